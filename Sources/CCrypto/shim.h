@@ -1,10 +1,12 @@
-// OpenSSL's libcrypto (digests, encryption, key derivation), and the kernel's random bytes, which Swift's Glibc module
-// does not export.
+// OpenSSL's libcrypto (digests, encryption, key derivation, signatures), and the kernel's random bytes, which Swift's Glibc
+// module does not export.
 #pragma once
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <openssl/x509.h>
 #include <sys/random.h>
 
 // Writes the digest of the bytes, by the algorithm with this number of two. Returns false if libcrypto fails. A thread

@@ -37,7 +37,7 @@ struct MemberKeys {
 
     init(_ request: Request, _ settings: Settings) throws(Failure) {
         let (instance, key) = (request.family.asInstance, settings.keys.named(request.family))
-        guard let family = key?.family, key?.member == nil else {
+        guard let family = key?.family, family.rule == nil, key?.member == nil else {
             let advice = "set it to a secret of at least 32 characters, as `openssl rand -hex 24` makes one"
             throw Failure(text: "KEY_\(instance)_SECRET is not set; \(advice)")
         }

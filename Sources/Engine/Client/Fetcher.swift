@@ -1,7 +1,7 @@
 import Glibc
 
-/// A downloader for URLs that callers send. The address rule of its client checks each address to which
-/// libcurl connects.
+/// A downloader for URLs that callers send, or that the settings name. The address rule of its client checks each address to
+/// which libcurl connects.
 package final class Fetcher: OnLoop, @unchecked Sendable {
     private let client: CurlClient
     private let conditions: FetchConditions
@@ -21,6 +21,8 @@ package final class Fetcher: OnLoop, @unchecked Sendable {
         let agent: String
         /// The PEM file of certificates trusted in addition to the system's; nil if there is none.
         let certificateFile: String?
+        /// The URL of the proxy; empty if no proxy is used.
+        let proxy: String
         /// The time limit for one fetch with all its redirects, in milliseconds.
         let limitMilliseconds: UInt64
 
@@ -28,18 +30,20 @@ package final class Fetcher: OnLoop, @unchecked Sendable {
             schemes: [String],
             agent: String,
             certificateFile: String? = nil,
+            proxy: String = "",
             limitMilliseconds: UInt64 = 10_000
         ) {
             self.schemes = schemes
             self.agent = agent
             self.certificateFile = certificateFile
+            self.proxy = proxy
             self.limitMilliseconds = limitMilliseconds
         }
     }
 
     /// Creates a fetcher.
     ///
-    /// - Parameter client: the HTTP client, which must have an address rule.
+    /// - Parameter client: the HTTP client, which must have an address rule if callers send the URLs.
     package init(_ conditions: FetchConditions, _ client: CurlClient) {
         self.client = client
         self.conditions = conditions
@@ -84,6 +88,7 @@ package final class Fetcher: OnLoop, @unchecked Sendable {
         options.idleMilliseconds = milliseconds
         options.totalMilliseconds = milliseconds
         options.certificateFile = conditions.certificateFile
+        options.proxy = conditions.proxy
         options.responseLimitBytes = limitBytes
         guard url.utf8.count <= Self.urlLimitBytes, let endpoint = Endpoint(url, options),
             endpoint.isPlain(conditions.schemes)

@@ -9,7 +9,8 @@ extension Exchange {
     ///
     /// - Parameter countsUnknownKeys: whether an anonymous caller's unknown key counts as a wrong key.
     func caller(_ group: EndpointGroup, countsUnknownKeys: Bool = true) async throws(APIError) -> Caller {
-        let (caller, stray) = try gateway.callers.caller(of: request)
+        let known = try gateway.callers.caller(of: request)
+        let (caller, stray) = if let known { known } else { (try await tokenHolder(), nil as Digest?) }
         record.caller = caller.name
         if let stray, countsUnknownKeys { try await countUnknownKey(stray, request) }
         asking = (caller, group)
@@ -21,6 +22,19 @@ extension Exchange {
             }
         }
         return caller
+    }
+
+    /// Returns the caller whose signed token the request has. Waits for the keys of its issuer if they are not known.
+    private func tokenHolder() async throws(APIError) -> Caller {
+        let token = try gateway.callers.token(of: request)
+        let key = try await gateway.process.issuerKeys.key(
+            named: token.keyName,
+            of: token.issuer,
+            by: { gateway.issuerFetcher },
+            on: gateway.loop,
+            gateway.log
+        )
+        return try gateway.callers.member(token, signedBy: key)
     }
 
     /// Returns the names of the providers that refuse the caller's passthrough key.

@@ -66,6 +66,18 @@ final class Gateway: ChatServices, @unchecked Sendable {
     var running: RunningRequests { own.running }
     var keyAcceptance: KeyAcceptanceCache { own.keyAcceptance }
 
+    /// A new HTTP client for the keys of issuers, whose URLs the settings name.
+    var issuerFetcher: Fetcher {
+        let conditions = Fetcher.FetchConditions(
+            schemes: ["https"],
+            agent: Product.name,
+            certificateFile: settings.certificateFile,
+            proxy: settings.upstreamProxy ?? "",
+            limitMilliseconds: 5_000
+        )
+        return Fetcher(conditions, own.client)
+    }
+
     // Of the process:
     var log: Log { services.log }
     var limiter: Limiter { services.limiter }
@@ -130,6 +142,7 @@ package final class ProcessState: Sendable {
     package let isDraining = Atomic<Bool>(false)
     package let admin: AdminState
     let unknownKeys = RecentUnknownKeys()
+    let issuerKeys = IssuerKeys()
     /// The addresses whose requests with a refused key have a usage record.
     let refusedAddresses = RecentNames(pauseSeconds: 60)
     /// The models whose responses were at a service tier without a price.

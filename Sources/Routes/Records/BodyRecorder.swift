@@ -43,7 +43,7 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
         self.request = request
         self.bodies = bodies
         self.worker = worker
-        self.text = (try? request.bearer()).map { text.hiding($0.text) } ?? text
+        self.text = (try? request.bearer(limitBytes: SignedToken.limitBytes)).map { text.hiding($0.text) } ?? text
     }
 
     // MARK: The request

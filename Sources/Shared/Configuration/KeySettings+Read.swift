@@ -7,7 +7,7 @@ extension KeySettings {
     static func all(_ reader: inout SettingsReader) -> [KeySettings] {
         var owners: [Digest: SettingKey] = [:]
         let groups = GroupSettings.all(reader)
-        for own in ["TOKEN", "SECRET"] where reader.given[key("DEFAULT", own)] != nil {
+        for own in ["TOKEN", "SECRET", "JWT_ISSUER"] where reader.given[key("DEFAULT", own)] != nil {
             let text = "KEY_DEFAULT_... are what each key has that does not set its own; rename this key"
             reader.report(key("DEFAULT", own), text)
         }
@@ -102,8 +102,14 @@ extension SettingsReader {
             ?? DateTime.milliseconds(text)
     }
 
-    /// Returns the family that a secret declares, and its secrets; nil if the caller has tokens.
+    /// Returns the family that a secret or an issuer declares, and its secrets; nil if the caller has tokens.
     fileprivate mutating func family(of instance: String) -> (value: KeyFamily, secrets: [String])? {
+        let issuer = KeySettings.key(instance, "JWT_ISSUER")
+        if given[issuer] != nil { return signedFamily(of: instance) }
+        for stray in ["JWT_AUDIENCE", "JWT_CLAIM", "JWT_WHERE"].map({ KeySettings.key(instance, $0) })
+        where given[stray] != nil {
+            report(stray, "belongs to signed tokens; set \(issuer.name), or remove this line")
+        }
         let (setting, before) = (KeySettings.key(instance, "SECRET"), KeySettings.key(instance, "SECRET_BEFORE"))
         let (token, revoked) = (KeySettings.key(instance, "TOKEN"), KeySettings.key(instance, "REVOKED"))
         guard let secret = text(setting) else {
@@ -125,6 +131,33 @@ extension SettingsReader {
         let secrets = [secret] + [text(before)].compactMap(\.self)
         let (name, zone) = (instance.asName, DayZone(named: timeZone))
         return (KeyFamily(name: name, secrets: secrets, revoked: list(revoked), zone: zone), secrets)
+    }
+
+    /// Returns the family whose members have signed tokens of an issuer.
+    private mutating func signedFamily(of instance: String) -> (value: KeyFamily, secrets: [String])? {
+        func key(_ field: String) -> SettingKey { KeySettings.key(instance, field) }
+        let (setting, audience) = (key("JWT_ISSUER"), text(key("JWT_AUDIENCE")))
+        for other in [key("TOKEN"), key("SECRET")] where given[other] != nil {
+            report(setting, "\(other.name) is also set (\(location(other))); remove one of them")
+        }
+        let name = "the relay's name in tokens (aud), without which tokens for other programs would do"
+        if audience == nil { report(setting, "needs \(key("JWT_AUDIENCE").name): \(name)") }
+        let secret = text("FILE_ID_SECRET")
+        if secret == nil { report(setting, "needs FILE_ID_SECRET, because no caller has a token; \(Self.advice)") }
+        guard let issuer = text(setting) else { return nil }
+        if !issuer.hasPrefix("https://") {
+            report(setting, "must be an https URL: who serves its keys decides who calls")
+        }
+        var conditions = [TokenRule.Condition(path: "aud", value: audience ?? "")]
+        for item in text(key("JWT_WHERE"))?.split(separator: ";").map(\.trimmed) ?? [] where !item.isEmpty {
+            let parts = item.split(separator: "=", maxSplits: 1).map { String($0.trimmed) }
+            if parts.count != 2 { report(key("JWT_WHERE"), "\"\(item)\" is no claim with its value, as in groups=ai") }
+            conditions.append(TokenRule.Condition(path: parts.first ?? "", value: parts.last ?? ""))
+        }
+        let rule = TokenRule(issuer: issuer, claim: text(key("JWT_CLAIM")) ?? "", conditions: conditions)
+        let (zone, revoked) = (DayZone(named: timeZone), list(key("REVOKED")))
+        let family = KeyFamily(name: instance.asName, secrets: [], revoked: revoked, zone: zone, rule: rule)
+        return (family, [secret ?? ""])
     }
 
     /// Reports groups to which no key belongs.
@@ -158,7 +191,7 @@ extension SettingsReader {
 extension SettingFamily {
     static let keys = SettingFamily(
         "KEY_",
-        declaring: ["TOKEN", "SECRET"],
+        declaring: ["TOKEN", "SECRET", "JWT_ISSUER"],
         defaults: "DEFAULT",
         "Known callers (KEY_DEFAULT_...: what a key has that does not set its own)",
         rows: [
@@ -170,6 +203,12 @@ extension SettingFamily {
                 .help("former SECRET, whose keys are still accepted"),
             SettingRow("REVOKED", .list, trait: .prompt)
                 .help("members of the family that are refused, or single keys by their last day: ann,bob.20850"),
+            SettingRow("JWT_ISSUER", .url)
+                .help("in place of TOKEN: declares a family, whose members have signed tokens of this issuer (https)"),
+            SettingRow("JWT_AUDIENCE", .text).help("audience (aud) that the tokens must have"),
+            SettingRow("JWT_CLAIM", .text, "sub").help("claim that names the member; or its path: a.b"),
+            SettingRow("JWT_WHERE", .text)
+                .help("claims that the tokens must have: groups=ai-users;email_verified=true"),
             SettingRow("MODELS", .patterns, "all").help("models that the caller may use"),
             SettingRow("EXPIRES", .moment)
                 .help("last day of the key in TIMEZONE, or the time from which it is refused; default: none"),

@@ -8,16 +8,22 @@ package final class Callers: OnLoop, @unchecked Sendable {
     /// Whether all providers are called with the callers' own vendor keys, so the relay has no credentials.
     package let hasOnlyPassthroughProviders: Bool
     private let known: [Digest: Caller]
-    /// The settings of families by the family's name, and the members that have called.
+    /// The settings of families by the family's name, and the members that have called. A signed token is checked again after
+    /// `until`, in milliseconds since 1970.
     private let families: [Substring: KeySettings]
-    private var members = RecentTable<Digest, Caller>()
+    private(set) var members = RecentTable<Digest, (caller: Caller, until: Int)>()
+    /// The settings of the families whose members have signed tokens.
+    private let signed: [KeySettings]
+    private let keyLimitBytes: Int
     private let anonymous: Caller?
     private let anonymousModels: [ModelPattern]
     private let oneLoop = OneLoop()
-    private var passing = RecentTable<Digest, Caller>()
+    private(set) var passing = RecentTable<Digest, Caller>()
 
     private static let keptCallers = 1_000
     private static let keptMembers = 10_000
+    /// The longest time after which the signature of a token is checked again: the issuer may have withdrawn its key.
+    private static let checkedMilliseconds = 3_600_000
 
     /// Creates the table of callers.
     ///
@@ -34,6 +40,8 @@ package final class Callers: OnLoop, @unchecked Sendable {
         self.hasPassthroughProviders = hasPassthroughProviders
         self.hasOnlyPassthroughProviders = hasOnlyPassthroughProviders
         families = Dictionary(keys.compactMap { key in key.family.map { ($0.name[...], key) } }) { first, _ in first }
+        signed = keys.filter { $0.family?.rule != nil }
+        keyLimitBytes = signed.isEmpty ? SettingType.tokenLimit : SignedToken.limitBytes
         let tokens = keys.single.flatMap { key in
             let caller = Caller(known: key)
             return key.tokens.map { ($0.digest, caller) }
@@ -44,21 +52,23 @@ package final class Callers: OnLoop, @unchecked Sendable {
     }
 
     /// Returns the caller of a request. `stray` is the digest of the request's key if the caller counts as anonymous
-    /// because the relay does not know this key; otherwise nil.
+    /// because the relay does not know this key; otherwise nil. Nil instead of both if the key is a signed token that must be
+    /// checked first: see `token(of:)`.
     ///
     /// - Throws: an error for the client if the key is missing, unknown or malformed, or if the request's keys differ.
-    package func caller(of request: Request) throws(APIError) -> (caller: Caller, stray: Digest?) {
+    package func caller(of request: Request) throws(APIError) -> (caller: Caller, stray: Digest?)? {
         oneLoop.check()
-        guard let bearer = try request.bearer() else {
+        guard let bearer = try request.bearer(limitBytes: keyLimitBytes) else {
             guard let anonymous else { throw .noKey }
             return (anonymous, nil)
         }
         let digest = Digest(of: bearer)
         var own = known[digest]
         if own == nil { own = try member(bearer, digest) }
-        if let caller = own {
-            if let end = caller.key?.endsAt, end <= Timestamp.now() { throw end == .min ? .keyIsOff : .keyHasExpired }
-            return (caller, nil)
+        if let caller = own { return (try Self.checked(caller), nil) }
+        if !signed.isEmpty {
+            if SignedToken.isOne(bearer) { return nil }
+            guard bearer.count <= SettingType.tokenLimit else { throw .wrongKey("") }
         }
         if let caller = passing.use(digest) { return (caller, nil) }
         guard hasPassthroughProviders else {
@@ -70,17 +80,45 @@ package final class Callers: OnLoop, @unchecked Sendable {
         return (caller, nil)
     }
 
+    private static func checked(_ caller: Caller) throws(APIError) -> Caller {
+        if let end = caller.key?.endsAt, end <= Timestamp.now() { throw end == .min ? .keyIsOff : .keyHasExpired }
+        return caller
+    }
+
+    /// Returns the request's signed token, whose signature is not checked yet. Throws the error for the client if no issuer in
+    /// the settings can have issued the token.
+    package func token(of request: Request) throws(APIError) -> SignedToken {
+        guard let bearer = try request.bearer(limitBytes: keyLimitBytes) else { throw .noKey }
+        return try SignedToken(bearer, of: signed.lazy.compactMap { $0.family?.rule?.issuer })
+    }
+
+    /// Returns the member of a family that a token shows. Later requests with the token cost no signature. Throws the error
+    /// for the client if the key did not sign the token, or if no family accepts the token.
+    package func member(_ token: SignedToken, signedBy key: VerifyingKey) throws(APIError) -> Caller {
+        guard token.isSigned(by: key) else { throw .tokenNotAccepted("its signature is wrong") }
+        let now = Timestamp.now()
+        let end = try token.end(at: now)
+        for settings in signed where settings.family?.rule?.issuer == token.issuer {
+            guard let member = try settings.family?.member(of: token) else { continue }
+            let caller = Caller(known: settings.settings(ofMember: member))
+            let until = min(end, now + Self.checkedMilliseconds)
+            members.set(token.digest, (caller, until), atMost: Self.keptMembers)
+            return try Self.checked(caller)
+        }
+        throw .tokenNotAccepted("its audience or its claims do not fit", isForged: false)
+    }
+
     /// Returns the member of a family that has this key; nil if the key is of no family.
     private func member(_ bearer: UnsafeRawBufferPointer, _ digest: Digest) throws(APIError) -> Caller? {
         if families.isEmpty { return nil }
-        if let caller = members.use(digest) { return caller }
+        if let (caller, until) = members.use(digest), until == .max || Timestamp.now() < until { return caller }
         let key = bearer.text
         guard let name = KeyFamily.name(in: key), let settings = families[name], let family = settings.family else {
             return nil
         }
         let member = try family.member(of: key)
         let caller = Caller(known: settings.settings(ofMember: member.name, until: member.endsAt))
-        members.set(digest, caller, atMost: Self.keptMembers)
+        members.set(digest, (caller, .max), atMost: Self.keptMembers)
         return caller
     }
 }
@@ -90,7 +128,8 @@ extension Request {
     /// the keys differ or the key is malformed.
     ///
     /// The login of a Claude account in `Authorization` does not count if another header has a key.
-    package func bearer() throws(APIError) -> UnsafeRawBufferPointer? {
+    /// - Parameter limitBytes: the largest length of the key.
+    package func bearer(limitBytes: Int = SettingType.tokenLimit) throws(APIError) -> UnsafeRawBufferPointer? {
         var key: UnsafeRawBufferPointer?
         for given in [self[.authorization].flatMap(Self.tokenValue), self[.xAPIKey], self[.apiKey]] {
             guard let given, !given.isEmpty else { continue }
@@ -99,7 +138,7 @@ extension Request {
         }
         guard let key = key ?? lines(named: "x-goog-api-key").first(where: { !$0.isEmpty }) else { return nil }
         if let mistake = Self.mistake(in: key) { throw .wrongKey("", mistake) }
-        let isPlain = key.count <= SettingType.tokenLimit && key.allSatisfy { $0 > 32 && $0 < 127 }
+        let isPlain = key.count <= limitBytes && key.allSatisfy { $0 > 32 && $0 < 127 }
         guard isPlain else { throw .wrongKey("") }
         return key
     }

@@ -1,9 +1,10 @@
 import Engine
 
-/// The keys of a family of callers, such as a class. They are computed from a secret: there is no list of them.
+/// The keys of a family of callers, such as a class: signed tokens of an issuer, or computed from a secret. There is no list
+/// of them.
 ///
-/// A key is `rk-<family>.<member>.<days>.<mac>`: `days` is its last valid day since 1970-01-01, or 0, and `mac` the first 16
-/// bytes of an HMAC-SHA-256, in base64url.
+/// A computed key is `rk-<family>.<member>.<days>.<mac>`: `days` is its last valid day since 1970-01-01, or 0, and `mac` the
+/// first 16 bytes of an HMAC-SHA-256, in base64url.
 package struct KeyFamily: Sendable, Equatable {
     /// The name of the family, such as `class` for `KEY_CLASS_SECRET`.
     package let name: String
@@ -12,16 +13,21 @@ package struct KeyFamily: Sendable, Equatable {
     /// Members whose keys are refused, such as `ann`; or single keys of them by their last day, such as `ann.20850`.
     private let revoked: Set<String>
     private let zone: DayZone
+    /// The rule by which signed tokens show members; nil if the keys are computed.
+    package let rule: TokenRule?
 
     private static let beginning = "rk-"
     private static let maxMemberBytes = 64
     private static let macBytes = 16
+    /// The beginning of a member that is named by the digest of a claim.
+    private static let digestBeginning = "sha256-"
 
-    init(name: String, secrets: [String], revoked: [String], zone: DayZone) {
+    init(name: String, secrets: [String], revoked: [String], zone: DayZone, rule: TokenRule? = nil) {
         self.name = name
         self.secrets = secrets.map { Array($0.utf8) }
         self.revoked = Set(revoked)
         self.zone = zone
+        self.rule = rule
     }
 
     /// Returns whether a text can be the name of a member: 1 to 64 of `a-z 0-9 _ -`.
@@ -75,6 +81,20 @@ package struct KeyFamily: Sendable, Equatable {
         if revoked.contains(String(parts[1])) || revoked.contains("\(parts[1]).\(parts[2])") { throw .keyIsRevoked }
         let end = days == 0 ? nil : zone.startMilliseconds(of: Day(number: days + 1))
         return (String(parts[1]), end)
+    }
+
+    /// Returns the member that a signed token shows; nil if the token does not fit the family's rule. A claim that is no name
+    /// of a member is replaced by its digest. Throws the error of a revoked key.
+    func member(of token: SignedToken) throws(APIError) -> String? {
+        guard let claim = rule?.member(in: token.claims) else { return nil }
+        var member = claim
+        // A claim that looks like a digest must not stand for another person's.
+        if !Self.isMember(claim) || claim.hasPrefix(Self.digestBeginning) {
+            let digits = Digest(of: claim).withBytes { $0.prefix(16).flatMap { [$0 >> 4, $0 & 15] } }
+            member = Self.digestBeginning + digits.map { String($0, radix: 16) }.joined()
+        }
+        if revoked.contains(claim) || revoked.contains(member) { throw .keyIsRevoked }
+        return member
     }
 
     /// Returns the days in a key, which have one spelling; nil if the text is no such number.

@@ -93,7 +93,9 @@ extension KeySettings {
     package var voice: Identity { groups.first?.identity ?? .knownKey(named: instance) }
 
     /// The setting that declares the caller.
-    var declaring: SettingKey { Self.key(instance, family == nil ? "TOKEN" : "SECRET") }
+    var declaring: SettingKey {
+        Self.key(instance, family.map { $0.rule == nil ? "SECRET" : "JWT_ISSUER" } ?? "TOKEN")
+    }
 
     /// All limits that count requests of this caller and of no caller outside its groups.
     var allQuotas: [Quota] {

@@ -191,7 +191,10 @@ import Testing
         let table = SettingsTable.product
         let rows = table.globals.filter { $0.name != "ENV_FILE" } + table.families.flatMap(\.rows)
         let texts = rows.filter { $0.type == .text }.map(\.name)
-        #expect(texts == ["BUDGET_CONTACT", "SUMMARY_PROMPT", "VISION_SUMMARY_PROMPT", "REFERENCE_LABEL"])
+        let ofTokens = ["JWT_AUDIENCE", "JWT_CLAIM", "JWT_WHERE"]
+        #expect(
+            texts == ["BUDGET_CONTACT"] + ofTokens + ["SUMMARY_PROMPT", "VISION_SUMMARY_PROMPT", "REFERENCE_LABEL"]
+        )
         #expect(Set(Self.cases.map(\.name)).count == rows.count - texts.count)
     }
 }
