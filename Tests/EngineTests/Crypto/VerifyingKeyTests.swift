@@ -73,6 +73,10 @@ import Testing
             #expect(!key.accepts(other, of: message), "byte \(place)")
             #expect(!key.accepts(Array(signature[..<place]), of: message))
         }
+        #expect(
+            !key.accepts(Array(signature[..<32]) + [0] + signature[32...], of: message),
+            "a byte between the numbers"
+        )
         #expect(!key.accepts(signature + [0], of: message) && !key.accepts(signature, of: message + [0]))
         #expect(!key.accepts([UInt8](repeating: 0, count: signature.count), of: message))
         for other in Self.examples where other.algorithm != example.algorithm {
