@@ -11,6 +11,10 @@ extension SettingsReader {
         if given["RATE_LIMIT_INSTANCES"] != nil, settings.limits.storeDown != .share {
             warn("RATE_LIMIT_INSTANCES", "has an effect only with RATE_LIMIT_STORE_DOWN=share")
         }
+        let hasUserLimits = givenLimits(settings).contains { $0.key.field == "RATE_LIMIT_USER" && !$0.quotas.isEmpty }
+        if given["RATE_LIMIT_USER_FROM"] != nil, !hasUserLimits {
+            warn("RATE_LIMIT_USER_FROM", "has an effect only with a limit of end users, as RATE_LIMIT_USER=20/minute")
+        }
         let isPriced = settings.providers.contains { $0.prices.isKnown }
         let hasCredits = settings.providers.contains { $0.kind.row.countsCredits }
         let forwards = settings.providers.contains { $0.kind == .openai }

@@ -194,6 +194,8 @@ import Testing
                 "RATE_LIMIT_STORE_DOWN=local\nRATE_LIMIT_INSTANCES=3",
                 "RATE_LIMIT_INSTANCES: has an effect only with RATE_LIMIT_STORE"
             ),
+            ("RATE_LIMIT_USER_FROM=user", "RATE_LIMIT_USER_FROM: has an effect only with a limit of end users"),
+            ("RATE_LIMIT_USER_FROM=user\nRATE_LIMIT_USER=off", "RATE_LIMIT_USER_FROM: has an effect only with a limit"),
         ]
     )
     func useless(file: String, warning: String) {
