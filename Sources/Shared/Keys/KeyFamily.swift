@@ -13,6 +13,8 @@ package struct KeyFamily: Sendable, Equatable {
     /// Members whose keys are refused, such as `ann`; or single keys of them by their last day, such as `ann.20850`.
     private let revoked: Set<String>
     private let zone: DayZone
+    /// The bytes that a MAC covers before those of the member.
+    private let signedBeginning: [UInt8]
     /// The rule by which signed tokens show members; nil if the keys are computed.
     package let rule: TokenRule?
 
@@ -28,6 +30,7 @@ package struct KeyFamily: Sendable, Equatable {
         self.revoked = Set(revoked)
         self.zone = zone
         self.rule = rule
+        signedBeginning = Array("relay-key 1\0\(name)\0".utf8)
     }
 
     /// Returns whether a text can be the name of a member: 1 to 64 of `a-z 0-9 _ -`.
@@ -52,33 +55,41 @@ package struct KeyFamily: Sendable, Equatable {
     /// - Parameter last: the last day on which the key is valid; nil for a key without an end of its own.
     package func key(of member: String, last: Day?) -> String {
         let days = "\(last?.number ?? 0)"
-        return "\(Self.beginning)\(name).\(member).\(days).\(mac(member[...], days[...], secrets[0]))"
+        return "\(Self.beginning)\(name).\(member).\(days).\(Base64.url.text(mac(member[...], days[...], secrets[0])))"
     }
 
-    private func mac(_ member: Substring, _ days: Substring, _ secret: [UInt8]) -> String {
-        let text = "relay-key 1\0\(name)\0\(member)\0\(days)\0"
-        return Base64.url.text(Array(hmac(key: secret, Array(text.utf8)).prefix(Self.macBytes)))
+    private func mac(_ member: Substring, _ days: Substring, _ secret: [UInt8]) -> [UInt8] {
+        var text = signedBeginning
+        for part in [member, days] {
+            text += part.utf8
+            text.append(0)
+        }
+        return Array(hmac(key: secret, text).prefix(Self.macBytes))
     }
 
     /// Returns the name of the family to which a key belongs by its form; nil for a key of another form.
     static func name(in key: String) -> Substring? {
-        guard key.hasPrefix(beginning) else { return nil }
-        return key.dropFirst(beginning.count).split(separator: ".", maxSplits: 1).first
+        guard key.utf8.starts(with: beginning.utf8) else { return nil }
+        return Substring(key.utf8.dropFirst(beginning.utf8.count).prefix { $0 != UInt8(ascii: ".") })
     }
 
     /// Returns the member that has this key, and the time from which the key is refused, in milliseconds since 1970.
     ///
     /// - Throws: the error of a key that is forged or revoked.
     func member(of key: String) throws(APIError) -> (name: String, endsAt: Int?) {
-        let parts = key.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 4, Self.name(in: key) == name[...], Self.isMember(parts[1]), let days = Self.days(parts[2])
+        let parts = key.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map { Substring($0) }
+        guard parts.count == 4, let given = Base64.url.bytes(parts[3].utf8), Self.name(in: key) == name[...],
+            Self.isMember(parts[1]), let days = Self.days(parts[2])
         else { throw .wrongKey(key) }
         let isSigned = secrets.contains { secret in
-            let mac = mac(parts[1], parts[2], secret)
-            return mac.withBytes { own in String(parts[3]).withBytes { areEqualInConstantTime(own, $0) } }
+            mac(parts[1], parts[2], secret).withUnsafeBytes { own in
+                given.withUnsafeBytes { areEqualInConstantTime(own, $0) }
+            }
         }
         guard isSigned else { throw .wrongKey(key) }
-        if revoked.contains(String(parts[1])) || revoked.contains("\(parts[1]).\(parts[2])") { throw .keyIsRevoked }
+        if !revoked.isEmpty, revoked.contains(String(parts[1])) || revoked.contains("\(parts[1]).\(parts[2])") {
+            throw .keyIsRevoked
+        }
         let end = days == 0 ? nil : zone.startMilliseconds(of: Day(number: days + 1))
         return (String(parts[1]), end)
     }

@@ -153,5 +153,7 @@ extension String {
     var asName: String { String(lowercased().map { $0 == "_" ? "-" : $0 }) }
 
     /// This name as the variables of its settings contain it: `TEAM_A` for `team-a`, as in `KEY_TEAM_A_TOKEN`.
-    package var asInstance: String { String(uppercased().map { $0 == "-" ? "_" : $0 }) }
+    package var asInstance: String {
+        String(decoding: uppercased().utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }, as: UTF8.self)
+    }
 }
