@@ -27,7 +27,7 @@ WORDS = {
     "groq": lambda name: said(f"property '{name}' is unsupported, did you mean 'messages'?"),
     "mistral": lambda name: {"status": 422, "json": {"detail": [{"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted"}]}},
     "vllm": lambda name: said(f"`{name}` is not supported by this engine"),
-    "litellm": lambda name: said(f"Completions.create() got an unexpected keyword argument '{name}'"),
+    "litellm": lambda name: said(f"AsyncCompletions.create() got an unexpected keyword argument '{name}'"),
     "llama.cpp": lambda name: said(f"Unsupported param: {name}"),
     "a place alone": lambda name: {"status": 422, "json": {"detail": [{"type": "value_error", "loc": ["query", "body"], "msg": f"Unknown field '{name}'"}]}},
     "fireworks": lambda name: said(f"Extra inputs are not permitted, field: '{name}'"),

@@ -12,7 +12,7 @@ from test_messages_lane import OPEN, USER
 from test_openai_mends import FORMATS, SCHEMA, TOOL, dropped, said
 
 ALICE, BOB, CAROL = "token-of-alice-0001", "token-of-bob-00000001", "token-of-carol-0001"
-DOCS = Path(__file__).resolve().parents[2] / "docs/openai-servers.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs/design/openai.md"
 HOUR = 3_601
 
 
@@ -237,7 +237,7 @@ def test_a_list_changes_only_other_values(quirky, server, caller):
     assert [body.get("temperature") for body in sends(http, server, at, temperature=0.7)] == [None]
 
 
-# --- The table in docs/openai-servers.md ----------------------------------------------------------
+# --- The table in docs/design/openai.md -----------------------------------------------------------
 
 FIELDS = {
     "max_tokens": 9, "max_completion_tokens": 9, "temperature": 0.7, "top_p": 0.5, "presence_penalty": 0.5, "frequency_penalty": 0.5,
