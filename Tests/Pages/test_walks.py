@@ -829,14 +829,14 @@ def test_a_callers_page_begins_with_its_budgets(visit: Callable[..., Visitor], r
     page = visitor.page
     limits = [("500.00 usd per month", "group eng", "100"), ("20.00 usd per month", "key", "2.79"), ("1.00 usd per calendar-day", "key", "0.02"), ("60 requests per minute", "chat", "3")]
     rows = [{"limit": limit, "name": name, "used": used, "left": "1", "resets_at": int(time.time()) + 86400, "is_used_up": False} for limit, name, used in limits]
-    day = {"date": "2026-11-27", "requests": 812, "prompt_tokens": 123_456_789, "completion_tokens": 23_456_789, "cost": 1234.5678}
-    page.route("**/v1/usage", lambda route: route.fulfill(json={"object": "usage", "caller": "ann", "limits": rows, "days": [day]}))
+    day = {"date": "2026-11-27", "requests": 812, "prompt_tokens": 123_456_789, "completion_tokens": 23_456_789, "cost": 1234.5678, "unpriced": 3}
+    page.route("**/v1/usage", lambda route: route.fulfill(json={"object": "usage", "caller": "ann", "limits": rows, "days": [day, day | {"date": "2026-11-28", "unpriced": 0}]}))
     page.goto(f"{relay.base_url}/usage")
     page.fill("#key", world.TEAM)
     visitor.press("Enter")
     page.wait_for_selector("text=Limits of ann")
-    assert page.locator("#shown p").all_inner_texts() == ["$100.00 of $500.00 of group eng this month", "$2.79 of $20.00 this month", "$0.02 of $1.00 today"]
-    cost = page.locator("#shown td", has_text="$1,234.57").bounding_box()
+    assert page.locator("#shown p").all_inner_texts() == ["$100.00 of $500.00 of group eng this month", "$2.79 of $20.00 this month", "$0.02 of $1.00 today", "3 of 1,624 without a price."]
+    cost = page.locator("#shown td", has_text="≥ $1,234.57").bounding_box()
     assert cost["x"] + cost["width"] <= width, "the costs of days are seen without moving the table"
     assert_fits(visitor, "usage")
     assert_reachable(visitor, "usage")

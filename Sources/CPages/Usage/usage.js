@@ -55,6 +55,7 @@ function content(told) {
     limit.resets_at ? time(limit.resets_at * 1000) : NONE,
   ]);
   const days = [...told.days].reverse().map((row) => [row.date, count(row.requests), count(row.prompt_tokens), count(row.completion_tokens), costOf(row.cost, row.unpriced)]);
+  const sum = (name) => told.days.reduce((total, row) => total + row[name], 0);
   return [
     told.caller === null && notice("warning", "The relay does not know this key. These are the limits of callers without one."),
     h("h2", told.caller ? `Limits of ${told.caller}` : "Limits"),
@@ -62,6 +63,7 @@ function content(told) {
     limits.length ? grid(["Limit", "Used", "Left", "Free again"], limits) : h("p.empty", "This key has no limits."),
     h("h2", "The last 30 days"),
     days.length ? grid(["Day", "Requests", "Tokens in", "Tokens out", "Cost"], days, [2, 3]) : h("p.empty", "No usage was recorded in the last 30 days, or this relay keeps no records."),
+    sum("unpriced") > 0 && h("p.dim", `${count(sum("unpriced"))} of ${count(sum("requests"))} without a price.`),
   ];
 }
 
