@@ -36,6 +36,10 @@ def messages(wanted):
     return lambda body: body["messages"] == wanted
 
 
+def named(name):
+    return TOOL | {"function": TOOL["function"] | {"name": name}}
+
+
 PARTS = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
 STRICT = TOOL | {"function": TOOL["function"] | {"strict": True}}
 
@@ -79,6 +83,7 @@ CASES = {
                   {"reasoning_effort": "low"}, lambda body: "reasoning_effort" not in body),
     "parallel": (said("Unsupported parameter: parallel_tool_calls"), {"tools": [TOOL], "parallel_tool_calls": False}, lambda body: "parallel_tool_calls" not in body),
     "strict": (said("tools[0].function.strict: Extra inputs are not permitted", param="tools.0.function.strict"), {"tools": [STRICT]}, lambda body: body["tools"] == [TOOL]),
+    "twins": (said("Tool names must be unique."), {"tools": [TOOL, named("b"), TOOL, named("b")]}, lambda body: body["tools"] == [TOOL, named("b")]),
     "seed": ({"status": 422, "json": {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]}},
              {"seed": 3}, lambda body: body["random_seed"] == 3 and "seed" not in body),
     "ids": (said("Tool call id was call_long but must be a-z, A-Z, 0-9, with a length of 9."), {"messages": HISTORY, "tools": [TOOL]},

@@ -17,6 +17,8 @@ struct FieldChange: Hashable, Sendable {
         case set(String)
         /// Objects of this type in the list are left out.
         case dropType(String)
+        /// Tools in the list are left out if an earlier tool has their name.
+        case distinct
         /// The JSON Schema gets the members that it lacks (`CompleteSchema`).
         case complete
         /// The JSON Schema loses all but its most common members (`PlainSchema`).
@@ -56,7 +58,10 @@ struct FieldChange: Hashable, Sendable {
     func concerns(_ body: RawJSON) -> Bool { concerns(body, path[...]) }
 
     private func concerns(_ value: RawJSON, _ path: ArraySlice<String>) -> Bool {
-        if value.isArray { return value.elements.contains { concerns($0, path) } }
+        if value.isArray {
+            if kind == .distinct, path.isEmpty { return value.repeatsNames }
+            return value.elements.contains { concerns($0, path) }
+        }
         guard let name = path.first else {
             if case .rename = kind { return true }
             return isDropped(value) || replacement(of: value) != nil
@@ -75,7 +80,11 @@ struct FieldChange: Hashable, Sendable {
 
     private func append(_ value: RawJSON, _ path: ArraySlice<String>, to out: inout ByteBuffer) {
         if value.isArray {
-            let kept = value.elements.filter { !path.isEmpty || !isDropped($0) }
+            var names: Set<String> = []
+            let kept = value.elements.filter { element in
+                if kind == .distinct { return element.toolName.map { names.insert($0).inserted } ?? true }
+                return !path.isEmpty || !isDropped(element)
+            }
             return out.append(array: kept) { append($0, path, to: &$1) }
         }
         guard let name = path.first, value.isObject else { return appendField(value, to: &out) }
@@ -107,7 +116,7 @@ struct FieldChange: Hashable, Sendable {
     /// Returns the JSON in place of the field's value; nil if the value stays.
     private func replacement(of value: RawJSON) -> String? {
         switch kind {
-        case .drop, .dropUnless, .dropType, .rename: return nil
+        case .drop, .dropUnless, .dropType, .rename, .distinct: return nil
         case .set(let json): return value.bytes.text.hasSameBytes(as: json) ? nil : json
         case .complete:
             var completed = ByteBuffer()
@@ -160,6 +169,14 @@ struct FieldChange: Hashable, Sendable {
 extension RawJSON {
     /// The integer that the value is; nil for other values.
     var integer: Int? { bytes.count <= 18 ? Int(bytes.text) : nil }
+
+    /// The name of a tool in the form of any API; nil if it has none.
+    fileprivate var toolName: String? { (self["name"] ?? self["function"]?["name"])?.content?.text }
+
+    fileprivate var repeatsNames: Bool {
+        var names: Set<String> = []
+        return elements.contains { $0.toolName.map { !names.insert($0).inserted } ?? false }
+    }
 }
 
 extension RawJSON.Member {

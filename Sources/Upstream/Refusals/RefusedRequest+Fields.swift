@@ -5,7 +5,15 @@ import Engine
 /// the vendor and the field.
 extension RefusedRequest {
     /// The finding of the open rule; nil if it does not apply.
-    var openFinding: QuirkFinding? { findingOfBound ?? findingOfFields ?? findingOfEffort }
+    var openFinding: QuirkFinding? { findingOfNames ?? findingOfBound ?? findingOfFields ?? findingOfEffort }
+
+    /// The finding that two tools of one name are refused, of which the first is then sent.
+    var findingOfNames: QuirkFinding? {
+        guard words.quote("tool") || words.quote("function"), words.containsAny(of: ["unique", "duplicate"]) else {
+            return nil
+        }
+        return new(QuirkFinding([FieldChange("tools", .distinct)], isLasting: words.isComplete))
+    }
 
     // MARK: Bounds
 

@@ -30,6 +30,7 @@ extension RefusedRequest {
         if words.quote("name"), words.containsAny(of: Self.lengths), ToolNameShortener.finds(in: request) {
             return new(.shortNames)
         }
+        if let finding = findingOfNames { return finding }
         if let finding = findingOfMessages { return new(finding) }
         if words.areAboutSchema || words.quoteAny(of: ["missing items", "none is not"]),
             let finding = findingOfSchemas(.complete, at: Self.schemas)
