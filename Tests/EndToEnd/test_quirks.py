@@ -407,3 +407,25 @@ def test_a_prompt_about_betas_takes_none_away(start_relay, anthropic_server):
     anthropic_server.says("later", OPEN | refusal_in("anthropic", f"Cannot read the text '{said}' of a user."), OPEN)
     answer = local_http.post(f"{relay.base_url}/v1/messages", json=body, headers={"x-api-key": ALICE, "anthropic-beta": "new-1"})
     assert answer.status_code == 400 and len(anthropic_server.asked("later")) == 1
+
+
+SEARCHLESS = refusal_in("openai", "Unknown parameter: 'web_search_options'.")
+
+
+def test_a_search_that_one_server_refuses_is_made_by_another(quirky, server, caller, is_streamed):
+    strict, searching = (f"{name}-search-{is_streamed}" for name in ("strict", "able"))
+    more = {"KIND": "openai", "BASE_URL": server.base_url, "MODELS": f"{strict}={searching}", "PRIORITY": 2}
+    relay, watch = quirky(strict, PROVIDER_ROW_PRIORITY=1, **{f"PROVIDER_NEXT_{name}": value for name, value in more.items()})
+    alice, bob = caller(relay, ALICE), caller(relay, BOB)
+    server.says(strict, SEARCHLESS)
+    server.says(searching, {})
+    for http, calls in [(alice, 1), (alice, 0), (bob, 1)]:
+        before = [len(server.asked(at)) for at in (strict, searching)]
+        assert either(http, is_streamed, model=strict, web_search_options={})[1] == "stop"
+        assert [len(server.asked(at)) for at in (strict, searching)] == [before[0] + calls, before[1] + 1], "learned for the caller"
+    learned(relay, 2)
+    watch.set(HOUR)
+    server.says(strict, {})
+    for _ in range(2):
+        before = len(server.asked(strict))
+        assert either(alice, is_streamed, model=strict, web_search_options={})[1] == "stop" and len(server.asked(strict)) == before + 1

@@ -116,7 +116,6 @@ extension OpenAILike: WireChatVendor {
         let mayLack =
             !call.needs.isDisjoint(with: [.tools, .functions, .stops])
             || call.needs.contains(.inlineMedia) && call.attachments.contains(where: \.isAddress)
-            || call.needs.contains(.searchOptions)
         return (chatsBy == .auto || mayLack && !isOpenAI) && !isByResponses(call, model)
     }
 

@@ -84,6 +84,12 @@ extension WireChat {
 
     private func lacking(_ finding: QuirkFinding, _ error: UpstreamError) -> UpstreamError {
         var error = error
+        if mustSearch, finding.quirks.contains(.noSearch) {
+            // No changed call to the candidate could serve the request, so that none will show that the lack holds.
+            keep([finding], isProven: false)
+            error.recovery.insert(.nextCandidate)
+            return error
+        }
         error.lacking = finding.quirks
         error.isLackLasting = finding.isLasting
         error.lackWords = finding.words

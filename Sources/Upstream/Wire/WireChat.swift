@@ -26,6 +26,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     var learned: [QuirkFinding] = []
     /// The known quirks that this call ignores, to find out whether they still hold.
     var tried: [QuirkFinding] = []
+    /// Whether the response must come from a web search.
+    let mustSearch: Bool
     private var bounds: UsageBounds
 
     /// Creates the call.
@@ -43,6 +45,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         self.form = form
         bounds = UsageBounds(call, model)
         callQuirks = call.quirks
+        mustSearch = call.needs.contains(.searchOptions)
         self.call = call
         self.model = model
         self.attempt = attempt
