@@ -77,10 +77,14 @@ extension SettingsReader {
         }
         guard isForAll || !keys.isEmpty else { return }
         let patterns = keys.map(\.models) + (isForAll ? [settings.anonymousModels] : [])
+        func isPermitted(_ name: String) -> Bool {
+            name == settings.fallbackModel || patterns.contains { $0.contains { $0.matches(name) } }
+        }
+        let members = settings.members(ofPanels: isPermitted)
         for provider in settings.providers where provider.kind.usesNetwork {
             func mayReach(_ name: String) -> Bool {
-                name == settings.fallbackModel || isForAll && provider.isPassthrough
-                    || patterns.contains { $0.contains { $0.matches(name) } }
+                isForAll && provider.isPassthrough || isPermitted(name) || members.contains(name)
+                    || members.contains("\(provider.name)/\(name)")
             }
             warnOfUnpriced(provider, mayReach)
             warnOfFees(provider, mayReach)
@@ -217,5 +221,21 @@ extension SettingsReader {
                 )
             }
         }
+    }
+}
+
+extension Settings {
+    /// Returns the names of the models that some panels call, also by other panels: with or without a provider's name.
+    ///
+    /// - Parameter isIncluded: whether a caller may use the panel with this name.
+    fileprivate func members(ofPanels isIncluded: (String) -> Bool) -> Set<String> {
+        var left = panels.filter { isIncluded($0.name) }
+        var names: Set<String> = []
+        while let panel = left.popLast() {
+            for name in panel.casts.flatMap({ $0.members + [$0.summary] }) where names.insert(name).inserted {
+                left += panels.filter { $0.name == name }
+            }
+        }
+        return names
     }
 }

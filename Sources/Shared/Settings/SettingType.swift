@@ -174,7 +174,7 @@ extension SettingType {
             "a price such as 0.002, 0.001/0.004 or 0.001/0.004/0.0005, up to 1000 dollars, with at most nine decimals"
         case .dollars: "an amount of dollars such as 0.00001, up to 1000 dollars, with at most twelve decimals"
         case .toolFees:
-            "a list of tool=dollars such as web_search=0.01; the tools are "
+            "a list of tool=dollars, each tool once, such as web_search=0.01; the tools are "
                 + HostedTool.allCases.map { "\($0.name)" }.joined(separator: ", ")
         case .networks: "a list of networks such as 10.0.0.0/8"
         case .host: "the name or address of a host"

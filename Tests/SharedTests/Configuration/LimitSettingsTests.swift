@@ -132,6 +132,19 @@ import Testing
                 "COSTS=a=0.01", ["KEY_T_RATE_LIMIT=5 usd/day", "KEY_T_MODELS=a,c", "FALLBACK_MODEL=b"],
                 "PROVIDER_A_MODELS: \"b\" has no price"
             ),
+            (
+                "COSTS=a=0.01",
+                [
+                    "KEY_T_RATE_LIMIT=5 usd/day", "KEY_T_MODELS=q", "PANEL_Q_MODELS=p", "PANEL_Q_SUMMARY_MODEL=c",
+                    "PANEL_P_MODELS=a/b", "PANEL_P_SUMMARY_MODEL=a",
+                ], "PROVIDER_A_MODELS: \"b\" has no price"
+            ),
+            (
+                "COSTS=a=0.01",
+                [
+                    "KEY_T_RATE_LIMIT=5 usd/day", "KEY_T_MODELS=a", "PANEL_P_MODELS=b", "PANEL_P_SUMMARY_MODEL=a",
+                ], nil
+            ),
             ("COSTS=a=0.01,b=free", ["RATE_LIMIT_TOTAL=5 usd/day"], nil),
             ("COSTS=a=0.01,b=reported", ["RATE_LIMIT_TOTAL=5 usd/day"], nil), ("COSTS=a=0.01", [], nil),
         ] as [(String, [String], String?)]
@@ -298,6 +311,12 @@ import Testing
                 """
                 .env:1  RATE_LIMIT_BY_MODEL: "gpt*=1/s,o3=5/fortnight" is not off or limits of models such as \
                 gpt-4o*=10/minute;100/day,o3-mini=5/minute: in the pattern o3: the window must be
+                """
+            ),
+            (
+                "PROVIDER_A_KIND=echo\nANONYMOUS_MODELS=*\nPROVIDER_A_FEES=web_search=0.01,web_search=0.02",
+                """
+                .env:3  PROVIDER_A_FEES: "web_search=0.01,web_search=0.02" is not a list of tool=dollars, each tool once
                 """
             ),
             ("RATE_LIMIT_INSTANCES=0", ".env:1  RATE_LIMIT_INSTANCES: \"0\" is not a number from 1 to 100000"),
