@@ -167,14 +167,12 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         )
     }
 
-    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
-        if !known.contains(.noSchemas), let finding = dialect.findingOfPolicy(refusal) { return finding }
-        return findingOfBetas(refusal) ?? refusal.finding(known: known) { $0.findingsOfMessages }
+    func quirk(_ refusal: Refusal) -> QuirkFinding? {
+        if !refusal.known.contains(.noSchemas), let finding = dialect.findingOfPolicy(refusal) { return finding }
+        return findingOfBetas(refusal) ?? refusal.finding(among: refusal.findingsOfMessages)
     }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
         MessageRequestRewriter.written(request, with: quirks)
     }
-
-    var quirkNames: [QuirkName] { LearnedQuirks.namesOfAnthropic }
 }

@@ -7,6 +7,4 @@ extension LearnedQuirks {
     static let noEarlierReasoning = LearnedQuirks(rawValue: 256)
     /// The quirk of a model that refuses turns of the role `system`. They are sent as turns of the user.
     static let noSystemTurns = LearnedQuirks(rawValue: 8_192)
-
-    static let namesOfAnthropic: [QuirkName] = [(.noPrefill, "prefill"), (.noSystemTurns, "system turns")]
 }

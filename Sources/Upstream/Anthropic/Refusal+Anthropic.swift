@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-extension RefusedRequest {
+extension Refusal {
     /// The findings because of which a server may have refused a Messages request, the likeliest one first.
     var findingsOfMessages: [QuirkFinding] {
         let thinking = request["thinking"]
@@ -76,10 +76,8 @@ extension RefusedRequest {
         guard fields.contains(where: { words.name($0) && request[$0] != nil }) else { return [] }
         var findings = [QuirkFinding(fields.map { FieldChange("\($0)") })]
         if words.say("both"), request["temperature"] != nil, request["top_p"] != nil {
-            var pair = QuirkFinding([FieldChange("top_p")])
-            pair.beside = OtherField(paths: ["temperature"], state: .present)
-            pair.isOfPair = true
-            findings.insert(pair, at: 0)
+            let beside = OtherField(paths: ["temperature"], state: .present)
+            findings.insert(QuirkFinding([FieldChange("top_p")], beside: beside), at: 0)
         }
         return findings
     }

@@ -26,16 +26,15 @@ extension WireVendor {
         ]
         let claude = ClaudeModel(model.id)
         let quirks = quirks(model, for: call.quirks)
-        if quirks.contains(.noSearch) { abilities.remove(.searchOptions) }
+        abilities.subtract(quirks.lacking)
         if call.original?.wire == .messages {
             // The client knows the vendor's models, so only refusals show what a model lacks.
             abilities.formUnion([.mediaAddresses, .demands])
-            if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
             if quirks.contains(.noForcing) { abilities.remove(.toolChoice) }
             if call.needs.isSubset(of: abilities) { return abilities }
             abilities.subtract([.mediaAddresses, .demands])
         }
-        if !claude.supportsStructuredOutputs || quirks.contains(.noSchemas) { abilities.remove(.schemas) }
+        if !claude.supportsStructuredOutputs { abilities.remove(.schemas) }
         if case .schema(_, let schema?, _) = call.chatOptions.format, call.needs.contains(.schemas),
             abilities.contains(.schemas), ClaudeSchemaFit(of: schema) == .narrower
         {

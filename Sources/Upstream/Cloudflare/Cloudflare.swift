@@ -103,8 +103,7 @@ extension Cloudflare: WireChatVendor {
             .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .sampling, .reasoning,
         ]
         let quirks = inner.wire.quirks(model, for: call.quirks)
-        if quirks.contains(.noObjects) { abilities.remove(.objects) }
-        if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
+        abilities.subtract(quirks.lacking)
         if call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         // Models may ignore `required`. That a model ignores a named tool, too, is learned from its responses.
         if call.needs.contains(.toolChoice), quirks.contains(.noForcing) || call.chatOptions.toolChoice == .required {

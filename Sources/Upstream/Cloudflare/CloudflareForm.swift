@@ -57,15 +57,16 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, VendorError.cloudflare, namesFields: false)
     }
 
-    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
+    func quirk(_ refusal: Refusal) -> QuirkFinding? {
         let isMissing = refusal.status == 404 || refusal.status == 405 || refusal.error.kind == .unknownModel
-        if isMissing, run != nil, !known.contains(.ownWire) { return QuirkFinding(.ownWire) }
-        if refusal.status == 400, !known.contains(.lowBound), bound == CloudflareRequest.standardTokens, isOwnBound,
+        if isMissing, run != nil, !refusal.known.contains(.ownWire) { return QuirkFinding(.ownWire) }
+        if refusal.status == 400, !refusal.known.contains(.lowBound), bound == CloudflareRequest.standardTokens,
+            isOwnBound,
             refusal.words.quote("max_tokens")
         {
             return QuirkFinding(.lowBound, isLasting: refusal.words.isComplete)
         }
-        return refusal.quirk(known: known)
+        return refusal.findingOfOpenAI
     }
 
     var quirkOfResponse: LearnedQuirks? {
@@ -78,8 +79,6 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         // A limit that the caller gave is not lowered.
         if finding.quirks.contains(.lowBound), isOwnBound { bound = CloudflareRequest.lowTokens }
     }
-
-    var quirkNames: [QuirkName] { LearnedQuirks.namesOfOpenAI + LearnedQuirks.namesOfCloudflare }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
         CloudflareRequest.rewritten(request, with: isOwnBound ? quirks : quirks.subtracting(.lowBound))

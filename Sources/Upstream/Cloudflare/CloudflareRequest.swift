@@ -11,9 +11,6 @@ extension LearnedQuirks {
     /// The quirk of a model that does not stream. A complete response is requested instead.
     static let notStreamed = LearnedQuirks(rawValue: 1 << 37)
 
-    static let namesOfCloudflare: [QuirkName] = [
-        (.ownWire, "/ai/run"), (.lowBound, "max_tokens of the relay"), (.notStreamed, "stream"),
-    ]
     fileprivate static let ofCloudflare: LearnedQuirks = [.ownWire, .lowBound, .notStreamed]
 }
 

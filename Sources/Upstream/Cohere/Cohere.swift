@@ -55,8 +55,7 @@ extension Cohere: WireChatVendor {
             .functions,
         ]
         let quirks = wire.quirks(model, for: call.quirks)
-        if quirks.contains(.noObjects) { abilities.remove(.objects) }
-        if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
+        abilities.subtract(quirks.lacking)
         if quirks.contains(.noForcing) { abilities.remove(.toolChoice) }
         if call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         if !call.needs.isDisjoint(with: [.objects, .schemas]) {

@@ -43,11 +43,9 @@ final class CohereForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, VendorError.cohere, namesFields: false)
     }
 
-    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
-        refusal.finding(known: known) { $0.findingsOfCohere }
+    func quirk(_ refusal: Refusal) -> QuirkFinding? {
+        refusal.finding(among: refusal.findingsOfCohere)
     }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body { request }
-
-    var quirkNames: [QuirkName] { [] }
 }

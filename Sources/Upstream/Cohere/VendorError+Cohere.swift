@@ -26,7 +26,7 @@ extension VendorError {
     }
 }
 
-extension RefusedRequest {
+extension Refusal {
     /// The findings because of which Cohere may have refused the request.
     var findingsOfCohere: [QuirkFinding] {
         guard isUnsupported else { return [] }

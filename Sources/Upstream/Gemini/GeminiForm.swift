@@ -68,13 +68,11 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, dialect.errorTable, namesFields: false)
     }
 
-    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
-        refusal.finding(known: known) { $0.findingsOfGemini }
+    func quirk(_ refusal: Refusal) -> QuirkFinding? {
+        refusal.finding(among: refusal.findingsOfGemini)
     }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
         GeminiRequestRewriter.written(request, with: quirks)
     }
-
-    var quirkNames: [QuirkName] { LearnedQuirks.namesOfGemini }
 }

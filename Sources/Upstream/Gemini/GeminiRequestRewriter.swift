@@ -9,9 +9,6 @@ extension LearnedQuirks {
     /// The quirk of a model that refuses tool calls without valid thought signatures. The relay then sends a signature
     /// that Google does not check.
     static let anySignature = LearnedQuirks(rawValue: 8)
-    static let namesOfGemini: [QuirkName] = [
-        (.noInstructions, "systemInstruction"), (.anySignature, "thoughtSignature"),
-    ]
 }
 
 /// Applies quirks to the JSON body of a request to Google. All other bytes are copied.

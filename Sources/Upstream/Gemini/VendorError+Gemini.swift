@@ -58,7 +58,7 @@ extension VendorError {
     }
 }
 
-extension RefusedRequest {
+extension Refusal {
     /// The findings because of which Google may have refused the request.
     var findingsOfGemini: [QuirkFinding] {
         if words.quote("thought_signature") || words.say("thought signature") { return [scoped(.anySignature)] }

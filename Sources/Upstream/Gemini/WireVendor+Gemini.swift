@@ -19,8 +19,7 @@ extension WireVendor {
         if !gemini.isBare, !call.usesTools || call.isForcedSearch { abilities.insert(.searchOptions) }
         let quirks = quirks(model, for: call.quirks)
         if gemini.isBare { abilities.subtract([.tools, .functions, .toolChoice, .objects, .schemas]) }
-        if quirks.contains(.noObjects) { abilities.remove(.objects) }
-        if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
+        abilities.subtract(quirks.lacking)
         if call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         if dialect.hasOpenSchemas, call.needs.contains(.schemas),
             case .schema(_, let schema?, _) = call.chatOptions.format, OpenSchema.hasMap(schema)

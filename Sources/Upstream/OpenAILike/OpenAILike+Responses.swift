@@ -35,10 +35,7 @@ extension OpenAILike {
         ]
         if let most = call.maxTokens, most < ResponsesRequest.minTokens { abilities.remove(.tokenBound) }
         let quirks = wire.quirks(model, for: call.quirks)
-        if quirks.contains(.noCompaction) { abilities.remove(.compaction) }
-        if quirks.contains(.noObjects) { abilities.remove(.objects) }
-        if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
-        if quirks.contains(.noSearch) { abilities.remove(.searchOptions) }
+        abilities.subtract(quirks.lacking)
         if quirks.contains(.noStrict), call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         return abilities
     }

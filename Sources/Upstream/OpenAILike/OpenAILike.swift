@@ -133,16 +133,12 @@ extension OpenAILike: WireChatVendor {
             .reasoning, .functions, .mediaAddresses, .searchOptions,
         ]
         let quirks = wire.quirks(model, for: call.quirks)
-        if quirks.contains(.noObjects) { abilities.remove(.objects) }
-        if quirks.contains(.noSchemas) { abilities.remove(.schemas) }
-        if quirks.contains(.noChoices) { abilities.remove(.choices) }
+        abilities.subtract(quirks.lacking)
         if quirks.contains(.noAddresses) { abilities.remove(.mediaAddresses) }
-        if quirks.contains(.noSearch) { abilities.remove(.searchOptions) }
         if quirks.contains(.noStrict), call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         if quirks.contains(.noRequired), call.needs.contains(.toolChoice), call.chatOptions.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
-        if quirks.contains(.noStops) { abilities.remove(.stops) }
         if quirks.contains(.noForcing), call.chatOptions.toolChoice != .required { abilities.remove(.toolChoice) }
         if quirks.contains(.noTools) { abilities.subtract([.tools, .functions, .toolChoice]) }
         // If one of these is emulated, all of them are written into the prompt.

@@ -108,14 +108,14 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, VendorError.openAI, namesFields: responseOptions.isNative)
     }
 
-    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
+    func quirk(_ refusal: Refusal) -> QuirkFinding? {
         if turnsToResponses, refusal.status == 400 || refusal.status == 404,
             refusal.words.quoteAny(of: ["/responses", "not support the \u{1}'/v1/chat/completions'"])
         {
             let new = hasTools ? LearnedQuirks.otherPathWithTools : .otherPath
-            return known.contains(new) ? nil : QuirkFinding(new, isLasting: refusal.words.isComplete)
+            return refusal.known.contains(new) ? nil : QuirkFinding(new, isLasting: refusal.words.isComplete)
         }
-        let finding = refusal.quirk(known: known)
+        let finding = refusal.findingOfOpenAI
         // At OpenAI this error is about the image itself.
         return isOpenAI && finding?.quirks == .noAddresses ? nil : finding
     }
@@ -128,8 +128,6 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
         RequestRewriter.written(request, with: quirks, reasoningBlocks)
     }
-
-    var quirkNames: [QuirkName] { LearnedQuirks.namesOfOpenAI }
 }
 
 extension ChatCall {

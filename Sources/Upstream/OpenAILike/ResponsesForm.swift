@@ -91,7 +91,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         ErrorResponseReader(parser, VendorError.openAI, namesFields: isNative)
     }
 
-    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? {
+    func quirk(_ refusal: Refusal) -> QuirkFinding? {
         guard refusal.status == 400 || refusal.status == 422 else { return nil }
         let words = refusal.words
         if isCompacting, words.quote("compaction") { return QuirkFinding(.noCompaction, isLasting: words.isComplete) }
@@ -106,14 +106,12 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
             isSealed || words.quote("summar")
             ? additions.map { FieldChange($0) }.filter { $0.concerns(refusal.request) } : []
         if !changes.isEmpty { return QuirkFinding(changes, isLasting: words.isComplete) }
-        let finding = refusal.quirk(known: known)
+        let finding = refusal.findingOfOpenAI
         // Other quirks do not apply to this API.
         return finding.flatMap { $0.quirks.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
     }
 
     private static let ofFields = LearnedQuirks([.noStrict, .shortNames])
-
-    var quirkNames: [QuirkName] { LearnedQuirks.namesOfOpenAI }
 
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
         RequestRewriter.written(request, with: quirks.intersection(Self.ofFields))

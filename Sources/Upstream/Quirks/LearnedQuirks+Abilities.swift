@@ -27,24 +27,44 @@ extension LearnedQuirks {
         .otherPath, .noCompaction, .noSearch, .noStops,
     ]
 
+    private static let lacks: [(ability: Abilities, quirk: LearnedQuirks)] = [
+        (.objects, .noObjects), (.schemas, .noSchemas), (.choices, .noChoices), (.compaction, .noCompaction),
+        (.searchOptions, .noSearch), (.stops, .noStops),
+    ]
+
+    /// The abilities that a model with these quirks lacks in every call.
+    var lacking: Abilities {
+        isEmpty ? [] : Self.lacks.reduce(into: []) { if contains($1.quirk) { $0.formUnion($1.ability) } }
+    }
+
     /// The quirks of lacking abilities that change calls with these needs.
     static func concerning(_ needs: Abilities) -> LearnedQuirks {
-        let table: [(Abilities, LearnedQuirks)] = [
-            (.objects, .noObjects), (.schemas, .noSchemas), (.choices, .noChoices),
+        let others: [(ability: Abilities, quirk: LearnedQuirks)] = [
             (.toolChoice, [.noForcing, .noRequired]), ([.tools, .functions], [.noTools, .otherPathWithTools]),
-            (.inlineMedia, .noAddresses), (.compaction, .noCompaction), (.searchOptions, .noSearch),
-            (.stops, .noStops),
+            (.inlineMedia, .noAddresses),
         ]
-        return table.reduce(into: .otherPath) { quirks, row in
-            if !needs.isDisjoint(with: row.0) { quirks.formUnion(row.1) }
+        return (lacks + others).reduce(into: .otherPath) { quirks, row in
+            if !needs.isDisjoint(with: row.ability) { quirks.formUnion(row.quirk) }
         }
     }
 
-    /// The names of lacking abilities in the log.
-    static let namesOfAbilities: [QuirkName] = [
+    /// The names of the quirks for operators.
+    var names: String {
+        let found = Self.names.filter { contains($0.quirk) }.map { "\($0.name)" }
+        return found.isEmpty ? "\(rawValue)" : found.joined(separator: ",")
+    }
+
+    private static let names: [(quirk: LearnedQuirks, name: StaticString)] = [
         (.noObjects, "json_object"), (.noSchemas, "json_schema"), (.noChoices, "n"), (.noForcing, "tool_choice"),
         (.noTools, "tools"), (.noRequired, "tool_choice required"), (.noAddresses, "image URLs"),
         (.otherPathWithTools, "tools by /responses"), (.otherPath, "/responses"), (.noCompaction, "compaction"),
         (.noSearch, "web search"), (.noStops, "stop"),
+        (.shortIDs, "tool call ids"), (.emptyContent, "empty content"),
+        (.noEmptyContent, "empty content beside tool calls"), (.joinedContent, "content parts"),
+        (.mergedTurns, "order of roles"), (.reasoningBack, "earlier reasoning"), (.noLongIDs, "long tool call ids"),
+        (.shortNames, "long tool names"), (.oneInstruction, "system messages"),
+        (.anySignature, "signatures of tool calls"), (.noPrefill, "prefill"), (.noSystemTurns, "system turns"),
+        (.noInstructions, "systemInstruction"), (.ownWire, "/ai/run"), (.lowBound, "max_tokens of the relay"),
+        (.notStreamed, "stream"),
     ]
 }

@@ -1,9 +1,6 @@
 import Calls
 import Engine
 
-/// The name of a quirk in the log.
-typealias QuirkName = (quirk: LearnedQuirks, name: StaticString)
-
 /// A quirk that a vendor's refusal shows, and the requests for which the quirk holds.
 struct QuirkFinding: Sendable, Equatable {
     let quirks: LearnedQuirks
@@ -27,16 +24,19 @@ struct QuirkFinding: Sendable, Equatable {
             && one.beside == other.beside
     }
 
-    init(_ quirks: LearnedQuirks, isLasting: Bool = true) {
+    init(_ quirks: LearnedQuirks, isLasting: Bool = true, isOfPair: Bool = false) {
         self.quirks = quirks
         self.isLasting = isLasting
+        self.isOfPair = isOfPair
     }
 
     /// Creates a finding that fields are changed.
-    init(_ changes: [FieldChange], isLasting: Bool = true) {
+    init(_ changes: [FieldChange], beside: OtherField? = nil, isLasting: Bool = true, isOfPair: Bool = false) {
         // A tool that is no longer strict needs the relay's own check.
-        self.init(changes.contains { $0.path.last == "strict" } ? .noStrict : [], isLasting: isLasting)
+        let isLoose = changes.contains { $0.path.last == "strict" }
+        self.init(isLoose ? .noStrict : [], isLasting: isLasting, isOfPair: isOfPair)
         self.changes = changes
+        self.beside = beside
     }
 
     /// Creates a finding that the server does not know these betas in a request's header.
@@ -66,14 +66,10 @@ struct QuirkFinding: Sendable, Equatable {
         }
     }
 
-    /// Returns the finding's name for operators.
-    ///
-    /// - Parameter names: the names of quirks.
-    func name(_ names: [QuirkName]) -> String {
+    /// The finding's name for operators.
+    var name: String {
         if !betas.isEmpty { return "anthropic-beta" }
-        if !changes.isEmpty { return changes.map(\.name).joined(separator: ",") }
-        let found = names.filter { quirks.contains($0.quirk) }.map { "\($0.name)" }
-        return found.isEmpty ? "\(quirks.rawValue)" : found.joined(separator: ",")
+        return changes.isEmpty ? quirks.names : changes.map(\.name).joined(separator: ",")
     }
 
     /// The requests that need the change, in words; empty for all requests.

@@ -64,10 +64,10 @@ extension QuirkMemory {
 extension QuirkMemory.ListedQuirk {
     fileprivate init(_ entry: QuirkEntry, of row: QuirkRows.Name) {
         let condition = entry.finding.conditionText
-        id = "\(row)\n\(entry.name)\n\(condition)".withBytes { String(Digest(of: $0).words.0, radix: 16) }
+        id = "\(row)\n\(entry.finding.name)\n\(condition)".withBytes { String(Digest(of: $0).words.0, radix: 16) }
         provider = row.provider
         model = row.model
-        quirk = entry.name
+        quirk = entry.finding.name
         self.condition = condition
         scope = row.owner.scope(isForAll: entry.isConfirmed)
         callers = entry.voices.count

@@ -162,26 +162,18 @@ package final class QuirkMemory: Sendable {
         of provider: String,
         _ model: String,
         for owner: CallQuirks.Owner,
-        isProven: Bool = true,
-        named names: [QuirkName] = []
+        isProven: Bool = true
     ) {
         guard owner != .none, !forgetful.contains(provider), !findings.isEmpty else { return }
         isUsed.store(true, ordering: .relaxed)
         let now = now()
         for finding in findings.flatMap(\.single) {
-            let name = finding.name(names)
             let isForAll = rows.withLock { rows in
                 rows.change(provider, model, owner) { (row) -> Bool in
-                    row.learn(
-                        finding,
-                        named: name,
-                        by: owner.voice,
-                        at: now,
-                        isProven: isProven && !finding.isOfCaller
-                    )
+                    row.learn(finding, by: owner.voice, at: now, isProven: isProven && !finding.isOfCaller)
                 }
             }
-            record(name, of: provider, model, owner, isForAll: isForAll)
+            record(finding.name, of: provider, model, owner, isForAll: isForAll)
         }
     }
 

@@ -12,8 +12,6 @@ struct QuirkEntry {
     }
 
     let finding: QuirkFinding
-    /// The name of the quirk for operators.
-    let name: String
     /// The time of the first refusal, in seconds since 1970.
     let firstLearnedAt: Int
     var learnedAt: Int
@@ -55,14 +53,8 @@ struct QuirkRow {
     }
 
     /// Remembers a quirk. Returns whether two known callers have met it.
-    mutating func learn(
-        _ finding: QuirkFinding,
-        named name: String,
-        by caller: UInt64,
-        at now: Int,
-        isProven: Bool
-    ) -> Bool {
-        guard let index = index(of: finding, named: name, by: caller, at: now) else { return false }
+    mutating func learn(_ finding: QuirkFinding, by caller: UInt64, at now: Int, isProven: Bool) -> Bool {
+        guard let index = index(of: finding, by: caller, at: now) else { return false }
         entries[index].learnedAt = now
         if !finding.words.isEmpty { entries[index].words = finding.words }
         if let voice = entries[index].voices.firstIndex(where: { $0.caller == caller }) {
@@ -78,12 +70,7 @@ struct QuirkRow {
     ///
     /// Callers choose the names of betas and fields, so that a new name replaces a name only. What another caller has
     /// met within an hour is not replaced.
-    private mutating func index(
-        of finding: QuirkFinding,
-        named name: String,
-        by caller: UInt64,
-        at now: Int
-    ) -> Int? {
+    private mutating func index(of finding: QuirkFinding, by caller: UInt64, at now: Int) -> Int? {
         if let index = entries.firstIndex(where: { $0.finding == finding }) { return index }
         let rivals = entries.indices.filter { entries[$0].finding.hasChosenNames == finding.hasChosenNames }
         if rivals.count >= Self.maxEntries {
@@ -92,7 +79,7 @@ struct QuirkRow {
             }
             entries.remove(at: oldest)
         }
-        entries.append(QuirkEntry(finding: finding, name: name, firstLearnedAt: now, learnedAt: now))
+        entries.append(QuirkEntry(finding: finding, firstLearnedAt: now, learnedAt: now))
         return entries.count - 1
     }
 

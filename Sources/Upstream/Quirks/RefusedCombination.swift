@@ -93,7 +93,7 @@ struct RefusedCombination {
     ///
     /// - Parameter changed: the request with the finding's change; nil for a lacking ability.
     func scoped(_ finding: QuirkFinding, changed: RawJSON?) -> QuirkFinding {
-        guard finding.isLasting, !finding.isOfPair, isCondition else { return finding }
+        guard finding.isLasting, finding.beside == nil, !finding.isOfPair, isCondition else { return finding }
         var finding = finding
         finding.beside = changed.flatMap { other(changed: $0) }
         finding.isLasting = finding.beside != nil

@@ -98,7 +98,13 @@ struct ErrorResponseReader {
     /// - Parameters:
     ///   - body: must be in a `ByteBuffer`, as the JSON parser requires.
     ///   - request: the body of the refused request.
-    func refusal(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, of request: Body) -> Refusal {
+    ///   - known: the quirks for which the refused request was already changed.
+    func refusal(
+        _ head: UpstreamHead,
+        _ body: UnsafeRawBufferPointer,
+        of request: Body,
+        known: LearnedQuirks
+    ) -> Refusal {
         var vendorError = vendorError(head, body)
         vendorError.distrustEcho(of: request.bytes)
         return Refusal(
@@ -106,7 +112,8 @@ struct ErrorResponseReader {
             vendorError: vendorError,
             isSpecial: table(vendorError) != nil,
             error: error(head, body),
-            request: request
+            request: request,
+            known: known
         )
     }
 
@@ -126,28 +133,4 @@ struct ErrorResponseReader {
         vendorError.retryAfterSeconds = vendorError.retryAfterSeconds ?? head.retryAfterSeconds
         return vendorError
     }
-}
-
-/// A vendor's refusal of a chat request, from which forms find the quirk that it shows.
-final class Refusal {
-    let status: Int
-    let vendorError: VendorError
-    /// Whether the vendor's error table recognises the error.
-    let isSpecial: Bool
-    /// The error for the client if the request is not repeated.
-    let error: UpstreamError
-    private let body: Body
-    /// The words of the error's message. The whole request is compared with them.
-    private(set) lazy var words = RefusalWords(vendorError.said, of: body.bytes)
-
-    fileprivate init(status: Int, vendorError: VendorError, isSpecial: Bool, error: UpstreamError, request: Body) {
-        self.status = status
-        self.vendorError = vendorError
-        self.isSpecial = isSpecial
-        self.error = error
-        body = request
-    }
-
-    /// The refused request. It is valid as long as this object.
-    var request: RawJSON { RawJSON(body.bytes) }
 }

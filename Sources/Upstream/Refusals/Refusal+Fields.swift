@@ -3,7 +3,7 @@ import Engine
 
 /// The open rule: an optional field that a server refuses is left out, and a number above a bound is lowered, whatever
 /// the vendor and the field.
-extension RefusedRequest {
+extension Refusal {
     /// The finding of the open rule; nil if it does not apply.
     var openFinding: QuirkFinding? { findingOfNames ?? findingOfBound ?? findingOfFields ?? findingOfEffort }
 

@@ -1,13 +1,23 @@
 import Calls
 import Engine
 
-/// A refused request together with its error response, from which a quirk of the server is learned.
-struct RefusedRequest {
+/// A vendor's refusal of a request, from which a quirk of the server is learned.
+final class Refusal {
+    let status: Int
     let vendorError: VendorError
-    let request: RawJSON
+    /// Whether the vendor's error table recognises the error.
+    let isSpecial: Bool
+    /// The error for the client if the request is not repeated.
+    let error: UpstreamError
+    /// The quirks for which the refused request was already changed.
     let known: LearnedQuirks
-    let words: RefusalWords
-    let isUnsupported: Bool
+    private let body: Body
+    /// The words of the error's message. The whole request is compared with them.
+    private(set) lazy var words = RefusalWords(vendorError.said, of: body.bytes)
+    /// Whether the error says that something is not supported.
+    private(set) lazy var isUnsupported =
+        Self.codes.contains { vendorError.names($0) } || words.containsAny(of: Self.phrases)
+        || words.quote("use \u{1}'max")
 
     private static let codes = ["unsupported_parameter", "unsupported_value", "unknown_parameter", "extra_forbidden"]
     private static let phrases: [StaticString] = [
@@ -20,19 +30,24 @@ struct RefusedRequest {
         "incompatible", "may not be", "may only be", "must be removed", "not enabled",
     ]
 
-    /// - Parameters:
-    ///   - refusal: must stay alive as long as this value is used.
-    ///   - known: the quirks for which the refused request was already changed.
-    init(_ refusal: Refusal, _ known: LearnedQuirks) {
-        vendorError = refusal.vendorError
-        request = refusal.request
-        words = refusal.words
+    init(
+        status: Int,
+        vendorError: VendorError,
+        isSpecial: Bool,
+        error: UpstreamError,
+        request: Body,
+        known: LearnedQuirks
+    ) {
+        self.status = status
+        self.vendorError = vendorError
+        self.isSpecial = isSpecial
+        self.error = error
         self.known = known
-        let (vendorError, words) = (vendorError, words)
-        isUnsupported =
-            Self.codes.contains { vendorError.names($0) } || words.containsAny(of: Self.phrases)
-            || words.quote("use \u{1}'max")
+        body = request
     }
+
+    /// The refused request. It is valid as long as this object.
+    var request: RawJSON { RawJSON(body.bytes) }
 
     // MARK: For which requests a quirk holds
 
@@ -132,20 +147,15 @@ struct RefusedRequest {
         let last = param.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last
         return last.map { Array($0).withUnsafeBytes { $0.equals(field) } } ?? false
     }
-}
 
-extension Refusal {
     /// Returns the first finding that changes the request further: one of a vendor's own, or the one of the open rule.
     ///
-    /// - Parameters:
-    ///   - known: the quirks for which the refused request was already changed.
-    ///   - own: returns the vendor's own findings, the likeliest one first.
-    func finding(known: LearnedQuirks, _ own: (RefusedRequest) -> [QuirkFinding]) -> QuirkFinding? {
+    /// - Parameter own: the vendor's own findings, the likeliest one first.
+    func finding(among own: @autoclosure () -> [QuirkFinding]) -> QuirkFinding? {
         guard status == 400 || status == 422, !isSpecial else { return nil }
-        let refused = RefusedRequest(self, known)
-        guard var found = own(refused).lazy.compactMap(refused.new).first else { return refused.openFinding }
+        guard var found = own().lazy.compactMap(new).first else { return openFinding }
         // Refused schemas are remembered for their caller.
-        if !found.isOfCaller { found.isLasting = found.isLasting && refused.isLasting }
+        if !found.isOfCaller { found.isLasting = found.isLasting && isLasting }
         return found
     }
 }

@@ -46,10 +46,9 @@ extension WireChat {
     /// recovery option `emulation`.
     func rewrite(after head: UpstreamHead, _ refused: UnsafeRawBufferPointer) throws(UpstreamError) {
         guard let request = body else { throw judged(errorReader.error(head, refused)) }
-        let refusal = errorReader.refusal(head, refused, of: request)
-        let ofWindow =
-            [400, 402, 413, 422].contains(refusal.status) ? RefusedRequest(refusal, quirks).findingOfWindow : nil
-        guard var found = ofWindow ?? form.quirk(refusal, known: quirks) else { throw judged(refusal.error) }
+        let refusal = errorReader.refusal(head, refused, of: request, known: quirks)
+        let ofWindow = [400, 402, 413, 422].contains(refusal.status) ? refusal.findingOfWindow : nil
+        guard var found = ofWindow ?? form.quirk(refusal) else { throw judged(refusal.error) }
         // A message with a secret is not shown.
         if !judged(refusal.error).message.isEmpty { found.words = refusal.words.forOperators }
         let combination = RefusedCombination(refusal.words, of: refusal.request)
@@ -127,7 +126,6 @@ extension WireChat {
     }
 
     private func keep(_ findings: [QuirkFinding], isProven: Bool) {
-        let (owner, names) = (callQuirks.owner, form.quirkNames)
-        vendor.learn(findings.filter(\.isLasting), of: model.id, for: owner, isProven: isProven, named: names)
+        vendor.learn(findings.filter(\.isLasting), of: model.id, for: callQuirks.owner, isProven: isProven)
     }
 }

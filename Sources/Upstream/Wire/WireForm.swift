@@ -22,9 +22,7 @@ protocol WireForm: AnyObject, Sendable {
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader
     /// Returns the quirk because of which the vendor refused the request; nil if there is none.
-    ///
-    /// - Parameter known: the quirks for which the request was already changed.
-    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding?
+    func quirk(_ refusal: Refusal) -> QuirkFinding?
     /// The quirk that the last successful response shows; nil if the response shows none.
     var quirkOfResponse: LearnedQuirks? { get }
     /// Whether the request body is the client's body of the same API, written anew.
@@ -39,8 +37,6 @@ protocol WireForm: AnyObject, Sendable {
     func sends(betasOf finding: QuirkFinding) -> Bool
     /// Prepares the form for a request that was changed for the finding, and for its response.
     func adopt(_ finding: QuirkFinding)
-    /// The names of the vendor's own quirks in the log.
-    var quirkNames: [QuirkName] { get }
 }
 
 extension WireForm {

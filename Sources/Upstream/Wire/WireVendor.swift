@@ -26,15 +26,8 @@ final class WireVendor: OnLoop, @unchecked Sendable {
         quirks.known(of: name, model.id, for: call)
     }
 
-    func learn(
-        _ findings: [QuirkFinding],
-        of model: String,
-        for owner: CallQuirks.Owner,
-        isProven: Bool = true,
-        named names: [QuirkName] = []
-    ) {
-        let names = names + LearnedQuirks.namesOfAbilities
-        quirks.learn(findings, of: name, model, for: owner, isProven: isProven, named: names)
+    func learn(_ findings: [QuirkFinding], of model: String, for owner: CallQuirks.Owner, isProven: Bool = true) {
+        quirks.learn(findings, of: name, model, for: owner, isProven: isProven)
     }
 
     /// Returns the chat that sends this call in the given form, with the quirks that are known for it.

@@ -63,9 +63,8 @@ private final class ParrotForm: WireForm, OnLoop, @unchecked Sendable {
     }
 
     // The vendor has no quirks that the relay learns.
-    func quirk(_ refusal: Refusal, known: LearnedQuirks) -> QuirkFinding? { nil }
+    func quirk(_ refusal: Refusal) -> QuirkFinding? { nil }
     func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body { request }
-    var quirkNames: [QuirkName] { [] }
 }
 
 /// The reader of one response, which turns the vendor's events into those of every vendor.

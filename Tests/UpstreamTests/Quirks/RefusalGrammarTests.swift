@@ -56,9 +56,8 @@ import Testing
         let json = ByteBuffer(#"{"error":{"message":"\#(message)","type":"invalid_request_error"\#(named)}}"#)
         let reader = ErrorResponseReader(JSONParser(), VendorError.openAI, namesFields: true)
         let head = UpstreamHead(status: 400, isEventStream: false, retryAfterSeconds: nil)
-        let refusal = reader.refusal(head, json.bytes, of: request)
-        return api == .messages
-            ? refusal.finding(known: []) { $0.findingsOfMessages } : refusal.quirk(known: [])
+        let refusal = reader.refusal(head, json.bytes, of: request, known: [])
+        return api == .messages ? refusal.finding(among: refusal.findingsOfMessages) : refusal.findingOfOpenAI
     }
 
     @Test("the refused field is left out, and all else stays as it was", arguments: API.allCases)

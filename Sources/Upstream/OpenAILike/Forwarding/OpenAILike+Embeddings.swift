@@ -35,9 +35,9 @@ extension OpenAILike {
             }
             let refused = try await refusalBody(stream)
             let reader = ErrorResponseReader(wire.tools.parser, errorTable, namesFields: true)
-            let refusal = reader.refusal(stream.head, refused.bytes, of: body)
+            let refusal = reader.refusal(stream.head, refused.bytes, of: body, known: [])
             guard learned.count < Self.maxQuirks,
-                let found = refusal.finding(known: [], { [$0.findingOfEncoding].compactMap(\.self) })
+                let found = refusal.finding(among: [refusal.findingOfEncoding].compactMap(\.self))
             else { throw self.refusal(stream.head, refused) }
             learned.append(found)
             body = found.applied(to: body)
@@ -46,7 +46,7 @@ extension OpenAILike {
     }
 }
 
-extension RefusedRequest {
+extension Refusal {
     /// The finding that the server sends vectors as numbers only; nil if the error does not say so.
     fileprivate var findingOfEncoding: QuirkFinding? {
         guard request["encoding_format"]?.content == "base64" else { return nil }

@@ -32,13 +32,4 @@ extension LearnedQuirks {
     static let uncheckedSignature = "skip_thought_signature_validator"
 
     static func isLong(_ id: String) -> Bool { id.utf8.count > 40 }
-
-    /// The names of the quirks in the log.
-    static let namesOfOpenAI: [QuirkName] = [
-        (.shortIDs, "tool call ids"),
-        (.emptyContent, "empty content"), (.noEmptyContent, "empty content beside tool calls"),
-        (.joinedContent, "content parts"), (.mergedTurns, "order of roles"),
-        (.reasoningBack, "earlier reasoning"), (.noLongIDs, "long tool call ids"), (.shortNames, "long tool names"),
-        (.oneInstruction, "system messages"), (.anySignature, "signatures of tool calls"),
-    ]
 }

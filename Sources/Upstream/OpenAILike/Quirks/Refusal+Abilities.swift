@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-extension RefusedRequest {
+extension Refusal {
     /// Whether the request has an image with an HTTP URL, and the error says that images must be data URLs.
     var lacksAddresses: Bool {
         let isOfForm =
@@ -52,11 +52,11 @@ extension RefusedRequest {
 
     private func finding(ofEffort effort: String, at path: String) -> QuirkFinding {
         if request["tools"] != nil, words.say("tool"), effort != "none", !path.hasPrefix("output") {
-            var finding = QuirkFinding([FieldChange(path, .replace(nil, by: #""none""#))])
-            finding.isLasting = words.isComplete && !words.areAboutSchema
-            finding.beside = OtherField(paths: ["tools"], state: .present)
-            finding.isOfPair = true
-            return finding
+            return QuirkFinding(
+                [FieldChange(path, .replace(nil, by: #""none""#))],
+                beside: OtherField(paths: ["tools"], state: .present),
+                isLasting: words.isComplete && !words.areAboutSchema
+            )
         }
         var accepted = FieldChange.efforts.filter { name in name != effort && name.withBytes { words.name($0) } }
         // The highest efforts are newer than the others.
@@ -92,10 +92,8 @@ extension RefusedRequest {
                 || PhraseMatcher(vendorError.param ?? "").say("response_format")
         else { return nil }
         if format == "text" {
-            var finding = QuirkFinding([FieldChange("response_format")], isLasting: words.isComplete)
-            finding.beside = OtherField(paths: ["response_format"], state: .equal("text"))
-            finding.isOfPair = true
-            return finding
+            let beside = OtherField(paths: ["response_format"], state: .equal("text"))
+            return QuirkFinding([FieldChange("response_format")], beside: beside, isLasting: words.isComplete)
         }
         return format == "json_object" ? scoped(.noObjects) : format == "json_schema" ? scoped(.noSchemas) : nil
     }

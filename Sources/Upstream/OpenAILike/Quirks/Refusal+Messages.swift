@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-extension RefusedRequest {
+extension Refusal {
     /// The finding for a refused form of messages. It changes only messages of that form, whatever the other fields are.
     var findingOfMessages: QuirkFinding? {
         if words.say("length of 9") { return ofMessages(.shortIDs) }
@@ -19,10 +19,8 @@ extension RefusedRequest {
             return ofMessages(.reasoningBack)
         }
         if words.quote("developer"), messages.contains(where: { $0["role"]?.content == "developer" }) {
-            var finding = QuirkFinding([FieldChange("messages.role", .replace("developer", by: #""system""#))])
-            finding.isLasting = words.isComplete && !words.areAboutSchema
-            finding.isOfPair = true
-            return finding
+            let change = FieldChange("messages.role", .replace("developer", by: #""system""#))
+            return QuirkFinding([change], isLasting: words.isComplete && !words.areAboutSchema, isOfPair: true)
         }
         if vendorError.names("empty_array") || words.say("empty array"),
             messages.contains(where: { $0["content"]?.isEmptyArray ?? false })
@@ -46,9 +44,7 @@ extension RefusedRequest {
     }
 
     private func ofMessages(_ quirk: LearnedQuirks) -> QuirkFinding {
-        var finding = scoped(quirk)
-        finding.isOfPair = true
-        return finding
+        QuirkFinding(quirk, isLasting: scoped(quirk).isLasting, isOfPair: true)
     }
 
     /// The quirk for a refused order of the messages; nil if the error is not about their order.

@@ -2,18 +2,6 @@ import Calls
 import Engine
 
 extension Refusal {
-    /// Returns the quirk of a server with OpenAI's API that the refusal shows; nil if there is no new quirk.
-    ///
-    /// - Parameter known: the quirks for which the refused request was already changed.
-    func quirk(known: LearnedQuirks) -> QuirkFinding? {
-        guard [400, 422, 500].contains(status), !isSpecial else { return nil }
-        let refused = RefusedRequest(self, known)
-        // Some servers report an error of the model's chat template with status 500.
-        return status == 500 ? refused.quirkOfTurns : refused.finding
-    }
-}
-
-extension RefusedRequest {
     private static let lengths: [StaticString] = [
         "too long", "maximum length", "max length", "length must", "at most", "longer than", "exceed", "64", "pattern",
         "characters",
@@ -24,8 +12,11 @@ extension RefusedRequest {
         ("max_tokens", "max_completion_tokens"), ("max_completion_tokens", "max_tokens"), ("seed", "random_seed"),
     ]
 
-    /// The quirk that the refusal shows, and whether it holds for later requests; nil if there is no new quirk.
-    var finding: QuirkFinding? {
+    /// The quirk of a server with OpenAI's API that the refusal shows; nil if there is no new quirk.
+    var findingOfOpenAI: QuirkFinding? {
+        guard [400, 422, 500].contains(status), !isSpecial else { return nil }
+        // Some servers report an error of the model's chat template with status 500.
+        if status == 500 { return quirkOfTurns }
         if lacksAddresses { return new(.noAddresses) }
         if words.quote("name"), words.containsAny(of: Self.lengths), ToolNameShortener.finds(in: request) {
             return new(.shortNames)
@@ -74,9 +65,7 @@ extension RefusedRequest {
                 changes.append(FieldChange("stream_options", .set(#"{"include_usage":true}"#)))
             }
         }
-        var finding = QuirkFinding(changes, isLasting: words.isComplete)
-        finding.isOfPair = true
-        return finding
+        return QuirkFinding(changes, isLasting: words.isComplete, isOfPair: true)
     }
 
     private static let streamsOnly: [StaticString] = [
