@@ -112,6 +112,28 @@ def test_a_refused_field_is_changed_and_the_change_is_kept(team, anthropic_serve
     assert anthropic_server.body(model) == (first if name in ("signature", "sealed", "gone thoughts", "thoughts passed back") else second)
 
 
+def test_without_their_reasoning_earlier_turns_say_the_same(team, anthropic_server, fresh):
+    model, thought = fresh(0), {"type": "thinking", "thinking": "Hm", "signature": SIGNATURE}
+    anthropic_server.says(model, refused("messages.1.content.0: Invalid `signature` in `thinking` block"), {"lax": [""]})
+    said = [("user", "a"), ("assistant", [thought, text("b")]), ("user", "c"), ("assistant", "d"), ("user", "e")]
+    turns = [{"role": role, "content": content} for role, content in said]
+    answer = team.post("/v1/messages", json={"model": model, "max_tokens": 100, "messages": turns})
+    assert answer.status_code == 200, answer.text
+    first, second = [request["body"]["messages"] for request in anthropic_server.asked(model)]
+    assert first == turns and second == [turns[0], turns[1] | {"content": [text("b")]}, *turns[2:]]
+
+
+def test_of_two_tools_of_one_name_the_first_is_sent_if_two_are_refused(team, anthropic_server, fresh):
+    model = fresh(0)
+    anthropic_server.says(model, refused("tools: Tool names must be unique."), {"lax": [""]})
+    tools = [{"name": name, "description": text, "input_schema": {"type": "object"}} for name, text in ("ab", "cd", "ae")]
+    asked = {"model": model, "max_tokens": 100, "messages": [{"role": "user", "content": "Hi"}], "tools": tools}
+    for calls in (2, 3):
+        assert team.post("/v1/messages", json=asked).status_code == 200
+        seen = anthropic_server.asked(model)
+        assert len(seen) == calls and seen[-1]["body"]["tools"] == tools[:2]
+
+
 def test_what_is_no_mend(team, anthropic_server, fresh):
     model = fresh(0)
     for words in ("temperature: Input should be less than 1", "messages: roles must be kind", "max_tokens: 65000 > 64000"):

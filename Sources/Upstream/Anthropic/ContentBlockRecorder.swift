@@ -127,12 +127,7 @@ struct ContentBlockRecorder: ~Copyable {
         guard isObject else { return drop() }
         let text = said.bytes
         var out = ByteBuffer()
-        RawJSON(opening.bytes).append(to: &out) { (member, out) -> Bool in
-            guard member.name.equals("input") else { return false }
-            out.append(#""input":"#)
-            out.append(text)
-            return true
-        }
+        RawJSON(opening.bytes).append(to: &out, replacing: "input") { $1.append(text) }
         open("")
         written.append(out.bytes)
     }

@@ -2,36 +2,50 @@ import Calls
 import Engine
 
 /// Applies quirks (changes that a server needs) to the JSON body of a Messages request.
-struct MessageRequestRewriter {
-    private let quirks: LearnedQuirks
-
+enum MessageRequestRewriter {
     static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
-        if quirks.isDisjoint(with: [.noPrefill, .noEarlierReasoning, .noSystemTurns]) { return body }
-        var out = ByteBuffer()
-        _ = out.reserve(body.bytes.count + 256)
-        MessageRequestRewriter(quirks: quirks).append(RawJSON(body.bytes), to: &out)
-        return Body(out)
+        var body = body
+        if quirks.contains(.noSystemTurns) { body = body.replacing("messages", SystemTurnRewriter.append) }
+        if quirks.contains(.noEarlierReasoning) {
+            body = body.replacing("messages") { messages, out in
+                messages.append(to: &out) { (message: RawJSON, out: inout ByteBuffer) in
+                    guard message["role"]?.content == "assistant" else { return out.append(message.bytes) }
+                    message.append(to: &out, replacing: "content", appendWithoutReasoning)
+                }
+            }
+        }
+        guard quirks.contains(.noPrefill), RawJSON(body.bytes).endsWithAssistant else { return body }
+        return body.replacing("messages") { messages, out in
+            out.append(messages.bytes)
+            out.removeLast(1)
+            out.append(#",{"role":"user","content":[{"type":"text","text":"Continue."}]}]"#)
+        }
+    }
+
+    private static func appendWithoutReasoning(_ content: RawJSON, to out: inout ByteBuffer) {
+        guard content.isArray else { return out.append(content.bytes) }
+        let kept = content.elements.filter { block in
+            let type = block["type"]?.content
+            return type != "thinking" && type != "redacted_thinking"
+        }
+        if kept.isEmpty { return out.append(#"[{"type":"text","text":"."}]"#) }
+        out.append(array: kept) { $1.append($0.bytes) }
     }
 
     /// Returns the request body that asks the vendor for the rest of a paused response.
     ///
     /// - Parameter content: the content blocks before the pause, as a JSON array.
     static func written(_ body: Body, goingOnAfter content: Body) -> Body {
-        var out = ByteBuffer()
-        _ = out.reserve(body.bytes.count + content.bytes.count + 64)
-        RawJSON(body.bytes).append(to: &out) { (member, out) -> Bool in
-            guard member.name.equals("messages") else { return false }
-            append(member.value, goingOnAfter: RawJSON(content.bytes), to: &out)
-            return true
+        body.replacing("messages") { messages, out in
+            append(messages, goingOnAfter: RawJSON(content.bytes), to: &out)
         }
-        return Body(out)
     }
 
     private static func append(_ messages: RawJSON, goingOnAfter content: RawJSON, to out: inout ByteBuffer) {
         var turns = Array(messages.elements)
         var begun: RawJSON?
         if turns.last?["role"]?.content == "assistant" { begun = turns.removeLast()["content"] }
-        out.append(#""messages":["#)
+        out.append("[")
         for turn in turns {
             out.append(turn.bytes)
             out.append(",")
@@ -50,66 +64,15 @@ struct MessageRequestRewriter {
         }
         out.append("]}]")
     }
-
-    private func append(_ root: RawJSON, to out: inout ByteBuffer) {
-        root.append(to: &out) { member, out in
-            out.append("\"", member.name, "\":")
-            append(member, to: &out)
-            return true
-        }
-    }
-
-    private func append(_ member: RawJSON.Member, to out: inout ByteBuffer) {
-        switch member.name {
-        case "messages" where quirks.contains(.noSystemTurns):
-            var turns = ByteBuffer()
-            SystemTurnRewriter.append(member.value, to: &turns)
-            appendMessages(RawJSON(turns.bytes), to: &out)
-        case "messages" where quirks.contains(.noPrefill) || quirks.contains(.noEarlierReasoning):
-            appendMessages(member.value, to: &out)
-        default: out.append(member.value.bytes)
-        }
-    }
-
-    private func appendMessages(_ messages: RawJSON, to out: inout ByteBuffer) {
-        var isAssistant = false
-        out.append("[")
-        for (index, message) in messages.elements.enumerated() {
-            if index > 0 { out.append(",") }
-            isAssistant = message["role"]?.content == "assistant"
-            if isAssistant, quirks.contains(.noEarlierReasoning) {
-                message.append(to: &out) { member, out in
-                    guard member.name.equals("content") else { return false }
-                    out.append(#""content":"#)
-                    appendWithoutReasoning(member.value, to: &out)
-                    return true
-                }
-            } else {
-                out.append(message.bytes)
-            }
-        }
-        if isAssistant, quirks.contains(.noPrefill) {
-            out.append(#",{"role":"user","content":[{"type":"text","text":"Continue."}]}"#)
-        }
-        out.append("]")
-    }
-
-    private func appendWithoutReasoning(_ blocks: RawJSON, to out: inout ByteBuffer) {
-        out.append("[")
-        var isFirst = true
-        for block in blocks.elements {
-            let type = block["type"]?.content
-            if type == "thinking" || type == "redacted_thinking" { continue }
-            if !isFirst { out.append(",") }
-            isFirst = false
-            out.append(block.bytes)
-        }
-        if isFirst { out.append(#"{"type":"text","text":"."}"#) }
-        out.append("]")
-    }
 }
 
 extension RawJSON {
+    /// Whether the last message of the request is the assistant's.
+    var endsWithAssistant: Bool {
+        let messages = (self["messages"]?.elements).map { Array($0) } ?? []
+        return messages.last?["role"]?.content == "assistant"
+    }
+
     /// The text of a text block without white space at the end; nil for other blocks.
     fileprivate var said: [UInt8]? {
         let parser = JSONParser()

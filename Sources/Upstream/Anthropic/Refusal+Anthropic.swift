@@ -17,7 +17,7 @@ extension Refusal {
             return [QuirkFinding(.noEarlierReasoning, isLasting: false)]
         }
         let isPrefill = words.say("prefill") || words.say("must end with a user message")
-        if isPrefill, isLastOfAssistant { return [scoped(.noPrefill)] }
+        if isPrefill, request.endsWithAssistant { return [scoped(.noPrefill)] }
         if words.quote("role"), words.quote("system") || words.quote("assistant"), hasSystemTurns {
             return [scoped(.noSystemTurns)]
         }
@@ -44,13 +44,6 @@ extension Refusal {
         // A turn at a wrong position says nothing about the model.
         if words.containsAny(of: ["must follow", "must precede", "first message"]) { return false }
         return request["messages"]?.elements.contains(where: \.isSystemTurn) ?? false
-    }
-
-    private var isLastOfAssistant: Bool {
-        var isAssistant = false
-        guard let messages = request["messages"]?.elements else { return false }
-        for message in messages { isAssistant = message["role"]?.content == "assistant" }
-        return isAssistant
     }
 
     private var ofTools: [QuirkFinding] {

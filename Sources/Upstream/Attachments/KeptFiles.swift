@@ -42,15 +42,8 @@ package struct KeptFiles: Sendable {
         call.addFilesOfWhole()
         guard !names.isEmpty, let original = call.original else { return call }
         var replaced = 0
-        var out = ByteBuffer()
-        _ = out.reserve(original.bytes.count)
-        RawJSON(original.bytes).append(to: &out) { member, out in
-            guard member.name.equals("messages") else { return false }
-            out.append(#""messages":"#)
-            append(messages: member.value, to: &out, &replaced)
-            return true
-        }
-        call.original = replaced == names.count ? OriginalRequest(Body(out), names: original.names) : nil
+        let body = original.body.replacing("messages") { append(messages: $0, to: &$1, &replaced) }
+        call.original = replaced == names.count ? OriginalRequest(body, names: original.names) : nil
         return call
     }
 

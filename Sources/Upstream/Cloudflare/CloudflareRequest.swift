@@ -10,8 +10,6 @@ extension LearnedQuirks {
     static let lowBound = LearnedQuirks(rawValue: 1 << 36)
     /// The quirk of a model that does not stream. A complete response is requested instead.
     static let notStreamed = LearnedQuirks(rawValue: 1 << 37)
-
-    fileprivate static let ofCloudflare: LearnedQuirks = [.ownWire, .lowBound, .notStreamed]
 }
 
 /// Writes a chat call as the JSON body of a request, in Cloudflare's variant of OpenAI's format.
@@ -40,46 +38,22 @@ enum CloudflareRequest {
     }
 
     static func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
-        let rewritten = RequestRewriter.written(request, with: quirks.subtracting(.ofCloudflare))
-        guard !quirks.isDisjoint(with: .ofCloudflare) else { return rewritten }
-        var out = ByteBuffer()
-        _ = out.reserve(rewritten.bytes.count)
-        append(RawJSON(rewritten.bytes), quirks, to: &out)
-        return Body(out)
-    }
-
-    private static func append(_ root: RawJSON, _ quirks: LearnedQuirks, to out: inout ByteBuffer) {
-        root.append(to: &out, leavingOut: { isLeftOut($0, quirks) }) { member, out in
-            switch member.name {
-            case "max_tokens" where quirks.contains(.lowBound) && member.value.bytes.equals("4096"):
-                out.append(#""max_tokens":"#, decimal: lowTokens)
-            case "response_format" where quirks.contains(.ownWire):
-                out.append(#""response_format":"#)
-                append(format: member.value, to: &out)
-            default: return false
+        var body = RequestRewriter.written(request, with: quirks)
+        if quirks.contains(.ownWire) {
+            // In Cloudflare's own API, `json_schema` is the schema itself.
+            body = body.replacing("response_format") { format, out in
+                format.append(to: &out, replacing: "json_schema") { $1.append(($0["schema"] ?? $0).bytes) }
             }
-            return true
         }
+        for (quirk, changes) in changes where quirks.contains(quirk) { body = QuirkFinding(changes).applied(to: body) }
+        return body
     }
 
-    private static func isLeftOut(_ member: RawJSON.Member, _ quirks: LearnedQuirks) -> Bool {
-        switch member.name {
-        case "model": quirks.contains(.ownWire)
-        case "stream_options": !quirks.isDisjoint(with: [.ownWire, .notStreamed])
-        case "stream": quirks.contains(.notStreamed)
-        default: false
-        }
-    }
-
-    /// Appends `response_format` as Cloudflare's own API expects it: `json_schema` is the schema itself.
-    private static func append(format: RawJSON, to out: inout ByteBuffer) {
-        format.append(to: &out) { member, out in
-            guard member.name.equals("json_schema"), let schema = member.value["schema"] else { return false }
-            out.append(#""json_schema":"#)
-            out.append(schema.bytes)
-            return true
-        }
-    }
+    private static let changes: [(LearnedQuirks, [FieldChange])] = [
+        (.ownWire, [FieldChange("model"), FieldChange("stream_options")]),
+        (.notStreamed, [FieldChange("stream"), FieldChange("stream_options")]),
+        (.lowBound, [FieldChange("max_tokens", .atMost(lowTokens))]),
+    ]
 }
 
 extension Attachment {

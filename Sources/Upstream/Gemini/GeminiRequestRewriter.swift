@@ -12,64 +12,33 @@ extension LearnedQuirks {
 }
 
 /// Applies quirks to the JSON body of a request to Google. All other bytes are copied.
-struct GeminiRequestRewriter {
-    private let quirks: LearnedQuirks
-
+enum GeminiRequestRewriter {
     static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
-        if quirks.isDisjoint(with: [.noInstructions, .anySignature]) { return body }
-        let root = RawJSON(body.bytes)
-        var out = ByteBuffer()
-        _ = out.reserve(body.bytes.count + 256)
-        GeminiRequestRewriter(quirks: quirks).append(root, to: &out)
-        return Body(out)
-    }
-
-    private func append(_ root: RawJSON, to out: inout ByteBuffer) {
-        let hasNoInstructions = quirks.contains(.noInstructions)
-        root.append(to: &out, leavingOut: { hasNoInstructions && $0.name.equals("systemInstruction") }) { member, out in
-            out.append("\"", member.name, "\":")
-            switch member.name {
-            case "contents": appendContents(member.value, root["systemInstruction"]?["parts"], to: &out)
-            default: out.append(member.value.bytes)
-            }
-            return true
-        }
-    }
-
-    private func appendContents(_ contents: RawJSON, _ instructions: RawJSON?, to out: inout ByteBuffer) {
-        var isFirst = true
-        contents.append(to: &out) { content, out in
-            // The first turn is the user's.
-            let opening = isFirst && quirks.contains(.noInstructions) ? instructions : nil
-            isFirst = false
-            content.append(to: &out) { member, out in
-                guard member.name.equals("parts") else { return false }
-                out.append(#""parts":["#)
-                appendParts(member.value, opening, to: &out)
-                out.append("]")
-                return true
+        let instructions = quirks.contains(.noInstructions) ? RawJSON(body.bytes)["systemInstruction"] : nil
+        guard instructions != nil || quirks.contains(.anySignature) else { return body }
+        // The first turn is the user's.
+        var opening = Array((instructions?["parts"]?.elements).map { Array($0) } ?? [])
+        let written = body.replacing("contents") { contents, out in
+            contents.append(to: &out) { (content: RawJSON, out: inout ByteBuffer) in
+                content.append(to: &out, replacing: "parts") { parts, out in
+                    append(opening + Array(parts.elements), quirks, to: &out)
+                }
+                opening = []
             }
         }
+        return instructions == nil ? written : FieldChange("systemInstruction").applied(to: written)
     }
 
-    private func appendParts(_ parts: RawJSON, _ opening: RawJSON?, to out: inout ByteBuffer) {
-        var isFirst = true
+    private static func append(_ parts: [RawJSON], _ quirks: LearnedQuirks, to out: inout ByteBuffer) {
         var hasCall = false
-        for part in (opening.map { Array($0.elements) } ?? []) + Array(parts.elements) {
-            if !isFirst { out.append(",") }
-            if quirks.contains(.anySignature), let call = part["functionCall"] {
-                // Only the first call of a turn gets the signature: parallel calls need none.
-                out.append(#"{"functionCall":"#)
-                out.append(call.bytes)
-                if !hasCall { out.append(#","thoughtSignature":"skip_thought_signature_validator""#) }
-                out.append("}")
-                hasCall = true
-            } else if quirks.contains(.anySignature) {
-                part.append(to: &out, without: "thoughtSignature")
-            } else {
-                out.append(part.bytes)
-            }
-            isFirst = false
+        out.append(array: parts) { part, out in
+            if !quirks.contains(.anySignature) { return out.append(part.bytes) }
+            guard let call = part["functionCall"] else { return part.append(to: &out, without: "thoughtSignature") }
+            // Only the first call of a turn gets the signature: parallel calls need none.
+            out.append(#"{"functionCall":"#)
+            out.append(call.bytes)
+            out.append(hasCall ? "}" : #","thoughtSignature":"skip_thought_signature_validator"}"#)
+            hasCall = true
         }
     }
 }

@@ -71,12 +71,7 @@ extension ByteBuffer {
         append("[")
         for (index, part) in content.elements.enumerated() {
             if index > 0 { append(",") }
-            part.append(to: &self) { member, out in
-                guard member.name.equals("text") else { return false }
-                out.append("\"text\":")
-                out.append(reminderOf: member.value)
-                return true
-            }
+            part.append(to: &self, replacing: "text") { $1.append(reminderOf: $0) }
         }
         append("]")
     }

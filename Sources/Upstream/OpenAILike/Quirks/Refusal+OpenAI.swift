@@ -2,11 +2,6 @@ import Calls
 import Engine
 
 extension Refusal {
-    private static let lengths: [StaticString] = [
-        "too long", "maximum length", "max length", "length must", "at most", "longer than", "exceed", "64", "pattern",
-        "characters",
-    ]
-
     /// The names under which other servers accept a refused field.
     private static let otherNames: [(StaticString, String)] = [
         ("max_tokens", "max_completion_tokens"), ("max_completion_tokens", "max_tokens"), ("seed", "random_seed"),
@@ -18,7 +13,7 @@ extension Refusal {
         // Some servers report an error of the model's chat template with status 500.
         if status == 500 { return quirkOfTurns }
         if lacksAddresses { return new(.noAddresses) }
-        if words.quote("name"), words.containsAny(of: Self.lengths), ToolNameShortener.finds(in: request) {
+        if words.quote("name"), words.containsAny(of: Self.bounds), ToolNameShortener.finds(in: request) {
             return new(.shortNames)
         }
         if let finding = findingOfNames { return finding }

@@ -10,20 +10,34 @@ enum RequestRewriter {
         if quirks.isEmpty { return body }
         let body = quirks.contains(.shortNames) ? ToolNameShortener.written(body) : body
         if quirks.isDisjoint(with: .ofMessages) { return body }
-        var out = ByteBuffer()
-        _ = out.reserve(body.bytes.count + 256)
-        RawJSON(body.bytes).append(to: &out) { member, out in
-            guard member.name.equals("messages") else { return false }
-            out.append(#""messages":"#)
-            var messages = MessageRewriter(quirks, reasoningBlocks)
-            messages.append(member.value, to: &out)
-            return true
+        return body.replacing("messages") { messages, out in
+            var rewriter = MessageRewriter(quirks, reasoningBlocks)
+            rewriter.append(messages, to: &out)
         }
+    }
+}
+
+extension Body {
+    /// Returns this JSON object with another value of the member `name`, which `write` appends.
+    func replacing(_ name: StaticString, _ write: (RawJSON, inout ByteBuffer) -> Void) -> Body {
+        var out = ByteBuffer()
+        _ = out.reserve(bytes.count + 256)
+        RawJSON(bytes).append(to: &out, replacing: name, write)
         return Body(out)
     }
 }
 
 extension RawJSON {
+    /// Appends this JSON object. `write` appends another value of the member `name`.
+    func append(to out: inout ByteBuffer, replacing name: StaticString, _ write: (RawJSON, inout ByteBuffer) -> Void) {
+        append(to: &out) { member, out in
+            guard member.name.equals(name) else { return false }
+            out.append("\"", member.name, "\":")
+            write(member.value, &out)
+            return true
+        }
+    }
+
     /// Appends this JSON array. `write` must append each element or a replacement.
     func append(to out: inout ByteBuffer, _ write: (RawJSON, inout ByteBuffer) -> Void) {
         out.append(array: elements) { element, out in write(element, &out) }
