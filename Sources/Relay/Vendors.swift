@@ -70,7 +70,8 @@ struct Vendors {
                 reasoningBlocks: shared.reasoningBlocks,
                 tools: tools
             )
-        case .anthropic: return Anthropic(site, client, quirks: shared.quirks, tools: tools)
+        case .anthropic:
+            return Anthropic(site, client, quirks: shared.quirks, reasoning: shared.reasoningBlocks, tools: tools)
         case .cohere: return Cohere(site, client, quirks: shared.quirks, tools: tools)
         case .gemini: return Gemini(site, client, quirks: shared.quirks, signatures: shared.signatures, tools: tools)
         case .cloudflare:

@@ -134,6 +134,25 @@ def test_of_two_tools_of_one_name_the_first_is_sent_if_two_are_refused(team, ant
         assert len(seen) == calls and seen[-1]["body"]["tools"] == tools[:2]
 
 
+def test_a_model_that_is_not_claude_gets_its_reasoning_back(team, anthropic_server, fresh, is_streamed):
+    model, thought = fresh(3), {"type": "thinking", "thinking": "Hm", "signature": SIGNATURE}
+    anthropic_server.says(model, {"content": [thought, text("I look."), CALL], "lax": [""]})
+    tools = [TOOL]
+    assert either(team, is_streamed, model=model, tools=tools) == ("I look.", "tool_calls")
+    called = {"role": "assistant", "content": "I look.", "tool_calls": [
+        {"id": "toolu_1", "type": "function", "function": {"name": "weather", "arguments": '{"n": 1}'}}]}  # fmt: skip
+    turns = [{"role": "user", "content": "Hi"}, called, {"role": "tool", "tool_call_id": "toolu_1", "content": "fine"}]
+    anthropic_server.says(model, {"lax": [""]})
+    assert either(team, is_streamed, model=model, tools=tools, messages=turns)[1] == "stop"
+    use = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"n": 1}}
+    said = anthropic_server.asked(model)[-1]["body"]["messages"][1]["content"]
+    assert said == [thought, {"type": "text", "text": "I look."}, use]
+    items = [{"role": "user", "content": "Hi"}, {"type": "function_call", "call_id": "toolu_1", "name": "weather", "arguments": '{"n": 1}'},
+             {"type": "function_call_output", "call_id": "toolu_1", "output": "fine"}]  # fmt: skip
+    assert team.post("/v1/responses", json={"model": model, "input": items}).status_code == 200
+    assert anthropic_server.asked(model)[-1]["body"]["messages"][1]["content"] == [thought, use]
+
+
 def test_what_is_no_mend(team, anthropic_server, fresh):
     model = fresh(0)
     for words in ("temperature: Input should be less than 1", "messages: roles must be kind", "max_tokens: 65000 > 64000"):

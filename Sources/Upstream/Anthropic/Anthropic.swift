@@ -10,13 +10,21 @@ package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
     private let counting: Endpoint
     private let dialect: AnthropicDialect
     private let models: Endpoint
+    /// The memory of the reasoning that led to tool calls of models that are not Claude.
+    private let reasoning: ToolCallMemory
 
     private static let version = "2023-06-01"
     /// The first version of Anthropic's API (`anthropic-version`) that refuses `temperature` and other sampling fields.
     private static let plainVersion = "2026-10-21"
 
     /// Creates the vendor; nil if the base URL in `site` is invalid.
-    package init?(_ site: VendorSite, _ transport: any Transport, quirks: QuirkMemory, tools: LoopTools) {
+    package init?(
+        _ site: VendorSite,
+        _ transport: any Transport,
+        quirks: QuirkMemory,
+        reasoning: ToolCallMemory,
+        tools: LoopTools
+    ) {
         guard let messages = Endpoint(site.baseURL + "/v1/messages", site.options),
             let counting = Endpoint(site.baseURL + "/v1/messages/count_tokens", site.options.forChecks),
             let models = Endpoint(site.baseURL + "/v1/models", site.options.forChecks)
@@ -25,6 +33,7 @@ package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
         self.messages = messages
         self.counting = counting
         self.models = models
+        self.reasoning = reasoning
         let version = site.header("anthropic-version") ?? Self.version
         let isAnthropics = AnthropicDialect.isAnthropics(messages)
         dialect = AnthropicDialect(
@@ -95,12 +104,9 @@ extension Anthropic: WireChatVendor {
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
-        wire.chatOfClaude(
-            AnthropicForm(messages, dialect, call: call, model: model, attempt: attempt),
-            call,
-            model: model,
-            attempt: attempt
-        )
+        let form = AnthropicForm(messages, dialect, call: call, model: model, attempt: attempt)
+        if ClaudeModel(model.id).isForeign { form.reasoning = CallerReasoning(reasoning, of: attempt.billing.caller) }
+        return wire.chatOfClaude(form, call, model: model, attempt: attempt)
     }
 }
 

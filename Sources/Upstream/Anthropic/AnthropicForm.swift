@@ -29,6 +29,8 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private(set) var gathersStream = false
     private var names = VendorNameMap()
     private(set) var mayGoOn = false
+    /// The caller's reasoning that the vendor gets back if the client drops it; nil if none is remembered.
+    var reasoning: CallerReasoning?
     private(set) var isRebuilt = false
     /// The earlier parts of the response, in order; each ended with a pause of the vendor (`pause_turn`).
     private var parts: [PausedResponse] = []
@@ -89,6 +91,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
             isRebuilt = !written.bytes.equals(body.bytes)
             return written
         }
+        if let reasoning { call.restoreReasoning(reasoning) }
         call.changedOriginal = call.changedOriginal?.applying(changes)
         isRebuilt = call.isAmbiguous || call.changedOriginal?.wire == .messages
         refusal = refusal ?? call.attachments.refusal(hasPDF: true, hasFewImages: true)
@@ -154,7 +157,8 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         reader.model = model
         reader.maxCalls = maxCalls
         reader.isNative = isNative
-        return reader
+        guard let reasoning, !isNative else { return reader }
+        return ReasoningRecorder(reader, reasoning, remembersReasoning: true)
     }
 
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
