@@ -1,6 +1,16 @@
 import Calls
 import Engine
 
+/// The quirks of servers with Anthropic's API.
+extension LearnedQuirks {
+    /// The quirk of a model that refuses an assistant turn at the end of a conversation. A user turn is then added.
+    static let noPrefill = LearnedQuirks(rawValue: 128)
+    /// The quirk of a server that refuses the reasoning of earlier assistant turns. The reasoning is then left out.
+    static let noEarlierReasoning = LearnedQuirks(rawValue: 256)
+    /// The quirk of a model that refuses turns of the role `system`. They are sent as turns of the user.
+    static let noSystemTurns = LearnedQuirks(rawValue: 8_192)
+}
+
 /// Applies quirks (changes that a server needs) to the JSON body of a Messages request.
 enum MessageRequestRewriter {
     static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {

@@ -45,16 +45,11 @@ extension VendorError {
         let text = ByteBuffer(said)
         var scan = ByteScan(text.bytes)
         guard scan.find("regain access on ") else { return nil }
-        let reported = text.bytes[part: scan.position..<text.bytes.count]
-        func number(_ position: Int, _ digits: Int) -> Int32? {
-            guard position + digits <= reported.count else { return nil }
-            return Int32(reported[part: position..<(position + digits)].text)
-        }
-        guard let year = number(0, 4), let month = number(5, 2), let day = number(8, 2) else { return nil }
-        var parts = tm()
-        (parts.tm_year, parts.tm_mon, parts.tm_mday) = (year - 1_900, month - 1, day)
-        (parts.tm_hour, parts.tm_min) = (number(14, 2) ?? 0, number(17, 2) ?? 0)
-        let seconds = timegm(&parts) - time(nil)
+        // Such as `2026-12-01 at 00:00 UTC`. The time of the day may be absent.
+        let reported = text.bytes[part: scan.position..<min(text.bytes.count, scan.position + 19)].text
+        let times = [reported.suffix(5), "00:00"].lazy.map { "\(reported.prefix(10))T\($0):00Z" }
+        guard let access = times.compactMap(DateTime.milliseconds).first else { return nil }
+        let seconds = access / 1_000 - time(nil)
         return seconds > 0 ? min(seconds, 86_400) : nil
     }
 

@@ -59,7 +59,7 @@ struct FieldChange: Hashable, Sendable {
 
     private func concerns(_ value: RawJSON, _ path: ArraySlice<String>) -> Bool {
         if value.isArray {
-            if kind == .distinct, path.isEmpty { return value.repeatsNames }
+            if path.isEmpty, kept(value).count < value.elements.count(where: { _ in true }) { return true }
             return value.elements.contains { concerns($0, path) }
         }
         guard let name = path.first else {
@@ -80,12 +80,7 @@ struct FieldChange: Hashable, Sendable {
 
     private func append(_ value: RawJSON, _ path: ArraySlice<String>, to out: inout ByteBuffer) {
         if value.isArray {
-            var names: Set<String> = []
-            let kept = value.elements.filter { element in
-                if kind == .distinct { return element.toolName.map { names.insert($0).inserted } ?? true }
-                return !path.isEmpty || !isDropped(element)
-            }
-            return out.append(array: kept) { append($0, path, to: &$1) }
+            return out.append(array: path.isEmpty ? kept(value) : Array(value.elements)) { append($0, path, to: &$1) }
         }
         guard let name = path.first, value.isObject else { return appendField(value, to: &out) }
         let rest = path.dropFirst()
@@ -105,6 +100,16 @@ struct FieldChange: Hashable, Sendable {
             out.removeLast(1)
             out.append(value.members.contains { _ in true } ? ",\"" : "\"")
             out.append("\(name)\":\(json)}")
+        }
+    }
+
+    /// Returns the elements that stay of the list at the path's end.
+    private func kept(_ list: RawJSON) -> [RawJSON] {
+        var names: Set<String> = []
+        return list.elements.filter { element in
+            guard kind == .distinct else { return !isDropped(element) }
+            let name = (element["name"] ?? element["function"]?["name"])?.content?.text
+            return name.map { names.insert($0).inserted } ?? true
         }
     }
 
@@ -169,14 +174,6 @@ struct FieldChange: Hashable, Sendable {
 extension RawJSON {
     /// The integer that the value is; nil for other values.
     var integer: Int? { bytes.count <= 18 ? Int(bytes.text) : nil }
-
-    /// The name of a tool in the form of any API; nil if it has none.
-    fileprivate var toolName: String? { (self["name"] ?? self["function"]?["name"])?.content?.text }
-
-    fileprivate var repeatsNames: Bool {
-        var names: Set<String> = []
-        return elements.contains { $0.toolName.map { !names.insert($0).inserted } ?? false }
-    }
 }
 
 extension RawJSON.Member {

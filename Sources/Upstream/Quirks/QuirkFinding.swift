@@ -47,23 +47,14 @@ struct QuirkFinding: Sendable, Equatable {
 
     /// The findings that are remembered one by one: one for each quirk, unless they depend on a condition together.
     var single: [QuirkFinding] {
-        let single: [QuirkFinding]
-        if beside != nil {
-            return [self]
-        } else if !betas.isEmpty {
-            single = betas.map { QuirkFinding(betas: [$0]) }
-        } else if !changes.isEmpty {
-            single = changes.map { QuirkFinding([$0]) }
-        } else {
-            single = (0..<64).map { LearnedQuirks(rawValue: 1 << UInt64($0)) }
-                .filter { quirks.contains($0) }.map { QuirkFinding($0) }
+        if beside != nil { return [self] }
+        var single = betas.map { QuirkFinding(betas: [$0]) } + changes.map { QuirkFinding([$0]) }
+        if single.isEmpty {
+            let all = (0..<64).map { LearnedQuirks(rawValue: 1 << UInt64($0)) }
+            single = all.filter { quirks.contains($0) }.map { QuirkFinding($0) }
         }
-        return single.map { (finding) -> QuirkFinding in
-            var finding = finding
-            finding.isOfCaller = isOfCaller
-            finding.words = words
-            return finding
-        }
+        for index in single.indices { (single[index].isOfCaller, single[index].words) = (isOfCaller, words) }
+        return single
     }
 
     /// The finding's name for operators.
