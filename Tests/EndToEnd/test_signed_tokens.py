@@ -235,7 +235,7 @@ def test_an_issuer_comes_back_and_replaces_its_keys(start_relay, issuer):
     time.sleep(int(answer.headers["retry-after"]))
     old = issuer.token()
     accepted(relay, old)
-    issuer.keys = [Key("ES256", "next")]
+    issuer.keys.insert(0, Key("ES256", "next"))
     assert refusal(relay, issuer.token(sub="bob")) == ("token_not_accepted", "key")
     time.sleep(61)
     accepted(relay, issuer.token(sub="bob"), old)
