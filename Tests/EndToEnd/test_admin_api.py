@@ -19,19 +19,12 @@ import local_http
 import pictures
 import pytest
 from limited import chat_body
-from memcached import Memcached, wait_for
+from memcached import wait_for
 from operating import ECHO, PASSWORD, SECRET, SETTINGS, Operator, login, token
 from relay_process import INHERITED, ROOT, Relay, binary
 
 TEAM, OTHER = "token-of-the-admin-api-tests-1", "token-of-the-admin-api-tests-2"
 LIMITS = {"KEY_TEAM_TOKEN": TEAM, "KEY_TEAM_RATE_LIMIT_CHAT": "10/minute;100000 tokens/day", "KEY_OTHER_TOKEN": OTHER}
-
-
-@pytest.fixture
-def memcached():
-    running = Memcached()
-    yield running
-    running.kill()
 
 
 @pytest.fixture(scope="module")
@@ -444,9 +437,9 @@ def test_no_secret_is_in_any_response(operated, operator):
         assert not [text for text in texts if secret in text]
 
 
-def test_sessions_and_logouts_of_several_relays(start_relay, memcached, tmp_path):
+def test_sessions_and_logouts_of_several_relays(start_relay, store, tmp_path):
     """One secret and password make one session. A logout reaches the other relays, and survives restarts."""
-    settings = SETTINGS | {"MEMCACHED_SERVERS": memcached.address}
+    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}
     one, two = start_relay(**settings, DATA_DIR=tmp_path), start_relay(**settings)
     stays, leaves = token(one.base_url), token(one.base_url, "10.9.9.8")
     assert Operator(two.base_url, leaves).get("/admin/config").status_code == 200
@@ -467,15 +460,15 @@ def test_sessions_and_logouts_of_several_relays(start_relay, memcached, tmp_path
     wait_for(lambda: (tmp_path / "admin-sessions").exists())
     one.stop()
     two.stop()
-    memcached.flush()
+    store.flush()
     again = start_relay(**SETTINGS, DATA_DIR=tmp_path)
     assert Operator(again.base_url, leaves).get("/admin/config").status_code == 401
     assert Operator(again.base_url, stays).get("/admin/config").status_code == 200
 
 
-def test_two_relays_share_what_their_operator_does(start_relay, memcached, tmp_path):
+def test_two_relays_share_what_their_operator_does(start_relay, store, tmp_path):
     """Both relays are listed as long as they run. A limit that is reset at one is free at the other."""
-    settings = SETTINGS | {"MEMCACHED_SERVERS": memcached.address, "KEY_TEAM_TOKEN": TEAM, "KEY_TEAM_RATE_LIMIT_CHAT": "2/hour", "KEY_OTHER_TOKEN": OTHER}
+    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address, "KEY_TEAM_TOKEN": TEAM, "KEY_TEAM_RATE_LIMIT_CHAT": "2/hour", "KEY_OTHER_TOKEN": OTHER}
     settings |= {"CACHE": "true", "CACHE_STORE": "memcached"}
     settings["USAGE_LOG_FILE"] = str(tmp_path / "one-for-both")
     one, two = start_relay(**settings), start_relay(**settings)
@@ -503,7 +496,7 @@ def test_two_relays_share_what_their_operator_does(start_relay, memcached, tmp_p
     wait_for(lambda: (cached(one), cached(two)) == ("hit", "hit"))
     two.stop()
     wait_for(lambda: len(first.items("/admin/instances")) == 1, 40)
-    memcached.flush()
+    store.flush()
     assert cached(one) == "miss"
     wait_for(lambda: cached(one) == "hit")
 

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import conftest
 import local_http
 import pytest
-from memcached import Memcached
 from operating import ECHO, PASSWORD, SECRET, SETTINGS, Operator, login, token
 from relay_process import free_port
 
@@ -21,13 +20,6 @@ def operated(launch):
     relay = launch(**SETTINGS, PUBLIC_URL="https://ai.example", KEY_TEAM_TOKEN="token-of-the-admin-tests-1")
     yield relay
     relay.stop()
-
-
-@pytest.fixture
-def memcached():
-    running = Memcached()
-    yield running
-    running.kill()
 
 
 def raw(relay, target: str, method: str = "GET", **headers: str) -> tuple[int, str]:
@@ -216,8 +208,8 @@ def test_a_changed_password_ends_all_sessions(start_relay, tmp_path):
     assert login(relay.base_url, other).status_code == 200
 
 
-def test_logins_are_limited_while_the_store_is_unavailable(start_relay, memcached):
-    relay = start_relay(**SETTINGS, MEMCACHED_SERVERS=memcached.address, RATE_LIMIT_STORE_DOWN="allow", RATE_LIMIT_INSTANCES="1")
-    memcached.kill()
+def test_logins_are_limited_while_the_store_is_unavailable(start_relay, store):
+    relay = start_relay(**SETTINGS, MEMCACHED_SERVERS=store.address, RATE_LIMIT_STORE_DOWN="allow", RATE_LIMIT_INSTANCES="1")
+    store.kill()
     statuses = [login(relay.base_url, "wrong-horse-battery").status_code for _ in range(12)]
     assert 1 <= statuses.count(401) <= 5 and statuses[-1] == 429, statuses

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from conftest import memcached_of_file
 from limited import CHAT, MODELS, STANDING, chat_body
 from memcached import Memcached
 from metered import (
@@ -31,11 +32,7 @@ LEAST = 256
 BUSY = {"status": 400, "json": {"errorCode": "OPEN_AI_UNEXPECTED_ERROR", "message": "The model provider is busy"}}
 
 
-@pytest.fixture(scope="module")
-def memcached() -> Iterator[Memcached]:
-    running = Memcached()
-    yield running
-    running.kill()
+memcached = memcached_of_file()
 
 
 @pytest.fixture(params=["memory", "memcached"])

@@ -6,7 +6,7 @@ import subprocess
 import local_http
 import pytest
 from chat import ask
-from memcached import Memcached, wait_for
+from memcached import wait_for
 from operating import SETTINGS, Operator
 from relay_process import INHERITED, binary
 from test_openai_mends import TOOL, dropped, said
@@ -14,13 +14,6 @@ from test_openai_mends import TOOL, dropped, said
 ALICE, BOB = "token-of-alice-0001", "token-of-bob-00000001"
 SECRET = "secret-word-of-a-prompt"
 MEMBERS = {"id", "provider", "model", "quirk", "condition", "for", "callers", "learned_at", "ends_at", "words"}
-
-
-@pytest.fixture
-def shared_store():
-    running = Memcached()
-    yield running
-    running.kill()
 
 
 @pytest.fixture
@@ -89,8 +82,8 @@ def test_quirks_are_listed_counted_and_deleted(start_relay, server, caller, sett
     server.take_violations()
 
 
-def test_a_quirk_is_deleted_at_all_instances(start_relay, server, caller, settings, shared_store):
-    relays = [start_relay(**settings, MEMCACHED_SERVERS=shared_store.address) for _ in range(2)]
+def test_a_quirk_is_deleted_at_all_instances(start_relay, server, caller, settings, store):
+    relays = [start_relay(**settings, MEMCACHED_SERVERS=store.address) for _ in range(2)]
     operators = [Operator(relay.base_url) for relay in relays]
     wait_for(lambda: len(operators[0].items("/admin/instances")) == len(operators[1].items("/admin/instances")) == 2, 25)
     for relay in relays:

@@ -23,7 +23,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ import pytest
 import yaml
 from all_kinds import Kinds
 from anthropic_vendor import AnthropicServer
+from conftest import memcached_of_file
 from limited import CHAT, chat, client
 from memcached import Memcached, wait_for
 from openai_vendor import Server
@@ -171,11 +172,7 @@ def test_settings_that_docker_passes_on_name_the_way_that_works(block: Block, tm
     assert checked.returncode == 78 and len(told) == block.code.count(" #") and all("ENV_FILE" in line for line in told)
 
 
-@pytest.fixture(scope="module")
-def counters() -> Iterator[Memcached]:
-    server = Memcached()
-    yield server
-    server.kill()
+counters = memcached_of_file()
 
 
 @pytest.mark.parametrize("block", COMMANDS, ids=place)

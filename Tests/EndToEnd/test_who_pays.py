@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from chat import ask, stream
+from conftest import memcached_of_file
 from limited import client as plain
 from limited import metric
-from memcached import Memcached, wait_for
+from memcached import wait_for
 from metered import metadata
 from pictures import picture
 from test_openai_endpoints import ASKS, generate, transcribe
@@ -103,11 +104,7 @@ MADE = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def memcached():
-    running = Memcached()
-    yield running
-    running.kill()
+memcached = memcached_of_file()
 
 
 @pytest.fixture(scope="module", params=["memory", "memcached"])
