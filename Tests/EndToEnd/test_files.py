@@ -19,6 +19,7 @@ import sealed
 from memcached import wait_for
 from pictures import audio, image
 from rawhttp import Closed, chunked, connected, request
+from refusals import refusal
 from relay_process import judges_memory
 
 FILES = "/v1/files"
@@ -32,11 +33,6 @@ def post(http, files=None, *, path=FILES, **fields):
     """Uploads a file; `files` as in httpx."""
     given = {name: value for name, value in ({"purpose": "user_data"} | fields).items() if value is not None}
     return http.post(path, files={"file": ("a.txt", TEXT)} if files is None else files, data=given)
-
-
-def refusal(answer: httpx.Response):
-    error = answer.json()["error"]
-    return answer.status_code, error["code"], error["param"]
 
 
 def digest(data: bytes) -> str:

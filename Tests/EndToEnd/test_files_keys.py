@@ -4,7 +4,8 @@ import uuid
 
 import pytest
 from conftest import VENDOR_KEY
-from test_files import FILES, post, refusal
+from refusals import refusal
+from test_files import FILES, post
 
 TOKEN = "token-of-who-uploads"
 LIMITED = {"status": 429, "text": ""}

@@ -9,6 +9,7 @@ import openai
 import pytest
 from onemin_rules import CATALOGUE, able
 from pictures import image
+from refusals import refusal
 
 PATH = "/v1/images/generations"
 FEATURES = "/api/features"
@@ -20,12 +21,6 @@ INVALID = "invalid_request_error"
 
 def generate(http, **fields):
     return http.post(PATH, json={"prompt": "a cat"} | fields)
-
-
-def refusal(answer):
-    assert answer.status_code >= 400, answer.text
-    error = answer.json()["error"]
-    return answer.status_code, error["code"], error["param"]
 
 
 def sent(vendor, key):

@@ -8,6 +8,7 @@ import openai
 import pytest
 from onemin_rules import CATALOGUE
 from pictures import image, picture, pixels, png
+from refusals import refusal
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -36,12 +37,6 @@ def edit(http, files=None, **fields):
 
 def vary(http, files=None, **fields):
     return send(http, VARIATIONS, files, **fields)
-
-
-def refusal(answer):
-    assert answer.status_code >= 400, answer.text
-    error = answer.json()["error"]
-    return answer.status_code, error["code"], error["param"]
 
 
 def sent(vendor, key):

@@ -10,6 +10,7 @@ import openai
 import pytest
 from onemin_rules import CATALOGUE
 from pictures import image, picture, pixels, png
+from refusals import refusal
 from test_results_elsewhere import ok, serving
 
 PATH = "/v1/images/edits"
@@ -39,11 +40,6 @@ def edit(http, *images, **fields):
         PATH,
         json={"prompt": "a hat", "images": list(images or [data(PICTURE)])} | fields,
     )
-
-
-def refusal(answer):
-    error = answer.json()["error"]
-    return answer.status_code, error["code"], error["param"]
 
 
 def uploaded(vendor, key):

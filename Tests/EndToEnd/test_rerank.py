@@ -1,14 +1,13 @@
 """Reranking: documents sorted by their relevance to a query, by servers with that endpoint and by Cohere."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cohere
 import openai_endpoints
 import pytest
 from conftest import VENDOR_KEY
-from test_transcriptions import refusal
+from fake_server import FakeServer, Handler
+from refusals import refusal
 
 TOKEN = "token-of-rerank"
 DOCUMENTS = ["Rome is in Italy.", {"text": "Oslo is \\u0022cold\\u0022."}, "Paris"]
@@ -74,19 +73,14 @@ def test_it_counts_as_a_chat(ranking):
 # --- Cohere -----------------------------------------------------------------------------------
 
 
-class Cohere(BaseHTTPRequestHandler):
+class Cohere(Handler):
     """A strict fake of version 2 of Cohere's rerank API."""
 
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.seen.append((self.path, self.headers["authorization"], body))
-        status, said = self.server.says or (200, self.ranked(body))
-        data = json.dumps(said).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        body = json.loads(self.read())
+        self.fake.seen.append((self.path, self.headers["authorization"], body))
+        status, said = self.fake.says or (200, self.ranked(body))
+        self.send(status, said, **{"Content-Type": "application/json"})
 
     def ranked(self, body):
         assert set(body) <= {"model", "query", "documents", "top_n", "max_tokens_per_doc"} and all(isinstance(one, str) for one in body["documents"])
@@ -95,21 +89,16 @@ class Cohere(BaseHTTPRequestHandler):
         cohere.V2RerankResponse.model_validate(answer)
         return answer
 
-    def log_message(self, *_):
-        pass
-
 
 @pytest.fixture
 def at_cohere(ranking):
-    vendor = ThreadingHTTPServer(("127.0.0.1", 0), Cohere)
+    vendor = FakeServer(Cohere)
     vendor.seen, vendor.says = [], None
-    threading.Thread(target=vendor.serve_forever, daemon=True).start()
-    more = {"PRIORITY": 1, "KIND": "cohere", "BASE_URL": f"http://127.0.0.1:{vendor.server_port}", "API_KEY": VENDOR_KEY,
+    more = {"PRIORITY": 1, "KIND": "cohere", "BASE_URL": vendor.base_url, "API_KEY": VENDOR_KEY,
             "MODELS": "sorter=rerank-v3.5,other=rerank-v3.5", "COSTS": "sorter=each 0.002"}  # fmt: skip
     rules = {f"PROVIDER_CO_{name}": value for name, value in more.items()}
     yield vendor, ranking(PROVIDERS="co,row", PROVIDER_ROW_PRIORITY=2, BREAKER_FAILURES=1000, **rules)
-    vendor.shutdown()
-    vendor.server_close()
+    vendor.stop()
 
 
 @pytest.mark.parametrize("returns", [None, False, True])

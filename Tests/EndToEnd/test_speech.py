@@ -8,6 +8,7 @@ import openai
 import pytest
 from onemin_rules import CATALOGUE
 from pictures import AUDIO_STARTS, audio
+from refusals import refusal
 
 PATH = "/v1/audio/speech"
 FEATURES = "/api/features"
@@ -21,12 +22,6 @@ UPSTREAM = (502, "upstream_error", None)
 
 def speak(http, **fields):
     return http.post(PATH, json={"model": "tts-1", "input": "Hello there", "voice": "alloy"} | fields)
-
-
-def refusal(answer):
-    assert answer.status_code >= 400, answer.headers
-    error = answer.json()["error"]
-    return answer.status_code, error["code"], error["param"]
 
 
 @pytest.mark.parametrize("model", MODELS)

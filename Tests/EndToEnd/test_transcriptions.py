@@ -10,6 +10,7 @@ import pytest
 from onemin_media import SEGMENT, WORDS
 from onemin_rules import CATALOGUE
 from pictures import RECORDINGS, STARTS, audio
+from refusals import refusal
 
 PATH = "/v1/audio/transcriptions"
 TRANSLATE = "/v1/audio/translations"
@@ -48,12 +49,6 @@ def form(*parts):
 def post(http, *parts, path=PATH, **headers):
     kind = {"Content-Type": "multipart/form-data; boundary=b"}
     return http.post(path, content=form(*parts), headers=kind | headers)
-
-
-def refusal(answer):
-    assert answer.status_code >= 400, answer.text
-    error = answer.json()["error"]
-    return answer.status_code, error["code"], error["param"]
 
 
 def sent(vendor, key, data=SPEECH):
