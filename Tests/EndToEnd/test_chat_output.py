@@ -1,13 +1,9 @@
 """The relay's own processing of output: `stop`, token bounds, `n`, and the reported usage."""
 
 import pytest
-from chat import PATH, ask, body, either, refusal, stream, text_of
+from chat import PATH, ask, body, deltas_of, either, refusal, stream, text_of
 
 WORDS = [f"word{number} " for number in range(400)]
-
-
-def deltas_of(text, size):
-    return [text[at : at + size] for at in range(0, len(text), size)]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])

@@ -7,13 +7,12 @@ import re
 import socket
 import threading
 
-import checked
 import httpx
 import local_http
 import paneled
 import pytest
 from chat import PATH, plain
-from limited import metric
+from limited import client, metric
 from openai_vendor import USAGE, chunk
 from paneled import BAD, FAILED, GOOD, TOKEN, asked, either, panel, stream, whole
 
@@ -41,12 +40,6 @@ def faulty(launch, server):
         KEY_TOKENS_RATE_LIMIT=f"{LIMIT} tokens/hour;5/hour", KEY_SLOTS_RATE_LIMIT="1 concurrent",
         KEY_SMALL_RATE_LIMIT="5000 tokens/hour", KEY_LEFT_RATE_LIMIT=f"{LIMIT} tokens/hour",
     )  # fmt: skip
-
-
-def client(relay, token):
-    return checked.client(
-        httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=30
-    )
 
 
 @pytest.fixture

@@ -2,24 +2,16 @@
 
 import uuid
 
-import checked
-import httpx
 import pytest
 import sealed
 from chat import ask
-from limited import assert_admitted, assert_refused
+from limited import assert_admitted, assert_refused, client
 from memcached import Memcached, wait_for
 from pictures import image
 
 FILES = "/v1/files"
 OLD, NEW = "token-that-is-replaced-1", "token-that-replaces-it-2"
 SECRET = "one-secret-for-the-ids-of-all"
-
-
-def client(relay, token):
-    return checked.client(
-        httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=30
-    )
 
 
 def chats(relay):
