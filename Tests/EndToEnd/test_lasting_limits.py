@@ -72,8 +72,11 @@ def test_what_was_used_is_used_after_all_is_gone(start_relay, store, server, tmp
 
 def test_the_database_holds_no_name_and_no_key(start_relay, store, server, tmp_path):
     relay = start_relay(**settings(store, "postgres", tmp_path, server))
+    wait_for(lambda: server.ask("SELECT to_regclass('relay_limits')") == [["relay_limits"]])
+    server.ask("INSERT INTO relay_limits VALUES ('over', 1, 1, 1, 1000, '')")
     assert chat(client(relay, TOKEN)).status_code == 200
-    wait_for(lambda: len(server.ask("SELECT key FROM relay_limits")) == 3)
+    # What has expired is deleted.
+    wait_for(lambda: len(server.ask("SELECT key FROM relay_limits")) == 3 and not server.ask("SELECT key FROM relay_limits WHERE key = 'over'"))
     month = datetime.datetime.now(datetime.UTC).strftime("%Y-%m")
     rows = server.ask("SELECT key, record FROM relay_limits")
     assert sum(f".{month}." in key for key, _ in rows) == 2

@@ -46,12 +46,15 @@ package final class CopyKeeper: Sendable {
         while true {
             let isLast = isEnding.load(ordering: .acquiring)
             do throws(StoreFailure) {
-                try answer()
+                var isUsed = try answer()
                 if isLast || LoopTime.current() >= saveAt {
                     saveAt = LoopTime.current().adding(milliseconds: Self.pauseMilliseconds)
-                    try save()
+                    if try save() { isUsed = true }
                 }
-                if isFailing, LoopTime.current() < saveAt { (isFailing, _) = (false, onFailure(nil)) }
+                if isUsed, isFailing {
+                    isFailing = false
+                    onFailure(nil)
+                }
             } catch {
                 if !isFailing { onFailure(error.reason) }
                 isFailing = true
@@ -61,32 +64,37 @@ package final class CopyKeeper: Sendable {
         }
     }
 
-    private func answer() throws(StoreFailure) {
+    /// Reads the copies for which the ledger has asked. Returns whether there were any.
+    private func answer() throws(StoreFailure) -> Bool {
         let asked = limiter.update { ledger, _ in ledger.takeAsked() }
-        guard !asked.isEmpty else { return }
+        if asked.isEmpty { return false }
         do throws(StoreFailure) {
             let copies = try database.read(asked.map(\.storeKey))
             let found = Dictionary(copies.map { ($0.key, $0) }) { $1 }
             limiter.update { $0.took(found, for: asked, at: $1) }
+            return true
         } catch {
             limiter.update { $0.took(nil, for: asked, at: $1) }
             throw error
         }
     }
 
-    private func save() throws(StoreFailure) {
+    /// Saves the records that have changed. Returns whether there were any.
+    private func save() throws(StoreFailure) -> Bool {
+        var isUsed = false
         while true {
             let changed = limiter.update { ledger, _ in ledger.takeChanged(atMost: Self.batchBound) }
-            if changed.isEmpty { return }
+            if changed.isEmpty { return isUsed }
             do throws(StoreFailure) {
                 // Instances that save the same records at once wait for each other, but not in a circle.
                 try database.save(changed.map(\.copy).sorted { $0.key < $1.key })
             } catch {
-                limiter.update { ledger, _ in for (account, _) in changed { ledger.changed(account) } }
+                limiter.update { ledger, _ in for record in changed { ledger.mustSave(record.account) } }
                 throw error
             }
+            isUsed = true
             // Requests wait for their copies.
-            try answer()
+            _ = try answer()
         }
     }
 }

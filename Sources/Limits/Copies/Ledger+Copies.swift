@@ -17,8 +17,9 @@ extension Ledger {
     mutating func awaitsCopy(_ account: Account, _ now: ClockReading) -> Bool {
         guard copies != nil, account.limit.isCopied, account.successor == nil else { return false }
         if let stopBy {
+            if (account.counter as? WindowCounter)?.isCopy == true { return false }
             account.notBefore = stopBy
-            return (account.counter as? WindowCounter)?.isCopy != true
+            return true
         }
         switch account.copy {
         case .answered(let until) where now.steady < until: return false
@@ -63,11 +64,16 @@ extension Ledger {
     }
 
     /// Notes that the account's record in the store has changed and must be saved in the database.
-    mutating func changed(_ account: Account) {
-        guard account.limit.isCopied, let count = copies?.changed.count else { return }
+    mutating func changed(_ account: Account, _ now: ClockReading) {
+        guard account.limit.isCopied, copies != nil else { return }
         account.copy = .unasked
-        guard count < Self.changedBound else { return }
-        copies?.changed[account.key] = account
+        account.changedAt = now.wall
+        mustSave(account)
+    }
+
+    /// Puts the account among those whose records must be saved in the database.
+    mutating func mustSave(_ account: Account) {
+        if let count = copies?.changed.count, count < Self.changedBound { copies?.changed[account.key] = account }
     }
 
     /// Returns the accounts for which the database must be asked.
@@ -77,20 +83,38 @@ extension Ledger {
     }
 
     /// Returns at most `bound` records that must be saved in the database.
-    mutating func takeChanged(atMost bound: Int) -> [(account: Account, copy: RecordCopy)] {
-        var taken: [(account: Account, copy: RecordCopy)] = []
-        for (key, account) in (copies?.changed ?? [:]).prefix(bound) {
+    mutating func takeChanged(atMost bound: Int) -> [ChangedRecord] {
+        let some = copies.map { Array($0.changed.prefix(bound)) } ?? []
+        return some.compactMap { key, account in
             copies?.changed[key] = nil
-            guard let (record, version) = (account.counter as? WindowCounter)?.stored else { continue }
-            let copy = RecordCopy(
-                key: account.storeKey,
-                birth: record.birth,
+            guard let (record, version) = (account.counter as? WindowCounter)?.stored else { return nil }
+            return ChangedRecord(
+                account: account,
+                record: record,
                 version: version,
-                expirySeconds: expirySeconds(account.limit),
-                record: record.encoded()
+                milliseconds: account.changedAt / 1_000,
+                expirySeconds: expirySeconds(account.limit)
             )
-            taken.append((account, copy))
         }
-        return taken
+    }
+}
+
+/// A record that must be saved in the database, with the number of its version and the time of its change.
+struct ChangedRecord {
+    let account: Account
+    fileprivate let record: Record
+    fileprivate let version: UInt64
+    fileprivate let milliseconds: Int
+    fileprivate let expirySeconds: Int
+
+    var copy: RecordCopy {
+        RecordCopy(
+            key: account.storeKey,
+            birth: record.birth,
+            version: version,
+            milliseconds: milliseconds,
+            expirySeconds: expirySeconds,
+            record: record.encoded()
+        )
     }
 }

@@ -4,16 +4,27 @@ package struct RecordCopy: Sendable {
     package let key: String
     /// The random id of the record, which differs after the store has lost it.
     package let birth: UInt64
-    /// The number of the version of the record in the store. Of two copies of one birth, the larger one is newer.
+    /// The number of the version of the record in the store. Of two copies of one birth, the one with the larger number is newer.
     package let version: UInt64
-    /// The seconds after which the copy is no longer needed.
+    /// The time of the record's change, in milliseconds since 1970. Of two copies of different births, the later one is
+    /// newer.
+    package let milliseconds: Int
+    /// The seconds after the change for which the copy is needed.
     package let expirySeconds: Int
     package let record: [UInt8]
 
-    package init(key: String, birth: UInt64, version: UInt64, expirySeconds: Int, record: [UInt8]) {
+    package init(
+        key: String,
+        birth: UInt64,
+        version: UInt64,
+        milliseconds: Int = 0,
+        expirySeconds: Int = 0,
+        record: [UInt8]
+    ) {
         self.key = key
         self.birth = birth
         self.version = version
+        self.milliseconds = milliseconds
         self.expirySeconds = expirySeconds
         self.record = record
     }

@@ -71,6 +71,8 @@ final class Account: @unchecked Sendable {
     /// The monotonic time of the last request for this account.
     var usedAt = 0
     var copy = CopyState.unasked
+    /// The wall-clock time at which the record was last seen to change, in microseconds; kept if a database has copies.
+    var changedAt = 0
     /// The account of the record that earlier versions of the relay counted in; nil once that record was read.
     var former: Account?
     /// The account whose `former` account this is; nil for all others.

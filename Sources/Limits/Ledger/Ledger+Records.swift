@@ -41,7 +41,7 @@ extension Ledger {
         account.isCompared = false
         if case .record(_, let version) = found, known?.number != version.number {
             account.othersAt = now.steady
-            if isCompared { changed(account) }
+            if isCompared { changed(account, now) }
         }
         account.counter.lateness = lateness(account)
         switch found {
@@ -155,7 +155,7 @@ extension Ledger {
             account.known = version
             account.losses = 0
             account.counter.written(version: version.number, at: now.wall)
-            changed(account)
+            changed(account, now)
             // Reservations say nothing about the use.
             if account.hasSettled { report(budget: account, now) }
             account.hasSettled = false

@@ -31,6 +31,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     private let process = Int(truncatingIfNeeded: RandomBytes().next() >> 1)
     private var written = 0
     var nextUpkeep = LoopTime.distantPast
+    var copyCleaning = CopyCleaning()
     var hasWarned = false
     /// Whether a warning said that the database cannot be used, and no line has taken it back.
     var isUnusable = false

@@ -42,6 +42,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     private var isBroken = false
     private var lastAside: Int?
     var nextUpkeep = LoopTime.distantPast
+    var copyCleaning = CopyCleaning()
     /// The pause between two steps of background work if there is little to do, in seconds.
     var upkeepSeconds = 10
 
