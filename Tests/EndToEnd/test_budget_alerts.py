@@ -10,10 +10,12 @@ import pytest
 from chat import PATH, body
 from conftest import TEAM_TOKEN, secrets
 from fake_server import FakeServer, Handler
+from limited import client
 from memcached import Memcached, wait_for
 from operating import SETTINGS, Operator
 from relay_process import free_port
 from spending import PROMPT
+from test_key_families import SECRET, keys
 
 RELAYS = int(os.environ.get("RELAYS", "4"))
 RUNS = int(os.environ.get("RUNS", "1"))
@@ -97,6 +99,20 @@ def test_each_mark_is_posted_once(relay_with, receiver, caller, limit):
     assert [line["percent"] for line in lines(relay)] == [first["percent"], 100]
     assert {line["level"] for line in lines(relay)} == {"warning"}
     wait_for(lambda: metric(http, "sent") == 2)
+
+
+def test_the_budget_of_a_member_has_its_name(start_relay, receiver):
+    settings = {
+        "PROVIDER_DEMO_KIND": "echo", "PROVIDER_DEMO_MODELS": "m=echo", "PROVIDER_DEMO_COST": "5/25 per million", "KEY_CLASS_SECRET": SECRET,
+        "KEY_CLASS_RATE_LIMIT": LIMIT, "RATE_LIMIT": "off", "BUDGET_ALERT_URL": receiver.url,
+    }  # fmt: skip
+    relay = start_relay(**settings)
+    ann, bob = (client(relay, key) for key in keys("ann", "bob", settings=settings).values())
+    use_up(ann)
+    assert ask(bob) == 200
+    wait_for(lambda: len(receiver.posts) == 2)
+    assert [alert["caller"] for alert in receiver.alerts] == ["class.ann"] * 2
+    assert receiver.alerts[0]["text"].startswith("The budget of key class.ann, 0.35 usd per day, is used to ")
 
 
 def test_without_a_url_alerts_are_logged(relay_with, caller):

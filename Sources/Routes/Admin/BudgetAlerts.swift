@@ -98,7 +98,11 @@ package final class BudgetAlerts: Sendable {
         let key = gateway.settings.keys.first { key in
             gateway.limits.demands(of: Caller(known: key), models: []).contains { $0.charge.record == use.record }
         }
-        return key.map { $0.name }
+        if let key { return .some(key.name) }
+        let member = gateway.process.members.all.lazy.compactMap(gateway.settings.keys.named).first {
+            LimitCharge(use.limit, $0.identity).record == use.record
+        }
+        return member.map { .some($0.name) }
     }
 
     /// Sends the alert about the mark that a budget has reached, unless another instance has sent it. Clears the marks

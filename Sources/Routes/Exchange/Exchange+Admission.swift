@@ -12,6 +12,9 @@ extension Exchange {
         let known = try gateway.callers.caller(of: request)
         let (caller, stray) = if let known { known } else { (try await tokenHolder(), nil as Digest?) }
         record.caller = caller.name
+        if caller.key?.member != nil, let name = caller.name {
+            _ = gateway.process.members.begins(name, at: gateway.loop.now)
+        }
         if let stray, countsUnknownKeys { try await countUnknownKey(stray, request) }
         asking = (caller, group)
         if !request.body.charge(memoryHolder(caller, request)) {

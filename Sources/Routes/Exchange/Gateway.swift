@@ -143,6 +143,8 @@ package final class ProcessState: Sendable {
     package let admin: AdminState
     let unknownKeys = RecentUnknownKeys()
     let issuerKeys = IssuerKeys()
+    /// The members of families that have called. No caller names them, so alerts look here.
+    let members = RecentNames(pauseSeconds: 3_600)
     /// The addresses whose requests with a refused key have a usage record.
     let refusedAddresses = RecentNames(pauseSeconds: 60)
     /// The models whose responses were at a service tier without a price.

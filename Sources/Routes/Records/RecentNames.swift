@@ -9,6 +9,15 @@ final class RecentNames: Sendable {
 
     init(pauseSeconds: UInt64) { pauseNanoseconds = pauseSeconds * 1_000_000_000 }
 
+    /// The last recorded names.
+    var all: [String] {
+        recordedAt.withLock { recordedAt in
+            var names: [String] = []
+            recordedAt.forEachPair { name, _ in names.append(name) }
+            return names
+        }
+    }
+
     /// Returns whether the name is recorded now. If so, it is not until the pause is over.
     func begins(_ name: String, at now: LoopTime) -> Bool {
         recordedAt.withLock { recordedAt in
