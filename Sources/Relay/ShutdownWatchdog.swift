@@ -24,11 +24,11 @@ final class ShutdownWatchdog: Sendable {
     /// Sets the deadline at which the process ends. A later call can only make the deadline earlier.
     func comes(withinSeconds seconds: Double) {
         let wanted = LoopTime.current() + UInt64(seconds * 1e9)
-        let earlier = deadline.load(ordering: .relaxed)
-        guard wanted < earlier else { return }
+        let before = deadline.load(ordering: .relaxed)
+        guard wanted < before else { return }
         Self.setAlarm(withinSeconds: seconds + Self.logSeconds)
         deadline.store(wanted, ordering: .relaxed)
-        if earlier == .distantFuture { thread.begin { self.waitAndEnd() } }
+        if before == .distantFuture { thread.begin { self.waitAndEnd() } }
     }
 
     /// Ends the process by a signal: a thread that hangs may hold a lock that the watchdog needs to log or to allocate.

@@ -24,7 +24,7 @@ extension Ledger {
         switch account.copy {
         case .answered(let until) where now.steady < until: return false
         case .asked(let until) where now.steady < until: break
-        case .asked: missCopy(account, now)
+        case .asked: useRule(for: account, account.waiting, now)
         case .unasked, .answered:
             let until = now.steady + options.timeoutMicroseconds
             account.copy = .asked(until: until)
@@ -49,7 +49,7 @@ extension Ledger {
             }
             guard found != nil || counter?.isCopy == true else {
                 account.copy = .unasked
-                missCopy(account, now)
+                useRule(for: account, account.waiting, now)
                 continue
             }
             account.copy = .answered(until: now.steady + Self.answerMicroseconds)
@@ -57,10 +57,6 @@ extension Ledger {
             account.ruleUntil = 0
             if account.hasWork(at: now.wall) || counter?.isCopy == true { enqueue(account) }
         }
-    }
-
-    private mutating func missCopy(_ account: Account, _ now: ClockReading) {
-        useRule(for: account, account.waiting, now)
     }
 
     /// Notes that the account's record in the store has changed and must be saved in the database.

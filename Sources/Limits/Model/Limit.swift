@@ -42,8 +42,8 @@ package final class Limit: Sendable, Hashable {
     /// The kind and the quota of the limit as text for readers: `chat: 60 requests per minute`.
     package let text: String
     package let layout: BucketLayout
-    /// Whether a database keeps copies of the limit's records: those of a day or longer of callers that the operator
-    /// can name.
+    /// Whether a database keeps copies of the limit's records: those of a day or longer, but none of wrong keys, logins,
+    /// vendors, looks at usage, and what clients name.
     let isCopied: Bool
     /// The first two 64-bit words of the digest of `id`. They become a part of each `RecordKey`.
     let words: (UInt64, UInt64)

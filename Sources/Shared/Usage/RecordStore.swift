@@ -12,18 +12,19 @@ package struct RecordStore: Sendable {
     /// The records in the memory of the process; nil if a database stores the records.
     private(set) var memory: MemoryRecords?
     /// The copies of limits' records in the database; nil without a database.
-    private(set) var copies: StoredCopies?
+    let copies: StoredCopies?
 
     private init(
         _ name: String,
         _ store: any UsageStore,
         source: any RecordSource,
-        _ zone: @escaping @Sendable () -> DayZone,
-        _ log: Log,
-        _ delete: @escaping @Sendable ([RecordID]) throws(UsageFailure) -> Int
+        zone: @escaping @Sendable () -> DayZone,
+        log: Log,
+        delete: @escaping @Sendable ([RecordID]) throws(UsageFailure) -> Int
     ) {
         let queue = UsageQueue(name, store, gatheringMilliseconds: Self.gatheringMilliseconds, log: log)
         self.queue = queue
+        copies = (store as? any CopyTable).map { StoredCopies(queue: queue, table: $0) }
         reader = RecordReader(source, zone: zone) { ids throws(UsageFailure) in
             try Self.result(on: queue) { () throws(UsageFailure) in try delete(ids) }
         }
@@ -39,19 +40,25 @@ package struct RecordStore: Sendable {
         case .folder(let folder):
             let store = SQLiteStore(folder: folder, days: settings.days, maxBytes: settings.maxBytes, zone: zone, log)
             try store.check()
-            return RecordStore("sqlite", store, source: SQLiteRecords(folder: folder), { zone }, log, store.delete)
-                .keeping(copiesIn: store)
+            return RecordStore(
+                "sqlite",
+                store,
+                source: SQLiteRecords(folder: folder),
+                zone: { zone },
+                log: log,
+                delete: store.delete
+            )
         case .server(let url):
             let store = try PostgresStore(url: url, days: settings.days, zone: zone, log)
-            let source = try PostgresRecords(url: url)
-            return RecordStore("postgres", store, source: source, { zone }, log, store.delete).keeping(copiesIn: store)
+            return RecordStore(
+                "postgres",
+                store,
+                source: try PostgresRecords(url: url),
+                zone: { zone },
+                log: log,
+                delete: store.delete
+            )
         }
-    }
-
-    private func keeping(copiesIn table: any CopyTable) -> Self {
-        var store = self
-        store.copies = StoredCopies(queue: queue, table: table)
-        return store
     }
 
     /// Creates a store in the memory of the process, for at most `bound` requests.
@@ -63,7 +70,7 @@ package struct RecordStore: Sendable {
         log: Log
     ) -> RecordStore {
         let records = MemoryRecords(bound: bound, zone, budget, bodies: bodies)
-        var store = RecordStore("memory", records, source: records, { records.zone }, log) {
+        var store = RecordStore("memory", records, source: records, zone: { records.zone }, log: log) {
             records.delete($0)
         }
         store.memory = records

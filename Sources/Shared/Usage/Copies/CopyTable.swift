@@ -9,17 +9,17 @@ protocol CopyTable: Sendable {
 
 /// The SQL of the table of copies.
 enum CopySQL {
-    static let columns = "key, birth, version, saved, expires, record"
+    static let columns = "key, birth, version, changed, expires, record"
     /// The largest size of an encoded record as text, in bytes.
     static let textBound = 8_192
 
     /// Returns the end of a statement that inserts copies: an older copy does not take the place of a newer one.
     static func unlessNewer(in table: String) -> String {
         """
-        ON CONFLICT (key) DO UPDATE SET birth = excluded.birth, version = excluded.version, saved = excluded.saved, \
+        ON CONFLICT (key) DO UPDATE SET birth = excluded.birth, version = excluded.version, changed = excluded.changed, \
         expires = excluded.expires, record = excluded.record \
         WHERE CASE WHEN \(table).birth = excluded.birth THEN \(table).version < excluded.version \
-        ELSE \(table).saved < excluded.saved END
+        ELSE \(table).changed < excluded.changed END
         """
     }
 }

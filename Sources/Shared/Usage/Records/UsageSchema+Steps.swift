@@ -101,7 +101,7 @@ extension UsageSchema {
         """,
         """
         CREATE TABLE limits (
-            key TEXT PRIMARY KEY, birth INTEGER NOT NULL, version INTEGER NOT NULL, saved INTEGER NOT NULL,
+            key TEXT PRIMARY KEY, birth INTEGER NOT NULL, version INTEGER NOT NULL, changed INTEGER NOT NULL,
             expires INTEGER NOT NULL, record TEXT NOT NULL
         ) WITHOUT ROWID;
         """,
@@ -241,7 +241,7 @@ extension UsageSchema {
         "ALTER TABLE relay_usage ADD COLUMN lowered_max_tokens bigint",
         """
         CREATE TABLE relay_limits (
-            key text PRIMARY KEY, birth bigint NOT NULL, version bigint NOT NULL, saved bigint NOT NULL,
+            key text PRIMARY KEY, birth bigint NOT NULL, version bigint NOT NULL, changed bigint NOT NULL,
             expires bigint NOT NULL, record text NOT NULL
         )
         """,
