@@ -42,7 +42,7 @@ struct LimitTable {
         self.caller = caller.name ?? ""
         let modelCatalog = settings.limits.byModel.isEmpty ? nil : ModelCatalog(settings, catalogues)
         let names = modelCatalog.map { $0.allNames + $0.replacedNames } ?? []
-        let demands = LimitBook(settings).demands(of: caller, models: names)
+        let limits = LimitBook(settings).possibleLimits(of: caller, models: names)
         var remark = settings.limits.identity == .key ? nil : Self.remarkOnAddresses(settings.limits.identity)
         do throws(StoreFailure) {
             guard let store = try MemcachedCounters.store(settings.limits) else { throw Self.noStore }
@@ -50,18 +50,18 @@ struct LimitTable {
             let reader = LimitReader(store, slotSeconds: settings.limits.slotSeconds, secret: secret)
             if let amount {
                 guard let amount = Quota.amount(amount), amount.unit.isKnownLate else { throw Self.noAmount }
-                for demand in demands where demand.model == nil && demand.charge.limit.quota.unit == amount.unit {
-                    try reader.giveBack(amount.units, of: demand.charge)
+                for limit in limits where limit.model == nil && limit.charge.limit.quota.unit == amount.unit {
+                    try reader.giveBack(amount.units, of: limit.charge)
                 }
             }
-            let uses = try reader.read(demands.map(\.charge))
+            let uses = try reader.read(limits.map(\.charge))
             if let seconds = try reader.secondsSinceStart() {
                 remark =
                     (remark ?? "")
                     + "memcached started \(seconds) s ago: relays may still be putting back what they know.\n"
             }
             self.remark = remark
-            rows = zip(demands, uses)
+            rows = zip(limits, uses)
                 .map { Row(model: $0.model, use: $1) }
                 .filter { $0.model == nil || $0.use.isRecorded }
         } catch {

@@ -70,14 +70,14 @@ private func busiestCallers(_ visit: AdminVisit) async -> [Caller] {
 /// Handles POST /admin/limits/reset: resets the usage of one limit to 0, of one caller or of all callers together.
 func resetLimit(_ visit: AdminVisit) async throws(APIError) {
     let gateway = visit.gateway
-    let (demand, name, _) = try await limit(visit)
-    let id = LimitStates.id(demand)
-    guard demand.charge.limit.quota.unit != .concurrent else {
+    let (found, name, _) = try await limit(visit)
+    let id = LimitStates.id(found)
+    guard found.charge.limit.quota.unit != .concurrent else {
         throw APIError(400, "A limit of concurrent requests cannot be reset: a slot is released when its request ends.")
     }
     let key: String?
     do throws(StoreFailure) {
-        key = try await gateway.limiter.reset(demand.charge, in: visit.admin.shared, on: gateway.loop)
+        key = try await gateway.limiter.reset(found.charge, in: visit.admin.shared, on: gateway.loop)
     } catch {
         throw .storeUnavailable
     }
@@ -90,50 +90,52 @@ func resetLimit(_ visit: AdminVisit) async throws(APIError) {
 /// Handles POST /admin/limits/give-back: gives back an amount of one limit that was counted wrongly.
 func giveBack(_ visit: AdminVisit) async throws(APIError) {
     let gateway = visit.gateway
-    let (demand, name, text) = try await limit(visit)
+    let (found, name, text) = try await limit(visit)
     guard let text else { throw .missing("amount") }
-    guard let amount = Quota.amount(text), amount.unit == demand.charge.limit.quota.unit, amount.unit.isKnownLate else {
+    guard let amount = Quota.amount(text), amount.unit == found.charge.limit.quota.unit, amount.unit.isKnownLate else {
         throw .value(
             "amount",
             "must be an amount in the limit's unit, as 3.20 usd; only tokens, usd and credits are given back"
         )
     }
     do throws(StoreFailure) {
-        try await gateway.limiter.giveBack(amount.units, of: demand.charge, in: visit.admin.shared, on: gateway.loop)
+        try await gateway.limiter.giveBack(amount.units, of: found.charge, in: visit.admin.shared, on: gateway.loop)
     } catch {
         throw .storeUnavailable
     }
-    visit.record("give back", "\(text) of \(name ?? "all callers") \(LimitStates.id(demand))")
+    visit.record("give back", "\(text) of \(name ?? "all callers") \(LimitStates.id(found))")
     let scope: JSONFragment = #"{"all_instances":\#(visit.admin.shared != nil)}"#
     visit.send("Amount given back", data: scope)
 }
 
 /// Reads the body of a change of one limit. Returns the limit, the caller's name (nil for all callers together) and the
 /// amount.
-private func limit(_ visit: AdminVisit) async throws(APIError) -> (LimitBook.Demand, name: String?, amount: String?) {
+private func limit(
+    _ visit: AdminVisit
+) async throws(APIError) -> (LimitBook.PossibleLimit, name: String?, amount: String?) {
     let (name, id, amount) = try await visit.body { (root) throws(APIError) in
         guard let id = try root.string("id", "body") else { throw .missing("id") }
         return (try root.string("caller", "body"), id, try root.string("amount", "body"))
     }
-    let demand = try demands(of: name, visit).first { LimitStates.id($0) == id }
-    guard let demand else { throw noSuchLimit(id, of: name, visit.gateway) }
-    return (demand, name, amount)
+    let found = try possibleLimits(of: name, visit).first { LimitStates.id($0) == id }
+    guard let found else { throw noSuchLimit(id, of: name, visit.gateway) }
+    return (found, name, amount)
 }
 
 /// Returns the limits of the caller with this name; without a name those that count all callers or a group together.
-private func demands(of name: String?, _ visit: AdminVisit) throws(APIError) -> [LimitBook.Demand] {
+private func possibleLimits(of name: String?, _ visit: AdminVisit) throws(APIError) -> [LimitBook.PossibleLimit] {
     guard let name else {
         let ofCallers = visit.gateway.settings.keys.filter { !$0.groups.isEmpty }
-            .flatMap { LimitStates.demands(of: Caller(known: $0), visit.gateway) }
-        return visit.gateway.limits.demandsOfAll + ofCallers.filter { $0.charge.limit.group != nil }
+            .flatMap { LimitStates.possibleLimits(of: Caller(known: $0), visit.gateway) }
+        return visit.gateway.limits.limitsOfAll + ofCallers.filter { $0.charge.limit.group != nil }
     }
-    let demands = try limitedCaller(name, visit).map { LimitStates.demands(of: $0, visit.gateway) } ?? []
-    return demands.filter { $0.charge.limit.group == nil }
+    let limits = try limitedCaller(name, visit).map { LimitStates.possibleLimits(of: $0, visit.gateway) } ?? []
+    return limits.filter { $0.charge.limit.group == nil }
 }
 
 private func noSuchLimit(_ id: String, of name: String?, _ gateway: Gateway) -> APIError {
     guard name != nil else { return .missing("caller") }
-    let isOfAll = gateway.limits.demandsOfAll.contains { LimitStates.id($0) == id }
+    let isOfAll = gateway.limits.limitsOfAll.contains { LimitStates.id($0) == id }
     return isOfAll
         ? APIError(400, "This limit counts all callers together. To reset it for all of them, leave out 'caller'.")
         : APIError(404, "The caller has no limit of this id.")

@@ -94,9 +94,11 @@ package final class BudgetAlerts: Sendable {
     /// has it.
     private static func key(of use: BudgetUse, _ gateway: Gateway) -> String?? {
         if use.limit.group != nil { return .some(nil) }
-        if gateway.limits.demandsOfAll.contains(where: { $0.charge.record == use.record }) { return .some(nil) }
+        if gateway.limits.limitsOfAll.contains(where: { $0.charge.record == use.record }) { return .some(nil) }
         let key = gateway.settings.keys.first { key in
-            gateway.limits.demands(of: Caller(known: key), models: []).contains { $0.charge.record == use.record }
+            gateway.limits.possibleLimits(of: Caller(known: key), models: []).contains {
+                $0.charge.record == use.record
+            }
         }
         if let key { return .some(key.name) }
         let member = gateway.process.members.all.lazy.compactMap(gateway.settings.keys.named).first {

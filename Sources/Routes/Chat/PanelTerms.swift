@@ -101,8 +101,12 @@ extension Exchange: PanelRequester {
             }
         }
         guard gateway.limits.dependsOnModels else { return }
-        let name = registry.limitedName(leading.name, asked: registry.modelCatalog.countedName(ofMember: call.name))
-        let limits = gateway.limits.limitsOfPartialCall(caller, request, model: name)
+        var demand = gateway.limits.demand(of: caller, .chat, request)
+        demand.model = registry.limitedName(
+            leading.name,
+            asked: registry.modelCatalog.countedName(ofMember: call.name)
+        )
+        let limits = gateway.limits.limitsOfPartialCall(demand)
         let usageReservation = UsageReservation(asked, leading, caller, under: limits, gateway, PromptExtras())
         let charges = limits.charges(of: usageReservation)
         guard !charges.isEmpty else { return }

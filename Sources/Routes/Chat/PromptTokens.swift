@@ -13,7 +13,7 @@ func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) a
     let abilities = candidate.provider.abilities(for: call, of: candidate.model)
     try ChatEmulation.check(call, against: abilities)
     let form = candidate.chats ? try TextProtocol(call, lacking: abilities) : nil
-    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, request: exchange.request))
+    _ = try await exchange.admit(caller, .chat)
     let counter = TokenCounter.of(model: candidate.model.id)
     let tokens = await gateway.worker.result(
         ofBytes: call.allTextBytes,

@@ -72,8 +72,10 @@ extension Exchange {
         // These are the least units that any call of the group uses. A concurrency slot may be free again when the body
         // is there.
         let least = group == .chat ? Amounts(tokens: 1, images: 0, usd: 1, credits: 1) : Amounts(credits: 1)
-        let charges = gateway.limits.applicableLimits(caller, group, request: request).charges(of: least)
-            .filter { $0.limit.quota.unit != .concurrent }
+        let charges = gateway.limits.applicableLimits(gateway.limits.demand(of: caller, group, request)).charges(
+            of: least
+        )
+        .filter { $0.limit.quota.unit != .concurrent }
         guard !charges.isEmpty, let decision = gateway.limiter.knownRefusal(charges) else { return }
         standing = decision
         if let error = decision.error { throw error }
@@ -90,8 +92,15 @@ extension Exchange {
         servedBy name: String,
         for user: @autoclosure () -> EndUser
     ) -> ApplicableLimits {
-        let name = gateway.registry.limitedName(name, asked: record.model ?? name)
-        return gateway.limits.applicableLimits(caller, group, request: request, model: name, user: user())
+        var demand = gateway.limits.demand(of: caller, group, request)
+        demand.model = gateway.registry.limitedName(name, asked: record.model ?? name)
+        if gateway.limits.countsUsers { demand.user.add(user()) }
+        return gateway.limits.applicableLimits(demand)
+    }
+
+    /// Counts a request that calls no model in every limit that applies to it.
+    func admit(_ caller: Caller, _ group: EndpointGroup) async throws(APIError) -> Admission {
+        try await admit(gateway.limits.applicableLimits(gateway.limits.demand(of: caller, group, request)))
     }
 
     /// Counts the request in every limit that applies to it.

@@ -13,7 +13,7 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     }
     let content = RequestContent(exchange)
     let form = try content.formStream(files: ["file"], fileLimitBytes: gateway.settings.maxUploadBytes)
-    let admission = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, request: exchange.request))
+    let admission = try await exchange.admit(caller, .files)
     let task = FileCreation(try await FormFile(form))
     try await task.check()
     let attempts = candidates.attempts(billing: admission.billing)

@@ -9,7 +9,7 @@ import Upstream
 func listFiles(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let (caller, owner) = try await fileOwner(exchange, gateway)
     let page = try FilePage(FormFields(exchange.request.queryFields), of: owner)
-    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, request: exchange.request))
+    _ = try await exchange.admit(caller, .files)
     let files: [FileStore.Listed]
     do throws(StoreFailure) {
         files = try await gateway.files.files(of: owner, at: time(nil), on: gateway.loop)
@@ -88,7 +88,7 @@ private struct AdmittedOwner: ~Copyable {
 
 private func admittedOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> AdmittedOwner {
     let (caller, owner) = try await fileOwner(exchange, gateway)
-    let admission = try await exchange.admit(gateway.limits.applicableLimits(caller, .files, request: exchange.request))
+    let admission = try await exchange.admit(caller, .files)
     return AdmittedOwner(caller: caller, owner: owner, admission: admission)
 }
 

@@ -43,11 +43,11 @@ private func visibleModels(
     _ gateway: Gateway
 ) async throws(APIError) -> (models: [ModelCatalog.Listed], caller: Caller) {
     if gateway.callers.hasOnlyPassthroughProviders, try exchange.request.bearer() == nil {
-        _ = try await exchange.admit(gateway.limits.applicableLimits(.visitor, .models, request: exchange.request))
+        _ = try await exchange.admit(.visitor, .models)
         return (gateway.registry.modelCatalog.listed(for: .visitor), .visitor)
     }
     let caller = try await exchange.caller(.models)
-    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .models, request: exchange.request))
+    _ = try await exchange.admit(caller, .models)
     let refusers = try await exchange.check(caller)
     return (gateway.registry.modelCatalog.listed(for: caller, refusedBy: refusers), caller)
 }

@@ -49,32 +49,32 @@ struct LimitStates: Sendable {
         from address: String? = nil,
         areBudgets: Bool = false
     ) async throws(APIError) {
-        var demands: [(caller: String?, demand: LimitBook.Demand)] =
-            areBudgets ? [] : gateway.limits.demandsOfAll.map { (nil, $0) }
+        var limits: [(caller: String?, limit: LimitBook.PossibleLimit)] =
+            areBudgets ? [] : gateway.limits.limitsOfAll.map { (nil, $0) }
         var groups: Set<String> = []
-        for caller in callers where demands.count < Self.maxRecords {
+        for caller in callers where limits.count < Self.maxRecords {
             let own =
                 areBudgets
-                ? gateway.limits.demands(of: caller, models: []).filter { $0.charge.limit.isLongOfCaller }
-                : Self.demands(of: caller, gateway, from: address)
-            demands += own.compactMap { demand in
-                guard demand.charge.limit.group != nil else { return (caller.name, demand) }
-                return groups.insert(Self.id(demand)).inserted ? (nil, demand) : nil
+                ? gateway.limits.possibleLimits(of: caller, models: []).filter { $0.charge.limit.isLongOfCaller }
+                : Self.possibleLimits(of: caller, gateway, from: address)
+            limits += own.compactMap { limit in
+                guard limit.charge.limit.group != nil else { return (caller.name, limit) }
+                return groups.insert(Self.id(limit)).inserted ? (nil, limit) : nil
             }
         }
-        let charges = demands.map(\.demand.charge)
+        let charges = limits.map(\.limit.charge)
         let (uses, isOfStore) = await Self.uses(of: charges, isOfOneCaller: callers.count == 1, gateway)
         let waiting = gateway.limiter.waiting(charges)
         let now = Timestamp.now()
         self.isOfStore = isOfStore
-        all = zip(zip(demands, uses), waiting).compactMap { found, waiting in
-            let ((caller, demand), use) = found
-            guard demand.model == nil || use.isRecorded else { return nil }
+        all = zip(zip(limits, uses), waiting).compactMap { found, waiting in
+            let ((caller, limit), use) = found
+            guard limit.model == nil || use.isRecorded else { return nil }
             let end = now + use.resetMicroseconds / 1_000 + 999
             return State(
                 caller: caller,
-                id: Self.id(demand),
-                model: demand.model,
+                id: Self.id(limit),
+                model: limit.model,
                 use: use,
                 waiting: waiting,
                 resetsAt: use.used > 0 ? end / 1_000 : nil
@@ -83,16 +83,20 @@ struct LimitStates: Sendable {
     }
 
     /// Returns a caller's own limits, without those that count all callers together.
-    static func demands(of caller: Caller, _ gateway: Gateway, from address: String? = nil) -> [LimitBook.Demand] {
+    static func possibleLimits(
+        of caller: Caller,
+        _ gateway: Gateway,
+        from address: String? = nil
+    ) -> [LimitBook.PossibleLimit] {
         let modelCatalog = gateway.registry.modelCatalog
         let names = gateway.limits.dependsOnModels ? modelCatalog.allNames + modelCatalog.replacedNames : []
-        return gateway.limits.demands(of: caller, models: names, from: address)
+        return gateway.limits.possibleLimits(of: caller, models: names, from: address)
             .filter { $0.charge.limit.kind != .total }
     }
 
     /// Returns the id of a caller's limit, with which an operator can reset the limit.
-    static func id(_ demand: LimitBook.Demand) -> String {
-        demand.charge.limit.id + ((demand.charge.limit.group ?? demand.model).map { ":\($0)" } ?? "")
+    static func id(_ limit: LimitBook.PossibleLimit) -> String {
+        limit.charge.limit.id + ((limit.charge.limit.group ?? limit.model).map { ":\($0)" } ?? "")
     }
 
     /// Returns the used units of the limits, and whether they come from the shared store.

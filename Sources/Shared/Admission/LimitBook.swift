@@ -28,7 +28,8 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     private var failedAuth: [Limit] = []
     private let usage = Limit(.usage, Quota(30, per: .minute))
     private let countsSessions: Bool
-    private let countsUsers: Bool
+    /// Whether some limit counts end users.
+    package let countsUsers: Bool
     private var ofSessions: [Quota: Limit] = [:]
     private var ofUsers: [Quota: Limit] = [:]
     private let isOff: Bool
@@ -92,63 +93,52 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         makeLimits()
     }
 
-    /// Returns the limits that apply to a request of a caller.
-    ///
-    /// - Parameters:
-    ///   - model: the model as the caller names it; nil if the request has none.
-    ///   - user: the end user that the request's body names.
-    package func applicableLimits(
-        _ caller: Caller,
-        _ group: EndpointGroup,
-        request: Request,
-        model: String? = nil,
-        user: @autoclosure () -> EndUser = EndUser()
-    ) -> ApplicableLimits {
+    /// Returns what a request demands of the limits. Reads only what some limit needs.
+    package func demand(of caller: Caller, _ group: EndpointGroup, _ request: Request) -> Demand {
+        var demand = Demand(caller, group)
+        if isOff { return demand }
+        if identity != .key || caller.identity == nil { demand.address = address(request) }
+        if countsSessions { demand.session = request.session.map { Digest(of: $0) } }
+        if countsUsers { demand.user.read(settings.userPlaces, of: request) }
+        return demand
+    }
+
+    /// Returns the limits that apply to a request.
+    package func applicableLimits(_ demand: Demand) -> ApplicableLimits {
         oneLoop.check()
         if isOff { return ApplicableLimits([]) }
         refreshPeriods()
-        var limits = limitsOfAllSessions(caller, group, request, model)
-        if countsSessions { limits = limits.adding(sessionCharges(caller, group, request)) }
-        if countsUsers { limits = limits.adding(userCharges(caller, group, request, user())) }
+        var limits = limitsOfAllSessions(demand)
+        if countsSessions { limits = limits.adding(sessionCharges(demand)) }
+        if countsUsers { limits = limits.adding(userCharges(demand)) }
         return limits
     }
 
-    /// Returns the limits that apply to a request of a caller, but for those of its session and end user.
-    private func limitsOfAllSessions(
-        _ caller: Caller,
-        _ group: EndpointGroup,
-        _ request: Request,
-        _ model: String?
-    ) -> ApplicableLimits {
-        let models = limits(of: model)
-        let model = models.isEmpty ? nil : model
-        guard let who = caller.identity, identity == .key else {
-            return applicableLimits(caller, group, models: models, model: model, address: address(request))
+    /// Returns the limits that apply to a request, but for those of its session and end user.
+    private func limitsOfAllSessions(_ demand: Demand) -> ApplicableLimits {
+        let models = limits(of: demand.model)
+        let model = models.isEmpty ? nil : demand.model
+        guard let who = demand.caller.identity, identity == .key else {
+            return ApplicableLimits(charges(demand, models: models, model: model))
         }
-        let key = Key(caller: who, group: group, model: model)
+        let key = Key(caller: who, group: demand.group, model: model)
         if let known = kept.use(key) { return known }
-        let applicableLimits = applicableLimits(caller, group, models: models, model: model, address: "")
+        let applicableLimits = ApplicableLimits(charges(demand, models: models, model: model))
         kept.set(key, applicableLimits, atMost: Self.keptCovers)
         return applicableLimits
     }
 
-    private func sessionCharges(_ caller: Caller, _ group: EndpointGroup, _ request: Request) -> [LimitCharge] {
-        let quotas = caller.key?.ownSessionQuotas ?? settings.session
-        guard !quotas.isEmpty, let session = request.session else { return [] }
-        let identity = identity(of: caller, address(request)).inSession(Digest(of: session))
-        return charges(quotas, .session, identity, group, &ofSessions)
+    private func sessionCharges(_ demand: Demand) -> [LimitCharge] {
+        let quotas = demand.caller.key?.ownSessionQuotas ?? settings.session
+        guard !quotas.isEmpty, let session = demand.session else { return [] }
+        return charges(quotas, .session, identity(of: demand).inSession(session), demand.group, &ofSessions)
     }
 
-    private func userCharges(
-        _ caller: Caller,
-        _ group: EndpointGroup,
-        _ request: Request,
-        _ user: EndUser
-    ) -> [LimitCharge] {
-        guard let key = caller.key, let own = caller.identity else { return [] }
+    private func userCharges(_ demand: Demand) -> [LimitCharge] {
+        guard let key = demand.caller.key, let own = demand.caller.identity else { return [] }
         let quotas = key.ownUserQuotas ?? settings.user
-        guard !quotas.isEmpty, let user = user.digest(at: settings.userPlaces, of: request) else { return [] }
-        return charges(quotas, .user, own.ofUser(user), group, &ofUsers)
+        guard !quotas.isEmpty, let user = demand.user.digest(at: settings.userPlaces) else { return [] }
+        return charges(quotas, .user, own.ofUser(user), demand.group, &ofUsers)
     }
 
     private func charges(
@@ -168,18 +158,19 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
 
     /// Returns the limits of a model for one of several upstream calls of a request, such as a panel member's. Leaves
     /// out limits that count requests.
-    package func limitsOfPartialCall(_ caller: Caller, _ request: Request, model: String) -> ApplicableLimits {
+    package func limitsOfPartialCall(_ demand: Demand) -> ApplicableLimits {
         oneLoop.check()
         refreshPeriods()
-        let models = limits(of: model).filter { $0.quota.unit != .requests }
-        if models.isEmpty { return ApplicableLimits([]) }
-        let identity = identity(of: caller, address(request)).using(model)
+        let models = limits(of: demand.model).filter { $0.quota.unit != .requests }
+        guard let model = demand.model, !models.isEmpty else { return ApplicableLimits([]) }
+        let identity = identity(of: demand).using(model)
         return ApplicableLimits(models.map { LimitCharge($0, identity) })
     }
 
     /// Returns the limit of a caller's looks at its own limits and usage. They count in no other limit.
     package func limitsOfUsage(_ caller: Caller, _ request: Request) -> ApplicableLimits {
-        ApplicableLimits([LimitCharge(usage, identity(of: caller, address(request)))])
+        let address = identity != .key || caller.identity == nil ? address(request) : ""
+        return ApplicableLimits([LimitCharge(usage, identity(of: caller, address))])
     }
 
     /// Returns the limits of the first model pattern that matches the model.
@@ -210,57 +201,45 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     package func client(of request: Request) -> PeerAddress { request.clientAddress(trusting: trustedProxies) }
 
     /// A limit that can apply to a caller. `model` is the model whose requests it counts; nil for all models.
-    package typealias Demand = (charge: LimitCharge, model: String?)
+    package typealias PossibleLimit = (charge: LimitCharge, model: String?)
 
     /// Returns all limits that can apply to a caller, without duplicates.
     ///
     /// - Parameter address: the caller's address; if nil, limits by address are left out.
-    package func demands(of caller: Caller, models: [String], from address: String? = nil) -> [Demand] {
+    package func possibleLimits(
+        of caller: Caller,
+        models: [String],
+        from address: String? = nil
+    ) -> [PossibleLimit] {
         refreshPeriods()
         let isNamed = identity == .key && caller.identity != nil
         var seen: Set<Identity> = []
-        var demands: [Demand] = []
-        for charge in EndpointGroup.allCases.flatMap({
-            charges(caller, $0, models: [], model: nil, address: address ?? "")
+        var possible: [PossibleLimit] = []
+        for charge in EndpointGroup.allCases.flatMap({ group in
+            charges(Demand(caller, group, from: address ?? ""), models: [], model: nil)
         }) {
             if case .caller = charge.limit.kind, !isNamed, address == nil { continue }
             // One limit and one caller share one record, whatever the group is.
-            if seen.insert(charge.identity.using(charge.limit.id)).inserted { demands.append((charge, nil)) }
+            if seen.insert(charge.identity.using(charge.limit.id)).inserted { possible.append((charge, nil)) }
         }
-        guard isNamed || address != nil else { return demands }
+        guard isNamed || address != nil else { return possible }
         let who = identity(of: caller, address ?? "")
         // Several providers may offer the same model name.
         var named: Set<String> = []
         for model in models where named.insert(model).inserted {
-            demands += limits(of: model).map { (LimitCharge($0, who.using(model)), model) }
+            possible += limits(of: model).map { (LimitCharge($0, who.using(model)), model) }
         }
-        return demands
+        return possible
     }
 
     /// The limits that count the requests of all callers together.
-    package var demandsOfAll: [Demand] {
+    package var limitsOfAll: [PossibleLimit] {
         refreshPeriods()
         return total.map { (LimitCharge($0, .everybody), nil) }
     }
 
-    private func applicableLimits(
-        _ caller: Caller,
-        _ group: EndpointGroup,
-        models: [Limit],
-        model: String?,
-        address: String
-    ) -> ApplicableLimits {
-        ApplicableLimits(charges(caller, group, models: models, model: model, address: address))
-    }
-
-    private func charges(
-        _ caller: Caller,
-        _ group: EndpointGroup,
-        models: [Limit],
-        model: String?,
-        address: String
-    ) -> [LimitCharge] {
-        let identity = identity(of: caller, address)
+    private func charges(_ demand: Demand, models: [Limit], model: String?) -> [LimitCharge] {
+        let (caller, group, identity) = (demand.caller, demand.group, identity(of: demand))
         var charges: [LimitCharge] = []
         if let key = caller.key, let own = caller.identity {
             // The limits of a known key belong to that key, whatever address it comes from.
@@ -283,6 +262,8 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         charges += total.map { LimitCharge($0, .everybody) }
         return charges.filter { group.units.contains($0.limit.quota.unit) }
     }
+
+    private func identity(of demand: Demand) -> Identity { identity(of: demand.caller, demand.address) }
 
     private func identity(of caller: Caller, _ address: String) -> Identity {
         guard let key = caller.identity, identity != .address else { return .address(address) }

@@ -29,8 +29,8 @@ import Testing
         #expect(keys[0].groups[0].endpointQuotas == [.chat: [Quota(50, per: .hour)]])
         #expect(keys[0].groups[1].models == [.beginning("gpt")])
         #expect(keys[0].groups[0].identity != .knownKey(named: "ENG"))
-        let demands = LimitBook(try #require(outcome.settings)).demands(of: Caller(known: keys[0]), models: [])
-        let own = demands.map(\.charge.limit).filter { $0.kind == .key(nil) || $0.group != nil }
+        let limits = LimitBook(try #require(outcome.settings)).possibleLimits(of: Caller(known: keys[0]), models: [])
+        let own = limits.map(\.charge.limit).filter { $0.kind == .key(nil) || $0.group != nil }
         #expect(own.map(\.id) == ["key.requests.60", "group.chat.requests.3600", "group.requests.3600"])
         #expect(own.map(\.group) == [nil, "eng", "eng"])
     }
@@ -41,7 +41,7 @@ import Testing
         let settings = try #require(read("KEY_A_GROUP=eng,ops\nKEY_B_GROUP=eng\n" + limits).settings)
         let book = LimitBook(settings)
         let records = settings.keys.map { key in
-            book.demands(of: Caller(known: key), models: []).filter { $0.charge.limit.group != nil }
+            book.possibleLimits(of: Caller(known: key), models: []).filter { $0.charge.limit.group != nil }
                 .map(\.charge.record)
         }
         #expect(Set(records[0]).count == 2 && records[1] == [records[0][0]])

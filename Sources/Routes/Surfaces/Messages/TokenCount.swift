@@ -32,9 +32,7 @@ func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
         call.quirks.owner = CallQuirks.Owner(caller)
         return send(try await promptTokens(of: call, for: caller, exchange), exchange)
     }
-    let admission = try await exchange.admit(
-        gateway.limits.applicableLimits(caller, .models, request: exchange.request)
-    )
+    let admission = try await exchange.admit(caller, .models)
     let request = OriginalRequest(original, of: .messages, headers)
     if let body = await counted(request, counter, by: candidate, billing: admission.billing) {
         return body.read { exchange.send(json: $0) }

@@ -13,7 +13,7 @@ func showResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErro
 /// Handles `DELETE /v1/responses/{id}`: deletes a stored response.
 func deleteResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let caller = try await exchange.caller(.chat)
-    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, request: exchange.request))
+    _ = try await exchange.admit(caller, .chat)
     let id = exchange.named ?? ""
     let wasThere: Bool
     do throws(StoreFailure) {
@@ -66,7 +66,7 @@ func refuseUpgrade(_ exchange: Exchange, _ gateway: Gateway) async throws(APIErr
 /// Returns the caller's stored response with the id in the path. Throws error 404 if there is none.
 private func namedResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> StoredResponse {
     let caller = try await exchange.caller(.chat)
-    _ = try await exchange.admit(gateway.limits.applicableLimits(caller, .chat, request: exchange.request))
+    _ = try await exchange.admit(caller, .chat)
     let id = exchange.named ?? ""
     guard let stored = try await gateway.stored(id, of: caller) else { throw .noResponse(id) }
     return stored

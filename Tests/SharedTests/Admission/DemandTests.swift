@@ -1,0 +1,58 @@
+import Engine
+import Limits
+import Testing
+
+@testable import Shared
+
+/// Tests of what a request demands of the limits, without a request.
+@Suite struct DemandTests {
+    private let settings = outcome(
+        file: """
+            PROVIDER_E_KIND=echo
+            KEY_A_TOKEN=token-a
+            KEY_A_GROUP=eng
+            KEY_A_RATE_LIMIT=5/minute
+            GROUP_ENG_RATE_LIMIT=100/hour
+            RATE_LIMIT_SESSION=7/minute
+            RATE_LIMIT_USER=8/minute
+            RATE_LIMIT_USER_FROM=user
+            RATE_LIMIT_BY_MODEL=gpt-4*=9/minute;1000 tokens/minute
+            RATE_LIMIT_TOTAL=200/hour
+            """
+    )
+
+    private func demand(_ change: (inout Demand) -> Void = { _ in }) throws -> (LimitBook, Demand) {
+        let settings = try #require(settings.settings, "\(settings.problemTexts)")
+        var demand = Demand(Caller(known: settings.keys[0]), .chat)
+        change(&demand)
+        return (LimitBook(settings), demand)
+    }
+
+    @Test("a demand has the limits of its caller, groups, session, user and model")
+    func all() throws {
+        let (book, demand) = try demand { demand in
+            demand.model = "gpt-4o"
+            demand.session = Digest(of: "a session")
+            demand.user.add(EndUser(user: "ann"))
+        }
+        let names = book.applicableLimits(demand).charges(of: Amounts(tokens: 1)).map { $0.limit.kind.name }
+        for name in ["key", "group", "session", "user", "model", "total"] { #expect(names.contains(name), "\(names)") }
+    }
+
+    @Test("without session, user or model, their limits do not apply")
+    func fewer() throws {
+        let (book, demand) = try demand()
+        let names = book.applicableLimits(demand).charges(of: Amounts(tokens: 1)).map { $0.limit.kind.name }
+        #expect(names.contains("key") && names.contains("total"))
+        for name in ["session", "user", "model"] { #expect(!names.contains(name), "\(names)") }
+    }
+
+    @Test("a part of a request counts in the limits of its model alone, and not as a request")
+    func part() throws {
+        let (book, demand) = try demand { $0.model = "gpt-4o" }
+        let charges = book.limitsOfPartialCall(demand).charges(of: Amounts(tokens: 3))
+        #expect(charges.map(\.limit.quota.unit) == [.tokens])
+        let (other, unnamed) = try self.demand()
+        #expect(other.limitsOfPartialCall(unnamed).charges(of: Amounts(tokens: 3)).isEmpty)
+    }
+}
