@@ -19,8 +19,9 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     let attempts = candidates.attempts(billing: admission.billing)
     let made: FileCreation.Made
     do throws(UpstreamError) {
-        made = try await candidates.attempt(task, attempts)
-        attempts.served()
+        let begun = try await candidates.attempt(task, attempts)
+        made = begun.response
+        begun.served()
     } catch {
         if error.kind != .cancelled { try await task.file.readRest() }
         throw APIError(error, model: "")

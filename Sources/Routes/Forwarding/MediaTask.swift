@@ -22,12 +22,13 @@ extension Exchange {
             let task = MediaTask(self, plan, terms)
             let attempts = candidates.attempts(billing: admission.billing, affinity: affinity, besides: terms.unable)
             let begun = try await candidates.attempt(task, attempts)
+            let opened = begun.response
             do throws(UpstreamError) {
-                try await task.send(begun.response, begun.attempt)
-                attempts.served()
+                try await task.send(opened.response, opened.attempt)
+                begun.served()
             } catch {
-                task.failed(begun.fit, begun.attempt, error)
-                throw attempts.brokeOff(error)
+                task.failed(opened.fit, opened.attempt, error)
+                throw begun.brokeOff(error)
             }
         } catch {
             if error.kind != .cancelled { try await plan.readRest() }
@@ -174,7 +175,7 @@ struct MediaFit: AttemptFit {
 
 extension MediaTask: UpstreamTask {
     /// A response that has begun, and the call that got it.
-    struct Begun: Sendable {
+    struct Response: Sendable {
         let fit: MediaFit
         let attempt: Attempt
         let response: MediaResponse
@@ -187,7 +188,7 @@ extension MediaTask: UpstreamTask {
         return MediaFit(candidate: candidate, usageReservation: usageReservation, call: try await prepared?.load())
     }
 
-    func open(_ fit: MediaFit, _ attempt: Attempt) async throws(UpstreamError) -> Begun {
+    func open(_ fit: MediaFit, _ attempt: Attempt) async throws(UpstreamError) -> Response {
         // The usage of an earlier candidate is in the billing.
         exchange.record.usage = nil
         attempt.billing.bill(by: fit.usageReservation)
@@ -200,7 +201,7 @@ extension MediaTask: UpstreamTask {
             } else {
                 throw UpstreamError(.failed, cause: "the provider cannot serve the request")
             }
-            return Begun(fit: fit, attempt: attempt, response: response)
+            return Response(fit: fit, attempt: attempt, response: response)
         } catch {
             var error = error
             error.isFinal = !plan.isReplayable

@@ -1,4 +1,4 @@
-package import Calls
+import Calls
 package import Engine
 import Limits
 import Shared
@@ -189,7 +189,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     }
 
     /// Records that the response of the current call has begun.
-    package func begun() {
+    func begun() {
         // The key works, but the response can still break off: the circuit breaker counts no success yet.
         call?.served()
         endTrial()
@@ -198,7 +198,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
 
     /// Records that the current call failed after its response had begun. Returns the failure with the credential of
     /// the call.
-    package func brokeOff(_ failure: UpstreamError) -> UpstreamError {
+    func brokeOff(_ failure: UpstreamError) -> UpstreamError {
         billing.freeCapacity()
         guard let current, let call else { return failure }
         let error = self.failure(failure, of: call, current)
@@ -207,10 +207,8 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         return error
     }
 
-    package func served() {
-        call?.served()
-        mayHaveTrial = false
-        wakeWaiting()
+    /// Records that the response of the current call is complete.
+    func served() {
         guard let balance, balance.hasFailures, let current else { return }
         balance.served(open.breakerKey(current))
     }

@@ -47,13 +47,12 @@ extension Candidates {
 
     /// Calls candidates until a response has begun, and returns it. Stops if another call cannot help.
     ///
-    /// This is the only loop over candidates. The caller reports with `begun()`, `served()` or `brokeOff(_:)` what
-    /// became of the response.
+    /// This is the only loop over candidates.
     /// - Parameter attempts: the attempts of the request, made by these candidates.
     package func attempt<Task: UpstreamTask>(
         _ task: Task,
         _ attempts: Attempts
-    ) async throws(UpstreamError) -> Task.Response {
+    ) async throws(UpstreamError) -> Begun<Task.Response> {
         while let position = await attempts.next() {
             let before = task.otherWaitNanoseconds
             let fit: Task.Fit
@@ -66,14 +65,15 @@ extension Candidates {
             }
             guard let attempt = await attempts.call(fit.candidate) else { continue }
             do throws(UpstreamError) {
-                if fit.keepsDeadline { return try await task.open(fit, attempt) }
+                if fit.keepsDeadline { return Begun(try await task.open(fit, attempt), by: attempts) }
                 let timed = TimedCall(
                     by: attempt.loop,
                     besides: { max(task.otherWaitNanoseconds, before) - before }
                 )
-                return try await timed.result(until: attempts.endsAt, orFailFor: UpstreamError.tooLate) {
+                let response = try await timed.result(until: attempts.endsAt, orFailFor: UpstreamError.tooLate) {
                     () async throws(UpstreamError) in try await task.open(fit, attempt)
                 }
+                return Begun(response, by: attempts)
             } catch {
                 attempts.postpone(byNanoseconds: max(task.otherWaitNanoseconds, before) - before)
                 task.failed(fit, attempt, error)
@@ -82,4 +82,34 @@ extension Candidates {
         }
         throw attempts.failure
     }
+}
+
+/// A response that has begun, and the call that got it. The end of the response is recorded at most once.
+package struct Begun<Response: Sendable>: ~Copyable {
+    package let response: Response
+    let call: BegunCall
+
+    fileprivate init(_ response: Response, by attempts: Attempts) {
+        self.response = response
+        call = BegunCall(attempts)
+    }
+
+    package consuming func served() { call.served() }
+
+    package consuming func brokeOff(_ failure: UpstreamError) -> UpstreamError { call.brokeOff(failure) }
+}
+
+/// The call of a response that has begun. If it is dropped, the circuit breaker counts neither a success nor a failure.
+struct BegunCall: ~Copyable, Sendable {
+    private let attempts: Attempts
+
+    fileprivate init(_ attempts: Attempts) {
+        self.attempts = attempts
+        attempts.begun()
+    }
+
+    consuming func served() { attempts.served() }
+
+    /// Returns the failure with the credential of the call.
+    consuming func brokeOff(_ failure: UpstreamError) -> UpstreamError { attempts.brokeOff(failure) }
 }

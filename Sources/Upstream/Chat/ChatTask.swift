@@ -146,13 +146,12 @@ package final class ChatTask: UpstreamTask, OnLoop, @unchecked Sendable {
         billing.endsAt = attempts.endsAt
         let begun = try await candidates.attempt(self, attempts)
         billing.endsAt = .distantFuture
-        switch begun {
-        case .whole: attempts.served()
-        case .stream(let open):
-            attempts.begun()
-            open.attempts = attempts
+        let response = begun.response
+        switch response {
+        case .whole: begun.served()
+        case .stream(let open): open.call = consume begun.call
         }
-        return begun
+        return response
     }
 
     package func open(_ fit: ChatFit, _ attempt: Attempt) async throws(UpstreamError) -> BegunChat {

@@ -11,8 +11,8 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     /// Whether the stream itself bills the usage to the billing. If false, this object bills it.
     private let isBilled: Bool
     package let attempt: Attempt
-    /// The attempts of the request, which get to know how the response ends; nil if there was only one candidate.
-    var attempts: Attempts?
+    /// The call that gets to know how the response ends; nil if there was only one candidate.
+    var call: BegunCall?
     /// A function that gets the usage of the complete response, or its failure; nil if not needed.
     package var ended: ((Usage?, UpstreamError?) -> Void)?
     /// The time at which the delivery ends, and the cause of its failure then; nil without a limit.
@@ -50,7 +50,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     package func brokeOff(_ error: UpstreamError, deliveredTokens: Int) -> (UpstreamError, Usage?) {
         let (failure, used) = failure(error, deliveredTokens: deliveredTokens)
         ended?(nil, failure)
-        return (attempts?.brokeOff(failure) ?? failure, used)
+        return (call.take()?.brokeOff(failure) ?? failure, used)
     }
 
     /// Bills a response that the relay has ended, and returns its usage.
@@ -59,7 +59,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     package func endedEarly(deliveredTokens: Int) -> Usage {
         let used = usedSoFar(stream.usage, deliveredTokens)
         if !isBilled { attempt.recordCut(used, credits: stream.credits) }
-        if let attempts { attempts.served() } else { attempt.served() }
+        if let call = call.take() { call.served() } else { attempt.served() }
         return attempt.billing.withUnmet(used)
     }
 
@@ -95,7 +95,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
         )
         if !isBilled { attempt.recordResponse(usage, credits: stream.credits) }
         if reported?.completionTokens ?? 0 > 0 { attempt.billing.learn(bytes: bytes, of: usage) }
-        if let attempts { attempts.served() } else { attempt.served() }
+        if let call = call.take() { call.served() } else { attempt.served() }
         return attempt.billing.withUnmet(usage)
     }
 

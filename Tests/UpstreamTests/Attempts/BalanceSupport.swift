@@ -100,8 +100,9 @@ struct ScriptedFit: AttemptFit {
 extension Candidates {
     /// Calls candidates until one of them has served the request.
     func serve<Task: UpstreamTask>(_ task: Task, _ attempts: Attempts) async throws(UpstreamError) -> Task.Response {
-        let response = try await attempt(task, attempts)
-        attempts.served()
+        let begun = try await attempt(task, attempts)
+        let response = begun.response
+        begun.served()
         return response
     }
 }

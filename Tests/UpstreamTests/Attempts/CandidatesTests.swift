@@ -131,6 +131,23 @@ import Testing
         #expect(asked.names == ["v0.k1", "v0.k2"] && asked.failure == .outOfCredit && asked.summary == nil)
     }
 
+    @Test("in a round of trial calls of a key, each served call counts once: when its response begins")
+    func rounds() async {
+        let free = await onLoop { loop in
+            let ring = KeyRing(["a"], weights: [1])
+            ring.cooldownRingCount.areAwaited = true
+            let start = loop.now
+            ring.failed(ring.next(at: start), .reported(seconds: 1), begun: .distantPast, at: .distantPast)
+            let scene = Scene([""], keys: [0: ring], on: loop)
+            // The first call is a round. The second is one of two.
+            for _ in 0..<2 { _ = await scene.ask() }
+            var free = 0
+            while ring.next(at: loop.now, besides: []) != nil { free += 1 }
+            return free
+        }
+        #expect(free == 2)
+    }
+
     @Test("a key's turn is taken by a call, not by being looked up")
     func turns() async {
         let keys = await onLoop { loop in
