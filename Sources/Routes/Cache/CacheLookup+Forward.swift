@@ -30,7 +30,7 @@ extension CacheLookup {
     ///   - model: the requested model.
     ///   - name: the model or panel that serves the request.
     func answersForward(_ model: String, _ name: String) async throws(APIError) -> Bool {
-        let found = try await find(model, servedBy: name, isStreamed: false) { await $0.outcome(until: $1) }
+        let found = try await find(model, servedBy: name, isStreamed: false)
         guard let found else { return false }
         let length = found.bytes.count + model.utf8.count
         do throws(UpstreamError) {

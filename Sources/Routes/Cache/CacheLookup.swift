@@ -36,15 +36,8 @@ final class CacheLookup: RequestCaching, OnLoop, @unchecked Sendable {
     /// Returns the response to an equal request; nil if this request must call the vendor.
     ///
     /// The request must have been admitted.
-    /// - Parameters:
-    ///   - name: the model or panel that serves the request.
-    ///   - wait: waits for the other request's response until the given time.
-    func find(
-        _ model: String,
-        servedBy name: String,
-        isStreamed: Bool,
-        _ wait: (CoalescedWaiter, LoopTime) async -> CoalescedWaiter.Outcome
-    ) async throws(APIError) -> CachedResponse? {
+    /// - Parameter name: the model or panel that serves the request.
+    func find(_ model: String, servedBy name: String, isStreamed: Bool) async throws(APIError) -> CachedResponse? {
         guard cache.settings.models.match(model), let key = key(name, isStreamed: isStreamed) else { return nil }
         self.key = key
         state = .miss
@@ -53,7 +46,7 @@ final class CacheLookup: RequestCaching, OnLoop, @unchecked Sendable {
             return nil
         }
         var found = await cache.response(key, on: loop)
-        if found == nil, cache.settings.coalesces { found = try await others(key, wait) }
+        if found == nil, cache.settings.coalesces { found = try await others(key) }
         guard let found, let stored = CachedResponse(found) else {
             cache.count(isHit: false)
             return nil
@@ -65,10 +58,7 @@ final class CacheLookup: RequestCaching, OnLoop, @unchecked Sendable {
 
     /// Returns the response to an equal request that runs now or has just ended. Waits if that request still runs.
     /// Returns nil if this request must call the vendor itself.
-    private func others(
-        _ key: CacheKey,
-        _ wait: (CoalescedWaiter, LoopTime) async -> CoalescedWaiter.Outcome
-    ) async throws(APIError) -> Body? {
+    private func others(_ key: CacheKey) async throws(APIError) -> Body? {
         switch cache.responseCache.coalescer.join(key, on: loop) {
         case .full: return nil
         case .leads(let leader):
@@ -81,7 +71,7 @@ final class CacheLookup: RequestCaching, OnLoop, @unchecked Sendable {
             return nil
         case .waits(let coalescedWaiter):
             let time = exchange.gateway.fallbackNanoseconds
-            switch await wait(coalescedWaiter, loop.now + time) {
+            switch await coalescedWaiter.outcome(until: loop.now + time) {
             case .response(let found):
                 cache.countCoalesced()
                 return found

@@ -29,7 +29,7 @@ final class CacheStage: OnLoop, @unchecked Sendable {
     /// Sends the cached response if there is one, and returns whether it was sent.
     ///
     /// The request must have been admitted.
-    /// - Parameter delivery: the delivery of a streamed response; nil for a whole one.
+    /// - Parameter delivery: the delivery of a streamed response, which sends pings; nil for a whole one.
     func responds(
         to source: any ChatSource,
         _ plan: ChatPlan,
@@ -39,12 +39,9 @@ final class CacheStage: OnLoop, @unchecked Sendable {
         // A client may write anything into a line that its vendor reads.
         if let attributed, source.sendsAttribution { name += "\n\(attributed.base64url(characters: 43))" }
         let wanted = plan.options
-        let found = try await lookup.find(wanted.model, servedBy: name, isStreamed: wanted.isStreamed) {
-            delivery?.startPings()
-            defer { delivery?.stopPings() }
-            return await $0.outcome(until: $1)
-        }
+        let found = try await lookup.find(wanted.model, servedBy: name, isStreamed: wanted.isStreamed)
         guard let found else { return false }
+        delivery?.stopPings()
         do throws(UpstreamError) {
             if let delivery {
                 try await emit(found, to: delivery.writer, wanted)

@@ -71,17 +71,19 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
         } else { nil }
     let source = try exchange.source(of: asked, surface, caller)
     let plan = try await source.plan(exchange)
-    let admission = try await exchange.admit(plan.limits, plan.usageReservation)
     let (formatter, wanted) = (asked.formatter, plan.options)
     var delivery =
         wanted.isStreamed ? ChatDelivery(to: formatter.writer(for: wanted, exchange), wanted, exchange) : nil
+    delivery?.startPings()
+    defer { delivery?.stopPings() }
+    let admission = try await exchange.admit(plan.limits, plan.usageReservation)
     if let cache {
         if try await cache.responds(to: source, plan, delivery) { return nil }
+        delivery?.stopPings()
         delivery = delivery.map(cache.recording)
+        delivery?.startPings()
     }
     do throws(UpstreamError) {
-        delivery?.startPings()
-        defer { delivery?.stopPings() }
         switch try await source.open(admission.billing, notes: delivery?.writer) {
         case .stream(let open):
             delivery?.begin(open, consume admission)
