@@ -30,7 +30,6 @@ final class LiveModels: Sendable {
     ///
     /// - Parameters:
     ///   - known: the model lists of the previous settings that are still valid; empty at startup.
-    ///   - unsupported: the models that vendors rejected as unsupported.
     ///   - changed: called on the loop with the updated model catalog.
     init(
         _ settings: Settings,

@@ -14,9 +14,7 @@ extension Settings {
     /// Returns what `relay check` prints about valid settings: where usage records are kept, and what keeps them if
     /// nothing does.
     ///
-    /// - Parameters:
-    ///   - effective: all settings. The files of `COMPOSE_FILE` can set `DATA_DIR` and `USAGE_DATABASE_URL`.
-    ///   - warnings: the number of warnings about the settings.
+    /// - Parameter effective: all settings. The files of `COMPOSE_FILE` can set `DATA_DIR` and `USAGE_DATABASE_URL`.
     func checkReport(beside effective: [EffectiveSetting], warnings: Int) -> String {
         let place: String
         let composeFiles = effective.first { $0.name == "COMPOSE_FILE" }?.shown.split(separator: ":") ?? []

@@ -31,9 +31,7 @@ struct SetupBuilder {
 
     /// Creates a builder for these settings.
     ///
-    /// - Parameters:
-    ///   - known: the vendors' model lists that were read so far.
-    ///   - old: the builder of the previous settings, whose key rings and other state are kept; nil at startup.
+    /// - Parameter old: the builder of the previous settings, whose key rings and other state are kept; nil at startup.
     init(
         _ settings: Settings,
         _ lasting: ProcessServices,

@@ -45,7 +45,6 @@ extension Attempt {
     /// Records how fast a streamed response came, for the pace by which calls are billed that are left.
     ///
     /// - Parameters:
-    ///   - firstOutput: the time of the first output.
     ///   - stalled: the time in which the relay did not read the response, in nanoseconds.
     ///   - hidden: the tokens that were written before the first output, but did not arrive.
     package func recordPace(_ usage: Usage, firstOutput: LoopTime, stalled: UInt64, hiddenTokens hidden: Int) {
@@ -110,8 +109,6 @@ extension Attempt {
     }
 
     /// Records a failed call that the relay repeats. Bills the usage in `error`.
-    ///
-    /// - Parameter time: the time at which the call ended.
     func recordRepeated(_ error: UpstreamError, at time: LoopTime) {
         guard let used = error.usage else { return recordEnd(error, at: time) }
         var outcome = self.outcome(.repeated, error)
@@ -138,10 +135,6 @@ extension Attempt {
     }
 
     /// Bills and records a helper call, in which another model did work for the request. Only its credits are billed.
-    ///
-    /// - Parameters:
-    ///   - credits: the credits that the vendor reported; nil if it reported none.
-    ///   - error: the failure of the call; nil if it succeeded.
     package func helped(by model: String, credits: Int?, _ error: UpstreamError? = nil) {
         var outcome = error.map { self.outcome(.helped, $0) } ?? Bill.Outcome(.helped, status: 200)
         if let terms = billing.usageReservation {
@@ -173,8 +166,6 @@ extension Attempt {
     }
 
     /// Sets the credits and images that are billed for tokens.
-    ///
-    /// - Parameter credits: the credits that the vendor reported; nil if it reported none.
     private func bill(_ usage: Usage, credits: Int?, in outcome: inout Bill.Outcome) {
         guard let terms = billing.usageReservation else { return }
         outcome.billedCredits = credits ?? server?.credits(usage, terms) ?? terms.creditsPerCall

@@ -66,8 +66,6 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     }
 
     /// Prepares to repeat this refused call with a different upstream request.
-    ///
-    /// - Parameter status: the HTTP status of the refusal.
     package func prepareRepeat(after status: Int) async throws(UpstreamError) {
         recordRefusal(status: status)
         try await restart()
@@ -98,8 +96,6 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     }
 
     /// Prepares the next call with the same key, after this call has failed. Bills the usage in `error`.
-    ///
-    /// - Parameter time: the time at which the call failed.
     private func restart(after error: UpstreamError, at time: LoopTime) async throws(UpstreamError) {
         do throws(UpstreamError) {
             try await follow()

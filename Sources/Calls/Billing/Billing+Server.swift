@@ -78,8 +78,6 @@ extension Billing {
         }
 
         /// Returns the credits from which the cost of an upstream call follows; nil if it does not follow from credits.
-        ///
-        /// - Parameter reported: the credits that the vendor reported; nil if it reported none.
         func pricedCredits(_ usage: Usage, reported: Int?, _ images: ChatCredits.Images) -> Int? {
             guard price?.usesCredits ?? false else { return nil }
             return reported ?? credits(usage, images)

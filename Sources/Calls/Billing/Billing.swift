@@ -206,8 +206,6 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
 
     /// Returns the output tokens that are billed for a call that was left without a report of its usage, by the pace of
     /// the model's recent responses. All such calls of the request get at most the reserved output together.
-    ///
-    /// - Parameter milliseconds: the time since the call began.
     func outputTokens(ofCallLeftAfter milliseconds: Int) -> Int {
         guard let usageReservation else { return 0 }
         let rest = usageReservation.prompt.outputTokens - unreportedTokens

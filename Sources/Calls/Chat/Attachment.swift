@@ -109,8 +109,6 @@ extension [Attachment] {
     }
 
     /// Throws if there are more images than `MAX_IMAGES` allows.
-    ///
-    /// - Parameter param: the field of the request that contains the images.
     package func checkImages(most: Int, param: String) throws(APIError) {
         guard count > most, count(where: { $0.kind == .image }) > most else { return }
         throw .tooMany(.image, most: most, param)

@@ -255,9 +255,7 @@ package struct ChatCall: Sendable {
 
     /// Decides what the request's tool for web search means: a search if it is the only tool or is forced.
     ///
-    /// - Parameters:
-    ///   - isForced: whether `tool_choice` names the tool.
-    ///   - search: the options of the search.
+    /// - Parameter isForced: whether `tool_choice` names the tool.
     package mutating func settleSearch(_ chatOptions: inout ChatOptions, isForced: Bool, _ search: WebSearch = .usual) {
         guard chatOptions.searchTool != nil else { return }
         if chatOptions.toolChoice == .none {

@@ -76,9 +76,7 @@ package struct RequestCheck: Sendable {
 
         /// Leaves some elements of an array, or members of an object, out.
         ///
-        /// - Parameters:
-        ///   - indices: the indices of those that are left out.
-        ///   - spans: the bytes of all elements or members, in their order.
+        /// - Parameter spans: the bytes of all elements or members, in their order.
         fileprivate mutating func leaveOut(_ indices: [Int], of spans: [UnsafeRawBufferPointer]) {
             guard !indices.isEmpty, let first = spans.first?.baseAddress, let last = spans.last else { return }
             func drop(from start: UnsafeRawPointer, to end: UnsafeRawPointer?) {

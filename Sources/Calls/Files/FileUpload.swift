@@ -9,9 +9,7 @@ package protocol FileProvider: AnyObject, Sendable {
     var keepsLabels: Bool { get }
     /// Begins an upload. `stop` must be called on the upload in every case, also after an error.
     ///
-    /// - Parameters:
-    ///   - metadata: the options that are known when the upload begins.
-    ///   - totalBytes: the size of the file; nil if it is not known yet.
+    /// - Parameter metadata: the options that are known when the upload begins.
     func upload(
         _ label: FileLabel,
         _ metadata: FileMetadata,
@@ -19,8 +17,6 @@ package protocol FileProvider: AnyObject, Sendable {
         by call: Attempt
     ) throws(UpstreamError) -> any FileUpload
     /// Opens a stored file for reading; returns when its first bytes have arrived.
-    ///
-    /// - Parameter path: the path that the vendor returned for the upload.
     func open(path: String, by call: Attempt) async throws(UpstreamError) -> any MediaStream
     /// Deletes the file at a path if the vendor supports this. A missing file is no error.
     func delete(path: String, by call: Attempt) async throws(UpstreamError)

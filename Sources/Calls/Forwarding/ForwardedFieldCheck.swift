@@ -11,10 +11,7 @@ package struct ForwardedFieldCheck: Sendable {
 
     /// Creates the check for one request.
     ///
-    /// - Parameters:
-    ///   - allowed: the routing fields that the settings allow.
-    ///   - isCallersKey: whether the request uses a passthrough key.
-    ///   - choices: the maximum number of completions that a field can request.
+    /// - Parameter choices: the maximum number of completions that a field can request.
     package init(allowing allowed: [String], isCallersKey: Bool, choices: Int = 1) {
         self.allowed = isCallersKey ? nil : allowed
         self.choices = choices

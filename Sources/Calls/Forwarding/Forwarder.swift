@@ -107,9 +107,7 @@ package protocol FormSource: OnLoop {
     var waitedNanoseconds: UInt64 { get }
     /// Starts to read the form from its beginning.
     ///
-    /// - Parameters:
-    ///   - model: the vendor's name of the model, which replaces the name in the form.
-    ///   - fields: the check that each field must pass.
+    /// - Parameter model: the vendor's name of the model, which replaces the name in the form.
     func begin(model: String, passing fields: ForwardedFieldCheck)
     /// Appends the next bytes of the form to `piece`. Returns false at the end.
     ///

@@ -88,9 +88,7 @@ package protocol ImageProvider: AnyObject, Sendable {
     func workBytes(ofMask mask: UnsafeRawBufferPointer) -> Int
     /// Converts a mask into the vendor's form.
     ///
-    /// - Parameters:
-    ///   - mask: a PNG that is transparent where the image is to be edited.
-    ///   - size: the size of the image and of the mask.
+    /// - Parameter mask: a PNG that is transparent where the image is to be edited.
     func converted(
         _ mask: Body,
         for size: ImageSize,

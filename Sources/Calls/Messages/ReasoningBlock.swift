@@ -61,8 +61,6 @@ package final class ReasoningBlock: Sendable {
     package var isCompaction: Bool { isSealed && signature?.hasPrefix(Self.markOfCompaction) == true }
 
     /// Creates a block for a compacted conversation that OpenAI has encrypted.
-    ///
-    /// - Parameter id: the id of OpenAI's item; nil if it has none.
     package static func compaction(_ id: String?, _ content: String) -> ReasoningBlock? {
         ReasoningBlock("", signature: "\(markOfCompaction)\(id ?? "").\(content)", isSealed: true)
     }

@@ -22,15 +22,11 @@ package struct SpeechCall: Sendable {
     package static let limitCharacters = 4_096
 
     /// Throws if a text of this many bytes must have too many characters, even at four bytes for each.
-    ///
-    /// - Parameter param: the request field to name in the error.
     package static func check(length bytes: Int, _ param: String) throws(APIError) {
         guard bytes <= 4 * limitCharacters else { throw tooLong(param) }
     }
 
     /// Throws if the text contains no words or too many characters.
-    ///
-    /// - Parameter param: the request field to name in the error.
     package func checkText(_ param: String) throws(APIError) {
         var text = text
         let (hasWords, characters) = text.withUTF8 { text in

@@ -9,7 +9,6 @@ package protocol CallCapacity: AnyObject, Sendable {
     ///   - isAfterAnother: whether the call reuses the slot of an earlier call of the request. Only the limit of call
     ///     starts then counts the call.
     ///   - patience: how long the call can wait even if the settings allow less.
-    ///   - end: the time at which the wait ends at the latest.
     func acquire(
         for credential: Credential,
         isAfterAnother: Bool,

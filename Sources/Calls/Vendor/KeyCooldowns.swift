@@ -3,8 +3,6 @@ package import Engine
 /// An object that keeps the cooldowns of a provider's keys. Each call with a key reports its end to the object.
 package protocol KeyCooldowns: AnyObject, Sendable {
     /// Records that a call with the key succeeded. Ends a cooldown of the key that began before the call.
-    ///
-    /// - Parameter begun: the time at which the call began.
     func served(_ credential: Credential, begun: LoopTime)
     /// Records that a call with the key failed. Puts the key in cooldown if the error has one
     /// (`UpstreamError.cooldown`).

@@ -8,8 +8,6 @@ package enum SystemCertificates {
     private static let others = ["/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"]
 
     /// Returns the file that libcurl would not find by itself; nil if libcurl's own file exists, or if there is none.
-    ///
-    /// - Parameter exists: whether a file exists.
     package static func file(exists: (String) -> Bool = { access($0, R_OK) == 0 }) -> String? {
         exists(known) ? nil : others.first(where: exists)
     }

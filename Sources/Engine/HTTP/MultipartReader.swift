@@ -26,8 +26,6 @@ package struct MultipartReader: ~Copyable {
 
     /// Creates a parser. Throws an error with status 400 if the type is not `multipart/form-data` or has no valid
     /// boundary.
-    ///
-    /// - Parameter contentType: the value of the request's `Content-Type` field; nil if the field is absent.
     package init(contentType: UnsafeRawBufferPointer?) throws(RequestError) {
         let boundary = try MultipartFields.boundary(contentType)
         mark = ByteBuffer("--\(boundary)")

@@ -13,8 +13,6 @@ package enum MallocTunables {
 
     /// Restarts the program once in the same process, so that malloc reads the relay's settings. Call this method
     /// before other threads start. Returns without a restart if none is needed or possible.
-    ///
-    /// - Parameter arguments: the arguments of the program, from its name to a null pointer.
     package static func apply(arguments: UnsafePointer<UnsafeMutablePointer<CChar>?>) {
         if let name = getenv(mark) {
             // The kernel took the name from the started path, which is `exe`.

@@ -51,8 +51,6 @@ package final class WorkQueue: Sendable {
     ///
     /// Returns nil if the queue had no room in time, the result did not arrive in time, or the task was cancelled. In
     /// these cases `work` is skipped if it has not begun.
-    ///
-    /// - Parameter bytes: the length of the data that the work reads.
     package func enqueuedResult<Result: Sendable>(
         ofBytes bytes: Int,
         on loop: EventLoop,

@@ -10,8 +10,6 @@ package enum Listener {
     }
 
     /// Opens `count` listening sockets. Throws if this fails.
-    ///
-    /// - Parameter host: the address or host name to listen on.
     package static func open(host: String, port: Int, count: Int) throws(Failure) -> [Int32] {
         var found: UnsafeMutablePointer<addrinfo>?
         var hints = addrinfo()

@@ -39,10 +39,6 @@ package final class RequestBody: OnLoop, @unchecked Sendable {
     static let pieceBytes = 32_768
 
     /// Creates the body of a request whose head has arrived.
-    ///
-    /// - Parameters:
-    ///   - headBytes: the size of the request's head.
-    ///   - peer: the `MemoryShare` of the client's address.
     init(_ head: RequestHead, _ source: any BodySource, headBytes: Int, peer: MemoryShare) {
         self.headBytes = headBytes
         peerShare = peer
@@ -186,10 +182,6 @@ protocol BodySource: AnyObject {
 
 extension RequestError {
     /// Returns the error for a request body that is too large.
-    ///
-    /// - Parameters:
-    ///   - bytes: the size of the body or of its too large part; nil if unknown.
-    ///   - limitBytes: the largest size that is accepted, in bytes.
     package static func bodyTooLarge(_ bytes: Int?, limitBytes: Int) -> RequestError {
         let size = bytes.map { "it has \($0) bytes, but " } ?? ""
         return RequestError(413, "The request body is too large: \(size)at most \(limitBytes) bytes are accepted.")

@@ -17,9 +17,7 @@ struct ProviderCheck {
 
     /// Checks the keys of all providers. Blocks for at most 12 s.
     ///
-    /// - Parameters:
-    ///   - given: the names of the settings that the operator has set.
-    ///   - questions: returns the requests that check a provider.
+    /// - Parameter given: the names of the settings that the operator has set.
     init(_ settings: Settings, given: Set<String>, questions: (ProviderSettings, CurlClient) -> [ProviderQuestion]) {
         let (client, loop) = CurlClient.ofCommand()
         let questions = settings.providers.flatMap { questions($0, client) }

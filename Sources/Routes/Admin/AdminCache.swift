@@ -99,8 +99,6 @@ extension JSONFragment {
 
 extension JSONFragment.StringInterpolation {
     /// Appends a time as a JSON string: `"2026-01-31T12:00:00.123Z"`.
-    ///
-    /// - Parameter milliseconds: the time in milliseconds since 1970.
     mutating func appendInterpolation(time milliseconds: Int) {
         var text = ByteBuffer()
         var timestamp = Timestamp()

@@ -58,8 +58,6 @@ extension JSONFragment {
 
 extension AdminVisit {
     /// Sends sums as a file of CSV.
-    ///
-    /// - Parameter names: the names of the grouping fields.
     func sendCSV(by names: [String], _ rows: [(values: [String?], figures: UsageFigures)]) {
         exchange.operatorFields += "Content-Disposition: attachment; filename=\"usage.csv\"\r\n"
         exchange.send(200, type: "text/csv; charset=utf-8", body: ByteBuffer(csv(by: names, rows)))

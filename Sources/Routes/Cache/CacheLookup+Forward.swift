@@ -26,9 +26,7 @@ extension CacheLookup {
     /// Sends a cached response if there is one, and returns whether there was.
     ///
     /// The request must have been admitted.
-    /// - Parameters:
-    ///   - model: the requested model.
-    ///   - name: the model or panel that serves the request.
+    /// - Parameter name: the model or panel that serves the request.
     func answersForward(_ model: String, _ name: String) async throws(APIError) -> Bool {
         let found = try await find(model, servedBy: name, isStreamed: false)
         guard let found else { return false }

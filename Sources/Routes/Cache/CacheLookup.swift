@@ -36,7 +36,6 @@ final class CacheLookup: RequestCaching, OnLoop, @unchecked Sendable {
     /// Returns the response to an equal request; nil if this request must call the vendor.
     ///
     /// The request must have been admitted.
-    /// - Parameter name: the model or panel that serves the request.
     func find(_ model: String, servedBy name: String, isStreamed: Bool) async throws(APIError) -> CachedResponse? {
         guard cache.settings.models.match(model), let key = key(name, isStreamed: isStreamed) else { return nil }
         self.key = key

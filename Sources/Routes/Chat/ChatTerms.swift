@@ -147,9 +147,7 @@ extension LikelyOutput {
 extension Candidate {
     /// Returns the amounts that advisors can use. An advisor that the caller may not use does not reach the vendor.
     ///
-    /// - Parameters:
-    ///   - prompt: the tokens of the prompt, which an advisor reads each time.
-    ///   - completion: the likely tokens of an advisor's response.
+    /// - Parameter prompt: the tokens of the prompt, which an advisor reads each time.
     fileprivate func amounts(
         ofAdvisors advisors: [ChatOptions.Advisor],
         _ prompt: Int,

@@ -62,7 +62,6 @@ extension CreditPrices {
     /// Returns the credits to reserve for a call that makes `count` images.
     ///
     /// Nil if no price is known or `count` is 0.
-    /// - Parameter mean: the average credits of recent calls; nil if unknown.
     func ofImages(_ count: Int, mean: Int?) -> Int? {
         guard count > 0, let least = ofImages(count) else { return nil }
         return max(least, mean ?? 0)

@@ -25,8 +25,6 @@ final class OutputMeter: OnLoop, @unchecked Sendable {
     private static let patienceNanoseconds: UInt64 = 30_000_000_000
 
     /// Creates the meter; nil if no limit needs one.
-    ///
-    /// - Parameter billing: the billing of the stream's call.
     init?(_ billing: Billing, on loop: EventLoop) {
         guard let reservation = billing.usageReservation, let output = reservation.output, output.isSeen,
             let paid = billing.paidOutput
@@ -48,11 +46,7 @@ final class OutputMeter: OnLoop, @unchecked Sendable {
 
     /// Returns whether the response must end now. Begins to reserve more if that is needed.
     ///
-    /// - Parameters:
-    ///   - bytes: the bytes of the output so far.
-    ///   - pieceBytes: the bytes of its largest piece.
-    ///   - tokens: returns the relay's own count of its tokens.
-    ///   - reported: the tokens that the vendor has reported so far; nil for none.
+    /// - Parameter tokens: returns the relay's own count of its tokens.
     func isOver(_ bytes: Int, pieceBytes: Int, isExact: Bool, _ tokens: () -> Int, reported: Int?) async -> Bool {
         var counted = bytesPerThousand.map { bytes * 1_000 / max(1, $0) } ?? tokens()
         // By the vocabulary, if it is known, only near the end of what is reserved.

@@ -19,8 +19,6 @@ extension APIError {
     }
 
     /// Creates the error for a request body that the HTTP server refused.
-    ///
-    /// - Parameter setting: the setting that limits the size of the body.
     init(_ error: RequestError, boundBy setting: StaticString) {
         self.init(error)
         guard error.status == 413, error != .bodyTooLargeForMemory else { return }

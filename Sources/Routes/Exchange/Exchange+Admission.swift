@@ -82,10 +82,6 @@ extension Exchange {
     }
 
     /// Returns all limits that apply to a request.
-    ///
-    /// - Parameters:
-    ///   - name: the model that serves the request.
-    ///   - user: the end user that the request's body names.
     func applicableLimits(
         _ caller: Caller,
         _ group: EndpointGroup,

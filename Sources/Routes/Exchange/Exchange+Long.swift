@@ -8,9 +8,7 @@ extension Exchange {
 
     /// Sends a JSON body that takes long to write, and returns whether it was sent.
     ///
-    /// - Parameters:
-    ///   - length: the expected length of the body in bytes.
-    ///   - rest: writes the rest of the body on a worker thread; if it returns false, nothing is sent.
+    /// - Parameter rest: writes the rest of the body on a worker thread; if it returns false, nothing is sent.
     func send(
         longer opening: borrowing ByteBuffer,
         ofBytes length: Int,

@@ -94,8 +94,6 @@ final class Exchange: OnLoop, @unchecked Sendable {
     }
 
     /// Sends the response to a CORS preflight request.
-    ///
-    /// - Parameter label: the index of the route `OPTIONS` among the metrics' route names.
     func sendPreflight(label: Int) {
         record.route = "OPTIONS"
         record.routeLabel = label
@@ -448,9 +446,7 @@ struct RefusedHead {
 extension Gateway {
     /// Returns a response head with the header lines of all responses.
     ///
-    /// - Parameters:
-    ///   - type: the content type; nil for none.
-    ///   - isShared: whether web pages of other sites may read the response.
+    /// - Parameter isShared: whether web pages of other sites may read the response.
     fileprivate func head(
         _ status: Int,
         type: StaticString?,

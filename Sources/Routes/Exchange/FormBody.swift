@@ -24,8 +24,6 @@ final class FormBody: OnLoop, @unchecked Sendable {
     static let pieceBytes = 32_768
 
     /// Creates the form of a request. Throws if the request has no form, or declares a length that is too large.
-    ///
-    /// - Parameter files: the number of files that the form may have.
     init(_ request: Request, _ limit: UploadLimit, files: Int, on loop: EventLoop) throws(APIError) {
         self.request = request
         self.limit = limit
@@ -155,9 +153,7 @@ struct FormReader: ~Copyable {
 extension Exchange {
     /// Returns the multipart form of the request, of which nothing has been read yet.
     ///
-    /// - Parameters:
-    ///   - files: the number of files that the form may have.
-    ///   - fileLimitBytes: the largest file; the settings' upload limit may be lower.
+    /// - Parameter fileLimitBytes: the largest file; the settings' upload limit may be lower.
     func formBody(files: Int, fileLimitBytes: Int) throws(APIError) -> FormBody {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {
             throw APIError(
@@ -208,8 +204,6 @@ struct UploadLimit {
     }
 
     /// Returns the error for a file, or for a form that cannot fit.
-    ///
-    /// - Parameter declaredBytes: the length of the form; nil if the client did not declare it.
     func tooLarge(_ declaredBytes: Int?) -> APIError { error(.bodyTooLarge(declaredBytes, limitBytes: bytes)) }
 
     /// Returns whether the declared length of a form shows that none of its files is too large.

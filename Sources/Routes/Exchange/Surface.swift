@@ -64,13 +64,9 @@ protocol ChatSurface: Surface {
     var mayKeep: Bool { get }
     /// Reads a chat request from its JSON body.
     ///
-    /// - Parameters:
-    ///   - root: the parsed body, valid only during the call.
-    ///   - defaultModel: the model for a request without a model; nil for none.
+    /// - Parameter root: the parsed body, valid only during the call.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
     /// Reads a chat request, but can leave the tool definitions unread.
-    ///
-    /// - Parameter reading: the rule for parsing tool definitions.
     func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest
     /// Returns the candidates or the panel that can serve the chat call.
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Resolution

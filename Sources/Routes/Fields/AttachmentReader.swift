@@ -81,8 +81,6 @@ struct AttachmentReader {
     }
 
     /// Returns the caller's name for a file; nil if there is none.
-    ///
-    /// - Parameter member: the name of the member that contains the file name.
     func name(_ member: StaticString, of file: JSONValue, _ path: String) throws(APIError) -> String? {
         guard let given = file[member] else { return nil }
         guard let given = given.text else { throw .type("\(path).\(member)", "a string") }

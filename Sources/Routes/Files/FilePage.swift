@@ -23,8 +23,6 @@ struct FilePage {
     }
 
     /// Returns the files of this page, and whether more files follow.
-    ///
-    /// - Parameter files: all files of the caller.
     func cut(_ files: [FileStore.Listed]) -> (shown: [FileStore.Listed], hasMore: Bool) {
         var sorted = files.enumerated()
             .sorted { ($1.element.file.createdAt, $0.offset) < ($0.element.file.createdAt, $1.offset) }

@@ -32,8 +32,6 @@ struct ForwardedFields: Sendable {
     }
 
     /// The fields of a form that the relay reads itself.
-    ///
-    /// - Parameter images: the number of images that the form asks for.
     init(_ fields: [(name: String, text: String)], images: Int = 0) {
         self.images = images
         user = fields.first { $0.name.hasSameBytes(as: "user") }?.text
@@ -103,8 +101,6 @@ struct ForwardedFields: Sendable {
 
     /// Returns the first value in `kinds` that the request has; nil if it has none of them. Requests with an equal
     /// value go to the same provider.
-    ///
-    /// - Parameter session: the hash of the session of the request; nil if the request belongs to no session.
     func affinity(by kinds: [BalanceSettings.Affinity], session: @autoclosure () -> UInt64?) -> AffinityValue? {
         for kind in kinds {
             switch kind {

@@ -6,8 +6,6 @@ import Upstream
 
 extension Exchange {
     /// Reads the request as it can be forwarded. Returns nil if it is to be served in the relay's own form.
-    ///
-    /// - Parameter operation: the request in the relay's own form; nil if there is none.
     func forwardingPlan(
         _ endpoint: MediaEndpoint,
         _ content: RequestContent,

@@ -147,8 +147,6 @@ final class MediaTask: OnLoop, @unchecked Sendable {
     }
 
     /// Bills a complete response and records its usage.
-    ///
-    /// - Parameter reported: the usage that the vendor reported; nil if there is none.
     private func record(_ reported: Usage?, _ attempt: Attempt) {
         let isInPieces = reported.map { $0.pieces > 0 && $0.totalTokens == 0 } ?? true
         guard !isInPieces || fields.estimate != nil else {

@@ -31,9 +31,7 @@ final class RequestContent: OnLoop, @unchecked Sendable {
 
     /// Returns a stream that reads the multipart form from its beginning.
     ///
-    /// - Parameters:
-    ///   - files: the names of the fields that are files.
-    ///   - fileLimitBytes: the largest file; the settings' upload limit may be lower.
+    /// - Parameter fileLimitBytes: the largest file; the settings' upload limit may be lower.
     func formStream(files: [String], fileLimitBytes: Int = mediaLimitBytes) throws(APIError) -> FormStream {
         let body =
             if let form { form.body } else {

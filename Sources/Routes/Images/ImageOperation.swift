@@ -30,9 +30,7 @@ final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
 
     /// Creates the operation of one image request.
     ///
-    /// - Parameters:
-    ///   - replaced: adds candidates of other models; nil if other models cannot serve the request.
-    ///   - read: reads the request.
+    /// - Parameter replaced: adds candidates of other models; nil if other models cannot serve the request.
     init(
         _ exchange: Exchange,
         _ caller: Caller,

@@ -60,8 +60,6 @@ private func listed(_ images: [Body], _ length: Int) -> Body {
 
 /// Makes all upstream calls for the images. If one fails, cancels the others, or returns what they make if some of it
 /// must be paid.
-///
-/// - Parameter image: the image to edit or vary; nil without one.
 func makeImages(
     _ images: any PreparedImages,
     of image: ImageCall.Image?,

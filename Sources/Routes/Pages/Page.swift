@@ -23,8 +23,6 @@ struct Page {
     }
 
     /// Creates the admin page.
-    ///
-    /// - Parameter data: the values for the page's script.
     static func admin(title: String, _ data: [(name: StaticString, value: String)]) -> Page {
         Page(title, data, content: relay_page_admin(), relay_page_admin_script())
     }

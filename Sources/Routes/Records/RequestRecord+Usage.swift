@@ -4,11 +4,6 @@ import Shared
 
 extension RequestRecord {
     /// Returns the usage record of the request. Does not change this record.
-    ///
-    /// - Parameters:
-    ///   - billing: the billing of `calls`; nil if the request has no billing.
-    ///   - limits: the names of the limits that counted the request; nil for none.
-    ///   - session: the name of the session that the request belongs to; nil for none.
     mutating func usageRecord(
         _ calls: some Collection<CallRecord> = [],
         _ billing: Billing? = nil,

@@ -72,8 +72,6 @@ struct RequestRecord {
     }
 
     /// Sets the provider of the request, unless a failure has named another one, and adds it to the cause of a failure.
-    ///
-    /// - Parameter last: the provider that was called last; nil if none was called.
     mutating func name(provider last: String?) {
         if provider == nil { provider = last }
         guard let fault, fault != .cancelled, let provider, let cause else { return }

@@ -79,8 +79,6 @@ package final class RunningRegister: Sendable {
     func add(_ loop: EventLoop, _ requests: RunningRequests) { loops.withLock { $0.append((loop, requests)) } }
 
     /// Returns the running requests of all event loops, the oldest first.
-    ///
-    /// - Parameter loop: the event loop on which this function is called.
     func all(on loop: EventLoop) async -> [RunningRequest] {
         let loops = loops.withLock { $0 }
         let gathering = RunningGathering(loops.count, on: loop)

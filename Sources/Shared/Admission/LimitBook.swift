@@ -47,10 +47,6 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     private static let keptCovers = 4_096
 
     /// Creates the limits from the settings.
-    ///
-    /// - Parameters:
-    ///   - keys: the settings of the known callers.
-    ///   - zone: the time zone in which days and months begin.
     package init(_ own: LimitSettings, _ keys: [KeySettings], zone: DayZone) {
         (settings, self.zone) = (own, zone)
         identity = own.identity

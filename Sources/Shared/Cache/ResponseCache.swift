@@ -22,8 +22,6 @@ package final class ResponseCache: Sendable {
     let leaving = Atomic(0)
 
     /// Creates the response cache.
-    ///
-    /// - Parameter worker: the queue that decrypts large responses.
     package init(_ budget: MemoryBudget, shared: SharedState?, worker: WorkQueue, _ log: Log) {
         memory = MemoryCache(budget)
         bodies = BodyBudget(budget)

@@ -13,9 +13,7 @@ package struct ClientSetup: Sendable {
 
     /// Returns the setups of the most common programs.
     ///
-    /// - Parameters:
-    ///   - address: the relay's URL, without a slash at its end.
-    ///   - model: a model that the caller may use.
+    /// - Parameter address: the relay's URL, without a slash at its end.
     package static func all(address: String, model: String) -> [ClientSetup] {
         let target = Target(address: address, model: model)
         return [

@@ -35,8 +35,6 @@ package struct MemorySettings: Sendable, Equatable {
     }
 
     /// Returns the default of `MEMORY_MB`, in megabytes.
-    ///
-    /// - Parameter usableBytes: the memory of the container or machine.
     static func megabytes(usableBytes: Int) -> Int { max(minMegabytes, min(maxMegabytes, usableBytes / 2 / 1_048_576)) }
 
     static func bodyMegabytes(memoryBytes: Int, most: Int = maxBodyMegabytes) -> Int {

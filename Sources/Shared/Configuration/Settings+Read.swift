@@ -36,7 +36,6 @@ extension Settings {
     ///
     /// - Parameters:
     ///   - sources: the sources of settings; an earlier source overrides a later one.
-    ///   - usableBytes: the memory of the container or machine.
     ///   - readFile: returns the content of a file that a setting such as `KEY_A_TOKEN_FILE` names.
     package static func read(
         _ sources: [SettingsSource],

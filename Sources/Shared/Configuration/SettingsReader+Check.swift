@@ -44,8 +44,6 @@ extension SettingsReader {
     }
 
     /// Reports that a setting names a model which no provider serves.
-    ///
-    /// - Parameter name: the model in the setting, for the suggestion of a similar name.
     private mutating func check(_ key: SettingKey, _ text: String, near name: String, _ modelCatalog: ModelCatalog) {
         if modelCatalog.isAwaitingList { return warn(key, text + " under this name; a vendor's list may") }
         // A model that exists but is forbidden by the settings was not misspelt.

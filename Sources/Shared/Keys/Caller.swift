@@ -56,8 +56,6 @@ package final class Caller: Sendable {
     }
 
     /// Creates a caller with a passthrough key.
-    ///
-    /// - Parameter models: the models that callers without a key may use.
     package convenience init(passingOn key: String, _ bearer: Digest, models: [ModelPattern]) {
         let (identity, name) = (Identity.passedKey(bearer), bearer.callerName)
         self.init(.passThrough, identity: identity, name: name, passedKey: key, models: models)
@@ -69,8 +67,6 @@ package final class Caller: Sendable {
     }
 
     /// Creates an anonymous caller.
-    ///
-    /// - Parameter models: the models that callers without a key may use.
     package convenience init(anonymousWith models: [ModelPattern]) { self.init(.anonymous, models: models) }
 
     /// A passthrough caller without an identity, to find the models available with a vendor's key.

@@ -27,10 +27,7 @@ package final class Callers: OnLoop, @unchecked Sendable {
 
     /// Creates the table of callers.
     ///
-    /// - Parameters:
-    ///   - anonymousModels: the models that callers without a key may use; if empty, each caller needs a key.
-    ///   - hasPassthroughProviders: whether some provider is called with the callers' own keys.
-    ///   - hasOnlyPassthroughProviders: whether all providers are called with the callers' own keys.
+    /// - Parameter anonymousModels: the models that callers without a key may use; if empty, each caller needs a key.
     package init(
         known keys: [KeySettings],
         anonymousModels: [ModelPattern],
@@ -128,7 +125,6 @@ extension Request {
     /// the keys differ or the key is malformed.
     ///
     /// The login of a Claude account in `Authorization` does not count if another header has a key.
-    /// - Parameter limitBytes: the largest length of the key.
     package func bearer(limitBytes: Int = SettingType.tokenLimit) throws(APIError) -> UnsafeRawBufferPointer? {
         var key: UnsafeRawBufferPointer?
         for given in [self[.authorization].flatMap(Self.tokenValue), self[.xAPIKey], self[.apiKey]] {

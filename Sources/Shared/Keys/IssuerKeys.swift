@@ -10,8 +10,6 @@ package final class IssuerKeys: Sendable {
 
     /// Returns the key of this name. Asks the issuer if the name is unknown, or if the keys are older than an hour. Throws an
     /// error for the client if there is no such key, or if the issuer cannot be asked and no key is known.
-    ///
-    /// - Parameter fetcher: makes the HTTP client, if the issuer is asked.
     package func key(
         named name: IssuedKey.Name,
         of issuer: String,

@@ -22,9 +22,7 @@ package struct FileLabel: Sendable, Equatable {
 
     /// Creates the label of a file. Detects the content type if possible, and adapts the name's extension to it.
     ///
-    /// - Parameters:
-    ///   - claimed: the content type that the client sent; nil if it sent none.
-    ///   - beginning: at least the first `MediaType.neededBytes` bytes, or the whole content.
+    /// - Parameter beginning: at least the first `MediaType.neededBytes` bytes, or the whole content.
     package init(_ name: String, claimed: String?, beginning: UnsafeRawBufferPointer) {
         let name = Self.plain(name)
         let type = MediaType(content: beginning)

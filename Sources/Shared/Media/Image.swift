@@ -10,8 +10,6 @@ package struct Image: Sendable {
     package static let limitBytes = 20 * 1_048_576
 
     /// Creates an image. Throws an error for the client if the image is unsupported, damaged or too large.
-    ///
-    /// - Parameter param: the request parameter that contains the image, for error messages.
     package init(_ bytes: Body, param: String) throws(APIError) {
         guard let type = MediaType(content: bytes.bytes), type.family == .image else {
             throw .image(param, "is not a PNG, JPEG, WebP, GIF or SVG image", code: "invalid_image_format")

@@ -57,8 +57,6 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
     private lazy var timer = Timer(self)
 
     /// Creates an empty history.
-    ///
-    /// - Parameter loop: the event loop whose timer records the response times and failures.
     package init(of metrics: Metrics, on loop: EventLoop) {
         self.metrics = metrics
         self.loop = loop

@@ -18,9 +18,7 @@ extension ModelCatalog {
 
     /// Returns the error for a permitted model without a needed feature. The message names models that have it.
     ///
-    /// - Parameters:
-    ///   - own: the features of the model.
-    ///   - features: the features of which the request needs at least one.
+    /// - Parameter features: the features of which the request needs at least one.
     package func unable(
         _ name: String,
         _ own: Model.Features,

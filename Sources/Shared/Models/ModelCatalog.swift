@@ -186,8 +186,6 @@ package struct ModelCatalog: Sendable {
     }
 
     /// Returns whether the caller is permitted to use a model by this name.
-    ///
-    /// - Parameter isPassthrough: whether a passthrough provider serves the model.
     package func mayUse(_ name: String, _ caller: Caller, ofPassthrough isPassthrough: Bool) -> Bool {
         let ruled = ruledName(name)
         if caller.mayUse(ruled, ofPassthrough: isPassthrough) { return true }

@@ -6,9 +6,7 @@ extension ModelFacts {
 
     /// Creates the facts that the relay itself knows about a model.
     ///
-    /// - Parameters:
-    ///   - isOfCatalogue: whether the model is from a catalogue, so its features are known.
-    ///   - searches: whether the vendor offers web search for its chat models.
+    /// - Parameter isOfCatalogue: whether the model is from a catalogue, so its features are known.
     init(_ model: Model, isOfCatalogue: Bool, searches: Bool) {
         contextWindow = model.contextWindow
         maxOutputTokens = model.maxOutputTokens

@@ -20,9 +20,7 @@ package struct JSONSchema: Sendable {
 
     /// Validates a document against this schema.
     ///
-    /// - Parameters:
-    ///   - bytes: the size of the document's text, which limits the work.
-    ///   - checksFormats: whether the keyword `format` is checked.
+    /// - Parameter bytes: the size of the document's text, which limits the work.
     package func validation(on value: JSONValue, bytes: Int, checksFormats: Bool = true) -> SchemaValidation {
         var check = SchemaCheck(self, steps: Self.fewSteps + Self.stepsPerByte * bytes, checksFormats: checksFormats)
         let fits = check.fits(root, value, nil)

@@ -123,8 +123,6 @@ extension SchemaCheck {
     static func quoted(_ name: String) -> String { name.beginning(ofBytes: 64) }
 
     /// Checks one member of an object against the rules for objects, and records problems.
-    ///
-    /// - Parameter marks: records the evaluated members; nil if not needed.
     private mutating func fits(
         _ rules: SchemaNode.ObjectRules,
         _ name: UnsafeRawBufferPointer,

@@ -53,9 +53,7 @@ struct SchemaCheck {
 
     /// Returns whether a value matches a schema, and records problems.
     ///
-    /// - Parameters:
-    ///   - number: the index of the schema in `JSONSchema.nodes`.
-    ///   - marks: records the evaluated members or elements; nil if not needed.
+    /// - Parameter number: the index of the schema in `JSONSchema.nodes`.
     mutating func fits(_ number: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         guard spend(Self.stepsPerNode), depth < Self.maxDepth else {
             isOut = true

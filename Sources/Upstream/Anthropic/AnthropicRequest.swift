@@ -159,8 +159,6 @@ struct AnthropicRequest: ~Copyable {
     }
 
     /// Appends the members `tools` and `tool_choice`.
-    ///
-    /// - Parameter called: the names of the tools that the conversation has called.
     private mutating func appendTools(called: [[UInt8]]) {
         // The API requires the declaration of called tools even if the client sent no tools.
         guard !chatOptions.tools.isEmpty else { return appendOldTools(called) }

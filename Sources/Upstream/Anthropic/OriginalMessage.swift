@@ -105,10 +105,6 @@ struct OriginalMessage: ~Copyable {
     }
 
     /// Copies a list or an object without some of its elements.
-    ///
-    /// - Parameters:
-    ///   - elements: the spans of all elements or members.
-    ///   - isLeftOut: whether the element with this index is left out.
     private mutating func write(
         _ value: RawJSON,
         _ elements: [UnsafeRawBufferPointer],

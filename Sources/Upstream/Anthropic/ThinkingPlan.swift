@@ -105,8 +105,6 @@ struct ThinkingPlan {
 
     /// Returns the token limits of the request: `maxTokens` for the output with its reasoning, and `budget` for the
     /// reasoning alone; `budget` is nil if there is none.
-    ///
-    /// - Parameter asked: the client's token limit; nil if the client set none.
     func bound(_ asked: Int?, _ model: ClaudeModel) -> (maxTokens: Int, budget: Int?) {
         // The maximum of another vendor's model is unknown.
         let most = model.isForeign ? Int(Int32.max) : model.maxTokens

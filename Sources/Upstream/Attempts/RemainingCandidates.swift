@@ -91,8 +91,6 @@ struct RemainingCandidates {
     mutating func spendTurn() { reason = nil }
 
     /// Removes a candidate, and undoes its turn if the candidate was not called.
-    ///
-    /// - Parameter isUnfit: whether the candidate cannot serve the request.
     mutating func giveUp(_ position: Int, isUnfit: Bool = false) {
         giveTurnBack(of: position)
         if isUnfit { passedOver |= 1 << UInt64(position & 63) }

@@ -59,9 +59,7 @@ package final class TimedCall: TimerTarget, OnLoop, @unchecked Sendable {
 
     /// Runs `ask` with a time limit and returns its result.
     ///
-    /// - Parameters:
-    ///   - end: the time by which the call has to end; `distantFuture` without a limit.
-    ///   - cause: the cause of the failure for the log, if the time is over.
+    /// - Parameter end: the time by which the call has to end; `distantFuture` without a limit.
     package func result<Value: Sendable>(
         until end: LoopTime,
         orFailFor cause: @autoclosure () -> String,

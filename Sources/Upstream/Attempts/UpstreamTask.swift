@@ -48,7 +48,6 @@ extension Candidates {
     /// Calls candidates until a response has begun, and returns it. Stops if another call cannot help.
     ///
     /// This is the only loop over candidates.
-    /// - Parameter attempts: the attempts of the request, made by these candidates.
     package func attempt<Task: UpstreamTask>(
         _ task: Task,
         _ attempts: Attempts

@@ -122,8 +122,6 @@ package final class Balance: Sendable {
     }
 
     /// Undoes a turn because the chosen provider was not called.
-    ///
-    /// - Parameter members: the same providers as for the turn.
     func giveBack(_ turn: TurnState.Turn, _ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) {
         let key = scoped(key, caller)
         turns.withLock { $0.use(key)?.state.giveBack(turn, of: members, by: rules.order) }

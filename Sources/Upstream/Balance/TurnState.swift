@@ -44,8 +44,6 @@ struct TurnState {
     }
 
     /// Undoes a turn because the chosen provider was not called.
-    ///
-    /// - Parameter members: the providers among which the turn was taken.
     mutating func giveBack(_ turn: Turn, of members: [Member], by order: BalanceSettings.Order) {
         if order != .sequence {
             // A reload may have reset this state since the turn was taken.

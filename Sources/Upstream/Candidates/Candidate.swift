@@ -159,9 +159,7 @@ package final class Candidate: Sendable {
     /// Returns nil if no key has free capacity, if other requests wait for it, or if the provider has no capacity
     /// limit.
     ///
-    /// - Parameters:
-    ///   - tried: the labels of keys that must not be taken.
-    ///   - isTurn: whether this request is the first in the queue for capacity.
+    /// - Parameter isTurn: whether this request is the first in the queue for capacity.
     func selectedKey(
         besides tried: Set<String> = [],
         _ choice: KeyChoice = KeyChoice(),
@@ -172,8 +170,6 @@ package final class Candidate: Sendable {
 
     /// Returns whether no key seems to have free capacity, or other requests wait for it, as far as this instance
     /// knows.
-    ///
-    /// - Parameter tried: the labels of keys that are not checked.
     func isKnownFull(besides tried: Set<String> = []) -> Bool {
         guard let capacity else { return false }
         if capacity.isAwaited { return true }

@@ -6,8 +6,6 @@ extension ChatCall {
     /// Returns the value by which similar calls go to the same provider and key; nil if the call has no such value.
     ///
     /// It is the first one in `kinds` that the call has, such as its user.
-    ///
-    /// - Parameter session: the hash of the session of the request; nil if the request belongs to no session.
     package func affinity(by kinds: [BalanceSettings.Affinity], session: @autoclosure () -> UInt64?) -> AffinityValue? {
         for kind in kinds {
             switch kind {

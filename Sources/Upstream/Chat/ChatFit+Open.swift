@@ -23,7 +23,6 @@ extension ChatFit {
     /// Returns a fit that emulates an ability which the vendor lacks, and the vendor call for this fit.
     ///
     /// Throws `error`, or the error of the new fit, if none is possible.
-    /// - Parameter error: the error that shows which ability the vendor lacks.
     private func emulating(
         after error: UpstreamError,
         of attempt: Attempt

@@ -178,8 +178,6 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
 
     /// Lowers the limit of the completion to what the model's context window leaves beside the prompt. Throws if the
     /// prompt is too long for the window.
-    ///
-    /// - Parameter promptTokens: the number of prompt tokens; nil if not counted.
     func check(_ promptTokens: Int?) async throws(APIError) {
         guard let bound = try await count.count(call, known: promptTokens) else { return }
         call.maxTokens = bound

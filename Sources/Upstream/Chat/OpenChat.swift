@@ -45,8 +45,6 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     }
 
     /// Records that the response broke off. Returns the failure for the client and the usage; nil if nothing was used.
-    ///
-    /// - Parameter deliveredTokens: the number of tokens in the events so far.
     package func brokeOff(_ error: UpstreamError, deliveredTokens: Int) -> (UpstreamError, Usage?) {
         let (failure, used) = failure(error, deliveredTokens: deliveredTokens)
         ended?(nil, failure)
@@ -54,8 +52,6 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     }
 
     /// Bills a response that the relay has ended, and returns its usage.
-    ///
-    /// - Parameter deliveredTokens: the number of tokens in the events so far.
     package func endedEarly(deliveredTokens: Int) -> Usage {
         let used = usedSoFar(stream.usage, deliveredTokens)
         if !isBilled { attempt.recordCut(used, credits: stream.credits) }
@@ -81,10 +77,6 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     }
 
     /// Bills the complete response, and returns its usage.
-    ///
-    /// - Parameters:
-    ///   - bytes: the bytes of text in all events.
-    ///   - deliveredTokens: returns the number of tokens in all events.
     package func completed(bytes: Int, deliveredTokens: () -> Int) -> Usage {
         let reported = stream.usage
         count.learn(from: reported)

@@ -142,8 +142,6 @@ struct CohereMessages: ~Copyable {
     }
 
     /// Appends one result message for each tool call. Images in the results follow as one user message.
-    ///
-    /// - Parameter ids: the ids of the tool calls, as they are sent to Cohere.
     private mutating func appendResults(of ids: [[UInt8]], to out: inout ByteBuffer) {
         var images: [ChatMessage.Piece] = []
         for id in ids {

@@ -55,7 +55,6 @@ package final class CallCount: OnLoop, @unchecked Sendable {
     /// Returns the response's usage, completed with the relay's own token counts.
     ///
     /// - Parameters:
-    ///   - reported: the usage that the vendor reported; nil if it reported none.
     ///   - prompt: returns the tokens of the prompt; called only if the vendor did not report them.
     ///   - completion: returns the tokens of the output; called only if the vendor did not report them.
     package func completed(_ reported: Usage?, prompt: () -> Int, completion: () -> Int) -> Usage {

@@ -17,7 +17,6 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     ///
     /// - Parameters:
     ///   - chats: the vendor's chats, one for each prompt.
-    ///   - choices: the number of choices of all prompts together.
     ///   - first: the response of an earlier upstream call, whose choices come first; nil if there was none.
     init(
         _ chats: [any PreparedChat],

@@ -42,8 +42,6 @@ extension VendorError {
     }
 
     /// Whether daylight saving time applies in California.
-    ///
-    /// - Parameter now: the current time in seconds since 1970.
     private static func isSummer(at now: Int) -> Bool {
         var seconds = time_t(now - 8 * 3_600)
         var date = tm()

@@ -124,8 +124,6 @@ package final class Capacity: CallCapacity {
     /// - Parameters:
     ///   - keys: the provider's keys; nil if the provider has no keys in the settings.
     ///   - fixed: the only key for the call; nil if any key of `keys` can be used.
-    ///   - tried: the labels of keys that must not be used.
-    ///   - choice: the rule for the order of the keys.
     ///   - isTurn: whether this request is the first in the queue for capacity.
     func acquireNow(
         ofKeys keys: KeyRing?,

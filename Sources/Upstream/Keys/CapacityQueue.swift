@@ -36,10 +36,8 @@ package final class CapacityQueue: Sendable {
     /// is up, the queue is full, or the task is cancelled.
     ///
     /// - Parameters:
-    ///   - providers: the providers whose capacity the call can use.
     ///   - credential: the only key that the call can use, because its request holds a slot of the key; otherwise nil.
     ///   - caller: the caller of the request; nil for anonymous callers, who share one turn.
-    ///   - end: the time at which the call stops waiting.
     ///   - emit: tries to acquire capacity; returns nil if no capacity is free. Called only if it is the call's turn.
     func wait<Value>(
         for providers: Set<Int>,

@@ -100,8 +100,6 @@ package final class KeyRing: KeyCooldowns {
     }
 
     /// Takes the next key that is neither in cooldown nor in `tried`; returns nil if no such key is left.
-    ///
-    /// - Parameter tried: the labels of keys that must not be taken.
     func next(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> Credential? {
         keyStates.withLock { keyStates in
             var best: (position: Int, rank: KeyChoice.Rank)?

@@ -17,7 +17,6 @@ struct MessageWriter {
     /// Creates a writer.
     ///
     /// - Parameters:
-    ///   - attachments: the attachments to which the messages refer.
     ///   - wantsReasoning: whether the reasoning before tool calls is written.
     ///   - signatures: the signatures of tool calls that the server gets back; nil if there are none.
     init(_ attachments: [Attachment], wantsReasoning: Bool, _ signatures: CallSignatures? = nil) {

@@ -82,9 +82,7 @@ struct ResponseCalls {
 
     /// Marks a tool call as complete. Returns the tool call chunks that can be emitted now.
     ///
-    /// - Parameters:
-    ///   - number: the `output_index` of the tool call.
-    ///   - whole: all arguments of the tool call.
+    /// - Parameter number: the `output_index` of the tool call.
     mutating func close(_ number: Int64, _ whole: UnsafeRawBufferPointer) throws(UpstreamError) -> [ToolCallChunk] {
         guard let position = position(of: number), !calls[position].isClosed else { return [] }
         calls[position].isClosed = true

@@ -25,8 +25,6 @@ extension Panel {
     /// - the members' responses and `prompt`, if the panel is parallel;
     /// - the client's last message, with the instructions after it; if it is a tool result, all messages from the tool
     ///   call on.
-    ///
-    /// - Parameter references: the texts of the members' responses, in the order of the members.
     package func summaryCall(of call: ChatCall, _ references: [String], prompt: String) -> ChatCall {
         var asked = call
         asked.original = nil

@@ -23,8 +23,6 @@ struct PanelFeedback {
     }
 
     /// Sends the progress line of a panel member that has ended.
-    ///
-    /// - Parameter isGood: whether the member succeeded.
     func mark(_ member: String, isGood: Bool) {
         let line = PanelProgressLines.line(member, isGood: isGood)
         switch form {

@@ -97,7 +97,6 @@ struct ErrorResponseReader {
     ///
     /// - Parameters:
     ///   - body: must be in a `ByteBuffer`, as the JSON parser requires.
-    ///   - request: the body of the refused request.
     ///   - known: the quirks for which the refused request was already changed.
     func refusal(
         _ head: UpstreamHead,

@@ -55,8 +55,6 @@ package final class Vertex: KeyChecker, OnLoop, @unchecked Sendable {
     }
 
     /// Returns whether Google accepts the key.
-    ///
-    /// - Parameter key: an access token of Google.
     package func accepts(key: String) async -> Bool { await wire.transport.accepts(key, at: projects, wire.headers) }
 
     /// Returns the model's URL for each location; empty if the model's name cannot be part of a URL.

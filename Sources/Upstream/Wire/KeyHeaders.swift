@@ -132,8 +132,6 @@ extension StringProtocol {
 
 extension Transport {
     /// Returns whether the vendor accepts the key. Also true if the vendor cannot be reached.
-    ///
-    /// - Parameter refusals: the HTTP statuses of a refused key.
     func accepts(_ key: String, at endpoint: Endpoint, _ headers: KeyHeaders, refusals: [Int] = [401]) async -> Bool {
         let call = UpstreamCall(endpoint: endpoint, headers: headers.headers(for: key), body: nil)
         do throws(TransportError) {

@@ -96,7 +96,6 @@ extension Usage {
     /// Returns the reported usage with missing token counts replaced by the relay's own counts.
     ///
     /// - Parameters:
-    ///   - reported: the usage that the vendor reported; nil if it reported none.
     ///   - prompt: returns the tokens of the prompt; called only if the vendor did not report them.
     ///   - completion: returns the tokens of the output; called only if the vendor did not report them.
     package static func completed(_ reported: Usage?, prompt: () -> Int, completion: () -> Int) -> Usage {

@@ -31,8 +31,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private var bounds: UsageBounds
 
     /// Creates the call.
-    ///
-    /// - Parameter quirks: the quirks that are already known for the model.
     init(
         _ vendor: WireVendor,
         _ form: any WireForm,

@@ -136,8 +136,6 @@ extension UpstreamError {
     static func invalidResponse(_ cause: String) -> UpstreamError { UpstreamError(.failed, cause: cause) }
 
     /// Returns the error with the usage of the response, unless the error already has a usage.
-    ///
-    /// - Parameter usage: nil if the vendor reported none.
     func after(_ usage: Usage?) -> UpstreamError {
         var error = self
         error.usage = error.usage ?? usage

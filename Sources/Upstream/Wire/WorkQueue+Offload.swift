@@ -9,9 +9,7 @@ extension WorkQueue {
 
     /// Runs `work` and returns its result. Long work runs on the worker thread.
     ///
-    /// - Parameters:
-    ///   - bytes: the size of the data to process.
-    ///   - weight: the work's time per byte, relative to usual work.
+    /// - Parameter weight: the work's time per byte, relative to usual work.
     /// - Returns: nil if the worker thread is too busy or the client has disconnected.
     package func result<Value: Sendable>(
         ofBytes bytes: Int,

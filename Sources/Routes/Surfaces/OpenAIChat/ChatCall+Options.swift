@@ -4,10 +4,6 @@ import Shared
 
 extension ChatCall {
     /// Reads the fields that few requests have, such as tools and sampling options.
-    ///
-    /// - Parameters:
-    ///   - marks: the cache breakpoints in the messages.
-    ///   - reading: the rule that says whether `tools` must be parsed completely.
     mutating func readChatOptions(
         _ fields: RequestFields,
         _ marks: [ChatOptions.CacheBreakpoint],

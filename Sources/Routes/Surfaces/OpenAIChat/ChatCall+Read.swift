@@ -5,8 +5,6 @@ package import Shared
 extension ChatCall {
     /// Creates a call from the body of `POST /v1/chat/completions`. Throws if a value is invalid. Ignores unknown
     /// fields.
-    ///
-    /// - Parameter reading: the rule that says whether `tools` must be parsed completely.
     init(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) {
         self.init()
         try read(root, defaultModel, reading)

@@ -103,9 +103,7 @@ struct ItemList: Sendable {
 
     /// Converts the items into messages for the model. Throws if a tool result has no earlier tool call.
     ///
-    /// - Parameters:
-    ///   - instructions: the system prompt; nil if there is none.
-    ///   - isAmbiguous: set to true if several tool calls have the same id.
+    /// - Parameter isAmbiguous: set to true if several tool calls have the same id.
     func messages(after instructions: String?, isAmbiguous: inout Bool) throws(APIError) -> [ChatMessage] {
         var messages: [ChatMessage] = []
         if let instructions { messages.append(ChatMessage(role: .system, text: instructions)) }

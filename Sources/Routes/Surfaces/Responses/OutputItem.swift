@@ -42,9 +42,7 @@ enum OutputItem {
 
     /// Appends a complete output item of the type `reasoning`.
     ///
-    /// - Parameters:
-    ///   - text: the reasoning; empty if the item has no content yet.
-    ///   - signature: the vendor's signature; empty if there is none.
+    /// - Parameter text: the reasoning; empty if the item has no content yet.
     static func append(
         reasoning text: UnsafeRawBufferPointer,
         signature: UnsafeRawBufferPointer,

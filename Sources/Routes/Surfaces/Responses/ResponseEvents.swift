@@ -178,9 +178,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     /// Reserves memory for the output of the response. Returns false if the memory budget is used up.
     ///
-    /// - Parameters:
-    ///   - bytes: the size of the whole output.
-    ///   - ending: the size of the text of the item that ends now.
+    /// - Parameter ending: the size of the text of the item that ends now.
     private func covers(_ bytes: Int, ending: Int = 0) -> Bool {
         // The reservation is larger than the output, because the output is copied when an item or the response ends.
         bytes <= MemoryBudget.smallBytes || exchange.gateway.memory.covers(2 * bytes + 3 * ending, &reservation)

@@ -22,9 +22,7 @@ struct ResponseObject: Sendable {
 
     /// Appends the response object as JSON.
     ///
-    /// - Parameters:
-    ///   - output: the output items as JSON, separated by commas.
-    ///   - usage: the usage; nil if it is not known yet.
+    /// - Parameter output: the output items as JSON, separated by commas.
     func append(
         _ outcome: Outcome,
         output: UnsafeRawBufferPointer,

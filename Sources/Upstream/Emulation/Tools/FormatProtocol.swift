@@ -8,9 +8,7 @@ package struct FormatProtocol: Sendable {
         case object
         /// A JSON value that fits a schema.
         ///
-        /// - Parameters:
-        ///   - text: the schema as the caller wrote it.
-        ///   - schema: the parsed schema; nil if the output is not validated.
+        /// - Parameter schema: the parsed schema; nil if the output is not validated.
         case schema(name: String, description: String?, text: String, schema: JSONSchema?)
     }
 

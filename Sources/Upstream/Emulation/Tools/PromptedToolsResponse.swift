@@ -143,8 +143,6 @@ final class PromptedToolsResponse: OnLoop, @unchecked Sendable {
     // MARK: The end
 
     /// Ends the model's output. After it, call `validate(by:)` and then `conclude()`.
-    ///
-    /// - Parameter isCut: whether the output was cut off before the model ended it.
     func finish(isCut: Bool, _ pass: (UnsafeRawBufferPointer) -> Void) {
         self.isCut = isCut
         parser?.finish(isCut: isCut) { self.record($0, pass) }

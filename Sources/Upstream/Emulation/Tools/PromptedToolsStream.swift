@@ -208,8 +208,6 @@ final class PromptedToolsStream: ChatStream, OnLoop, @unchecked Sendable {
 
 extension UpstreamError {
     /// Makes the error for a complete response that breaks the requested format or lacks a demanded tool call.
-    ///
-    /// - Parameter usage: the usage of the billed response; nil if unknown.
     static func unmet(_ problem: String, after usage: Usage? = nil) -> UpstreamError {
         var refusal = APIError(
             502,

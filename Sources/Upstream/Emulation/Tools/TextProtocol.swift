@@ -14,8 +14,6 @@ package struct TextProtocol: Sendable {
 
     /// Creates the protocol for the tools and the format that the vendor lacks. Returns nil if the vendor supports all
     /// that the call needs. Throws if a JSON Schema cannot be used.
-    ///
-    /// - Parameter abilities: the vendor's own abilities.
     package init?(_ call: borrowing ChatCall, lacking abilities: Abilities, isRepair: Bool = false) throws(APIError) {
         let needed = call.needs.subtracting(abilities)
         let wantsTools = needed.contains(.tools) || needed.contains(.functions)

@@ -42,8 +42,6 @@ package enum ToolDemand: Sendable, Equatable {
     case named(String)
 
     /// Returns which tool must still be called, in words for the model; nil if the demand is met.
-    ///
-    /// - Parameter names: the names of the tools that the model called.
     func unmet(by names: [String]) -> String? {
         switch self {
         case .auto: nil
