@@ -83,16 +83,6 @@ import Testing
         #expect(await streamed([Array(text.utf8)]) == expected, "and no end")
     }
 
-    @Test("a record in place of a stream is taken, wherever it is cut")
-    func recordInPlace() async {
-        for pieces in cuttings(of: Array(Self.record.utf8)) {
-            let result = await streamed(pieces, isEventStream: false)
-            #expect(result == StreamedOutput.ended("h\u{e4}llo", usage: [3, 2]))
-        }
-        let cut = await streamed([Array(Self.record.utf8.dropLast())], isEventStream: false)
-        #expect(cut.failure == .failed && cut.text.isEmpty)
-    }
-
     @Test(
         "a stream that breaks passes on what came, fails, and gives up its connection",
         arguments: [

@@ -12,11 +12,19 @@ final class ScriptedStream: UpstreamStream, @unchecked Sendable {
     private var pieces: [[UInt8]]
     private let failure: TransportError?
     private(set) var stopped: Bool?
+    /// The number of calls of `stop`.
+    private(set) var stops = 0
 
-    init(_ pieces: [[UInt8]], isEventStream: Bool = true, failure: TransportError? = nil) {
+    init(
+        _ pieces: [[UInt8]],
+        isEventStream: Bool = true,
+        failure: TransportError? = nil,
+        status: Int = 200,
+        retryAfterSeconds: Int? = nil
+    ) {
         self.pieces = pieces.reversed()
         self.failure = failure
-        head = UpstreamHead(status: 200, isEventStream: isEventStream, retryAfterSeconds: nil)
+        head = UpstreamHead(status: status, isEventStream: isEventStream, retryAfterSeconds: retryAfterSeconds)
     }
 
     func more(patienceNanoseconds: UInt64) async throws(TransportError) -> Arrival {
@@ -32,7 +40,10 @@ final class ScriptedStream: UpstreamStream, @unchecked Sendable {
 
     var piecesLeft: Int { pieces.count }
 
-    func stop(isComplete: Bool) { stopped = isComplete }
+    func stop(isComplete: Bool) {
+        stopped = isComplete
+        stops += 1
+    }
 }
 
 extension String {

@@ -7,9 +7,9 @@ import Testing
 @testable import Upstream
 
 @Suite struct AnthropicStreamTests {
-    private func stream(_ pieces: [[UInt8]], isEventStream: Bool = true) -> WireStream {
+    private func stream(_ pieces: [[UInt8]]) -> WireStream {
         WireStream(
-            ScriptedStream(pieces, isEventStream: isEventStream),
+            ScriptedStream(pieces),
             AnthropicReader(JSONParser(), RandomBytes(), names: VendorNameMap(), isLegacy: false)
         )
     }
@@ -70,22 +70,6 @@ import Testing
     func cutAnywhere() async {
         for pieces in cuttings(of: Array(Self.events.utf8)) {
             #expect(await hear(stream(pieces)) == whole, "\(pieces[0].count)")
-        }
-    }
-
-    @Test("a stream whose first event was waited for is the same")
-    func begun() async throws {
-        for pieces in cuttings(of: Array(Self.events.utf8)) {
-            let stream = stream(pieces)
-            try await stream.begin()
-            #expect(await hear(stream) == whole, "\(pieces[0].count)")
-        }
-    }
-
-    @Test("a whole answer in place of a stream gives the same events, wherever it is cut")
-    func wholeInPlace() async {
-        for pieces in cuttings(of: Array(Self.response.utf8)) {
-            #expect(await hear(stream(pieces, isEventStream: false)) == whole, "\(pieces[0].count)")
         }
     }
 

@@ -61,15 +61,6 @@ import Testing
         }
     }
 
-    @Test("a stream whose first event was waited for is the same")
-    func begun() async throws {
-        for pieces in cuttings(of: Array(Self.events.utf8)) {
-            let stream = stream(pieces)
-            try await stream.begin()
-            #expect(plain(await hear(stream)) == whole, "\(pieces[0].count)")
-        }
-    }
-
     @Test("a whole answer in place of a stream gives the same events, wherever it is cut")
     func wholeInPlace() async {
         for pieces in cuttings(of: Array(Self.response.utf8)) {
