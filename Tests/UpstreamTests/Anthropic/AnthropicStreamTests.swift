@@ -48,13 +48,6 @@ import Testing
         #"data: {"type":"content_block_stop","index":\#(index)}"# + "\n\n"
     }
 
-    private static let response =
-        #" {"type":"message","content":[{"type":"thinking","thinking":"h\u00e4","signature":"abcd"},"#
-        + #"{"type":"redacted_thinking","data":"ef"},{"type":"server_tool_use","id":"s","name":"w","input":{}},"#
-        + #"{"type":"text","text":"zw\u00f6","citations":null},{"type":"tool_use","id":"a","name":"f","input":{"x":1}},"#
-        + #"{"type":"tool_use","id":"b","name":"g","input":{}}],"stop_reason":"tool_use","odd":[1],"#
-        + #""usage":{"input_tokens":3,"output_tokens":4}}"#
-
     private var whole: ChoiceOutput {
         var heard = ChoiceOutput()
         heard.texts = [0: "zw\u{f6}"]
@@ -71,21 +64,6 @@ import Testing
         for pieces in cuttings(of: Array(Self.events.utf8)) {
             #expect(await hear(stream(pieces)) == whole, "\(pieces[0].count)")
         }
-    }
-
-    @Test("a whole answer has the same content")
-    func wholeAnswer() throws {
-        let reader = AnthropicReader(JSONParser(), RandomBytes(), names: VendorNameMap(), isLegacy: false)
-        var gathered = ResponseAccumulator()
-        let original = try reader.read(whole: Body(ByteBuffer(Self.response))) { gathered.append($0, $1) }
-        let choices = gathered.finished()
-        let choice = try #require(choices.first)
-        #expect(original == nil && choices.count == 1)
-        #expect(choice.text?.bytes.text == "zw\u{f6}" && choice.finish == .toolCalls)
-        #expect(choice.reasoningBlocks.map(\.signature) == ["abcd", "ef"])
-        #expect(choice.reasoningBlocks.map(\.isSealed) == [false, true])
-        #expect(choice.toolCalls.map(\.arguments) == [#"{"x":1}"#, "{}"])
-        #expect(reader.usage?.promptTokens == 3)
     }
 
     @Test("a broken answer is a failure or an end, and no crash")

@@ -11,7 +11,7 @@ struct AnthropicContract: VendorContract {
     let begunEvents = 3
     let spareEvents = 1
     let neededFields: Set<String> = ["content", "delta", "type", "name", "stop_reason"]
-    let seals = ["c2ln", "c2VhbA=="]
+    let seals = ["c2ln", "sealed c2VhbA=="]
     let oddName = "files.read/all"
     let optionalFields = ["temperature", "metadata", "service_tier", "top_k"]
     let errorInside = (

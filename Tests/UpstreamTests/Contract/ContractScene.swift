@@ -205,7 +205,8 @@ struct ContractOutcome: Sendable {
             calls.append(ToolCall(id: id.text, name: name.text, arguments: ""))
         case .toolArguments(let index, let piece):
             if calls.indices.contains(index) { calls[index].arguments += piece.text }
-        case .signature(_, let text), .encryptedReasoning(let text): seals.append(text.text)
+        case .signature(_, let text): seals.append(text.text)
+        case .encryptedReasoning(let text): seals.append("sealed \(text.text)")
         case .finish(let reason, _): ends[choice, default: []].append(reason)
         default: break
         }

@@ -12,7 +12,7 @@ struct ResponsesContract: VendorContract {
     let spareEvents = 0
     let neededFields: Set<String> = ["output", "response", "type", "name"]
     let hidesReasoning = true
-    let seals = ["rs_1.c2ln", "rs_2.c2VhbA=="]
+    let seals = ["rs_1.c2ln", "sealed rs_2.c2VhbA=="]
     let oddName = String(repeating: "long_name_", count: 9)
     let optionalFields = ["temperature", "top_p", "user", "prompt_cache_key"]
     let lacks: [ContractTopic: String] = [
