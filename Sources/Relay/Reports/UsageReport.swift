@@ -100,12 +100,7 @@ struct UsageReport {
     }
 
     private func members(of figures: UsageFigures) -> [(name: String, value: JSONFragment)] {
-        [
-            (name: question.isOfCalls ? "calls" : "requests", value: "\(figures.requests)"),
-            (name: "failed", value: "\(figures.failed)"), (name: "prompt_tokens", value: "\(figures.promptTokens)"),
-            (name: "completion_tokens", value: "\(figures.completionTokens)"),
-            (name: "cost", value: figures.costNumber),
-        ] + figures.details
+        [(name: question.isOfCalls ? "calls" : "requests", value: "\(figures.requests)")] + figures.members
     }
 }
 

@@ -30,8 +30,8 @@ func showRecordFigures(_ visit: AdminVisit) async throws(APIError) {
     let sums = found.sums
     visit.send(
         data: #"""
-            {"requests":\#(sums.requests),"failed":\#(sums.failed),"failures":\#(found.failures),\#
-            "refusals":\#(found.refusals),"p50_ms":\#(found.p50Milliseconds),"p95_ms":\#(found.p95Milliseconds),\#
+            {"requests":\#(sums.requests),"failed":\#(sums.failed),"failures":\#(sums.failures),\#
+            "refusals":\#(sums.refusals),"p50_ms":\#(found.p50Milliseconds),"p95_ms":\#(found.p95Milliseconds),\#
             "prompt_tokens":\#(sums.promptTokens),"completion_tokens":\#(sums.completionTokens),\#
             "cost":\#(number: sums.dollars),"unpriced":\#(sums.unpriced),"span_ms":\#(found.spanMilliseconds),\#
             "cut":\#(found.isCut)\#(member: "partial", found.isPartial ? true : nil)}

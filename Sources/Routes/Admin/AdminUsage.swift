@@ -44,15 +44,8 @@ extension JSONFragment {
         _ figures: UsageFigures,
         isPartial: Bool = false
     ) -> JSONFragment {
-        var all = members
-        all.append(("requests", "\(figures.requests)"))
-        all.append(("failed", "\(figures.failed)"))
-        all.append(("prompt_tokens", "\(figures.promptTokens)"))
-        all.append(("completion_tokens", "\(figures.completionTokens)"))
-        all.append(("cost", "\(number: figures.dollars)"))
-        all += figures.details
-        if isPartial { all.append(("partial", "true")) }
-        return "{\(members: all)}"
+        let all = members + [("requests", "\(figures.requests)")] + figures.members
+        return "{\(members: isPartial ? all + [("partial", "true")] : all)}"
     }
 }
 
@@ -65,18 +58,8 @@ extension AdminVisit {
 }
 
 private func csv(by names: [String], _ rows: [(values: [String?], figures: UsageFigures)]) -> String {
-    let figures = [
-        "requests", "failed", "prompt_tokens", "completion_tokens", "cost", "cached_tokens", "cache_writes",
-        "cache_writes_1h", "unpriced",
-    ]
-    var lines = [(names + figures).joined(separator: ",")]
-    for row in rows {
-        let sums = row.figures
-        let numbers = ["\(sums.requests)", "\(sums.failed)", "\(sums.promptTokens)", "\(sums.completionTokens)"]
-        let others = [sums.cachedTokens, sums.cacheWrites, sums.longCacheWrites, sums.unpriced].map { "\($0)" }
-        let cells = row.values.map { csvField($0 ?? "") } + numbers + [sums.dollars ?? ""] + others
-        lines.append(cells.joined(separator: ","))
-    }
+    var lines = [(names + UsageFigures.cellNames).joined(separator: ",")]
+    for row in rows { lines.append((row.values.map { csvField($0 ?? "") } + row.figures.cells).joined(separator: ",")) }
     return lines.joined(separator: "\r\n") + "\r\n"
 }
 

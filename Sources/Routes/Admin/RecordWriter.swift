@@ -42,25 +42,22 @@ struct RecordWriter {
             "estimated":\#(request.isEstimated),"created_at":\#(time: started),\#
             "updated_at":\#(time: request.timeMilliseconds),"md5":\#(digits(of: request.requestID)),\#
             "ttfb_ms":\#(request.firstByteMilliseconds),"wait_limits_ms":\#(request.limitsWaitMilliseconds),\#
-            "wait_capacity_ms":\#(request.capacityWaitMilliseconds),"session":\#(request.session),\#
-            "rebuilt":\#(request.isRebuilt),"lowered_max_tokens":\#(request.loweredMaxTokens),\#
+            "wait_capacity_ms":\#(request.capacityWaitMilliseconds)\#(members: request.listed),\#
             "limits":\#(request.limits?.split(separator: "; ").map(String.init) ?? [])\#
             \#(member: "calls", found.map { $0.calls.map(json(call:)) })}
             """#
     }
 
     private func json(call: UsageRecord) -> JSONFragment {
-        var key: String?
-        if case .call(let name, _) = call.subject { key = name }
-        return #"""
-            {"time":\#(time: call.timeMilliseconds - call.durationMilliseconds),"provider":\#(call.provider),\#
-            "key":\#(key),"model":\#(call.modelUsed),"duration_ms":\#(call.durationMilliseconds),\#
-            "status":\#(call.status),"error":\#(call.error),"prompt":\#(call.promptTokens),\#
-            "completion":\#(call.completionTokens)\#(members: details(call.usage)),\#
-            "quota":\#(number: call.cost?.text),"estimated":\#(call.isEstimated),\#
-            "bill":\#((call.bill?.lines ?? []).map(JSONFragment.init(line:)))\#
-            \#(member: "cost_is_partial", call.isCostPartial ? true : nil)}
-            """#
+        #"""
+        {"time":\#(time: call.timeMilliseconds - call.durationMilliseconds),"provider":\#(call.provider),\#
+        "key":\#(call.key),"model":\#(call.modelUsed),"duration_ms":\#(call.durationMilliseconds),\#
+        "status":\#(call.status),"error":\#(call.error),"prompt":\#(call.promptTokens),\#
+        "completion":\#(call.completionTokens)\#(members: details(call.usage)),\#
+        "quota":\#(number: call.cost?.text),"estimated":\#(call.isEstimated),\#
+        "bill":\#((call.bill?.lines ?? []).map(JSONFragment.init(line:)))\#
+        \#(member: "cost_is_partial", call.isCostPartial ? true : nil)}
+        """#
     }
 
     private func details(_ usage: Usage) -> [(name: String, value: JSONFragment)] {

@@ -1,10 +1,6 @@
 /// The sums and durations of the newest requests that match a filter.
 package struct RecordFigures: Sendable {
     package private(set) var sums = UsageFigures()
-    /// The number of requests that a provider or the relay failed to serve (5xx).
-    package private(set) var failures = 0
-    /// The number of requests that a limit refused (429).
-    package private(set) var refusals = 0
     /// The duration within which half of the requests ended, in milliseconds; nil if there are no requests.
     package let p50Milliseconds: Int?
     /// The duration within which 95 % of the requests ended, in milliseconds; nil if there are no requests.
@@ -25,18 +21,7 @@ package struct RecordFigures: Sendable {
         spanMilliseconds = (times.max() ?? 0) - (times.min() ?? 0)
         isCut = page.total > requests.count || page.isTotalBound
         isPartial = page.isPartial
-        for request in requests {
-            var figures = UsageFigures()
-            figures.requests = 1
-            figures.failed = request.isSuccess ? 0 : 1
-            figures.promptTokens = request.promptTokens
-            figures.completionTokens = request.completionTokens
-            figures.cost = request.cost.map { Int128($0.millionths) }
-            figures.unpriced = request.isUnpriced ? 1 : 0
-            sums += figures
-            failures += request.isFailure ? 1 : 0
-            refusals += request.isRefusal ? 1 : 0
-        }
+        for request in requests { sums.add(request) }
     }
 }
 

@@ -14,7 +14,7 @@ package struct Timeline: Sendable {
         fileprivate init() {}
 
         fileprivate init(_ sum: UsageSum, ofCalls: Bool) {
-            usage = (ofCalls ? sum.calls : sum.requests).figures
+            usage = ofCalls ? sum.calls : sum.requests
             times = sum.times
         }
     }
@@ -54,14 +54,7 @@ package struct Timeline: Sendable {
         }
         for (key, sum) in rows {
             let name =
-                switch plan.query.group {
-                case .model: key.model
-                case .cause: kind(of: key.model)
-                case .provider: key.provider
-                case .caller: key.caller
-                case .endpoint: key.endpoint
-                case nil: ""
-                }
+                plan.query.group == .cause ? kind(of: key.model) : plan.query.group?.field.map { key[$0] } ?? ""
             let figures = Figures(sum, ofCalls: plan.query.countsCalls)
             guard figures.usage.requests != 0 else { continue }
             found[name, default: Group(name: name.isEmpty ? nil : name)].steps[key.day, default: Figures()] += figures

@@ -162,7 +162,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         #expect(try PostgresReading.summary(url: server.url(), UsageReportQuery(by: .key, days: 1)) == nil)
         try store(server, days: 0).writeAll([request(1, at: 1_790_000_000_123, cost: 1_500), call(1, at: 5)])
         let found = try server.rows(
-            "SELECT \(UsageSchema.columns.joined(separator: ",")) FROM relay_usage ORDER BY number"
+            "SELECT \(recordColumns.joined(separator: ",")) FROM relay_usage ORDER BY number"
         )
         #expect(
             found == [
@@ -288,7 +288,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         let store = try store(server)
         try store.writeAll(Array(records[..<10]))
         _ = try server.rows(
-            "INSERT INTO relay_usage SELECT process, number + 10, \(UsageSchema.columns.joined(separator: ",")) FROM relay_usage"
+            "INSERT INTO relay_usage SELECT process, number + 10, \(UsageColumn.stored.names) FROM relay_usage"
         )
         try store.writeAll(Array(records[10...]))
         #expect(try server.rows("SELECT count(*) FROM relay_usage") == [["1000"]])
@@ -375,7 +375,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         #expect(try sum(position).isPartial)
         let question = UsageReportQuery(by: .key, days: 3)
         #expect(try PostgresReading.summary(url: server.url(), question)?.total.requests == 5_001)
-        let columns = UsageSchema.columns.joined(separator: ",")
+        let columns = UsageColumn.stored.names
         _ = try server.rows(
             "INSERT INTO relay_usage (process,number,\(columns)) SELECT process, number + 100000, \(columns) FROM relay_usage WHERE process = 0 LIMIT 10"
         )

@@ -108,7 +108,7 @@ import Testing
     func older() throws {
         let (_, position) = sqlite()
         try position.write([request(1)])
-        let columns = UsageSchema.columns.joined(separator: ",")
+        let columns = UsageColumn.stored.names
         try change("INSERT INTO records (id,\(columns)) SELECT id + 1,\(columns) FROM records")
         try position.write([request(2)])
         func sum() throws -> Int {

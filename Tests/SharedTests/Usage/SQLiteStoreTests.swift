@@ -34,8 +34,9 @@ import Testing
     func columns() throws {
         let store = store(days: 0)
         try store.writeAll([request(1, at: 1_790_000_000_123, cost: 1_500), call(1, at: 5)])
-        let names = UsageSchema.columns.joined(separator: ",")
-        let found = try rows("SELECT \(names) FROM usage ORDER BY id", columns: Int32(UsageSchema.columns.count))
+        let names = recordColumns.joined(separator: ",")
+        #expect(recordColumns.sorted() == UsageColumn.stored.map(\.name).sorted())
+        let found = try rows("SELECT \(names) FROM usage ORDER BY id", columns: Int32(recordColumns.count))
         #expect(
             found.first == [
                 "1790000000123", "0", "request-1", "/v1/chat/completions", "team", "fast", "big/model:1", "row", nil,
@@ -112,8 +113,8 @@ import Testing
         // With twice as many records, some are written in statements of several rows, and the rest in further ones.
         records += records
         try store(days: 0).writeAll(records)
-        let columns = (["id"] + UsageSchema.columns).joined(separator: ",")
-        let count = Int32(1 + UsageSchema.columns.count)
+        let columns = "id," + UsageColumn.stored.names
+        let count = Int32(1 + UsageColumn.stored.count)
         let found = try rows("SELECT \(columns) FROM usage ORDER BY id", columns: count)
         #expect(try rows("SELECT count(*) FROM records") == [["\(records.count)"]])
         #expect(try rows("SELECT count(*) FROM usage WHERE kind = '0' AND id > '0'") == [["26"]])

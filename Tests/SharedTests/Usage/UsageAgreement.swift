@@ -425,9 +425,9 @@ struct UsageAgreement {
                 case .cause: record.error.map { UsageRecord.kind(ofCause: $0) }
                 case nil: nil as String?
                 }
-            var totals = RecordTotals()
-            totals.add(record, 1)
-            sums[name ?? "", default: [:]][slot, default: UsageFigures()] += totals.figures
+            var figures = UsageFigures()
+            figures.add(record)
+            sums[name ?? "", default: [:]][slot, default: UsageFigures()] += figures
             times.add(record, 1)
         }
         return (sums, times)

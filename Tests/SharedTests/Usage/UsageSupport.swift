@@ -124,3 +124,11 @@ extension UsageStore {
 
 /// A log that discards its lines.
 let noLog = Log(level: .error, format: .text, descriptor: open("/dev/null", O_WRONLY | O_CLOEXEC))
+
+/// The columns of usage records that other programs read, in the order in which older relays wrote them.
+let recordColumns = [
+    "time", "kind", "request_id", "endpoint", "caller", "model", "model_used", "provider", "key", "prompt_tokens",
+    "completion_tokens", "estimated", "cost", "credits", "duration_ms", "attempts", "stream", "cached", "success",
+    "status", "error", "first_byte_ms", "limits_wait_ms", "capacity_wait_ms", "limits", "session", "rebuilt",
+    "cached_tokens", "cache_writes", "cache_writes_1h", "service_tier", "tool_uses", "bill", "lowered_max_tokens",
+]

@@ -109,6 +109,7 @@ final class MemoryRecords: UsageStore, RecordSource {
 
     func page(_ query: RecordQuery, until end: LoopTime) -> RecordPage {
         let keywords = query.filter.keywords.map { KeywordSearch($0) }
+        let column = query.order.column
         return state.withLock { state in
             var collector = PageCollector<Int>(query, until: end)
             var position: RecordID?
@@ -122,7 +123,7 @@ final class MemoryRecords: UsageStore, RecordSource {
                     if isCut || collector.stops(at: now) { break }
                 }
                 guard query.filter.includes(kept.id), query.filter.matches(kept.record, keywords) else { continue }
-                collector.add(slot, .init(kept.record, query.order))
+                collector.add(slot, .init(kept.record, column))
                 if collector.isComplete { break }
             }
             var page = collector.page()
@@ -235,20 +236,5 @@ extension UsageSums {
 
 extension UsageRecord {
     /// The memory of the record in bytes, including texts that are stored outside the record.
-    fileprivate var bytes: Int {
-        // This runs for each request. An array of the texts would cost ten times as much.
-        var sum = MemoryRecords.recordBytes + (bill == nil ? 0 : MemoryRecords.billBytes)
-        func add(_ text: String?) {
-            if let count = text?.utf8.count, count > 15 { sum += count + 32 }
-        }
-        // The names of endpoints and providers belong to the settings.
-        add(requestID)
-        add(caller)
-        add(model)
-        add(modelUsed)
-        add(error)
-        add(limits)
-        add(session)
-        return sum
-    }
+    fileprivate var bytes: Int { MemoryRecords.recordBytes + (bill == nil ? 0 : MemoryRecords.billBytes) + textBytes }
 }

@@ -39,7 +39,7 @@ struct PostgresAddress: Sendable {
 }
 
 /// An error that libpq or a PostgreSQL server reported.
-struct PostgresFailure: Error {
+struct PostgresFailure: UsageDatabaseFailure {
     /// The description of the error. It contains no password.
     let text: String
     /// The SQLSTATE code of the error, such as `57014`; empty if the PostgreSQL server sent no code.

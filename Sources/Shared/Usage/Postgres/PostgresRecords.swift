@@ -14,7 +14,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
 
     func page(_ query: RecordQuery, until end: LoopTime) throws(UsageFailure) -> RecordPage {
         try read(until: end, orElse: RecordPage()) { connection throws(PostgresFailure) in
-            let state = try PostgresState(connection)
+            let state = try connection.sumsState()
             var spans = PostgresSpans(query.filter, state)
             try spans.find(connection)
             let total = query.filter.isCountedBySums && state.lastPartialDay == nil ? spans.count : nil
@@ -39,7 +39,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
             guard case .triple(_, let process, let number) = id else { return "(0::bigint, -1::bigint)" }
             return "(\(process)::bigint, \(number)::bigint)"
         }
-        let names = UsageSchema.columns.map { "row.\($0)" }.joined(separator: ",")
+        let names = UsageColumn.stored.map { "row.\($0.name)" }.joined(separator: ",")
         let table = UsageSchema.postgresTable
         // The query reads as many rows after that of a request as the request can have calls.
         let found = try connection.run(
@@ -58,7 +58,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         var records: [RecordID: StoredRecord] = [:]
         for columns in found {
             let row = PostgresRow(columns: columns)
-            let record = UsageRecord(row, at: 3)
+            let record = UsageColumn.stored.record(row, at: 3)
             let id = RecordID.triple(
                 time: record.timeMilliseconds,
                 process: row.number(at: 0) ?? 0,
@@ -85,14 +85,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
 
     func table(_ query: UsageQuery, until end: LoopTime) throws(UsageFailure) -> UsageTable {
         try read(until: end, orElse: UsageTable()) { connection throws(PostgresFailure) in
-            do throws(PostgresFailure) {
-                return try PostgresState(connection).sums(query, connection)
-            } catch {
-                guard error.isInterrupt else { throw error }
-                var table = UsageTable()
-                table.isPartial = true
-                return table
-            }
+            try connection.table(query)
         }
     }
 
@@ -114,7 +107,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
                 for columns in try connection.run(sql, PostgresValues(values)) {
                     rows.append(UsageSum.row(PackedRow(columns[...]), at: 0))
                 }
-                let state = try PostgresState(connection)
+                let state = try connection.sumsState()
                 let first = state.zone.day(atMilliseconds: plan.query.range.lowerBound).number
                 return (rows, state.lastPartialDay.map { first <= $0 } ?? false)
             } catch {
@@ -129,27 +122,12 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         into minutes: inout [UsageOverview.Minute],
         until end: LoopTime
     ) throws(UsageFailure) -> Bool {
-        let rows = try read(until: end, orElse: [] as [[String?]]?) { connection throws(PostgresFailure) in
-            do throws(PostgresFailure) {
-                return try connection.run(
-                    """
-                    SELECT time / 60000, count(*), count(*) FILTER (WHERE NOT success),
-                        count(*) FILTER (WHERE NOT success AND \(FilterSQL.isFailure)),
-                        count(*) FILTER (WHERE NOT success AND \(FilterSQL.isRefusal)),
-                        count(*) FILTER (WHERE \(FilterSQL.isOfBudget)) FROM \(UsageSchema.postgresTable)
-                    WHERE time >= \(start) AND kind = 0 GROUP BY 1
-                    """
-                ) as [[String?]]?
-            } catch {
-                guard error.isInterrupt else { throw error }
-                return nil
-            }
+        var found = minutes
+        let isWhole = try read(until: end, orElse: true) { connection throws(PostgresFailure) in
+            try connection.count(since: start, into: &found)
         }
-        for columns in rows ?? [] {
-            let row = PostgresRow(columns: columns)
-            minutes.add(UsageOverview.Counts(inRow: row.number(at:)), atMinute: row.number(at: 0) ?? 0)
-        }
-        return rows != nil
+        minutes = found
+        return isWhole
     }
 
     /// Calls `body` with a read-only connection. After a connection failure, opens it again and repeats `body` once.
@@ -226,8 +204,8 @@ extension TimelinePlan {
         var filter = FilterSQL(.postgres)
         filter.add(query.filter)
         var columns: [String: String] = [:]
-        for name in PostgresSumsSQL.names where !fields.contains(name.field) {
-            columns[name.text] = "CASE WHEN \(name.text) IS NOT NULL THEN '' END"
+        for field in UsageField.allCases where !fields.contains(field) {
+            columns[field.rawValue] = "CASE WHEN \(field.rawValue) IS NOT NULL THEN '' END"
         }
         if query.group == .cause { columns["model"] = "coalesce(error, status::text)" }
         let shown = PostgresSumsSQL.inputs.map { column in columns[column].map { "\($0) AS \(column)" } ?? column }

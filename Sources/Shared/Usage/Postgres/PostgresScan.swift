@@ -3,7 +3,7 @@ import Engine
 /// The ranges of time that may contain records that match a filter, according to the daily sums.
 struct PostgresSpans {
     private let filter: RecordFilter
-    private let state: PostgresState
+    private let state: SumsState
     /// The ranges of time, oldest first and without overlaps, in milliseconds since 1970.
     private(set) var times: [Range<Int>] = []
     /// The number of requests that match the filter, according to the daily sums.
@@ -11,7 +11,7 @@ struct PostgresSpans {
 
     private static let firstTime = -(1 << 50)
 
-    init(_ filter: RecordFilter, _ state: PostgresState) {
+    init(_ filter: RecordFilter, _ state: SumsState) {
         self.filter = filter
         self.state = state
     }
@@ -148,7 +148,8 @@ struct PostgresScan {
     ) throws(PostgresFailure) {
         let direction = isDescending ? "DESC" : "ASC"
         let byID = ["time", "process", "number"].map { "\($0) \(direction)" }.joined(separator: ", ")
-        let column = query.order.column
+        let column = query.order.column?.name
+        let isText = query.order.isText
         let order =
             column.map { "\($0) \(query.isDescending ? "DESC NULLS LAST" : "ASC NULLS FIRST"), \(byID)" } ?? byID
         let rows =
@@ -165,7 +166,6 @@ struct PostgresScan {
                 process: row.number(at: 1) ?? 0,
                 number: row.number(at: 2) ?? 0
             )
-            let isText = query.order.isText
             collector.add(id, .init(number: isText ? nil : row.number(at: 3), text: isText ? row.text(at: 3) : nil))
         }
         guard column != nil, found.count == limit else { return }

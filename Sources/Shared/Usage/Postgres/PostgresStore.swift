@@ -181,14 +181,14 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
 
     /// Returns the parameters of the statement `PostgresSumsSQL.insert` for a batch of requests.
     private func values(of batch: ArraySlice<FinishedRequest>, isPlain: Bool) -> PostgresValues {
-        var arrays = UsageArrays(columns: 1 + UsageSchema.columns.count, isPlain: isPlain)
+        var arrays = UsageArrays(columns: 1 + UsageColumn.stored.count, isPlain: isPlain)
         var number = written
         var (firstTime, lastTime) = (Int.max, Int.min)
         for request in batch {
             for record in request.records {
                 arrays.begin()
                 arrays.add(number)
-                record.write(to: &arrays)
+                UsageColumn.stored.write(record, to: &arrays)
                 (firstTime, lastTime) = (
                     min(firstTime, record.timeMilliseconds), max(lastTime, record.timeMilliseconds)
                 )

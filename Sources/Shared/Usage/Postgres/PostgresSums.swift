@@ -97,7 +97,7 @@ struct PostgresSums {
                 let times = found.map(\.record.timeMilliseconds)
                 let days = PostgresValues()
                 DayStarts(zone, from: times.min() ?? 0, to: times.max() ?? 0).append(to: days)
-                let condition = "process = \(process) AND number BETWEEN \(number) AND \(last.number)"
+                let condition = "process = \(process) AND number BETWEEN \(number) AND \(last.id)"
                 _ = try connection.run(PostgresSumsSQL.delete(condition), days)
                 count += 1
             }
@@ -142,27 +142,20 @@ enum PostgresRequestRows {
         _ process: Int,
         _ number: Int,
         connection: PostgresConnection
-    ) throws(PostgresFailure) -> [(number: Int, record: UsageRecord)] {
-        let names = UsageSchema.columns.joined(separator: ",")
+    ) throws(PostgresFailure) -> [(id: Int, record: UsageRecord)] {
+        let names = UsageColumn.stored.names
         let found = try connection.run(
             """
             SELECT number,\(names) FROM \(UsageSchema.postgresTable) WHERE process = \(process) \
             AND number BETWEEN \(number) AND \(number &+ maxCalls) ORDER BY number
             """
         )
-        var rows: [(number: Int, record: UsageRecord)] = []
+        var rows = RequestRows(of: number)
         for columns in found {
             let row = PostgresRow(columns: columns)
-            let next = (number: row.number(at: 0) ?? 0, record: UsageRecord(row, at: 1))
-            guard let first = rows.first else {
-                guard next.number == number, next.record.isOfRequest else { return [] }
-                rows.append(next)
-                continue
-            }
-            guard !next.record.isOfRequest, next.record.requestID == first.record.requestID else { break }
-            rows.append(next)
+            guard rows.add(row.number(at: 0) ?? 0, UsageColumn.stored.record(row, at: 1)) else { break }
         }
-        return rows
+        return rows.found
     }
 }
 

@@ -9,10 +9,7 @@ enum PostgresSumsSQL {
     static let processes = "relay_usage_process"
     static let zone = "relay_usage_zone"
     /// The columns of usage records from which the daily sums are computed.
-    static let inputs = [
-        "time", "kind", "caller", "model", "provider", "endpoint", "success", "prompt_tokens", "completion_tokens",
-        "cost", "cached_tokens", "cache_writes", "cache_writes_1h", "status", "duration_ms", "first_byte_ms",
-    ]
+    static let inputs = UsageColumn.stored.filter { $0.traits.contains(.summed) }.map(\.name)
     static let inputNames = inputs.joined(separator: ", ")
 
     /// Returns a statement that adds records to a table of sums or subtracts them.
@@ -47,11 +44,6 @@ enum PostgresSumsSQL {
         "(\(days)::integer[])[width_bucket(time, \(starts)::bigint[])]"
     }
 
-    /// The text columns by which sums can be grouped.
-    static let names: [(text: String, field: SumFields)] = [
-        ("caller", .caller), ("model", .model), ("provider", .provider), ("endpoint", .endpoint),
-    ]
-
     /// Returns a query that sums up records. Its columns are `process`, the omitted fields, the span, the texts, then
     /// those of `SumsTable.columns`.
     ///
@@ -67,16 +59,16 @@ enum PostgresSumsSQL {
         isPacked: Bool = false
     ) -> String {
         let hasTimes = table?.hasTimes ?? isPacked
-        let names = table?.hasTimes == true ? Self.names.filter { [.model, .provider].contains($0.field) } : Self.names
+        let fields = table?.fields ?? UsageField.allCases
         let omissions = table?.omissions ?? [[]]
-        let cut = names.map { "left(coalesce(\($0.text), ''), \(SumKey.textBound)) AS \($0.text)" }
+        let cut = fields.map { "left(coalesce(\($0.rawValue), ''), \(SumKey.textBound)) AS \($0.rawValue)" }
         let sets = omissions.map { omitted in
-            "(" + names.filter { !omitted.contains($0.field) }.map(\.text).joined(separator: ", ") + ")"
+            "(" + fields.filter { !omitted.contains($0) }.map(\.rawValue).joined(separator: ", ") + ")"
         }
-        let missing = Self.names.map(\.field).filter { field in !names.contains { $0.field == field } }
-        let grouping = names.map { "GROUPING(\($0.text)) * \($0.field.rawValue)" } + missing.map { "\($0.rawValue)" }
-        let texts = names.map { "coalesce(\($0.text), '')" }
-        var values = ["kind = 0", "kind = 1"].flatMap(sums)
+        let missing = SumFields(UsageField.allCases.filter { !fields.contains($0) })
+        let grouping = fields.map { "GROUPING(\($0.rawValue)) * \(SumFields($0).rawValue)" } + ["\(missing.rawValue)"]
+        let texts = fields.map { "coalesce(\($0.rawValue), '')" }
+        var values = ["kind = 0", "kind = 1"].flatMap { kind in UsageFigures.columns.map { $0.sql(of: kind) } }
         var inputs = ""
         if hasTimes {
             let edges = RequestTimes.edges.map { "\($0)" }.joined(separator: ",")
@@ -89,42 +81,24 @@ enum PostgresSumsSQL {
         return """
             SELECT process, \(grouping.joined(separator: " + ")), span, \(texts.joined(separator: ", ")), \
             \(isPacked ? "concat_ws(',', \(signed))" : signed) \
-            FROM (SELECT process, \(span) AS span, \(cut.joined(separator: ", ")), kind, success, status, prompt_tokens, \
+            FROM (SELECT process, \(span) AS span, \(cut.joined(separator: ", ")), kind, success, prompt_tokens, \
             completion_tokens, cost, cached_tokens, cache_writes, cache_writes_1h\(inputs), \
-            cost IS NULL AND provider IS NOT NULL AS unpriced, NOT success AND \(FilterSQL.isFailure) AS is_failure, \
-            NOT success AND \(FilterSQL.isRefusal) AS is_refusal FROM \(source)\
+            \(UsageFigures.conditions) FROM \(source)\
             ) AS records GROUP BY process, span, GROUPING SETS (\(sets.joined(separator: ", ")))
             """
-    }
-
-    /// Returns the SQL expressions that sum up the records of one kind.
-    ///
-    /// - Parameter kind: the SQL condition for the kind, such as `kind = 0` for requests.
-    private static func sums(_ kind: String) -> [String] {
-        [
-            "count(*) FILTER (WHERE \(kind))", "count(*) FILTER (WHERE \(kind) AND NOT success)",
-            "coalesce(sum(prompt_tokens) FILTER (WHERE \(kind)), 0)",
-            "coalesce(sum(completion_tokens) FILTER (WHERE \(kind)), 0)", "count(cost) FILTER (WHERE \(kind))",
-            "coalesce(sum(cost / \(RecordTotals.costScale)) FILTER (WHERE \(kind)), 0)",
-            "coalesce(sum(cost % \(RecordTotals.costScale)) FILTER (WHERE \(kind)), 0)",
-            "coalesce(sum(cached_tokens) FILTER (WHERE \(kind)), 0)",
-            "coalesce(sum(cache_writes) FILTER (WHERE \(kind)), 0)",
-            "coalesce(sum(cache_writes_1h) FILTER (WHERE \(kind)), 0)", "count(*) FILTER (WHERE \(kind) AND unpriced)",
-            "count(*) FILTER (WHERE \(kind) AND is_failure)", "count(*) FILTER (WHERE \(kind) AND is_refusal)",
-        ]
     }
 
     /// The statement that writes a batch of records and adds new records to the daily sums. It returns the time zone of
     /// the sums, and writes nothing if its parameter with the time zone is another zone.
     ///
     /// Parameter 1 is the process. Then follow arrays: the numbers of the records, and the values of
-    /// `UsageSchema.columns`. After these come the time zone, the two arrays of `DayStarts`, and the numbers of the
+    /// `UsageColumn.stored`. After these come the time zone, the two arrays of `DayStarts`, and the numbers of the
     /// first and the last record.
     static let insert: String = {
-        let types = ["bigint"] + UsageSchema.postgresTypes
+        let types = ["bigint"] + UsageColumn.stored.map(\.postgresType)
         let rest = (0..<5).map { "$\(types.count + 2 + $0)" }
         let arrays = types.enumerated().map { "$\($0 + 2)::\($1)[]" }.joined(separator: ",")
-        let names = UsageSchema.columns.joined(separator: ",")
+        let names = UsageColumn.stored.names
         return """
             WITH zone AS MATERIALIZED (SELECT zone FROM \(zone) FOR SHARE), \
             input AS (SELECT * FROM unnest(\(arrays)) AS input (number, \(names)) WHERE (SELECT zone FROM zone) = \(rest[0])), \

@@ -60,10 +60,7 @@ struct FilterSQL {
     /// The first parameter is the filter's session, if it has one.
     mutating func add(_ filter: RecordFilter) {
         add("session", filter.session)
-        add("caller", filter.caller)
-        add("model", filter.model)
-        add("provider", filter.provider)
-        add("endpoint", filter.endpoint)
+        for field in UsageField.allCases { add(field.rawValue, filter[field]) }
         switch filter.outcome {
         case .completed: add(dialect == .sqlite ? "success = 1" : "success")
         case .failed: add(hasFailed)
@@ -91,16 +88,20 @@ struct FilterSQL {
         }
     }
 
+    /// Adds the filter's texts, as the keys of sums have them.
+    mutating func add(summed filter: RecordFilter) {
+        for field in UsageField.allCases {
+            add(field.rawValue, filter[field].map { $0.beginning(ofBytes: SumKey.textBound) })
+        }
+    }
+
     /// Adds a filter's conditions for a query of the daily sums. Days without matching records can also meet these
     /// conditions.
     ///
     /// - Parameter days: the days on which the filter's times fall, counted since 1970; nil if the filter has no times.
     mutating func add(_ filter: RecordFilter, days: ClosedRange<Int>?) {
         add("omitted = \((SumsTable.days.omitted(keeping: filter.fields) ?? []).rawValue)")
-        for (column, text) in [
-            ("caller", filter.caller), ("model", filter.model), ("provider", filter.provider),
-            ("endpoint", filter.endpoint),
-        ] { add(column, text.map { $0.beginning(ofBytes: SumKey.textBound) }) }
+        add(summed: filter)
         add("day", ">=", number: days?.lowerBound)
         add("day", "<=", number: days?.upperBound)
         switch filter.outcome {
@@ -113,25 +114,25 @@ struct FilterSQL {
 }
 
 extension RecordOrder {
-    /// The database column by which the records are sorted; nil if they are sorted by id.
-    var column: String? {
+    /// The column by which the records are sorted; nil if they are sorted by id.
+    var column: UsageColumn? { name.flatMap { name in UsageColumn.stored.first { $0.name == name } } }
+
+    private var name: String? {
         switch self {
         case .id: nil
-        case .time: "time"
-        case .caller: "caller"
-        case .model: "model"
-        case .provider: "provider"
         case .promptTokens: "prompt_tokens"
         case .completionTokens: "completion_tokens"
-        case .cost: "cost"
         case .endpoint: "endpoint"
+        case .caller: "caller"
+        case .provider: "provider"
+        case .cost: "cost"
         case .duration: "duration_ms"
-        case .status: "status"
+        case .time, .model, .status: rawValue
         }
     }
 
     /// Whether the records are sorted by a text, such as the model, and not by a number.
-    var isText: Bool { [.caller, .model, .provider, .endpoint].contains(self) }
+    var isText: Bool { column?.postgresType == "text" }
 }
 
 extension RecordFilter {
@@ -152,7 +153,8 @@ extension RecordFilter {
         // The sums count only all failed requests together.
         guard [nil, .completed, .failed].contains(outcome) else { return false }
         // The sums do not distinguish an empty text from a missing one.
-        return ![caller, model, provider, endpoint]
-            .contains { $0.map { $0.isEmpty || $0.utf8.count > SumKey.textBound } ?? false }
+        return !UsageField.allCases.contains { field in
+            self[field].map { $0.isEmpty || $0.utf8.count > SumKey.textBound } ?? false
+        }
     }
 }

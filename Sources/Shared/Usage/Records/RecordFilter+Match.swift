@@ -11,11 +11,10 @@ extension RecordFilter {
     ///
     /// - Parameter search: the search for the filter's keywords; nil if the filter has no keywords.
     func matches(_ record: UsageRecord, _ search: KeywordSearch?) -> Bool {
-        let fields = [
-            (caller, record.caller), (model, record.model), (provider, record.provider), (endpoint, record.endpoint),
-            (session, record.session),
-        ]
-        for (wanted, found) in fields where wanted != nil && wanted != found { return false }
+        if let session, session != record.session { return false }
+        for field in UsageField.allCases {
+            if let wanted = self[field], wanted != record[field] { return false }
+        }
         switch outcome {
         case .completed: if !record.isSuccess { return false }
         case .failed: if record.isSuccess { return false }
@@ -83,19 +82,11 @@ struct KeywordSearch {
 
 extension PageCollector.SortValue {
     /// Creates the value by which a record is sorted in a list with this order.
-    init(_ record: UsageRecord, _ order: RecordOrder) {
-        switch order {
-        case .id: break
-        case .time: number = record.timeMilliseconds
-        case .caller: text = record.caller
-        case .model: text = record.model
-        case .provider: text = record.provider
-        case .promptTokens: number = record.keptPromptTokens
-        case .completionTokens: number = record.keptCompletionTokens
-        case .cost: number = record.cost?.millionths
-        case .endpoint: text = record.endpoint
-        case .duration: number = record.durationMilliseconds
-        case .status: number = record.status
+    init(_ record: UsageRecord, _ column: UsageColumn?) {
+        switch column?.value {
+        case .number(let get, _): number = get(record)
+        case .text(let get, _): text = get(record)
+        case .flag, nil: break
         }
     }
 }

@@ -68,6 +68,26 @@ package struct RecordFilter: Sendable, Equatable {
 
     package init() {}
 
+    /// The text that a field of a matching request must have.
+    package subscript(field: UsageField) -> String? {
+        get {
+            switch field {
+            case .caller: caller
+            case .model: model
+            case .provider: provider
+            case .endpoint: endpoint
+            }
+        }
+        set {
+            switch field {
+            case .caller: caller = newValue
+            case .model: model = newValue
+            case .provider: provider = newValue
+            case .endpoint: endpoint = newValue
+            }
+        }
+    }
+
     /// Whether the filter has conditions for which no database index exists, so that all records are read.
     var readsRecords: Bool {
         keywords != nil || minCost != nil || minDurationMilliseconds != nil || outcome == .budget

@@ -9,29 +9,31 @@ struct SumFields: OptionSet, Sendable, Hashable {
     static let endpoint = SumFields(rawValue: 1)
 }
 
+extension SumFields {
+    init(_ fields: some Sequence<UsageField>) {
+        self = fields.reduce(into: []) { $0.insert(SumFields($1)) }
+    }
+
+    init(_ field: UsageField) {
+        switch field {
+        case .caller: self = .caller
+        case .model: self = .model
+        case .provider: self = .provider
+        case .endpoint: self = .endpoint
+        }
+    }
+
+    func contains(_ field: UsageField) -> Bool { contains(SumFields(field)) }
+}
+
 extension UsageQuery {
     /// The fields by which sums must be grouped to serve this query.
-    var fields: SumFields {
-        var fields: SumFields = caller == nil ? [] : .caller
-        for dimension in dimensions {
-            switch dimension {
-            case .day: break
-            case .model: fields.insert(.model)
-            case .caller: fields.insert(.caller)
-            case .provider: fields.insert(.provider)
-            case .endpoint: fields.insert(.endpoint)
-            }
-        }
-        return fields
-    }
+    var fields: SumFields { SumFields(dimensions.compactMap(\.field) + (caller == nil ? [] : [.caller])) }
 }
 
 extension RecordFilter {
     /// The fields by which sums must be grouped to serve this filter.
-    var fields: SumFields {
-        let texts = [(caller, SumFields.caller), (model, .model), (provider, .provider), (endpoint, .endpoint)]
-        return SumFields(texts.compactMap { text, field in text == nil ? nil : field })
-    }
+    var fields: SumFields { SumFields(UsageField.allCases.filter { self[$0] != nil }) }
 }
 
 /// A table of stored sums: by day, or by hour.
@@ -40,8 +42,10 @@ struct SumsTable {
     let name: String
     /// The table's name in PostgreSQL.
     let postgresName: String
-    /// The columns by which the sums are grouped. The first is `omitted`, the second the day or hour since 1970.
-    let keys: [String]
+    /// The column of the day or hour since 1970.
+    let span: String
+    /// The text columns by which the sums are grouped.
+    let fields: [UsageField]
     /// Whether the sums contain the columns of `RequestTimes`.
     let hasTimes: Bool
     /// The sets of fields by which sums are not grouped. For example, `[.caller, .model]` stands for sums that are
@@ -54,7 +58,8 @@ struct SumsTable {
     static let days = SumsTable(
         name: "sums",
         postgresName: UsageSchema.postgresSums,
-        keys: UsageSchema.sumKeys,
+        span: "day",
+        fields: UsageField.allCases,
         hasTimes: false,
         omissions: [
             [.caller, .model], [.caller, .endpoint], [.caller, .provider], [.model, .provider], [.model, .endpoint],
@@ -64,13 +69,17 @@ struct SumsTable {
     static let hours = SumsTable(
         name: "hours",
         postgresName: "relay_usage_hours",
-        keys: ["omitted", "hour", "model", "provider"],
+        span: "hour",
+        fields: [.model, .provider],
         hasTimes: true,
         omissions: [
             [.caller, .endpoint], [.caller, .endpoint, .model], [.caller, .endpoint, .provider],
             [.caller, .endpoint, .model, .provider],
         ]
     )
+
+    /// The columns by which the sums are grouped.
+    var keys: [String] { ["omitted", span] + fields.map(\.rawValue) }
 
     var columns: [String] { UsageSchema.sumColumns + (hasTimes ? RequestTimes.columns : []) }
 

@@ -9,6 +9,9 @@ package struct TimelineQuery: Sendable {
         case endpoint
         /// The kinds of the causes of failed requests.
         case cause
+
+        /// The text field of the group; nil for causes.
+        var field: UsageField? { UsageField(rawValue: rawValue) }
     }
 
     /// The unit of the steps. Records are read for minutes, which can be divided.
@@ -29,8 +32,7 @@ package struct TimelineQuery: Sendable {
     package init(by group: Group?, _ filter: RecordFilter, in range: Range<Int>) {
         self.group = group
         var fields = RecordFilter()
-        (fields.caller, fields.model) = (filter.caller, filter.model)
-        (fields.provider, fields.endpoint) = (filter.provider, filter.endpoint)
+        for field in UsageField.allCases { fields[field] = filter[field] }
         self.filter = fields
         self.range = range
     }
@@ -39,15 +41,7 @@ package struct TimelineQuery: Sendable {
     package var countsCalls: Bool { group == .provider }
 
     fileprivate var fields: SumFields {
-        var fields = filter.fields
-        switch group {
-        case .model: fields.insert(.model)
-        case .provider: fields.insert(.provider)
-        case .caller: fields.insert(.caller)
-        case .endpoint: fields.insert(.endpoint)
-        case .cause, nil: break
-        }
-        return fields
+        filter.fields.union(SumFields([group?.field].compactMap(\.self)))
     }
 }
 
@@ -152,18 +146,12 @@ struct TimelinePlan: Sendable {
     }
 
     var emptyTable: SumTable {
-        SumTable(omitting: SumFields([.caller, .model, .provider, .endpoint]).subtracting(fields), hasTimes: true)
+        SumTable(omitting: SumFields(UsageField.allCases).subtracting(fields), hasTimes: true)
     }
 
     /// The fields by which the records that are read are grouped.
     var fields: SumFields {
-        switch query.group {
-        case .model, .cause: .model
-        case .provider: .provider
-        case .caller: .caller
-        case .endpoint: .endpoint
-        case nil: []
-        }
+        query.group == .cause ? .model : SumFields([query.group?.field].compactMap(\.self))
     }
 
     /// Adds a record to the sums of the steps in which it and its only call ended, as far as these are in `range`.
@@ -185,16 +173,12 @@ struct TimelinePlan: Sendable {
     /// In PostgreSQL, all numbers of the sums are one text, as in `PackedRow`.
     func sql(_ dialect: FilterSQL.Dialect) -> (text: String, values: [FilterSQL.Value]) {
         var filter = FilterSQL(dialect)
-        let names: [(text: String, field: SumFields, value: String?)] = [
-            ("caller", .caller, query.filter.caller), ("model", .model, query.filter.model),
-            ("provider", .provider, query.filter.provider), ("endpoint", .endpoint, query.filter.endpoint),
-        ]
-        for name in names {
-            filter.add("sums.\(name.text)", name.value.map { $0.beginning(ofBytes: SumKey.textBound) })
-        }
+        filter.add(summed: query.filter)
         let omitted = table.omitted(keeping: query.fields) ?? []
-        let texts = names.map { fields.contains($0.field) ? "sums.\($0.text)" : "''" }.joined(separator: ",")
-        let span = "sums.\(table.keys[1])"
+        let texts = UsageField.allCases.map { fields.contains($0) ? "sums.\($0.rawValue)" : "''" }.joined(
+            separator: ","
+        )
+        let span = "sums.\(table.span)"
         let columns = table.columns.map { "sum(sums.\($0))" }.joined(separator: ",")
         let condition = "omitted = \(omitted.rawValue) AND \(filter.condition)"
         let first = stored.first ?? Stored(slot: 0, first: 0, end: 0)
@@ -221,11 +205,7 @@ struct TimelinePlan: Sendable {
     func add(_ rows: [(key: SumKey, sum: UsageSum)], to found: inout [(key: SumKey, sum: UsageSum)]) {
         let filter = query.filter
         for var row in rows {
-            let isMatch = [
-                (filter.caller, row.key.caller), (filter.model, row.key.model), (filter.provider, row.key.provider),
-                (filter.endpoint, row.key.endpoint),
-            ]
-            .allSatisfy { $0 == nil || $0 == $1 }
+            let isMatch = UsageField.allCases.allSatisfy { filter[$0] == nil || filter[$0] == row.key[$0] }
             guard isMatch, let span = stored.first(where: { $0.first <= row.key.day && row.key.day < $0.end }) else {
                 continue
             }

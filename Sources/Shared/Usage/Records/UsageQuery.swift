@@ -1,4 +1,10 @@
-package import Engine
+/// A text field by which sums of usage records are grouped.
+package enum UsageField: String, CaseIterable, Sendable {
+    case caller
+    case model
+    case provider
+    case endpoint
+}
 
 /// A query for sums of usage records, grouped by one to three fields.
 package struct UsageQuery: Sendable, Equatable {
@@ -8,6 +14,9 @@ package struct UsageQuery: Sendable, Equatable {
         case caller
         case provider
         case endpoint
+
+        /// The text field of the dimension; nil for days.
+        var field: UsageField? { UsageField(rawValue: rawValue) }
     }
 
     /// The fields by which the sums are grouped: one to three different fields.
@@ -54,72 +63,6 @@ package struct UsageTable: Sendable {
     package var isCut = false
 
     package init() {}
-}
-
-/// The sums of several usage records, either of requests or of upstream calls.
-package struct UsageFigures: Sendable, Equatable {
-    package var requests = 0
-    package var failed = 0
-    package var promptTokens = 0
-    package var completionTokens = 0
-    package var cachedTokens = 0
-    package var cacheWrites = 0
-    /// The part of `cacheWrites` that vendors keep for an hour.
-    package var longCacheWrites = 0
-    /// The number of records that reached a vendor and have no known cost.
-    package var unpriced = 0
-    /// The number of records that failed with a status of 500 or above.
-    package var failures = 0
-    /// The number of records that a limit refused (429).
-    package var refusals = 0
-    /// The sum of all known costs, in 10^-12 dollars; nil if no cost is known.
-    package var cost: Int128?
-
-    package init() {}
-
-    /// The cost in dollars with all decimals; nil if no cost is known.
-    package var dollars: String? {
-        guard let cost else { return nil }
-        let scale = 1_000_000_000_000
-        let (whole, rest) = cost.magnitude.quotientAndRemainder(dividingBy: UInt128(scale))
-        return (cost < 0 ? "-" : "") + String(decimal: Int(clamping: whole), rest: Int(rest), of: scale)
-    }
-
-    package static func += (sum: inout UsageFigures, more: UsageFigures) {
-        sum.requests &+= more.requests
-        sum.failed &+= more.failed
-        sum.promptTokens &+= more.promptTokens
-        sum.completionTokens &+= more.completionTokens
-        sum.cachedTokens &+= more.cachedTokens
-        sum.cacheWrites &+= more.cacheWrites
-        sum.longCacheWrites &+= more.longCacheWrites
-        sum.unpriced &+= more.unpriced
-        sum.failures &+= more.failures
-        sum.refusals &+= more.refusals
-        if let cost = more.cost { sum.cost = (sum.cost ?? 0) &+ cost }
-    }
-
-    /// The number of records that failed because the request was invalid, or its client left.
-    package var clientErrors: Int { failed - failures - refusals }
-
-    /// The cost in dollars as a JSON number; `null` if no cost is known.
-    package var costNumber: JSONFragment { JSONFragment(stringLiteral: dollars ?? "null") }
-
-    /// Whether `cost` lacks the cost of some records because it is unknown.
-    package var isCostPartial: Bool { unpriced > 0 }
-
-    /// The cost for people, such as `0.5`, or `≥ 0.5` if it is partial; empty if no cost is known.
-    package var costText: String { dollars.map { isCostPartial ? "≥ \($0)" : $0 } ?? "" }
-
-    /// The members of JSON objects beside requests, tokens and cost: those that are not zero.
-    package var details: [(name: String, value: JSONFragment)] {
-        let counts = [
-            ("cached_tokens", cachedTokens), ("cache_writes", cacheWrites), ("cache_writes_1h", longCacheWrites),
-            ("unpriced", unpriced),
-        ]
-        let shown = counts.filter { $0.1 != 0 }.map { (name: $0.0, value: "\($0.1)" as JSONFragment) }
-        return shown + (isCostPartial ? [(name: "cost_is_partial", value: "true")] : [])
-    }
 }
 
 /// The usage overview of the admin pages: the requests in each minute of the last hour, and the sums of today and

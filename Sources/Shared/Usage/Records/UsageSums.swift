@@ -3,13 +3,34 @@ import Engine
 /// The key of a row of sums by day or hour. Texts such as `model` are empty if the records have no such value.
 struct SumKey: Sendable, Hashable {
     /// The fields by which the sums with this key are not grouped. Each of these fields is an empty text in the key.
-    let omitted: SumFields
+    private(set) var omitted: SumFields
     /// The day as the number of days since 1970, in the time zone of the sums; or the hour since 1970.
     var day: Int
-    let caller: String
-    let model: String
-    let provider: String
-    let endpoint: String
+    private(set) var caller = ""
+    private(set) var model = ""
+    private(set) var provider = ""
+    private(set) var endpoint = ""
+
+    init(_ omitted: SumFields, day: Int) { (self.omitted, self.day) = (omitted, day) }
+
+    subscript(field: UsageField) -> String {
+        get {
+            switch field {
+            case .caller: caller
+            case .model: model
+            case .provider: provider
+            case .endpoint: endpoint
+            }
+        }
+        set {
+            switch field {
+            case .caller: caller = newValue
+            case .model: model = newValue
+            case .provider: provider = newValue
+            case .endpoint: endpoint = newValue
+            }
+        }
+    }
 
     /// The largest length of each text in bytes; longer texts are cut.
     static let textBound = 300
@@ -33,15 +54,10 @@ struct SumKey: Sendable, Hashable {
 
     /// Returns this key for sums that are not grouped by `fields`. The texts of these fields become empty.
     func omitting(_ fields: SumFields) -> SumKey {
-        func kept(_ text: String, _ field: SumFields) -> String { fields.contains(field) ? "" : text }
-        return SumKey(
-            omitted: fields,
-            day: day,
-            caller: kept(caller, .caller),
-            model: kept(model, .model),
-            provider: kept(provider, .provider),
-            endpoint: kept(endpoint, .endpoint)
-        )
+        var key = self
+        key.omitted = fields
+        for field in UsageField.allCases where fields.contains(field) { key[field] = "" }
+        return key
     }
 }
 
@@ -148,13 +164,8 @@ struct UsageSums {
 
 extension SumKey {
     init(_ record: UsageRecord, day: Int, omitting omitted: SumFields) {
-        func kept(_ text: String?, _ field: SumFields) -> String { omitted.contains(field) ? "" : Self.bounded(text) }
-        self.omitted = omitted
-        self.day = day
-        caller = kept(record.caller, .caller)
-        model = kept(record.model, .model)
-        provider = kept(record.provider, .provider)
-        endpoint = kept(record.endpoint, .endpoint)
+        self.init(omitted, day: day)
+        for field in UsageField.allCases where !omitted.contains(field) { self[field] = Self.bounded(record[field]) }
     }
 }
 
@@ -162,9 +173,8 @@ extension SumKey: Comparable {
     static func < (one: SumKey, other: SumKey) -> Bool {
         if one.omitted != other.omitted { return one.omitted.rawValue < other.omitted.rawValue }
         if one.day != other.day { return one.day < other.day }
-        for field in [\SumKey.caller, \.model, \.provider, \.endpoint]
-        where one[keyPath: field] != other[keyPath: field] {
-            return one[keyPath: field].utf8.lexicographicallyPrecedes(other[keyPath: field].utf8)
+        for field in UsageField.allCases where one[field] != other[field] {
+            return one[field].utf8.lexicographicallyPrecedes(other[field].utf8)
         }
         return false
     }
@@ -195,6 +205,7 @@ extension UsageRecord {
     var keptCompletionTokens: Int { min(max(0, completionTokens), Self.maxTokens) }
     var keptCachedTokens: Int { min(max(0, usage.cachedTokens), Self.maxTokens) }
     var keptCacheWrites: Int { min(max(0, usage.cacheWriteTokens), Self.maxTokens) }
+    var keptStatus: Int? { status.map { Int(Int32(clamping: $0)) } }
     var keptLongCacheWrites: Int { usage.longCacheWriteTokens }
 }
 
@@ -203,9 +214,17 @@ extension SumKey {
     func write(to cells: inout some UsageCells, _ table: SumsTable) {
         cells.add(omitted.rawValue)
         cells.add(day)
-        if !table.hasTimes { cells.add(caller) }
-        cells.add(model)
-        cells.add(provider)
-        if !table.hasTimes { cells.add(endpoint) }
+        for field in table.fields { cells.add(self[field]) }
+    }
+}
+
+extension UsageRecord {
+    subscript(field: UsageField) -> String? {
+        switch field {
+        case .caller: caller
+        case .model: model
+        case .provider: provider
+        case .endpoint: endpoint
+        }
     }
 }

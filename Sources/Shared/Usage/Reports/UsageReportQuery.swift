@@ -13,16 +13,6 @@ package struct UsageReportQuery: Sendable, Equatable {
         /// One group for each kind of causes of failures, those that budgets ended or lowered, and one for all other
         /// requests.
         case cause
-
-        fileprivate var dimension: UsageQuery.Dimension? {
-            switch self {
-            case .key, .group: .caller
-            case .model: .model
-            case .provider: .provider
-            case .day: .day
-            case .session, .cause: nil
-            }
-        }
     }
 
     package let group: Group
@@ -65,7 +55,8 @@ package struct UsageReportQuery: Sendable, Equatable {
     /// Converts this query to a `UsageQuery` for the stored sums, up to the day `today`. Returns nil if the sums are not
     /// grouped by this group.
     func query(today: Day) -> UsageQuery? {
-        group.dimension.map { UsageQuery(by: [$0], from: today.adding(days: 1 - days)) }
+        UsageQuery.Dimension(rawValue: group == .key || group == .group ? "caller" : group.rawValue)
+            .map { UsageQuery(by: [$0], from: today.adding(days: 1 - days)) }
     }
 }
 
@@ -106,7 +97,7 @@ package struct UsageSummary: Sendable {
 
     /// Adds the row of a session or cause. `row` has the columns of `UnstoredSumsSQL`.
     mutating func add(_ row: some UsageRow, of question: UsageReportQuery) {
-        let figures = UsageTableSQL.figures(row, at: 2)
+        let figures = UsageFigures(row, at: 2)
         total += figures
         // The sessions with the most requests come first. Kinds of causes are made of all causes.
         guard question.group == .cause || rows.count <= UsageReportQuery.maxRows else { return }

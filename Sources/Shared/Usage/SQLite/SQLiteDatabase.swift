@@ -2,7 +2,7 @@ import CSQLite
 import Engine
 import Glibc
 
-struct SQLiteFailure: Error {
+struct SQLiteFailure: UsageDatabaseFailure {
     let code: Int32
     let text: String
 

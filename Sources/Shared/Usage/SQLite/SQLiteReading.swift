@@ -8,7 +8,7 @@ enum SQLiteReading {
 
     /// Returns the sums of the usage records; nil if the file or its tables are missing.
     static func summary(folder: String, _ question: UsageReportQuery) throws(UsageFailure) -> UsageSummary? {
-        try read(folder: folder) { (database) throws(SQLiteFailure) in try summary(database, question) }
+        try read(folder: folder) { (database) throws(SQLiteFailure) in try database.summary(question) }
     }
 
     /// Returns the records of the upstream calls of the requests with this id.
@@ -66,58 +66,33 @@ enum SQLiteReading {
         defer { database.rollBack() }
         return try body(database)
     }
+}
 
-    private static func summary(
-        _ database: SQLiteDatabase,
-        _ question: UsageReportQuery
-    ) throws(SQLiteFailure) -> UsageSummary {
-        let state = try SQLiteState(database)
-        guard let query = question.query(today: state.zone.today) else {
-            return try sessions(question, state.zone, database)
-        }
-        let isSummed = state.lastPartialDay.map { $0 < query.first?.number ?? .min } ?? true
-        let table = isSummed ? try sums(query, database) : try records(query, state.zone, database: database)
-        return UsageSummary(question, in: state.zone, table)
+extension SQLiteDatabase: UsageDatabase {
+    static var dialect: FilterSQL.Dialect { .sqlite }
+
+    static func source(from milliseconds: Int) -> String {
+        let first = UsageSchema.firstSQLiteID(at: milliseconds)
+        return "\(UsageSchema.sqliteTable) WHERE id >= \(first) AND time >= \(milliseconds)"
     }
 
-    private static func sessions(
-        _ question: UsageReportQuery,
-        _ zone: DayZone,
-        _ database: SQLiteDatabase
-    ) throws(SQLiteFailure) -> UsageSummary {
-        var summary = UsageSummary(question, in: zone)
-        let start = zone.startMilliseconds(of: summary.first)
-        let table =
-            "\(UsageSchema.sqliteTable) WHERE id >= \(UsageSchema.firstSQLiteID(at: start)) AND time >= \(start)"
-        let rows = try database.prepare(UnstoredSumsSQL.rows(from: table, byCause: question.group == .cause))
-        while try rows.step() { summary.add(rows, of: question) }
-        summary.set(summary.rows, of: question)
-        return summary
+    func each(_ sql: String, _ values: [FilterSQL.Value], _ body: (SQLiteStatement) -> Void) throws(SQLiteFailure) {
+        let rows = try prepare(sql, values)
+        while try rows.step() { body(rows) }
     }
 
-    private static func sums(_ query: UsageQuery, _ database: SQLiteDatabase) throws(SQLiteFailure) -> UsageTable {
-        let sql = UsageTableSQL(query, .sqlite)
-        var table = UsageTable()
-        let sum = try database.prepare(sql.sum, sql.values)
-        if try sum.step() { table.sum = UsageTableSQL.figures(sum, at: 0) }
-        let rows = try database.prepare(sql.rows, sql.values)
-        while try rows.step() { table.append(sql.row(rows, partialUntil: nil)) }
-        return table
+    func sumsState() throws(SQLiteFailure) -> SumsState {
+        let state = try SQLiteState(self)
+        return SumsState(zone: state.zone, lastPartialDay: state.lastPartialDay)
     }
 
-    /// Computes the sums from the usage records, without the stored daily sums.
-    private static func records(
-        _ query: UsageQuery,
-        _ zone: DayZone,
-        database: SQLiteDatabase
-    ) throws(SQLiteFailure) -> UsageTable {
+    func unstoredTable(_ query: UsageQuery, _ zone: DayZone) throws(SQLiteFailure) -> UsageTable {
         // The call in a row may have ended a day earlier, but no row has a lower id than the time of its call gives.
-        let start = query.first.map { zone.startMilliseconds(of: $0) } ?? 0
-        let statement = try database.prepare(
-            "SELECT \(UsageSchema.sqliteRow) FROM \(UsageSchema.sqliteTable) WHERE id >= \(UsageSchema.firstSQLiteID(at: start))"
-        )
+        let first = UsageSchema.firstSQLiteID(at: query.first.map { zone.startMilliseconds(of: $0) } ?? 0)
         var sums = UsageSums(zone)
-        while try statement.step() { sums.add(statement.record) }
+        try each("SELECT \(UsageSchema.sqliteSummed) FROM \(UsageSchema.sqliteTable) WHERE id >= \(first)", []) {
+            sums.add($0.summedRecord)
+        }
         return UsageTable(query, sums.days.rows)
     }
 }

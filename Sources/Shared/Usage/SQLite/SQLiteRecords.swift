@@ -57,20 +57,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
 
     func table(_ query: UsageQuery, until end: LoopTime) throws(UsageFailure) -> UsageTable {
         try read(until: end) { database throws(SQLiteFailure) in
-            let state = try SQLiteState(database)
-            let sql = UsageTableSQL(query, .sqlite)
-            var table = UsageTable()
-            do throws(SQLiteFailure) {
-                let sum = try database.prepare(sql.sum, sql.values)
-                if try sum.step() { table.sum = UsageTableSQL.figures(sum, at: 0) }
-                let rows = try database.prepare(sql.rows, sql.values)
-                while try rows.step() { table.append(sql.row(rows, partialUntil: state.lastPartialDay)) }
-            } catch {
-                guard error.isInterrupt else { throw error }
-                table.isPartial = true
-            }
-            table.isPartial = table.isPartial || sql.isPartial(until: state.lastPartialDay)
-            return table
+            try database.table(query)
         }
     }
 
@@ -99,11 +86,6 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
 
     /// A call that shares its request's row ended at most this much earlier than the request, in milliseconds.
     private static let longestDelay = 600_000
-    /// The text columns that sums do not need; reading them would take longer than all others.
-    private static let unneeded: Set = [
-        "request_id", "model_used", "key", "limits", "session", "service_tier", "tool_uses", "bill", "call_key",
-    ]
-
     /// Adds the records that ended in a range of time to the sums of a timeline.
     private static func add(
         _ range: Range<Int>,
@@ -114,11 +96,11 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
         var filter = FilterSQL(.sqlite)
         filter.add(plan.query.filter)
         let ofCauses = plan.query.group == .cause
-        let names = (UsageSchema.columns + UsageSchema.callColumns)
-            .map { unneeded.contains($0) || $0 == "error" && !ofCauses ? "NULL" : $0 }
+        // Reading the texts that sums do not need would take longer than all others.
+        let columns = UsageColumn.summedInSQLite + (ofCauses ? UsageColumn.stored.filter { $0.name == "error" } : [])
         let statement = try database.prepare(
             """
-            SELECT id, \(names.joined(separator: ",")) FROM \(UsageSchema.sqliteTable)
+            SELECT \(columns.names) FROM \(UsageSchema.sqliteTable)
             \(ofCauses ? "INDEXED BY records_failed" : "") WHERE id >= \(UsageSchema.firstSQLiteID(at: range.lowerBound))
             AND id < \(UsageSchema.firstSQLiteID(at: range.upperBound + longestDelay)) AND \(filter.condition)
             \(ofCauses ? "AND success = 0 AND kind = 0" : "")
@@ -126,7 +108,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
             filter.values
         )
         while try statement.step() {
-            plan.add(statement.record, to: &sums, in: range)
+            plan.add(columns.record(statement), to: &sums, in: range)
         }
     }
 
@@ -135,26 +117,11 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
         into minutes: inout [UsageOverview.Minute],
         until end: LoopTime
     ) throws(UsageFailure) -> Bool {
-        let (counts, isWhole) = try read(until: end) { database throws(SQLiteFailure) in
-            let statement = try database.prepare(
-                """
-                SELECT time / 60000, count(*), sum(success = 0), sum(success = 0 AND \(FilterSQL.isFailure)),
-                    sum(success = 0 AND \(FilterSQL.isRefusal)), sum(\(FilterSQL.isOfBudget)) FROM \(UsageSchema.sqliteTable)
-                WHERE id >= \(UsageSchema.firstSQLiteID(at: start)) AND kind = 0 AND time >= \(start) GROUP BY 1
-                """
-            )
-            var counts: [(minute: Int, counts: UsageOverview.Counts)] = []
-            do throws(SQLiteFailure) {
-                while try statement.step() {
-                    counts.append((statement.number(0) ?? 0, UsageOverview.Counts { statement.number(Int32($0)) }))
-                }
-            } catch {
-                guard error.isInterrupt else { throw error }
-                return (counts, false)
-            }
-            return (counts, true)
+        var found = minutes
+        let isWhole = try read(until: end) { database throws(SQLiteFailure) in
+            try database.count(since: start, into: &found)
         }
-        for found in counts { minutes.add(found.counts, atMinute: found.minute) }
+        minutes = found
         return isWhole
     }
 

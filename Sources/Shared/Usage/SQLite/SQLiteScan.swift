@@ -22,7 +22,8 @@ struct SQLiteScan {
         var filter = FilterSQL(.sqlite)
         filter.add(query.filter)
         let (low, high) = ("?\(filter.values.count + 1)", "?\(filter.values.count + 2)")
-        let column = query.order.column ?? "0"
+        let column = query.order.column?.name ?? "0"
+        let isText = query.order.isText
         var table = UsageSchema.sqliteTable
         var isOfIndex = "TRUE"
         if case .status(let status)? = query.filter.outcome, !(200..<400).contains(status) {
@@ -52,7 +53,6 @@ struct SQLiteScan {
                     count += 1
                     if count % Self.rowsPerCheck == 0, collector.stops(at: .current()) { return false }
                     guard statement.number(1) == 1 else { continue }
-                    let isText = query.order.isText
                     collector.add(
                         id,
                         .init(number: isText ? nil : statement.number(2), text: isText ? statement.text(2) : nil)

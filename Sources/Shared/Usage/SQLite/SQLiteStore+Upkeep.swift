@@ -76,12 +76,12 @@ extension SQLiteStore {
             let state = try opened.sums.state()
             var sums = UsageSums(zone(of: state))
             let oldest = try opened.database.prepare(
-                "SELECT \(UsageSchema.sqliteRow) FROM \(table) WHERE id < \(bound) ORDER BY id LIMIT \(Self.maxDeleted)"
+                "SELECT \(UsageSchema.sqliteSummed) FROM \(table) WHERE id < \(bound) ORDER BY id LIMIT \(Self.maxDeleted)"
             )
             var (count, last) = (0, 0)
             while try oldest.step() {
                 last = oldest.number(0) ?? 0
-                if last > state.mark { sums.add(oldest.record, -1) }
+                if last > state.mark { sums.add(oldest.summedRecord, -1) }
                 count += 1
             }
             try opened.database.execute("DELETE FROM \(table) WHERE id <= \(last)")
@@ -106,17 +106,8 @@ struct SQLiteRequestRows {
     func rows(_ id: Int) throws(SQLiteFailure) -> [(id: Int, record: UsageRecord)] {
         statement.add(id)
         defer { statement.end() }
-        var rows: [(id: Int, record: UsageRecord)] = []
-        while try statement.step() {
-            let row = (id: statement.number(0) ?? 0, record: statement.record)
-            guard let first = rows.first else {
-                guard row.id == id, row.record.isOfRequest else { return [] }
-                rows.append(row)
-                continue
-            }
-            guard !row.record.isOfRequest, row.record.requestID == first.record.requestID else { break }
-            rows.append(row)
-        }
-        return rows
+        var rows = RequestRows(of: id)
+        while try statement.step(), rows.add(statement.id, statement.record) {}
+        return rows.found
     }
 }

@@ -134,8 +134,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
             }
             let id = UsageSchema.sqliteID(record, after: last)
             statement.add(id)
-            record.write(to: &statement)
-            record.writeCall(to: &statement)
+            UsageColumn.inSQLite.write(record, to: &statement)
             sums.add(record, id: id)
             state.lastID = id
             last = id + record.count - 1
@@ -200,7 +199,7 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         try upgrade(database)
         let sums = try SQLiteSums(database)
         let table = UsageSchema.sqliteTable
-        let names = ["id"] + UsageSchema.columns + UsageSchema.callColumns
+        let names = ["id"] + UsageColumn.inSQLite.map(\.name)
         let row = "(" + names.map { _ in "?" }.joined(separator: ",") + ")"
         let rows = Array(repeating: row, count: Self.rowsAtOnce).joined(separator: ",")
         let insert = "INSERT INTO \(table) (\(names.joined(separator: ","))) VALUES "

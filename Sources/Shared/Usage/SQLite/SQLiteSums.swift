@@ -29,9 +29,9 @@ struct SQLiteSums {
         hours = try Table(.hours, database)
         let table = UsageSchema.sqliteTable
         below = try database.prepare(
-            "SELECT \(UsageSchema.sqliteRow) FROM \(table) WHERE id <= ? ORDER BY id DESC LIMIT ?"
+            "SELECT \(UsageSchema.sqliteSummed) FROM \(table) WHERE id <= ? ORDER BY id DESC LIMIT ?"
         )
-        between = try database.prepare("SELECT \(UsageSchema.sqliteRow) FROM \(table) WHERE id > ? AND id <= ?")
+        between = try database.prepare("SELECT \(UsageSchema.sqliteSummed) FROM \(table) WHERE id > ? AND id <= ?")
     }
 
     func state() throws(SQLiteFailure) -> State {
@@ -74,7 +74,7 @@ struct SQLiteSums {
         between.add(newest)
         defer { between.end() }
         while try between.step() {
-            sums.add(between.record, id: between.id)
+            sums.add(between.summedRecord, id: between.id)
         }
         (state.lastID, state.isMixed) = (newest, true)
     }
@@ -89,7 +89,7 @@ struct SQLiteSums {
         defer { below.end() }
         while try below.step() {
             lowest = below.id
-            sums.add(below.record, id: lowest)
+            sums.add(below.summedRecord, id: lowest)
             count += 1
         }
         try write(sums)
@@ -141,7 +141,9 @@ extension SQLiteStatement {
     /// The id in a row with the columns `UsageSchema.sqliteRow`.
     var id: Int { number(0) ?? 0 }
     /// The record in a row with the columns `UsageSchema.sqliteRow`.
-    var record: UsageRecord { UsageRecord(self, at: 1, call: 1 + UsageSchema.columns.count) }
+    var record: UsageRecord { UsageColumn.inSQLite.record(self, at: 1) }
+    /// The record in a row with the columns `UsageSchema.sqliteSummed`, with what sums need.
+    var summedRecord: UsageRecord { UsageColumn.summedInSQLite.record(self, at: 1) }
 }
 
 extension SQLiteStatement: UsageRow {

@@ -20,10 +20,10 @@ struct UsageTableSQL {
     }
 
     private var sums: String {
-        UsageSchema.sumColumns(ofCalls: query.countsCalls).map { "sum(\($0))" }.joined(separator: ",")
+        UsageFigures.columns.map { "sum(\(query.countsCalls ? $0.callName : $0.name))" }.joined(separator: ",")
     }
 
-    /// The SQL query for the total of all rows: one row with the numbers of `RecordTotals`.
+    /// The SQL query for the total of all rows: one row with the numbers of `UsageFigures`.
     var sum: String { "SELECT \(sums) FROM \(source(keeping: query.caller == nil ? [] : .caller))" }
 
     /// Returns the SQL after `FROM` for stored sums that can be grouped by `fields`.
@@ -31,7 +31,7 @@ struct UsageTableSQL {
         "\(table) WHERE omitted = \((SumsTable.days.omitted(keeping: fields) ?? []).rawValue) AND \(condition)"
     }
 
-    /// The SQL query for the table's rows. A row contains the grouping fields, then the numbers of a `RecordTotals`.
+    /// The SQL query for the table's rows. A row contains the grouping fields, then the numbers of `UsageFigures`.
     var rows: String {
         let names = query.dimensions.map(\.rawValue).joined(separator: ",")
         let positions = query.dimensions.indices.map { "\($0 + 1)" }
@@ -60,12 +60,10 @@ struct UsageTableSQL {
         }
         return UsageTable.Row(
             values: values,
-            figures: Self.figures(row, at: query.dimensions.count),
+            figures: UsageFigures(row, at: query.dimensions.count),
             isPartial: isPartial
         )
     }
-
-    static func figures(_ row: some UsageRow, at first: Int) -> UsageFigures { RecordTotals(row, at: first).figures }
 }
 
 extension UsageTable {
@@ -77,37 +75,46 @@ extension UsageTable {
 
 /// The SQL query for the sums of the requests of each session or cause, which the daily sums do not contain.
 enum UnstoredSumsSQL {
-    /// Returns the query. A row contains the group, the caller of a session, and the numbers of a `RecordTotals`; the
+    /// Returns the query. A row contains the group, the caller of a session, and the numbers of `UsageFigures`; the
     /// groups with the most requests come first.
     ///
     /// - Parameter source: the SQL after `FROM`, with a condition.
-    static func rows(from source: String, byCause isByCause: Bool) -> String {
+    static func rows(from source: String, by group: UsageReportQuery.Group) -> String {
         let names =
-            isByCause
+            group == .cause
             ? "CASE WHEN error IS NOT NULL THEN error WHEN NOT success THEN CAST(status AS TEXT) "
-                + "WHEN lowered_max_tokens IS NOT NULL THEN '\(UsageRecord.loweredCause)' END, NULL"
-            : "session, CASE WHEN session IS NOT NULL THEN caller END"
+                + "WHEN lowered_max_tokens IS NOT NULL THEN '\(UsageRecord.loweredCause)' END AS name, NULL AS part"
+            : "session AS name, CASE WHEN session IS NOT NULL THEN caller END AS part"
         return """
-            SELECT \(names), count(*), sum(CASE WHEN success THEN 0 ELSE 1 END),
-                sum(prompt_tokens), sum(completion_tokens), count(cost), sum(cost / \(RecordTotals.costScale)),
-                sum(cost % \(RecordTotals.costScale)), sum(coalesce(cached_tokens, 0)), sum(coalesce(cache_writes, 0)),
-                sum(coalesce(cache_writes_1h, 0)), sum(CASE WHEN cost IS NULL AND provider IS NOT NULL THEN 1 ELSE 0 END),
-                sum(CASE WHEN NOT success AND \(FilterSQL.isFailure) THEN 1 ELSE 0 END),
-                sum(CASE WHEN NOT success AND \(FilterSQL.isRefusal) THEN 1 ELSE 0 END)
-            FROM \(source) AND kind = 0 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+            SELECT name, part, \(UsageFigures.columns.map { $0.sql() }.joined(separator: ", ")) FROM (
+                SELECT \(names), success, prompt_tokens, completion_tokens, cost, cached_tokens, cache_writes,
+                    cache_writes_1h, \(UsageFigures.conditions) FROM \(source) AND kind = 0
+            ) AS records GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+            """
+    }
+
+    /// Returns the query for the numbers of requests in each minute. A row contains the minute and the numbers of
+    /// `UsageOverview.Counts`.
+    static func minutes(from source: String) -> String {
+        let counts = ["NOT success", "is_failure", "is_refusal", "is_of_budget"].map { "count(*) FILTER (WHERE \($0))" }
+        return """
+            SELECT minute, count(*), \(counts.joined(separator: ", ")) FROM (
+                SELECT time / 60000 AS minute, success, \(UsageFigures.conditions),
+                    \(FilterSQL.isOfBudget) AS is_of_budget FROM \(source) AND kind = 0
+            ) AS records GROUP BY 1
             """
     }
 }
 
 extension UsageOverview.Counts {
     /// Creates the counts from a row with the counts in their order, from column 1.
-    init(inRow number: (Int) -> Int?) {
+    init(inRow row: some UsageRow) {
         self.init(
-            requests: number(1) ?? 0,
-            errors: number(2) ?? 0,
-            failures: number(3) ?? 0,
-            refusals: number(4) ?? 0,
-            budgets: number(5) ?? 0
+            requests: row.number(at: 1) ?? 0,
+            errors: row.number(at: 2) ?? 0,
+            failures: row.number(at: 3) ?? 0,
+            refusals: row.number(at: 4) ?? 0,
+            budgets: row.number(at: 5) ?? 0
         )
     }
 }
@@ -125,6 +132,22 @@ extension [UsageOverview.Minute] {
         self[position].counts.failures += counts.failures
         self[position].counts.refusals += counts.refusals
         self[position].counts.budgets += counts.budgets
+    }
+}
+
+/// The rows of a request and of its upstream calls, which follow directly after it.
+struct RequestRows {
+    private let id: Int
+    private(set) var found: [(id: Int, record: UsageRecord)] = []
+
+    init(of id: Int) { self.id = id }
+
+    /// Adds the next row. Returns false if it belongs to another request.
+    mutating func add(_ id: Int, _ record: UsageRecord) -> Bool {
+        let isNext = found.first.map { !record.isOfRequest && record.requestID == $0.record.requestID }
+        guard isNext ?? (id == self.id && record.isOfRequest) else { return false }
+        found.append((id, record))
+        return true
     }
 }
 
@@ -146,21 +169,14 @@ extension UsageTable {
         let days = first...max(first, query.last?.number ?? .max)
         var groups: [[String?]: UsageFigures] = [:]
         for (key, sum) in sums where days.contains(key.day) && (query.caller == nil || query.caller == key.caller) {
-            let accumulator = query.countsCalls ? sum.calls : sum.requests
-            guard accumulator.count != 0 else { continue }
+            let figures = query.countsCalls ? sum.calls : sum.requests
+            guard figures.requests != 0 else { continue }
             let values = query.dimensions.map { dimension in
-                let text =
-                    switch dimension {
-                    case .day: Day(number: key.day).text
-                    case .model: key.model
-                    case .caller: key.caller
-                    case .provider: key.provider
-                    case .endpoint: key.endpoint
-                    }
+                let text = dimension.field.map { key[$0] } ?? Day(number: key.day).text
                 return text.isEmpty ? nil : text
             }
-            groups[values, default: UsageFigures()] += accumulator.figures
-            self.sum += accumulator.figures
+            groups[values, default: UsageFigures()] += figures
+            self.sum += figures
         }
         let day = query.dimensions.firstIndex(of: .day)
         let sorted = groups.sorted { one, other in
