@@ -15,7 +15,7 @@ CALL = (
     "completion_tokens", "tokens", "cost", "duration_ms", "success", "status", "error",
 )  # fmt: skip
 DETAILS = ("cached_tokens", "cache_writes", "cache_writes_1h", "service_tier", "tool_uses")
-OPTIONAL = (*DETAILS, "credits", "session", "lowered_max_tokens", "rebuilt", "cost_is_partial", "exact", "estimated")
+OPTIONAL = (*DETAILS, "credits", "session", "user", "lowered_max_tokens", "rebuilt", "cost_is_partial", "exact", "estimated")
 """The members of a line, in their order, but for `credits`, `rebuilt`, `exact` and `estimated`."""
 
 

@@ -144,6 +144,7 @@ function recordDetail(record, remove) {
       ["Error", record.api_error && h("span.bad", record.api_error)],
       ["Caller", record.caller ? [link(record.caller, "requests", { caller: record.caller }), " ", h("span.dim", record.token)] : noKey()],
       ["Session", record.session],
+      ["End user", record.user],
       ["Endpoint", [record.uri, record.stream && ", as a stream", record.rebuilt && ", rebuilt",
         record.lowered_max_tokens && `, max_tokens lowered to ${record.lowered_max_tokens}`]],
       ["Model", modelOf(record)],

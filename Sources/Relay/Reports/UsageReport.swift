@@ -1,9 +1,9 @@
 import Engine
 import Shared
 
-/// A report that sums up usage records by key, group, model, provider, day, session or cause, for the command `usage`.
+/// A report that sums up usage records by key, group, model, provider, day, session, end user or cause, for the command `usage`.
 struct UsageReport {
-    static let options = "--by caller|group|model|provider|day|session|cause, --days N"
+    static let options = "--by caller|group|model|provider|day|session|user|cause, --days N"
     private static let standardDays = 30
     private static let maxDays = 36_500
     private static let nameLength = 60
@@ -48,19 +48,17 @@ struct UsageReport {
         guard summary.total.requests > 0 else { return "no records \(span)\n\(remarks)" }
         let counted = question.isOfCalls ? "CALLS" : "REQUESTS"
         let figures = [counted, "FAILED", "PROMPT TOKENS", "COMPLETION TOKENS", "USD"]
-        let names = [question.group.rawValue.uppercased()] + (isBySession ? ["CALLER"] : [])
+        let names = [question.group.rawValue.uppercased()] + (question.hasCallers ? ["CALLER"] : [])
         var table = TextTable(names + figures)
         table.rows = summary.rows.map { row in
-            [row.name.map(Self.shown) ?? "-"] + (isBySession ? [row.caller.map(Self.shown) ?? "-"] : [])
+            [row.name.map(Self.shown) ?? "-"] + (question.hasCallers ? [row.caller.map(Self.shown) ?? "-"] : [])
                 + Self.cells(row.figures)
         }
-        table.rows.append(["total"] + (isBySession ? [""] : []) + Self.cells(summary.total))
+        table.rows.append(["total"] + (question.hasCallers ? [""] : []) + Self.cells(summary.total))
         table.rightAligned = Set(names.count..<names.count + 4)
         let text = table.text(isColoured: isColoured, colours: [summary.rows.count: 1])
         return "\(text)\(span)\n\(remarks)"
     }
-
-    private var isBySession: Bool { question.group == .session }
 
     private var remarks: String {
         var text = ""
@@ -89,7 +87,7 @@ struct UsageReport {
         let group = question.group.rawValue
         let rows = summary.rows.map { row -> JSONFragment in
             let names = [(name: group, value: "\(row.name)" as JSONFragment)]
-            let caller = isBySession ? [(name: "caller", value: "\(row.caller)" as JSONFragment)] : []
+            let caller = question.hasCallers ? [(name: "caller", value: "\(row.caller)" as JSONFragment)] : []
             return #"{\#(members: names + caller + members(of: row.figures))}"#
         }
         let json: JSONFragment = #"""

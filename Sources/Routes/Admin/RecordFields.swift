@@ -4,7 +4,7 @@ import Shared
 /// The query parameters with which an operator searches request records.
 enum RecordFields {
     static let names = [
-        "keywords", "per_page", "page", "order_by", "order_dir", "caller", "model", "provider", "endpoint", "session",
+        "keywords", "per_page", "page", "order_by", "order_dir", "caller", "model", "provider", "endpoint", "session", "user",
         "status", "last", "from", "to", "min_cost", "min_duration", "before",
     ]
 
@@ -31,6 +31,7 @@ enum RecordFields {
         filter.provider = try text(fields, "provider")
         filter.endpoint = try text(fields, "endpoint")
         filter.session = try text(fields, "session")
+        filter.endUser = try text(fields, "user")
         filter.keywords = try text(fields, "keywords", limitBytes: RecordFilter.maxKeywordBytes)
         filter.outcome = try outcome(fields)
         filter.fromMilliseconds = try start(fields, zone)

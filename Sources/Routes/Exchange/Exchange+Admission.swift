@@ -91,6 +91,7 @@ extension Exchange {
         var demand = gateway.limits.demand(of: caller, group, request)
         demand.model = gateway.registry.limitedName(name, asked: record.model ?? name)
         if gateway.limits.countsUsers { demand.user.add(user()) }
+        if gateway.settings.recordedUsers != .off { record.user = user() }
         return gateway.limits.applicableLimits(demand)
     }
 

@@ -350,6 +350,10 @@ final class Exchange: OnLoop, @unchecked Sendable {
             counts: counts,
             at: now
         )
+        if gateway.settings.recordedUsers != .off, let caller = asking?.caller, caller.key != nil, let name = caller.name {
+            let user = record.user ?? EndUser()
+            request.endUser = user.recorded(gateway.settings, of: self.request, name, in: gateway.storeScope)
+        }
         request.firstByteMilliseconds = record.firstByteNanoseconds.map { Int($0 / 1_000_000) }
         request.limitsWaitMilliseconds = Int(limitsWaitNanoseconds / 1_000_000)
         request.capacityWaitMilliseconds = Int((billing?.allCapacityWaits ?? 0) / 1_000_000)

@@ -20,6 +20,8 @@ final class Gateway: ChatServices, @unchecked Sendable {
     /// The time during which a request may retry calls and try further candidates, in nanoseconds.
     let fallbackNanoseconds: UInt64
     let isOpenToAllOrigins: Bool
+    /// The key of what relays with the same secrets name alike.
+    let storeScope: StoreScope
     /// Whether the settings allow operators to log in.
     let hasOperator: Bool
     /// The converter of bodies to the texts in usage records; nil if bodies are not kept.
@@ -34,6 +36,7 @@ final class Gateway: ChatServices, @unchecked Sendable {
         let settings = setup.settings
         panelMarks = PanelProgressLines(of: setup.registry.modelCatalog.panels.all)
         let scope = StoreScope(settings.limits.storeSecret, settings.keys)
+        storeScope = scope
         cache = settings.cache.map { ConfiguredCache($0, services.cachedResponses, scope) }
         fallbackNanoseconds = UInt64(clamping: settings.balance.deadline.nanoseconds)
         isOpenToAllOrigins = settings.corsOrigins == ["*"]

@@ -19,6 +19,8 @@ struct RequestRecord {
     var isStreaming = false
     /// The caller as the name or digest of the key; nil before the caller is authenticated.
     var caller: String?
+    /// The end user that the body names; nil if it was not read, or records have no users.
+    var user: EndUser?
     /// The model that the request asked for; nil if it named no model.
     var model: String?
     /// The model that replaced the requested model; nil if the requested model was used.

@@ -1,11 +1,11 @@
-import Engine
+package import Engine
 
 /// The end user of a request, as its body and header name the user.
 package struct EndUser: Sendable {
     private var safetyIdentifier: String?
     private var user: String?
-    /// The digests of the ids in header fields, by the names of the fields.
-    private var headers: [String: Digest] = [:]
+    /// The ids in header fields, by the names of the fields.
+    private var headers: [String: String] = [:]
 
     package init(safetyIdentifier: String? = nil, user: String? = nil) {
         self.safetyIdentifier = safetyIdentifier
@@ -15,8 +15,7 @@ package struct EndUser: Sendable {
     /// Reads the header fields among these places.
     mutating func read(_ places: [LimitSettings.UserPlace], of request: Request) {
         for case .header(let name) in places {
-            guard let id = request.lines(named: name).first, !id.isEmpty else { continue }
-            headers[name] = Digest(of: id)
+            if let id = request.lines(named: name).first { headers[name] = id.text }
         }
     }
 
@@ -26,18 +25,37 @@ package struct EndUser: Sendable {
     }
 
     /// Returns the digest of the id at the first of these places that has one; nil if none has.
-    func digest(at places: [LimitSettings.UserPlace]) -> Digest? {
-        places.lazy.compactMap { place in
-            switch place {
-            case .safetyIdentifier: Self.digest(safetyIdentifier)
-            case .user: Self.digest(user)
-            case .header(let name): headers[name]
-            }
-        }.first
+    func digest(at places: [LimitSettings.UserPlace]) -> Digest? { id(at: places).map { Digest(of: $0) } }
+
+    /// Returns the user's name in usage records; nil if no place has one, or records have no users.
+    ///
+    /// - Parameter scope: the key of digests. The users of different callers have different digests.
+    package func recorded(_ settings: Settings, of request: Request, _ caller: String, in scope: StoreScope) -> String? {
+        guard settings.recordedUsers != .off else { return nil }
+        var user = self
+        user.read(settings.limits.userPlaces, of: request)
+        guard let id = user.id(at: settings.limits.userPlaces) else { return nil }
+        return settings.recordedUsers == .plain ? id.beginning(ofBytes: Self.maxBytes) : scope.digest(ofUser: id, of: caller)
     }
 
-    private static func digest(_ id: String?) -> Digest? {
-        guard let id, !id.isEmpty else { return nil }
-        return Digest(of: id)
+    private static let maxBytes = 300
+
+    private func id(at places: [LimitSettings.UserPlace]) -> String? {
+        places.lazy.compactMap { place -> String? in
+            let id =
+                switch place {
+                case .safetyIdentifier: safetyIdentifier
+                case .user: user
+                case .header(let name): headers[name]
+                }
+            return id?.isEmpty == false ? id : nil
+        }.first
     }
+}
+
+/// The form in which usage records name end users (`USAGE_USERS`).
+package enum RecordedUsers: String, CaseIterable, Sendable {
+    case off
+    case digest
+    case plain
 }

@@ -77,6 +77,7 @@ extension Settings {
         threads = reader.number("THREADS")
         publicURL = reader.text("PUBLIC_URL")
         hasUsagePage = reader.boolean("PUBLIC_USAGE_PAGE")
+        recordedUsers = reader.text("USAGE_USERS").flatMap(RecordedUsers.init) ?? .off
         notFoundURL = reader.text("NOT_FOUND_REDIRECT_URL")
         corsOrigins = reader.list("CORS_ORIGINS")
         let memoryBytes: Int

@@ -23,6 +23,8 @@ package struct Settings: Sendable, Equatable {
     package let publicURL: String?
     /// Whether the relay has the page `/usage`, on which callers see their own usage.
     package let hasUsagePage: Bool
+    /// The form in which usage records name end users.
+    package let recordedUsers: RecordedUsers
     /// The sentence at the end of the error for a used-up budget; nil if there is none.
     package let budgetContact: String?
     /// The URL to which alerts about budgets are posted, which is secret; nil if they are only logged.

@@ -12,8 +12,9 @@ extension SettingsReader {
             warn("RATE_LIMIT_INSTANCES", "has an effect only with RATE_LIMIT_STORE_DOWN=share")
         }
         let hasUserLimits = givenLimits(settings).contains { $0.key.field == "RATE_LIMIT_USER" && !$0.quotas.isEmpty }
-        if given["RATE_LIMIT_USER_FROM"] != nil, !hasUserLimits {
-            warn("RATE_LIMIT_USER_FROM", "has an effect only with a limit of end users, as RATE_LIMIT_USER=20/minute")
+        if given["RATE_LIMIT_USER_FROM"] != nil, !hasUserLimits, settings.recordedUsers == .off {
+            let text = "has an effect only with a limit of end users, as RATE_LIMIT_USER=20/minute, or with USAGE_USERS"
+            warn("RATE_LIMIT_USER_FROM", text)
         }
         let isPriced = settings.providers.contains { $0.prices.isKnown }
         let hasCredits = settings.providers.contains { $0.kind.row.countsCredits }

@@ -18,6 +18,12 @@ package struct StoreScope: Sendable, Equatable {
         hmac(key: key, Array("name".utf8)).withUnsafeBytes { Digest(bytes: $0).base64url(characters: 22) }
     }
 
+    /// Returns a name for an end user of a caller, from which nobody without the secret can learn the user's id.
+    func digest(ofUser id: String, of caller: String) -> String {
+        hmac(key: key, Array("user\0\(caller)\0\(id)".utf8))
+            .withUnsafeBytes { Digest(bytes: $0).base64url(characters: 22) }
+    }
+
     /// Appends the secrets of an entry in the response cache. `caller` owns the entry; nil if several callers do.
     package func append(to parts: inout ByteBuffer, of caller: Caller?) {
         guard !isOfSecret, let tokens = caller?.key?.tokens else { return key.withUnsafeBytes { parts.append($0) } }

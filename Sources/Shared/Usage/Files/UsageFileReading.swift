@@ -9,7 +9,7 @@ package struct UsageFileReading {
     /// The largest number of groups. Records of further groups are only added to the total.
     private static let maxGroups = 100_000
 
-    /// The byte between a session and its caller in the name of a group. No header field can contain it.
+    /// The byte between a session or end user and its caller in the name of a group. No header field can contain it, and JSON escapes it.
     private static let separator: UInt8 = 0
 
     private let question: UsageReportQuery
@@ -97,13 +97,14 @@ package struct UsageFileReading {
             case .provider: root["provider"]?.text
             case .day: day
             case .session: root["session"]?.text
+            case .user: root["user"]?.text
             case .cause: nil
             }
         let figures = Self.figures(root, isSuccess: isSuccess)
         summary.total += figures
         var key = Array((name ?? day[part: 0..<0]).prefix(UsageRecord.textBound))
         if question.group == .cause { key = Array(Self.cause(root, isSuccess: isSuccess).utf8) }
-        if question.group == .session, !key.isEmpty {
+        if question.hasCallers, !key.isEmpty {
             key.append(Self.separator)
             key += (root["caller"]?.text ?? day[part: 0..<0]).prefix(UsageRecord.textBound)
         }
@@ -142,7 +143,7 @@ package struct UsageFileReading {
 
     private consuming func ended() -> UsageSummary {
         var rows = groups.map { key, figures in
-            let parts = question.group == .session ? key.split(separator: Self.separator, maxSplits: 1) : [key[...]]
+            let parts = question.hasCallers ? key.split(separator: Self.separator, maxSplits: 1) : [key[...]]
             let texts = parts.map { $0.isEmpty ? nil : String(decoding: $0, as: UTF8.self) }
             return UsageSummary.Row(
                 name: texts.first ?? nil,

@@ -208,6 +208,7 @@ extension TimelinePlan {
             columns[field.rawValue] = "CASE WHEN \(field.rawValue) IS NOT NULL THEN '' END"
         }
         if query.group == .cause { columns["model"] = "coalesce(error, status::text)" }
+        if query.group == .user { columns["model"] = "end_user" }
         let shown = PostgresSumsSQL.inputs.map { column in columns[column].map { "\($0) AS \(column)" } ?? column }
         let source = """
             (SELECT process, \(shown.joined(separator: ", ")) FROM \(UsageSchema.postgresTable) \

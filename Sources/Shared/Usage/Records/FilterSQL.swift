@@ -60,6 +60,7 @@ struct FilterSQL {
     /// The first parameter is the filter's session, if it has one.
     mutating func add(_ filter: RecordFilter) {
         add("session", filter.session)
+        add("end_user", filter.endUser)
         for field in UsageField.allCases { add(field.rawValue, filter[field]) }
         switch filter.outcome {
         case .completed: add(dialect == .sqlite ? "success = 1" : "success")
@@ -147,7 +148,7 @@ extension RecordFilter {
 
     /// Whether the exact number of matching records can be computed from the daily sums.
     var isCountedBySums: Bool {
-        if readsRecords || session != nil || before != nil || fromMilliseconds != nil || toMilliseconds != nil {
+        if readsRecords || session != nil || endUser != nil || before != nil || fromMilliseconds != nil || toMilliseconds != nil {
             return false
         }
         // The sums count only all failed requests together.

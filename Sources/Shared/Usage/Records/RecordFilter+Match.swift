@@ -12,6 +12,7 @@ extension RecordFilter {
     /// - Parameter search: the search for the filter's keywords; nil if the filter has no keywords.
     func matches(_ record: UsageRecord, _ search: KeywordSearch?) -> Bool {
         if let session, session != record.session { return false }
+        if let endUser, endUser != record.endUser { return false }
         for field in UsageField.allCases {
             if let wanted = self[field], wanted != record[field] { return false }
         }

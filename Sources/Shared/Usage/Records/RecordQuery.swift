@@ -48,6 +48,8 @@ package struct RecordFilter: Sendable, Equatable {
     package var endpoint: String?
     /// The name of the agent's session.
     package var session: String?
+    /// The end user, as records name it.
+    package var endUser: String?
     package var outcome: Outcome?
     /// The earliest time at which a matching request ended, in milliseconds since 1970.
     package var fromMilliseconds: Int?

@@ -9,8 +9,13 @@ package struct TimelineQuery: Sendable {
         case endpoint
         /// The kinds of the causes of failed requests.
         case cause
+        /// The end users that requests name.
+        case user
 
-        /// The text field of the group; nil for causes.
+        /// Whether the sums are computed from records, because no stored sums have the group.
+        var isUnstored: Bool { self == .cause || self == .user }
+
+        /// The text field of the group; nil for causes and end users.
         var field: UsageField? { UsageField(rawValue: rawValue) }
     }
 
@@ -92,7 +97,7 @@ struct TimelinePlan: Sendable {
         table = step == .hour || isByHour && isAligned ? .hours : .days
         starts = Array(edges.dropLast())
         if !isOpen { edges[edges.count - 1] = max(range.upperBound, edges[edges.count - 2]) }
-        guard step != .minute, query.group != .cause else {
+        guard step != .minute, query.group?.isUnstored != true else {
             read = [range.lowerBound..<max(range.lowerBound, edges[edges.count - 1])]
             return
         }
@@ -151,7 +156,7 @@ struct TimelinePlan: Sendable {
 
     /// The fields by which the records that are read are grouped.
     var fields: SumFields {
-        query.group == .cause ? .model : SumFields([query.group?.field].compactMap(\.self))
+        query.group?.isUnstored == true ? .model : SumFields([query.group?.field].compactMap(\.self))
     }
 
     /// Adds a record to the sums of the steps in which it and its only call ended, as far as these are in `range`.
@@ -161,6 +166,7 @@ struct TimelinePlan: Sendable {
             guard record.isOfRequest, !record.isSuccess else { return }
             record.model = record.error ?? record.status.map { "\($0)" }
         }
+        if query.group == .user { record.model = record.endUser }
         let slot = slot(of: record.timeMilliseconds, in: range)
         var callSlot = slot
         if case .requestWithCall(let call) = record.subject {

@@ -41,8 +41,8 @@ struct UsageColumn: Sendable {
     private(set) var member: String
     /// The value in lines of JSON, if it is another one; nil to leave it out.
     private var json: (@Sendable (UsageRecord) -> JSONFragment?)?
-    /// The version of the databases' tables that adds the column; nil for columns whose steps are written by hand.
-    private(set) var version: Int?
+    /// The position of the column's step among those that add a column, from 1; nil if its step is written by hand.
+    private(set) var addition: Int?
 
     /// Creates a column.
     ///
@@ -65,14 +65,19 @@ struct UsageColumn: Sendable {
         return column
     }
 
-    /// Returns the column as one that a version of the databases' tables adds.
+    /// Returns the column with a step of its own, after those that are written by hand.
     ///
-    /// - Parameter member: the name of the value in JSON, if it is not that of the column.
-    func added(in version: Int, member: String? = nil) -> UsageColumn {
+    /// - Parameters:
+    ///   - addition: the position of the step, from 1. It never changes.
+    ///   - member: the name of the value in JSON, if it is not that of the column.
+    func added(as addition: Int, member: String? = nil) -> UsageColumn {
         var column = self
-        (column.version, column.member) = (version, member ?? name)
+        (column.addition, column.member) = (addition, member ?? name)
         return column
     }
+
+    /// The columns with steps of their own, in the order of their steps.
+    static let added = stored.filter { $0.addition != nil }.sorted { $0.addition ?? 0 < $1.addition ?? 0 }
 
     /// The columns in both databases.
     static let stored = UsageRecord.columns.filter { $0.traits.isDisjoint(with: [.derived, .onlyCall]) }

@@ -69,6 +69,8 @@ package struct UsageRecord: Sendable {
     package var limits: String?
     /// The name of the agent's session that the request belongs to; nil for upstream calls and without a session.
     package var session: String?
+    /// The end user that the request names, or a digest of the name; nil if `USAGE_USERS` records none.
+    package var endUser: String?
     /// Whether the body of a client's Messages request was written anew for a vendor of the same API.
     package var isRebuilt = false
     /// The bound that the vendor got in place of the request's own, because budgets pay no more; nil for upstream calls
@@ -196,6 +198,8 @@ extension UsageRecord {
         UsageColumn("endpoint", .text(\.endpoint) { $0.endpoint = $1 }, .summed),
         UsageColumn("caller", .text(\.caller) { $0.caller = $1 }, [.held, .summed]),
         UsageColumn("session", .text(\.session) { $0.session = $1 }, [.ofRequest, .held, .sparse, .listed]),
+        UsageColumn("end_user", .text(\.endUser) { $0.endUser = $1 }, [.ofRequest, .held, .sparse, .listed])
+            .added(as: 1, member: "user"),
         UsageColumn("model", .text(\.model) { $0.model = $1 }, [.held, .summed]),
         UsageColumn("model_used", .text(\.modelUsed) { $0.modelUsed = $1 }, .held),
         UsageColumn("provider", .text(\.provider) { $0.provider = $1 }, .summed),

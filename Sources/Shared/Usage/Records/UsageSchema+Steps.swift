@@ -1,8 +1,22 @@
 /// The SQL steps that upgrade the tables of usage records by one version each.
 ///
-/// Released steps never change.
+/// Released steps never change. The last ones add the columns that `UsageColumn.added` has.
 extension UsageSchema {
-    static let sqliteSteps = [
+    static let sqliteSteps = writtenSQLiteSteps + UsageColumn.added.indices.map { position in
+        let (column, all) = (UsageColumn.added[position], UsageColumn.added[...position])
+        let own = all.filter { $0.traits.contains(.ofRequest) }.map(\.name)
+        let shared = all.filter { !$0.traits.contains(.ofRequest) }.map(\.name)
+        return """
+            DROP VIEW usage;
+            ALTER TABLE records ADD COLUMN \(column.name) \(column.postgresType == "text" ? "TEXT" : "INTEGER");
+            \(view(ofRequests: waits + ["session", "lowered_max_tokens"] + own, ofBoth: ["rebuilt"] + details + shared))
+            """
+    }
+    static let postgresSteps = writtenPostgresSteps + UsageColumn.added.map {
+        "ALTER TABLE \(postgresTable) ADD COLUMN \($0.name) \($0.postgresType)"
+    }
+
+    private static let writtenSQLiteSteps = [
         """
         CREATE TABLE usage (
             id INTEGER PRIMARY KEY,
@@ -162,7 +176,7 @@ extension UsageSchema {
     }
 
     /// The steps that create and upgrade the PostgreSQL tables. The columns `process` and `number` identify a record.
-    static let postgresSteps = [
+    private static let writtenPostgresSteps = [
         """
         CREATE TABLE relay_usage (
             process bigint NOT NULL, number bigint NOT NULL,

@@ -10,6 +10,8 @@ package struct UsageReportQuery: Sendable, Equatable {
         case day
         /// One group for each session of each caller, and one for the requests without a session.
         case session
+        /// One group for each end user of each caller, and one for the requests that name none.
+        case user
         /// One group for each kind of causes of failures, those that budgets ended or lowered, and one for all other
         /// requests.
         case cause
@@ -49,6 +51,9 @@ package struct UsageReportQuery: Sendable, Equatable {
         return found.isEmpty ? [nil] : found
     }
 
+    /// Whether the rows have callers besides their groups.
+    package var hasCallers: Bool { group == .session || group == .user }
+
     /// Whether the sums are of upstream calls, not of requests; true if they are grouped by provider.
     package var isOfCalls: Bool { group == .provider }
 
@@ -65,7 +70,7 @@ package struct UsageSummary: Sendable {
     package struct Row: Sendable, Equatable {
         /// The name of the group, such as a caller's name; nil for records without such a name.
         package let name: String?
-        /// The caller of a session; nil for other groups and if the caller is anonymous.
+        /// The caller of a session or end user; nil for other groups and if the caller is anonymous.
         package var caller: String?
         package let figures: UsageFigures
     }

@@ -73,18 +73,22 @@ extension UsageTable {
     }
 }
 
-/// The SQL query for the sums of the requests of each session or cause, which the daily sums do not contain.
+/// The SQL queries for what the daily sums do not contain: the sums of the requests of each session, end user or cause,
+/// and the numbers of requests in each minute.
 enum UnstoredSumsSQL {
-    /// Returns the query. A row contains the group, the caller of a session, and the numbers of `UsageFigures`; the
+    /// Returns the query. A row contains the group, the caller of a session or end user, and the numbers of `UsageFigures`; the
     /// groups with the most requests come first.
     ///
     /// - Parameter source: the SQL after `FROM`, with a condition.
     static func rows(from source: String, by group: UsageReportQuery.Group) -> String {
-        let names =
-            group == .cause
-            ? "CASE WHEN error IS NOT NULL THEN error WHEN NOT success THEN CAST(status AS TEXT) "
-                + "WHEN lowered_max_tokens IS NOT NULL THEN '\(UsageRecord.loweredCause)' END AS name, NULL AS part"
-            : "session AS name, CASE WHEN session IS NOT NULL THEN caller END AS part"
+        func name(_ column: String) -> String {
+            "\(column) AS name, CASE WHEN \(column) IS NOT NULL THEN caller END AS part"
+        }
+        let cause = """
+            CASE WHEN error IS NOT NULL THEN error WHEN NOT success THEN CAST(status AS TEXT) \
+            WHEN lowered_max_tokens IS NOT NULL THEN '\(UsageRecord.loweredCause)' END AS name, NULL AS part
+            """
+        let names = group == .cause ? cause : name(group == .user ? "end_user" : "session")
         return """
             SELECT name, part, \(UsageFigures.columns.map { $0.sql() }.joined(separator: ", ")) FROM (
                 SELECT \(names), success, prompt_tokens, completion_tokens, cost, cached_tokens, cache_writes,
