@@ -1,5 +1,7 @@
 """Limits of each end user behind a known key, by the body's fields and by a header."""
 
+import json
+import subprocess
 import uuid
 from pathlib import Path
 
@@ -7,6 +9,11 @@ import pytest
 from chat import PATH, body
 from conftest import secrets
 from limited import chat, client, metric
+from memcached import wait_for
+from operating import SETTINGS as OPERATED
+from operating import Operator
+from relay_process import INHERITED, binary
+from usage import lines_so_far
 
 TOKENS = [f"token-{uuid.uuid4().hex}" for _ in range(2)]
 HEADER = "X-OpenWebUI-User-Id"
@@ -84,3 +91,42 @@ def test_ids_of_users_are_in_the_store_as_digests_alone(start_relay, caller, sto
     relay = start_relay(**ECHO, **keys, **USERS, MEMCACHED_SERVERS=store.address, MEMCACHED_TIMEOUT="5s")
     assert chat(caller(relay, TOKENS[0]), user="ann-of-the-class").status_code == 200
     assert "ann-of-the-class" not in "".join(store.keys())
+
+
+@pytest.mark.parametrize("form", ["off", "digest", "plain"])
+@pytest.mark.parametrize("store", ["file", "data"])
+def test_records_have_the_users_that_the_operator_wants(start_relay, caller, keys, tmp_path, form, store):
+    file = tmp_path / "usage.jsonl"
+    kept = {"USAGE_LOG_FILE": str(file)} if store == "file" else {"DATA_DIR": str(tmp_path)}
+    settings = ECHO | keys | OPERATED | kept | {"USAGE_USERS": form, "RATE_LIMIT_USER_FROM": f"{HEADER},user", "STORE_SECRET": "secret-of-the-store-0123456789"}
+    relay = start_relay(**settings)
+    ann, other = (caller(relay, token, **{HEADER.lower(): "ann"}) for token in TOKENS)
+    assert statuses(ann, 3, user="eve") + statuses(other, 1) + statuses(caller(relay, TOKENS[0]), 2, user="bob") == [200] * 6
+    assert statuses(caller(relay, TOKENS[0]), 1) + statuses(client(relay), 1, user="ann") == [200] * 2, "nobody, and a stranger"
+
+    def summed():
+        environment = INHERITED | {"ENV_FILE": "/dev/null"} | settings
+        done = subprocess.run([binary(), "usage", "--by", "user", "--json"], env=environment, capture_output=True, text=True, timeout=30)
+        return [(row["user"], row["caller"], row["requests"]) for row in json.loads(done.stdout)["rows"]]
+
+    wait_for(lambda: sum(row[2] for row in summed()) == 8)
+    rows = sorted(summed(), key=lambda row: (-row[2], row[1] or ""))
+    if form == "off":
+        assert rows == [(None, None, 8)]
+        return
+    names = [name for name, _, _ in rows]
+    assert [row[1:] for row in rows] == [("a", 3), (None, 2), ("a", 2), ("b", 1)] or [row[1:] for row in rows] == [("a", 3), ("a", 2), (None, 2), ("b", 1)]
+    of_ann, of_bob, of_other = (next(name for name, who, count in rows if (who, count) == wanted) for wanted in (("a", 3), ("a", 2), ("b", 1)))
+    if form == "plain":
+        assert (of_ann, of_bob, of_other) == ("ann", "bob", "ann")
+    else:
+        assert len({of_ann, of_bob, of_other}) == 3 and all(len(name) == 22 for name in names if name), "each key has digests of its own"
+    if store == "file":
+        assert sum(record.get("user") == of_ann for record in lines_so_far(file)) == (4 if form == "plain" else 3)
+        return
+    operator = Operator(relay.base_url)
+    assert {row["user"]: row["requests"] for row in operator.items("/admin/timeline", by="user", last="24h")} == (
+        {"ann": 4, "bob": 2, None: 2} if form == "plain" else {of_ann: 3, of_other: 1, of_bob: 2, None: 2}
+    )
+    assert len(operator.items("/admin/req_logs", user=of_ann)) == (4 if form == "plain" else 3)
+    assert {row["user"] for row in operator.items("/admin/req_logs")} == {*names}

@@ -179,6 +179,22 @@ def test_a_vendors_key_that_is_a_token_is_passed_on_where_no_issuer_is_set(start
     assert ("/v1/chat/completions" in passed.seen) != with_issuer and bool(passed.seen) != with_issuer
 
 
+def test_a_vendor_whose_own_keys_are_tokens_gets_those_of_other_issuers_alone(start_relay, passed, issuer):
+    relay = start_relay(**passed.settings | issuer.settings() | {"PROVIDER_V_PASSTHROUGH": "jwt"})
+    token = joined({"alg": "EdDSA"}, {"iss": "vendor"}, issuer.keys[2].sign)
+    opaque = f"{token.split('.')[0]}.AAAA.AAAA"
+    secrets.add(opaque)
+    for key in (token, opaque):
+        passed.seen.clear()
+        assert chat(client(relay, key), model="m").status_code == 200
+        assert "/v1/chat/completions" in passed.seen
+    passed.seen.clear()
+    accepted_by_nobody = [other_key(issuer), Key("RS256", "key-of-nobody")]
+    rejected = [issuer.token(key) for key in accepted_by_nobody] + [issuer.token(aud="other"), issuer.token(exp=1), issuer.token(iss=issuer.url + "/")[:-4] + "AAAA"]
+    assert [refusal(relay, key)[0] for key in rejected] == ["token_not_accepted"] * len(rejected)
+    assert not passed.seen, "a token of the issuer never goes to a vendor"
+
+
 def test_one_question_answers_a_storm_of_unknown_keys(start_relay, issuer):
     relay = start_relay(**ECHO | issuer.settings(), THREADS="4")
     ann = issuer.token()
@@ -321,6 +337,12 @@ ISSUER = {"KEY_A_JWT_ISSUER": "https://id.example", "KEY_A_JWT_AUDIENCE": "relay
         (ISSUER | {"KEY_A_SECRET": "secret-0123456789-0123456789-0123456789"}, ["KEY_A_JWT_ISSUER KEY_A_SECRET is also set"]),
         (ISSUER | {"KEY_A_JWT_WHERE": "groups"}, ['KEY_A_JWT_WHERE "groups" is no claim with its value, as in groups=ai']),
         ({"KEY_A_TOKEN": "token-0123456789-0123", "KEY_A_JWT_WHERE": "a=b"}, ["KEY_A_JWT_WHERE belongs to signed tokens; set KEY_A_JWT_ISSUER"]),
+        (
+            ISSUER
+            | {"PROVIDER_V_KIND": "openai", "PROVIDER_V_BASE_URL": "http://127.0.0.1:1/v1", "PROVIDER_V_MODELS": "m", "PROVIDER_V_PASSTHROUGH": "jwt"}
+            | {"PROVIDER_W_KIND": "openai", "PROVIDER_W_BASE_URL": "http://127.0.0.1:1/v1", "PROVIDER_W_MODELS": "m", "PROVIDER_W_PASSTHROUGH": "true"},
+            ["PROVIDER_W_PASSTHROUGH must be jwt, too"],
+        ),
         ({"KEY_DEFAULT_JWT_ISSUER": "https://id.example"}, ["KEY_DEFAULT_JWT_ISSUER KEY_DEFAULT_... are what each key has"]),
     ],
 )  # fmt: skip

@@ -168,7 +168,7 @@ def test_words_that_are_not_understood(tmp_path):
         ["--by", "day", "--by", "day"],
     ):  # fmt: skip
         found = told("usage", *words)
-        assert found.returncode == 64 and found.stderr.startswith("usage: the only options are --by caller|group|model|provider|day|session|cause, --days N"), words
+        assert found.returncode == 64 and found.stderr.startswith("usage: the only options are --by caller|group|model|provider|day|session|user|cause, --days N"), words
     nowhere = told("usage")
     assert nowhere.returncode == 1
     assert nowhere.stderr == "usage: no usage records are stored; set DATA_DIR, USAGE_DATABASE_URL or USAGE_LOG_FILE\n"

@@ -4,7 +4,8 @@ import Shared
 /// The query parameters with which an operator searches request records.
 enum RecordFields {
     static let names = [
-        "keywords", "per_page", "page", "order_by", "order_dir", "caller", "model", "provider", "endpoint", "session", "user",
+        "keywords", "per_page", "page", "order_by", "order_dir", "caller", "model", "provider", "endpoint", "session",
+        "user",
         "status", "last", "from", "to", "min_cost", "min_duration", "before",
     ]
 

@@ -350,14 +350,19 @@ final class Exchange: OnLoop, @unchecked Sendable {
             counts: counts,
             at: now
         )
-        if gateway.settings.recordedUsers != .off, let caller = asking?.caller, caller.key != nil, let name = caller.name {
-            let user = record.user ?? EndUser()
-            request.endUser = user.recorded(gateway.settings, of: self.request, name, in: gateway.storeScope)
-        }
+        if gateway.settings.recordedUsers != .off { request.endUser = recordedUser }
         request.firstByteMilliseconds = record.firstByteNanoseconds.map { Int($0 / 1_000_000) }
         request.limitsWaitMilliseconds = Int(limitsWaitNanoseconds / 1_000_000)
         request.capacityWaitMilliseconds = Int((billing?.allCapacityWaits ?? 0) / 1_000_000)
         return request
+    }
+
+    /// The end user of a known caller, as usage records name the user; nil if the request names none.
+    private var recordedUser: String? {
+        guard let caller = asking?.caller, caller.key != nil, let name = caller.name else { return nil }
+        let settings = gateway.settings
+        let scope = settings.recordedUsers == .digest ? gateway.storeScope : nil
+        return (record.user ?? EndUser()).recorded(at: settings.limits.userPlaces, of: request, name, in: scope)
     }
 
     /// Returns whether the text is a valid request id: at most 64 letters, digits, `.`, `_` and `-`.

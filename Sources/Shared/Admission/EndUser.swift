@@ -27,15 +27,21 @@ package struct EndUser: Sendable {
     /// Returns the digest of the id at the first of these places that has one; nil if none has.
     func digest(at places: [LimitSettings.UserPlace]) -> Digest? { id(at: places).map { Digest(of: $0) } }
 
-    /// Returns the user's name in usage records; nil if no place has one, or records have no users.
+    /// Returns the user's name in usage records; nil if no place has one.
     ///
-    /// - Parameter scope: the key of digests. The users of different callers have different digests.
-    package func recorded(_ settings: Settings, of request: Request, _ caller: String, in scope: StoreScope) -> String? {
-        guard settings.recordedUsers != .off else { return nil }
+    /// - Parameters:
+    ///   - caller: the name of the caller. The users of different callers have different digests.
+    ///   - scope: the key of digests; nil for the id itself.
+    package func recorded(
+        at places: [LimitSettings.UserPlace],
+        of request: Request,
+        _ caller: String,
+        in scope: StoreScope?
+    ) -> String? {
         var user = self
-        user.read(settings.limits.userPlaces, of: request)
-        guard let id = user.id(at: settings.limits.userPlaces) else { return nil }
-        return settings.recordedUsers == .plain ? id.beginning(ofBytes: Self.maxBytes) : scope.digest(ofUser: id, of: caller)
+        user.read(places, of: request)
+        guard let id = user.id(at: places) else { return nil }
+        return scope?.digest(ofUser: id, of: caller) ?? id.beginning(ofBytes: Self.maxBytes)
     }
 
     private static let maxBytes = 300

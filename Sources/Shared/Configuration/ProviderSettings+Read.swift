@@ -59,6 +59,7 @@ extension ProviderSettings {
                 reader.refuse(key(field), "the kind \(kind.rawValue) uses no network; remove this line")
             }
         }
+        passesTokens = isPassthrough && reader.text(key("PASSTHROUGH")) != nil
         apiKeys = isPassthrough ? [] : keys
         keyWeights = reader.keyWeights(key("KEY_WEIGHTS"), of: keys, isChecked: kind.usesNetwork)
         connectTimeout = reader.duration(key("CONNECT_TIMEOUT"))
@@ -240,7 +241,7 @@ extension SettingsReader {
         let key = ProviderSettings.key(provider, "PASSTHROUGH")
         let areKeysWrong = problems.contains { $0.name?.hasPrefix("PROVIDER_\(provider)_API_KEY") ?? false }
         guard given[key] != nil else { return !hasKeys && !areKeysWrong && !kind.row.areKeysOptional }
-        let isPassthrough = boolean(key)
+        let isPassthrough = boolean(key) || text(key) != nil
         for field in ["API_KEYS", "API_KEY"] where isPassthrough && hasKeys {
             let keys = ProviderSettings.key(provider, field)
             if given[keys] != nil { warn(keys, "is not used, because \(key.name) is true") }

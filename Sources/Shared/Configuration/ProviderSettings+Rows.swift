@@ -12,8 +12,10 @@ extension SettingFamily {
             SettingRow("API_KEY", .token, trait: .secret)
                 .help("the relay's own key for the provider, in place of API_KEYS"),
             SettingRow("KEY_WEIGHTS", .weights).help("weights of API_KEYS, in their order; default: equal"),
-            SettingRow("PASSTHROUGH", .boolean)
-                .help("true: forward each caller's key to this provider; default: true for onemin without keys"),
+            SettingRow("PASSTHROUGH", .booleanOr("jwt"))
+                .help(
+                    "true: forward each caller's key to this provider; jwt: also if it is a signed token of no issuer in the settings; default: true for onemin without keys"
+                ),
             SettingRow("CHAT_VIA", .choice(of: ProviderSettings.ChatPath.self))
                 .help("endpoint for chats (openai only); default: auto for OpenAI and Azure, else chat"),
             SettingRow("HEADERS", .headers, trait: .secret)

@@ -65,6 +65,8 @@ package struct ProviderSettings: Sendable, Equatable {
     package let servesList: Bool
     /// Whether upstream calls use the caller's own key.
     package let isPassthrough: Bool
+    /// Whether the callers' keys for the provider may be signed tokens, also where the settings have an issuer.
+    package let passesTokens: Bool
     /// The provider's own keys, which are secret. Empty if upstream calls do not use them.
     package let apiKeys: [String]
     /// The weights of the provider's keys, in the order of the keys.

@@ -5,6 +5,7 @@ extension Callers {
             known: settings.keys,
             anonymousModels: settings.anonymousModels,
             hasPassthroughProviders: settings.providers.contains { $0.isPassthrough },
+            passesTokens: settings.providers.contains { $0.passesTokens },
             hasOnlyPassthroughProviders: settings.providers.allSatisfy { $0.isPassthrough }
         )
     }

@@ -72,9 +72,7 @@ extension Settings {
     }
 
     private init(_ reader: inout SettingsReader, _ catalogues: Catalogues, usableBytes: Int) {
-        host = reader.text("HOST") ?? ""
-        port = reader.number("PORT")
-        threads = reader.number("THREADS")
+        (host, port, threads) = (reader.text("HOST") ?? "", reader.number("PORT"), reader.number("THREADS"))
         publicURL = reader.text("PUBLIC_URL")
         hasUsagePage = reader.boolean("PUBLIC_USAGE_PAGE")
         recordedUsers = reader.text("USAGE_USERS").flatMap(RecordedUsers.init) ?? .off

@@ -4,6 +4,7 @@ import Engine
 extension SettingsReader {
     mutating func check(_ settings: Settings, _ catalogues: Catalogues) {
         reportUnusableProviders(settings)
+        reportStrayTokens(settings)
         refuseSharedKeys(settings)
         warnOfTokens(settings)
         checkLimits(settings)
@@ -69,6 +70,18 @@ extension SettingsReader {
         for provider in settings.providers where !provider.isPassthrough {
             let kind = ProviderSettings.key(provider.instance, "KIND")
             report(given[kind] == nil ? "ONE_MIN_API_KEYS" : kind, text)
+        }
+    }
+
+    /// Reports providers that would get the tokens which callers have for another provider.
+    private mutating func reportStrayTokens(_ settings: Settings) {
+        guard settings.keys.contains(where: { $0.family?.rule != nil }),
+            let other = settings.providers.first(where: \.passesTokens)
+        else { return }
+        let name = ProviderSettings.key(other.instance, "PASSTHROUGH").name
+        for provider in settings.providers where provider.isPassthrough && !provider.passesTokens {
+            let key = ProviderSettings.key(provider.instance, "PASSTHROUGH")
+            report(key, "must be jwt, too: it gets the same keys as the provider of \(name)")
         }
     }
 

@@ -5,6 +5,8 @@ import Limits
 package final class Callers: OnLoop, @unchecked Sendable {
     /// Whether some provider is called with the callers' own vendor keys.
     package let hasPassthroughProviders: Bool
+    /// Whether callers' own vendor keys may be signed tokens of issuers that are not in the settings.
+    private let passesTokens: Bool
     /// Whether all providers are called with the callers' own vendor keys, so the relay has no credentials.
     package let hasOnlyPassthroughProviders: Bool
     private let known: [Digest: Caller]
@@ -27,14 +29,18 @@ package final class Callers: OnLoop, @unchecked Sendable {
 
     /// Creates the table of callers.
     ///
-    /// - Parameter anonymousModels: the models that callers without a key may use; if empty, each caller needs a key.
+    /// - Parameters:
+    ///   - anonymousModels: the models that callers without a key may use; if empty, each caller needs a key.
+    ///   - passesTokens: whether passed keys may be signed tokens of issuers that are not in the settings.
     package init(
         known keys: [KeySettings],
         anonymousModels: [ModelPattern],
         hasPassthroughProviders: Bool,
+        passesTokens: Bool = false,
         hasOnlyPassthroughProviders: Bool
     ) {
         self.hasPassthroughProviders = hasPassthroughProviders
+        self.passesTokens = passesTokens
         self.hasOnlyPassthroughProviders = hasOnlyPassthroughProviders
         families = Dictionary(keys.compactMap { key in key.family.map { ($0.name[...], key) } }) { first, _ in first }
         signed = keys.filter { $0.family?.rule != nil }
@@ -64,8 +70,9 @@ package final class Callers: OnLoop, @unchecked Sendable {
         if own == nil { own = try member(bearer, digest) }
         if let caller = own { return (try Self.checked(caller), nil) }
         if !signed.isEmpty {
-            if SignedToken.isOne(bearer) { return nil }
-            guard bearer.count <= SettingType.tokenLimit else { throw .wrongKey("") }
+            let isToken = SignedToken.isOne(bearer)
+            if isToken, !passesTokens || SignedToken.names(issuers, in: bearer) { return nil }
+            guard isToken || bearer.count <= SettingType.tokenLimit else { throw .wrongKey("") }
         }
         if let caller = passing.use(digest) { return (caller, nil) }
         guard hasPassthroughProviders else {
@@ -73,7 +80,7 @@ package final class Callers: OnLoop, @unchecked Sendable {
             return (anonymous, digest)
         }
         let caller = Caller(passingOn: bearer.text, digest, models: anonymousModels)
-        passing.set(digest, caller, atMost: Self.keptCallers)
+        if bearer.count <= SettingType.tokenLimit { passing.set(digest, caller, atMost: Self.keptCallers) }
         return (caller, nil)
     }
 
@@ -86,8 +93,10 @@ package final class Callers: OnLoop, @unchecked Sendable {
     /// the settings can have issued the token.
     package func token(of request: Request) throws(APIError) -> SignedToken {
         guard let bearer = try request.bearer(limitBytes: keyLimitBytes) else { throw .noKey }
-        return try SignedToken(bearer, of: signed.lazy.compactMap { $0.family?.rule?.issuer })
+        return try SignedToken(bearer, of: issuers)
     }
+
+    private var issuers: some Sequence<String> { signed.lazy.compactMap { $0.family?.rule?.issuer } }
 
     /// Returns the member of a family that a token shows. Later requests with the token cost no signature. Throws the error
     /// for the client if the key did not sign the token, or if no family accepts the token.

@@ -21,6 +21,16 @@ package struct SignedToken {
     /// Returns whether a key has the form of a token: three parts, of which the first is a header that has `alg`.
     static func isOne(_ bearer: UnsafeRawBufferPointer) -> Bool { parsed(bearer) != nil }
 
+    /// Returns whether a token names one of these issuers.
+    static func names(_ issuers: some Sequence<String>, in bearer: UnsafeRawBufferPointer) -> Bool {
+        guard let (parts, _) = parsed(bearer), let claims = document(parts[1]) else { return false }
+        return issuer(in: claims, of: issuers) != nil
+    }
+
+    private static func issuer(in claims: JSONDocument, of issuers: some Sequence<String>) -> String? {
+        claims.read { claims in issuers.first { claims["iss"]?.isIssuer($0) ?? false } }
+    }
+
     private static func parsed(_ bearer: UnsafeRawBufferPointer) -> (parts: [Part], header: JSONDocument)? {
         let parts = bearer.split(separator: UInt8(ascii: "."), maxSplits: 3, omittingEmptySubsequences: false)
         guard parts.count == 3, let header = document(parts[0]), header.read({ $0["alg"] != nil }) else { return nil }
@@ -44,8 +54,9 @@ package struct SignedToken {
         guard let algorithm = algorithm.flatMap(VerifyingKey.Algorithm.init) else {
             throw .tokenNotAccepted("it is not signed by RS256, ES256 or EdDSA")
         }
-        let issuer = claims.read { claims in issuers.first { claims["iss"]?.isIssuer($0) ?? false } }
-        guard let issuer else { throw .tokenNotAccepted("its issuer is unknown") }
+        guard let issuer = Self.issuer(in: claims, of: issuers) else {
+            throw .tokenNotAccepted("its issuer is unknown")
+        }
         self.issuer = issuer
         keyName = IssuedKey.Name(algorithm: algorithm, id: header.read { $0["kid"]?.text.map { Digest(of: $0) } })
         digest = Digest(of: bearer)

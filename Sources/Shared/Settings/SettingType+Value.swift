@@ -12,6 +12,8 @@ extension SettingType {
         case .megabytes(let range): return wholeNumber(text, in: range).map { .number($0 * 1_048_576) }
         case .duration(let range): return Duration(setting: text, in: range).map { .duration($0) }
         case .boolean: return truth(text).map { .boolean($0) }
+        case .booleanOr(let word):
+            return truth(text).map { .boolean($0) } ?? (text.lowercased() == word ? .text(word) : nil)
         case .options(let words): return wordList(text, of: words).map { .list($0) }
         case .choice(let words): return words.first { $0 == text.lowercased() }.map { .text($0) }
         case .address: return listenAddress(text).map { .text($0) }

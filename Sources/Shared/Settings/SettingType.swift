@@ -9,6 +9,8 @@ package enum SettingType: Sendable, Equatable {
     case megabytes(ClosedRange<Int>)
     case duration(ClosedRange<Duration>)
     case boolean
+    /// `true` or `false`, or this word.
+    case booleanOr(String)
     /// A word from this list. Upper and lower case are equal.
     case choice([String])
     /// A comma-separated list of these words, or `off` for none. Upper and lower case are equal.
@@ -138,6 +140,7 @@ extension SettingType {
         case .duration(let range):
             "a time from \(range.lowerBound.settingText) to \(range.upperBound.settingText) (500ms, 30s, 5m, 2h, or seconds)"
         case .boolean: "true or false"
+        case .booleanOr(let word): "true, false or \(word)"
         case .options(let words): "off, or a list of \(words.joined(separator: ", ")) separated by commas"
         case .choice(let words): words.count == 1 ? words[0] : "one of \(words.joined(separator: ", "))"
         case .address: "an IP address such as 127.0.0.1, or 0.0.0.0 for all of this machine"
@@ -193,6 +196,7 @@ extension SettingType {
         case .megabytes(let range): "MB, \(range.lowerBound) to \(range.upperBound)"
         case .duration: "500ms, 30s, 5m, 2h, or seconds"
         case .boolean: "true or false"
+        case .booleanOr(let word): "true, false or \(word)"
         case .choice(let words): words.joined(separator: ", ")
         case .options(let words): "off, or of \(words.joined(separator: ", "))"
         case .list, .models, .names, .weights, .modelWeights, .networks, .servers: "comma list"

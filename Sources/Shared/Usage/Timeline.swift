@@ -54,7 +54,8 @@ package struct Timeline: Sendable {
         }
         for (key, sum) in rows {
             let name =
-                plan.query.group == .cause ? kind(of: key.model) : plan.query.group.map { key[$0.field ?? .model] } ?? ""
+                plan.query.group == .cause
+                ? kind(of: key.model) : plan.query.group.map { key[$0.field ?? .model] } ?? ""
             let figures = Figures(sum, ofCalls: plan.query.countsCalls)
             guard figures.usage.requests != 0 else { continue }
             found[name, default: Group(name: name.isEmpty ? nil : name)].steps[key.day, default: Figures()] += figures

@@ -18,6 +18,7 @@ import Testing
         case .number(let range), .megabytes(let range): ["x", "\(range.upperBound + 1)", "-1", "1.5"]
         case .duration(let range): ["soon", "-1", (range.upperBound + .seconds(1)).settingText]
         case .boolean: ["ja", "2"]
+        case .booleanOr: ["ja", "2"]
         case .choice: ["something-else"]
         case .options: ["something-else", "user,off", ","]
         case .modelPrices: ["1", "a", "a=", "=1", "a=x", "a=1,a=2", "a b=1", ",", "a=1/2/3/4/5/6/7/8"]
@@ -129,6 +130,7 @@ import Testing
         case .number(let range), .megabytes(let range): "\(range.upperBound)"
         case .duration(let range): range.upperBound.settingText
         case .boolean: "true"
+        case .booleanOr(let word): word
         case .choice(let words), .options(let words): words[0]
         case .address: "127.0.0.1"
         case .url, .document, .proxy, .origins: "https://host:80"

@@ -170,12 +170,12 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
                     "1790000000123", "0", "request-1", "/v1/chat/completions", "team", "fast", "big/model:1", "row",
                     nil,
                     "20", "30", "f", "1500", nil, "812", "1", "f", "f", "t", "200", nil, nil, "0", "0", nil,
-                    nil, "f", "0", "0", "0", nil, nil, nil, nil,
+                    nil, "f", "0", "0", "0", nil, nil, nil, nil, nil,
                 ],
                 [
                     "5", "1", "request-1", "/v1/chat/completions", "team", "fast", nil, "row", "k1", "5", "0", "t", nil,
                     "7", "0", "0", "f", "f", "f", "500", "it said \"no\" \\ \u{e4}\u{1f600}", nil, nil, nil, nil,
-                    nil, "f", "0", "0", "0", nil, nil, nil, nil,
+                    nil, "f", "0", "0", "0", nil, nil, nil, nil, nil,
                 ],
             ]
         )

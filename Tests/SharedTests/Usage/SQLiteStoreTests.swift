@@ -42,7 +42,7 @@ import Testing
                 "1790000000123", "0", "request-1", "/v1/chat/completions", "team", "fast", "big/model:1", "row", nil,
                 "20",
                 "30", "0", "1500", nil, "812", "1", "0", "0", "1", "200", nil, nil, "0", "0", nil,
-                nil, "0", "0", "0", "0", nil, nil, nil, nil,
+                nil, "0", "0", "0", "0", nil, nil, nil, nil, nil,
             ]
         )
         #expect(
@@ -50,7 +50,7 @@ import Testing
                 "5", "1", "request-1", "/v1/chat/completions", "team", "fast", nil, "row", "k1", "5", "0", "1", nil,
                 "7",
                 "0", "0", "0", "0", "0", "500", "it said \"no\" \\ \u{e4}\u{1f600}", nil, nil, nil, nil,
-                nil, "0", "0", "0", "0", nil, nil, nil, nil,
+                nil, "0", "0", "0", "0", nil, nil, nil, nil, nil,
             ]
         )
         #expect(try rows("PRAGMA journal_mode") == [["wal"]])

@@ -91,6 +91,21 @@ import Testing
         #expect(found.total.requests == 6 && found.total.failed == 6 && found.total.cost == nil && !found.isCut)
     }
 
+    @Test("sums by end user are those of each caller, and of all requests that name none", arguments: [false, true])
+    func users(inFile: Bool) throws {
+        let now = Self.today.secondsSince1970 * 1_000 + 1
+        let names = [("u", "a"), ("u", "a"), ("u", "b"), (nil, "a"), ("u\"\\", "b")] as [(String?, String?)]
+        let records = names.map { user, caller in
+            var record = UsageRecord(at: now, .request, requestID: "r", endpoint: nil, caller: caller, model: nil)
+            record.endUser = user
+            return record
+        }
+        try write(records, inFile: inFile)
+        let found = try #require(try summary(inFile: inFile, .user))
+        let rows = found.rows.map { "\($0.name ?? "-") \($0.caller ?? "-") \($0.figures.requests)" }
+        #expect(rows.sorted() == ["- - 1", "u a 2", "u b 1", "u\"\\ b 1"])
+    }
+
     @Test("causes that differ in a wait are one row", arguments: [false, true])
     func causes(inFile: Bool) throws {
         let now = Self.today.secondsSince1970 * 1_000 + 1

@@ -131,4 +131,5 @@ let recordColumns = [
     "completion_tokens", "estimated", "cost", "credits", "duration_ms", "attempts", "stream", "cached", "success",
     "status", "error", "first_byte_ms", "limits_wait_ms", "capacity_wait_ms", "limits", "session", "rebuilt",
     "cached_tokens", "cache_writes", "cache_writes_1h", "service_tier", "tool_uses", "bill", "lowered_max_tokens",
+    "end_user",
 ]

@@ -148,7 +148,9 @@ extension RecordFilter {
 
     /// Whether the exact number of matching records can be computed from the daily sums.
     var isCountedBySums: Bool {
-        if readsRecords || session != nil || endUser != nil || before != nil || fromMilliseconds != nil || toMilliseconds != nil {
+        if readsRecords || session != nil || endUser != nil || before != nil || fromMilliseconds != nil
+            || toMilliseconds != nil
+        {
             return false
         }
         // The sums count only all failed requests together.

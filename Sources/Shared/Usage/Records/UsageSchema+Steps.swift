@@ -2,19 +2,23 @@
 ///
 /// Released steps never change. The last ones add the columns that `UsageColumn.added` has.
 extension UsageSchema {
-    static let sqliteSteps = writtenSQLiteSteps + UsageColumn.added.indices.map { position in
-        let (column, all) = (UsageColumn.added[position], UsageColumn.added[...position])
-        let own = all.filter { $0.traits.contains(.ofRequest) }.map(\.name)
-        let shared = all.filter { !$0.traits.contains(.ofRequest) }.map(\.name)
-        return """
-            DROP VIEW usage;
-            ALTER TABLE records ADD COLUMN \(column.name) \(column.postgresType == "text" ? "TEXT" : "INTEGER");
-            \(view(ofRequests: waits + ["session", "lowered_max_tokens"] + own, ofBoth: ["rebuilt"] + details + shared))
-            """
-    }
-    static let postgresSteps = writtenPostgresSteps + UsageColumn.added.map {
-        "ALTER TABLE \(postgresTable) ADD COLUMN \($0.name) \($0.postgresType)"
-    }
+    static let sqliteSteps =
+        writtenSQLiteSteps
+        + UsageColumn.added.indices.map { position in
+            let (column, all) = (UsageColumn.added[position], UsageColumn.added[...position])
+            let own = all.filter { $0.traits.contains(.ofRequest) }.map(\.name)
+            let shared = all.filter { !$0.traits.contains(.ofRequest) }.map(\.name)
+            return """
+                DROP VIEW usage;
+                ALTER TABLE records ADD COLUMN \(column.name) \(column.postgresType == "text" ? "TEXT" : "INTEGER");
+                \(view(ofRequests: waits + ["session", "lowered_max_tokens"] + own, ofBoth: ["rebuilt"] + details + shared))
+                """
+        }
+    static let postgresSteps =
+        writtenPostgresSteps
+        + UsageColumn.added.map {
+            "ALTER TABLE \(postgresTable) ADD COLUMN \($0.name) \($0.postgresType)"
+        }
 
     private static let writtenSQLiteSteps = [
         """

@@ -97,9 +97,11 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
         filter.add(plan.query.filter)
         let ofCauses = plan.query.group == .cause
         // Reading the texts that sums do not need would take longer than all others.
-        let columns = UsageColumn.summedInSQLite + UsageColumn.stored.filter {
-            $0.name == "error" && ofCauses || $0.name == "end_user" && plan.query.group == .user
-        }
+        let columns =
+            UsageColumn.summedInSQLite
+            + UsageColumn.stored.filter {
+                $0.name == "error" && ofCauses || $0.name == "end_user" && plan.query.group == .user
+            }
         let statement = try database.prepare(
             """
             SELECT \(columns.names) FROM \(UsageSchema.sqliteTable)

@@ -98,7 +98,9 @@ extension SettingSection {
         SettingRow("USAGE_DATABASE_URL", .database, trait: .secret)
             .help("PostgreSQL database for usage records, instead of the one in DATA_DIR; several relays can share it"),
         SettingRow("USAGE_USERS", .choice(["off", "digest", "plain"]), "off")
-            .help("end users in usage records, as RATE_LIMIT_USER_FROM finds them; digest: a keyed digest of their ids"),
+            .help(
+                "end users in usage records, as RATE_LIMIT_USER_FROM finds them; digest: a keyed digest of their ids"
+            ),
         SettingRow("TIMEZONE", .timeZone, "UTC")
             .help("time zone in which days begin: of sums, of /v1/usage, and of the last day of a key"),
         SettingRow("USAGE_DATA_DAYS", .number(0...36_500), "90")
