@@ -423,6 +423,7 @@ struct UsageAgreement {
                 case .caller: record.caller
                 case .endpoint: record.endpoint
                 case .cause: record.error.map { UsageRecord.kind(ofCause: $0) }
+                case .user: record.endUser
                 case nil: nil as String?
                 }
             var figures = UsageFigures()
