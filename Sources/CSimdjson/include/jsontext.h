@@ -269,39 +269,3 @@ static inline size_t relay_json_nest(const uint8_t *bytes, size_t count) {
   }
   return count;
 }
-
-/// Returns whether the text contains one pair of adjacent bytes, or another pair.
-static inline bool relay_text_has(const void *bytes, size_t count, const char one[2], const char other[2]) {
-  const char *text = (const char *)bytes;
-  size_t place = 0;
-#if defined(__SSE2__)
-  for (; count - place > 64; place += 64) {
-    __m128i found = _mm_setzero_si128();
-#pragma clang loop unroll(full)
-    for (size_t part = 0; part < 64; part += 16) {
-      __m128i here = _mm_loadu_si128((const __m128i *)(text + place + part));
-      __m128i behind = _mm_loadu_si128((const __m128i *)(text + place + part + 1));
-      __m128i first =
-          _mm_and_si128(_mm_cmpeq_epi8(here, _mm_set1_epi8(one[0])), _mm_cmpeq_epi8(behind, _mm_set1_epi8(one[1])));
-      __m128i second =
-          _mm_and_si128(_mm_cmpeq_epi8(here, _mm_set1_epi8(other[0])), _mm_cmpeq_epi8(behind, _mm_set1_epi8(other[1])));
-      found = _mm_or_si128(found, _mm_or_si128(first, second));
-    }
-    if (_mm_movemask_epi8(found)) return true;
-  }
-  for (; count - place > 16; place += 16) {
-    __m128i here = _mm_loadu_si128((const __m128i *)(text + place));
-    __m128i behind = _mm_loadu_si128((const __m128i *)(text + place + 1));
-    __m128i first =
-        _mm_and_si128(_mm_cmpeq_epi8(here, _mm_set1_epi8(one[0])), _mm_cmpeq_epi8(behind, _mm_set1_epi8(one[1])));
-    __m128i second =
-        _mm_and_si128(_mm_cmpeq_epi8(here, _mm_set1_epi8(other[0])), _mm_cmpeq_epi8(behind, _mm_set1_epi8(other[1])));
-    if (_mm_movemask_epi8(_mm_or_si128(first, second))) return true;
-  }
-#endif
-  for (; place + 1 < count; place++) {
-    if (text[place] == one[0] && text[place + 1] == one[1]) return true;
-    if (text[place] == other[0] && text[place + 1] == other[1]) return true;
-  }
-  return false;
-}

@@ -17,7 +17,7 @@ package final class OriginalRequest: @unchecked Sendable {
     /// The API whose vendors accept the request as it is.
     package let wire: Wire
 
-    package init(_ body: Body, names: JSONValue.Names = .toolModels) {
+    package init(_ body: Body, names: JSONValue.Names = [.toolModels, .emptyMembers]) {
         self.body = body
         self.names = names
         outlined = nil

@@ -44,16 +44,6 @@ package struct RawJSON {
         return nil
     }
 
-    /// Returns whether the JSON text of the value contains `one` or `other`, each two bytes long.
-    package func has(_ one: StaticString, or other: StaticString) -> Bool {
-        guard let base = bytes.baseAddress, one.utf8CodeUnitCount == 2, other.utf8CodeUnitCount == 2 else {
-            return false
-        }
-        return one.withUTF8Buffer { one in
-            other.withUTF8Buffer { relay_text_has(base, bytes.count, one.baseAddress, $0.baseAddress) }
-        }
-    }
-
     package struct Member {
         /// The name as it is written between its quotes, with escapes left as they are.
         package let name: UnsafeRawBufferPointer

@@ -68,7 +68,7 @@ package struct NativeRequest {
                 hasMessages = true
                 if call.hasChangedCallIDs {
                     guard member.value.elements.count(where: { _ in true }) == call.messages.count else { return nil }
-                } else if !Self.haveEmptyMembers(member.value) {
+                } else if !original.names.contains(.emptyMembers) {
                     break
                 }
                 out.append(#","messages":"#)
@@ -137,12 +137,6 @@ package struct NativeRequest {
     @inline(__always)
     private static func mayBeDisguised(_ name: UnsafeRawBufferPointer) -> Bool {
         name.contains { $0 < 91 || $0 >= 128 }
-    }
-
-    /// Returns whether a message has a member that says nothing. The bytes are searched first, because few do.
-    private static func haveEmptyMembers(_ messages: RawJSON) -> Bool {
-        guard messages.has("nu", or: "[]") else { return false }
-        return messages.elements.contains { $0.members.contains(where: \.saysNothing) }
     }
 
     /// Appends the messages without members that say nothing, such as `refusal: null`: strict servers refuse them.

@@ -55,6 +55,12 @@ import Testing
             (#"{"tools":[{"type":"namespace","tools":[{"name":"car"}]}]}"#, .toolModels),
             (#"{"tools":[[{"model":"b"}]]}"#, .toolModels),
             (#"{"tools":{"model":"b"}}"#, .toolModels),
+            // Empty members: only those of messages, and not their content.
+            (#"{"messages":[{"content":null},{"content":[]}],"stop":null,"tools":[{"a":[],"b":null}]}"#, []),
+            (#"{"messages":[{"content":"a","audio":{"id":null},"tool_calls":[1]}]}"#, []),
+            (#"{"messages":[{"content":"a"},{"role":"user","refusal":null}]}"#, .emptyMembers),
+            (#"{"messages":[{"content":"a","tool_calls":[ ]}]}"#, .emptyMembers),
+            ("null", []), ("[]", []), ("{}", []), (#"{"":null,"":1}"#, .repeated),
         ] as [(String, JSONValue.Names)]
     )
     func names(_ text: String, _ expected: JSONValue.Names) throws {

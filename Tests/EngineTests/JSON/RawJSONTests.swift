@@ -34,23 +34,6 @@ import Testing
         }
     }
 
-    @Test("pairs of bytes are found wherever they stand")
-    func pairs() {
-        for count in 0..<40 {
-            let plain = [UInt8](repeating: 95, count: count)
-            plain.withUnsafeBytes { #expect(!RawJSON($0).has("_i", or: #"\u"#), "\(count)") }
-            for position in 0..<max(0, count - 1) {
-                for pair in ["_i", #"\u"#] {
-                    var text = plain
-                    text.replaceSubrange(position..<position + 2, with: pair.utf8)
-                    text.withUnsafeBytes {
-                        #expect(RawJSON($0).has("_i", or: #"\u"#), "\(pair) at \(position) of \(count)")
-                    }
-                }
-            }
-        }
-    }
-
     @Test("the end of a nest is found wherever brackets, quotes and escapes stand", arguments: 0..<40 as Range<UInt64>)
     func nests(seed: UInt64) {
         var random = Seeded(seed)
