@@ -15,8 +15,7 @@ extension JSONValue {
         switch kind {
         case .object:
             text.append("{")
-            for (index, member) in (members ?? []).enumerated() {
-                if index > 0 { text.append(",") }
+            text.append(list: JSONMembers(self) ?? JSONMembers()) { (member, text: inout ByteBuffer) in
                 text.append(json: member.name)
                 text.append(":")
                 if let replacement, let value = member.value.text, let other = replacement(member.name, value) {
@@ -27,15 +26,10 @@ extension JSONValue {
             }
             text.append("}")
         case .array:
-            text.append("[")
-            for (index, element) in (elements ?? JSONElements()).enumerated() {
-                if index > 0 { text.append(",") }
-                element.append(to: &text, replacing: replacement)
-            }
-            text.append("]")
+            text.append(array: elements ?? JSONElements()) { $0.append(to: &$1, replacing: replacement) }
         case .string: text.append(json: self.text ?? UnsafeRawBufferPointer(start: nil, count: 0))
         case .integer:
-            if let integer { text.append("\(integer)") } else { text.append("\(unsigned ?? 0)") }
+            if let integer { text.append(decimal: Int(integer)) } else { text.append("\(unsigned ?? 0)") }
         case .decimal: text.append("\(number ?? 0)")
         case .flag: text.append(flag ?? false ? "true" : "false")
         case .null: text.append("null")
