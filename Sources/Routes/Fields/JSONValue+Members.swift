@@ -9,35 +9,40 @@ extension JSONValue {
         return value
     }
 
-    func object(_ name: StaticString, _ param: String) throws(APIError) -> JSONValue? {
+    func object(_ name: StaticString, _ param: @autoclosure () -> String) throws(APIError) -> JSONValue? {
         guard let value = member(name) else { return nil }
-        guard value.kind == .object else { throw .type("\(param).\(name)", "an object") }
+        guard value.kind == .object else { throw .type("\(param()).\(name)", "an object") }
         return value
     }
 
-    func string(_ name: StaticString, _ param: String) throws(APIError) -> String? {
+    func string(_ name: StaticString, _ param: @autoclosure () -> String) throws(APIError) -> String? {
         guard let value = member(name) else { return nil }
-        guard let string = value.string else { throw .type("\(param).\(name)", "a string") }
+        guard let string = value.string else { throw .type("\(param()).\(name)", "a string") }
         return string
     }
 
-    func flag(_ name: StaticString, _ param: String) throws(APIError) -> Bool? {
+    func flag(_ name: StaticString, _ param: @autoclosure () -> String) throws(APIError) -> Bool? {
         guard let value = member(name) else { return nil }
-        guard let flag = value.flag else { throw .type("\(param).\(name)", "a boolean") }
+        guard let flag = value.flag else { throw .type("\(param()).\(name)", "a boolean") }
         return flag
     }
 
     /// Returns the name of a tool or schema. Throws unless it has 1 to `limitBytes` letters, digits, `_` and `-`.
-    func toolName(_ param: String, limitBytes: Int = 64) throws(APIError) -> String {
-        try toolNameText(param, limitBytes: limitBytes).text
+    func toolName(_ param: @autoclosure () -> String, limitBytes: Int = 64) throws(APIError) -> String {
+        try toolNameText(param(), limitBytes: limitBytes).text
     }
 
     /// Throws if the object's member `name` is not a valid tool name.
-    func checkToolName(_ param: String) throws(APIError) { _ = try toolNameText(param, limitBytes: 64) }
+    func checkToolName(_ param: @autoclosure () -> String) throws(APIError) {
+        _ = try toolNameText(param(), limitBytes: 64)
+    }
 
-    private func toolNameText(_ param: String, limitBytes: Int) throws(APIError) -> UnsafeRawBufferPointer {
-        guard kind == .object else { throw .type(param, "an object") }
-        let param = "\(param).name"
+    private func toolNameText(
+        _ object: @autoclosure () -> String,
+        limitBytes: Int
+    ) throws(APIError) -> UnsafeRawBufferPointer {
+        guard kind == .object else { throw .type(object(), "an object") }
+        var param: String { "\(object()).name" }
         guard let value = member("name") else { throw .missing(param) }
         guard let text = value.text else { throw .type(param, "a string") }
         guard text.count <= limitBytes else { throw .tooLong(param, text.count, limitBytes: limitBytes) }

@@ -16,15 +16,14 @@ extension ChatCall {
     ) throws(APIError) {
         var count = 0
         var marks: [ChatOptions.CacheBreakpoint] = []
-        var names: Set<[UInt8]> = []
+        var names = Set<String>(minimumCapacity: fields["tools"]?.count ?? 0)
         for value in try fields.array("tools") ?? JSONElements() {
-            let param = "tools[\(count)]"
             count += 1
             let tool: ChatOptions.Tool
             do throws(APIError) {
                 guard let read = try Self.tool(ofMessage: value, count - 1, &chatOptions) else { continue }
-                guard names.insert(Array(read.name.utf8)).inserted else {
-                    throw .value("\(param).name", "another tool has this name")
+                guard names.insert(read.name).inserted else {
+                    throw .value("tools[\(count - 1)].name", "another tool has this name")
                 }
                 tool = read
             } catch {
@@ -84,7 +83,7 @@ extension ChatCall {
         _ index: Int,
         _ chatOptions: inout ChatOptions
     ) throws(APIError) -> ChatOptions.Tool? {
-        let param = "tools[\(index)]"
+        var param: String { "tools[\(index)]" }
         guard value.kind == .object else { throw .type(param, "an object") }
         if let type = value.member("type") {
             guard let type = type.text else { throw .type("\(param).type", "a string") }
