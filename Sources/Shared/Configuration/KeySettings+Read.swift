@@ -27,15 +27,18 @@ extension KeySettings {
                 }
                 reader.warnIfShort(setting, given)
                 let quotas = reader.quotas(prefix, instance)
+                let models = reader.patterns(key(instance, "MODELS"))
+                let own = reader.groups(in: key(instance, "GROUP"), of: groups)
                 let known = KeySettings(
                     name: instance.asName,
                     tokens: tokens,
-                    models: reader.patterns(key(instance, "MODELS")),
+                    models: models,
                     quotas: quotas.all,
                     endpointQuotas: quotas.endpoints,
                     sessionQuotas: quotas.session,
                     userQuotas: quotas.user,
-                    groups: reader.groups(in: key(instance, "GROUP"), of: groups),
+                    groups: own,
+                    voice: own.first?.identity ?? .knownKey(named: instance),
                     patience: reader.patience(of: instance),
                     endsAt: reader.end(of: instance),
                     family: family?.value

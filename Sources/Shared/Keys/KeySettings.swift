@@ -18,6 +18,8 @@ package struct KeySettings: Sendable, Equatable {
     let userQuotas: [Quota]?
     /// The groups of callers to which the caller belongs.
     package let groups: [GroupSettings]
+    /// The identity of the callers that the operator did not set apart: of the first group, the family or the caller.
+    package let voice: Identity
     /// The longest time that a request of the caller waits for limits of vendors; nil if the general one applies.
     package let patience: Duration?
     /// The time from which the key is refused, in milliseconds since 1970: `.min` if it is switched off, nil if it has no
@@ -88,9 +90,6 @@ extension KeySettings {
     var instance: String { (family?.name ?? name).asInstance }
 
     package var identity: Identity { .knownKey(named: member.map { "\(instance).\($0)" } ?? instance) }
-
-    /// The identity of the callers that the operator did not set apart: of the first group, the family or the caller.
-    package var voice: Identity { groups.first?.identity ?? .knownKey(named: instance) }
 
     /// The setting that declares the caller.
     var declaring: SettingKey {
