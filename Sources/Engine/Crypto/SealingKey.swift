@@ -93,7 +93,7 @@ package func hkdf(_ secret: [UInt8], salt: [UInt8], info: [UInt8], count: Int) -
 package func hmac(key: [UInt8], _ bytes: [UInt8]) -> [UInt8] {
     var code = [UInt8](repeating: 0, count: Digest.byteCount)
     // An empty key still needs an address: without one, libcrypto uses the previous key.
-    let done = HMAC(EVP_sha256(), key.isEmpty ? [0] : key, Int32(key.count), bytes, bytes.count, &code, nil)
-    precondition(done != nil, "no HMAC")
+    let isDone = relay_hmac(key.isEmpty ? [0] : key, key.count, bytes, bytes.count, &code)
+    precondition(isDone, "no HMAC")
     return code
 }

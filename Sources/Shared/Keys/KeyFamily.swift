@@ -59,12 +59,7 @@ package struct KeyFamily: Sendable, Equatable {
     }
 
     private func mac(_ member: Substring, _ days: Substring, _ secret: [UInt8]) -> [UInt8] {
-        var text = signedBeginning
-        for part in [member, days] {
-            text += part.utf8
-            text.append(0)
-        }
-        return Array(hmac(key: secret, text).prefix(Self.macBytes))
+        Array(hmac(key: secret, signedBeginning + member.utf8 + [0] + days.utf8 + [0]).prefix(Self.macBytes))
     }
 
     /// Returns the name of the family to which a key belongs by its form; nil for a key of another form.

@@ -17,6 +17,29 @@ import Testing
         #expect(digits(Digest(of: text)) == hex)
     }
 
+    @Test("HMAC-SHA-256 of known texts (RFC 4231), whatever key the thread used before")
+    func knownCodes() {
+        let vectors: [([UInt8], String, String)] = [
+            (
+                [UInt8](repeating: 0x0B, count: 20), "Hi There",
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+            ),
+            (
+                Array("Jefe".utf8), "what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+            ),
+            (
+                [UInt8](repeating: 0xAA, count: 131), "Test Using Larger Than Block-Size Key - Hash Key First",
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+            ),
+            ([], "", "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"),
+        ]
+        for (key, text, hex) in vectors + vectors.reversed() {
+            let code = hmac(key: key, Array(text.utf8))
+            #expect(code.withUnsafeBytes { digits(Digest(bytes: $0)) } == hex)
+        }
+    }
+
     @Test("the quick digest is half of BLAKE2b's (RFC 7693, appendix A)")
     func quickDigest() {
         let digest = Array("abc".utf8).withUnsafeBytes { Digest(quicklyOf: $0) }
