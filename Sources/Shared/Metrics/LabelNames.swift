@@ -33,10 +33,17 @@ struct LastLabel {
     private var name = "other"
     private var number = LabelNames.other
 
-    mutating func number(_ name: String, in names: borrowing LabelNames) -> Int {
+    /// Returns the number of a name's value of the label.
+    ///
+    /// - Parameter value: returns the value for the name, which is not called if the name is the last one.
+    mutating func number(
+        _ name: String,
+        in names: borrowing LabelNames,
+        _ value: (String) -> String = { $0 }
+    ) -> Int {
         if name == self.name { return number }
         self.name = name
-        number = names.number(name)
+        number = names.number(value(name))
         return number
     }
 }

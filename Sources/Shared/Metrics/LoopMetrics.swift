@@ -127,8 +127,9 @@ package final class LoopMetrics: @unchecked Sendable {
     func number(ofProvider name: String) -> Int { providers.number(name, in: labels.providers) }
     /// Members of a family, such as `class.ann`, count under the family's name.
     private func number(ofCaller name: String) -> Int {
-        let name = name.utf8.contains(UInt8(ascii: ".")) ? String(name.prefix { $0 != "." }) : name
-        return callerNames.number(name, in: labels.callers)
+        callerNames.number(name, in: labels.callers) { name in
+            name.utf8.contains(UInt8(ascii: ".")) ? String(name.prefix { $0 != "." }) : name
+        }
     }
 
     package func count(_ ended: borrowing EndCounts) {
