@@ -47,6 +47,7 @@ package final class Request: Sendable {
     /// Returns all values of a header field, in their order. Use it only for fields that are rarely read.
     ///
     /// - Parameter name: the field's name in lower case.
+    @_disfavoredOverload
     package func lines(named name: String) -> [UnsafeRawBufferPointer] { lines { $0.equalsLowered(name) } }
 
     private func lines(where isWanted: (UnsafeRawBufferPointer) -> Bool) -> [UnsafeRawBufferPointer] {
