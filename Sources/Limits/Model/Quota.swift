@@ -82,7 +82,7 @@ package struct Quota: Sendable, Hashable {
     }
 
     /// The name of the window or period of one time unit, such as `day` or `calendar-day`.
-    package var timeUnitName: String { isCalendar && timeUnit == .day ? "calendar-day" : "\(timeUnit.name)" }
+    package var timeUnitName: StaticString { isCalendar && timeUnit == .day ? "calendar-day" : timeUnit.name }
 
     /// The quota as text with its unit: `60 requests per minute`, `5 concurrent`.
     package var textWithUnit: String {
