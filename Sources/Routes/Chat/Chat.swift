@@ -89,10 +89,12 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
             delivery?.begin(open, consume admission)
             return delivery
         case .whole(var response):
-            if response.usage?.isEstimated == true, surface.wire != .messages { response.includeUsage() }
-            exchange.record.usage = response.usage
+            // One copy, because each use of the property would be a copy.
+            let usage = response.usage
+            if usage?.isEstimated == true, surface.wire != .messages { response.includeUsage() }
+            exchange.record.usage = usage
             exchange.recordCost()
-            if !admission.billing.mayBeCut(response.usage ?? .nothing) { await cache?.keep(response, wanted) }
+            if !admission.billing.mayBeCut(usage ?? .nothing) { await cache?.keep(response, wanted) }
             try await formatter.write(response, wanted, exchange)
             return nil
         }

@@ -64,8 +64,9 @@ extension ChatFit {
     private func whole(_ chat: any PreparedChat, _ attempt: Attempt) async throws(UpstreamError) -> BegunChat {
         do throws(UpstreamError) {
             var response = try await chat.gathered()
-            count.learn(from: response.usage)
-            if response.usage?.isReported != true { response = try await count.counted(response, of: chat) }
+            let reported = response.usage
+            count.learn(from: reported)
+            if reported?.isReported != true { response = try await count.counted(response, of: chat) }
             let usage = response.usage ?? onlyPrompt(of: chat)
             if !chat.isBilled { attempt.recordResponse(usage, credits: response.credits) }
             response.usage = attempt.billing.withUnmet(usage)
