@@ -14,9 +14,10 @@ struct ExpiredBuckets {
     /// Remembers the units in the record's buckets that are older than bucket `oldest`. Call this function before the
     /// record drops these buckets.
     mutating func record(_ record: borrowing Record, until oldest: Int) {
-        guard oldest > record.oldest, record.total > 0 else { return }
+        guard oldest > record.oldest, !record.isEmpty else { return }
         let first = max(0, record.oldest)
-        for number in first..<max(first, min(oldest, record.newest + 1)) {
+        let last = record.future.last?.number ?? record.newest
+        for number in first..<max(first, min(oldest, last + 1)) {
             let units = record.count(in: number)
             if units > 0 { buckets.append((number, units)) }
         }

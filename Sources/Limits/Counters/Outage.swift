@@ -29,10 +29,10 @@ struct Outage {
 
     mutating func giveBack(_ units: Int, in bucket: Int) { own.giveBack(units, in: bucket) }
 
-    func remaining(of bound: Int, by rule: OutageRule) -> Int { max(0, rule.part(of: bound - copy.total) - own.total) }
+    func remaining(of bound: Int, by rule: OutageRule) -> Int { max(0, rule.part(of: bound - copy.peak) - own.total) }
 
     func hasRoom(for units: Int, of bound: Int, by rule: OutageRule) -> Bool {
-        units <= rule.part(of: bound - copy.total) - own.total
+        units <= rule.part(of: bound - copy.peak) - own.total
     }
 
     /// Returns the microseconds until this instance's share has room for the units; nil if they never fit.

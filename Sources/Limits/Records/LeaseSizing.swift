@@ -19,7 +19,8 @@ struct LeaseSizing {
         longPace.record(units, at: time)
     }
 
-    /// Returns a new lease; nil if the limit does not count requests, is used too rarely, or has too few units left.
+    /// Returns a new lease; nil if the limit does not count requests, is used too rarely, has too few units left, or
+    /// has turns of waiting requests.
     ///
     /// - Parameters:
     ///   - record: the record to write, which already contains the units of the admitted requests.
@@ -30,7 +31,7 @@ struct LeaseSizing {
         _ conditions: LeaseConditions,
         at time: Int
     ) -> Lease? {
-        guard limit.quota.unit == .requests else { return nil }
+        guard limit.quota.unit == .requests, record.future.isEmpty else { return nil }
         let bound = limit.quota.count
         let most = min((bound - record.total) / 4, bound / 10 - record.leased(at: time))
         let bucketEnd = limit.layout.end(of: position.number)

@@ -10,6 +10,9 @@ extension Record {
 
     package static let encodedBound = 4_096
     private static let format: UInt8 = 1
+    /// The format of a record with turns: a record, the number of its future buckets, and for each of them the distance
+    /// from the one before and its units.
+    private static let turnsFormat: UInt8 = 4
     /// The format of a record with an origin: the version and the length of the origin, the origin, and the record.
     private static let restoredFormat: UInt8 = 3
 
@@ -24,7 +27,7 @@ extension Record {
             Varint.write(copy.count, to: &bytes)
             bytes += copy
         }
-        bytes.append(Self.format)
+        bytes.append(future.isEmpty ? Self.format : Self.turnsFormat)
         Varint.write(newest, to: &bytes)
         Varint.write(birth, to: &bytes)
         Varint.write(lease.units, to: &bytes)
@@ -34,7 +37,30 @@ extension Record {
             Varint.write(count, to: &bytes)
         }
         Self.writeRun(rest, to: &bytes)
+        if !future.isEmpty { writeFuture(to: &bytes) }
         return bytes
+    }
+
+    private func writeFuture(to bytes: inout [UInt8]) {
+        Varint.write(future.count, to: &bytes)
+        var last = newest
+        for bucket in future {
+            Varint.write(bucket.number - last, to: &bytes)
+            Varint.write(bucket.units, to: &bytes)
+            last = bucket.number
+        }
+    }
+
+    private mutating func readFuture(_ reader: inout Varint.Reader) throws(ReadError) {
+        guard let count = reader.number(), count > 0, count <= reader.rest.count else { throw .counts }
+        var last = newest
+        for _ in 0..<count {
+            guard let distance = reader.number(), distance > 0, let units = reader.number(), units > 0,
+                units <= Self.countBound, distance <= newest + futureBound - last
+            else { throw .counts }
+            last += distance
+            future.append(FutureBucket(number: last, units: units))
+        }
     }
 
     private static func writeRun(_ length: Int, to bytes: inout [UInt8]) {
@@ -54,16 +80,17 @@ extension Record {
         if reader.rest.first == Self.restoredFormat {
             _ = reader.byte()
             guard let version = reader.word(), let length = reader.number(), length <= reader.rest.count,
-                bytes.count > length, reader.rest.first == Self.format
+                bytes.count > length, reader.rest.first != Self.restoredFormat
             else { throw .format }
             let copy = try Record(Array(reader.rest.prefix(length)), layout)
             let rest = Array(reader.rest.dropFirst(length))
-            guard rest.first == Self.format else { throw .format }
+            guard rest.first != Self.restoredFormat else { throw .format }
             self = try Record(rest, layout)
             origin = RecordOrigin(copy, version: version)
             return
         }
-        guard reader.byte() == Self.format else { throw .format }
+        let format = reader.byte()
+        guard format == Self.format || format == Self.turnsFormat else { throw .format }
         guard let newest = reader.number(), let birth = reader.word() else { throw .number }
         self.init(layout, newest: newest, birth: birth)
         guard let leased = reader.number(), leased <= Self.countBound else { throw .lease }
@@ -85,6 +112,8 @@ extension Record {
             change(bucket, to: count)
             bucket -= 1
         }
-        guard bucket == oldest - 1, reader.rest.isEmpty else { throw .counts }
+        guard bucket == oldest - 1 else { throw .counts }
+        if format == Self.turnsFormat { try readFuture(&reader) }
+        guard reader.rest.isEmpty else { throw .counts }
     }
 }

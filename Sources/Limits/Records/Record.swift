@@ -14,6 +14,8 @@ package struct Record: Sendable, Equatable {
     package internal(set) var origin: RecordOrigin?
     /// The counts of the buckets. Bucket `k` is at index `k` modulo the number of kept buckets.
     private var counts: [Int]
+    /// The units in buckets after the newest one, for requests that wait for their turn, in the order of the buckets.
+    var future: [FutureBucket] = []
 
     package struct Lease: Sendable, Equatable {
         package var units = 0
@@ -38,7 +40,8 @@ package struct Record: Sendable, Equatable {
     package var oldest: Int { newest - layout.kept + 1 }
 
     package func count(in bucket: Int) -> Int {
-        bucket < oldest || bucket > newest || bucket < 0 ? 0 : counts[bucket % counts.count]
+        if bucket > newest { return futureCount(in: bucket) }
+        return bucket < oldest || bucket < 0 ? 0 : counts[bucket % counts.count]
     }
 
     /// Calls `body` for each bucket that has units, from the newest to the oldest.
@@ -87,6 +90,7 @@ package struct Record: Sendable, Equatable {
             }
         }
         newest = bucket
+        if !future.isEmpty { countFuture() }
         if let origin, origin.record.newest < oldest { self.origin = nil }
     }
 
@@ -129,6 +133,7 @@ package struct Record: Sendable, Equatable {
         guard newest > present else { return }
         var moved = Record(layout, newest: present, birth: birth)
         for age in 0..<min(layout.kept, present + 1) { moved.change(present - age, to: count(in: newest - age)) }
+        for bucket in future { moved.change(bucket.number - newest + present, to: bucket.units) }
         self = moved
     }
 
@@ -150,9 +155,10 @@ package struct Record: Sendable, Equatable {
     }
 
     mutating func change(_ bucket: Int, to count: Int) {
-        guard bucket >= oldest, bucket <= newest, bucket >= 0 else { return }
-        let position = bucket % counts.count
+        guard bucket >= oldest, bucket >= 0 else { return }
         let bounded = min(max(0, count), Self.countBound)
+        if bucket > newest { return changeFuture(bucket, to: bounded) }
+        let position = bucket % counts.count
         total += bounded - counts[position]
         counts[position] = bounded
     }
@@ -163,6 +169,9 @@ package struct Record: Sendable, Equatable {
         roll(toBucket: other.newest)
         for bucket in max(0, oldest)...newest where other.count(in: bucket) > count(in: bucket) {
             change(bucket, to: other.count(in: bucket))
+        }
+        for bucket in other.future where bucket.units > count(in: bucket.number) {
+            change(bucket.number, to: bucket.units)
         }
         joinLease(other)
     }
@@ -178,6 +187,7 @@ package struct Record: Sendable, Equatable {
     ///
     /// - Parameter version: the number of the version of the copy; 0 if it is a mixture of records.
     /// - Returns: whether this record has changed. It does not if it has a newer copy.
+    @discardableResult
     mutating func restore(_ copy: Record, version: UInt64) -> Bool {
         let before = origin
         let isSame = before?.record.birth == copy.birth
@@ -189,7 +199,8 @@ package struct Record: Sendable, Equatable {
         }
         if let before, before.version >= version { return false }
         roll(toBucket: copy.newest)
-        for bucket in max(0, oldest)...newest {
+        let ahead = copy.future + (before?.record.future ?? [])
+        for bucket in Set(ahead.map(\.number)).filter({ $0 > newest }).union(max(0, oldest)...newest) {
             change(bucket, to: count(in: bucket) + copy.count(in: bucket) - (before?.record.count(in: bucket) ?? 0))
         }
         joinLease(copy)
@@ -203,13 +214,20 @@ package struct Record: Sendable, Equatable {
         for bucket in max(0, oldest)...newest where other.count(in: bucket) > 0 {
             change(bucket, to: count(in: bucket) + other.count(in: bucket))
         }
+        for bucket in other.future where bucket.number > newest {
+            change(bucket.number, to: count(in: bucket.number) + bucket.units)
+        }
     }
 
     // MARK: Queries
 
-    package func hasRoom(for units: Int, of bound: Int) -> Bool { units <= bound - total }
+    /// Returns whether the units fit into the newest bucket and delay no turn.
+    package func hasRoom(for units: Int, of bound: Int) -> Bool { units <= bound - peak }
 
-    package func remaining(of bound: Int) -> Int { max(0, bound - total) }
+    package func remaining(of bound: Int) -> Int { max(0, bound - peak) }
+
+    /// Whether no bucket has units.
+    var isEmpty: Bool { total == 0 && future.isEmpty }
 
     /// Returns the units of leases that are open at `time`.
     package func leased(at time: Int) -> Int { time < leaseEnd ? lease.units : 0 }
@@ -219,21 +237,14 @@ package struct Record: Sendable, Equatable {
 
     /// Returns the microseconds until these units fit if no other units are counted meanwhile; nil if they never fit.
     package func retryAfter(_ units: Int, of bound: Int, at time: Int) -> Int? {
-        guard units <= bound else { return nil }
-        var excess = units - (bound - total)
-        var bucket = max(0, oldest)
-        while excess > 0, bucket <= newest {
-            excess -= count(in: bucket)
-            if excess <= 0 { return max(0, layout.start(of: bucket + layout.kept) - time) }
-            bucket += 1
-        }
-        return 0
+        guard let bucket = turn(units, of: bound) else { return nil }
+        return bucket == newest ? 0 : max(0, layout.start(of: bucket) - time)
     }
 
     /// Returns the microseconds until none of the units in the record count any more.
     package func reset(at time: Int) -> Int {
-        guard total > 0 else { return 0 }
-        var bucket = newest
+        if isEmpty { return 0 }
+        var bucket = future.last?.number ?? newest
         while count(in: bucket) == 0 { bucket -= 1 }
         return max(0, layout.start(of: bucket + layout.kept) - time)
     }

@@ -18,6 +18,7 @@ struct SavedCounters {
         for counter in file.counters {
             let layout = BucketLayout(windowSeconds: counter.windowSeconds)
             guard var record = try? Record(counter.record, layout) else { throw .content }
+            record.future = []  // The requests that waited for these turns ended with their process.
             record.moveOn(byMicroseconds: file.behindMicroseconds)
             if record.newest > layout.bucket(at: time) {
                 record.moveBack(to: time)

@@ -15,6 +15,9 @@ enum Varint {
         bytes.append(UInt8(number & 127))
     }
 
+    /// Returns the number of bytes that `write` appends for a number.
+    static func length(_ number: Int) -> Int { max(1, (Int.bitWidth - number.leadingZeroBitCount + 6) / 7) }
+
     /// Appends a word as eight bytes, the highest byte first.
     static func write(_ word: UInt64, to bytes: inout [UInt8]) {
         for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: word >> shift)) }
