@@ -205,7 +205,8 @@ final class Assembly {
                 slotSeconds: settings.slotSeconds,
                 bytes: bytes,
                 secret: settings.storeSecret.map { StoreSecret($0) },
-                readsFormerKeys: true
+                readsFormerKeys: true,
+                maxWaiting: settings.maxWaiting
             ),
             on: loops,
             onEvent: { event in
@@ -236,6 +237,8 @@ final class Assembly {
     }
 
     private static let endingMilliseconds = 1_000
+    /// The time in which requests that waited for their turn get their refusal, in milliseconds.
+    private static let refusingMilliseconds = 100
     /// The time after the last requests in which the stores must end, in milliseconds: less than the watchdog's.
     private static let storesMilliseconds = Int(ShutdownWatchdog.graceSeconds * 1_000) - 500
 
@@ -265,6 +268,8 @@ final class Assembly {
             }
             waited += 0.01
         }
+        limiter.endWaits()
+        for _ in 0..<Self.refusingMilliseconds where remaining.count.load(ordering: .acquiring) > 0 { usleep(1_000) }
         for one in served { one.loop.call { for server in one.servers { server.closeAll() } } }
         // A request that was cut also ends properly: its usage is charged and logged, and its slots are released.
         for _ in 0..<Self.endingMilliseconds where remaining.count.load(ordering: .acquiring) > 0 { usleep(1_000) }

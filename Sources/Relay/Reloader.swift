@@ -176,7 +176,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         parts.lasting.log.use(next.logLevel)
         parts.lasting.usage.use(next.usageFile)
         parts.lasting.usage.keep(inMemory: next.admin?.records, DayZone(named: next.timeZone))
-        parts.lasting.limiter.use(next.limits.storeDown, instances: next.limits.instances)
+        let limits = next.limits
+        parts.lasting.limiter.use(limits.storeDown, instances: limits.instances, maxWaiting: limits.maxWaiting)
         seconds.store(next.shutdownMilliseconds, ordering: .relaxed)
         self.makers = makers
         start(next, known)

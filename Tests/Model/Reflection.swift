@@ -92,6 +92,9 @@ struct Reflection {
                 words.put(4)
                 put(position)
             case .local: words.put(5)
+            case .turn(let position):
+                words.put(6)
+                put(position)
             }
             put(part.account)
         }
@@ -133,6 +136,10 @@ struct Reflection {
         if let origin = record.origin {
             words.put(origin.version, .order)
             put(origin.record)
+        }
+        for bucket in record.future {
+            words.put(bucket.number)
+            words.put(bucket.units)
         }
         if record.total == 0 { return }
         for bucket in newest - record.layout.kept + 1...newest { words.put(record.count(in: bucket)) }

@@ -26,6 +26,8 @@ final class Caller {
     /// The time between an admitted request and the next one, in microseconds.
     private let think: ClosedRange<Int>
     private var dice: Seeded
+    /// The time that each request waits for its turn, in microseconds; 0 if none does.
+    private let patience: Int
     private var round = 0
     private var isModest: Bool { if case .planned = manner { true } else { false } }
 
@@ -45,6 +47,9 @@ final class Caller {
         self.units = units
         self.think = think
         self.dice = dice
+        var other = dice
+        let longest = simulation.scenario.longestPatience
+        patience = longest == 0 || other.below(4) == 0 ? 0 : 1 + other.below(longest)
     }
 
     func start(at time: Int) {
@@ -111,8 +116,11 @@ final class Caller {
             instance.number,
             Array(zip(subjects, units)).map { (subject: $0.0, units: $0.1) },
             isModest: isModest,
-            wishesMore: !isModest && round.isMultiple(of: 2)
+            wishesMore: !isModest && round.isMultiple(of: 2),
+            patience: patience
         )
+        let mayLeave = patience > 0 && !isModest && !subjects.contains(where: \.isExclusive)
+        if mayLeave, dice.below(5) == 0 { instance.at(now + dice.below(patience)) { instance.leave(ask) } }
         instance.at(now) {
             instance.ask(ask) { decision in
                 if decision.isAdmitted { self.useLater(ask, decision, instance) }

@@ -232,7 +232,8 @@ extension Judge {
             if isWritten, layout.bucket(at: admission.settledAt - behind) >= oldest { least += excess }
             if layout.bucket(at: admission.settledAt + ahead) >= oldest { most += excess }
         }
-        let held = record?.total ?? 0
+        // The units of the last turns are in future buckets if nobody has written the record since.
+        let held = (record?.total ?? 0) + (record?.future.reduce(0) { $0 + $1.units } ?? 0)
         if held < least, !hasDeaths || !hasFailures {
             breach("L4", "\(subject.storeKey): the record holds \(held) units of \(least) admitted")
         }

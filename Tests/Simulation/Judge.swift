@@ -10,6 +10,10 @@ final class Judge {
         let isModest: Bool
         /// Whether the request reserves more than it needs, as far as units are free.
         let wishesMore: Bool
+        /// The longest time that the request waits for its turn, in microseconds; 0 if it does not wait.
+        let patience: Int
+        /// Whether the client left before the decision.
+        var hasLeft = false
         fileprivate(set) var time = 0
         fileprivate(set) var isDecided = false
         fileprivate var mustBeAdmitted = false
@@ -21,8 +25,10 @@ final class Judge {
             _ instance: Int,
             _ parts: [(subject: Subject, units: Int)],
             isModest: Bool = false,
-            wishesMore: Bool = false
+            wishesMore: Bool = false,
+            patience: Int = 0
         ) {
+            self.patience = patience
             self.wishesMore = wishesMore
             self.instance = instance
             self.parts = parts
@@ -91,6 +97,8 @@ final class Judge {
     private(set) var breaches: [Breach] = []
     private(set) var decisions = 0
     private(set) var admitted = 0
+    /// The number of requests that were admitted after they had waited for their turn.
+    private(set) var waited = 0
     var trace: ((String) -> Void)?
 
     init(_ scenario: Scenario) {
@@ -138,6 +146,15 @@ final class Judge {
     }
 
     func decided(_ ask: Ask, _ decision: Decision, at time: Int, isAtOnce: Bool = false, wakesLanes: Bool = false) {
+        if ask.hasLeft {
+            if decision.isAdmitted { breach("L4", "a request is admitted though its client has left") }
+            for _ in ask.parts { ask.positions.append(0) }
+            return
+        }
+        if scenario.isCalm, ask.patience > 0, time > ask.time + ask.patience + 1_500_000 {
+            breach("L2", "a request waited for \(time - ask.time) us, but wanted to wait for \(ask.patience)")
+        }
+        if ask.patience > 0, decision.isAdmitted, time > ask.time + 4 * scenario.timeoutMicroseconds { waited += 1 }
         let wall = members[ask.instance].clock.wall(at: time)
         trace?(
             "\(time) instance \(ask.instance) decided \(text(ask)) "

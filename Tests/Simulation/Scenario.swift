@@ -112,6 +112,8 @@ struct Scenario {
     /// The clock readings in a thousand that are used only after the process was stopped for one of `stalls`.
     var staleReadings = 0
     var stalls: [Int] = []
+    /// The longest time that callers wait for their turn, in microseconds; 0 if none waits.
+    var longestPatience = 0
     /// The memory that instances may use for accounts.
     var accountBytes = 64 * 1_048_576
 
@@ -204,6 +206,11 @@ extension Scenario {
         if kind == .starved {
             staleReadings = dice.pick([0, 2, 10])
             stalls = [1_000, 30_000, 300_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000]
+        }
+        if seed / Kind.allCases.count % 2 == 1 {
+            var dice = Seeded(UInt64(seed))
+            let window = min(longest, 600) * 1_000_000
+            longestPatience = dice.pick([window / 60, window / 2, window + window / 30, 2 * window])
         }
         offsets = Self.offsets(kind, instances, &dice)
         startDelays = Self.startDelays(kind, instances, longest, &dice)

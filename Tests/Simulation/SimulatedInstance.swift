@@ -49,6 +49,8 @@ final class SimulatedInstance {
     /// Whether the process accepts requests: the store's clock was read, or its response did not come in time.
     private var isOpen = false
     private var early: [() -> Void] = []
+    /// The requests that may wait for their turn, until they are decided.
+    private var patient: [(ask: Judge.Ask, request: Pending)] = []
     private var lastConnection: UInt64 = 0
     /// The number of all limits in this instance's settings; nil if each limit has its own.
     var count: Int?
@@ -154,6 +156,7 @@ final class SimulatedInstance {
     }
 
     private func plantBeforeReading(_ reading: ClockReading) {
+        plantTurns(reading)
         if plant == .roundedUp { ledger.rank = nil }
         if plant == .partTooLarge {
             ledger.shares.cap = nil
@@ -197,7 +200,8 @@ final class SimulatedInstance {
         }
         judge.asks(ask, at: readAt, wall: clock.wall(at: readAt))
         asked += 1
-        let response = ledger.ask(charges, from: asked % ledger.options.loops, at: reading) {
+        let patience = ask.patience > 0 ? LimitPatience(microseconds: ask.patience, caller: charges[0].identity) : nil
+        let response = ledger.ask(charges, patience, from: asked % ledger.options.loops, at: reading) {
             Waiter { decision in
                 self.judge.decided(ask, decision, at: self.readAt)
                 then(decision)
@@ -209,9 +213,29 @@ final class SimulatedInstance {
             drain()
             then(decision)
         case .waits(let request):
+            if patience != nil { patient.append((ask, request)) }
             drain()
             expireLater(request, at: request.due)
         }
+    }
+
+    /// The client of a request leaves.
+    func leave(_ ask: Judge.Ask) {
+        patient.removeAll { $0.request.decision != nil }
+        guard let request = patient.first(where: { $0.ask === ask })?.request else { return }
+        read { now in
+            if request.decision != nil { return }
+            ask.hasLeft = true
+            self.ledger.leave(request, at: now)
+            self.drain()
+        }
+    }
+
+    private func plantTurns(_ reading: ClockReading) {
+        guard plant == .turnEarly else { return }
+        patient.removeAll { $0.request.decision != nil }
+        let now = ledger.read(reading)
+        for (_, request) in patient where request.wait?.isAsleep == true { request.wait?.turnAt = now.wall }
     }
 
     /// Returns the limit of a subject as this instance's settings have it.

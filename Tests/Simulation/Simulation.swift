@@ -109,6 +109,7 @@ package final class Simulation {
             kind: scenario.kind.rawValue,
             decisions: judge.decisions,
             admitted: judge.admitted,
+            waited: judge.waited,
             calls: network.calls,
             utilisation: judge.utilisation,
             excess: judge.excess,
@@ -122,6 +123,7 @@ package final class Simulation {
         timeline.end = time + scenario.longestHoldMicroseconds + scenario.quietMicroseconds
         // Losses are noticed by then.
         if !scenario.isCalm { timeline.end += 2 * scenario.timeoutMicroseconds }
+        timeline.end += scenario.longestPatience
     }
 
     private func happens(_ what: Scenario.Incident.What) {

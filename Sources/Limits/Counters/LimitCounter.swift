@@ -36,6 +36,18 @@ protocol LimitCounter: AnyObject {
     /// their bucket ended a short time ago, moves the units to the current bucket.
     func use(_ units: Int, in position: BucketIndex, at time: Int) -> BucketIndex?
 
+    // MARK: Turns
+
+    /// Returns the earliest time of `span` at which the limit has room for the units and no turn is delayed; nil if
+    /// there is none, or if requests never wait for the limit.
+    func turn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> Int?
+    /// Counts the units in the bucket of their turn: in the draft of a write, or in this process. Returns the bucket; nil
+    /// if there is none in `span`.
+    func takeTurn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> BucketIndex?
+    /// Returns whether units that were counted for a turn can be used now, because the record counts them and is not
+    /// above the limit.
+    func keepsTurn(_ units: Int, in position: BucketIndex, at time: Int) -> Bool
+
     // MARK: Outages
 
     /// Records that an outage of the store has begun.

@@ -138,6 +138,13 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         time < position.number ? position : nil
     }
 
+    // No time is known at which a slot becomes free.
+    func turn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> Int? { nil }
+
+    func takeTurn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> BucketIndex? { nil }
+
+    func keepsTurn(_ units: Int, in position: BucketIndex, at time: Int) -> Bool { false }
+
     func countUnknown(at time: Int) -> Int { 0 }
 
     func beginOutage(_ epoch: Int, at time: Int) {}

@@ -77,14 +77,14 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     /// Adds the counts of another record of this limit, which an earlier version of the relay wrote.
     func join(_ former: Record) {
-        guard former.total > 0 else { return }
+        guard !former.isEmpty else { return }
         if unmerged == nil { unmerged = former } else { unmerged?.join(former) }
         unmergedVersion = 0
         record.join(former)
     }
 
     /// Whether the counter knows a record that the store should have.
-    var isCopy: Bool { (isKnown && (record.total > 0 || isReset)) || hasUnmerged }
+    var isCopy: Bool { (isKnown && (!record.isEmpty || isReset)) || hasUnmerged }
 
     /// The random id of the record that the store has or had; nil if this instance has seen none.
     var birth: UInt64? { isKnown ? record.birth : nil }
@@ -217,6 +217,45 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         )
     }
 
+    // MARK: Turns
+
+    func turn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> Int? {
+        turn(units, of: view(at: time), in: span, at: time).map { max(span.lowerBound, limit.layout.start(of: $0)) }
+    }
+
+    private func turn(_ units: Int, of record: Record, in span: ClosedRange<Int>, at time: Int) -> Int? {
+        if limit.quota.isCalendar { return nil }
+        let layout = limit.layout
+        let (first, last) = (layout.bucket(at: span.lowerBound), layout.bucket(at: span.upperBound))
+        var turn = record.turn(units, of: bound, from: first, by: last)
+        if lateness > 0, turn != record.newest || !record.hasRoom(for: units, of: room(at: time)) {
+            // Buckets count for a while after the record has dropped them.
+            let spare = lateness * layout.perWindow / layout.windowMicroseconds + 1
+            guard let free = record.turn(units, of: bound, from: first - spare) else { return nil }
+            turn = record.turn(units, of: bound, from: max(first, free + spare), by: last)
+        }
+        return turn.flatMap { record.canCount(in: $0) ? $0 : nil }
+    }
+
+    func takeTurn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> BucketIndex? {
+        if draft == nil { roll(to: time) }
+        var next = draft?.record ?? record
+        guard let bucket = turn(units, of: next, in: span, at: time) else { return nil }
+        next.change(bucket, to: next.count(in: bucket) + units)
+        if draft == nil {
+            record = next
+        } else {
+            draft?.record = next
+            draft?.isChanged = true
+        }
+        return BucketIndex(number: bucket, birth: next.birth)
+    }
+
+    func keepsTurn(_ units: Int, in position: BucketIndex, at time: Int) -> Bool {
+        let view = view(at: time)
+        return isCounted(position) && view.count(in: position.number) >= units && view.total <= room(at: time)
+    }
+
     // MARK: Leases
 
     func spend(_ units: Int, at time: Int) -> BucketIndex? {
@@ -337,7 +376,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         outage?.hasSeenStore = true
         guard hasUnmerged else { return }
         unmerged?.roll(to: time)
-        guard let lost = unmerged, lost.total > 0 || isReset, record.restore(lost, version: unmergedVersion) else {
+        guard let lost = unmerged, !lost.isEmpty || isReset, record.restore(lost, version: unmergedVersion) else {
             unmerged = nil
             return
         }
@@ -493,7 +532,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     func storeLost() { endLease() }
 
     func isSpent(at time: Int) -> Bool {
-        owed == nil && returns.isEmpty && limit.layout.start(of: record.newest + limit.layout.kept) <= time
+        let last = record.future.last?.number ?? record.newest
+        return owed == nil && returns.isEmpty && limit.layout.start(of: last + limit.layout.kept) <= time
     }
 
     var isPinned: Bool { draft != nil || (lease?.left ?? 0) > 0 }

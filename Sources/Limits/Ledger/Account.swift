@@ -41,6 +41,8 @@ final class Account: @unchecked Sendable {
     var reportedPercent = 0
     /// The undecided requests that wait to be counted in this limit, in order of arrival.
     var waiting: [RequestPart] = []
+    /// The requests that sleep until their turn and count in this limit first, in the order of their turns.
+    var sleepers: [Pending] = []
     var fresh = WriteBase.nothing
     /// The version of the record after this instance's last read or write; nil if the version is unknown.
     var known: StoredValue.Version?
@@ -98,6 +100,9 @@ final class Account: @unchecked Sendable {
     /// The number of requests that wait to be counted in this limit.
     var waitingParts: Int { waiting.count + (writing?.takers.count ?? 0) }
 
+    /// Whether the limit counts running requests.
+    var isOfSlots: Bool { limit.quota.unit == .concurrent }
+
     var bytes: Int { 500 + 8 * limit.layout.kept }
 
     /// Whether the account's record must be read from the store.
@@ -109,7 +114,7 @@ final class Account: @unchecked Sendable {
     func hasWork(at time: Int) -> Bool { counter.needsWrite(at: time) || waiting.contains { $0.isUnread || $0.isNext } }
 
     /// Whether the account can be dropped from memory.
-    var isIdle: Bool { state == .idle && waiting.isEmpty && !counter.isPinned }
+    var isIdle: Bool { state == .idle && waiting.isEmpty && sleepers.isEmpty && !counter.isPinned }
 }
 
 /// One limit of a request that waits for the store: the request, and the limit's index in `request.parts`.
@@ -118,11 +123,13 @@ struct RequestPart {
     let index: Int
     /// The units that the planned write counts for the request; 0 without such a write.
     var units = 0
+    /// The bucket of a turn that the planned write counts for the request; nil if it admits the request.
+    var turn: BucketIndex?
     /// The bucket that counted the request but ended too early; nil if there is none. The planned write removes the
     /// request's units from this bucket.
     var from: BucketIndex?
 
-    var isUnread: Bool { request.decision == nil && request.parts[index].state == .unread }
+    var isUnread: Bool { request.decision == nil && request.parts[index].state.isUnread }
 
     /// Whether this is the limit that must count the request next.
     var isNext: Bool { request.decision == nil && request.unread == 0 && request.firstOpen == index }
@@ -133,7 +140,7 @@ final class WritePlan: Sendable {
     let account: Account
     let expirySeconds: Int
     let record: StoredRecord
-    /// The bucket to which the write adds the units of the admitted requests.
+    /// The bucket to which the write adds the units of the admitted requests, but not those of turns.
     let position: BucketIndex
     let fresh: Account.WriteBase
     /// The requests whose units this write counts.

@@ -40,6 +40,8 @@ package struct Decision: Sendable {
     package private(set) var tokens: LimitStanding?
     /// The state of the budget with the smallest part left; nil if no budget covers the request.
     package private(set) var budget: LimitStanding?
+    /// The time for which the admitted request has waited for its turn, in microseconds.
+    package internal(set) var waitedMicroseconds = 0
     /// The reserved units that the request holds until it ends.
     package internal(set) var held: [ReservedUnits] = []
 

@@ -95,8 +95,13 @@ extension Ledger {
     /// The time after which a request is tried again if running requests hold the units that it needs.
     private static let heldMicroseconds = 1_000_000
 
-    /// Refuses a request and refunds the units that were counted for it.
-    mutating func refused(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
+    /// Refuses a request and refunds the units that were counted for it. The refusal of a request with patience
+    /// says when it can have a turn.
+    mutating func refused(
+        _ parts: [Pending.Share],
+        _ now: ClockReading,
+        patience: LimitPatience? = nil
+    ) -> Decision {
         var worst: Decision.Refusal?
         for part in parts {
             if case .claimed = part.state { continue }
@@ -117,6 +122,9 @@ extension Ledger {
                 && remaining + account.heldUnits >= part.minimum
             if !isHeld, wait != nil, !isLocal { report(budget: account, isUsedUp: true, now) }
             if isHeld { wait = wait.map { min($0, Self.heldMicroseconds) } }
+            if let patience, account.limit.canBeWaitedFor {
+                wait = wait.map { min($0, max(1_000, $0 - patience.microseconds)) }
+            }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (wait ?? .max) }) ?? true {
                 worst = Decision.Refusal(
                     limit: account.limit,

@@ -53,6 +53,7 @@ extension Ledger {
             return nil
         }
         while let account = lanes[lane].due.next(by: now.steady) {
+            wakeSleepers(account, now)
             if account.waiting.isEmpty { scheduleWrite(account, now) } else { enqueue(account) }
             let isForOther = account.state == .idle && schedule(account, now) && account.lane != lane
             if isForOther { outbox.lanes.append(account.lane) }
@@ -290,11 +291,12 @@ extension Ledger {
         schedule(account, now)
     }
 
-    /// Queues the account for the time of its next delayed write, unless it is queued for an earlier time. Returns
+    /// Queues the account for the time of its next delayed write or turn, unless it is queued for an earlier time. Returns
     /// whether it was queued; if so, its lane must be woken.
     @discardableResult
     mutating func schedule(_ account: Account, _ now: ClockReading) -> Bool {
-        guard let wall = account.counter.dueTime() else { return false }
+        let turn = account.sleepers.first?.wait?.turnAt
+        guard let wall = [account.counter.dueTime(), turn].compactMap(\.self).min() else { return false }
         let time = now.steady + max(0, wall - now.wall)
         if let due = account.due, due <= time { return false }
         lanes[account.lane].due.put(account, at: time)

@@ -51,7 +51,9 @@ extension Ledger {
             now.steady - fullAt < min(account.limit.layout.windowMicroseconds, Self.fullMicroseconds)
         else { return }
         for part in account.waiting where part.request.decision == nil {
-            guard now.steady - part.request.begun > options.timeoutMicroseconds / 2 else { continue }
+            guard now.steady - part.request.begun > options.timeoutMicroseconds / 2, part.request.wait == nil else {
+                continue
+            }
             metrics.expired += 1
             decide(part.request, refusedForNow(part.request.parts, now))
         }

@@ -18,6 +18,7 @@ extension Ledger {
         var units = 0
         for part in account.waiting where part.request.decision == nil {
             let more = part.request.parts[part.index].minimum
+            if case .turn = part.request.parts[part.index].state { return false }
             if more == 0 { return false }  // a request that only looks, so nothing is written
             units += more
         }
@@ -73,9 +74,10 @@ extension Ledger {
     /// Marks the limit of this account as read in the requests that wait for its record. Begins to count requests whose
     /// records have all been read.
     private mutating func saw(_ account: Account, _ now: ClockReading) {
-        for part in account.waiting where part.request.decision == nil {
-            guard part.request.parts[part.index].state == .unread else { continue }
-            part.request.parts[part.index].state = .seen
+        let unread = account.waiting.filter(\.isUnread)
+        for part in unread { saw(part, now) }
+        account.waiting.removeAll { $0.request.parts[$0.index].isTaken }
+        for part in unread {
             part.request.unread -= 1
             if part.request.unread == 0 { begin(part.request, now) }
         }
@@ -104,7 +106,8 @@ extension Ledger {
             }
             part.request.parts[part.index].state = .writing
             part.units = share.units(ofFree: account.counter.freeInDraft(by: rule, at: now.wall))
-            if account.counter.admit(part.units, by: rule, at: now.wall) {
+            let isNow = part.request.wait?.turnAt == nil
+            if isNow && account.counter.admit(part.units, by: rule, at: now.wall) || takeTurn(&part, rule, now) {
                 takers.append(part)
             } else {
                 refused.append(part)
@@ -203,7 +206,7 @@ extension Ledger {
         guard !clock.isUnsure, ruleNow(account, now) == nil else { return }
         var spent: [Pending] = []
         account.waiting.removeAll { part in
-            guard part.isUnread,
+            guard part.request.decision == nil, part.request.parts[part.index].state == .unread,
                 let position = account.counter.spend(part.request.parts[part.index].units, at: now.wall)
             else { return false }
             if position.birth == nil { metrics.late += 1 }
@@ -234,10 +237,16 @@ extension Ledger {
     /// decided.
     private mutating func count(_ part: RequestPart, in position: BucketIndex, _ now: ClockReading) {
         guard part.request.decision == nil else {  // decided without the store meanwhile
-            return giveBack(part.units, position, account: part.request.parts[part.index].account, now: now)
+            return giveBack(
+                part.units,
+                part.turn ?? position,
+                account: part.request.parts[part.index].account,
+                now: now
+            )
         }
         part.request.parts[part.index].units = part.units
-        part.request.parts[part.index].state = .claimed(position)
+        part.request.parts[part.index].state = .claimed(part.turn ?? position)
+        if let turn = part.turn { took(turn, part, now) }
         advance(part.request, now)
     }
 
@@ -247,6 +256,13 @@ extension Ledger {
         switch share.state {
         case .local: return
         case .unread: part.request.unread -= 1
+        case .turn(let position) where share.account.counter.keepsTurn(share.units, in: position, at: now.wall):
+            part.request.unread -= 1
+            part.request.parts[part.index].state = .claimed(position)
+            return
+        case .turn(let position):
+            part.request.unread -= 1
+            giveBack(share.units, position, account: share.account, now: now)
         case .late(let position), .claimed(let position):
             giveBack(share.units, position, account: share.account, now: now)
         case .seen, .writing: break

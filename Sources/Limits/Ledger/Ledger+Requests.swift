@@ -13,15 +13,19 @@ extension Ledger {
 
     /// Decides about a request, or returns the request as waiting for the store.
     ///
-    /// - Parameter loop: the index of the request's event loop.
+    /// - Parameters:
+    ///   - patience: how long the request may wait for its turn; nil to decide at once.
+    ///   - loop: the index of the request's event loop.
     mutating func ask(
         _ charges: [LimitCharge],
+        _ patience: LimitPatience? = nil,
         from loop: Int = 0,
         at now: ClockReading,
         _ waiter: () -> any DecisionWaiter
     ) -> AskResult {
         let now = read(now)
-        guard isShared else { return .decided(decideInMemory(charges, now)) }
+        let patience = patience.flatMap { turns.hasRoom(for: $0.caller, options.maxWaiting) ? $0 : nil }
+        guard isShared else { return askInMemory(charges, patience, now, waiter) }
         var parts = charges.map { share(of: $0, now) }
         for (charge, part) in zip(charges, parts) where part.state == .unread {
             guard let former = part.account.former, !isUnderRule(former, now) else { continue }
@@ -32,14 +36,16 @@ extension Ledger {
         let isKnownFull = parts.contains { part in
             part.minimum > part.account.limit.quota.count
                 || (part.state == .unread && part.account.refusedUntil > now.steady
-                    && !part.account.counter.hasRoom(for: part.minimum, at: now.wall))
+                    && !part.account.counter.hasRoom(for: part.minimum, at: now.wall)
+                    && !knowsTurn(part, patience, now))
         }
-        if isKnownFull { return .decided(refused(parts, now)) }
+        if isKnownFull { return .decided(refused(parts, now, patience: patience)) }
         guard parts.contains(where: { $0.state == .unread }) else {
             let isLocal = parts.contains { $0.state == .local }
             return .decided(isLocal ? decideByRule(parts, now) : admission(parts, now))
         }
         let request = Pending(parts, waiter(), at: now.steady, timeoutMicroseconds: options.timeoutMicroseconds)
+        request.wait = patience.map { TurnWait($0, at: now.steady) }
         for (index, part) in parts.enumerated() where part.state == .unread {
             bring(part.account, to: loop)
             part.account.waiting.append(RequestPart(request: request, index: index))
@@ -74,6 +80,7 @@ extension Ledger {
     mutating func expire(_ request: Pending, at now: ClockReading) -> Int? {
         let now = read(now)
         guard request.decision == nil else { return nil }
+        if request.wait?.isAsleep == true { return wakeInTime(request, now) }
         // A process that was stopped or starved must read waiting responses before it may report a time-out.
         let isLate = now.steady > request.due + Self.lateTimerMicroseconds
         if isLate { request.lateFirings += 1 }
@@ -121,7 +128,8 @@ extension Ledger {
         let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady + patience }
         let next = max(hangs.min() ?? now.steady + patience, request.movedAt + patience)
         // The wait is at most one time-out, so that a longer stop of the process is always noticed.
-        return min(request.begun + 4 * options.timeoutMicroseconds, next, now.steady + options.timeoutMicroseconds)
+        let last = max(request.begun + 4 * options.timeoutMicroseconds, request.wait?.until ?? 0)
+        return min(last, next, now.steady + options.timeoutMicroseconds)
     }
 
     /// Settles the units that a request holds. If `used` is nil, slots are released and all other units stay counted.
@@ -162,8 +170,8 @@ extension Ledger {
         let isFull = request.parts.contains {
             $0.state == .seen && !$0.account.counter.hasRoom(for: $0.minimum, at: now.wall)
         }
-        if request.parts.count > 1, isFull {
-            decide(request, refused(request.parts, now))
+        if request.parts.count > 1, isFull, !postpone(request, now) {
+            refuse(request, now)
         } else {
             advance(request, now)
         }
@@ -173,6 +181,7 @@ extension Ledger {
     /// first counted again, for which the request may have to wait.
     mutating func finish(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
+        if request.wait?.turnAt != nil { return sleep(request, now) }
         // The time at which the units are used is unknown until the store's clock is verified.
         if clock.isUnsure, request.parts.contains(where: \.isTaken) { return undecided.append(request) }
         for index in request.parts.indices {
@@ -198,24 +207,25 @@ extension Ledger {
         if request.parts.contains(where: { $0.state == .local }) {
             decide(request, decideByRule(request.parts, now))
         } else {
-            decide(request, admission(request.parts, now))
+            decide(request, admission(request, now))
         }
     }
 
     mutating func refuse(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
-        decide(request, refused(request.parts, now))
+        decide(request, refused(request.parts, now, patience: request.wait?.patience))
     }
 
     mutating func decide(_ request: Pending, _ decision: Decision) {
         request.decision = decision
+        if request.wait != nil { endWait(request, decision) }
         outbox.decided.append(request)
     }
 
     mutating func giveBackSelected(_ parts: [Pending.Share], _ now: ClockReading) {
         for part in parts {
             switch part.state {
-            case .claimed(let position), .late(let position):
+            case .claimed(let position), .late(let position), .turn(let position):
                 giveBack(part.units, position, account: part.account, now: now)
             case .unread, .seen, .writing, .local: break
             }

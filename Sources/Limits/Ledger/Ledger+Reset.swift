@@ -14,6 +14,7 @@ extension Ledger {
         account.ruleUntil = 0
         account.remembersFrom = now.steady + Self.resetMicroseconds
         account.counter.reset(at: now.wall)
+        for request in account.sleepers { forgetTurn(request, account) }
         guard isShared else { return }
         servers[account.server].owing[account.key] = nil
         // The version of the empty record shows that it is newer than copies of it from before.

@@ -70,6 +70,8 @@ struct Ledger {
     var copies: Copies?
     /// The monotonic time at which the first account was made; nil before that.
     var startedAt: Int?
+    /// The requests that wait for their turn.
+    var turns = WaitingRequests()
     /// The number of settlements and resets so far.
     var corrections = 0
     var outbox = Outbox()
@@ -209,7 +211,7 @@ struct Ledger {
 
     /// Moves an idle account to the lane of this event loop. Does nothing if the account is in use.
     func bring(_ account: Account, to loop: Int) {
-        guard account.state == .idle, account.waiting.isEmpty else { return }
+        guard account.state == .idle, account.waiting.isEmpty, account.sleepers.isEmpty else { return }
         let lane = account.server * options.loops + loop
         if lane == account.lane { return }
         account.lane = lane
@@ -290,6 +292,8 @@ struct Ledger {
         var slotMicroseconds = 30_000_000
         /// The number of event loops on which requests are decided.
         var loops = 1
+        /// The largest number of requests that wait for their turn. A caller can have half of them.
+        var maxWaiting = 1_000
         /// The memory that accounts are allowed to use, in bytes.
         var bytes = 64 * 1_048_576
         /// The secret that hides callers and addresses in the store's keys; nil if there is no secret.

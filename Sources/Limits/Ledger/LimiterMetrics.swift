@@ -37,10 +37,20 @@ package struct LimiterMetrics: Sendable {
     /// The number of records that the store lost and that this instance wrote again.
     package internal(set) var rejoined = 0
     package internal(set) var instances = 0
+    /// The number of requests that wait for their turn.
+    package internal(set) var waiting = 0
+    /// The waits of admitted requests for their turn, by the index of the kind of limit.
+    package internal(set) var waits = [TurnWaits](repeating: TurnWaits(), count: Limit.Kind.positions.count)
+    /// The number of requests for each outcome of their wait. Read them with `turns(_:)`.
+    private var turns = [Int](repeating: 0, count: TurnOutcome.allCases.count)
     /// The error of this machine's clock: its time minus the store's time, in milliseconds; nil if unknown.
     package internal(set) var clockMilliseconds: Int?
     /// The milliseconds that the relay subtracts from this machine's clock.
     package internal(set) var correctionMilliseconds = 0
+
+    package func turns(_ outcome: TurnOutcome) -> Int { turns[outcome.rawValue] }
+
+    mutating func count(_ outcome: TurnOutcome) { turns[outcome.rawValue] += 1 }
 
     package func decisions(_ kind: Limit.Kind, _ outcome: Outcome) -> Int { decisions[Self.position(kind, outcome)] }
 
@@ -68,6 +78,7 @@ extension Ledger {
         figures.openUnits = sums.openUnits
         figures.slots = sums.slots
         figures.rejoined = sums.rejoined
+        figures.waiting = turns.count
         figures.instances = instancesSeen
         figures.clockMilliseconds = clock.difference.map { $0 / 1_000 }
         figures.correctionMilliseconds = clock.correction / 1_000

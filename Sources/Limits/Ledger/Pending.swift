@@ -11,8 +11,19 @@ final class Pending: @unchecked Sendable {
         case claimed(BucketIndex)
         /// The limit has counted the request in a bucket that ended before the units could be used.
         case late(BucketIndex)
+        /// The turn of the request has come. Its units are counted in this bucket, but the record must be read before they
+        /// are used.
+        case turn(BucketIndex)
         /// The limit is decided without the store, for example because the store is unavailable.
         case local
+
+        /// Whether the limit's record must be read.
+        var isUnread: Bool {
+            switch self {
+            case .unread, .turn: true
+            case .seen, .writing, .claimed, .late, .local: false
+            }
+        }
     }
 
     struct Share {
@@ -41,6 +52,8 @@ final class Pending: @unchecked Sendable {
     var parts: [Share]
     var unread: Int
     var decision: Decision?
+    /// The request's wait for a turn; nil if it must be decided at once.
+    var wait: TurnWait?
     let waiter: any DecisionWaiter
     /// The monotonic time at which the request began to wait, or at which its wait began anew after a late timer.
     var begun: Int
@@ -56,7 +69,7 @@ final class Pending: @unchecked Sendable {
     init(_ parts: [Share], _ waiter: any DecisionWaiter, at steady: Int, timeoutMicroseconds: Int) {
         self.parts = parts
         self.waiter = waiter
-        unread = parts.count { $0.state == .unread }
+        unread = parts.count { $0.state.isUnread }
         begun = steady
         movedAt = steady
         due = steady + timeoutMicroseconds
@@ -64,15 +77,17 @@ final class Pending: @unchecked Sendable {
 
     /// The indexes in `parts` of the limits that the request waits for now.
     var open: [Int] {
-        if unread > 0 { return parts.indices.filter { parts[$0].state == .unread } }
+        if unread > 0 { return parts.indices.filter { parts[$0].state.isUnread } }
         return firstOpen.map { [$0] } ?? []
     }
 
-    /// The index in `parts` of the first limit that must still count the request; nil if there is none.
+    /// The index in `parts` of the first limit that must still count the request; nil if there is none. Slots are taken
+    /// when the turn has come.
     var firstOpen: Int? {
         parts.firstIndex {
-            switch $0.state {
-            case .unread, .seen, .writing, .late: true
+            if $0.account.isOfSlots, wait?.turnAt != nil { return false }
+            return switch $0.state {
+            case .unread, .turn, .seen, .writing, .late: true
             case .claimed, .local: false
             }
         }

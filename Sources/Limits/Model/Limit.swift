@@ -42,6 +42,8 @@ package final class Limit: Sendable, Hashable {
     /// The kind and the quota of the limit as text for readers: `chat: 60 requests per minute`.
     package let text: String
     package let layout: BucketLayout
+    /// Whether requests can wait until the limit has room: not for slots, nor for the next day or month.
+    var canBeWaitedFor: Bool { !quota.isCalendar && quota.unit != .concurrent }
     /// Whether a database keeps copies of the limit's records: those of a day or longer, but none of wrong keys, logins,
     /// vendors, looks at usage, and what clients name.
     let isCopied: Bool

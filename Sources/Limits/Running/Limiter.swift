@@ -25,6 +25,8 @@ package final class Limiter: Sendable {
         let secret: StoreSecret?
         /// Whether the records of earlier versions of the relay are read when a limit is first used.
         let readsFormerKeys: Bool
+        /// The largest number of requests that wait for their turn.
+        let maxWaiting: Int
 
         package init(
             rule: StoreDownRule = .share,
@@ -33,7 +35,8 @@ package final class Limiter: Sendable {
             slotSeconds: Int = 30,
             bytes: Int = 64 * 1_048_576,
             secret: StoreSecret? = nil,
-            readsFormerKeys: Bool = false
+            readsFormerKeys: Bool = false,
+            maxWaiting: Int = 1_000
         ) {
             self.rule = rule
             self.instances = instances
@@ -42,6 +45,7 @@ package final class Limiter: Sendable {
             self.bytes = bytes
             self.secret = secret
             self.readsFormerKeys = readsFormerKeys
+            self.maxWaiting = maxWaiting
         }
     }
 
@@ -65,6 +69,7 @@ package final class Limiter: Sendable {
             timeoutMicroseconds: timeoutMicroseconds,
             slotMicroseconds: options.slotSeconds * 1_000_000,
             loops: max(1, loops.count),
+            maxWaiting: options.maxWaiting,
             bytes: options.bytes,
             secret: options.secret,
             readsFormerKeys: options.readsFormerKeys
@@ -103,16 +108,27 @@ package final class Limiter: Sendable {
     }
 
     /// Decides about a request. The request counts in the limits of all charges or in none. Call this function on the
-    /// thread of `loop`. The function suspends only to wait for the store.
-    package func reserve(_ charges: [LimitCharge], on loop: EventLoop) async -> Reservation {
-        Reservation(await decision(charges, loop), self)
+    /// thread of `loop`. The function suspends only to wait for the store, or for the request's turn.
+    ///
+    /// - Parameter patience: how long the request may wait for its turn, until its task is cancelled; nil to decide at
+    ///   once.
+    package func reserve(
+        _ charges: [LimitCharge],
+        _ patience: LimitPatience? = nil,
+        on loop: EventLoop
+    ) async -> Reservation {
+        Reservation(await decision(charges, patience, loop), self)
     }
 
-    /// Admits or refuses a request without suspending; the result says which. Returns nil if there is a store; then
-    /// call `reserve`.
-    package func reserveInMemory(_ charges: [LimitCharge]) -> Reservation? {
+    /// Admits or refuses a request without suspending; the result says which. Returns nil if there is a store, or if a
+    /// patient request must wait; then call `reserve`.
+    package func reserveInMemory(_ charges: [LimitCharge], isPatient: Bool = false) -> Reservation? {
         guard !isShared else { return nil }
-        let decision = ledger.withLock { $0.decideInMemory(charges, clock.now()) }
+        let decided: Decision? = ledger.withLock { ledger in
+            let now = clock.now()
+            return isPatient && ledger.isFull(charges, now) ? nil : ledger.decideInMemory(charges, now)
+        }
+        guard let decision = decided else { return nil }
         // A refusal can report that a budget is used up.
         if !decision.isAdmitted { update { _, _ in } }
         return Reservation(decision, self)
@@ -145,24 +161,33 @@ package final class Limiter: Sendable {
         _ = await used(kept, on: loop)
     }
 
-    private func decision(_ charges: [LimitCharge], _ loop: EventLoop) async -> Decision {
-        let (response, outbox) = decide(charges, loop)
+    private func decision(_ charges: [LimitCharge], _ patience: LimitPatience?, _ loop: EventLoop) async -> Decision {
+        let (response, outbox) = decide(charges, patience, loop)
         switch response {
         case .decided(let decision):
-            if let outbox { dispatcher.deliver(outbox) }
+            dispatcher.deliver(outbox)
             return decision
         case .waits(let request):
             guard let wait = request.waiter as? LoopWait else { preconditionFailure("another waiter") }
-            if let outbox { dispatcher.deliver(outbox) }
-            return await wait.decision(at: clock.alarm(request.due)) { self.expire(request) }
+            dispatcher.deliver(outbox)
+            let deadline = clock.alarm(request.due)
+            if patience == nil { return await wait.decision(at: deadline) { self.expire(request) } }
+            return await withTaskCancellationHandler {
+                await wait.decision(at: deadline) { self.expire(request) }
+            } onCancel: {
+                loop.call { self.update { $0.leave(request, at: $1) } }
+            }
         }
     }
 
-    private func decide(_ charges: [LimitCharge], _ loop: EventLoop) -> (Ledger.AskResult, Outbox?) {
+    private func decide(
+        _ charges: [LimitCharge],
+        _ patience: LimitPatience?,
+        _ loop: EventLoop
+    ) -> (Ledger.AskResult, Outbox) {
         ledger.withLock { ledger in
             let position = loops.firstIndex { $0 === loop } ?? 0
-            let response = ledger.ask(charges, from: position, at: clock.now()) { LoopWait(loop) }
-            guard ledger.isShared else { return (response, nil) }
+            let response = ledger.ask(charges, patience, from: position, at: clock.now()) { LoopWait(loop) }
             var outbox = Outbox()
             swap(&outbox, &ledger.outbox)
             return (response, outbox)
@@ -171,13 +196,18 @@ package final class Limiter: Sendable {
 
     private func expire(_ request: Pending) -> LoopTime? { update { $0.expire(request, at: $1) }.map(clock.alarm) }
 
-    /// Sets the rule and the number of instances for times when the store is unavailable.
-    package func use(_ rule: StoreDownRule, instances: Int?) {
+    /// Sets the rule and the number of instances for times when the store is unavailable, and how many requests can wait
+    /// for their turn.
+    package func use(_ rule: StoreDownRule, instances: Int?, maxWaiting: Int) {
         ledger.withLock { ledger in
             ledger.options.storeDown = rule
             ledger.options.instances = instances
+            ledger.options.maxWaiting = maxWaiting
         }
     }
+
+    /// Refuses the requests that wait for their turn, because the process is about to end.
+    package func endWaits() { update { $0.endWaits(at: $1) } }
 
     func settle(_ held: [ReservedUnits], _ used: Amounts?) { update { $0.settle(held, used, at: $1) } }
 

@@ -12,7 +12,8 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
 
     init(_ loop: EventLoop) { self.loop = loop }
 
-    /// Waits for the ledger's decision about the request and returns it. Cancelling the task does not end the wait.
+    /// Waits for the ledger's decision about the request and returns it. Cancelling the task does not end the wait:
+    /// the ledger decides about a request whose client has left.
     ///
     /// - Parameter expire: called at the deadline. Returns the next deadline; nil if the ledger has decided.
     func decision(at deadline: LoopTime, expire: @escaping () -> LoopTime?) async -> Decision {

@@ -68,7 +68,7 @@ extension Exchange {
     /// Throws if the caller is already known to be over a limit. Counts nothing. Does nothing if the body is small.
     func refuseIfKnownToBeOver() throws(APIError) {
         // This check keeps the relay from reading a large body in vain.
-        guard let (caller, group) = asking, request.body.isLarge else { return }
+        guard let (caller, group) = asking, request.body.isLarge, limitPatience(caller) == nil else { return }
         // These are the least units that any call of the group uses. A concurrency slot may be free again when the body
         // is there.
         let least = group == .chat ? Amounts(tokens: 1, images: 0, usd: 1, credits: 1) : Amounts(credits: 1)
@@ -100,7 +100,7 @@ extension Exchange {
         try await admit(gateway.limits.applicableLimits(gateway.limits.demand(of: caller, group, request)))
     }
 
-    /// Counts the request in every limit that applies to it.
+    /// Counts the request in every limit that applies to it. A patient request waits for its turn if they have no room.
     ///
     /// Throws, and counts nothing, if one limit refuses the request. The units stay reserved as long as the admission
     /// exists.
@@ -110,7 +110,7 @@ extension Exchange {
         _ usageReservation: UsageReservation? = nil
     ) async throws(APIError) -> Admission {
         counted = applicableLimits.charges(of: usageReservation)
-        return try admitted(usageReservation, await hold(counted))
+        return try admitted(usageReservation, await hold(counted, asking.flatMap { limitPatience($0.caller) }))
     }
 
     private func admitted(
@@ -130,11 +130,21 @@ extension Exchange {
         billing.caller = asking?.caller
         billing.limitsCost = counted.contains { $0.limit.quota.unit == .usd }
         billing.recordsCalls = gateway.usage.isOn
-        if gateway.settings.balance.isPatient { billing.patience = patience }
+        if gateway.settings.balance.isPatient {
+            billing.patience = patience - min(patience, UInt64(record.turnWaitMilliseconds) * 1_000_000)
+        }
         self.billing = billing
     }
 
-    /// The time that the request may wait for limits of its vendors, in nanoseconds.
+    /// Returns how long the request may wait for a turn in limits; nil if it may not.
+    private func limitPatience(_ caller: Caller) -> LimitPatience? {
+        guard gateway.settings.balance.isPatient, request.method == .post else { return nil }
+        let microseconds = Int(patience / 1_000)
+        return microseconds > 0
+            ? LimitPatience(microseconds: microseconds, caller: caller.identity ?? .everybody) : nil
+    }
+
+    /// The time that the request may wait for limits, in nanoseconds: of the relay, and then of its vendors.
     private var patience: UInt64 {
         let setting = asking?.caller.key?.patience ?? gateway.settings.balance.patience
         var seconds = Double(setting.nanoseconds) / 1e9
@@ -150,8 +160,10 @@ extension Exchange {
     /// Stores the decision of the limits, which the response's header lines show. Throws if it is a refusal.
     private func setRateLimits(of reservation: borrowing Reservation) throws(APIError) {
         standing = reservation.decision
+        record.turnWaitMilliseconds = reservation.decision.waitedMicroseconds / 1_000
         guard var error = reservation.decision.error else { return }
         counted = []
+        if Task.isCancelled { throw .clientLeft }
         if let contact = gateway.settings.budgetContact, reservation.decision.isOfBudget {
             error.message += " \(contact)"
         }
@@ -159,19 +171,23 @@ extension Exchange {
     }
 
     /// Reserves the units of the charges without waiting; nil if the shared store must be called.
-    private func heldAtOnce(_ charges: [LimitCharge]) -> Reservation? {
-        charges.isEmpty ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(charges)
+    private func heldAtOnce(_ charges: [LimitCharge], _ isPatient: Bool) -> Reservation? {
+        charges.isEmpty
+            ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(charges, isPatient: isPatient)
     }
 
-    func hold(_ charges: [LimitCharge]) async -> Reservation {
-        if let reservation = heldAtOnce(charges) { return reservation }
-        return await heldLater(charges)
+    /// Counts the request in limits.
+    ///
+    /// - Parameter patience: how long the request may wait for its turn; nil to decide at once.
+    func hold(_ charges: [LimitCharge], _ patience: LimitPatience? = nil) async -> Reservation {
+        if let reservation = heldAtOnce(charges, patience != nil) { return reservation }
+        return await heldLater(charges, patience)
     }
 
-    private func heldLater(_ charges: [LimitCharge]) async -> Reservation {
+    private func heldLater(_ charges: [LimitCharge], _ patience: LimitPatience?) async -> Reservation {
         beginLimitsWait()
         defer { endLimitsWait() }
-        return await gateway.limiter.reserve(charges, on: gateway.loop)
+        return await gateway.limiter.reserve(charges, patience, on: gateway.loop)
     }
 
     /// Counts the caller's passthrough key as unknown if the candidate uses the relay's own key.

@@ -222,7 +222,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
             }
             if let day = server.shutdownDate { head.add("Sunset", text: day.httpDate) }
             if let cost = record.cost { head.add("X-Relay-Cost", text: cost.text) }
-            if case let waited = Int(billing.allCapacityWaits / 1_000_000), waited > 0 {
+            if case let waited = Int(billing.allCapacityWaits / 1_000_000) + record.turnWaitMilliseconds, waited > 0 {
                 head.fields.append("X-Relay-Waited: ")
                 head.fields.append(decimal: waited / 1_000, rest: waited % 1_000, of: 1_000, least: 1_000)
                 head.fields.append("\r\n")

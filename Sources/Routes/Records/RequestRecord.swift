@@ -16,6 +16,8 @@ struct RequestRecord {
     var status = 0
     /// The nanoseconds from the request's start to the response's first byte; nil if nothing was sent.
     var firstByteNanoseconds: UInt64?
+    /// The time for which the request waited for its turn in limits, in milliseconds.
+    var turnWaitMilliseconds = 0
     var isStreaming = false
     /// The caller as the name or digest of the key; nil before the caller is authenticated.
     var caller: String?
@@ -132,6 +134,7 @@ struct RequestRecord {
         line.add("status", status)
         line.add("duration_ms", now.milliseconds(since: startedAt))
         line.add("first_byte_ms", Int((firstByteNanoseconds ?? 0) / 1_000_000))
+        if turnWaitMilliseconds > 0 { line.add("limits_wait_ms", turnWaitMilliseconds) }
         if let caller { line.add("caller", word: caller) }
         if let client { line.add("client", client.text) }
         line.add("model", model)

@@ -53,6 +53,8 @@ package struct LimitSettings: Sendable, Equatable {
     /// The number of instances that divide each limit among them while memcached is unavailable. If nil, the number
     /// that memcached last showed is used.
     package let instances: Int?
+    /// The largest number of requests that wait for their turn (`RATE_LIMIT_WAITING`).
+    package let maxWaiting: Int
     /// The time after which a concurrent request's slot becomes free if it is not renewed.
     package let slotLease: Duration
     /// The networks of proxies whose `X-Forwarded-For` header is trusted.

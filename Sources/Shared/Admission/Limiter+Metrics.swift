@@ -4,6 +4,7 @@ extension Limiter: MetricsSource {
     package func write(to text: inout MetricsText) {
         let figures = metrics()
         writeDecisions(figures, to: &text)
+        writeTurns(figures, to: &text)
         writeStore(figures, to: &text)
         writeHeld(figures, to: &text)
         writeClock(figures, to: &text)
@@ -28,6 +29,18 @@ extension Limiter: MetricsSource {
         text.sample(("cause", "down"), value: figures.byRule)
         text.sample(("cause", "timeout"), value: figures.expired)
         text.sample(("cause", "late"), value: figures.late)
+    }
+
+    private func writeTurns(_ figures: LimiterMetrics, to text: inout MetricsText) {
+        text.gauge("relay_limit_waiting", "Requests that wait for their turn in limits.", figures.waiting)
+        text.counter("relay_limit_turns_total", "Turns of requests that limits had no room for, by outcome.")
+        for outcome in TurnOutcome.allCases {
+            text.sample(("outcome", "\(outcome)"), value: figures.turns(outcome))
+        }
+        text.histogram("relay_limit_wait_seconds", "Waits of admitted requests for their turn, by kind of limit.")
+        for (kind, waits) in zip(Limit.Kind.positions, figures.waits) {
+            text.histogram(("kind", kind), of: .turns, waits.counts)
+        }
     }
 
     private func writeStore(_ figures: LimiterMetrics, to text: inout MetricsText) {
@@ -78,6 +91,10 @@ extension Limiter: MetricsSource {
         )
         text.sample(billionths: figures.correctionMilliseconds * 1_000_000)
     }
+}
+
+extension Buckets {
+    fileprivate static let turns = Buckets(milliseconds: TurnWaits.boundsMilliseconds)
 }
 
 extension LimiterMetrics.Outcome {

@@ -41,9 +41,9 @@ package struct BalanceSettings: Sendable, Equatable {
     package var breakTime = Duration.seconds(60)
     /// The longest time that a request waits for free capacity of its providers.
     package var queueTime = Duration.zero
-    /// The longest time that a request waits if a limit of each of its vendors refuses it.
+    /// The longest time that a request waits if limits have no room, or if a limit of each of its vendors refuses it.
     package var patience = Duration.zero
-    /// Whether requests of some caller may wait for limits of vendors.
+    /// Whether requests of some caller may wait for limits.
     package var isPatient = false
     /// The request properties that decide the provider, by precedence; empty if no property decides.
     package var affinity: [Affinity] = [.session]
@@ -124,7 +124,7 @@ extension SettingSection {
             .help("send requests with the same value to the same provider and key; the first one that is present wins"),
         SettingRow("RATE_LIMIT_WAIT", .duration(.zero ... .seconds(600)), "0")
             .help(
-                "longest time that a request waits while limits of all its vendors refuse it (429), in place of that 429"
+                "longest time that a request waits for its turn if limits have no room, or while all its vendors refuse it (429)"
             ),
         SettingRow("QUEUE_TIMEOUT", .duration(.zero ... .seconds(3_600)), "0")
             .help("longest time that a call waits for free capacity of its providers"),

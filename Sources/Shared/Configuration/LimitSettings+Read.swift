@@ -22,6 +22,7 @@ extension LimitSettings {
         storeTimeout = reader.duration("MEMCACHED_TIMEOUT")
         storeDown = reader.text("RATE_LIMIT_STORE_DOWN").flatMap(StoreDownRule.init) ?? .share
         instances = reader.given["RATE_LIMIT_INSTANCES"].map { _ in reader.number("RATE_LIMIT_INSTANCES") }
+        maxWaiting = reader.number("RATE_LIMIT_WAITING")
         slotLease = reader.duration("SLOT_SECONDS")
         trustedProxies = reader.networks("TRUSTED_PROXIES")
     }

@@ -112,6 +112,8 @@ extension SettingsTable {
                 .help(
                     "number of instances that divide a limit while memcached is unavailable; default: those last seen alive"
                 ),
+            SettingRow("RATE_LIMIT_WAITING", .number(1...100_000), "1000")
+                .help("most requests of one instance that wait for their turn (RATE_LIMIT_WAIT); half of one caller"),
             SettingRow("SLOT_SECONDS", .duration(.seconds(5) ... .seconds(3_600)), "30")
                 .help("time until concurrency slots of a crashed instance are released"),
             SettingRow("TRUSTED_PROXIES", .networks).help("networks of proxies whose X-Forwarded-For is trusted"),

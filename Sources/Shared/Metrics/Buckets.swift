@@ -13,7 +13,7 @@ package struct Buckets: Sendable {
         return bucket
     }
 
-    private init(milliseconds edges: [UInt64]) {
+    init(milliseconds edges: [UInt64]) {
         self.edges = edges.map { $0 * 1_000_000 }
         areTimes = true
     }

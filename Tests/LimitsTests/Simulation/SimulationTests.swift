@@ -13,6 +13,12 @@ import Testing
         }
     }
 
+    @Test("callers that wait are served in their turn")
+    func turns() async {
+        let waited = await aside { [22, 23, 24, 26].reduce(0) { $0 + Simulation(seed: $1).run().waited } }
+        #expect(waited > 20)
+    }
+
     @Test("the same seed is the same run")
     func isRepeatable() async {
         let traces = await aside {
@@ -26,7 +32,7 @@ import Testing
 
     @Test(
         "faults that are put in are found",
-        arguments: [Plant.plainWrite, .bucketLess, .noJoin, .settleLost]
+        arguments: [Plant.plainWrite, .bucketLess, .noJoin, .settleLost, .turnEarly]
     )
     func plants(_ plant: Plant) async {
         let found = await aside { (0..<300).first { !Simulation(seed: $0, plant: plant).run().breaches.isEmpty } }

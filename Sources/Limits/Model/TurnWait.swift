@@ -1,0 +1,85 @@
+/// The longest time that a request may wait for its limits, and its caller.
+package struct LimitPatience: Sendable {
+    let microseconds: Int
+    let caller: Identity
+
+    /// Creates a patience.
+    ///
+    /// - Parameter microseconds: the longest time that the request may wait, more than 0.
+    package init(microseconds: Int, caller: Identity) {
+        self.microseconds = microseconds
+        self.caller = caller
+    }
+}
+
+/// The wait of a request for its turn: the time at which all its limits have room for it.
+struct TurnWait {
+    let patience: LimitPatience
+    /// The monotonic time at which the request came.
+    let since: Int
+    /// The monotonic time until which the request may wait.
+    let until: Int
+    /// The wall-clock time of the turn; nil if the request has none, or if the turn has come.
+    var turnAt: Int?
+    /// Whether all limits but slots have counted the request, which waits for its turn.
+    var isAsleep = false
+    /// Whether the request is one of the waiting requests, whose number has a bound.
+    var isCounted = false
+    /// The kind of the limit for which the request waits; nil if it has had no turn.
+    var kind: Limit.Kind?
+    /// The number of times that a limit moved the turn after another had counted it.
+    var moves = 0
+
+    init(_ patience: LimitPatience, at steady: Int) {
+        self.patience = patience
+        since = steady
+        until = steady + patience.microseconds
+    }
+}
+
+/// The numbers of requests that wait for their turn.
+struct WaitingRequests {
+    private(set) var count = 0
+    private var ofCallers: [Identity: Int] = [:]
+
+    /// Returns whether another request of the caller can wait.
+    func hasRoom(for caller: Identity, _ most: Int) -> Bool {
+        count < most && ofCallers[caller, default: 0] < max(1, most / 2)
+    }
+
+    mutating func add(_ caller: Identity) {
+        count += 1
+        ofCallers[caller, default: 0] += 1
+    }
+
+    mutating func remove(_ caller: Identity) {
+        count -= 1
+        let rest = ofCallers[caller, default: 1] - 1
+        ofCallers[caller] = rest > 0 ? rest : nil
+    }
+}
+
+/// The end of a wait for a turn.
+package enum TurnOutcome: Int, Sendable, CaseIterable {
+    case used
+    /// The client left.
+    case left
+    /// The record was above the limit when the turn came, so that the request got another turn.
+    case moved
+    /// No turn was within the patience of the request.
+    case refused
+}
+
+/// A histogram of waits for turns.
+package struct TurnWaits: Sendable {
+    /// The upper bounds of the histogram's buckets, in milliseconds.
+    package static let boundsMilliseconds: [UInt64] = [100, 1_000, 5_000, 15_000, 30_000, 60_000, 120_000, 300_000]
+    /// The number of waits in each bucket, then of those above all bounds, and the sum of the waits in nanoseconds.
+    package private(set) var counts = [Int](repeating: 0, count: boundsMilliseconds.count + 2)
+
+    mutating func record(_ microseconds: Int) {
+        let bounds = Self.boundsMilliseconds
+        counts[bounds.firstIndex { microseconds <= Int($0) * 1_000 } ?? bounds.count] += 1
+        counts[bounds.count + 1] += microseconds * 1_000
+    }
+}

@@ -1,0 +1,324 @@
+/// The turns of requests that wait until their limits have room for them. A turn is counted in a future bucket before it
+/// is used, so that no later request takes its room.
+extension Ledger {
+    /// The number of times that a limit may move a turn which another limit has counted.
+    private static let maxMoves = 4
+
+    // MARK: Taking turns
+
+    /// Returns whether this instance knows a turn for a request within its patience.
+    func knowsTurn(_ part: Pending.Share, _ patience: LimitPatience?, _ now: ClockReading) -> Bool {
+        guard let patience else { return false }
+        return part.account.counter.turn(part.minimum, in: now.wall...now.wall + patience.microseconds, at: now.wall)
+            != nil
+    }
+
+    /// Returns the times at which the turn of a request can be; nil if the request cannot wait any longer.
+    private func span(_ wait: TurnWait, _ now: ClockReading) -> ClosedRange<Int>? {
+        let (first, last) = (max(now.wall, wait.turnAt ?? 0), now.wall + wait.until - now.steady)
+        return first <= last ? first...last : nil
+    }
+
+    /// Returns whether the request may wait for a turn. It then is one of the waiting requests.
+    private mutating func mayWait(_ request: Pending) -> Bool {
+        guard let wait = request.wait else { return false }
+        if wait.isCounted { return true }
+        guard turns.hasRoom(for: wait.patience.caller, options.maxWaiting) else {
+            request.wait = nil
+            return false
+        }
+        turns.add(wait.patience.caller)
+        request.wait?.isCounted = true
+        return true
+    }
+
+    /// Returns the earliest time at which the limits with a window have room for a request; nil if there is none within
+    /// its patience.
+    private func turn(_ request: Pending, _ now: ClockReading) -> Int? {
+        guard let wait = request.wait, let span = span(wait, now) else { return nil }
+        var time = span.lowerBound
+        for _ in 0...Self.maxMoves {
+            var next = time
+            for part in request.parts where !part.account.isOfSlots {
+                switch part.state {
+                case .seen, .late, .local:
+                    guard let turn = part.account.counter.turn(part.minimum, in: time...span.upperBound, at: now.wall)
+                    else { return nil }
+                    next = max(next, turn)
+                case .unread, .turn, .writing, .claimed: break
+                }
+            }
+            if next == time { return time }
+            time = next
+        }
+        return nil
+    }
+
+    /// Looks for a turn of a request with several limits, whose records have all been read. Returns false if there is
+    /// none.
+    mutating func postpone(_ request: Pending, _ now: ClockReading) -> Bool {
+        guard mayWait(request), let turn = turn(request, now) else { return false }
+        if turn > now.wall { request.wait?.turnAt = turn }
+        return turn > now.wall
+    }
+
+    /// Counts a request in a future bucket of the planned write's record, because it cannot be admitted now. Returns
+    /// false if there is no turn within its patience.
+    mutating func takeTurn(_ part: inout RequestPart, _ rule: OutageRule?, _ now: ClockReading) -> Bool {
+        let share = part.request.parts[part.index]
+        guard rule == nil, mayWait(part.request), let wait = part.request.wait, let span = span(wait, now),
+            let position = share.account.counter.takeTurn(share.minimum, in: span, at: now.wall)
+        else { return false }
+        part.units = share.minimum
+        part.turn = position
+        return true
+    }
+
+    /// Handles a write that counted a request in the bucket `position` of one limit. The request's other limits must count
+    /// it in their buckets of the same time.
+    mutating func took(_ position: BucketIndex, _ part: RequestPart, _ now: ClockReading) {
+        let (request, limit) = (part.request, part.request.parts[part.index].account.limit)
+        let start = limit.layout.start(of: position.number)
+        guard let turn = [request.wait?.turnAt, start > now.wall ? start : nil].compactMap(\.self).max() else { return }
+        if request.wait?.turnAt != turn || request.wait?.kind == nil { request.wait?.kind = limit.kind }
+        request.wait?.turnAt = turn
+        var isMoved = false
+        for index in request.parts.indices where index != part.index {
+            let share = request.parts[index]
+            guard case .claimed(let other) = share.state, other != .nowhere || share.account.isOfSlots else { continue }
+            if share.account.isOfSlots {
+                giveBack(share.units, other, account: share.account, now: now)
+                request.parts[index].state = .seen
+            } else if share.account.limit.layout.end(of: other.number) <= turn {
+                request.parts[index].state = .late(other)
+                share.account.waiting.append(RequestPart(request: request, index: index))
+                isMoved = true
+            }
+        }
+        if isMoved { request.wait?.moves += 1 }
+        if let moves = request.wait?.moves, moves > Self.maxMoves { decide(request, refusedForNow(request.parts, now)) }
+    }
+
+    // MARK: Sleeping
+
+    /// Lets a request wait for its turn, without any call to the store.
+    mutating func sleep(_ request: Pending, _ now: ClockReading) {
+        guard let turn = request.wait?.turnAt, let account = request.sleepingAccount else { return }
+        for part in request.parts { part.account.waiting.removeAll { $0.request === request } }
+        request.wait?.isAsleep = true
+        let later = account.sleepers.firstIndex { ($0.wait?.turnAt ?? 0) > turn }
+        account.sleepers.insert(request, at: later ?? account.sleepers.count)
+        request.due = dueTime(turn, now)
+        if isShared, schedule(account, now) { outbox.lanes.append(account.lane) }
+    }
+
+    /// Returns the monotonic time at which the timer of a sleeping request fires: with a store after the lane, which reads
+    /// the record once for all turns of a bucket.
+    private func dueTime(_ turn: Int, _ now: ClockReading) -> Int {
+        now.steady + max(0, turn - now.wall) + (isShared ? Self.lateTimerMicroseconds : 0)
+    }
+
+    /// Ends the sleep of the account's requests whose turn has come.
+    mutating func wakeSleepers(_ account: Account, _ now: ClockReading) {
+        while let request = account.sleepers.first, let turn = request.wait?.turnAt, turn <= now.wall {
+            account.sleepers.removeFirst()
+            wake(request, now)
+        }
+    }
+
+    private func endSleep(_ request: Pending) {
+        guard request.wait?.isAsleep == true else { return }
+        request.sleepingAccount?.sleepers.removeAll { $0 === request }
+        request.wait?.isAsleep = false
+        request.wait?.turnAt = nil
+    }
+
+    /// Lets the records of a request be read once more before it uses its turn. Where a server is unavailable, the turn
+    /// holds if this instance's copy counts it.
+    private mutating func wake(_ request: Pending, _ now: ClockReading) {
+        endSleep(request)
+        (request.begun, request.movedAt, request.lateFirings, request.lateAt) = (now.steady, now.steady, 0, nil)
+        for index in request.parts.indices {
+            let account = request.parts[index].account
+            switch request.parts[index].state {
+            case .claimed(let position) where position != .nowhere: request.parts[index].state = .turn(position)
+            case .seen: request.parts[index].state = .unread
+            default: continue
+            }
+            request.unread += 1
+            let part = RequestPart(request: request, index: index)
+            if isUnderRule(account, now) {
+                makeLocal(part, now)
+            } else {
+                account.waiting.append(part)
+                enqueue(account)
+            }
+        }
+        if request.unread == 0 { begin(request, now) }
+    }
+
+    /// Handles the firing of a sleeping request's timer. Returns the timer's next monotonic time; nil if the request is
+    /// decided.
+    mutating func wakeInTime(_ request: Pending, _ now: ClockReading) -> Int? {
+        guard let wait = request.wait, let turn = wait.turnAt else { return nil }
+        if turn <= now.wall {
+            if isShared { wake(request, now) } else { wakeInMemory(request, now) }
+        } else if now.steady > wait.until + Self.probeMicroseconds {
+            // The clock was set back, so that the turn is too far away.
+            decide(request, refusedForNow(request.parts, now))
+        }
+        if request.decision != nil { return nil }
+        request.due = request.wait?.turnAt.map { dueTime($0, now) } ?? now.steady + options.timeoutMicroseconds
+        return request.due
+    }
+
+    /// Handles a read of a record that a waiting request needs.
+    mutating func saw(_ part: RequestPart, _ now: ClockReading) {
+        let share = part.request.parts[part.index]
+        guard case .turn(let position) = share.state else {
+            part.request.parts[part.index].state = .seen
+            return
+        }
+        // Late use, charges and joined copies can have filled the record since the turn was counted.
+        let isKept = share.account.counter.keepsTurn(share.units, in: position, at: now.wall)
+        if !isKept { metrics.count(.moved) }
+        part.request.parts[part.index].state = isKept ? .claimed(position) : .late(position)
+    }
+
+    /// Forgets that a record which was reset counts the turn of a request.
+    func forgetTurn(_ request: Pending, _ account: Account) {
+        for index in request.parts.indices where request.parts[index].account === account {
+            guard case .claimed(let position) = request.parts[index].state else { continue }
+            let lost = BucketIndex(number: position.number, birth: position.birth.map(~))
+            request.parts[index].state = .claimed(lost)
+        }
+    }
+
+    // MARK: The end of a wait
+
+    /// Admits a request that all its limits have counted.
+    mutating func admission(_ request: Pending, _ now: ClockReading) -> Decision {
+        var decision = admission(request.parts, now)
+        if let wait = request.wait, let kind = wait.kind {
+            decision.waitedMicroseconds = max(0, now.steady - wait.since)
+            metrics.waits[kind.position].record(decision.waitedMicroseconds)
+        }
+        return decision
+    }
+
+    /// Ends the wait of a request that is decided.
+    mutating func endWait(_ request: Pending, _ decision: Decision) {
+        endSleep(request)
+        guard let wait = request.wait else { return }
+        if wait.isCounted { turns.remove(wait.patience.caller) }
+        if !decision.isAdmitted { metrics.count(.refused) } else if wait.kind != nil { metrics.count(.used) }
+        request.wait = nil
+    }
+
+    /// Gives back the turn of a request whose client has left.
+    mutating func leave(_ request: Pending, at now: ClockReading) {
+        let now = read(now)
+        guard request.decision == nil, let wait = request.wait else { return }
+        metrics.count(.left)
+        giveBackSelected(request.parts, now)
+        endSleep(request)
+        if wait.isCounted { turns.remove(wait.patience.caller) }
+        request.wait = nil
+        let part = request.parts[0]
+        let refusal = Decision.Refusal(limit: part.account.limit, requested: part.minimum, retryAfterMicroseconds: 0)
+        decide(request, Decision(.refused(refusal)))
+    }
+
+    /// Gives back the turns of all requests, because the process is about to end.
+    mutating func endWaits(at now: ClockReading) {
+        let now = read(now)
+        var sleepers: [Pending] = []
+        accounts.forEach { sleepers += $0.sleepers }
+        for request in sleepers {
+            giveBackSelected(request.parts, now)
+            decide(request, Decision(.storeDown))
+        }
+    }
+
+    // MARK: Without a store
+
+    /// Returns whether one of the limits has no room now.
+    mutating func isFull(_ charges: [LimitCharge], _ now: ClockReading) -> Bool {
+        charges.contains { !account($0, now).counter.hasRoom(for: $0.units, at: now.wall) }
+    }
+
+    /// Decides about a request without a store, or lets it wait for its turn.
+    mutating func askInMemory(
+        _ charges: [LimitCharge],
+        _ patience: LimitPatience?,
+        _ now: ClockReading,
+        _ waiter: () -> any DecisionWaiter
+    ) -> AskResult {
+        guard let patience, isFull(charges, now) else { return .decided(decideInMemory(charges, now)) }
+        let parts = charges.map { Pending.Share(account($0, now), $0, .local) }
+        let request = Pending(parts, waiter(), at: now.steady, timeoutMicroseconds: options.timeoutMicroseconds)
+        request.wait = TurnWait(patience, at: now.steady)
+        decideOrSleep(request, now)
+        guard let decision = request.decision else { return .waits(request) }
+        outbox.decided.removeAll { $0 === request }
+        return .decided(decision)
+    }
+
+    /// Decides about a request that no limit has counted, or lets it wait for its turn.
+    private mutating func decideOrSleep(_ request: Pending, _ now: ClockReading) {
+        let isFull = request.parts.contains { !$0.account.counter.hasRoom(for: $0.minimum, at: now.wall) }
+        if !isFull {
+            let decision = decideByRule(request.parts, now)
+            return decide(request, decision)
+        }
+        guard postpone(request, now) else { return refuse(request, now) }
+        for index in request.parts.indices where !request.parts[index].account.isOfSlots {
+            var part = RequestPart(request: request, index: index)
+            guard takeTurn(&part, nil, now), let turn = part.turn else { return refuse(request, now) }
+            request.parts[index].units = part.units
+            request.parts[index].state = .claimed(turn)
+            took(turn, part, now)
+        }
+        sleep(request, now)
+    }
+
+    private mutating func wakeInMemory(_ request: Pending, _ now: ClockReading) {
+        endSleep(request)
+        var isKept = true
+        for index in request.parts.indices where isKept {
+            let (counter, units) = (request.parts[index].account.counter, request.parts[index].units)
+            guard case .claimed(let position) = request.parts[index].state else {
+                isKept = counter.hasRoom(for: units, at: now.wall)
+                continue
+            }
+            isKept = counter.keepsTurn(units, in: position, at: now.wall)
+            guard isKept, let present = counter.use(units, in: position, at: now.wall) else {
+                isKept = false
+                continue
+            }
+            request.parts[index].state = .claimed(present)
+        }
+        if isKept {
+            for index in request.parts.indices where request.parts[index].account.isOfSlots {
+                let part = request.parts[index]
+                request.parts[index].state = .claimed(part.account.counter.charge(part.units, at: now.wall))
+            }
+            let decision = admission(request, now)
+            return decide(request, decision)
+        }
+        metrics.count(.moved)
+        giveBackSelected(request.parts, now)
+        for index in request.parts.indices {
+            request.parts[index].units = request.parts[index].minimum
+            request.parts[index].state = .local
+        }
+        decideOrSleep(request, now)
+    }
+}
+
+extension Pending {
+    /// The account that keeps the request while it sleeps.
+    fileprivate var sleepingAccount: Account? {
+        parts.first { !$0.account.isOfSlots && $0.isTaken && $0.account.successor == nil }?.account
+    }
+}

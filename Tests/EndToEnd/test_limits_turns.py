@@ -1,0 +1,124 @@
+"""Requests wait for their turn in limits that have no room, with RATE_LIMIT_WAIT."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from limited import MODELS, chat, client, metric
+from memcached import wait_for
+from openai_vendor import Server
+
+KEY = "token-of-turns-0123456789"
+SETTINGS = {"KEY_A_TOKEN": KEY, "PROVIDER_DEMO_KIND": "echo", "RATE_LIMIT_MODELS": "1/minute"}
+
+
+class Timed(Server):
+    """A vendor that keeps the instants of its calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times, self.counting = [], threading.Lock()
+
+    def next_script(self, model):
+        with self.counting:
+            self.times.append(time.monotonic())
+        return {}
+
+
+@pytest.fixture
+def timed():
+    server = Timed()
+    yield server
+    server.stop()
+    assert server.take_violations() == []
+
+
+def later(body):
+    """Runs `body` on a thread of its own. Returns a function that waits for its result."""
+    pool = ThreadPoolExecutor(1)
+    return pool.submit(body).result
+
+
+def turns(relay, outcome):
+    return metric(relay, "relay_limit_turns_total", outcome=outcome)
+
+
+def waiting(relay, count):
+    wait_for(lambda: metric(relay, "relay_limit_waiting") == count)
+
+
+def asked(relay, **headers):
+    return chat(client(relay, KEY, **{name.replace("_", "-"): value for name, value in headers.items()}))
+
+
+def test_a_crowd_at_four_relays_is_served_in_turn(start_relay, store, timed):
+    provider = {"PROVIDER_V_KIND": "openai", "PROVIDER_V_BASE_URL": timed.base_url, "PROVIDER_V_MODELS": "m"}
+    settings = {"KEY_A_TOKEN": KEY, "PROVIDER_V_API_KEYS": "vendor-key-0123456789", "RATE_LIMIT": "10/3 seconds"}
+    settings |= provider | {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
+    relays = [start_relay(**settings, RATE_LIMIT_WAIT="120s") for _ in range(4)]
+    https = [client(relays[index % 4], KEY) for index in range(40)]
+    for http in https:
+        http.timeout = 120
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda http: chat(http, model="m"), https))
+    assert [answer.status_code for answer in answers] == [200] * 40
+    waited = [float(answer.headers["x-relay-waited"]) for answer in answers if "x-relay-waited" in answer.headers]
+    assert len(waited) >= 20 and max(waited) < 60
+    # The machine may be late between an admission and its call.
+    times = sorted(timed.times)
+    assert all(times[index + 10] - times[index] > 1.5 for index in range(len(times) - 10))
+    assert sum(turns(relay, "used") for relay in relays) == len(waited)
+
+
+def test_a_request_says_how_long_it_waited(start_relay):
+    relay = start_relay(**SETTINGS, RATE_LIMIT="1/10 seconds", RATE_LIMIT_WAIT="60s")
+    assert "x-relay-waited" not in asked(relay).headers
+    answer = asked(relay)
+    assert answer.status_code == 200 and 0 < float(answer.headers["x-relay-waited"]) < 30
+    assert turns(relay, "used") == 1 and metric(relay, "relay_limit_wait_seconds_count", kind="caller") == 1
+    line = relay.wait_for_line(lambda line: "limits_wait_ms" in line)
+    assert abs(line["limits_wait_ms"] - 1000 * float(answer.headers["x-relay-waited"])) < 2
+
+
+def test_who_does_not_wait_is_told_when_to_return(start_relay):
+    relay = start_relay(**SETTINGS, RATE_LIMIT="2/minute", RATE_LIMIT_WAIT="60s")
+    assert [asked(relay).status_code for _ in range(2)] == [200] * 2
+    for headers in [{"X_Relay_Wait": "0"}, {"X_Relay_Wait": "0.5"}, {"x_stainless_read_timeout": "5"}]:
+        answer = asked(relay, **headers)
+        assert answer.status_code == 429 and 1 <= int(answer.headers["retry-after"]) <= 61
+    with client(relay, KEY) as http:
+        assert [http.get(MODELS).status_code for _ in range(2)] == [200, 429], "a GET never waits"
+
+
+def test_a_wait_that_is_too_long_is_refused_with_the_instant_of_a_turn(start_relay):
+    relay = start_relay(**SETTINGS, RATE_LIMIT="1/minute", RATE_LIMIT_WAIT="20s")
+    assert asked(relay).status_code == 200
+    answer = asked(relay)
+    assert answer.status_code == 429 and int(answer.headers["retry-after"]) <= 41
+    assert turns(relay, "refused") == 1 and metric(relay, "relay_limit_waiting") == 0
+
+
+def test_a_turn_whose_client_left_is_given_back(start_relay):
+    relay = start_relay(**SETTINGS, RATE_LIMIT="1/10 seconds", RATE_LIMIT_WAIT="60s")
+    assert asked(relay).status_code == 200
+    leaving = client(relay, KEY)
+    leaving.timeout = 0.5
+    with pytest.raises(Exception, match="timed out"):
+        chat(leaving)
+    wait_for(lambda: turns(relay, "left") == 1)
+    waiting(relay, 0)
+    answer = asked(relay)
+    assert answer.status_code == 200 and float(answer.headers["x-relay-waited"]) < 10.4, "it has the first turn"
+
+
+def test_so_many_wait_and_the_end_of_the_relay_refuses_them(start_relay):
+    settings = SETTINGS | {"RATE_LIMIT": "1/hour", "RATE_LIMIT_CHAT": "1/minute", "SHUTDOWN_SECONDS": "1"}
+    relay = start_relay(**settings, RATE_LIMIT_WAIT="10m", RATE_LIMIT_WAITING="4")
+    assert asked(relay).status_code == 200
+    answers = [later(lambda: asked(relay)) for _ in range(2)]
+    waiting(relay, 2)
+    assert asked(relay).status_code == 429, "a caller has half of the places"
+    relay.begin_to_stop()
+    for answer in answers:
+        assert (answer().status_code, answer().headers["retry-after"]) == (503, "1")

@@ -1,0 +1,224 @@
+import Engine
+import Support
+import Testing
+
+@testable import Limits
+
+/// The times at which requests were admitted.
+private final class AdmissionTimes: Sendable {
+    private let times = Lock<[(time: Int, units: Int)]>([])
+
+    func add(_ units: Int) {
+        times.withLock { $0.append((Int(LoopTime.current().nanoseconds(since: start)) / 1_000, units)) }
+    }
+
+    private let start = LoopTime.current()
+
+    var sorted: [(time: Int, units: Int)] { times.withLock { $0 }.sorted { $0.time < $1.time } }
+}
+
+@Suite struct LimiterTurnTests {
+    let loops = TestLoops(2)
+    let who = Identity.passedKey(Digest(of: "key"))
+    static let minute = Limit(.caller(.chat), Quota(3, per: .minute))
+
+    private func patience(_ seconds: Double, _ caller: Identity? = nil) -> LimitPatience {
+        LimitPatience(microseconds: Int(seconds * 1e6), caller: caller ?? who)
+    }
+
+    /// Starts requests that wait, and returns their decisions once all have one.
+    private func ask(
+        _ count: Int,
+        _ limiter: Limiter,
+        _ charges: [LimitCharge],
+        _ patience: LimitPatience?
+    ) -> Task<[Decision], Never> {
+        let loops = loops
+        return Task {
+            await loops.run(count) { _, loop in await limiter.reserve(charges, patience, on: loop).decision }
+        }
+    }
+
+    private func isAdmitted(_ limiter: Limiter, _ charges: [LimitCharge], _ patience: LimitPatience?) async -> Bool {
+        await ask(1, limiter, charges, patience).value[0].isAdmitted
+    }
+
+    private func waits(_ count: Int, _ limiter: Limiter) async {
+        while limiter.metrics().waiting != count { try? await Task.sleep(for: .milliseconds(2)) }
+    }
+
+    @Test("requests without room wait for their turn, in their order, and no longer than they may")
+    func waitsInMemory() async throws {
+        let clock = TestClock()
+        let limiter = Limiter(store: nil, clock: clock.clock)
+        let charges = [LimitCharge(Self.minute, who)]
+        #expect(await ask(3, limiter, charges, nil).value.allSatisfy { $0.isAdmitted })
+        let first = ask(3, limiter, charges, patience(62))
+        await waits(3, limiter)
+        // The turns of the first three are taken, so the next ones would have to wait for two minutes.
+        let refused = await ask(1, limiter, charges, patience(62)).value[0]
+        let back = try #require(refused.refusal?.retryAfterMicroseconds)
+        #expect(back > 55_000_000 && back < 61_000_000, "the instant from which a turn is within the patience")
+        #expect(limiter.metrics().turns(.refused) == 1)
+        let second = ask(2, limiter, charges, patience(125))
+        await waits(5, limiter)
+        clock.advance(microseconds: 59_000_000)
+        try await Task.sleep(for: .milliseconds(60))
+        #expect(limiter.metrics().waiting == 5)
+        clock.advance(microseconds: 2_000_000)
+        for decision in await first.value {
+            #expect(decision.isAdmitted && decision.waitedMicroseconds > 59_000_000)
+        }
+        #expect(limiter.metrics().waiting == 2)
+        #expect(await !isAdmitted(limiter, charges, nil), "the room belongs to those who wait")
+        clock.advance(microseconds: 61_000_000)
+        #expect(await second.value.allSatisfy { $0.isAdmitted })
+        let figures = limiter.metrics()
+        #expect(figures.waiting == 0 && figures.turns(.used) == 5 && figures.turns(.moved) == 0)
+        #expect(figures.waits[Self.minute.kind.position].counts.dropLast().reduce(0, +) == 5)
+    }
+
+    @Test("a request waits until all its limits have room, and keeps out what would delay it")
+    func severalLimits() async throws {
+        let clock = TestClock()
+        let limiter = Limiter(store: nil, clock: clock.clock)
+        let second = Limit(.key(nil), Quota(1, per: .second))
+        let both = [LimitCharge(Self.minute, who), LimitCharge(second, who)]
+        #expect(await isAdmitted(limiter, both, nil))
+        let next = ask(1, limiter, both, patience(10))
+        await waits(1, limiter)
+        #expect(limiter.knownUses(both).map(\.used) == [2, 1])
+        // The turn of a second's limit is in the present bucket of the minute's.
+        #expect(await !isAdmitted(limiter, [LimitCharge(second, who)], nil))
+        clock.advance(microseconds: 1_100_000)
+        #expect(await next.value[0].isAdmitted)
+        #expect(await isAdmitted(limiter, [LimitCharge(Self.minute, who)], nil))
+        let last = ask(1, limiter, both, patience(90))
+        await waits(1, limiter)
+        clock.advance(microseconds: 58_000_000)
+        #expect(limiter.metrics().waiting == 1)
+        clock.advance(microseconds: 2_000_000)
+        #expect(await last.value[0].isAdmitted)
+        let slots = Limit(.key(nil), Quota(1, .concurrent, per: .second))
+        let held = await loops.run { await limiter.reserve([LimitCharge(slots, who)], on: $0).decision.isAdmitted }
+        #expect(held)
+    }
+
+    @Test("a request whose client leaves gives its turn back, and the next one takes it")
+    func leaves() async throws {
+        let clock = TestClock()
+        let limiter = Limiter(store: nil, clock: clock.clock)
+        let charges = [LimitCharge(Self.minute, who)]
+        #expect(await ask(3, limiter, charges, nil).value.allSatisfy { $0.isAdmitted })
+        let loop = TestLoops.ofStores[0]
+        let leaving = (0..<3).map { _ in
+            Task(executorPreference: loop) { await limiter.reserve(charges, patience(62), on: loop).decision }
+        }
+        await waits(3, limiter)
+        #expect(await !isAdmitted(limiter, charges, patience(62)))
+        leaving[0].cancel()
+        #expect(await !leaving[0].value.isAdmitted)
+        #expect(limiter.metrics().waiting == 2 && limiter.metrics().turns(.left) == 1)
+        let next = ask(1, limiter, charges, patience(62))
+        await waits(3, limiter)
+        clock.advance(microseconds: 61_000_000)
+        #expect(await next.value[0].isAdmitted)
+        for task in leaving.dropFirst() { #expect(await task.value.isAdmitted) }
+    }
+
+    @Test("a turn that a running request's use has filled meanwhile is moved, not used")
+    func moved() async throws {
+        let clock = TestClock()
+        let limiter = Limiter(store: nil, clock: clock.clock)
+        let tokens = Limit(.caller(.chat), Quota(100, .tokens, per: .minute))
+        let running = await ask(1, limiter, [LimitCharge(tokens, who, units: 100)], nil).value[0]
+        let waiting = ask(1, limiter, [LimitCharge(tokens, who, units: 50)], patience(200))
+        await waits(1, limiter)
+        clock.advance(microseconds: 30_000_000)
+        limiter.settle(running.held, Amounts(tokens: 200))
+        clock.advance(microseconds: 31_100_000)
+        for _ in 0..<5_000 where limiter.metrics().turns(.moved) == 0 {
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        #expect(limiter.metrics().turns(.moved) == 1 && limiter.metrics().waiting == 1)
+        clock.advance(microseconds: 30_000_000)
+        #expect(await waiting.value[0].isAdmitted)
+    }
+
+    @Test("only so many requests wait, and half of them of one caller")
+    func bounded() async throws {
+        let clock = TestClock()
+        let limiter = Limiter(store: nil, Limiter.Options(maxWaiting: 4), clock: clock.clock)
+        let other = Identity.address("192.0.2.1")
+        let charges = [LimitCharge(Self.minute, .everybody)]
+        #expect(await ask(3, limiter, charges, nil).value.allSatisfy { $0.isAdmitted })
+        let mine = ask(2, limiter, charges, patience(300))
+        await waits(2, limiter)
+        #expect(await !isAdmitted(limiter, charges, patience(300)))
+        let theirs = ask(2, limiter, charges, patience(300, other))
+        await waits(4, limiter)
+        #expect(await !isAdmitted(limiter, charges, patience(300, .address("192.0.2.2"))))
+        limiter.endWaits()
+        for decision in await mine.value + theirs.value {
+            #expect(!decision.isAdmitted && decision.refusal == nil, "503")
+        }
+        #expect(limiter.metrics().waiting == 0)
+        #expect(limiter.knownUses(charges).map(\.used) == [3], "the turns are given back")
+    }
+
+    @Test("instances share the turns exactly, for few calls to the store")
+    func shared() async throws {
+        let memcached = try MemcachedProcess()
+        let limiters = try (0..<2)
+            .map { _ in
+                Limiter(
+                    store: try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000),
+                    Limiter.Options(rule: .deny, timeoutMicroseconds: 2_000_000),
+                    on: TestLoops.ofStores
+                )
+            }
+        defer { for limiter in limiters { limiter.stop() } }
+        let limit = Limit(.caller(.chat), Quota(20, per: .second, times: 3))
+        let charges = [LimitCharge(limit, who)]
+        let times = AdmissionTimes()
+        let decisions = await TestLoops.lasting.run(80) { index, loop in
+            let decision = await limiters[index % 2].reserve(charges, patience(60), on: loop).decision
+            if decision.isAdmitted { times.add(1) }
+            return decision
+        }
+        #expect(decisions.allSatisfy { $0.isAdmitted })
+        #expect(mostInAnyWindow(times.sorted, 2_900_000) <= 20)
+        let figures = limiters.map { $0.metrics() }
+        #expect(figures.reduce(0) { $0 + $1.turns(.used) } >= 60)
+        #expect(figures.allSatisfy { $0.waiting == 0 && $0.byRule == 0 })
+    }
+
+    @Test("one request alone waits for a few calls to the store, however long it waits")
+    func operations() async throws {
+        let memcached = try MemcachedProcess()
+        let limiter = Limiter(
+            store: try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000),
+            Limiter.Options(rule: .deny, timeoutMicroseconds: 2_000_000),
+            on: TestLoops.ofStores
+        )
+        defer { limiter.stop() }
+        let limit = Limit(.caller(.chat), Quota(1, per: .second, times: 2))
+        let charges = [LimitCharge(limit, who)]
+        let run = { @Sendable (patience: LimitPatience?) in
+            await TestLoops.lasting.run { await limiter.reserve(charges, patience, on: $0).decision }
+        }
+        #expect(await run(nil).isAdmitted)
+        var before = (0, LimiterMetrics())
+        // On a slow machine the unit may be free before the next request comes.
+        while limiter.metrics().turns(.used) == 0 {
+            before = (memcached.statistic("cmd_get"), limiter.metrics())
+            #expect(await run(patience(60)).isAdmitted)
+        }
+        let after = limiter.metrics()
+        // A young instance writes its own entries each second, and a turn that a slow machine has missed again.
+        let moved = after.turns(.moved) + after.late - before.1.turns(.moved) - before.1.late
+        #expect(after.writes - before.1.writes <= 9 + moved)
+        // The instance's own entry is read meanwhile, too.
+        #expect(memcached.statistic("cmd_get") - before.0 <= 8 + 2 * moved)
+    }
+}
