@@ -287,8 +287,9 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         let records = (0..<1_000).map { request($0) }
         let store = try store(server)
         try store.writeAll(Array(records[..<10]))
+        let columns = UsageColumn.stored.names
         _ = try server.rows(
-            "INSERT INTO relay_usage SELECT process, number + 10, \(UsageColumn.stored.names) FROM relay_usage"
+            "INSERT INTO relay_usage (process,number,\(columns)) SELECT process, number + 10, \(columns) FROM relay_usage"
         )
         try store.writeAll(Array(records[10...]))
         #expect(try server.rows("SELECT count(*) FROM relay_usage") == [["1000"]])
