@@ -122,8 +122,11 @@ extension Ledger {
                 && remaining + account.heldUnits >= part.minimum
             if !isHeld, wait != nil, !isLocal { report(budget: account, isUsedUp: true, now) }
             if isHeld { wait = wait.map { min($0, Self.heldMicroseconds) } }
-            if let patience, account.limit.canBeWaitedFor {
-                wait = wait.map { min($0, max(1_000, $0 - patience.microseconds)) }
+            if let patience, account.limit.canBeWaitedFor, let known = wait {
+                // A turn begins with a bucket. A millisecond more is for the clocks' readings.
+                let horizon = now.wall + known + 2 * account.limit.layout.windowMicroseconds
+                let turn = account.counter.turn(part.minimum, in: now.wall...horizon, at: now.wall) ?? horizon
+                wait = min(known, max(0, turn - now.wall - patience.microseconds) + 1_000)
             }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (wait ?? .max) }) ?? true {
                 worst = Decision.Refusal(
