@@ -16,12 +16,12 @@ import Testing
             let events = scene.contract.events(SaidResponse())
             let bytes = Array(events.joined().utf8)
             let failure = isBroken ? TransportError(.broken) : nil
-            let needed = events.dropLast(isBroken && scene.contract.needsEnd ? 0 : scene.contract.spareEvents).joined()
-                .utf8.count
+            let isLenient = scene.contract.isLenientAtEnd
+            let needed = events.dropLast(isBroken && !isLenient ? 0 : scene.contract.spareEvents).joined().utf8.count
             for cut in 0..<bytes.count {
                 let text = String(decoding: bytes[..<cut], as: UTF8.self)
                 let outcome = await scene.ask(scene.call(isStreamed: true), [.pieces([text], failure)])
-                let isWhole = cut >= (isBroken ? needed : needed - 2)
+                let isWhole = cut >= (isBroken || !isLenient ? needed : needed - 2)
                 #expect(outcome.isWhole() == isWhole, "\(cut) of \(needed): \(outcome)")
                 if isWhole { continue }
                 #expect(outcome.error?.kind == .failed && outcome.error?.recovery == .nextCandidate, "\(cut)")

@@ -10,7 +10,7 @@ struct OneMinContract: VendorContract {
     let begunEvents = 0
     let spareEvents = 1
     let neededFields: Set<String> = ["aiRecord", "aiRecordDetail", "resultObject", "status"]
-    let needsEnd = true
+    let isLenientAtEnd = false
     let oddName = "file-read"
     let optionalFields: [String] = []
     let lacks: [ContractTopic: String] = [

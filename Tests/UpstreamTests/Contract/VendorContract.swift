@@ -18,8 +18,9 @@ protocol VendorContract: Sendable {
     var begunEvents: Int { get }
     /// The number of last events that a stream may lack.
     var spareEvents: Int { get }
-    /// Whether a stream needs its end although all output has arrived, so that a connection that breaks then is a failure.
-    var needsEnd: Bool { get }
+    /// Whether a stream may end within the empty line after its last event, and its connection may break once all output
+    /// has arrived.
+    var isLenientAtEnd: Bool { get }
     /// Returns the body of an error response.
     func error(_ status: Int, _ message: String) -> String
     /// The faults that differ from those of most kinds.
@@ -51,7 +52,7 @@ enum ContractTopic {
 }
 
 extension VendorContract {
-    var needsEnd: Bool { false }
+    var isLenientAtEnd: Bool { true }
     var faults: [Int: ContractFault] { [:] }
     var seals: [String] { [] }
     var hidesReasoning: Bool { false }
