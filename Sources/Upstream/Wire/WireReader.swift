@@ -9,8 +9,6 @@ protocol WireReader: AnyObject, Sendable {
     /// The usage that the vendor has reported; nil if it has reported none. If it reports a count several
     /// times, the last one counts.
     var usage: Usage? { get }
-    /// The credits of 1min.ai that the response cost; nil if the vendor has not reported any.
-    var credits: Int? { get }
     /// Whether the reader has received output of the response or its finish reason.
     var hasBegun: Bool { get }
     /// Whether all output has arrived. Only the usage can still follow.
@@ -55,7 +53,6 @@ final class PausedResponse: Sendable {
 }
 
 extension WireReader {
-    var credits: Int? { nil }
     var isWhole: Bool { isFinished }
     var eventLimitBytes: Int { WireStream.eventLimitBytes }
     var pause: PausedResponse? { nil }
@@ -108,7 +105,6 @@ protocol WireReaderDecorator: WireReader {
 
 extension WireReaderDecorator {
     var usage: Usage? { inner.usage }
-    var credits: Int? { inner.credits }
     var hasBegun: Bool { inner.hasBegun }
     var isFinished: Bool { inner.isFinished }
     var isWhole: Bool { inner.isWhole }

@@ -56,7 +56,7 @@ final class WireStream: ChatStream, @unchecked Sendable {
     }
 
     var usage: Usage? { bounds.checked(reader.usage) }
-    var credits: Int? { reader.credits }
+    var credits: Int? { nil }
     var budget: MemoryBudget? { stream.budget }
 
     /// Waits for the first event with output, and keeps the events that arrive until then.

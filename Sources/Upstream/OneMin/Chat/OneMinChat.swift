@@ -93,28 +93,33 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
             response.emit(log.append)
             return LoggedStream(log, usage: response.usage, credits: response.credits)
         }
-        return try await attempt.retrying { () async throws(UpstreamError) in try await streamOnce() }
-    }
-
-    /// Makes the upstream call, and waits for the first event.
-    private func streamOnce() async throws(UpstreamError) -> WireStream {
-        let stream = WireStream(
-            try await vendor.opened(upstream, use, attempt: attempt),
-            OneMinReader(vendor.parser, searchesWeb: searchesWeb),
-            bounds: UsageBounds(model)
-        )
+        let stream: any UpstreamStream
+        var reopening: OneMinStream.Reopening?
         do throws(UpstreamError) {
-            try await stream.begin()
-            return stream
+            stream = try await vendor.opened(upstream, use, attempt: attempt)
+            reopening = { [self] (error) async throws(UpstreamError) in
+                vendor.learn(error, use, attempt: attempt)
+                return try await reopened(after: error)
+            }
         } catch {
-            stream.stop()
-            vendor.learn(error, use, attempt: attempt)
-            throw error
+            stream = try await reopened(after: error)
         }
+        return OneMinStream(
+            stream,
+            vendor.parser,
+            bounds: UsageBounds(model),
+            searchesWeb: searchesWeb,
+            reopening: reopening
+        )
     }
 
     func gathered() async throws(UpstreamError) -> ChatResponse {
-        try await attempt.retrying { () async throws(UpstreamError) in try await gatheredOnce() }
+        do throws(UpstreamError) {
+            return try await gatheredOnce()
+        } catch {
+            try await attempt.waitToRepeat(after: error)
+            return try await gatheredOnce()
+        }
     }
 
     private func gatheredOnce() async throws(UpstreamError) -> ChatResponse {
@@ -123,6 +128,12 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         let text = searchesWeb ? ProgressFilter.filtered(record.text) : record.copy()
         let choice = ChatResponse.Choice(text: Body(text), finish: record.finish)
         return ChatResponse([choice], usage: UsageBounds(model).checked(record.usage), credits: record.credits)
+    }
+
+    /// Waits, and makes the upstream call once more. Throws the failure `error` if a new call would not help.
+    private func reopened(after error: UpstreamError) async throws(UpstreamError) -> any UpstreamStream {
+        try await attempt.waitToRepeat(after: error)
+        return try await vendor.opened(upstream, use, attempt: attempt)
     }
 
     /// Appends the member `attachments`, which names the images and files that were uploaded to the vendor.
