@@ -187,7 +187,7 @@ final class OneMinStream: ChatStream, @unchecked Sendable {
         hasRecord = true
         report(record)
         // The record may have no text although text was streamed.
-        if usage?.completionTokens == 0, !repeats.isEmpty { usage = nil }
+        if record.usage?.completionTokens == 0, !repeats.isEmpty { usage = nil }
         if repeats.isEmpty {
             emitText(record.text, emit)
         } else if let genuine = repeats.releaseHeld(provenBy: record.text) {
