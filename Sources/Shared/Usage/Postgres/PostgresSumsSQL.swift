@@ -83,7 +83,7 @@ enum PostgresSumsSQL {
             \(isPacked ? "concat_ws(',', \(signed))" : signed) \
             FROM (SELECT process, \(span) AS span, \(cut.joined(separator: ", ")), kind, success, prompt_tokens, \
             completion_tokens, cost, cached_tokens, cache_writes, cache_writes_1h\(inputs), \
-            \(UsageFigures.conditions) FROM \(source)\
+            \(FilterSQL.sumConditions) FROM \(source)\
             ) AS records GROUP BY process, span, GROUPING SETS (\(sets.joined(separator: ", ")))
             """
     }

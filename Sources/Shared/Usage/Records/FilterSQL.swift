@@ -31,6 +31,12 @@ struct FilterSQL {
     /// The condition of failed requests that a limit of the relay refused.
     static let isRefusal = "(status = 429 AND provider IS NULL)"
 
+    /// The SQL columns that the expressions of sums (`UsageFigures.Column`) need beside those of records.
+    static let sumConditions = """
+        cost IS NULL AND provider IS NOT NULL AS unpriced, NOT success AND \(isFailure) AS is_failure, \
+        NOT success AND \(isRefusal) AS is_refusal
+        """
+
     /// The condition of responses that a budget ended, or whose bound it lowered.
     static let isOfBudget = "(error = '\(UsageRecord.budgetCause)' OR lowered_max_tokens IS NOT NULL)"
 

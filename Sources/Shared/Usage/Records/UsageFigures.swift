@@ -48,7 +48,7 @@ package struct UsageFigures: Sendable, Equatable {
         }
 
         /// Returns the SQL expression for the sum over the records that meet a condition. It needs the columns of
-        /// `conditions`.
+        /// `FilterSQL.sumConditions`.
         func sql(of kind: String? = nil) -> String {
             let all = [kind, condition].compactMap(\.self)
             let filter = all.isEmpty ? "" : " FILTER (WHERE \(all.joined(separator: " AND ")))"
@@ -72,12 +72,6 @@ package struct UsageFigures: Sendable, Equatable {
         Column("unpriced", \.unpriced, ofCalls: "unpriced_calls", count: "unpriced"),
         Column("failures", \.failures, count: "is_failure"), Column("refusals", \.refusals, count: "is_refusal"),
     ]
-
-    /// The SQL columns that the sums' expressions need beside those of records.
-    static let conditions = """
-        cost IS NULL AND provider IS NOT NULL AS unpriced, NOT success AND \(FilterSQL.isFailure) AS is_failure, \
-        NOT success AND \(FilterSQL.isRefusal) AS is_refusal
-        """
 
     private static let costScale = 1_000_000
 

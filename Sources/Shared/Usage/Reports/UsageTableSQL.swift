@@ -92,7 +92,7 @@ enum UnstoredSumsSQL {
         return """
             SELECT name, part, \(UsageFigures.columns.map { $0.sql() }.joined(separator: ", ")) FROM (
                 SELECT \(names), success, prompt_tokens, completion_tokens, cost, cached_tokens, cache_writes,
-                    cache_writes_1h, \(UsageFigures.conditions) FROM \(source) AND kind = 0
+                    cache_writes_1h, \(FilterSQL.sumConditions) FROM \(source) AND kind = 0
             ) AS records GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
             """
     }
@@ -103,7 +103,7 @@ enum UnstoredSumsSQL {
         let counts = ["NOT success", "is_failure", "is_refusal", "is_of_budget"].map { "count(*) FILTER (WHERE \($0))" }
         return """
             SELECT minute, count(*), \(counts.joined(separator: ", ")) FROM (
-                SELECT time / 60000 AS minute, success, \(UsageFigures.conditions),
+                SELECT time / 60000 AS minute, success, \(FilterSQL.sumConditions),
                     \(FilterSQL.isOfBudget) AS is_of_budget FROM \(source) AND kind = 0
             ) AS records GROUP BY 1
             """
