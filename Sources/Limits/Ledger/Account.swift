@@ -103,6 +103,13 @@ final class Account: @unchecked Sendable {
     /// Whether the limit counts running requests.
     var isOfSlots: Bool { limit.quota.unit == .concurrent }
 
+    /// The wall-clock time of the next delayed write or turn; nil if there is neither.
+    var dueTime: Int? {
+        let write = counter.dueTime()
+        guard let turn = sleepers.first?.wait?.turnAt else { return write }
+        return min(write ?? turn, turn)
+    }
+
     var bytes: Int { 500 + 8 * limit.layout.kept }
 
     /// Whether the account's record must be read from the store.

@@ -295,8 +295,7 @@ extension Ledger {
     /// whether it was queued; if so, its lane must be woken.
     @discardableResult
     mutating func schedule(_ account: Account, _ now: ClockReading) -> Bool {
-        let turn = account.sleepers.first?.wait?.turnAt
-        guard let wall = [account.counter.dueTime(), turn].compactMap(\.self).min() else { return false }
+        guard let wall = account.dueTime else { return false }
         let time = now.steady + max(0, wall - now.wall)
         if let due = account.due, due <= time { return false }
         lanes[account.lane].due.put(account, at: time)

@@ -126,7 +126,7 @@ extension Ledger {
         }
     }
 
-    private func endSleep(_ request: Pending) {
+    func endSleep(_ request: Pending) {
         guard request.wait?.isAsleep == true else { return }
         request.sleepingAccount?.sleepers.removeAll { $0 === request }
         request.wait?.isAsleep = false
@@ -238,81 +238,6 @@ extension Ledger {
             giveBackSelected(request.parts, now)
             decide(request, Decision(.storeDown))
         }
-    }
-
-    // MARK: Without a store
-
-    /// Returns whether one of the limits has no room now.
-    mutating func isFull(_ charges: [LimitCharge], _ now: ClockReading) -> Bool {
-        charges.contains { !account($0, now).counter.hasRoom(for: $0.units, at: now.wall) }
-    }
-
-    /// Decides about a request without a store, or lets it wait for its turn.
-    mutating func askInMemory(
-        _ charges: [LimitCharge],
-        _ patience: LimitPatience?,
-        _ now: ClockReading,
-        _ waiter: () -> any DecisionWaiter
-    ) -> AskResult {
-        guard let patience, isFull(charges, now) else { return .decided(decideInMemory(charges, now)) }
-        let parts = charges.map { Pending.Share(account($0, now), $0, .local) }
-        let request = Pending(parts, waiter(), at: now.steady, timeoutMicroseconds: options.timeoutMicroseconds)
-        request.wait = TurnWait(patience, at: now.steady)
-        decideOrSleep(request, now)
-        guard let decision = request.decision else { return .waits(request) }
-        outbox.decided.removeAll { $0 === request }
-        return .decided(decision)
-    }
-
-    /// Decides about a request that no limit has counted, or lets it wait for its turn.
-    private mutating func decideOrSleep(_ request: Pending, _ now: ClockReading) {
-        let isFull = request.parts.contains { !$0.account.counter.hasRoom(for: $0.minimum, at: now.wall) }
-        if !isFull {
-            let decision = decideByRule(request.parts, now)
-            return decide(request, decision)
-        }
-        guard postpone(request, now) else { return refuse(request, now) }
-        for index in request.parts.indices where !request.parts[index].account.isOfSlots {
-            var part = RequestPart(request: request, index: index)
-            guard takeTurn(&part, nil, now), let turn = part.turn else { return refuse(request, now) }
-            request.parts[index].units = part.units
-            request.parts[index].state = .claimed(turn)
-            took(turn, part, now)
-        }
-        sleep(request, now)
-    }
-
-    private mutating func wakeInMemory(_ request: Pending, _ now: ClockReading) {
-        endSleep(request)
-        var isKept = true
-        for index in request.parts.indices where isKept {
-            let (counter, units) = (request.parts[index].account.counter, request.parts[index].units)
-            guard case .claimed(let position) = request.parts[index].state else {
-                isKept = counter.hasRoom(for: units, at: now.wall)
-                continue
-            }
-            isKept = counter.keepsTurn(units, in: position, at: now.wall)
-            guard isKept, let present = counter.use(units, in: position, at: now.wall) else {
-                isKept = false
-                continue
-            }
-            request.parts[index].state = .claimed(present)
-        }
-        if isKept {
-            for index in request.parts.indices where request.parts[index].account.isOfSlots {
-                let part = request.parts[index]
-                request.parts[index].state = .claimed(part.account.counter.charge(part.units, at: now.wall))
-            }
-            let decision = admission(request, now)
-            return decide(request, decision)
-        }
-        metrics.count(.moved)
-        giveBackSelected(request.parts, now)
-        for index in request.parts.indices {
-            request.parts[index].units = request.parts[index].minimum
-            request.parts[index].state = .local
-        }
-        decideOrSleep(request, now)
     }
 }
 
