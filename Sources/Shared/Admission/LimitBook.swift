@@ -93,7 +93,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     package func demand(of caller: Caller, _ group: EndpointGroup, _ request: Request) -> Demand {
         var demand = Demand(caller, group)
         if isOff { return demand }
-        if identity != .key || caller.identity == nil { demand.address = address(request) }
+        demand.address = countedAddress(of: caller, request)
         if countsSessions { demand.session = request.session.map { Digest(of: $0) } }
         if countsUsers { demand.user.read(settings.userPlaces, of: request) }
         return demand
@@ -165,8 +165,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
 
     /// Returns the limit of a caller's looks at its own limits and usage. They count in no other limit.
     package func limitsOfUsage(_ caller: Caller, _ request: Request) -> ApplicableLimits {
-        let address = identity != .key || caller.identity == nil ? address(request) : ""
-        return ApplicableLimits([LimitCharge(usage, identity(of: caller, address))])
+        ApplicableLimits([LimitCharge(usage, identity(of: caller, countedAddress(of: caller, request)))])
     }
 
     /// Returns the limits of the first model pattern that matches the model.
@@ -192,6 +191,11 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
 
     /// Returns the client's address as limits count it: an IPv4 address, or the /64 network of an IPv6 address.
     package func address(_ request: Request) -> String { client(of: request).callerText }
+
+    /// Returns the client's address as limits count it; empty if the key alone identifies the caller.
+    private func countedAddress(of caller: Caller, _ request: Request) -> String {
+        identity == .key && caller.identity != nil ? "" : address(request)
+    }
 
     /// Returns the client's address, as trusted proxies report it.
     package func client(of request: Request) -> PeerAddress { request.clientAddress(trusting: trustedProxies) }
