@@ -41,6 +41,10 @@ package final class Limit: Sendable, Hashable {
     package let id: String
     /// The kind and the quota of the limit as text for readers: `chat: 60 requests per minute`.
     package let text: String
+    /// The name of the limit in the `RateLimit` headers: `"minute"`, `"10-seconds"` or `"minute-tokens"`.
+    package let policyName: String
+    /// The limit in the header `RateLimit-Policy`: `"minute";q=60;w=60`.
+    package let policy: String
     package let layout: BucketLayout
     /// Whether requests can wait until the limit has room: not for slots, nor for the next day or month.
     var canBeWaitedFor: Bool { !quota.isCalendar && quota.unit != .concurrent }
@@ -81,6 +85,8 @@ package final class Limit: Sendable, Hashable {
         (group, period) = scope
         self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(scope.period?.name ?? "\(quota.windowSeconds)")"
         text = "\(kind.name): \(quota.textWithUnit)"
+        policyName = quota.policyName
+        policy = quota.policy
         self.layout = layout
         isCopied = kind.isCopied && quota.unit != .concurrent && quota.windowSeconds >= Quota.TimeUnit.day.rawValue
         self.countsExpiredBuckets = countsExpiredBuckets

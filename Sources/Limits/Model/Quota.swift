@@ -89,6 +89,20 @@ package struct Quota: Sendable, Hashable {
         unit == .concurrent ? text : text.replacing(" per ", with: " \(unit.rawValue) per ")
     }
 
+    /// The name that stands for the quota in the `RateLimit` headers, quoted.
+    var policyName: String {
+        let window = timeUnitCount == 1 ? "\(timeUnitName)" : "\(timeUnitCount)-\(timeUnitName)s"
+        return unit == .requests ? "\"\(window)\"" : "\"\(window)-\(unit.rawValue)\""
+    }
+
+    /// The quota as a value of `RateLimit-Policy`.
+    var policy: String {
+        "\(policyName);q=\(policyUnits(count));w=\(windowSeconds)\(unit == .usd ? #";qu="usd-micro""# : "")"
+    }
+
+    /// Returns units as the `RateLimit` headers count them: dollars in millionths.
+    package func policyUnits(_ units: Int) -> Int { unit == .usd ? units / (Self.usdParts / 1_000_000) : units }
+
     /// Returns a number of units as text, such as `128512`, or `3.50` for `usd`.
     package func amount(_ units: Int) -> String {
         var text = ByteBuffer()

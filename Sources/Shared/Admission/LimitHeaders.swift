@@ -25,13 +25,14 @@ extension Decision {
             "\r\nx-ratelimit-reset-tokens: ",
             to: &fields
         )
-        let all = [requests, tokens, budget].compactMap { $0 }
-        for (index, each) in all.enumerated() {
-            each.appendPolicy(after: index == 0 ? "RateLimit-Policy: " : ", ", to: &fields)
-        }
-        for (index, each) in all.enumerated() {
-            each.appendRemainder(after: index == 0 ? "\r\nRateLimit: " : ", ", to: &fields)
-        }
+        var before: StaticString = "RateLimit-Policy: "
+        requests?.appendPolicy(after: &before, to: &fields)
+        tokens?.appendPolicy(after: &before, to: &fields)
+        budget?.appendPolicy(after: &before, to: &fields)
+        before = "\r\nRateLimit: "
+        requests?.appendRemainder(after: &before, to: &fields)
+        tokens?.appendRemainder(after: &before, to: &fields)
+        budget?.appendRemainder(after: &before, to: &fields)
         fields.append("\r\n")
     }
 
@@ -175,42 +176,18 @@ extension LimitStanding {
         fields.append("\r\n")
     }
 
-    fileprivate func appendPolicy(after before: StaticString, to fields: inout ByteBuffer) {
+    fileprivate func appendPolicy(after before: inout StaticString, to fields: inout ByteBuffer) {
         fields.append(before)
-        limit.quota.appendPolicyName(to: &fields)
-        fields.append(";q=", decimal: limit.quota.policyUnits(limit.quota.count))
-        fields.append(";w=", decimal: limit.quota.windowSeconds)
-        if limit.quota.unit == .usd { fields.append(#";qu="usd-micro""#) }
+        fields.append(limit.policy)
+        before = ", "
     }
 
-    fileprivate func appendRemainder(after before: StaticString, to fields: inout ByteBuffer) {
+    fileprivate func appendRemainder(after before: inout StaticString, to fields: inout ByteBuffer) {
         fields.append(before)
-        limit.quota.appendPolicyName(to: &fields)
+        fields.append(limit.policyName)
         fields.append(";r=", decimal: limit.quota.policyUnits(remaining))
         fields.append(";t=", decimal: roundedUp(resetMicroseconds, to: 1_000_000))
-    }
-}
-
-extension Quota {
-    /// Returns units as the `RateLimit` headers count them: dollars in millionths.
-    fileprivate func policyUnits(_ units: Int) -> Int { unit == .usd ? units / (Self.usdParts / 1_000_000) : units }
-
-    /// Appends the name that stands for the quota in the `RateLimit` headers: `"minute"`, `"10-seconds"` or
-    /// `"minute-tokens"`.
-    fileprivate func appendPolicyName(to fields: inout ByteBuffer) {
-        if timeUnitCount == 1, unit == .requests { return fields.append("\"", timeUnitName, "\"") }
-        fields.append("\"")
-        if timeUnitCount != 1 {
-            fields.append(decimal: timeUnitCount)
-            fields.append("-")
-        }
-        fields.append(timeUnitName)
-        if timeUnitCount != 1 { fields.append("s") }
-        if unit != .requests {
-            fields.append("-")
-            fields.append(unit.rawValue)
-        }
-        fields.append("\"")
+        before = ", "
     }
 }
 
