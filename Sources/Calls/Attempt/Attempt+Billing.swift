@@ -2,6 +2,14 @@ package import Engine
 import Limits
 package import Shared
 
+/// What tells, whenever a call ends, which models worked on its response.
+package protocol ModelReport: AnyObject, Sendable {
+    /// The models, if it was not the requested one alone; nil if it was.
+    var models: ModelUsages? { get }
+}
+
+extension ModelUsages: ModelReport { package var models: ModelUsages? { self } }
+
 extension Attempt {
     /// Bills and records a call that succeeded. `credits` is nil if the vendor reported none.
     package func recordResponse(_ usage: Usage, credits: Int?) { recordResponse(usage, of: usage, credits: credits) }
@@ -185,12 +193,13 @@ extension Attempt {
         billing.end(self)
         let now = time ?? loop.now
         var server = server ?? .unknown
-        if let models = outcome.usage.models {
+        // A stream must not stay, because it may refer to this call.
+        if let models = models.take()?.models, outcome.usage != .nothing {
             for part in models.others {
                 let of = server.server(ofPart: part.model ?? models.writer)
                 record(Bill.Outcome(.inner, part.usage, status: 200), of: of, at: now)
             }
-            let own = outcome.usage.ofWriter
+            let own = outcome.usage.ofWriter(models)
             let ofOthers = outcome.usage.promptTokens - own.promptTokens
             outcome.promptTokens = outcome.promptTokens.map { max(0, $0 - ofOthers) }
             outcome.usage = own

@@ -18,6 +18,8 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     package private(set) var endpoint: Endpoint?
     /// Whether the body that goes to the vendor is the client's Messages body, written anew.
     package var isRebuilt = false
+    /// The models that worked on the response; nil if the vendor does not tell.
+    package var models: (any ModelReport)?
     /// Whether the bill already has a record of the end of this call.
     var isRecorded = false
     /// Whether this call has used its rate permit (the right to start one call).

@@ -28,17 +28,16 @@ package final class ModelUsages: Sendable, Equatable {
 }
 
 extension ModelUsages? {
-    static func + (one: ModelUsages?, other: ModelUsages?) -> ModelUsages? {
+    package static func + (one: ModelUsages?, other: ModelUsages?) -> ModelUsages? {
         guard let one, let other else { return one ?? other }
         return ModelUsages(writer: other.writer ?? one.writer, others: one.others + other.others)
     }
 }
 
 extension Usage {
-    /// The usage of the writer's last call alone.
-    package var ofWriter: Usage {
-        guard let models else { return self }
-        var rest = models.others.reduce(self) { rest, part in
+    /// Returns the usage of the writer's last call alone.
+    package func ofWriter(_ models: ModelUsages) -> Usage {
+        models.others.reduce(self) { rest, part in
             var rest = rest
             rest.promptTokens = max(0, rest.promptTokens - part.usage.promptTokens)
             rest.completionTokens = max(0, rest.completionTokens - part.usage.completionTokens)
@@ -47,7 +46,5 @@ extension Usage {
             rest.longCacheWriteTokens = max(0, rest.longCacheWriteTokens - part.usage.longCacheWriteTokens)
             return rest
         }
-        rest.models = nil
-        return rest
     }
 }

@@ -1,6 +1,6 @@
 /// The numbers of tokens and of other priced units that a call used, as in the `usage` object of a response.
 package struct Usage: Sendable, Equatable {
-    // It has one reference, which is nil for nearly all calls, so that copies are cheap.
+    // It has no reference, so that copies are cheap.
     package var promptTokens: Int
     package var completionTokens: Int
     /// The number of prompt tokens that the vendor read from its prompt cache. `promptTokens` includes them.
@@ -24,8 +24,6 @@ package struct Usage: Sendable, Equatable {
     package var pieceUnit = PieceUnit.image
     /// The service tier that the response named; nil if it named none, or none that can have a price of its own.
     package var serviceTier: ServiceTier?
-    /// The models that worked on the response, if it was not the requested one alone; nil if it was.
-    package var models: ModelUsages?
     /// The reported cost in 10^-12 dollars; -1 if none was reported.
     private var costMillionths = -1
     /// Whether the vendor reported an impossible number of tokens. Such a number is 0 in this value.
@@ -122,7 +120,6 @@ package struct Usage: Sendable, Equatable {
         if other.pieces > 0 { (sum.pieces, sum.pieceUnit) = (one.pieces + other.pieces, other.pieceUnit) }
         sum.serviceTier = other.serviceTier ?? one.serviceTier
         if let cost = one.reportedCost, let more = other.reportedCost { sum.reportedCost = cost + more }
-        sum.models = one.models + other.models
         sum.hasImpossibleFigure = one.hasImpossibleFigure || other.hasImpossibleFigure
         sum.isEstimated = one.isEstimated || other.isEstimated
         sum.isExact = sum.isEstimated && one.isExactIfOwn && other.isExactIfOwn

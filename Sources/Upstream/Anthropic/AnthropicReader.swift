@@ -90,6 +90,11 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         return before + usage
     }
 
+    var models: ModelUsages? {
+        guard let last = earlier.last else { return accumulator.models }
+        return usage == nil ? nil : last.models + accumulator.models
+    }
+
     var isFinished: Bool { finish != nil }
 
     // MARK: Events
@@ -361,7 +366,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private func recordPause(_ content: Body?) {
         // The client itself requests the rest.
         guard !isNative, let content, earlier.count < Self.maxPauses else { return }
-        pause = PausedResponse(content, usage: usage)
+        pause = PausedResponse(content, usage: usage, models: models)
     }
 
     func goOn() {

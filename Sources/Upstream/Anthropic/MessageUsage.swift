@@ -104,15 +104,20 @@ struct MessageUsage {
         usage.toolUses = toolUses
         usage.serviceTier = serviceTier
         usage.reasoningTokens = min(usage.completionTokens, reasoningBlock)
-        if writer != nil || !others.isEmpty {
-            let parts = others.map { other in
-                var usage = other.usage
-                usage.serviceTier = serviceTier
-                return ModelUsages.Part(model: other.model, usage: usage)
-            }
-            usage.models = ModelUsages(writer: writer, others: parts)
-        }
         return usage
+    }
+
+    /// The models that worked on the message, if it was not the requested one alone; nil if it was, or without a usage.
+    var models: ModelUsages? {
+        guard writer != nil || !iterations.isEmpty, tokens.input != nil, tokens.output != nil else { return nil }
+        let others = split(tokens.usage).others
+        guard writer != nil || !others.isEmpty else { return nil }
+        let parts = others.map { other in
+            var usage = other.usage
+            usage.serviceTier = serviceTier
+            return ModelUsages.Part(model: other.model, usage: usage)
+        }
+        return ModelUsages(writer: writer, others: parts)
     }
 
     /// Splits what the vendor reported into the last call of the model that wrote the message, and all other calls.

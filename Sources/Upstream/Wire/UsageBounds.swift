@@ -54,14 +54,22 @@ struct UsageBounds: Sendable {
     /// Returns whether the tokens of the last call of the model that wrote the response, and those of each other call, are
     /// plausible.
     private func allowsParts(of usage: Usage, _ models: ModelUsages) -> Bool {
-        let (own, others) = (usage.ofWriter, UsageBounds())
+        let (own, others) = (usage.ofWriter(models), UsageBounds())
         return allowsPrompt(own) && allowsCompletion(own)
             && models.others.allSatisfy { others.allowsPrompt($0.usage) && others.allowsCompletion($0.usage) }
     }
 
+    /// Returns the models that worked on a response; nil if the tokens of one of them are implausible.
+    func checked(_ models: ModelUsages?, of usage: Usage?) -> ModelUsages? {
+        guard let models, let usage, allowsParts(of: usage, models) else { return nil }
+        return models
+    }
+
     /// Returns the usage with implausible token counts set to 0, as if not reported, and implausible numbers of uses
     /// of tools lowered.
-    func checked(_ usage: Usage?) -> Usage? {
+    ///
+    /// - Parameter models: the models that worked on the response, if it was not the requested one alone.
+    func checked(_ usage: Usage?, by models: ModelUsages? = nil) -> Usage? {
         guard var usage else { return nil }
         var uses = usage.toolUses
         for tool in HostedTool.allCases where !uses.isEmpty {
@@ -71,9 +79,9 @@ struct UsageBounds: Sendable {
             usage.toolUses = uses
             usage.hasImpossibleFigure = true
         }
-        if let models = usage.models {
+        if let models {
             if allowsParts(of: usage, models) { return usage }
-            usage = usage.ofWriter
+            usage = usage.ofWriter(models)
             usage.hasImpossibleFigure = true
         }
         if allowsPrompt(usage), allowsCompletion(usage) { return usage }

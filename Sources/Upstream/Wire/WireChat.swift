@@ -202,14 +202,20 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// - Returns: the response, with a `PausedResponse` if the vendor paused the response. Nil if the worker thread is
     ///   too busy or the client has disconnected; then the event loop must not use `form` any more.
     private func read(_ body: Body) async throws(UpstreamError) -> (LoggedStream, PausedResponse?)? {
-        guard body.bytes.count > WorkQueue.loopBytes else { return try Self.read(body, by: reader, bounds) }
         let (form, bounds) = (form, bounds)
-        let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
-            Result { () throws(UpstreamError) in
-                try Self.read(body, by: form.reader(JSONParser(), RandomBytes()), bounds)
-            }
+        guard body.bytes.count > WorkQueue.loopBytes else {
+            let reader = reader
+            defer { attempt.models = bounds.checked(reader.models, of: reader.usage) }
+            return try Self.read(body, by: reader, bounds)
         }
-        return try read?.get()
+        let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
+            let reader = form.reader(JSONParser(), RandomBytes())
+            let response = Result { () throws(UpstreamError) in try Self.read(body, by: reader, bounds) }
+            return (response, models: bounds.checked(reader.models, of: reader.usage))
+        }
+        guard let read else { return nil }
+        attempt.models = read.models
+        return try read.0.get()
     }
 
     private static func read(
@@ -220,10 +226,13 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         let log = EventLog()
         do throws(UpstreamError) {
             let original = try reader.readAny(whole: body) { log.append($0, $1) }
-            return (LoggedStream(log, usage: bounds.checked(reader.usage), original: original), reader.pause)
+            return (
+                LoggedStream(log, usage: bounds.checked(reader.usage, by: reader.models), original: original),
+                reader.pause
+            )
         } catch {
             var error = error.after(reader.usage)
-            error.usage = bounds.checked(error.usage)
+            error.usage = bounds.checked(error.usage, by: reader.models)
             throw error
         }
     }
@@ -233,7 +242,14 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func streamOnce() async throws(UpstreamError) -> WireStream {
         let stream = WireStream(try await opened(), reader, headers: vendor.headers, bounds: bounds)
         stream.route = form.route
-        if form.mayGoOn { stream.goOn = { [self] (pause) async throws(UpstreamError) in try await goOn(after: pause) } }
+        attempt.models = stream
+        if form.mayGoOn {
+            stream.goOn = { [self, unowned stream] (pause) async throws(UpstreamError) in
+                let rest = try await goOn(after: pause)
+                attempt.models = stream
+                return rest
+            }
+        }
         do throws(UpstreamError) {
             try await stream.begin()
             keepQuirks()

@@ -9,6 +9,8 @@ protocol WireReader: AnyObject, Sendable {
     /// The usage that the vendor has reported; nil if it has reported none. If it reports a count several
     /// times, the last one counts.
     var usage: Usage? { get }
+    /// The models that worked on the response, if it was not the requested one alone; nil if it was.
+    var models: ModelUsages? { get }
     /// Whether the reader has received output of the response or its finish reason.
     var hasBegun: Bool { get }
     /// Whether all output has arrived. Only the usage can still follow.
@@ -45,14 +47,18 @@ final class PausedResponse: Sendable {
     let content: Body
     /// The usage of this part of the response and of all parts before it; nil if it is unknown.
     let usage: Usage?
+    /// The models that worked on these parts; nil if it was the requested one alone.
+    let models: ModelUsages?
 
-    init(_ content: Body, usage: Usage?) {
+    init(_ content: Body, usage: Usage?, models: ModelUsages? = nil) {
         self.content = content
         self.usage = usage
+        self.models = models
     }
 }
 
 extension WireReader {
+    var models: ModelUsages? { nil }
     var isWhole: Bool { isFinished }
     var eventLimitBytes: Int { WireStream.eventLimitBytes }
     var pause: PausedResponse? { nil }
@@ -105,6 +111,7 @@ protocol WireReaderDecorator: WireReader {
 
 extension WireReaderDecorator {
     var usage: Usage? { inner.usage }
+    var models: ModelUsages? { inner.models }
     var hasBegun: Bool { inner.hasBegun }
     var isFinished: Bool { inner.isFinished }
     var isWhole: Bool { inner.isWhole }

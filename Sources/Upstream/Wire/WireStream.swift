@@ -5,7 +5,7 @@ import Shared
 /// The event stream of a vendor's response, or a complete response in place of a stream.
 ///
 /// `@unchecked`: used on its event loop only. The reader's parser is never used across a suspension.
-final class WireStream: ChatStream, @unchecked Sendable {
+final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
     private var stream: any UpstreamStream
     private let reader: any WireReader
     /// The header lines with secrets. Error messages that contain such a secret are removed; nil to check no messages.
@@ -55,7 +55,8 @@ final class WireStream: ChatStream, @unchecked Sendable {
         isEventStream = stream.head.isEventStream
     }
 
-    var usage: Usage? { bounds.checked(reader.usage) }
+    var usage: Usage? { bounds.checked(reader.usage, by: reader.models) }
+    var models: ModelUsages? { bounds.checked(reader.models, of: reader.usage) }
     var credits: Int? { nil }
     var budget: MemoryBudget? { stream.budget }
 
