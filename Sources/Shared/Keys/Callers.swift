@@ -12,7 +12,7 @@ package final class Callers: OnLoop, @unchecked Sendable {
     private let known: [Digest: Caller]
     /// The settings of families by the family's name, and the members that have called. A signed token is checked again after
     /// `until`, in milliseconds since 1970.
-    private let families: [Substring: KeySettings]
+    private let families: [String: KeySettings]
     private(set) var members = RecentTable<Digest, (caller: Caller, until: Int)>()
     /// The settings of the families whose members have signed tokens.
     private let signed: [KeySettings]
@@ -42,7 +42,7 @@ package final class Callers: OnLoop, @unchecked Sendable {
         self.hasPassthroughProviders = hasPassthroughProviders
         self.passesTokens = passesTokens
         self.hasOnlyPassthroughProviders = hasOnlyPassthroughProviders
-        families = Dictionary(keys.compactMap { key in key.family.map { ($0.name[...], key) } }) { first, _ in first }
+        families = Dictionary(keys.compactMap { key in key.family.map { ($0.name, key) } }) { first, _ in first }
         signed = keys.filter { $0.family?.rule != nil }
         keyLimitBytes = signed.isEmpty ? SettingType.tokenLimit : SignedToken.limitBytes
         let tokens = keys.single.flatMap { key in
@@ -118,11 +118,10 @@ package final class Callers: OnLoop, @unchecked Sendable {
     private func member(_ bearer: UnsafeRawBufferPointer, _ digest: Digest) throws(APIError) -> Caller? {
         if families.isEmpty { return nil }
         if let (caller, until) = members.use(digest), until == .max || Timestamp.now() < until { return caller }
-        let key = bearer.text
-        guard let name = KeyFamily.name(in: key), let settings = families[name], let family = settings.family else {
+        guard let name = KeyFamily.name(in: bearer), let settings = families[name], let family = settings.family else {
             return nil
         }
-        let member = try family.member(of: key)
+        let member = try family.member(of: bearer.text)
         let caller = Caller(known: settings.settings(ofMember: member.name, until: member.endsAt))
         members.set(digest, (caller, .max), atMost: Self.keptMembers)
         return caller

@@ -37,7 +37,7 @@ package struct KeySettings: Sendable, Equatable {
         var settings = self
         settings.name = "\(name).\(member)"
         settings.member = member
-        settings.endsAt = [endsAt, end].compactMap(\.self).min()
+        if let end { settings.endsAt = min(endsAt ?? end, end) }
         return settings
     }
 
@@ -87,7 +87,7 @@ package struct KeyToken: Sendable, Equatable {
 
 extension KeySettings {
     /// The caller's name in the names of settings, such as `TEAM_A` in `KEY_TEAM_A_TOKEN`.
-    var instance: String { (family?.name ?? name).asInstance }
+    var instance: String { family?.instance ?? name.asInstance }
 
     package var identity: Identity { .knownKey(named: member.map { "\(instance).\($0)" } ?? instance) }
 
