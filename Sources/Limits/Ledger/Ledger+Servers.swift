@@ -95,11 +95,11 @@ extension Ledger {
 /// The losses of a server of the store: a restart and a flush are noticed, and what this instance knew is written back.
 /// A slow sweep finds single records that the server evicted.
 extension Ledger {
-    /// The number of accounts that a sweep adds to the lanes' work at a time.
-    private static let sweepBatch = 50
+    /// The number of accounts that a sweep adds to the lanes' work at a time. Requests wait for the store calls of few.
+    private static let sweepBatch = 5
     /// The time between two such additions after a loss, in microseconds: a sweep takes at most 500 records a second. A
     /// slow sweep takes 50.
-    private static let sweepMicroseconds = 100_000
+    private static let sweepMicroseconds = 10_000
     /// The time from the start of a slow sweep to the next one, in microseconds. It doubles each time that records were
     /// missing, because a server that is too small would evict others for each one that is put back.
     private static let slowSweepMicroseconds = 60_000_000
