@@ -6,11 +6,18 @@ package struct SettingsListing: Sendable {
     package let warnings: [String]
     /// The names of the settings whose new values are not in force before a restart.
     package let waiting: [String]
+    /// A short digest of the settings, without those that can differ between instances, such as `PORT`.
+    package let commonDigest: String
 
     package init(_ settings: [EffectiveSetting] = [], warnings: [SettingsProblem] = [], waiting: [String] = []) {
         self.settings = settings
         self.waiting = waiting
         self.warnings = warnings.map { "\($0)" }
+        let common = settings.filter { !Self.ownNames.contains($0.name) }
+        let digest = Digest(of: common.map { "\($0.name)=\($0.shown)\n" }.joined())
+        commonDigest = digest.withBytes { bytes in
+            bytes.prefix(6).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
+        }
     }
 
     /// The sources of the settings without duplicates: `environment`, and the names of settings files and downloaded
@@ -22,15 +29,6 @@ package struct SettingsListing: Sendable {
             if !sources.contains(source) { sources.append(source) }
         }
         return sources
-    }
-
-    /// A short digest of the settings, without those that can differ between instances, such as `PORT`.
-    package var commonDigest: String {
-        let common = settings.filter { !Self.ownNames.contains($0.name) }
-        let digest = Digest(of: common.map { "\($0.name)=\($0.shown)\n" }.joined())
-        return digest.withBytes { bytes in
-            bytes.prefix(6).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
-        }
     }
 
     private static let ownNames: Set<String> = [
