@@ -3,11 +3,17 @@
 `make package-test` runs this on the debug build.
 """
 
+import csv
 import hashlib
+import http.client
+import json
 import os
 import re
 import shutil
+import socket
 import subprocess
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -129,6 +135,58 @@ def test_the_program_of_the_package_is_stamped_and_finds_its_vocabularies(system
     version = run(system / "usr/bin/relay", "--version")
     assert re.fullmatch(r"relay \S+ \(commit \w+(?: with changes)?, \d{4}-\d\d-\d\d\)\n", version)
     assert (system / "usr/bin/../share/relay/relay.tokens").read_bytes() == (BUILD / "relay.tokens").read_bytes()
+
+
+def ask(port: int, method: str, path: str, key: str = "", body: str | None = None) -> tuple[int, bytes]:
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"} if key else {}
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+def test_a_class_of_two_hundred_has_keys_limits_and_pages_within_a_minute(system: Path, tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as found:
+        port = found.getsockname()[1]
+    began = time.monotonic()
+    settings = tmp_path / "settings"
+    settings.write_text(f"""HOST=127.0.0.1
+PORT={port}
+PROVIDER_DEMO_KIND=echo
+KEY_CLASS_SECRET=a-secret-of-this-test-0123456789-0123456789
+KEY_CLASS_RATE_LIMIT=20/minute;5000 tokens/day
+KEY_CLASS_GROUP=school
+GROUP_SCHOOL_RATE_LIMIT=200/day
+PUBLIC_USAGE_PAGE=true
+""")
+    (tmp_path / "names.txt").write_text("".join(f"Student {number}\n" for number in range(200)))
+    program, environment = system / "usr/bin/relay", {"PATH": os.environ["PATH"], "ENV_FILE": str(settings)}
+    made = [program, "key", "class", "--file", tmp_path / "names.txt", "--slug", "--output", tmp_path / "keys.csv"]
+    subprocess.run(made, env=environment, check=True, timeout=60)
+    keys = [row[-1] for row in csv.reader((tmp_path / "keys.csv").open()) if row[-1].startswith("rk-class.")]
+    assert len(set(keys)) == 200
+    with subprocess.Popen([program], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as relay:
+        try:
+            while True:
+                try:
+                    assert ask(port, "GET", "/health")[0] == 200
+                    break
+                except ConnectionError:
+                    assert relay.poll() is None and time.monotonic() - began < 60
+                    time.sleep(0.05)
+            chat = json.dumps({"model": "echo", "messages": [{"role": "user", "content": "Hello"}]})
+            for number, key in enumerate(keys):
+                assert ask(port, "POST", "/v1/chat/completions", key, chat)[0] == 200
+                status, own = ask(port, "GET", "/v1/usage", key)
+                assert (status, json.loads(own)["caller"]) == (200, f"class.student-{number}")
+            assert ask(port, "GET", "/usage")[0] == 200
+            taken = time.monotonic() - began
+            status, refusal = ask(port, "POST", "/v1/chat/completions", keys[0], chat)
+            assert status == 429 and b"group school" in refusal, "the budget of all together"
+        finally:
+            relay.terminate()
+    print(f"{taken:.1f} s from the settings to 200 members who all had a response and their own figures")
+    assert taken < 60
 
 
 def test_the_manual_page_has_each_command_and_setting(system: Path) -> None:
