@@ -162,22 +162,26 @@ def test_open_reservations_give_no_alert(relay_with, receiver, seller, caller):
 
 
 @pytest.mark.parametrize("is_flushed", [False, True])
-def test_all_relays_together_post_once(relay_with, receiver, caller, is_flushed):
+def test_all_relays_together_post_once(relay_with, receiver, caller, clock, is_flushed):
+    """Each relay waits for seconds until it is sure that no other has posted."""
+    wall = clock(0)
     for run in range(RUNS):
         store = Memcached()
         try:
             receiver.posts.clear()
             more = {"BUDGET_ALERT_URL": receiver.url, "MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
-            relays = [relay_with("0.7 usd/day", **more) for _ in range(RELAYS)]
+            relays = [relay_with("0.7 usd/day", **more, **wall.environment) for _ in range(RELAYS)]
             callers = [caller(relay, TEAM_TOKEN) for relay in relays]
             for number in range(34):
                 assert ask(callers[number % RELAYS]) == 200
-            wait_for(lambda: len(receiver.posts) == 1, 20)
+            wall.advance_until(lambda: len(receiver.posts) == 1, 20)
             if is_flushed:
                 store.flush()
             use_up(*callers)
-            wait_for(lambda: len(receiver.posts) >= 2, 20)
-            time.sleep(8)
+            wall.advance_until(lambda: len(receiver.posts) >= 2, 20)
+            for _ in range(10):
+                wall.advance(1)
+                time.sleep(0.1)
             assert [alert["percent"] // 20 for alert in receiver.alerts] == [4, 5], (run, receiver.alerts)
             assert sum(len(lines(relay)) for relay in relays) == 2
             for relay in relays:
@@ -197,12 +201,16 @@ def test_a_budget_that_is_free_again_gives_new_alerts(relay_with, receiver, call
     assert [alert["percent"] // 20 for alert in receiver.alerts] == [4, 5, 4, 5]
 
 
-def test_a_receiver_that_fails_is_tried_three_times(relay_with, receiver, caller):
+def test_a_receiver_that_fails_is_tried_three_times(relay_with, receiver, caller, clock):
     receiver.statuses = [500, 404, 503]
-    relay = relay_with(LIMIT, BUDGET_ALERT_URL=receiver.url, BUDGET_ALERTS="80")
+    wall = clock(0)
+    relay = relay_with(LIMIT, BUDGET_ALERT_URL=receiver.url, BUDGET_ALERTS="80", **wall.environment)
     http = caller(relay, TEAM_TOKEN)
     use_up(http)
-    line = relay.wait_for_line(lambda line: line["message"].startswith("an alert about a budget"), 40)
+    for tries, pause in ((1, 2), (2, 8), (3, 0)):
+        wait_for(lambda tries=tries: len(receiver.posts) == tries)
+        wall.advance(pause)
+    line = relay.wait_for_line(lambda line: line["message"].startswith("an alert about a budget"))
     assert line["cause"] == "the receiver answered 503" and len(receiver.posts) == 3
     assert receiver.alerts[0] == receiver.alerts[2]
     assert (metric(http, "sent"), metric(http, "failed")) == (0, 1)
@@ -218,10 +226,12 @@ def test_no_request_waits_for_a_receiver(relay_with, receiver, caller):
     assert ask(http) == 429 and not receiver.gate.is_set()
 
 
-def test_a_receiver_that_is_away(relay_with, caller):
-    relay = relay_with(LIMIT, BUDGET_ALERT_URL=f"http://127.0.0.1:{free_port()}{HOOK}", BUDGET_ALERTS="80")
+def test_a_receiver_that_is_away(relay_with, caller, clock):
+    wall = clock(0)
+    relay = relay_with(LIMIT, BUDGET_ALERT_URL=f"http://127.0.0.1:{free_port()}{HOOK}", BUDGET_ALERTS="80", **wall.environment)
     http = caller(relay, TEAM_TOKEN)
     use_up(http)
-    line = relay.wait_for_line(lambda line: line["message"].startswith("an alert about a budget"), 40)
+    wall.advance_until(lambda: "an alert about a budget" in relay.text(), 40)
+    line = relay.wait_for_line(lambda line: line["message"].startswith("an alert about a budget"))
     assert "cannot connect" in line["cause"] and HOOK not in relay.text()
     assert metric(http, "failed") == 1

@@ -1,14 +1,11 @@
 """The list of the relays that share a memcached, after one of them was killed."""
 
-import os
 import time
 
-import pytest
-from memcached import wait_for
 from operating import SETTINGS, Operator
 from relay_process import preloads
 
-NEXT_ENTRY_SECONDS = 30  # a relay writes an entry every ten seconds
+NEXT_ENTRY_SECONDS = 30  # a relay writes an entry every ten seconds, by its clock
 SILENT_SECONDS = 40
 
 
@@ -17,42 +14,46 @@ def silent(operator: Operator) -> dict[str, bool]:
     return {item["name"].rsplit(":", 1)[1]: item["silent"] for item in operator.items("/admin/instances")}
 
 
-def one_killed(start_relay, store):
+def one_killed(start_relay, store, wall):
     """Two relays that know each other, of which one has just been killed."""
     settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}
-    stays, killed = start_relay(**settings), start_relay(**settings)
+    stays, killed = (start_relay(**settings, **wall.environment) for _ in range(2))
     operator = Operator(stays.base_url)
     both = {str(stays.port): False, str(killed.port): False}
-    wait_for(lambda: silent(operator) == both, NEXT_ENTRY_SECONDS)
+    wall.advance_until(lambda: silent(operator) == both, NEXT_ENTRY_SECONDS)
     killed.kill()
     return settings, operator, stays, killed
 
 
 @preloads
 def test_a_relay_that_starts_later_finds_a_killed_one_silent(start_relay, store, clock):
-    settings, operator, stays, killed = one_killed(start_relay, store)
-    began = time.monotonic()
+    wall, later = clock(0), clock(31)
+    settings, operator, stays, killed = one_killed(start_relay, store, wall)
+    began = wall.now()
     # By this relay's clock all entries are old. Only the killed relay writes no new one.
-    late = start_relay(**settings, **clock(31).environment)
+    later.advance(wall.now() - time.monotonic())
+    late = start_relay(**settings, **later.environment)
     expected = {str(stays.port): False, str(killed.port): True, str(late.port): False}
-    wait_for(lambda: silent(Operator(late.base_url, operator.token)) == expected, NEXT_ENTRY_SECONDS)
+    wall.advance_until(lambda: silent(Operator(late.base_url, operator.token)) == expected, NEXT_ENTRY_SECONDS, later)
     is_silent = silent(operator)[str(killed.port)]
     # Its last entry was at most ten seconds old when it was killed.
-    assert not is_silent or time.monotonic() - began > 20, "its entry is not 30 seconds old"
+    assert not is_silent or wall.now() - began > 20, "its entry is not 30 seconds old"
 
 
-def test_relays_with_another_secret_are_not_listed(start_relay, store):
-    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}
+def test_relays_with_another_secret_are_not_listed(start_relay, store, clock):
+    wall = clock(0)
+    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address} | wall.environment
     one, other = (start_relay(**settings, STORE_SECRET=f"the-secret-of-relay-{name}") for name in "ab")
     mate = start_relay(**settings, STORE_SECRET="the-secret-of-relay-a")
     both = {str(one.port), str(mate.port)}
     operators = {relay: Operator(relay.base_url) for relay in (one, other, mate)}
-    wait_for(lambda: all(set(silent(operators[relay])) == both for relay in (one, mate)), NEXT_ENTRY_SECONDS)
+    wall.advance_until(lambda: all(set(silent(operators[relay])) == both for relay in (one, mate)), NEXT_ENTRY_SECONDS)
     assert set(silent(operators[other])) == {str(other.port)}
 
 
-def test_other_settings_at_the_same_memcached_are_in_the_log(start_relay, store):
-    common = {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": "sk-relay-for-tests-0001", "MEMCACHED_SERVERS": store.address}
+def test_other_settings_at_the_same_memcached_are_in_the_log(start_relay, store, clock):
+    wall = clock(0)
+    common = {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": "sk-relay-for-tests-0001", "MEMCACHED_SERVERS": store.address} | wall.environment
     relays = [start_relay(**common, RATE_LIMIT=limit, PROVIDER_A_MODELS="echo") for limit in ("5/minute", "5/minute", "6/minute")]
 
     def told(relay):
@@ -60,15 +61,13 @@ def test_other_settings_at_the_same_memcached_are_in_the_log(start_relay, store)
 
     ports = [str(relay.port) for relay in relays]
     for place, others in (2, ports[:2]), (0, ports[2:]):
-        wait_for(lambda place=place: told(relays[place]), NEXT_ENTRY_SECONDS)
+        wall.advance_until(lambda place=place: told(relays[place]), NEXT_ENTRY_SECONDS)
         [line] = told(relays[place])
         assert line["level"] == "warning" and sorted(name.rsplit(":", 1)[1] for name in line["instances"].split(", ")) == sorted(others)
 
 
-@pytest.mark.skipif(not os.environ.get("REAL_TIMES"), reason="takes 40 seconds: set REAL_TIMES=1")
-def test_a_killed_relay_is_silent_within_40_seconds(start_relay, store):
-    settings, operator, stays, killed = one_killed(start_relay, store)
-    began = time.monotonic()
-    wait_for(lambda: silent(operator)[str(killed.port)], SILENT_SECONDS)
-    print(f"silent after {time.monotonic() - began:.1f} s")
+def test_a_killed_relay_is_silent_within_40_seconds(start_relay, store, clock):
+    wall = clock(0)
+    settings, operator, stays, killed = one_killed(start_relay, store, wall)
+    wall.advance_until(lambda: silent(operator)[str(killed.port)], SILENT_SECONDS)
     assert silent(operator)[str(stays.port)] is False

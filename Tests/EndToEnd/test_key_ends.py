@@ -41,10 +41,12 @@ def test_the_log_names_keys_that_end_soon_once_a_day(start_relay, clock):
     wall = clock(0)
     relay = start_relay(**SETTINGS, KEY_A_EXPIRES=str(last), **wall.environment)
     wall.set(3 * 86400)
-    line = relay.wait_for_line(lambda line: line["message"] == "a key expires", seconds=40)
+    wall.advance_until(lambda: "a key expires" in relay.text(), 15)
+    line = relay.wait_for_line(lambda line: line["message"] == "a key expires")
     assert line["caller"] == "a" and line["problem"].startswith("the key is refused from ")
     wall.set(20 * 86400)
-    ended = relay.wait_for_line(lambda line: line.get("problem", "").startswith("is past, "), seconds=40)
+    wall.advance_until(lambda: '"is past, ' in relay.text(), 15)
+    ended = relay.wait_for_line(lambda line: line.get("problem", "").startswith("is past, "))
     assert ended["caller"] == "a" and refused(relay, "key_expired")
 
 

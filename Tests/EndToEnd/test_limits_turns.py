@@ -57,40 +57,52 @@ def test_a_crowd_at_four_relays_is_served_in_turn(start_relay, store, timed):
     settings = {"KEY_A_TOKEN": KEY, "PROVIDER_V_API_KEYS": "vendor-key-0123456789", "RATE_LIMIT": "10/6 seconds"}
     settings |= provider | {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
     relays = [start_relay(**settings, RATE_LIMIT_WAIT="120s") for _ in range(4)]
-    https = [client(relays[index % 4], KEY) for index in range(40)]
+    https = [client(relays[index % 4], KEY) for index in range(30)]
     for http in https:
         http.timeout = 120
-    with ThreadPoolExecutor(40) as pool:
+    with ThreadPoolExecutor(30) as pool:
         answers = list(pool.map(lambda http: chat(http, model="m"), https))
-    assert [answer.status_code for answer in answers] == [200] * 40
+    assert [answer.status_code for answer in answers] == [200] * 30
     waited = [float(answer.headers["x-relay-waited"]) for answer in answers if "x-relay-waited" in answer.headers]
-    assert len(waited) >= 20 and max(waited) < 60
+    assert len(waited) >= 15 and max(waited) < 60
     # The machine may be late between an admission and its call.
     times = sorted(timed.times)
     assert all(times[index + 10] - times[index] > 2 for index in range(len(times) - 10))
     assert sum(turns(relay, "used") for relay in relays) == len(waited)
 
 
-def test_a_request_says_how_long_it_waited(start_relay):
-    relay = start_relay(**SETTINGS, RATE_LIMIT="1/10 seconds", RATE_LIMIT_WAIT="60s")
+def test_a_request_says_how_long_it_waited(start_relay, clock):
+    wall = clock(0)
+    relay = start_relay(**SETTINGS, RATE_LIMIT="1/10 seconds", RATE_LIMIT_WAIT="60s", **wall.environment)
     assert "x-relay-waited" not in asked(relay).headers
-    answer = asked(relay)
+    answer = later(lambda: asked(relay))
+    waiting(relay, 1)
+    wall.advance_until(lambda: turns(relay, "used") == 1, 20)
+    answer = answer()
     assert answer.status_code == 200 and 0 < float(answer.headers["x-relay-waited"]) < 30
     assert turns(relay, "used") == 1 and metric(relay, "relay_limit_wait_seconds_count", kind="caller") == 1
     line = relay.wait_for_line(lambda line: "limits_wait_ms" in line)
     assert abs(line["limits_wait_ms"] - 1000 * float(answer.headers["x-relay-waited"])) < 2
 
 
-def test_a_stream_that_waits_gets_signs_of_life(start_relay):
-    """This test waits about twenty seconds."""
-    relay = start_relay(**SETTINGS, RATE_LIMIT="1/20 seconds", RATE_LIMIT_WAIT="60s")
+def test_a_stream_that_waits_gets_signs_of_life(start_relay, clock):
+    wall, begun = clock(0), threading.Event()
+    relay = start_relay(**SETTINGS, RATE_LIMIT="1/20 seconds", RATE_LIMIT_WAIT="60s", **wall.environment)
     assert asked(relay).status_code == 200
     call = {"model": "echo", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
-    with client(relay, KEY).stream("POST", CHAT, json=call, timeout=60) as response:
-        assert response.status_code == 200 and "x-relay-waited" not in response.headers
-        begun = time.monotonic()
-        text = response.read().decode()
-    assert time.monotonic() - begun > 2, "it has begun before its turn"
+
+    def read():
+        with client(relay, KEY).stream("POST", CHAT, json=call, timeout=60) as response:
+            assert response.status_code == 200 and "x-relay-waited" not in response.headers
+            begun.set()
+            return response.read().decode()
+
+    text = later(read)
+    waiting(relay, 1)
+    wall.advance_until(begun.is_set, 15)
+    assert metric(relay, "relay_limit_waiting") == 1, "it has begun before its turn"
+    wall.advance_until(lambda: turns(relay, "used") == 1, 20)
+    text = text()
     assert "Hello" in text and text.endswith("data: [DONE]\n\n")
     assert turns(relay, "used") == 1
 
@@ -113,8 +125,9 @@ def test_a_wait_that_is_too_long_is_refused_with_the_instant_of_a_turn(start_rel
     assert turns(relay, "refused") == 1 and metric(relay, "relay_limit_waiting") == 0
 
 
-def test_a_turn_whose_client_left_is_given_back(start_relay):
-    relay = start_relay(**SETTINGS, RATE_LIMIT="1/10 seconds", RATE_LIMIT_WAIT="60s")
+def test_a_turn_whose_client_left_is_given_back(start_relay, clock):
+    wall = clock(0)
+    relay = start_relay(**SETTINGS, RATE_LIMIT="1/10 seconds", RATE_LIMIT_WAIT="60s", **wall.environment)
     assert asked(relay).status_code == 200
     leaving = client(relay, KEY)
     leaving.timeout = 0.5
@@ -122,7 +135,10 @@ def test_a_turn_whose_client_left_is_given_back(start_relay):
         chat(leaving)
     wait_for(lambda: turns(relay, "left") == 1)
     waiting(relay, 0)
-    answer = asked(relay)
+    answer = later(lambda: asked(relay))
+    waiting(relay, 1)
+    wall.advance_until(lambda: turns(relay, "used") == 1, 20)
+    answer = answer()
     assert answer.status_code == 200 and float(answer.headers["x-relay-waited"]) < 15, "it has the first turn"
 
 

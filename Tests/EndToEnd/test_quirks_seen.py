@@ -6,7 +6,6 @@ import subprocess
 import local_http
 import pytest
 from chat import ask
-from memcached import wait_for
 from operating import SETTINGS, Operator
 from relay_process import INHERITED, binary
 from test_openai_mends import TOOL, dropped, said
@@ -82,10 +81,11 @@ def test_quirks_are_listed_counted_and_deleted(start_relay, server, caller, sett
     server.take_violations()
 
 
-def test_a_quirk_is_deleted_at_all_instances(start_relay, server, caller, settings, store):
-    relays = [start_relay(**settings, MEMCACHED_SERVERS=store.address) for _ in range(2)]
+def test_a_quirk_is_deleted_at_all_instances(start_relay, server, caller, settings, store, clock):
+    wall = clock(0)
+    relays = [start_relay(**settings, MEMCACHED_SERVERS=store.address, **wall.environment) for _ in range(2)]
     operators = [Operator(relay.base_url) for relay in relays]
-    wait_for(lambda: len(operators[0].items("/admin/instances")) == len(operators[1].items("/admin/instances")) == 2, 25)
+    wall.advance_until(lambda: [len(operator.items("/admin/instances")) for operator in operators] == [2, 2], 25)
     for relay in relays:
         server.says("seen", dropped("top_p", 1)[0], {"extra": True})
         assert ask(caller(relay, ALICE), model="seen", top_p=0.5).status_code == 200
@@ -94,4 +94,4 @@ def test_a_quirk_is_deleted_at_all_instances(start_relay, server, caller, settin
     assert first["id"] == second["id"]
     answer = operators[0].ask("DELETE", f"/admin/quirks/{first['id']}")
     assert answer.json()["data"] == {"all_instances": True}
-    wait_for(lambda: operators[1].items("/admin/quirks") == [], 25)
+    wall.advance_until(lambda: operators[1].items("/admin/quirks") == [], 25)

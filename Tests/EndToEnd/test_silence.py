@@ -9,6 +9,9 @@ import httpx
 import pytest
 import responding
 from chat import PATH, body, streamed
+from clocks import Clock, build_shim
+from limited import metric
+from memcached import wait_for
 from test_messages import HELLO
 
 PATIENCE_SECONDS = 10
@@ -73,8 +76,11 @@ RESPONSE = {"deltas": ["One ", "late"], "answer": "One late", "stall_at": 60}
 
 
 @pytest.fixture(scope="module")
-def ended(relay, vendor, new_key):
+def ended(launch, vendor, new_key, tmp_path_factory):
     """All requests, by surface and case, read to their end; "leaving" and "resetting" have left before it."""
+    folder = tmp_path_factory.mktemp("clock")
+    wall = Clock(build_shim(folder), folder / "clock")
+    relay = launch(**wall.environment)
     cases = {("chat", name): (PATH, body("a cat", **fields), {"stall_at": -1} | how, b'"role":"assistant"')
              for name, (fields, how) in CHATS.items()}  # fmt: skip
     cases |= {("messages", name): ("/v1/messages", HELLO, how, b"event: ping") for name, how in MESSAGES.items()}
@@ -84,6 +90,7 @@ def ended(relay, vendor, new_key):
     waits = {case: Waiting(relay, keys[case], path, fields) for case, (path, fields, _, _) in cases.items()}
     for key in keys.values():
         vendor.wait(key, "stalled")
+    wall.advance(PATIENCE_SECONDS)
     for case, wait in waits.items():
         wait.read_until(cases[case][3])
     begun = {case: wait.got for case, wait in waits.items()}
@@ -129,10 +136,10 @@ def test_responses(ended):
     assert got.index(b'"delta":"One "') < got.index(b": ping") < got.index(b'"delta":"late"') < got.index(b"response.completed")
 
 
-def test_streams_that_wait_for_capacity(serve, vendor):
-    relays = []
-    for patience in ("60s", "11s"):
-        providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, QUEUE_TIMEOUT=patience)
+def test_streams_that_wait_for_capacity(serve, vendor, clock):
+    relays, wall = [], clock(0)
+    for patience in ("60s", "30s"):
+        providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, QUEUE_TIMEOUT=patience, **wall.environment)
         (key,) = providers.keys["a"]
         vendor.answers(key, {"answer": "first", "stall_at": -1})
         relays.append((http.relay, key, Waiting(http.relay, None, PATH, body())))
@@ -140,8 +147,12 @@ def test_streams_that_wait_for_capacity(serve, vendor):
     (relay, key, first), (other, other_key, other_first) = relays
     chat, message = Waiting(relay, None, PATH, body()), Waiting(relay, None, "/v1/messages", HELLO)
     refused = Waiting(other, None, PATH, body())
+    for waited, count in ((relay, 2), (other, 1)):
+        wait_for(lambda waited=waited, count=count: metric(waited, "relay_queue_waiting") == count)
+    wall.advance(PATIENCE_SECONDS)
     for wait, mark in ((chat, b'"role":"assistant"'), (message, b"event: ping"), (refused, b'"role":"assistant"')):
         wait.read_until(mark)
+    wall.advance(20)
     assert refused.rest().chat().error["code"] == "rate_limit_exceeded"
     vendor.answers(key, {"answer": "late"})
     for stalled in (key, other_key):
