@@ -250,7 +250,11 @@ def write(handler: BaseHTTPRequestHandler, data: bytes, script: dict[str, Any], 
         handler.wfile.flush()
     if script.get("stall"):
         handler.connection.settimeout(20)
-        if handler.connection.recv(1) == b"":
+        try:
+            has_left = handler.connection.recv(1) == b""
+        except ConnectionResetError:
+            has_left = True
+        if has_left:
             handler.left.set()
         handler.close_connection = True
         return

@@ -163,7 +163,7 @@ def test_the_cost_of_an_answer_that_breaks_off(billed, server, name, leaves):
                 if leaves:
                     break
     if leaves:
-        server.left.wait(10)
+        assert server.left.wait(10)
     assert_billed(http, file, asked, 499 if leaves else 502, usage)
 
 

@@ -91,7 +91,7 @@ def test_a_relay_that_ends_puts_back_what_is_missing(start_relay, own):
 @pytest.mark.parametrize("how", ["restart", "flush"])
 def test_what_was_settled_is_not_charged_again(start_relay, own, server, how):
     pause = threading.Event()
-    server.says("big/1", {"text": "word", "pieces": 40, "pause": pause})
+    server.says("big/1", {"text": "word", "pieces": 520, "pause": pause})
     server.says("small/1", {"text": "word"})
     settings = {
         "RATE_LIMIT": "off", "KEY_A_TOKEN": ONE, "KEY_A_RATE_LIMIT": "100000 tokens/day", "MEMCACHED_SERVERS": own.address,

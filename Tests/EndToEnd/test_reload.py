@@ -121,7 +121,7 @@ def test_settings_with_problems_change_nothing(documented):
 def test_running_requests_end_under_the_old_settings(documented, server):
     it = documented()
     gate = threading.Event()
-    server.says("first/1", {"text": "one two three four", "pause": gate, "pieces": 300})
+    server.says("first/1", {"text": "one two three four", "pause": gate, "pieces": 520})
     with it.client() as http:
         with http.stream(
             "POST", "/v1/chat/completions", json=body(model="fast", stream=True)
@@ -340,7 +340,7 @@ def test_a_changed_number_keeps_the_counts(documented, store):
 def test_a_lowered_number_ends_nothing_that_runs(documented, server):
     it = documented(KEY_A_RATE_LIMIT="2 concurrent", SHUTDOWN_SECONDS="5")
     pause = threading.Event()
-    server.says("first/1", {"text": "by first/1", "pieces": 40, "pause": pause})
+    server.says("first/1", {"text": "by first/1", "pieces": 520, "pause": pause})
     with it.client() as http, it.client() as other:
         streams = [http.stream("POST", "/v1/chat/completions", json=body(model="fast", stream=True)) for _ in range(2)]
         with streams[0] as one, streams[1] as two:
