@@ -437,14 +437,15 @@ def test_no_secret_is_in_any_response(operated, operator):
         assert not [text for text in texts if secret in text]
 
 
-def test_sessions_and_logouts_of_several_relays(start_relay, store, tmp_path):
+def test_sessions_and_logouts_of_several_relays(start_relay, store, tmp_path, clock):
     """One secret and password make one session. A logout reaches the other relays, and survives restarts."""
-    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address}
+    wall = clock(0)
+    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address} | wall.environment
     one, two = start_relay(**settings, DATA_DIR=tmp_path), start_relay(**settings)
     stays, leaves = token(one.base_url), token(one.base_url, "10.9.9.8")
     assert Operator(two.base_url, leaves).get("/admin/config").status_code == 200
     assert Operator(one.base_url, leaves).get("/admin/logout").status_code == 302
-    wait_for(lambda: Operator(two.base_url, leaves).get("/admin/config").status_code == 401, 12)
+    wall.advance_until(lambda: Operator(two.base_url, leaves).get("/admin/config").status_code == 401, 12)
     assert Operator(two.base_url, stays).get("/admin/config").status_code == 200
     # Logins count over both.
     wrong = [login(relay.base_url, "wrong-horse-battery", **{"X-Forwarded-For": "10.11.0.1"}).status_code for relay in (one, two) * 4]
@@ -466,14 +467,16 @@ def test_sessions_and_logouts_of_several_relays(start_relay, store, tmp_path):
     assert Operator(again.base_url, stays).get("/admin/config").status_code == 200
 
 
-def test_two_relays_share_what_their_operator_does(start_relay, store, tmp_path):
+def test_two_relays_share_what_their_operator_does(start_relay, store, tmp_path, clock):
     """Both relays are listed as long as they run. A limit that is reset at one is free at the other."""
     settings = SETTINGS | {"MEMCACHED_SERVERS": store.address, "KEY_TEAM_TOKEN": TEAM, "KEY_TEAM_RATE_LIMIT_CHAT": "2/hour", "KEY_OTHER_TOKEN": OTHER}
     settings |= {"CACHE": "true", "CACHE_STORE": "memcached"}
     settings["USAGE_LOG_FILE"] = str(tmp_path / "one-for-both")
+    wall = clock(0)
+    settings |= wall.environment
     one, two = start_relay(**settings), start_relay(**settings)
     first = Operator(one.base_url)
-    wait_for(lambda: len(first.items("/admin/instances")) == 2, 15)
+    wall.advance_until(lambda: len(first.items("/admin/instances")) == 2, 15)
     listed = first.items("/admin/instances")
     assert {item["name"].rsplit(":", 1)[1] for item in listed} == {str(one.port), str(two.port)}
     assert len({item["settings"] for item in listed}) == 1 and {item["store"] for item in listed} == {"ok"}
@@ -483,7 +486,7 @@ def test_two_relays_share_what_their_operator_does(start_relay, store, tmp_path)
     answer = first.post("/admin/limits/reset", {"caller": "team", "id": limit["id"]})
     assert answer.json()["data"] == {"all_instances": True}
     assert ask(one).status_code == 200
-    wait_for(lambda: ask(two).status_code == 200, 12)
+    wall.advance_until(lambda: ask(two).status_code == 200, 12)
     assert (ask(one).status_code, ask(two).status_code) == (429, 429)
     # All entries of the cache that they share go at once, and elsewhere within two seconds.
     def cached(relay):
@@ -492,10 +495,10 @@ def test_two_relays_share_what_their_operator_does(start_relay, store, tmp_path)
     assert cached(one) == "miss"
     wait_for(lambda: (cached(one), cached(two)) == ("hit", "hit"))
     assert first.ask("DELETE", "/admin/req_cache").json()["msg"] == "Deleted"
-    wait_for(lambda: cached(two) == "miss", 4)
+    wall.advance_until(lambda: cached(two) == "miss", 4)
     wait_for(lambda: (cached(one), cached(two)) == ("hit", "hit"))
     two.stop()
-    wait_for(lambda: len(first.items("/admin/instances")) == 1, 40)
+    wall.advance_until(lambda: len(first.items("/admin/instances")) == 1, 40)
     store.flush()
     assert cached(one) == "miss"
     wait_for(lambda: cached(one) == "hit")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from chat import ask as chat
 from chat import body, deltas_of
+from clocks import Clock
 from rawhttp import ask, chunked, connected, readable, request, wait_until
 from relay_process import Relay, binary, judges_memory
 from test_metrics import Scrape
@@ -52,8 +53,9 @@ def test_the_budget_is_shown_and_what_does_not_fit_is_a_problem(tmp_path: Path) 
 
 
 @judges_memory
-def test_half_sent_bodies_leave_room_for_small_chats(start_relay: Callable[..., Relay]) -> None:
-    relay = start_relay(**ECHO, MEMORY_MB="64")
+def test_half_sent_bodies_leave_room_for_small_chats(start_relay: Callable[..., Relay], clock: Callable[[float], Clock]) -> None:
+    wall = clock(0)
+    relay = start_relay(**ECHO, MEMORY_MB="64", **wall.environment)
     part = b"[" + b"x" * (7 * MEGABYTE)
     with ExitStack() as stack:
         greedy = []
@@ -76,23 +78,25 @@ def test_half_sent_bodies_leave_room_for_small_chats(start_relay: Callable[..., 
             return [line["status"] for line in relay.log_lines() if line.get("status") in (408, 503)]
 
         # The remaining ones do not wait: there is room for them now.
-        assert wait_until(lambda: len(refused()) >= 20, 30) and 503 in refused()
+        wall.advance_until(lambda: len(refused()) >= 20, 30)
+        assert 503 in refused()
     assert ask(relay.port, SMALL).status == 200
     counted = Scrape(relay)
     assert counted("relay_memory_budget_bytes") == 64 * MEGABYTE
     assert (counted("relay_memory_waits_total") or 0) > 0
     assert (counted("relay_memory_refusals_total", how="refused") or 0) > 0
     # A client that leaves while its bytes wait in the kernel is noticed when they are read, or after its 5 s.
-    assert wait_until(lambda: Scrape(relay)("relay_memory_held_bytes", by="large") == 0, 40)
+    wall.advance_until(lambda: Scrape(relay)("relay_memory_held_bytes", by="large") == 0, 40)
 
 
-def test_a_refusal_for_want_of_memory_says_when_to_come_again(start_relay: Callable[..., Relay]) -> None:
-    relay = start_relay(**ECHO, MEMORY_MB="32")
+def test_a_refusal_for_want_of_memory_says_when_to_come_again(start_relay: Callable[..., Relay], clock: Callable[[float], Clock]) -> None:
+    wall = clock(0)
+    relay = start_relay(**ECHO, MEMORY_MB="32", **wall.environment)
     with connected(relay.port) as first, connected(relay.port) as second:
         first.send(head(4 * MEGABYTE) + b"[" * (3 * MEGABYTE))
         second.send(head(4 * MEGABYTE) + b"[" * (3 * MEGABYTE // 2))
         refused = [(503, "overloaded", "server_error"), (408, None, "invalid_request_error")]
-        assert wait_until(lambda: any(line.get("status") in (408, 503) for line in relay.log_lines()), 30)
+        wall.advance_until(lambda: any(line.get("status") in (408, 503) for line in relay.log_lines()), 30)
         answer = readable([first, second], 10)[0].receive(seconds=10)
         error = answer.json()["error"]
         assert (answer.status, error["code"], error["type"]) in refused

@@ -102,10 +102,10 @@ def test_slots_of_the_relay_and_limits_of_the_vendor_are_waited_for(start_relay,
     assert metered.statuses().count(429) <= 12
 
 
-def test_a_callers_own_key_is_not_held_up_by_others(start_relay, metered):
+def test_a_callers_own_key_is_not_held_up_by_others(start_relay, metered, clock):
     """What waits are the relay's keys."""
-    own = Metered(100, 1)
-    settings = SETTINGS | metered.provider() | own.provider("P", "own", PASSTHROUGH="true", API_KEYS="", MODELS="own")
+    own, wall = Metered(100, 1), clock(0)
+    settings = SETTINGS | wall.environment | metered.provider() | own.provider("P", "own", PASSTHROUGH="true", API_KEYS="", MODELS="own")
     relay = start_relay(**settings, RATE_LIMIT_WAIT="30s")
     metered.most, metered.wait = 0, 20
     with ThreadPoolExecutor(2) as pool:
@@ -115,6 +115,7 @@ def test_a_callers_own_key_is_not_held_up_by_others(start_relay, metered):
         assert chat(client(relay, "sk-a-key-of-the-vendor-0123456789"), model="own").status_code == 200
         assert time.monotonic() - began < 5
         metered.most, metered.wait = 30, None
+        wall.advance(20)
     own.stop()
 
 
