@@ -1,6 +1,7 @@
 """Several providers behind one model name: turns, fallback, cooldowns of keys, the circuit breaker."""
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -121,11 +122,11 @@ def test_shares_are_exact_under_many_requests_at_once(serve):
     async def all_at_once():
         limits = httpx.Limits(max_connections=50)
         async with local_http.AsyncClient(base_url=http.relay.base_url, timeout=60, limits=limits) as client:
-            asked = (client.post("/v1/chat/completions", json=body()) for _ in range(1_000))
+            asked = (client.post("/v1/chat/completions", json=body()) for _ in range(200))
             return [answer.status_code for answer in await asyncio.gather(*asked)]
 
-    assert asyncio.run(all_at_once()) == [200] * 1_000
-    assert [providers.counts(name) for name in "abc"] == [[125], [250], [625]]
+    assert asyncio.run(all_at_once()) == [200] * 200
+    assert [providers.counts(name) for name in "abc"] == [[25], [50], [125]]
 
 
 # --- fallback ---------------------------------------------------------------------------------------------------
@@ -169,12 +170,15 @@ def test_a_stream_that_fails_before_its_first_event_goes_elsewhere(serve, events
     assert got.headers["x-relay-attempts"] == "2" and got.headers["x-relay-provider"] == "b"
 
 
-def test_signs_of_life_are_no_answer(serve, vendor):
-    providers, http = serve(a=1, b=1)
+def test_signs_of_life_are_no_answer(serve, vendor, clock, pool):
+    wall = clock(0)
+    providers, http = serve(a=1, b=1, **wall.environment)
     providers.answers("a", {"stall_at": -1, "status": 500, "text": ""})
     providers.answers("b", OK)
-    content = b""
+    content, begun = b"", threading.Event()
+    pool.submit(wall.advance_until, begun.is_set, 15)
     with http.stream("POST", "/v1/chat/completions", json=body(stream=True)) as answer:
+        begun.set()
         assert answer.status_code == 200
         vendor.release(providers.keys["a"][0])
         content = b"".join(answer.iter_bytes())
