@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
+from clocks import Clock
 from rawhttp import (
     CHAT,
     ECHO_RELAY,
@@ -27,8 +28,6 @@ from relay_process import Relay, judges_memory
 from vendor import Vendor
 
 HEALTH = request("GET", "/health")
-HEAD_SECONDS = 10
-"""What the server gives a client for a whole head."""
 CHUNKED_HEAD = request("POST", CHAT, content_type="application/json", transfer_encoding="chunked")
 
 
@@ -60,102 +59,37 @@ def processor_seconds(relay: Relay) -> float:
 # Slow ones --------------------------------------------------------------------------------------------------------
 
 
-def ending(connection: Connection, drip: Callable[[], bytes] | None, limit: float) -> tuple[float, bytes]:
-    """Returns when the server ended the connection, and what it sent. Meanwhile `drip()` is sent twice a second."""
-    began = time.monotonic()
+def ending(connection: Connection, clock: Clock, drip: bytes, limit: float) -> float:
+    """Returns the seconds after which the server ended the connection: with nothing or 408. Meanwhile `drip` is sent twice
+    in each second of its clock."""
+    began = clock.now()
     got = b""
-    while time.monotonic() - began < limit:
-        if drip:
-            connection.send(drip())
+    while clock.now() - began < limit:
+        connection.send(drip)
+        clock.advance(0.5)
         try:
-            data = connection.more(time.monotonic() + 0.5)
+            data = connection.more(time.monotonic() + 0.05)
         except TimeoutError:
             continue
         if not data:
-            return time.monotonic() - began, got
+            assert got == b"" or got.startswith(b"HTTP/1.1 408 "), got[:200]
+            return clock.now() - began
         got += data
     raise AssertionError(f"still open after {limit} s, said {got[:200]!r}")
 
 
-def test_the_head_has_a_deadline_and_no_drip_moves_it(own_relay: Relay) -> None:
-    """This test waits about ten seconds, for all cases at once."""
-    limit = HEAD_SECONDS + 6
-
-    def silent(connection: Connection) -> tuple[float, bytes]:
-        return ending(connection, None, limit)
-
-    def half_a_head(connection: Connection) -> tuple[float, bytes]:
-        connection.send(HEALTH[:20])
-        return ending(connection, None, limit)
-
-    def dripping(connection: Connection) -> tuple[float, bytes]:
-        connection.send(b"GET /health HTTP/1.1\r\nHost: a\r\nX-Slow: ")
-        return ending(connection, lambda: b"a", limit)
-
-    def dripping_fields(connection: Connection) -> tuple[float, bytes]:
-        connection.send(b"GET /health HTTP/1.1\r\nHost: a\r\n")
-        return ending(connection, lambda: b"X-Slow: a\r\n", limit)
-
-    def second_request(connection: Connection) -> tuple[float, bytes]:
-        assert connection.ask(HEALTH).status == 200
-        connection.send(HEALTH[:20])
-        return ending(connection, None, limit)
-
-    def in_time(connection: Connection) -> tuple[float, bytes]:
-        for at in range(0, len(HEALTH), 5):
-            connection.send(HEALTH[at : at + 5])
-            time.sleep(0.3)
-        assert connection.receive().status == 200
-        connection.assert_open()
-        return float(HEAD_SECONDS), b""
-
-    cases = [silent, half_a_head, dripping, dripping_fields, second_request, in_time]
-
-    def run(case: Callable[[Connection], tuple[float, bytes]]) -> tuple[str, float, bytes]:
-        with connected(own_relay.port) as connection:
-            return case.__name__, *case(connection)
-
-    with ThreadPoolExecutor(len(cases)) as pool:
-        results = list(pool.map(run, cases))
-    for name, seconds, said in results:
-        assert HEAD_SECONDS - 1.5 <= seconds <= limit, (name, seconds)
-        assert said == b"" or said.startswith(b"HTTP/1.1 408 "), (name, said[:200])
-    assert ask(own_relay.port, HEALTH).status == 200
-
-
-@pytest.mark.slow
-def test_a_body_has_a_least_rate(own_relay: Relay) -> None:
-    """This test waits about forty seconds. Under 1 KB/s over 30 s the body is refused, with 408 or by closing. At 2
-    KB/s it is read to its end."""
-    limit = 50
-
-    def too_slow(head: bytes, piece: bytes) -> None:
-        with connected(own_relay.port) as connection:
-            connection.send(head)
-            seconds, said = ending(connection, lambda: piece, limit)
-            assert 25 <= seconds
-            assert said == b"" or said.startswith(b"HTTP/1.1 408 "), said[:200]
-
-    def slow_enough() -> None:
-        body = chat_body("z" * 80_000)
-        with connected(own_relay.port) as connection:
-            connection.send(request("POST", CHAT, b"", content_length=str(len(body))))
-            for at in range(0, len(body), 1_000):
-                connection.send(body[at : at + 1_000])
-                time.sleep(0.45)
-            assert connection.receive().status == 200
-
-    by_length = request("POST", CHAT, b"", content_length="100000")
-    with ThreadPoolExecutor(4) as pool:
-        jobs = [
-            pool.submit(too_slow, by_length, b"x" * 100),
-            pool.submit(too_slow, by_length, b""),
-            pool.submit(too_slow, CHUNKED_HEAD, b"1\r\nx\r\n"),
-            pool.submit(slow_enough),
-        ]
-        for job in jobs:
-            job.result()
-    assert ask(own_relay.port, HEALTH).status == 200
+@pytest.mark.parametrize(
+    ("begin", "drip", "seconds"), [(HEALTH[:-2] + b"X-Slow: ", b"a", 10), (CHUNKED_HEAD, b"1\r\nx\r\n", 30)], ids=["head", "body"]
+)
+def test_what_drips_has_a_deadline(
+    start_relay: Callable[..., Relay], clock: Callable[[float], Clock], begin: bytes, drip: bytes, seconds: float
+) -> None:
+    own = clock(0)
+    relay = start_relay(**ECHO_RELAY, **own.environment)
+    with connected(relay.port) as connection:
+        connection.send(begin)
+        assert seconds - 5 <= ending(connection, own, drip, seconds + 20)
+    assert ask(relay.port, HEALTH).status == 200
 
 
 @judges_memory
@@ -211,25 +145,6 @@ LEAVINGS: dict[str, Callable[[Connection], None]] = {
     "reset": Connection.reset,
     "half-close": Connection.half_close,
 }
-
-
-@pytest.mark.parametrize("leave", LEAVINGS.values(), ids=LEAVINGS.keys())
-@pytest.mark.parametrize("stall_at", [-1, 0, 300], ids=["before the head", "before the body", "in mid-stream"])
-@pytest.mark.parametrize("is_streamed", [True, False], ids=["stream", "whole"])
-def test_leaving_cancels_the_vendors_call(
-    start_relay: Callable[..., Relay], vendor: Vendor, api_key: str, leave: Callable[[Connection], None],
-    stall_at: int, is_streamed: bool,
-) -> None:  # fmt: skip
-    vendor.answers(api_key, {"stall_at": stall_at})
-    relay = start_relay()
-    body = chat_body(model="gpt-4o-mini", stream=is_streamed)
-    connection = Connection(relay.port)
-    connection.send(request("POST", CHAT, body, authorization=f"Bearer {api_key}"))
-    vendor.wait(api_key, "stalled")
-    leave(connection)
-    vendor.wait(api_key, "client_closed")
-    connection.close()
-    assert ask(relay.port, HEALTH).status == 200
 
 
 @pytest.mark.parametrize("leave", LEAVINGS.values(), ids=LEAVINGS.keys())
