@@ -36,21 +36,20 @@ def ask(http, model="m", **fields):
 @pytest.mark.parametrize("bound", [32_000, 128_000])
 @pytest.mark.parametrize("model", ["m", "c"])
 def test_one_after_the_other_uses_a_budget_to_its_end(relay_with, seller, caller, model, bound, is_streamed):
-    http = caller(relay_with("3 usd/day"), TEAM_TOKEN)
-    for _ in range(400):
+    http = caller(relay_with("1 usd/day"), TEAM_TOKEN)
+    for _ in range(200):
         answer = ask(http, model, max_tokens=bound, stream=is_streamed)
         if answer.status_code != 200:
             break
     assert answer.status_code == 429
-    print(f"{seller.billed} of 3 dollars")
-    assert 0.97 * 3 <= seller.billed <= 3, f"{seller.billed} of 3 dollars"
+    assert 0.97 <= seller.billed <= 1, f"{seller.billed} of 1 dollar"
     assert seller.written.count(500) >= len(seller.written) - 3, "hardly any response was lowered below what it used"
 
 
 @pytest.mark.parametrize("bound", [32_000, None])
 @pytest.mark.parametrize(
     "limit, amount, scale",
-    [("0.50 usd/day", 0.5, 0.25), ("500 usd/30 days", 500, 100), ("100000 tokens/hour", 100_000, 1)],
+    [("0.50 usd/day", 0.5, 0.25), ("500 usd/30 days", 500, 300), ("100000 tokens/hour", 100_000, 1)],
     ids=["small", "large", "tokens"],
 )
 def test_budgets_of_every_size_are_used_to_their_end(relay_with, seller, caller, limit, amount, scale, bound):
@@ -91,11 +90,11 @@ def test_what_a_budget_costs_at_memcached(relay_with, seller, caller, store):
 
     for _ in range(3):
         cost(500, stream=False)
-    whole = cost(500, stream=False)
-    assert cost(500, stream=True) <= whole  # 1,000 tokens are likely
-    assert cost(740, stream=True) <= whole
-    likely = 2 * (4 * 500 + 500 + 740) / 6
-    assert cost(30_000, stream=True) - whole <= 2 * (math.log2(30_000 / likely) + 1), "a draw reads and writes at most"
+    # Each ten seconds the relay also tells the others about itself.
+    whole, likely, longer = (min(cost(*how) for _ in range(3)) for how in ((500, False), (500, True), (740, True)))
+    assert likely <= whole and longer <= whole  # 1,000 tokens are likely
+    usual = 2 * (9 * 500 + 3 * 740) / 12
+    assert cost(30_000, stream=True) - whole <= 2 * (math.log2(30_000 / usual) + 1), "a draw reads and writes at most"
 
 
 @pytest.mark.parametrize("relays", [1, 4])
