@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -241,19 +240,19 @@ def test_an_issuer_that_is_away_at_the_start(start_relay, issuer, tmp_path, faul
     assert line["issuer"] == issuer.url and line["cause"]
 
 
-@pytest.mark.skipif(not os.environ.get("REAL_TIMES"), reason="takes 75 seconds: set REAL_TIMES=1")
-def test_an_issuer_comes_back_and_replaces_its_keys(start_relay, issuer):
-    relay = start_relay(**ECHO | issuer.settings())
+def test_an_issuer_comes_back_and_replaces_its_keys(start_relay, issuer, clock):
+    wall = clock(0)
+    relay = start_relay(**ECHO | issuer.settings(), **wall.environment)
     issuer.status = 503
     answer = chat(client(relay, issuer.token()))
     assert answer.status_code == 503
     issuer.status = 200
-    time.sleep(int(answer.headers["retry-after"]))
+    wall.advance(int(answer.headers["retry-after"]))
     old = issuer.token()
     accepted(relay, old)
     issuer.keys.insert(0, Key("ES256", "next"))
     assert refusal(relay, issuer.token(sub="bob")) == ("token_not_accepted", "key")
-    time.sleep(61)
+    wall.advance(61)
     accepted(relay, issuer.token(sub="bob"), old)
     assert [path for path in issuer.asked if path == "/realm/keys"] == ["/realm/keys"] * 2
 
