@@ -8,7 +8,7 @@ import Testing
 @testable import Shared
 
 @Suite struct ForgedKeysTests {
-    private static let count = getenv("FORGED_KEYS").flatMap { Int(String(cString: $0)) } ?? 100_000
+    private static let count = getenv("FORGED_KEYS").flatMap { Int(String(cString: $0)) } ?? 10_000
 
     private static let settings = [
         ("PROVIDERS", "v"), ("PROVIDER_V_KIND", "openai"), ("PROVIDER_V_BASE_URL", "http://127.0.0.1:1"),

@@ -57,7 +57,7 @@ private struct SaturatedBudget {
         let price = Amounts(usd: Self.perMillion)
         let needs = OutputNeeds(usual: Amounts(usd: Self.usual), dearest: Amounts(usd: Self.dearest), perMillion: price)
         let output = LikelyOutput(likely: averages.likely(of: "m", for: nil), asked: 32_000, isSeen: true, needs)
-        agent.actsAt = second + 30
+        agent.actsAt = second + 120
         guard let own = output.charge(charge), let reservation = limiter.reserveInMemory([own]),
             reservation.decision.isAdmitted
         else { return }

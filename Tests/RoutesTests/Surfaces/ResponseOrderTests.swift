@@ -10,7 +10,7 @@ import Testing
 /// Random histories of an agent's session reach a vendor's Responses API in the order of their items.
 @Suite struct ResponseOrderTests {
     /// `HISTORIES=100000` checks as many histories as the requirements name.
-    private static let count = getenv("HISTORIES").flatMap { Int(String(cString: $0)) } ?? 1_000
+    private static let count = getenv("HISTORIES").flatMap { Int(String(cString: $0)) } ?? 300
 
     @Test("items keep their order, and an appended turn changes no older item")
     func order() throws {
