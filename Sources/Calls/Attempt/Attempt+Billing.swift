@@ -2,7 +2,7 @@ package import Engine
 import Limits
 package import Shared
 
-/// What tells, whenever a call ends, which models worked on its response.
+/// The reader of a response, or what it has read: asked for the models when the call ends.
 package protocol ModelReport: AnyObject, Sendable {
     /// The models, if it was not the requested one alone; nil if it was.
     var models: ModelUsages? { get }
