@@ -31,10 +31,10 @@ package protocol ChatVendor: AnyObject, Sendable {
     /// Reads the data that other instances stored about earlier responses in this conversation. Call it before
     /// `prepare`.
     func recall(_ messages: [ChatMessage], by attempt: Attempt) async
-    /// Returns the quirks to remember for a model that turned out to lack an ability; none if this is not remembered.
-    func quirks(lacking ability: Abilities) -> LearnedQuirks
+    /// Returns what to remember of a model that turned out to lack an ability; nil if this is not remembered.
+    func finding(lacking ability: Abilities) -> QuirkFinding?
     /// Returns the remembered lacks of abilities that this call should ignore, to find out whether they still hold.
-    func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks
+    func beginTrials(of call: borrowing ChatCall, at model: Model) -> [QuirkFinding]
     /// Converts a call into the vendor's form. The request body is not written yet.
     func prepare(_ call: consuming ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat
 }
@@ -51,8 +51,8 @@ extension ChatVendor {
     package func reasoning(of call: borrowing ChatCall, for model: Model) -> (tokens: Int, isOnTop: Bool) { (0, false) }
     package func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool { false }
     package func recall(_ messages: [ChatMessage], by attempt: Attempt) async {}
-    package func quirks(lacking ability: Abilities) -> LearnedQuirks { [] }
-    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks { [] }
+    package func finding(lacking ability: Abilities) -> QuirkFinding? { nil }
+    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> [QuirkFinding] { [] }
 }
 
 /// A chat call in the form of its vendor, ready to be sent.

@@ -55,12 +55,9 @@ package struct UpstreamError: Error {
         package var partial: (any PartialResponse)?
         /// The HTTP status of the vendor's error response; nil if the vendor sent no error response.
         package var status: Int?
-        /// The lacking abilities that the response shows. The recovery option `emulation` does without them.
-        package var lacking: LearnedQuirks = []
-        /// Whether `lacking` holds for later calls, too.
-        package var isLackLasting = false
-        /// The vendor's words that show the lack, for operators; empty if there are none.
-        package var lackWords = ""
+        /// The lacking abilities that the response shows; nil if it shows none. The recovery option `emulation` does
+        /// without them.
+        package var lack: QuirkFinding?
         /// Whether the failure concerns the model and not the key.
         package var isOfModel = false
         /// Whether the vendor might lack the called endpoint.

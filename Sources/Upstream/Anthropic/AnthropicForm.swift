@@ -68,7 +68,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         wantsLongWindow = call.wantsLongWindow
     }
 
-    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
         var call = call
         refusal = messages == nil ? .modelNotFound(model) : nil
         if let original = call.original ?? call.changedOriginal {
@@ -119,27 +119,23 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 
     /// Returns the finding that the server does not know betas of the client; nil if the error is not about betas.
     private func findingOfBetas(_ refusal: Refusal) -> QuirkFinding? {
-        guard let clientHeaders, refusal.status == 400, !clientHeaders.betas.isEmpty else { return nil }
-        let words = refusal.words
-        guard words.quote("anthropic-beta") else { return nil }
-        let betas = clientHeaders.betas.betas
+        let (betas, words) = (betas, refusal.words)
+        guard refusal.status == 400, !betas.isEmpty, words.quote("anthropic-beta") else { return nil }
         let names = words.exact(
             betas.filter { $0.utf8.count <= Self.maxBetaBytes && !refusedBetas.contains($0) },
             among: betas
         )
         if names.isEmpty { return nil }
-        return QuirkFinding(betas: Array(names.prefix(Self.maxBetas)), isLasting: words.isComplete)
+        return QuirkFinding(names.prefix(Self.maxBetas).map { .beta($0) }, isLasting: words.isComplete)
     }
 
-    func sends(betasOf finding: QuirkFinding) -> Bool {
-        guard let clientHeaders, !finding.betas.isEmpty else { return false }
-        return clientHeaders.betas.betas.contains { finding.betas.contains($0) }
-    }
+    var betas: [String] { clientHeaders?.betas.betas ?? [] }
 
-    func adopt(_ finding: QuirkFinding) {
-        refusedBetas += finding.betas
-        // Only a finding about betas leaves the body as it is.
-        if isNative, finding.betas.isEmpty { isRebuilt = true }
+    func adopt(_ quirks: Set<Quirk>) {
+        let betas = quirks.betas
+        refusedBetas += betas
+        // Only quirks about betas leave the body as it is.
+        if isNative, betas.isEmpty { isRebuilt = true }
     }
 
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body {
@@ -176,7 +172,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         return findingOfBetas(refusal) ?? refusal.finding(among: refusal.findingsOfMessages)
     }
 
-    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
+    func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body {
         MessageRequestRewriter.written(request, with: quirks)
     }
 }

@@ -38,7 +38,7 @@ struct AnthropicRequest: ~Copyable {
         _ call: ChatCall,
         _ name: String,
         dialect: AnthropicDialect,
-        with quirks: LearnedQuirks,
+        with quirks: Set<Quirk>,
         for owner: CallQuirks.Owner = .none
     ) {
         // The operators `&&`, `||` and `??` must not read `self`: the compiler then releases what is not yet set.

@@ -1,45 +1,17 @@
 import Calls
 import Engine
 
-/// The quirks of servers with Anthropic's API.
-extension LearnedQuirks {
-    /// The quirk of a model that refuses an assistant turn at the end of a conversation. A user turn is then added.
-    static let noPrefill = LearnedQuirks(rawValue: 128)
-    /// The quirk of a server that refuses the reasoning of earlier assistant turns. The reasoning is then left out.
-    static let noEarlierReasoning = LearnedQuirks(rawValue: 256)
-    /// The quirk of a model that refuses turns of the role `system`. They are sent as turns of the user.
-    static let noSystemTurns = LearnedQuirks(rawValue: 8_192)
-}
-
 /// Applies quirks (changes that a server needs) to the JSON body of a Messages request.
 enum MessageRequestRewriter {
-    static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
+    static func written(_ body: Body, with quirks: Set<Quirk>) -> Body {
         var body = body
         if quirks.contains(.noSystemTurns) { body = body.replacing("messages", SystemTurnRewriter.append) }
-        if quirks.contains(.noEarlierReasoning) {
-            body = body.replacing("messages") { messages, out in
-                messages.append(to: &out) { (message: RawJSON, out: inout ByteBuffer) in
-                    guard message["role"]?.content == "assistant" else { return out.append(message.bytes) }
-                    message.append(to: &out, replacing: "content", appendWithoutReasoning)
-                }
-            }
-        }
         guard quirks.contains(.noPrefill), RawJSON(body.bytes).endsWithAssistant else { return body }
         return body.replacing("messages") { messages, out in
             out.append(messages.bytes)
             out.removeLast(1)
             out.append(#",{"role":"user","content":[{"type":"text","text":"Continue."}]}]"#)
         }
-    }
-
-    private static func appendWithoutReasoning(_ content: RawJSON, to out: inout ByteBuffer) {
-        guard content.isArray else { return out.append(content.bytes) }
-        let kept = content.elements.filter { block in
-            let type = block["type"]?.content
-            return type != "thinking" && type != "redacted_thinking"
-        }
-        if kept.isEmpty { return out.append(#"[{"type":"text","text":"."}]"#) }
-        out.append(array: kept) { $1.append($0.bytes) }
     }
 
     /// Returns the request body that asks the vendor for the rest of a paused response.

@@ -14,7 +14,10 @@ extension Refusal {
         }
         if words.say("invalid"), words.quote("redacted_thinking") || words.quote("signature") && words.quote("thinking")
         {
-            return [QuirkFinding(.noEarlierReasoning, isLasting: false)]
+            let changes = ["thinking", "redacted_thinking"].map {
+                FieldChange("messages.content", .dropType($0, or: #"{"type":"text","text":"."}"#))
+            }
+            return [QuirkFinding(changes, isLasting: false)]
         }
         let isPrefill = words.say("prefill") || words.say("must end with a user message")
         if isPrefill, request.endsWithAssistant { return [scoped(.noPrefill)] }

@@ -40,7 +40,7 @@ extension WireVendor {
         {
             abilities.remove(.schemas)
         }
-        let isLoose = !claude.supportsStructuredOutputs || quirks.contains(.noStrict)
+        let isLoose = !claude.supportsStructuredOutputs || quirks.dropsStrict
         if call.usesTools, call.chatOptions.tools.contains(where: { $0.isUnchecked(isLoose: isLoose) }) {
             abilities.insert(.uncheckedArguments)
         }

@@ -34,13 +34,12 @@ extension ChatFit {
         if isRepair { attempt.billing.recordRetry() }
         // With strict tools, the arguments may have been invalid rather than the tool call missing.
         let mayLackChoice = spare.value.needs.contains(.toolChoice) && !abilities.contains(.uncheckedArguments)
-        var lacking = error.lacking
-        if isRepair, mayLackChoice { lacking.formUnion(candidate.provider.quirks(lacking: .toolChoice)) }
         var asked = spare.value
-        asked.quirks.met.formUnion(lacking)
-        asked.quirks.words = error.lackWords
-        if isRepair || error.isLackLasting { asked.quirks.lasting.formUnion(lacking) }
-        asked.quirks.tried.subtract(lacking)
+        let lack = isRepair ? mayLackChoice ? candidate.provider.finding(lacking: .toolChoice) : nil : error.lack
+        if let lack {
+            asked.quirks.met.append(lack)
+            asked.quirks.tried.removeAll { $0.isCovered(by: lack) }
+        }
         do throws(APIError) {
             let fit = try ChatFit(
                 asked,

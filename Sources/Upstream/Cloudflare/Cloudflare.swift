@@ -117,7 +117,9 @@ extension Cloudflare: WireChatVendor {
         return abilities
     }
 
-    package func quirks(lacking ability: Abilities) -> LearnedQuirks { ability == .toolChoice ? .noForcing : [] }
+    package func finding(lacking ability: Abilities) -> QuirkFinding? {
+        ability == .toolChoice ? QuirkFinding(.noForcing) : nil
+    }
 
     package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         var call = call

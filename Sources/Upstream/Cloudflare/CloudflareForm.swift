@@ -37,11 +37,11 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         )
     }
 
-    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
         refusal = call.attachments.refusal()
         isOwnBound = call.maxTokens == nil
         bound = call.maxTokens ?? CloudflareRequest.standardTokens
-        adopt(QuirkFinding(quirks))
+        adopt(quirks)
         return rewritten(CloudflareRequest.written(call, model), with: quirks)
     }
 
@@ -69,18 +69,19 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         return refusal.findingOfOpenAI
     }
 
-    var quirkOfResponse: LearnedQuirks? {
+    /// A model that does not stream sends an empty response.
+    var findingOfResponse: QuirkFinding? {
         guard let reader, reader.isEmpty, isStreamed else { return nil }
-        return .notStreamed
+        return QuirkFinding([FieldChange("stream"), FieldChange("stream_options")])
     }
 
-    func adopt(_ finding: QuirkFinding) {
-        if finding.quirks.contains(.ownWire) { isRun = true }
+    func adopt(_ quirks: Set<Quirk>) {
+        if quirks.contains(.ownWire) { isRun = true }
         // A limit that the caller gave is not lowered.
-        if finding.quirks.contains(.lowBound), isOwnBound { bound = CloudflareRequest.lowTokens }
+        if quirks.contains(.lowBound), isOwnBound { bound = CloudflareRequest.lowTokens }
     }
 
-    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
-        CloudflareRequest.rewritten(request, with: isOwnBound ? quirks : quirks.subtracting(.lowBound))
+    func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body {
+        CloudflareRequest.rewritten(request, with: isOwnBound ? quirks : quirks.subtracting([.named(.lowBound)]))
     }
 }

@@ -2,21 +2,12 @@ import Calls
 import Engine
 import Shared
 
-/// The quirks of Cloudflare's models, in addition to those of OpenAI-compatible servers.
-extension LearnedQuirks {
-    /// The quirk of a model that is missing in the OpenAI-compatible API. Cloudflare's own API is called instead.
-    static let ownWire = LearnedQuirks(rawValue: 1 << 35)
-    /// The quirk of a model that refuses the relay's default token limit. A lower limit is sent instead.
-    static let lowBound = LearnedQuirks(rawValue: 1 << 36)
-    /// The quirk of a model that does not stream. A complete response is requested instead.
-    static let notStreamed = LearnedQuirks(rawValue: 1 << 37)
-}
-
 /// Writes a chat call as the JSON body of a request, in Cloudflare's variant of OpenAI's format.
 enum CloudflareRequest {
     /// The token limit that the relay sends if the client sets none.
     static let standardTokens = 4_096
     static let lowTokens = 2_048
+    private static let quirksOfAll: Set<Quirk> = [.named(.emptyContent), .named(.joinedContent)]
 
     static func written(_ call: ChatCall, _ model: String) -> Body {
         var call = call
@@ -33,11 +24,11 @@ enum CloudflareRequest {
         for position in call.attachments.indices { call.attachments[position].writeOut() }
         return RequestRewriter.written(
             OpenAILikeRequest(call, model: model, isOpenAI: false).written(),
-            with: [.emptyContent, .joinedContent]
+            with: quirksOfAll
         )
     }
 
-    static func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
+    static func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body {
         var body = RequestRewriter.written(request, with: quirks)
         if quirks.contains(.ownWire) {
             // In Cloudflare's own API, `json_schema` is the schema itself.
@@ -49,9 +40,8 @@ enum CloudflareRequest {
         return body
     }
 
-    private static let changes: [(LearnedQuirks, [FieldChange])] = [
+    private static let changes: [(QuirkName, [FieldChange])] = [
         (.ownWire, [FieldChange("model"), FieldChange("stream_options")]),
-        (.notStreamed, [FieldChange("stream"), FieldChange("stream_options")]),
         (.lowBound, [FieldChange("max_tokens", .atMost(lowTokens))]),
     ]
 }

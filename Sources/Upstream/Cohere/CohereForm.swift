@@ -21,7 +21,7 @@ final class CohereForm: WireForm, @unchecked Sendable {
         self.model = model.id
     }
 
-    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
         refusal = call.attachments.refusal()
         isLegacy = call.needs.contains(.functions)
         maxCalls = call.maxCalls
@@ -46,6 +46,4 @@ final class CohereForm: WireForm, @unchecked Sendable {
     func quirk(_ refusal: Refusal) -> QuirkFinding? {
         refusal.finding(among: refusal.findingsOfCohere)
     }
-
-    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body { request }
 }

@@ -34,6 +34,6 @@ extension Refusal {
         guard let format = request["response_format"], words.quote("response_format") || words.quote("json") else {
             return []
         }
-        return [scoped(format["json_schema"] != nil ? [.noSchemas, .noObjects] : .noObjects)]
+        return [format["json_schema"] != nil ? scoped(.noSchemas, .noObjects) : scoped(.noObjects)]
     }
 }

@@ -41,7 +41,7 @@ final class GeminiForm: WireForm, @unchecked Sendable {
 
     var refusal: APIError? { mayFail }
 
-    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
         if mayFail == nil { mayFail = call.attachments.refusal(hasPDF: true, hasAudio: true) }
         isLegacy = call.needs.contains(.functions)
         maxCalls = call.maxCalls
@@ -62,7 +62,9 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         return reader
     }
 
-    var quirkOfResponse: LearnedQuirks? { hasCalls && reader?.missesSignature == true ? .anySignature : nil }
+    var findingOfResponse: QuirkFinding? {
+        hasCalls && reader?.missesSignature == true ? QuirkFinding(.anySignature) : nil
+    }
 
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
         ErrorResponseReader(parser, dialect.errorTable, namesFields: false)
@@ -72,7 +74,7 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         refusal.finding(among: refusal.findingsOfGemini)
     }
 
-    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
+    func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body {
         GeminiRequestRewriter.written(request, with: quirks)
     }
 }

@@ -1,19 +1,9 @@
 import Calls
 import Engine
 
-/// The quirks of Google's models.
-extension LearnedQuirks {
-    /// The quirk of a model that refuses `systemInstruction`. The instructions are then written into the first user
-    /// turn.
-    static let noInstructions = LearnedQuirks(rawValue: 4)
-    /// The quirk of a model that refuses tool calls without valid thought signatures. The relay then sends a signature
-    /// that Google does not check.
-    static let anySignature = LearnedQuirks(rawValue: 8)
-}
-
 /// Applies quirks to the JSON body of a request to Google. All other bytes are copied.
 enum GeminiRequestRewriter {
-    static func written(_ body: Body, with quirks: LearnedQuirks) -> Body {
+    static func written(_ body: Body, with quirks: Set<Quirk>) -> Body {
         let instructions = quirks.contains(.noInstructions) ? RawJSON(body.bytes)["systemInstruction"] : nil
         guard instructions != nil || quirks.contains(.anySignature) else { return body }
         // The first turn is the user's.
@@ -29,7 +19,8 @@ enum GeminiRequestRewriter {
         return instructions == nil ? written : FieldChange("systemInstruction").applied(to: written)
     }
 
-    private static func append(_ parts: [RawJSON], _ quirks: LearnedQuirks, to out: inout ByteBuffer) {
+    private static func append(_ parts: [RawJSON], _ quirks: Set<Quirk>, to out: inout ByteBuffer) {
+        let signature = #","thoughtSignature":"\#(MessageRewriter.uncheckedSignature)"}"#
         var hasCall = false
         out.append(array: parts) { part, out in
             if !quirks.contains(.anySignature) { return out.append(part.bytes) }
@@ -37,7 +28,7 @@ enum GeminiRequestRewriter {
             // Only the first call of a turn gets the signature: parallel calls need none.
             out.append(#"{"functionCall":"#)
             out.append(call.bytes)
-            out.append(hasCall ? "}" : #","thoughtSignature":"skip_thought_signature_validator"}"#)
+            out.append(hasCall ? "}" : signature)
             hasCall = true
         }
     }

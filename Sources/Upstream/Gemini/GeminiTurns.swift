@@ -125,7 +125,7 @@ struct GeminiTurns: ~Copyable {
         append(object: call.arguments, raw: "_raw", isEmptyIfBlank: true, to: &out)
         out.append("}")
         var signature = call.signature ?? known?.text ?? ""
-        if signature.isEmpty, isFirst, wantsSignatures { signature = "skip_thought_signature_validator" }
+        if signature.isEmpty, isFirst, wantsSignatures { signature = MessageRewriter.uncheckedSignature }
         if !signature.isEmpty { out.append("thoughtSignature", signature) }
         out.append("}")
     }

@@ -73,7 +73,7 @@ extension Refusal {
             "response_json_schema", "response_schema", "responseschema", "too many states",
         ])
         let hasSchema = settings?["responseJsonSchema"] != nil || settings?["responseSchema"] != nil
-        return !isForm ? [] : [scoped(hasSchema ? [.noSchemas, .noObjects] : .noObjects)]
+        return !isForm ? [] : [hasSchema ? scoped(.noSchemas, .noObjects) : scoped(.noObjects)]
     }
 
     private static func dropping(_ names: String...) -> [QuirkFinding] {

@@ -182,7 +182,7 @@ struct CallSignatures {
     func signature(of call: ToolCall, isFirst: Bool) -> String? {
         if isGoogle, let own = call.signature { return own }
         return call.id.flatMap { memory?.part(.signature, ofCall: $0)?.bytes.text }
-            ?? (isGoogle && isFirst ? LearnedQuirks.uncheckedSignature : nil)
+            ?? (isGoogle && isFirst ? MessageRewriter.uncheckedSignature : nil)
     }
 }
 

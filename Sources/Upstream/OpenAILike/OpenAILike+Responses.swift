@@ -36,7 +36,7 @@ extension OpenAILike {
         if let most = call.maxTokens, most < ResponsesRequest.minTokens { abilities.remove(.tokenBound) }
         let quirks = wire.quirks(model, for: call.quirks)
         abilities.subtract(quirks.lacking)
-        if quirks.contains(.noStrict), call.hasStrictTools { abilities.insert(.uncheckedArguments) }
+        if quirks.dropsStrict, call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         return abilities
     }
 }

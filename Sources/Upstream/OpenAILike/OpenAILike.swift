@@ -135,7 +135,7 @@ extension OpenAILike: WireChatVendor {
         let quirks = wire.quirks(model, for: call.quirks)
         abilities.subtract(quirks.lacking)
         if quirks.contains(.noAddresses) { abilities.remove(.mediaAddresses) }
-        if quirks.contains(.noStrict), call.hasStrictTools { abilities.insert(.uncheckedArguments) }
+        if quirks.dropsStrict, call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         if quirks.contains(.noRequired), call.needs.contains(.toolChoice), call.chatOptions.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
@@ -215,8 +215,8 @@ extension ChatCall {
     /// Whether a tool call or tool result has an id that is too long for some servers.
     fileprivate var hasLongIDs: Bool {
         messages.indices.contains { position in
-            messages[position].toolCallID.map(LearnedQuirks.isLong) ?? false
-                || messages[position].toolCalls.contains { $0.id.map(LearnedQuirks.isLong) ?? false }
+            messages[position].toolCallID.map(MessageRewriter.isLong) ?? false
+                || messages[position].toolCalls.contains { $0.id.map(MessageRewriter.isLong) ?? false }
         }
     }
 }

@@ -60,13 +60,16 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         )
     }
 
-    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
         let isForeign = call.original != nil && call.hasSignedReasoning
-        adopt(QuirkFinding(quirks))
-        return rewritten(written(call, quirks), with: isForeign ? quirks.union(.noForeignReasoning) : quirks)
+        adopt(quirks)
+        return rewritten(
+            written(call, quirks),
+            with: isForeign ? quirks.union([.named(.noForeignReasoning)]) : quirks
+        )
     }
 
-    private func written(_ call: ChatCall, _ quirks: LearnedQuirks) -> Body {
+    private func written(_ call: ChatCall, _ quirks: Set<Quirk>) -> Body {
         if let original = call.original ?? call.changedOriginal {
             do throws(APIError) {
                 let request = try NativeRequest(original).permitted(by: check)
@@ -102,7 +105,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         )
     }
 
-    var quirkOfResponse: LearnedQuirks? { reader?.lacksChoices ?? false ? .noChoices : nil }
+    var findingOfResponse: QuirkFinding? { reader?.lacksChoices ?? false ? QuirkFinding(.noChoices) : nil }
 
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
         ErrorResponseReader(parser, VendorError.openAI, namesFields: responseOptions.isNative)
@@ -112,20 +115,21 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         if turnsToResponses, refusal.status == 400 || refusal.status == 404,
             refusal.words.quoteAny(of: ["/responses", "not support the \u{1}'/v1/chat/completions'"])
         {
-            let new = hasTools ? LearnedQuirks.otherPathWithTools : .otherPath
+            let new = hasTools ? QuirkName.otherPathWithTools : .otherPath
             return refusal.known.contains(new) ? nil : QuirkFinding(new, isLasting: refusal.words.isComplete)
         }
         let finding = refusal.findingOfOpenAI
         // At OpenAI this error is about the image itself.
-        return isOpenAI && finding?.quirks == .noAddresses ? nil : finding
+        return isOpenAI && finding?.quirks == [.named(.noAddresses)] ? nil : finding
     }
 
-    func adopt(_ finding: QuirkFinding) {
-        if finding.drops("parallel_tool_calls") { responseOptions.maxCalls = maxCalls }
-        if finding.quirks.contains(.reasoningBack) { remembersReasoning = true }
+    func adopt(_ quirks: Set<Quirk>) {
+        if quirks.isEmpty { return }
+        if quirks.contains(.field(FieldChange("parallel_tool_calls"))) { responseOptions.maxCalls = maxCalls }
+        if quirks.contains(.reasoningBack) { remembersReasoning = true }
     }
 
-    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
+    func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body {
         RequestRewriter.written(request, with: quirks, reasoningBlocks)
     }
 }

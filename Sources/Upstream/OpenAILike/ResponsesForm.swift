@@ -37,7 +37,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         keepsItems = keepsMessages && (isNative || call.chatOptions.own?.value.tools.isEmpty == false)
     }
 
-    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
         var call = call
         let audio = call.attachments.first { $0.kind == .audio }
         refusal = audio?.refusalAsAudio ?? call.refusalOfFiles(acceptsImages: true)
@@ -83,7 +83,9 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         return names.restoring(reader)
     }
 
-    var quirkOfResponse: LearnedQuirks? { reader?.lacksCompaction ?? false ? .noCompaction : nil }
+    var findingOfResponse: QuirkFinding? {
+        reader?.lacksCompaction ?? false ? QuirkFinding(.noCompaction) : nil
+    }
 
     /// Returns the reader for error responses. It drops `param`, which names a field of the upstream request, unless that
     /// is the client's own.
@@ -108,13 +110,12 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         if !changes.isEmpty { return QuirkFinding(changes, isLasting: words.isComplete) }
         let finding = refusal.findingOfOpenAI
         // Other quirks do not apply to this API.
-        return finding.flatMap { $0.quirks.isSubset(of: Self.ofFields.union(.ofAbilities)) ? $0 : nil }
+        let isOfThis = finding.map { $0.isLack || $0.quirks.named.isSubset(of: [.named(.shortNames)]) } ?? false
+        return isOfThis ? finding : nil
     }
 
-    private static let ofFields = LearnedQuirks([.noStrict, .shortNames])
-
-    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body {
-        RequestRewriter.written(request, with: quirks.intersection(Self.ofFields))
+    func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body {
+        quirks.contains(.shortNames) ? ToolNameShortener.written(request) : request
     }
 }
 

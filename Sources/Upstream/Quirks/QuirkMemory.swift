@@ -13,15 +13,20 @@ package final class QuirkMemory: Sendable {
     /// The quirks that are remembered for the calls of one caller to one model.
     struct Known {
         /// The quirks that change all calls, and need not be checked again.
-        var sure: LearnedQuirks = []
+        var sure: Set<Quirk> = []
         /// The quirks that change only some calls, or that one call should try to do without.
         var others: [(finding: QuirkFinding, isDue: Bool)] = []
 
+        /// The quirks that change all calls, with those that one call should try to do without.
+        var unconditional: Set<Quirk> {
+            others.reduce(into: sure) { if $1.finding.isUnconditional { $0.formUnion($1.finding.quirks) } }
+        }
+
         fileprivate mutating func add(_ finding: QuirkFinding, isDue: Bool) {
-            if isDue || !finding.isUnconditional || !finding.changes.isEmpty {
-                others.append((finding, isDue))
-            } else {
+            if !isDue, finding.beside == nil, finding.quirks.allSatisfy(\.isNamed) {
                 sure.formUnion(finding.quirks)
+            } else {
+                others.append((finding, isDue))
             }
         }
     }
@@ -54,40 +59,29 @@ package final class QuirkMemory: Sendable {
     }
 
     /// Returns the quirks that decide what a call may ask of the model: all that are remembered for the caller.
-    func quirks(of provider: String, _ model: String, for call: CallQuirks) -> LearnedQuirks {
-        guard isUsed.load(ordering: .relaxed) else { return call.met }
-        var quirks: LearnedQuirks = []
-        let now = now()
-        rows.withLock { rows in
-            rows.visit(provider, model, call.owner) { row in
-                for entry in row.entries where entry.finding.isUnconditional && entry.concerns(call.owner.voice) {
-                    quirks.formUnion(entry.finding.quirks)
-                }
-            }
-            for finding in rows.confirmed(provider, model, for: call.owner, at: now) where finding.isUnconditional {
-                quirks.formUnion(finding.quirks)
-            }
-        }
-        return quirks.subtracting(call.tried).union(call.met)
+    func quirks(of provider: String, _ model: String, for call: CallQuirks) -> Set<Quirk> {
+        var call = call
+        // The session is recorded when the call is prepared.
+        call.isOfSession = false
+        return known(of: provider, model, for: call).unconditional
     }
 
     func known(of provider: String, _ model: String, for call: CallQuirks) -> Known {
-        guard isUsed.load(ordering: .relaxed) else { return Known(sure: call.met) }
+        guard isUsed.load(ordering: .relaxed) else { return Known(sure: call.met.quirks) }
         var known = Known()
-        let now = now()
+        let (now, voice) = (now(), call.owner.voice)
         rows.withLock { rows in
             rows.visit(provider, model, call.owner) { row in
-                for entry in row.entries where entry.concerns(call.owner.voice) {
-                    let isOfField = entry.finding.quirks.isDisjoint(with: .ofAbilities)
-                    known.add(entry.finding, isDue: isOfField && row.isDue(entry, for: call.owner.voice, at: now))
+                for entry in row.entries where entry.concerns(voice) {
+                    known.add(entry.finding, isDue: !entry.finding.isLack && row.isDue(entry, for: voice, at: now))
                 }
-                if call.isOfSession { row.recordSession(of: call.owner.voice, at: now) }
+                if call.isOfSession { row.recordSession(of: voice, at: now) }
             }
             for finding in rows.confirmed(provider, model, for: call.owner, at: now) {
                 known.add(finding, isDue: false)
             }
         }
-        known.sure = known.sure.subtracting(call.tried).union(call.met)
+        known.sure = known.sure.subtracting(call.tried.quirks).union(call.met.quirks)
         return known
     }
 
@@ -96,31 +90,19 @@ package final class QuirkMemory: Sendable {
         known(of: provider, model, for: call).others.filter { $0.finding.beside == nil }.flatMap(\.finding.betas)
     }
 
-    /// Returns those of the quirks that this call should ignore, because they have been remembered for an hour. No
+    /// Returns the lacks that a call with these needs should ignore, because they have been remembered for an hour. No
     /// other call ignores them for the next hour.
     func beginTrials(
-        of quirks: @autoclosure () -> LearnedQuirks,
+        of needs: Abilities,
         at provider: String,
         _ model: String,
         for owner: CallQuirks.Owner
-    ) -> LearnedQuirks {
+    ) -> [QuirkFinding] {
         guard isUsed.load(ordering: .relaxed) else { return [] }
-        let quirks = quirks()
-        var tried: LearnedQuirks = []
-        let now = now()
-        rows.withLock { rows in
-            rows.visit(provider, model, owner) { row in
-                for index in row.entries.indices {
-                    let entry = row.entries[index]
-                    guard entry.concerns(owner.voice), row.isDue(entry, for: owner.voice, at: now),
-                        !entry.finding.quirks.isEmpty, quirks.isSuperset(of: entry.finding.quirks)
-                    else { continue }
-                    row.entries[index].learnedAt = now
-                    tried.formUnion(entry.finding.quirks)
-                }
-            }
+        return beginTrials(at: provider, model, for: owner) { row, entry, now in
+            entry.concerns(owner.voice) && row.isDue(entry, for: owner.voice, at: now)
+                && entry.finding.quirks.allSatisfy { $0.concerns(needs) }
         }
-        return tried
     }
 
     /// Returns whether this call should ignore a quirk that is due. No other call ignores it for the next hour.
@@ -130,22 +112,34 @@ package final class QuirkMemory: Sendable {
         _ model: String,
         for owner: CallQuirks.Owner
     ) -> Bool {
-        var isBegun = false
+        let begun = beginTrials(at: provider, model, for: owner) { _, entry, now in
+            entry.finding == finding && now - entry.learnedAt >= QuirkRows.lifeSeconds
+        }
+        return !begun.isEmpty
+    }
+
+    private func beginTrials(
+        at provider: String,
+        _ model: String,
+        for owner: CallQuirks.Owner,
+        where isDue: (QuirkRow, QuirkEntry, Int) -> Bool
+    ) -> [QuirkFinding] {
+        var tried: [QuirkFinding] = []
         let now = now()
         rows.withLock { rows in
             rows.visit(provider, model, owner) { row in
-                guard let index = row.entries.firstIndex(where: { $0.finding == finding }),
-                    now - row.entries[index].learnedAt >= QuirkRows.lifeSeconds
-                else { return }
-                row.entries[index].learnedAt = now
-                isBegun = true
+                for index in row.entries.indices where isDue(row, row.entries[index], now) {
+                    row.entries[index].learnedAt = now
+                    tried.append(row.entries[index].finding)
+                }
             }
         }
-        return isBegun
+        return tried
     }
 
     /// Forgets quirks without which the caller's call succeeded.
     func forget(_ findings: [QuirkFinding], of provider: String, _ model: String, for owner: CallQuirks.Owner) {
+        guard !findings.isEmpty else { return }
         let findings = findings.flatMap(\.single)
         let now = now()
         rows.withLock { rows in

@@ -1,28 +1,7 @@
 import Calls
 import Engine
 
-/// A field beside which alone a quirk holds, because the vendor refused a combination of fields.
-struct OtherField: Sendable, Equatable {
-    enum State: Sendable, Equatable {
-        case absent
-        case present
-        /// The field has this value, or is an object of this type.
-        case equal(String)
-    }
-
-    /// The paths in the request's body, of which the first that is present counts.
-    let paths: [String]
-    let state: State
-
-    /// The field with its state, in words: `with thinking=enabled`.
-    var text: String {
-        switch state {
-        case .absent: "without \(paths[0])"
-        case .present: "with \(paths[0])"
-        case .equal(let value): "with \(paths[0])=\(value)"
-        }
-    }
-
+extension OtherField {
     /// Returns whether the request has the field in this state.
     func isIn(_ request: RawJSON) -> Bool {
         let found = Self.state(of: paths, in: request)

@@ -102,7 +102,7 @@ struct ErrorResponseReader {
         _ head: UpstreamHead,
         _ body: UnsafeRawBufferPointer,
         of request: Body,
-        known: LearnedQuirks
+        known: Set<Quirk>
     ) -> Refusal {
         var vendorError = vendorError(head, body)
         vendorError.distrustEcho(of: request.bytes)

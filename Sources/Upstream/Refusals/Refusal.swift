@@ -10,7 +10,7 @@ final class Refusal {
     /// The error for the client if the request is not repeated.
     let error: UpstreamError
     /// The quirks for which the refused request was already changed.
-    let known: LearnedQuirks
+    let known: Set<Quirk>
     private let body: Body
     /// The words of the error's message. The whole request is compared with them.
     private(set) lazy var words = RefusalWords(vendorError.said, of: body.bytes)
@@ -36,7 +36,7 @@ final class Refusal {
         isSpecial: Bool,
         error: UpstreamError,
         request: Body,
-        known: LearnedQuirks
+        known: Set<Quirk>
     ) {
         self.status = status
         self.vendorError = vendorError
@@ -51,9 +51,9 @@ final class Refusal {
 
     // MARK: For which requests a quirk holds
 
-    /// Returns the finding of a quirk, which holds for later requests unless it is about this request's schema.
-    func scoped(_ quirk: LearnedQuirks) -> QuirkFinding {
-        QuirkFinding(quirk, isLasting: words.isComplete && !isOfSchema)
+    /// Returns the finding of quirks, which hold for later requests unless they are about this request's schema.
+    func scoped(_ quirks: QuirkName...) -> QuirkFinding {
+        QuirkFinding(quirks.map { .named($0) }, isLasting: words.isComplete && !isOfSchema)
     }
 
     /// Returns the finding that fields are changed. A field with a value that the error accepts is not left out. If the
@@ -127,12 +127,11 @@ final class Refusal {
 
     /// Returns the finding; nil if the request was already changed for it.
     func new(_ finding: QuirkFinding) -> QuirkFinding? {
-        let isNew =
-            finding.changes.isEmpty ? !known.isSuperset(of: finding.quirks) : finding.concerns(request)
+        let isNew = finding.changes.isEmpty ? !known.isSuperset(of: finding.quirks) : finding.concerns(request)
         return isNew ? finding : nil
     }
 
-    func new(_ quirk: LearnedQuirks) -> QuirkFinding? { new(scoped(quirk)) }
+    func new(_ quirk: QuirkName) -> QuirkFinding? { new(scoped(quirk)) }
 
     /// Returns whether the error names the field, in its `param` or in its message.
     func names(_ field: StaticString) -> Bool {

@@ -21,22 +21,20 @@ extension WireChat {
 
     /// Returns the request body with the change for a finding; nil if the finding does not concern the request.
     private func changedBody(for finding: QuirkFinding) -> Body? {
-        guard let request = body else { return nil }
-        if form.sends(betasOf: finding), finding.beside?.isIn(RawJSON(request.bytes)) ?? true { return request }
-        guard finding.concerns(RawJSON(request.bytes)) else { return nil }
+        guard let request = body, finding.concerns(RawJSON(request.bytes), betas: form.betas) else { return nil }
         let changed = rewritten(request, for: finding)
-        return changed.bytes.equals(request.bytes) ? nil : changed
+        return finding.betas.isEmpty && changed.bytes.equals(request.bytes) ? nil : changed
     }
 
     /// Returns the request body with the change for a further finding.
     private func rewritten(_ request: Body, for finding: QuirkFinding) -> Body {
-        let body = finding.applied(to: request)
-        return finding.quirks.isEmpty ? body : form.rewritten(body, with: finding.quirks)
+        let (body, named) = (finding.applied(to: request), finding.quirks.named)
+        return named.isEmpty ? body : form.rewritten(body, with: named)
     }
 
     private func change(to changed: Body, for finding: QuirkFinding) {
         quirks.formUnion(finding.quirks)
-        form.adopt(finding)
+        form.adopt(Set(finding.quirks))
         body = changed
     }
 
@@ -52,8 +50,8 @@ extension WireChat {
         // A message with a secret is not shown.
         if !judged(refusal.error).message.isEmpty { found.words = refusal.words.forOperators }
         let combination = RefusedCombination(refusal.words, of: refusal.request)
-        guard found.quirks.isDisjoint(with: .ofAbilities) else {
-            let isOfPath = !found.quirks.isDisjoint(with: [.otherPath, .otherPathWithTools])
+        if found.isLack {
+            let isOfPath = Set(found.quirks).contains(anyOf: [.otherPath, .otherPathWithTools])
             throw lacking(isOfPath ? found : combination.scoped(found, changed: nil), judged(refusal.error))
         }
         guard learned.count < Self.maxQuirks else { throw judged(refusal.error) }
@@ -66,9 +64,8 @@ extension WireChat {
     /// Rewrites the request body if an unusable response shows a quirk. Returns whether the body was rewritten.
     func isRewritten(afterResponse error: UpstreamError) -> Bool {
         guard !error.recovery.contains(.emulation), learned.count < Self.maxQuirks, let request = body,
-            let quirk = form.quirkOfResponse, !quirks.isSuperset(of: quirk)
+            let finding = form.findingOfResponse, !quirks.isSuperset(of: finding.quirks)
         else { return false }
-        let finding = QuirkFinding(quirk)
         learned.append(finding)
         change(to: rewritten(request, for: finding), for: finding)
         return true
@@ -77,21 +74,19 @@ extension WireChat {
     /// Returns the error for an unusable response. If the response shows that the model lacks an ability, adds the lack
     /// and the recovery option `emulation` to the error.
     func unserved(_ error: UpstreamError) -> UpstreamError {
-        guard let quirk = form.quirkOfResponse, !quirk.isDisjoint(with: .ofAbilities) else { return error }
-        return lacking(QuirkFinding(quirk), error)
+        guard let finding = form.findingOfResponse, finding.isLack else { return error }
+        return lacking(finding, error)
     }
 
     private func lacking(_ finding: QuirkFinding, _ error: UpstreamError) -> UpstreamError {
         var error = error
-        if mustSearch, finding.quirks.contains(.noSearch) {
+        if mustSearch, finding.quirks.contains(.named(.noSearch)) {
             // No changed call to the candidate could serve the request, so that none will show that the lack holds.
-            keep([finding], isProven: false)
+            keepUnproven([finding])
             error.recovery.insert(.nextCandidate)
             return error
         }
-        error.lacking = finding.quirks
-        error.isLackLasting = finding.isLasting
-        error.lackWords = finding.words
+        error.lack = finding
         error.recovery.insert(.emulation)
         return error
     }
@@ -102,30 +97,26 @@ extension WireChat {
         do throws(UpstreamError) {
             try await begin()
         } catch {
-            keep(learned, isProven: false)
+            keepUnproven(learned)
             throw error
         }
     }
 
     /// Remembers what the call has learned, after it has succeeded.
     func keepQuirks() {
-        if learned.isEmpty, tried.isEmpty, callQuirks.lasting.isEmpty, callQuirks.tried.isEmpty { return }
+        if learned.isEmpty, tried.isEmpty, callQuirks.met.isEmpty, callQuirks.tried.isEmpty { return }
         keepFoundQuirks()
     }
 
     @inline(never)  // Rarely called.
     private func keepFoundQuirks() {
-        let wrong = tried.filter { finding in !learned.contains { finding.isCovered(by: $0) } }
-        let served = QuirkFinding(callQuirks.tried)
-        vendor.quirks.forget(wrong + [served], of: vendor.name, model.id, for: callQuirks.owner)
-        var lasting = QuirkFinding(callQuirks.lasting)
-        lasting.words = callQuirks.words
-        keep(learned + [lasting], isProven: true)
-        learned.removeAll { $0.isLasting }
-        tried = []
+        let (learned, tried) = (learned + callQuirks.met, tried + callQuirks.tried)
+        vendor.record(learned, without: tried, of: model.id, for: callQuirks.owner)
+        self.learned.removeAll { $0.isLasting }
+        self.tried = []
     }
 
-    private func keep(_ findings: [QuirkFinding], isProven: Bool) {
-        vendor.learn(findings.filter(\.isLasting), of: model.id, for: callQuirks.owner, isProven: isProven)
+    private func keepUnproven(_ findings: [QuirkFinding]) {
+        vendor.learn(findings.filter(\.isLasting), of: model.id, for: callQuirks.owner, isProven: false)
     }
 }

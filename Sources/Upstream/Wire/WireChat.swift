@@ -21,7 +21,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// The caller for whom quirks are remembered, and what this call has met before.
     let callQuirks: CallQuirks
     /// The quirks for which the request body was written or changed.
-    var quirks: LearnedQuirks
+    var quirks: Set<Quirk>
     /// The quirks that this call has learned from the vendor's responses.
     var learned: [QuirkFinding] = []
     /// The known quirks that this call ignores, to find out whether they still hold.

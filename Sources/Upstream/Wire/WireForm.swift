@@ -7,7 +7,7 @@ import Shared
 /// Used on its event loop, except for `written` (any thread) and `reader` (also the worker thread).
 protocol WireForm: AnyObject, Sendable {
     /// Writes the request body. Called once, on any thread.
-    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body
     /// The error for the client if the vendor cannot serve the call; otherwise nil. Valid only after `written`.
     var refusal: APIError? { get }
     /// The token limit in the request body, which can exceed the client's limit; nil for forms that never exceed it.
@@ -23,20 +23,20 @@ protocol WireForm: AnyObject, Sendable {
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader
     /// Returns the quirk because of which the vendor refused the request; nil if there is none.
     func quirk(_ refusal: Refusal) -> QuirkFinding?
-    /// The quirk that the last successful response shows; nil if the response shows none.
-    var quirkOfResponse: LearnedQuirks? { get }
+    /// The finding that the last successful response shows; nil if the response shows no quirk.
+    var findingOfResponse: QuirkFinding? { get }
     /// Whether the request body is the client's body of the same API, written anew.
     var isRebuilt: Bool { get }
     /// Whether the relay can request the rest of a paused response. The request body must then stay in memory.
     var mayGoOn: Bool { get }
     /// Returns the request body that asks for the rest of a response that the vendor paused.
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body
-    /// Returns the request body with the changes for further quirks. Has no other effect.
-    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body
-    /// Returns whether the request's header names betas of the finding's condition.
-    func sends(betasOf finding: QuirkFinding) -> Bool
-    /// Prepares the form for a request that was changed for the finding, and for its response.
-    func adopt(_ finding: QuirkFinding)
+    /// Returns the request body with the changes for further quirks that have code of their own. Has no other effect.
+    func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body
+    /// The betas in the request's header.
+    var betas: [String] { get }
+    /// Prepares the form for a request that was changed for these quirks, and for its response.
+    func adopt(_ quirks: Set<Quirk>)
 }
 
 extension WireForm {
@@ -45,10 +45,11 @@ extension WireForm {
     var maxTokens: Int? { nil }
     var gathersStream: Bool { false }
     var route: (any WireRoute)? { nil }
-    var quirkOfResponse: LearnedQuirks? { nil }
+    var findingOfResponse: QuirkFinding? { nil }
     var isRebuilt: Bool { false }
     var mayGoOn: Bool { false }
-    func sends(betasOf finding: QuirkFinding) -> Bool { false }
+    var betas: [String] { [] }
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body { request }
-    func adopt(_ finding: QuirkFinding) {}
+    func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body { request }
+    func adopt(_ quirks: Set<Quirk>) {}
 }

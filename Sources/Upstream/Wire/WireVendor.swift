@@ -20,7 +20,7 @@ final class WireVendor: OnLoop, @unchecked Sendable {
     }
 
     /// Returns the quirks that decide what the call may ask of the model.
-    func quirks(_ model: Model, for call: CallQuirks) -> LearnedQuirks { quirks.quirks(of: name, model.id, for: call) }
+    func quirks(_ model: Model, for call: CallQuirks) -> Set<Quirk> { quirks.quirks(of: name, model.id, for: call) }
 
     func known(_ model: Model, for call: CallQuirks) -> QuirkMemory.Known {
         quirks.known(of: name, model.id, for: call)
@@ -28,6 +28,19 @@ final class WireVendor: OnLoop, @unchecked Sendable {
 
     func learn(_ findings: [QuirkFinding], of model: String, for owner: CallQuirks.Owner, isProven: Bool = true) {
         quirks.learn(findings, of: name, model, for: owner, isProven: isProven)
+    }
+
+    /// Remembers what a served request has shown: the findings for which it was changed, and that those of the other
+    /// findings which it ignored no longer hold.
+    func record(
+        _ learned: [QuirkFinding],
+        without tried: [QuirkFinding],
+        of model: String,
+        for owner: CallQuirks.Owner
+    ) {
+        let gone = tried.filter { finding in !learned.contains { finding.isCovered(by: $0) } }
+        quirks.forget(gone, of: name, model, for: owner)
+        learn(learned.filter(\.isLasting), of: model, for: owner)
     }
 
     /// Returns the chat that sends this call in the given form, with the quirks that are known for it.
@@ -46,9 +59,8 @@ extension WireChatVendor {
     package var name: String { wire.name }
     package var keepsDeadlines: Bool { true }
 
-    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> LearnedQuirks {
-        let needs = call.needs
-        return wire.quirks.beginTrials(of: .concerning(needs), at: name, model.id, for: call.quirks.owner)
+    package func beginTrials(of call: borrowing ChatCall, at model: Model) -> [QuirkFinding] {
+        wire.quirks.beginTrials(of: call.needs, at: name, model.id, for: call.quirks.owner)
     }
 }
 

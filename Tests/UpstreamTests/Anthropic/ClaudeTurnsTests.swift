@@ -45,7 +45,7 @@ import Testing
         return call
     }
 
-    private func written(_ kinds: [Kind], with quirks: LearnedQuirks = []) -> Body {
+    private func written(_ kinds: [Kind], with quirks: Set<Quirk> = []) -> Body {
         let dialect = AnthropicDialect(supportsSampling: true, isVertex: false, errorTable: VendorError.anthropic)
         return AnthropicRequest(call(kinds), "claude-opus-4-8", dialect: dialect, with: quirks).written().body
     }
@@ -78,16 +78,16 @@ import Testing
     func rebuilt() {
         for conversation in Self.conversations {
             let inPlace = written(conversation)
-            let rebuilt = MessageRequestRewriter.written(inPlace, with: .noSystemTurns)
-            let direct = written(conversation, with: .noSystemTurns)
+            let rebuilt = MessageRequestRewriter.written(inPlace, with: [.named(.noSystemTurns)])
+            let direct = written(conversation, with: [.named(.noSystemTurns)])
             #expect(rebuilt.text == direct.text, "\(conversation)")
             #expect(!direct.text.contains(#""role":"system""#))
-            #expect(MessageRequestRewriter.written(direct, with: .noSystemTurns).text == direct.text)
+            #expect(MessageRequestRewriter.written(direct, with: [.named(.noSystemTurns)]).text == direct.text)
         }
     }
 
-    @Test("appended turns leave older ones as they were", arguments: [LearnedQuirks(), .noSystemTurns])
-    func stability(quirks: LearnedQuirks) {
+    @Test("appended turns leave older ones as they were", arguments: [[], [.named(.noSystemTurns)]] as [Set<Quirk>])
+    func stability(quirks: Set<Quirk>) {
         for conversation in Self.conversations where conversation.last == .user || conversation.last == .result {
             for more in [[Kind.assistant, .user], [.call, .result, .system], [.assistant, .system]] {
                 let before = turns(written(conversation, with: quirks))
@@ -103,7 +103,7 @@ import Testing
             {"messages":[{"role":"user","content":"a"},{"role":"system","content":[{"type":"text","text":"b\n"}]},\#
             {"role":"user","content":[{"type":"tool_result","tool_use_id":"c"}]},{"role":"system","content":""}]}
             """#
-        let rebuilt = MessageRequestRewriter.written(Body(ByteBuffer(messages)), with: .noSystemTurns)
+        let rebuilt = MessageRequestRewriter.written(Body(ByteBuffer(messages)), with: [.named(.noSystemTurns)])
         let wanted = #"""
             {"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"c"},{"type":"text","text":"a"},\#
             {"type":"text","text":"<system-reminder>\nb\n\n</system-reminder>"}]}]}

@@ -42,7 +42,7 @@ private final class ParrotForm: WireForm, OnLoop, @unchecked Sendable {
 
     init(_ talk: Endpoint, _ model: Model) { (self.talk, self.model) = (talk, model.id) }
 
-    func written(_ call: ChatCall, with quirks: LearnedQuirks) -> Body {
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
         var said = ""
         for message in call.messages {
             for case .text(let text) in message.content { said += text }
@@ -64,7 +64,6 @@ private final class ParrotForm: WireForm, OnLoop, @unchecked Sendable {
 
     // The vendor has no quirks that the relay learns.
     func quirk(_ refusal: Refusal) -> QuirkFinding? { nil }
-    func rewritten(_ request: Body, with quirks: LearnedQuirks) -> Body { request }
 }
 
 /// The reader of one response, which turns the vendor's events into those of every vendor.

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Testing
 
@@ -59,6 +60,7 @@ import Testing
             Self.changed(#"{"i":[\#(item),1,{"type":"x"},\#(item)]}"#, "i", .dropType("reasoning"))
                 == #"{"i":[1,{"type":"x"}]}"#
         )
+        #expect(Self.changed(#"{"i":[\#(item)]}"#, "i", .dropType("reasoning", or: "1")) == #"{"i":[1]}"#)
         for json in [#"{"i":[1]}"#, #"{"i":"reasoning"}"#, "{}"] {
             #expect(Self.changed(json, "i", .dropType("reasoning")).isEmpty)
         }

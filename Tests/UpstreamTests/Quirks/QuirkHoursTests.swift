@@ -44,7 +44,7 @@ import Testing
     private static let owners: [Owner] = [
         .known(1), .known(2), .known(3), .anonymous, .anonymous, .passThrough(1), .passThrough(2),
     ]
-    private static let finding = QuirkFinding(.noStrict)
+    private static let finding = QuirkFinding(.joinedContent)
 
     private static func row(of owner: Owner) -> Owner { if case .known = owner { .none } else { owner } }
 
@@ -73,7 +73,7 @@ import Testing
             let isOfSession = random.below(60) == 0
             call.isOfSession = isOfSession && mistake != .noSessions
             let known = memory.known(of: "p", "m", for: call)
-            var isChanged = known.sure.contains(.noStrict)
+            var isChanged = known.sure.contains(.joinedContent)
             if !isChanged, let (finding, isDue) = known.others.first {
                 isChanged = !(isDue && memory.beginTrial(of: finding, at: "p", "m", for: owner))
             }
@@ -117,10 +117,10 @@ import Testing
         let memory = QuirkMemory()
         memory.learn([Self.finding], of: "p", "m", for: .known(1))
         let names = (0..<1_000).map { "beta-\($0)" }
-        memory.learn([QuirkFinding(betas: names)], of: "p", "m", for: .known(1))
+        memory.learn([QuirkFinding(names.map { .beta($0) })], of: "p", "m", for: .known(1))
         var call = CallQuirks()
         call.owner = .known(1)
-        #expect(memory.known(of: "p", "m", for: call).sure == .noStrict)
+        #expect(memory.known(of: "p", "m", for: call).sure == [.named(.joinedContent)])
         #expect(memory.refusedBetas(of: "p", "m", for: call) == Array(names.suffix(48)))
         call.owner = .known(2)
         #expect(memory.refusedBetas(of: "p", "m", for: call).isEmpty)

@@ -28,10 +28,10 @@ import Testing
     private static func differingStep(_ mistake: (CallQuirks.Owner) -> [CallQuirks.Owner]) -> Int? {
         let memory = QuirkMemory()
         var random = Seeded(11)
-        var met: [LearnedQuirks: Set<CallQuirks.Owner>] = [:]
+        var met: [QuirkName: Set<CallQuirks.Owner>] = [:]
         for step in 0..<2_000 {
             let owner = owners[random.below(owners.count)]
-            let quirk = LearnedQuirks(rawValue: 1 << UInt64(random.below(12)))
+            let quirk = QuirkName.allCases[random.below(12)]
             if random.below(40) == 0 {
                 for owner in mistake(owner) { memory.learn([QuirkFinding(quirk)], of: "p", "m", for: owner) }
                 met[quirk, default: []].insert(owner)
@@ -42,7 +42,7 @@ import Testing
                 if case .passThrough = reader { return owners.contains(reader) }
                 return known > 1 || reader != .none && owners.contains(reader)
             }
-            let quirks = expected.keys.reduce(into: LearnedQuirks()) { $0.formUnion($1) }
+            let quirks = Set(expected.keys.map { Quirk.named($0) })
             if memory.quirks(of: "p", "m", for: call(reader)) != quirks { return step }
             if memory.known(of: "p", "m", for: call(reader)).sure != quirks { return step }
             if !memory.quirks(of: "p", "other", for: call(reader)).isEmpty { return step }
@@ -59,7 +59,7 @@ import Testing
     @Test("a quirk that is an hour old is tried without by one call, unless a session is busy") func hour() {
         let clock = WallClock()
         let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
-        let finding = QuirkFinding(.noStrict)
+        let finding = QuirkFinding(.joinedContent)
         let (owner, call) = (CallQuirks.Owner.known(1), Self.call(.known(1)))
         memory.learn([finding], of: "p", "m", for: owner)
         clock.seconds.add(3_599, ordering: .relaxed)
@@ -72,7 +72,7 @@ import Testing
         #expect(memory.known(of: "p", "m", for: call).others.map(\.isDue) == [true])
         #expect(memory.beginTrial(of: finding, at: "p", "m", for: owner))
         #expect(!memory.beginTrial(of: finding, at: "p", "m", for: owner))
-        #expect(memory.known(of: "p", "m", for: call).sure == .noStrict)
+        #expect(memory.known(of: "p", "m", for: call).sure == [.named(.joinedContent)])
         memory.forget([finding], of: "p", "m", for: owner)
         #expect(memory.quirks(of: "p", "m", for: call).isEmpty)
     }
@@ -80,7 +80,7 @@ import Testing
     @Test("a session delays the trials of its own caller only") func sessions() {
         let clock = WallClock()
         let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
-        let finding = QuirkFinding(.noStrict)
+        let finding = QuirkFinding(.joinedContent)
         for caller in [1, 2] as [UInt64] { memory.learn([finding], of: "p", "m", for: .known(caller)) }
         clock.seconds.add(3_600, ordering: .relaxed)
         _ = memory.known(of: "p", "m", for: Self.call(.known(1), isOfSession: true))
@@ -92,17 +92,17 @@ import Testing
     @Test("what others have met within the hour, one caller does not make the memory forget") func oneCaller() {
         let clock = WallClock()
         let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
-        let finding = QuirkFinding(.noStrict)
+        let finding = QuirkFinding(.joinedContent)
         memory.learn([finding], of: "p", "m", for: .known(1))
         clock.seconds.add(3_600, ordering: .relaxed)
         #expect(memory.beginTrial(of: finding, at: "p", "m", for: .known(1)))
         memory.learn([finding], of: "p", "m", for: .known(2))
         memory.forget([finding], of: "p", "m", for: .known(1))
         #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))).isEmpty)
-        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(2))) == .noStrict)
-        memory.learn([QuirkFinding(betas: ["b"])], of: "p", "m", for: .known(2))
+        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(2))) == [.named(.joinedContent)])
+        memory.learn([QuirkFinding([.beta("b")])], of: "p", "m", for: .known(2))
         let names = (0..<100).map { "beta-\($0)" }
-        memory.learn([QuirkFinding(betas: names)], of: "p", "m", for: .known(3))
+        memory.learn([QuirkFinding(names.map { .beta($0) })], of: "p", "m", for: .known(3))
         #expect(memory.refusedBetas(of: "p", "m", for: Self.call(.known(2))) == ["b"])
         #expect(memory.refusedBetas(of: "p", "m", for: Self.call(.known(3))) == Array(names.suffix(47)))
     }
@@ -131,7 +131,7 @@ import Testing
         for caller in [1, 2] as [UInt64] {
             memory.learn([QuirkFinding(.shortIDs)], of: "p", "m", for: .known(caller), isProven: false)
         }
-        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))) == .shortIDs)
+        #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))) == [.named(.shortIDs)])
         #expect(memory.quirks(of: "p", "m", for: Self.call(.known(3))).isEmpty)
     }
 }

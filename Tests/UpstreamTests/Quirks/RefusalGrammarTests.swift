@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Testing
 
@@ -72,7 +73,9 @@ import Testing
                     let found = Self.finding(api, message, param: place == 3 ? name : nil, of: request)
                     let changed = found?.changes.reduce(request) { $1.applied(to: $0) }
                     let isRight = changed?.bytes.equals(wanted.bytes) ?? false
-                    if !isRight || found?.isLasting != true || found?.quirks.isEmpty != true { wrong.append(message) }
+                    if !isRight || found?.isLasting != true || found?.quirks.named.isEmpty != true {
+                        wrong.append(message)
+                    }
                 }
             }
         }

@@ -1,3 +1,4 @@
+import Calls
 import Engine
 import Testing
 
@@ -38,7 +39,7 @@ import Testing
         let (request, changed) = (body(fields), body(Array(fields.dropFirst())))
         return withExtendedLifetime((request, changed)) {
             RefusedCombination(RefusalWords(words, of: request.bytes), of: RawJSON(request.bytes))
-                .scoped(QuirkFinding(.noStrict), changed: RawJSON(changed.bytes))
+                .scoped(QuirkFinding(.joinedContent), changed: RawJSON(changed.bytes))
         }
     }
 

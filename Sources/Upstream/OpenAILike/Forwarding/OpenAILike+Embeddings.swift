@@ -28,9 +28,7 @@ extension OpenAILike {
             let sent = UpstreamCall(endpoint: request.endpoint, headers: request.headers, body: body)
             let stream = try await attempt.open(sent, on: wire.transport)
             if stream.head.status / 100 == 2 {
-                let wrong = tried.filter { finding in !learned.contains { finding.isCovered(by: $0) } }
-                wire.quirks.forget(wrong, of: wire.name, model.id, for: call.owner)
-                wire.learn(learned.filter(\.isLasting), of: model.id, for: call.owner)
+                wire.record(learned, without: tried, of: model.id, for: call.owner)
                 return stream
             }
             let refused = try await refusalBody(stream)

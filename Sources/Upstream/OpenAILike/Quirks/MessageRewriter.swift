@@ -11,18 +11,29 @@ struct MessageRewriter {
         let rest: [UInt8]
     }
 
-    private let quirks: LearnedQuirks
+    /// The quirks for which messages are rewritten.
+    static let quirks: [QuirkName] = [
+        .shortIDs, .emptyContent, .noEmptyContent, .joinedContent, .mergedTurns, .reasoningBack, .noForeignReasoning,
+        .noLongIDs, .oneInstruction, .anySignature,
+    ]
+    /// The signature of a tool call that Google does not check.
+    static let uncheckedSignature = "skip_thought_signature_validator"
+    private static let maxIDBytes = 40
+
+    static func isLong(_ id: String) -> Bool { id.utf8.count > maxIDBytes }
+
+    private let quirks: Set<Quirk>
     private let reasoningBlocks: CallerReasoning?
     private var turns: [MessageRun] = []
 
-    init(_ quirks: LearnedQuirks, _ reasoningBlocks: CallerReasoning?) {
+    init(_ quirks: Set<Quirk>, _ reasoningBlocks: CallerReasoning?) {
         self.quirks = quirks
         self.reasoningBlocks = reasoningBlocks
     }
 
     mutating func append(_ messages: RawJSON, to out: inout ByteBuffer) {
         for message in messages.elements { append(message) }
-        if !quirks.isDisjoint(with: [.oneInstruction, .mergedTurns]) { reduceInstructions() }
+        if quirks.contains(anyOf: [.oneInstruction, .mergedTurns]) { reduceInstructions() }
         if quirks.contains(.mergedTurns) { turns = merged(turns) }
         out.append("[")
         for (index, turn) in turns.enumerated() {
@@ -56,7 +67,7 @@ struct MessageRewriter {
             case "tool_call_id" where isShortened(member.value):
                 rest.append(#","tool_call_id":"#)
                 append(id: member.value, to: &rest)
-            case "tool_calls" where isForeign || !quirks.isDisjoint(with: [.shortIDs, .noLongIDs, .anySignature]):
+            case "tool_calls" where isForeign || quirks.contains(anyOf: [.shortIDs, .noLongIDs, .anySignature]):
                 rest.append(#","tool_calls":"#)
                 var isSigned = !quirks.contains(.anySignature)
                 member.value.append(to: &rest) { call, out in
@@ -95,7 +106,7 @@ struct MessageRewriter {
     /// Adds a signature that Google does not check to a written tool call.
     private static func appendSignature(to out: inout ByteBuffer) {
         out.removeLast(1)
-        let signature = LearnedQuirks.uncheckedSignature
+        let signature = Self.uncheckedSignature
         out.append(#","extra_content":{"google":{"thought_signature":"\#(signature)"}}}"#)
     }
 
@@ -125,7 +136,7 @@ struct MessageRewriter {
 
     private func isShortened(_ id: RawJSON) -> Bool {
         quirks.contains(.shortIDs)
-            || quirks.contains(.noLongIDs) && (id.content?.text).map(LearnedQuirks.isLong) ?? false
+            || quirks.contains(.noLongIDs) && (id.content?.text).map(Self.isLong) ?? false
     }
 
     /// Appends an id of nine characters that replaces `id`. Equal ids get equal replacements.

@@ -43,7 +43,7 @@ extension Refusal {
         return messages.contains { $0["content"]?.isArray ?? false } ? ofMessages(.joinedContent) : nil
     }
 
-    private func ofMessages(_ quirk: LearnedQuirks) -> QuirkFinding {
+    private func ofMessages(_ quirk: QuirkName) -> QuirkFinding {
         QuirkFinding(quirk, isLasting: scoped(quirk).isLasting, isOfPair: true)
     }
 

@@ -6,10 +6,10 @@ enum RequestRewriter {
     /// Returns the request, changed for these quirks of the vendor's server.
     ///
     /// - Parameter reasoningBlocks: the reasoning that is remembered for the caller; nil if none is.
-    static func written(_ body: Body, with quirks: LearnedQuirks, _ reasoningBlocks: CallerReasoning? = nil) -> Body {
+    static func written(_ body: Body, with quirks: Set<Quirk>, _ reasoningBlocks: CallerReasoning? = nil) -> Body {
         if quirks.isEmpty { return body }
         let body = quirks.contains(.shortNames) ? ToolNameShortener.written(body) : body
-        if quirks.isDisjoint(with: .ofMessages) { return body }
+        guard quirks.contains(anyOf: MessageRewriter.quirks) else { return body }
         return body.replacing("messages") { messages, out in
             var rewriter = MessageRewriter(quirks, reasoningBlocks)
             rewriter.append(messages, to: &out)

@@ -1,58 +1,8 @@
 import Calls
 import Engine
 
-/// A change of one field in the JSON body of a request, whatever the API.
-struct FieldChange: Hashable, Sendable {
-    enum Kind: Hashable, Sendable {
-        case drop
-        /// The field is left out unless it has one of these values, which are in lower case.
-        case dropUnless([String])
-        case atMost(Int)
-        case rename(String)
-        /// The value is replaced by this JSON: any value, or only this text or an object of this type.
-        case replace(String?, by: String)
-        /// The text is replaced by one of these: the nearest in the order of reasoning efforts.
-        case nearest([String])
-        /// The field gets this JSON, whether the request has it or not.
-        case set(String)
-        /// Objects of this type in the list are left out.
-        case dropType(String)
-        /// Tools in the list are left out if an earlier tool has their name.
-        case distinct
-        /// The JSON Schema gets the members that it lacks (`CompleteSchema`).
-        case complete
-        /// The JSON Schema loses all but its most common members (`PlainSchema`).
-        case plain
-    }
-
+extension FieldChange {
     static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-
-    /// The names from the body to the field. A list counts as each of its elements: `messages`, `name`.
-    let path: [String]
-    let kind: Kind
-
-    init(path: [String], kind: Kind) {
-        self.path = path
-        self.kind = kind
-    }
-
-    /// Creates a change of the field at a path with points between the names.
-    init(_ path: String, _ kind: Kind = .drop) {
-        self.init(path: path.split(separator: ".").map(String.init), kind: kind)
-    }
-
-    /// The field, for operators: `messages.name`.
-    var name: String { path.joined(separator: ".") }
-
-    /// The values of the field that are changed, in words; nil for all values.
-    var conditionText: String? {
-        switch kind {
-        case .atMost(let most): "\(name) is above \(most)"
-        case .dropUnless(let accepted): "\(name) is not \(accepted.joined(separator: " or "))"
-        case .replace(let text?, _): "\(name) is \(text)"
-        default: nil
-        }
-    }
 
     /// Returns whether the change alters this body.
     func concerns(_ body: RawJSON) -> Bool { concerns(body, path[...]) }
@@ -80,7 +30,9 @@ struct FieldChange: Hashable, Sendable {
 
     private func append(_ value: RawJSON, _ path: ArraySlice<String>, to out: inout ByteBuffer) {
         if value.isArray {
-            return out.append(array: path.isEmpty ? kept(value) : Array(value.elements)) { append($0, path, to: &$1) }
+            let elements = path.isEmpty ? kept(value) : Array(value.elements)
+            if elements.isEmpty, case .dropType(_, let json?) = kind { return out.append("[\(json)]") }
+            return out.append(array: elements) { append($0, path, to: &$1) }
         }
         guard let name = path.first, value.isObject else { return appendField(value, to: &out) }
         let rest = path.dropFirst()
@@ -150,7 +102,7 @@ struct FieldChange: Hashable, Sendable {
         case .dropUnless(let accepted):
             let bytes = value.content ?? value.bytes
             return !accepted.contains { Self.isEqual(bytes, $0) }
-        case .dropType(let type): return value["type"]?.content?.text == type
+        case .dropType(let type, _): return value["type"]?.content?.text == type
         default: return false
         }
     }

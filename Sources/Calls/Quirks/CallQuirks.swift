@@ -2,16 +2,6 @@ import Engine
 import Limits
 package import Shared
 
-/// A set of quirks of a model at a provider: changes of a request that the model needs.
-///
-/// Each vendor defines its own quirks in bits that `LearnedQuirks.ofAbilities` does not use.
-public struct LearnedQuirks: OptionSet, Hashable, Sendable {
-    // The type is public because only public code is inlined in other modules.
-    public let rawValue: UInt64
-
-    @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
-}
-
 /// The quirks that one chat call has met itself, and the caller for whom quirks are remembered.
 package struct CallQuirks: Sendable {
     package enum Owner: Hashable, Sendable {
@@ -44,14 +34,11 @@ package struct CallQuirks: Sendable {
     package var owner = Owner.none
     /// Whether the call belongs to the session of an agent.
     package var isOfSession = false
-    /// The lacking abilities that the vendor's response to this call has shown.
-    package var met: LearnedQuirks = []
-    /// The quirks in `met` that hold for later calls, too. They are remembered after the call has succeeded.
-    package var lasting: LearnedQuirks = []
-    /// The vendor's words that showed the last of these quirks, for operators; empty if there are none.
-    package var words = ""
+    /// The quirks that the vendor's responses to this call have shown. Those that hold for later calls are remembered
+    /// after the call has succeeded.
+    package var met: [QuirkFinding] = []
     /// The remembered quirks that this call ignores, to find out whether they still hold.
-    package var tried: LearnedQuirks = []
+    package var tried: [QuirkFinding] = []
 
     package init() {}
 }
