@@ -109,7 +109,6 @@ extension Cloudflare: WireChatVendor {
         if call.needs.contains(.toolChoice), quirks.contains(.noForcing) || call.chatOptions.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
-        if quirks.contains(.noTools) { abilities.subtract([.tools, .toolChoice]) }
         // If one of these is emulated, all of them are written into the prompt.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.functions, .toolChoice, .objects, .schemas]) {
             abilities.subtract([.tools, .toolChoice])

@@ -134,13 +134,11 @@ extension OpenAILike: WireChatVendor {
         ]
         let quirks = wire.quirks(model, for: call.quirks)
         abilities.subtract(quirks.lacking)
-        if quirks.contains(.noAddresses) { abilities.remove(.mediaAddresses) }
         if quirks.dropsStrict, call.hasStrictTools { abilities.insert(.uncheckedArguments) }
         if quirks.contains(.noRequired), call.needs.contains(.toolChoice), call.chatOptions.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
         if quirks.contains(.noForcing), call.chatOptions.toolChoice != .required { abilities.remove(.toolChoice) }
-        if quirks.contains(.noTools) { abilities.subtract([.tools, .functions, .toolChoice]) }
         // If one of these is emulated, all of them are written into the prompt.
         if !call.needs.subtracting(abilities).isDisjoint(with: [.tools, .functions, .toolChoice, .objects, .schemas]) {
             abilities.subtract([.tools, .functions, .toolChoice])

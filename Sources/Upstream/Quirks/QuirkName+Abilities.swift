@@ -1,13 +1,15 @@
 import Calls
 
 extension QuirkName {
-    /// The ability that the model lacks in every call; empty for other quirks.
+    /// The abilities that the model lacks in every call; empty for other quirks.
     fileprivate var lack: Abilities {
         switch self {
         case .noObjects: .objects
         case .noSchemas: .schemas
         case .noChoices: .choices
         case .noStops: .stops
+        case .noTools: [.tools, .functions, .toolChoice]
+        case .noAddresses: .mediaAddresses
         case .noCompaction: .compaction
         case .noSearch: .searchOptions
         default: []
@@ -23,7 +25,7 @@ extension Quirk {
         guard case .named(let name) = self else { return nil }
         switch name {
         case .noForcing, .noRequired: return .toolChoice
-        case .noTools, .otherPathWithTools: return [.tools, .functions]
+        case .otherPathWithTools: return [.tools, .functions]
         case .noAddresses: return .inlineMedia
         case .otherPath: return []
         default: return name.lack.isEmpty ? nil : name.lack
