@@ -84,6 +84,8 @@ import Testing
         for caller in [1, 2] as [UInt64] { memory.learn([finding], of: "p", "m", for: .known(caller)) }
         clock.seconds.add(3_600, ordering: .relaxed)
         _ = memory.known(of: "p", "m", for: Self.call(.known(1), isOfSession: true))
+        // A call that is not prepared yet delays none.
+        _ = memory.quirks(of: "p", "m", for: Self.call(.known(2), isOfSession: true))
         for (caller, isDue) in [(1, false), (2, true), (3, true)] as [(UInt64, Bool)] {
             #expect(memory.known(of: "p", "m", for: Self.call(.known(caller))).others.isEmpty != isDue)
         }
