@@ -212,10 +212,10 @@ struct Reflection {
 
     // MARK: Types with private state
 
-    /// The fields that are the same in all states, or matter only for leases. No limit of a search is large enough for
-    /// a lease.
+    /// The fields that are the same in all states, or matter only for leases or the times that refusals name. No limit of
+    /// a search is large enough for a lease.
     private static let constant: Set<String> = [
-        "limit", "isShared", "sums", "instance", "slotMicroseconds", "layout", "pace", "longPace",
+        "limit", "isShared", "sums", "instance", "slotMicroseconds", "layout", "pace", "longPace", "returnTimes",
     ]
 
     private mutating func putCounter(_ counter: any LimitCounter) {

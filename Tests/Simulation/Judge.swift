@@ -196,10 +196,13 @@ final class Judge {
             // A refusal from memory does not prolong that memory.
             let before = lastRefusals[first.number]
             let isSame = before?.instance == ask.instance
+            // A repeated request is told the room after the one that it was told before.
+            let isAgain = isSame && before?.units == ask.parts.map(\.units)
+            let told = isAgain ? before?.backAt.flatMap { $0 > wall ? $0 : nil } : nil
             return Refusal(
                 instance: ask.instance,
                 units: ask.parts.map(\.units),
-                backAt: wait.map { wall + $0 },
+                backAt: wait.map { min(wall + $0, told ?? .max) },
                 rememberedUntil: isAtOnce ? isSame ? before?.rememberedUntil ?? 0 : 0 : memory
             )
         }

@@ -22,6 +22,12 @@ protocol LimitCounter: AnyObject {
     /// instance's share must have room, too.
     func refusal(of units: Int, by rule: OutageRule?, at time: Int) -> Refusal?
 
+    /// Returns the microseconds after which a refused request should return: `wait`, or more if others that were refused
+    /// within the same second return for that room, up to a window and two buckets.
+    ///
+    /// - Parameter patience: the microseconds for which the request waits when it is back.
+    func returnTime(of units: Int, after wait: Int, patience: Int, at time: Int) -> Int
+
     /// Returns the limit's remaining units and reset time. `rule` can lower the remaining units to this instance's
     /// share.
     func standing(by rule: OutageRule?, at time: Int) -> LimitStanding

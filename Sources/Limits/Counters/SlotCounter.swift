@@ -125,6 +125,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         return hasRoom ? nil : Refusal(wait: 1_000_000, memory: memoryMicroseconds)
     }
 
+    func returnTime(of units: Int, after wait: Int, patience: Int, at time: Int) -> Int { wait }
+
     func standing(by rule: OutageRule?, at time: Int) -> LimitStanding {
         let free = bound - min(bound, heldByOthers(record, at: time) + held)
         return LimitStanding(limit: limit, remaining: free, resetMicroseconds: 0)

@@ -54,6 +54,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private var ended: Lease?
     private var sizing: LeaseSizing
     private var left: ExpiredBuckets
+    private var returnTimes = ReturnTimes()
     var lateness = 0
 
     /// Creates the counter of a limit.
@@ -196,6 +197,20 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         var memory = rule == nil && !limit.quota.unit.isHeld ? wait : min(wait, 1_000_000)
         if view.leased(at: time) > 0 { memory = min(memory, view.leaseEnd - time) }
         return Refusal(wait: wait, memory: memory)
+    }
+
+    /// The most by which other refused requests delay the return of a request, in microseconds.
+    private static let longestDelay = 60_000_000
+
+    func returnTime(of units: Int, after wait: Int, patience: Int, at time: Int) -> Int {
+        if limit.quota.isCalendar { return wait }
+        let (view, layout) = (view(at: time), limit.layout)
+        let window = layout.start(of: view.newest + layout.kept) - time - min(patience, LimitPatience.least)
+        // Responses have whole milliseconds, rounded up.
+        let latest = min(window, wait + Self.longestDelay) / 1_000 * 1_000
+        let last = layout.bucket(at: time + latest + patience)
+        let turn = returnTimes.add(units, to: view, of: bound, by: last, at: time)
+        return max(wait, turn.map { min(latest, layout.start(of: $0) - time - patience) } ?? latest)
     }
 
     func standing(by rule: OutageRule?, at time: Int) -> LimitStanding {

@@ -12,7 +12,7 @@ package struct Decision: Sendable {
         package let limit: Limit
         package let requested: Int
         /// The microseconds until a retry can succeed; nil if the request is larger than the whole limit.
-        package let retryAfterMicroseconds: Int?
+        package internal(set) var retryAfterMicroseconds: Int?
         /// Whether running requests hold the units that are missing, and may give them back.
         package let isHeld: Bool
         /// The units that are free, but too few.

@@ -94,6 +94,8 @@ extension Ledger {
 
     /// The time after which a request is tried again if running requests hold the units that it needs.
     private static let heldMicroseconds = 1_000_000
+    /// The longest wait that old clients obey, in microseconds.
+    private static let obeyedMicroseconds = 60_000_000
 
     /// Refuses a request and refunds the units that were counted for it. The refusal of a request with patience
     /// says when it can have a turn.
@@ -103,6 +105,7 @@ extension Ledger {
         patience: LimitPatience? = nil
     ) -> Decision {
         var worst: Decision.Refusal?
+        var returning: Pending.Share?
         for part in parts {
             if case .claimed = part.state { continue }
             let account = part.account
@@ -126,9 +129,11 @@ extension Ledger {
                 // A turn begins with a bucket. A millisecond more is for the clocks' readings.
                 let horizon = now.wall + known + 2 * account.limit.layout.windowMicroseconds
                 let turn = account.counter.turn(part.minimum, in: now.wall...horizon, at: now.wall) ?? horizon
-                wait = min(known, max(0, turn - now.wall - patience.microseconds) + 1_000)
+                let rest = max(0, turn - now.wall - patience.microseconds)
+                wait = min(known, rest + 1_000, rest <= Self.obeyedMicroseconds ? Self.obeyedMicroseconds : .max)
             }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (wait ?? .max) }) ?? true {
+                returning = isHeld || isLocal ? nil : part
                 worst = Decision.Refusal(
                     limit: account.limit,
                     requested: part.minimum,
@@ -137,6 +142,9 @@ extension Ledger {
                     remaining: remaining
                 )
             }
+        }
+        if let wait = worst?.retryAfterMicroseconds {
+            worst?.retryAfterMicroseconds = returning?.returnTime(after: wait, patience, at: now.wall) ?? wait
         }
         giveBackSelected(parts, now)
         // A bucket may have become free since the write that found no room.
@@ -148,5 +156,12 @@ extension Ledger {
         let refusal = worst ?? first
         metrics.count(.refused, refusal.limit.kind)
         return describe(Decision(.refused(refusal)), parts, now: now)
+    }
+}
+
+extension Pending.Share {
+    /// Returns the microseconds after which the request should return: at least `wait`.
+    fileprivate func returnTime(after wait: Int, _ patience: LimitPatience?, at time: Int) -> Int {
+        account.counter.returnTime(of: minimum, after: wait, patience: patience?.microseconds ?? 0, at: time)
     }
 }

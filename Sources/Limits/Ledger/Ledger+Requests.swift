@@ -24,7 +24,7 @@ extension Ledger {
         _ waiter: () -> any DecisionWaiter
     ) -> AskResult {
         let now = read(now)
-        let patience = patience.flatMap { turns.hasRoom(for: $0.caller, options.maxWaiting) ? $0 : nil }
+        let patience = patience.map { turns.hasRoom(for: $0.caller, options.maxWaiting) ? $0 : $0.withoutPlace }
         guard isShared else { return askInMemory(charges, patience, now, waiter) }
         var parts = charges.map { share(of: $0, now) }
         for (charge, part) in zip(charges, parts) where part.state == .unread {

@@ -10,11 +10,17 @@ package struct LimitPatience: Sendable {
         self.microseconds = microseconds
         self.caller = caller
     }
+
+    /// A wait that makes refusals by limits per minute short enough for all clients, in microseconds.
+    static let least = 1_000_000
+
+    /// The patience of a request for which no place among the waiting ones is free: when it returns, one may be.
+    var withoutPlace: LimitPatience { LimitPatience(microseconds: min(microseconds, Self.least), caller: caller) }
 }
 
 /// The wait of a request for its turn: the time at which all its limits have room for it.
 struct TurnWait {
-    let patience: LimitPatience
+    var patience: LimitPatience
     /// The monotonic time at which the request came.
     let since: Int
     /// The monotonic time until which the request may wait.

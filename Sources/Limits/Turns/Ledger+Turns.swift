@@ -24,7 +24,7 @@ extension Ledger {
         guard let wait = request.wait else { return false }
         if wait.isCounted { return true }
         guard turns.hasRoom(for: wait.patience.caller, options.maxWaiting) else {
-            request.wait = nil
+            request.wait?.patience = wait.patience.withoutPlace
             return false
         }
         turns.add(wait.patience.caller)

@@ -166,6 +166,53 @@ private final class AdmissionTimes: Sendable {
         #expect(limiter.knownUses(charges).map(\.used) == [3], "the turns are given back")
     }
 
+    /// Returns the waits that the refusals of simultaneous requests name, in microseconds.
+    private func told(_ count: Int, _ limiter: Limiter, _ patience: LimitPatience? = nil) async -> [Int] {
+        let decisions = await ask(count, limiter, [LimitCharge(Self.minute, who)], patience).value
+        return decisions.compactMap { $0.refusal?.retryAfterMicroseconds }.sorted()
+    }
+
+    @Test("requests that are refused at once return one after another, but no later than a window and two buckets")
+    func oneAfterAnother() async {
+        let clock = TestClock()
+        let limiter = Limiter(store: nil, clock: clock.clock)
+        for _ in 0..<3 {
+            #expect(await isAdmitted(limiter, [LimitCharge(Self.minute, who)], nil))
+            clock.advance(microseconds: 10_000_000)
+        }
+        #expect(await told(5, limiter) == [31, 41, 51, 61, 61].map { $0 * 1_000_000 })
+        clock.advance(microseconds: 2_000_000)
+        #expect(await told(2, limiter) == [29_000_000, 39_000_000], "what was told two seconds ago is forgotten")
+        clock.advance(microseconds: 2_000_000)
+        // Those who wait for ten seconds when they are back return so much earlier.
+        #expect(await told(5, limiter, patience(10)) == [17_001, 27_000, 37_000, 60_000, 60_000].map { $0 * 1_000 })
+        clock.advance(microseconds: 17_001_000)
+        let back = ask(1, limiter, [LimitCharge(Self.minute, who)], patience(10))
+        await waits(1, limiter)
+        clock.advance(microseconds: 10_000_000)
+        #expect(await back.value[0].isAdmitted)
+    }
+
+    @Test("with a second of waiting, limits per minute tell nobody to stay away for over sixty", arguments: [1, 120])
+    func sixtySeconds(patience seconds: Double) async {
+        let clock = TestClock()
+        let limiter = Limiter(store: nil, Limiter.Options(maxWaiting: 2), clock: clock.clock)
+        let charges = [LimitCharge(Self.minute, who)]
+        #expect(await told(5, limiter) == [61_000_000, 61_000_000])
+        let waiting = ask(1, limiter, charges, patience(300))
+        await waits(1, limiter)
+        // The only place of this caller is taken.
+        #expect(await told(2, limiter, patience(seconds)) == [60_000_000, 60_000_000])
+        clock.advance(microseconds: 60_000_000)
+        #expect(await told(1, limiter, patience(0.5)) == [501_000])
+        limiter.endWaits()
+        #expect(await !waiting.value[0].isAdmitted)
+        let back = ask(1, limiter, charges, patience(seconds))
+        await waits(1, limiter)
+        clock.advance(microseconds: 1_000_000)
+        #expect(await back.value[0].isAdmitted)
+    }
+
     @Test("instances share the turns exactly, for few calls to the store")
     func shared() async throws {
         let memcached = try MemcachedProcess()
