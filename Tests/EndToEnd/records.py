@@ -46,10 +46,13 @@ class Reader:
 
 def entries(value: bytes) -> list[Entry]:
     reader = Reader(value)
-    assert reader.byte() == 2, "the format of slots"
+    format = reader.byte()
+    assert format in (2, 5), "the format of slots"
     found = []
     for _ in range(reader.number()):
         instance, held, end, clock = reader.word(), reader.number(), reader.number(), reader.number() - 1
+        if format == 5:
+            reader.number()  # the time since which requests of the instance wait
         seconds = None if clock < 0 else (clock // 2 if clock % 2 == 0 else -(clock + 1) // 2) / 1000
         found.append(Entry(instance, held, end / 1000, seconds))
     assert not reader.rest

@@ -14,16 +14,30 @@ SETTINGS = {"KEY_A_TOKEN": KEY, "PROVIDER_DEMO_KIND": "echo", "RATE_LIMIT_MODELS
 
 
 class Timed(Server):
-    """A vendor that keeps the instants of its calls."""
+    """A vendor that keeps the instants of its calls, and those at which it responds if calls take `seconds`; with None
+    they wait for `end`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.times, self.counting = [], threading.Lock()
+        self.times, self.ends, self.counting, self.seconds = [], [], threading.Lock(), 0
+        self.gates = []
 
     def next_script(self, model):
         with self.counting:
             self.times.append(time.monotonic())
-        return {}
+        if self.seconds == 0:
+            return {}
+        gate = threading.Event()
+        if self.seconds is None:
+            self.gates.append(gate)
+        else:
+            threading.Timer(self.seconds, self.end, [gate]).start()
+        return {"gate": gate}
+
+    def end(self, gate):
+        with self.counting:
+            self.ends.append(time.monotonic())
+        gate.set()
 
 
 @pytest.fixture
@@ -52,18 +66,28 @@ def asked(relay, **headers):
     return chat(client(relay, KEY, **{name.replace("_", "-"): value for name, value in headers.items()}))
 
 
-def test_a_crowd_at_four_relays_is_served_in_turn(start_relay, store, timed):
-    provider = {"PROVIDER_V_KIND": "openai", "PROVIDER_V_BASE_URL": timed.base_url, "PROVIDER_V_MODELS": "m"}
-    settings = {"KEY_A_TOKEN": KEY, "PROVIDER_V_API_KEYS": "vendor-key-0123456789", "RATE_LIMIT": "10/6 seconds"}
-    settings |= provider | {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
-    relays = [start_relay(**settings, RATE_LIMIT_WAIT="120s") for _ in range(4)]
-    https = [client(relays[index % 4], KEY) for index in range(30)]
+def crowd(count, relays):
+    """Sends requests to all relays at once. Returns how long those waited that did, in seconds."""
+    https = [client(relays[index % len(relays)], KEY) for index in range(count)]
     for http in https:
         http.timeout = 120
-    with ThreadPoolExecutor(30) as pool:
+    with ThreadPoolExecutor(count) as pool:
         answers = list(pool.map(lambda http: chat(http, model="m"), https))
-    assert [answer.status_code for answer in answers] == [200] * 30
-    waited = [float(answer.headers["x-relay-waited"]) for answer in answers if "x-relay-waited" in answer.headers]
+    assert [answer.status_code for answer in answers] == [200] * count
+    return [float(answer.headers["x-relay-waited"]) for answer in answers if "x-relay-waited" in answer.headers]
+
+
+def patient(vendor, limit):
+    """Returns the settings of relays whose requests wait."""
+    provider = {"PROVIDER_V_KIND": "openai", "PROVIDER_V_BASE_URL": vendor.base_url, "PROVIDER_V_MODELS": "m"}
+    key = {"KEY_A_TOKEN": KEY, "PROVIDER_V_API_KEYS": "vendor-key-0123456789"}
+    return provider | key | {"RATE_LIMIT": limit, "RATE_LIMIT_WAIT": "120s"}
+
+
+def test_a_crowd_at_four_relays_is_served_in_turn(start_relay, store, timed):
+    shared = {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
+    relays = [start_relay(**patient(timed, "10/6 seconds"), **shared) for _ in range(4)]
+    waited = crowd(30, relays)
     assert len(waited) >= 15 and max(waited) < 60
     # The machine may be late between an admission and its call.
     times = sorted(timed.times)
@@ -152,3 +176,45 @@ def test_so_many_wait_and_the_end_of_the_relay_refuses_them(start_relay):
     relay.begin_to_stop()
     for answer in answers:
         assert (answer().status_code, answer().headers["retry-after"]) == (503, "1")
+
+
+def test_a_crowd_at_four_relays_gets_slots_soon_and_never_one_too_many(start_relay, store, timed):
+    timed.seconds = 0.1
+    shared = {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
+    relays = [start_relay(**patient(timed, "5 concurrent"), **shared) for _ in range(4)]
+    waited = crowd(105, relays)
+    assert len(waited) >= 90 and max(waited) < 60
+    begins, ends = sorted(timed.times), sorted(timed.ends)
+    # Of the requests that a slot was free for, each is admitted after the vendor's response to an earlier one.
+    idle = [begin - end for begin, end in zip(begins[5:], ends, strict=False)]
+    assert min(idle) > 0, "six at once"
+    # The machine may be slow.
+    assert sorted(idle)[50] < 2
+    assert sum(turns(relay, "used") for relay in relays) == len(waited)
+    wait_for(lambda: [metric(relay, "relay_limit_slots") for relay in relays] == [0] * 4)
+
+
+def test_who_waits_for_a_slot_may_leave_or_lose_patience(start_relay, timed):
+    timed.seconds = None
+    relay = start_relay(**patient(timed, "1 concurrent"))
+    first = later(lambda: chat(client(relay, KEY), model="m"))
+    wait_for(lambda: len(timed.gates) == 1)
+    with client(relay, KEY, **{"X-Relay-Wait": "0.3"}) as http:
+        answer = chat(http, model="m")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+    leaving = client(relay, KEY)
+    leaving.timeout = 0.3
+    with pytest.raises(Exception, match="timed out"):
+        chat(leaving, model="m")
+    wait_for(lambda: turns(relay, "left") == 1)
+    waiting(relay, 0)
+    second = later(lambda: chat(client(relay, KEY), model="m"))
+    waiting(relay, 1)
+    assert len(timed.times) == 1
+    timed.end(timed.gates[0])
+    assert first().status_code == 200
+    wait_for(lambda: len(timed.gates) == 2)
+    timed.end(timed.gates[1])
+    answer = second()
+    assert answer.status_code == 200 and float(answer.headers["x-relay-waited"]) > 0
+    assert turns(relay, "used") == 1

@@ -17,6 +17,8 @@ final class HookedStore: CounterStore {
     private struct Script {
         var orders: [Order] = []
         var reads = 0
+        /// The reads of other records than those of living instances.
+        var limitReads = 0
         var writes: [String] = []
         var connections = 0
         var isDown = false
@@ -37,6 +39,8 @@ final class HookedStore: CounterStore {
     func setDown(_ isDown: Bool) { script.withLock { $0.isDown = isDown } }
 
     var reads: Int { script.withLock { $0.reads } }
+    /// The number of calls that read records of limits.
+    var limitReads: Int { script.withLock { $0.limitReads } }
     /// The written keys, in order.
     var writes: [String] { script.withLock { $0.writes } }
 
@@ -53,13 +57,20 @@ final class HookedStore: CounterStore {
     }
 
     fileprivate func read(_ keys: [String]) -> [StoredValue?] {
-        script.withLock { $0.reads += 1 }
+        script.withLock { script in
+            script.reads += 1
+            if !keys.allSatisfy(Self.isOfInstances) { script.limitReads += 1 }
+        }
         return inner.read(keys)
+    }
+
+    private static func isOfInstances(_ key: String) -> Bool {
+        key.contains("total.concurrent.") || key.contains(":known:")
     }
 
     fileprivate func write(_ key: String, _ body: () -> WriteResult) throws(StoreFailure) -> WriteResult {
         // The entries of living instances are written at any time, so they are not scripted.
-        if key.contains("total.concurrent.") || key.contains(":known:") { return body() }
+        if Self.isOfInstances(key) { return body() }
         let order = script.withLock { script in
             script.writes.append(key)
             return script.orders.isEmpty ? Order.normal : script.orders.removeFirst()

@@ -35,6 +35,11 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     private var clockMilliseconds: Int?
     /// The microseconds by which the times in the record are behind this instance's clock.
     private var aheadMicroseconds = 0
+    /// The time since which the first request of this instance waits for a slot, in milliseconds of the record's times; 0
+    /// if none waits.
+    private var waitingSince = 0
+    /// The time since which free slots are left to other instances, whose requests came earlier; nil if none are left.
+    private var leftSince: Int?
 
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, instance: UInt64, slotMicroseconds: Int) {
         self.limit = limit
@@ -82,6 +87,37 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func living(at time: Int) -> [SlotRecord.Entry] {
         record.living(at: time - aheadMicroseconds, slotMicroseconds: slotMicroseconds)
+    }
+
+    // MARK: Waiting requests
+
+    /// The time after which an instance takes a slot that is left to others, in microseconds: two looks at the record. The
+    /// other instance may have died.
+    private static let leavingMicroseconds = 200_000
+
+    /// Sets the wall-clock time since which the first request of this instance waits for a slot; nil if none waits.
+    func wait(since time: Int?) { waitingSince = time.map { max(1, ($0 - aheadMicroseconds) / 1_000) } ?? 0 }
+
+    /// Returns the number of free slots that this instance leaves to others, because their requests have waited longer.
+    private func left(in record: SlotRecord, at time: Int) -> Int {
+        guard isShared, record.entries.contains(where: { $0.waitingSince > 0 && $0.instance != instance }) else {
+            return 0
+        }
+        if let leftSince, time - leftSince >= Self.leavingMicroseconds { return 0 }
+        return record.living(at: time - aheadMicroseconds, slotMicroseconds: slotMicroseconds)
+            .count { other in
+                let isEarlier = (other.waitingSince, other.instance) < (waitingSince, instance)
+                return other.instance != instance && other.waitingSince > 0 && (waitingSince == 0 || isEarlier)
+            }
+    }
+
+    /// Records that the record was seen, and whether it has free slots that are left to other instances.
+    private func saw(at time: Int) {
+        if !isSeen(lately: Self.shareMicroseconds, at: time) { leftSince = nil }
+        seenAt = time
+        let free = bound - min(bound, heldByOthers(record, at: time) + held)
+        let isLeft = free > 0 && (leftSince != nil || free <= left(in: record, at: time))
+        leftSince = isLeft ? leftSince ?? time : nil
     }
 
     // MARK: Local decisions
@@ -158,7 +194,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     func absorb(_ found: StoredRecord?, version: UInt64, birth: UInt64, isAhead: Bool, at time: Int) {
         if case .slots(let found)? = found { record = found } else { record = SlotRecord() }
         entry = record.entry(of: instance)
-        seenAt = time
+        saw(at: time)
     }
 
     func beginDraft(isTaking: Bool, at time: Int) {
@@ -180,7 +216,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool {
         guard let next = draft else { return false }
         let mine = held + next.change + units
-        if mine > bound - min(bound, heldByOthers(next.record, at: time)), units > 0 { return false }
+        let others = heldByOthers(next.record, at: time) + left(in: next.record, at: time)
+        if mine > bound - min(bound, others), units > 0 { return false }
         if let rule, rule.rule == .share, mine > rule.part(of: bound - min(bound, heldByOthers(next.record, at: time)))
         {
             return false
@@ -190,7 +227,10 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         return true
     }
 
-    var isDraftChanged: Bool { draft?.isChanged ?? false }
+    var isDraftChanged: Bool {
+        guard let draft else { return false }
+        return draft.isChanged || waitingSince != entry?.waitingSince ?? 0
+    }
 
     func dropDraft() { draft = nil }
 
@@ -201,6 +241,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         next.entry.held = held + next.change
         next.entry.endMilliseconds = end
         next.entry.clockMilliseconds = clockMilliseconds
+        next.entry.waitingSince = waitingSince
         next.record.put(next.entry, at: time, slotMicroseconds: slotMicroseconds)
         draft = next
         return (.slots(next.record), BucketIndex(number: end * 1_000 + aheadMicroseconds, birth: nil))
@@ -211,11 +252,11 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         draft = nil
         isUncertain = false
         record = done.record
-        seenAt = time
-        entry = done.entry.held > 0 ? done.entry : nil
+        entry = done.entry.isNeeded ? done.entry : nil
         renewal = isOutdated ? 0 : done.entry.endMilliseconds * 1_000 - slotMicroseconds / 3 * 2
         isOutdated = false
         change(by: done.change)
+        saw(at: time)
     }
 
     func notWritten() {
@@ -234,10 +275,14 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func needsWrite(at time: Int) -> Bool {
         guard isShared else { return false }
-        return isUncertain || held != (entry?.held ?? 0) || (held > 0 && time - aheadMicroseconds >= renewal)
+        let isListed = entry.map { $0.waitingSince > 0 } ?? false
+        return isUncertain || held != (entry?.held ?? 0) || isListed != (waitingSince > 0)
+            || (isRenewed && time - aheadMicroseconds >= renewal)
     }
 
-    func dueTime() -> Int? { held > 0 && isShared ? renewal + aheadMicroseconds : nil }
+    private var isRenewed: Bool { held > 0 || waitingSince > 0 }
+
+    func dueTime() -> Int? { isRenewed && isShared ? renewal + aheadMicroseconds : nil }
 
     func storeLost() {}
 
@@ -261,5 +306,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     }
 
     /// Releases all slots, because aborted requests might not have reported their end.
-    func close(at time: Int) { change(by: -held) }
+    func close(at time: Int) {
+        change(by: -held)
+        waitingSince = 0
+    }
 }

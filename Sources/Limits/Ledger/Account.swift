@@ -43,6 +43,12 @@ final class Account: @unchecked Sendable {
     var waiting: [RequestPart] = []
     /// The requests that sleep until their turn and count in this limit first, in the order of their turns.
     var sleepers: [Pending] = []
+    /// The requests that wait for a slot, in order of arrival.
+    var slotQueue: [Pending] = []
+    /// The wall-clock time of the next look for slots that other instances have released.
+    var lookAt = 0
+    /// Whether the record must be read because requests wait for a slot.
+    var isLooking = false
     var fresh = WriteBase.nothing
     /// The version of the record after this instance's last read or write; nil if the version is unknown.
     var known: StoredValue.Version?
@@ -98,16 +104,16 @@ final class Account: @unchecked Sendable {
     }
 
     /// The number of requests that wait to be counted in this limit.
-    var waitingParts: Int { waiting.count + (writing?.takers.count ?? 0) }
+    var waitingParts: Int { waiting.count + slotQueue.count + (writing?.takers.count ?? 0) }
 
     /// Whether the limit counts running requests.
     var isOfSlots: Bool { limit.quota.unit == .concurrent }
 
-    /// The wall-clock time of the next delayed write or turn; nil if there is neither.
+    /// The wall-clock time of the next delayed write, turn, or look for slots; nil if there is none.
     var dueTime: Int? {
         let write = counter.dueTime()
-        guard let turn = sleepers.first?.wait?.turnAt else { return write }
-        return min(write ?? turn, turn)
+        guard let wait = slotQueue.isEmpty ? sleepers.first?.wait?.turnAt : lookAt else { return write }
+        return min(write ?? wait, wait)
     }
 
     var bytes: Int { 500 + 8 * limit.layout.kept }
@@ -115,13 +121,18 @@ final class Account: @unchecked Sendable {
     /// Whether the account's record must be read from the store.
     var needsRead: Bool {
         if case .nothing = fresh { return true }
-        return waiting.contains(where: \.isUnread)
+        return isLooking || waiting.contains(where: \.isUnread)
     }
 
-    func hasWork(at time: Int) -> Bool { counter.needsWrite(at: time) || waiting.contains { $0.isUnread || $0.isNext } }
+    func hasWork(at time: Int) -> Bool {
+        isLooking || counter.needsWrite(at: time) || waiting.contains { $0.isUnread || $0.isNext }
+    }
+
+    /// Whether a request of the account is to be decided.
+    var hasRequests: Bool { !waiting.isEmpty || !sleepers.isEmpty || !slotQueue.isEmpty }
 
     /// Whether the account can be dropped from memory.
-    var isIdle: Bool { state == .idle && waiting.isEmpty && sleepers.isEmpty && !counter.isPinned }
+    var isIdle: Bool { state == .idle && !hasRequests && !counter.isPinned }
 }
 
 /// One limit of a request that waits for the store: the request, and the limit's index in `request.parts`.

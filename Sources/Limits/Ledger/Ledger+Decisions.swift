@@ -82,7 +82,10 @@ extension Ledger {
     /// Refuses a request that could not be counted in the store in time, and refunds its units.
     mutating func refusedForNow(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         giveBackSelected(parts, now)
-        let open = parts.first { $0.state != .local } ?? parts[0]
+        let full = parts.first {
+            !$0.isTaken && ($0.state != .local || !$0.account.counter.hasRoom(for: $0.minimum, at: now.wall))
+        }
+        let open = full ?? parts.first { $0.state != .local } ?? parts[0]
         let refusal = Decision.Refusal(
             limit: open.account.limit,
             requested: open.minimum,

@@ -54,7 +54,8 @@ extension Ledger {
         }
         while let account = lanes[lane].due.next(by: now.steady) {
             wakeSleepers(account, now)
-            if account.waiting.isEmpty { scheduleWrite(account, now) } else { enqueue(account) }
+            account.isLooking = !account.slotQueue.isEmpty && account.lookAt <= now.wall
+            if account.waiting.isEmpty, !account.isLooking { scheduleWrite(account, now) } else { enqueue(account) }
             let isForOther = account.state == .idle && schedule(account, now) && account.lane != lane
             if isForOther { outbox.lanes.append(account.lane) }
         }
@@ -285,7 +286,7 @@ extension Ledger {
         account.waiting.removeAll { $0.request.decision != nil }
         if account.hasWork(at: now.wall) {
             enqueue(account)
-        } else if account.waiting.isEmpty {
+        } else if account.waiting.isEmpty, account.slotQueue.isEmpty {
             servers[account.server].active[account.key] = nil
         }
         schedule(account, now)

@@ -11,7 +11,8 @@ extension Ledger {
     mutating func useKnownVersion(_ account: Account, lane: Int, epoch: Int, at now: ClockReading) -> Bool {
         let isLeft = account.othersAt.map { now.steady - $0 > Self.othersMicroseconds } ?? true
         let isTried = account.isOurs && isLeft || Self.isContended(account, roundTrip: lanes[lane].roundTrip, now)
-        guard isTried, !account.isCompared, let known = account.known, lanes[lane].connectedEpoch == epoch,
+        guard isTried, !account.isCompared, !account.isLooking, let known = account.known,
+            lanes[lane].connectedEpoch == epoch,
             now.steady - lanes[lane].heardAt < Self.silenceMicroseconds, ruleNow(account, now) == nil
         else { return false }
         account.counter.lateness = lateness(account)
@@ -40,6 +41,7 @@ extension Ledger {
         let isCompared = account.isCompared
         account.isOurs = false
         account.isCompared = false
+        account.looked(at: now.wall)
         if case .record(_, let version) = found, known?.number != version.number {
             account.othersAt = now.steady
             if isCompared { changed(account, now) }
@@ -93,6 +95,7 @@ extension Ledger {
         delayIfUseUnknown(account, now)
         let isTaking = account.notBefore <= now.steady
         account.counter.beginDraft(isTaking: isTaking && account.waiting.contains(where: \.isNext), at: now.wall)
+        if isTaking, account.isOfSlots { takers = takeSlots(account, rule, now) }
         for part in account.waiting where part.request.decision == nil {
             guard isTaking, part.isNext else {
                 rest.append(part)
@@ -106,10 +109,10 @@ extension Ledger {
             }
             part.request.parts[part.index].state = .writing
             part.units = share.units(ofFree: account.counter.freeInDraft(by: rule, at: now.wall))
-            let isNow = part.request.wait?.turnAt == nil
+            let isNow = part.request.wait?.turnAt == nil && account.slotQueue.isEmpty
             if isNow && account.counter.admit(part.units, by: rule, at: now.wall) || takeTurn(&part, rule, now) {
                 takers.append(part)
-            } else {
+            } else if !waitForSlot(part, rule, now) {
                 refused.append(part)
             }
         }
@@ -158,6 +161,7 @@ extension Ledger {
             account.known = version
             account.losses = 0
             account.counter.written(version: version.number, at: now.wall)
+            account.looked(at: now.wall)
             changed(account, now)
             // Reservations say nothing about the use.
             if account.hasSettled { report(budget: account, now) }
@@ -195,6 +199,7 @@ extension Ledger {
     mutating func useRule(for account: Account, _ parts: [RequestPart], _ now: ClockReading) {
         account.ruleUntil = now.steady + Self.probeMicroseconds
         account.notBefore = account.ruleUntil
+        let parts = parts + endQueue(account, now)
         account.waiting = []
         for part in parts { makeLocal(part, now) }
         for part in parts { advance(part.request, now) }

@@ -46,6 +46,7 @@ extension Ledger {
         }
         let request = Pending(parts, waiter(), at: now.steady, timeoutMicroseconds: options.timeoutMicroseconds)
         request.wait = patience.map { TurnWait($0, at: now.steady) }
+        if waitBehindOthers(request, now) { return .waits(request) }
         for (index, part) in parts.enumerated() where part.state == .unread {
             bring(part.account, to: loop)
             part.account.waiting.append(RequestPart(request: request, index: index))
@@ -168,7 +169,8 @@ extension Ledger {
     /// limits and one of them is full.
     mutating func begin(_ request: Pending, _ now: ClockReading) {
         let isFull = request.parts.contains {
-            $0.state == .seen && !$0.account.counter.hasRoom(for: $0.minimum, at: now.wall)
+            $0.state == .seen && !(request.wait != nil && $0.account.isOfSlots)
+                && !$0.account.counter.hasRoom(for: $0.minimum, at: now.wall)
         }
         if request.parts.count > 1, isFull, !postpone(request, now) {
             refuse(request, now)

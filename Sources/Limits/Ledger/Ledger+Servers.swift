@@ -43,7 +43,7 @@ extension Ledger {
             account.state = .idle
             account.losses = 0
             account.notBefore = 0
-            parts += account.waiting
+            parts += account.waiting + endQueue(account, now)
             account.waiting = []
             scheduleWrite(account, now)
         }

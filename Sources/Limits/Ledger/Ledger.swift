@@ -211,7 +211,7 @@ struct Ledger {
 
     /// Moves an idle account to the lane of this event loop. Does nothing if the account is in use.
     func bring(_ account: Account, to loop: Int) {
-        guard account.state == .idle, account.waiting.isEmpty, account.sleepers.isEmpty else { return }
+        guard account.state == .idle, !account.hasRequests else { return }
         let lane = account.server * options.loops + loop
         if lane == account.lane { return }
         account.lane = lane
@@ -261,7 +261,7 @@ struct Ledger {
     /// Schedules a write of the account's units that the store does not have yet. If the server is down, the write
     /// follows after the outage.
     mutating func scheduleWrite(_ account: Account, _ now: ClockReading) {
-        guard isShared else { return }
+        guard isShared else { return serveQueue(account, now) }
         guard account.counter.needsWrite(at: now.wall) else {
             if schedule(account, now) { outbox.lanes.append(account.lane) }
             return

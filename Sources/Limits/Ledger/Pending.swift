@@ -75,22 +75,31 @@ final class Pending: @unchecked Sendable {
         due = steady + timeoutMicroseconds
     }
 
+    /// Ends the request's sleep. From now on, the request must be counted in time.
+    func resume(at steady: Int) {
+        wait?.isAsleep = false
+        (begun, movedAt, lateFirings, lateAt) = (steady, steady, 0, nil)
+    }
+
     /// The indexes in `parts` of the limits that the request waits for now.
     var open: [Int] {
         if unread > 0 { return parts.indices.filter { parts[$0].state.isUnread } }
         return firstOpen.map { [$0] } ?? []
     }
 
-    /// The index in `parts` of the first limit that must still count the request; nil if there is none. Slots are taken
-    /// when the turn has come.
+    /// The index in `parts` of the first limit that must still count the request; nil if there is none. A request that may
+    /// wait takes slots last, when its turn has come.
     var firstOpen: Int? {
-        parts.firstIndex {
-            if $0.account.isOfSlots, wait?.turnAt != nil { return false }
-            return switch $0.state {
-            case .unread, .turn, .seen, .writing, .late: true
-            case .claimed, .local: false
+        var slots: Int?
+        for index in parts.indices {
+            switch parts[index].state {
+            case .claimed, .local: continue
+            case .unread, .turn, .seen, .writing, .late: break
             }
+            if wait == nil || !parts[index].account.isOfSlots { return index }
+            slots = slots ?? index
         }
+        return wait?.turnAt == nil ? slots : nil
     }
 }
 

@@ -46,7 +46,7 @@ package final class Limit: Sendable, Hashable {
     /// The limit in the header `RateLimit-Policy`: `"minute";q=60;w=60`.
     package let policy: String
     package let layout: BucketLayout
-    /// Whether requests can wait until the limit has room: not for slots, nor for the next day or month.
+    /// Whether requests can have turns: not in slots, of which nobody knows when they are free, nor in the next day or month.
     var canBeWaitedFor: Bool { !quota.isCalendar && quota.unit != .concurrent }
     /// Whether a database keeps copies of the limit's records: those of a day or longer, but none of wrong keys, logins,
     /// vendors, looks at usage, and what clients name.

@@ -27,7 +27,9 @@ struct TurnWait {
     let until: Int
     /// The wall-clock time of the turn; nil if the request has none, or if the turn has come.
     var turnAt: Int?
-    /// Whether all limits but slots have counted the request, which waits for its turn.
+    /// The wall-clock time at which the request began to wait for a slot; nil if it has not.
+    var slotSince: Int?
+    /// Whether the request waits for its turn, and all limits but slots have counted it, or for a slot.
     var isAsleep = false
     /// Whether the request is one of the waiting requests, whose number has a bound.
     var isCounted = false

@@ -12,6 +12,9 @@ package struct SlotRecord: Sendable, Equatable {
         /// In the record of shares (see `shareRecordLimit`), this property instead contains a number derived from
         /// `STORE_SECRET`; nil without a secret.
         package var clockMilliseconds: Int?
+        /// The time since which the first request of the instance waits for a slot, in milliseconds since 1970; 0 if none
+        /// waits.
+        package var waitingSince = 0
 
         /// The difference between the instance's and the store's clock in microseconds; nil if unknown or implausible.
         var clockMicroseconds: Int? { clockMilliseconds.flatMap { abs($0) < Self.clockBound ? $0 * 1_000 : nil } }
@@ -26,6 +29,9 @@ package struct SlotRecord: Sendable, Equatable {
             self.endMilliseconds = endMilliseconds
             self.clockMilliseconds = clockMilliseconds
         }
+
+        /// Whether the instance holds a slot, or waits for one.
+        var isNeeded: Bool { held > 0 || waitingSince > 0 }
     }
 
     package private(set) var entries: [Entry] = []
@@ -47,12 +53,12 @@ package struct SlotRecord: Sendable, Equatable {
             .reduce(0) { $1.instance == instance ? $0 : min($0 + $1.held, Record.countBound) }
     }
 
-    /// Replaces the earlier entry of the same instance, or removes it if the new entry has no slots. Also removes
+    /// Replaces the earlier entry of the same instance, or removes it if the new entry is not needed. Also removes
     /// entries that ended long ago.
     package mutating func put(_ entry: Entry, at time: Int, slotMicroseconds: Int) {
         let longAgo = (time - slotMicroseconds) / 1_000
         entries.removeAll { $0.instance == entry.instance || $0.endMilliseconds < longAgo }
-        if entry.held > 0, entries.count < Self.entriesBound { entries.append(entry) }
+        if entry.isNeeded, entries.count < Self.entriesBound { entries.append(entry) }
     }
 
     /// The maximum number of instances that can share one limit.
@@ -61,13 +67,16 @@ package struct SlotRecord: Sendable, Equatable {
 
 extension SlotRecord {
     private static let format: UInt8 = 2
+    /// The format of a record for which requests wait: each entry also has the time since which its instance waits.
+    private static let waitingFormat: UInt8 = 5
     /// The latest accepted end of an entry, in milliseconds since 1970.
     private static let timeBound = 1 << 45
     package static let encodedBound = 65_536
 
     /// Encodes the format, the number of entries, and each entry.
     package func encoded() -> [UInt8] {
-        var bytes = [Self.format]
+        let isWaitedFor = entries.contains { $0.waitingSince > 0 }
+        var bytes = [isWaitedFor ? Self.waitingFormat : Self.format]
         bytes.reserveCapacity(4 + 24 * entries.count)
         Varint.write(entries.count, to: &bytes)
         for entry in entries {
@@ -76,6 +85,7 @@ extension SlotRecord {
             Varint.write(entry.endMilliseconds, to: &bytes)
             let clock = entry.clockMilliseconds.map { 1 + ($0 < 0 ? -2 * $0 - 1 : 2 * $0) }
             Varint.write(clock ?? 0, to: &bytes)
+            if isWaitedFor { Varint.write(entry.waitingSince, to: &bytes) }
         }
         return bytes
     }
@@ -84,7 +94,8 @@ extension SlotRecord {
     package init(_ bytes: [UInt8]) throws(Record.ReadError) {
         guard bytes.count <= Self.encodedBound else { throw .length }
         var reader = Varint.Reader(rest: bytes[...])
-        guard reader.byte() == Self.format else { throw .format }
+        let format = reader.byte()
+        guard format == Self.format || format == Self.waitingFormat else { throw .format }
         guard let count = reader.number(), count <= Self.entriesBound else { throw .number }
         for _ in 0..<count {
             guard let instance = reader.word(), let held = reader.number(), let end = reader.number(),
@@ -92,14 +103,17 @@ extension SlotRecord {
             else { throw .counts }
             let zigzag = clock - 1
             guard end <= Self.timeBound, zigzag <= Self.timeBound else { throw .counts }
-            entries.append(
-                Entry(
-                    instance: instance,
-                    held: held,
-                    endMilliseconds: end,
-                    clockMilliseconds: clock == 0 ? nil : zigzag % 2 == 0 ? zigzag / 2 : -(zigzag + 1) / 2
-                )
+            var entry = Entry(
+                instance: instance,
+                held: held,
+                endMilliseconds: end,
+                clockMilliseconds: clock == 0 ? nil : zigzag % 2 == 0 ? zigzag / 2 : -(zigzag + 1) / 2
             )
+            if format == Self.waitingFormat {
+                guard let since = reader.number(), since <= Self.timeBound else { throw .counts }
+                entry.waitingSince = since
+            }
+            entries.append(entry)
         }
         guard reader.rest.isEmpty else { throw .counts }
     }

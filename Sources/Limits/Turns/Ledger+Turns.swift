@@ -9,8 +9,10 @@ extension Ledger {
     /// Returns whether this instance knows a turn for a request within its patience.
     func knowsTurn(_ part: Pending.Share, _ patience: LimitPatience?, _ now: ClockReading) -> Bool {
         guard let patience else { return false }
-        return part.account.counter.turn(part.minimum, in: now.wall...now.wall + patience.microseconds, at: now.wall)
-            != nil
+        // Nobody knows when a slot becomes free.
+        return part.account.isOfSlots
+            || part.account.counter.turn(part.minimum, in: now.wall...now.wall + patience.microseconds, at: now.wall)
+                != nil
     }
 
     /// Returns the times at which the turn of a request can be; nil if the request cannot wait any longer.
@@ -20,7 +22,7 @@ extension Ledger {
     }
 
     /// Returns whether the request may wait for a turn. It then is one of the waiting requests.
-    private mutating func mayWait(_ request: Pending) -> Bool {
+    mutating func mayWait(_ request: Pending) -> Bool {
         guard let wait = request.wait else { return false }
         if wait.isCounted { return true }
         guard turns.hasRoom(for: wait.patience.caller, options.maxWaiting) else {
@@ -126,8 +128,9 @@ extension Ledger {
         }
     }
 
-    func endSleep(_ request: Pending) {
+    mutating func endSleep(_ request: Pending) {
         guard request.wait?.isAsleep == true else { return }
+        if request.wait?.turnAt == nil { leaveQueue(request) }
         request.sleepingAccount?.sleepers.removeAll { $0 === request }
         request.wait?.isAsleep = false
         request.wait?.turnAt = nil
@@ -137,7 +140,7 @@ extension Ledger {
     /// holds if this instance's copy counts it.
     private mutating func wake(_ request: Pending, _ now: ClockReading) {
         endSleep(request)
-        (request.begun, request.movedAt, request.lateFirings, request.lateAt) = (now.steady, now.steady, 0, nil)
+        request.resume(at: now.steady)
         for index in request.parts.indices {
             let account = request.parts[index].account
             switch request.parts[index].state {
@@ -160,7 +163,8 @@ extension Ledger {
     /// Handles the firing of a sleeping request's timer. Returns the timer's next monotonic time; nil if the request is
     /// decided.
     mutating func wakeInTime(_ request: Pending, _ now: ClockReading) -> Int? {
-        guard let wait = request.wait, let turn = wait.turnAt else { return nil }
+        guard let wait = request.wait else { return nil }
+        guard let turn = wait.turnAt else { return waitOn(request, wait.until, now) }
         if turn <= now.wall {
             if isShared { wake(request, now) } else { wakeInMemory(request, now) }
         } else if now.steady > wait.until + Self.probeMicroseconds {
@@ -198,7 +202,12 @@ extension Ledger {
 
     /// Admits a request that all its limits have counted.
     mutating func admission(_ request: Pending, _ now: ClockReading) -> Decision {
-        var decision = admission(request.parts, now)
+        admission(request, admission(request.parts, now), now)
+    }
+
+    /// Adds the wait of an admitted request to the decision about it.
+    mutating func admission(_ request: Pending, _ decision: Decision, _ now: ClockReading) -> Decision {
+        var decision = decision
         if let wait = request.wait, let kind = wait.kind {
             decision.waitedMicroseconds = max(0, now.steady - wait.since)
             metrics.waits[kind.position].record(decision.waitedMicroseconds)
@@ -233,7 +242,7 @@ extension Ledger {
     mutating func endWaits(at now: ClockReading) {
         let now = read(now)
         var sleepers: [Pending] = []
-        accounts.forEach { sleepers += $0.sleepers }
+        accounts.forEach { sleepers += $0.sleepers + $0.slotQueue }
         for request in sleepers {
             giveBackSelected(request.parts, now)
             decide(request, Decision(.storeDown))

@@ -23,13 +23,13 @@ extension Ledger {
     }
 
     /// Decides about a request that no limit has counted, or lets it wait for its turn.
-    private mutating func decideOrSleep(_ request: Pending, _ now: ClockReading) {
+    mutating func decideOrSleep(_ request: Pending, _ now: ClockReading) {
         let isFull = request.parts.contains { !$0.account.counter.hasRoom(for: $0.minimum, at: now.wall) }
         if !isFull {
-            let decision = decideByRule(request.parts, now)
+            let decision = admission(request, decideByRule(request.parts, now), now)
             return decide(request, decision)
         }
-        guard postpone(request, now) else { return refuse(request, now) }
+        guard postpone(request, now) else { return waitForSlotOrRefuse(request, now) }
         for index in request.parts.indices where !request.parts[index].account.isOfSlots {
             var part = RequestPart(request: request, index: index)
             guard takeTurn(&part, nil, now), let turn = part.turn else { return refuse(request, now) }
@@ -40,18 +40,32 @@ extension Ledger {
         sleep(request, now)
     }
 
+    /// Lets a request wait for a slot if it lacks nothing else; else refuses it.
+    private mutating func waitForSlotOrRefuse(_ request: Pending, _ now: ClockReading) {
+        let full = request.parts.indices.filter { index in
+            let part = request.parts[index]
+            return !part.account.counter.hasRoom(for: part.minimum, at: now.wall)
+        }
+        let isOfSlots = full.allSatisfy { request.parts[$0].account.isOfSlots }
+        if isOfSlots, let first = full.first, waitForSlot(RequestPart(request: request, index: first), nil, now) {
+            return
+        }
+        refuse(request, now)
+    }
+
     mutating func wakeInMemory(_ request: Pending, _ now: ClockReading) {
         endSleep(request)
-        var isKept = true
+        var (isKept, isMoved) = (true, false)
         for index in request.parts.indices where isKept {
             let (counter, units) = (request.parts[index].account.counter, request.parts[index].units)
             guard case .claimed(let position) = request.parts[index].state else {
                 isKept = counter.hasRoom(for: units, at: now.wall)
                 continue
             }
-            isKept = counter.keepsTurn(units, in: position, at: now.wall)
-            guard isKept, let present = counter.use(units, in: position, at: now.wall) else {
-                isKept = false
+            guard counter.keepsTurn(units, in: position, at: now.wall),
+                let present = counter.use(units, in: position, at: now.wall)
+            else {
+                (isKept, isMoved) = (false, true)
                 continue
             }
             request.parts[index].state = .claimed(present)
@@ -64,7 +78,7 @@ extension Ledger {
             let decision = admission(request, now)
             return decide(request, decision)
         }
-        metrics.count(.moved)
+        if isMoved { metrics.count(.moved) }
         giveBackSelected(request.parts, now)
         for index in request.parts.indices {
             request.parts[index].units = request.parts[index].minimum

@@ -28,6 +28,18 @@ import Testing
         }
         #expect(record.entries.count == 6)
         #expect(try SlotRecord(record.encoded()) == record)
+        #expect(record.encoded().first == 2, "a record for which nobody waits has the bytes that it always had")
+        for (instance, held) in [(UInt64(1), 3), (2, 0)] {
+            var waiting = entry(instance, held, endsIn: Self.span, clock: -7)
+            waiting.waitingSince = epoch / 1_000 - held
+            record.put(waiting, at: epoch, slotMicroseconds: Self.span)
+        }
+        let bytes = record.encoded()
+        #expect(bytes.first == 5 && record.entries.count == 8)
+        #expect(try SlotRecord(bytes) == record)
+        for length in bytes.indices {
+            #expect(throws: Record.ReadError.self) { try SlotRecord(Array(bytes[..<length])) }
+        }
     }
 
     @Test("an entry counts until its end, and not if it ends later than any instance could say")
