@@ -114,6 +114,24 @@ import Testing
         }
     }
 
+    @Test("a record that forgets turns when their bucket comes is found in the first few", arguments: windows)
+    func forgotten(window: Int) {
+        let layout = BucketLayout(windowSeconds: window)
+        let found = (0..<3)
+            .contains { seed in
+                var dice = Dice(seed: seed)
+                let (record, plain) = Self.random(&dice, layout, of: 60)
+                return (0..<2 * layout.kept)
+                    .contains { distance in
+                        var later = record
+                        later.future.removeAll { $0.number <= record.newest + distance }
+                        later.roll(to: layout.start(of: record.newest + distance))
+                        return later.total != plain.sum(at: record.newest + distance)
+                    }
+            }
+        #expect(found)
+    }
+
     @Test("what is written is read, a record without turns has the bytes that it always had", arguments: windows)
     func encoding(window: Int) throws {
         let layout = BucketLayout(windowSeconds: window)
