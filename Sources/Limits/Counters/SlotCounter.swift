@@ -40,6 +40,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     private var waitingSince = 0
     /// The time since which free slots are left to other instances, whose requests came earlier; nil if none are left.
     private var leftSince: Int?
+    /// The instance whose request came first, and its time, when the record was last seen; nil if no other one waits.
+    private var firstWaiter: (since: Int, instance: UInt64)?
 
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, instance: UInt64, slotMicroseconds: Int) {
         self.limit = limit
@@ -113,7 +115,13 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     /// Records that the record was seen, and whether it has free slots that are left to other instances.
     private func saw(at time: Int) {
-        if !isSeen(lately: Self.shareMicroseconds, at: time) { leftSince = nil }
+        let waiters = record.living(at: time - aheadMicroseconds, slotMicroseconds: slotMicroseconds).lazy
+            .filter { $0.instance != self.instance && $0.waitingSince > 0 }
+        let first = waiters.map { (since: $0.waitingSince, instance: $0.instance) }.min { $0 < $1 }
+        // Another request is the first one, so the slots that were left are not the free ones of now.
+        let hasMoved = first?.since != firstWaiter?.since || first?.instance != firstWaiter?.instance
+        if hasMoved || !isSeen(lately: Self.shareMicroseconds, at: time) { leftSince = nil }
+        firstWaiter = first
         seenAt = time
         let free = bound - min(bound, heldByOthers(record, at: time) + held)
         let isLeft = free > 0 && (leftSince != nil || free <= left(in: record, at: time))
