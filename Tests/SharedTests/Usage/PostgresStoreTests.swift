@@ -315,7 +315,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
     ) throws -> CheckedLocation {
         CheckedLocation(
             name: "postgres",
-            source: try PostgresRecords(url: server.url()),
+            source: try PostgresRecords(url: server.url(), patience),
             zone: zone,
             write: { records in
                 try store.writeAll(records)
@@ -325,9 +325,10 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         )
     }
 
+    private static let patience = PostgresStore.Patience(connectSeconds: 30, statementMilliseconds: 60_000)
+
     private static func store(_ server: PostgresServer, _ zone: DayZone = .utc, days: Int = 0) throws -> PostgresStore {
-        let patience = PostgresStore.Patience(connectSeconds: 30, statementMilliseconds: 60_000)
-        return try PostgresStore(
+        try PostgresStore(
             url: server.url(),
             days: days,
             zone: zone,
@@ -426,7 +427,6 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
     /// Tests connections that end between each second COMMIT and its response.
     private static func losesAnswers(_ server: PostgresServer, batches: Int) throws {
         let relay = try CuttingRelay(to: "\(server.folderPath)/.s.PGSQL.5432")
-        let patience = PostgresStore.Patience(connectSeconds: 30, statementMilliseconds: 60_000)
         let store = try PostgresStore(
             url: server.url(host: relay.folder),
             days: 0,

@@ -4,13 +4,17 @@ import Engine
 ///
 /// `@unchecked`: used by the reader's thread only.
 final class PostgresRecords: RecordSource, @unchecked Sendable {
-    private static let connectSeconds = 2
-    private static let timeoutMilliseconds = 2_000
-
     private let address: PostgresAddress
+    private let patience: PostgresStore.Patience
     private var connection: PostgresConnection?
 
-    init(url: String) throws(UsageFailure) { address = try PostgresStore.address(url) }
+    init(
+        url: String,
+        _ patience: PostgresStore.Patience = .init(connectSeconds: 2, statementMilliseconds: 2_000)
+    ) throws(UsageFailure) {
+        address = try PostgresStore.address(url)
+        self.patience = patience
+    }
 
     func page(_ query: RecordQuery, until end: LoopTime) throws(UsageFailure) -> RecordPage {
         try read(until: end, orElse: RecordPage()) { connection throws(PostgresFailure) in
@@ -157,8 +161,8 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         if let connection { return connection }
         let made = try PostgresConnection.open(
             address,
-            connectSeconds: Self.connectSeconds,
-            timeoutMilliseconds: Self.timeoutMilliseconds
+            connectSeconds: patience.connectSeconds,
+            timeoutMilliseconds: patience.statementMilliseconds
         )
         _ = try made.run("SET default_transaction_read_only = on")
         connection = made
