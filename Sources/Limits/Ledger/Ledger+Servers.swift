@@ -95,11 +95,11 @@ extension Ledger {
 /// The losses of a server of the store: a restart and a flush are noticed, and what this instance knew is written back.
 /// A slow sweep finds single records that the server evicted.
 extension Ledger {
-    /// The number of accounts that a sweep adds to the lanes' work at a time. Requests wait for the store calls of few.
-    private static let sweepBatch = 5
-    /// The time between two such additions after a loss, in microseconds: a sweep takes at most 500 records a second. A
-    /// slow sweep takes 50.
-    private static let sweepMicroseconds = 10_000
+    /// The number of accounts that a sweep adds to the lanes' work at a time, and the time to the next ones in
+    /// microseconds: after a loss few at a time, because requests wait for their store calls, and at most 500 a second.
+    private static let sweepStep = (accounts: 5, microseconds: 10_000)
+    /// The same for a slow sweep: one call a second.
+    private static let slowStep = (accounts: 50, microseconds: 1_000_000)
     /// The time from the start of a slow sweep to the next one, in microseconds. It doubles each time that records were
     /// missing, because a server that is too small would evict others for each one that is put back.
     private static let slowSweepMicroseconds = 60_000_000
@@ -162,8 +162,9 @@ extension Ledger {
     /// Lets the lanes read the next records of a sweep. Each one that the server lacks is then written.
     mutating func sweep(_ server: Int, _ now: ClockReading) {
         guard !servers[server].sweep.isEmpty, now.steady >= servers[server].sweepAt else { return }
-        servers[server].sweepAt = now.steady + (servers[server].hasLost ? 1 : 10) * Self.sweepMicroseconds
-        for _ in 0..<Self.sweepBatch {
+        let step = servers[server].hasLost ? Self.sweepStep : Self.slowStep
+        servers[server].sweepAt = now.steady + step.microseconds
+        for _ in 0..<step.accounts {
             guard let account = servers[server].sweep.popLast() else { return }
             compare(account)
         }
