@@ -130,7 +130,7 @@ import Testing
     func paused() async throws {
         let memcached = try MemcachedProcess()
         let events = TestEvents()
-        let limiter = try Self.limiter(memcached, timeoutMilliseconds: 60, events: events)
+        let limiter = try Self.limiter(memcached, timeoutMilliseconds: 1_000, events: events)
         defer { limiter.stop() }
         let loops = TestLoops.lasting
         let limit = Limit(.caller(.chat), Quota(50, per: .hour))
