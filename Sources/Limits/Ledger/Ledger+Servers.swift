@@ -98,7 +98,7 @@ extension Ledger {
     /// The number of accounts that a sweep adds to the lanes' work at a time, and the time to the next ones in
     /// microseconds: after a loss few at a time, because requests wait for their store calls, and at most 500 a second.
     private static let sweepStep = (accounts: 5, microseconds: 10_000)
-    /// The same for a slow sweep: one call a second.
+    /// The step of a slow sweep, which makes one call a second.
     private static let slowStep = (accounts: 50, microseconds: 1_000_000)
     /// The time from the start of a slow sweep to the next one, in microseconds. It doubles each time that records were
     /// missing, because a server that is too small would evict others for each one that is put back.
