@@ -4,7 +4,7 @@ package struct ServiceTier: Sendable, Hashable {
     private var word: Word
 
     private struct Word: Sendable, Hashable {
-        private var (first, second, third) = (UInt64(0), UInt64(0), UInt64(0))
+        private var (first, second, third, fourth) = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
     }
 
     package static let flex = ServiceTier("flex")
