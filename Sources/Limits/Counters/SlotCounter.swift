@@ -35,13 +35,9 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     private var clockMilliseconds: Int?
     /// The microseconds by which the times in the record are behind this instance's clock.
     private var aheadMicroseconds = 0
-    /// The time since which the first request of this instance waits for a slot, in milliseconds of the record's times; 0
-    /// if none waits.
+    /// The time since which this instance's first request waits, in milliseconds of the record's times; 0 if none waits.
     private var waitingSince = 0
-    /// The time since which free slots are left to other instances, whose requests came earlier; nil if none are left.
-    private var leftSince: Int?
-    /// The instance whose request came first, and its time, when the record was last seen; nil if no other one waits.
-    private var firstWaiter: (since: Int, instance: UInt64)?
+    private var leftSlots = LeftSlots()
 
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, instance: UInt64, slotMicroseconds: Int) {
         self.limit = limit
@@ -93,39 +89,21 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     // MARK: Waiting requests
 
-    /// The time after which an instance takes a slot that is left to others, in microseconds: two looks at the record. The
-    /// other instance may have died.
-    private static let leavingMicroseconds = 200_000
-
     /// Sets the wall-clock time since which the first request of this instance waits for a slot; nil if none waits.
     func wait(since time: Int?) { waitingSince = time.map { max(1, ($0 - aheadMicroseconds) / 1_000) } ?? 0 }
 
-    /// Returns the number of free slots that this instance leaves to others, because their requests have waited longer.
-    private func left(in record: SlotRecord, at time: Int) -> Int {
-        guard isShared, record.entries.contains(where: { $0.waitingSince > 0 && $0.instance != instance }) else {
-            return 0
-        }
-        if let leftSince, time - leftSince >= Self.leavingMicroseconds { return 0 }
-        return record.living(at: time - aheadMicroseconds, slotMicroseconds: slotMicroseconds)
-            .count { other in
-                let isEarlier = (other.waitingSince, other.instance) < (waitingSince, instance)
-                return other.instance != instance && other.waitingSince > 0 && (waitingSince == 0 || isEarlier)
-            }
+    /// The requests that wait first in other instances and came before those of this one.
+    private func earlierWaiters(_ record: SlotRecord, at time: Int) -> [SlotRecord.Waiter] {
+        let own = SlotRecord.Waiter(since: waitingSince > 0 ? waitingSince : .max, instance: instance)
+        return record.waiters(before: own, at: time - aheadMicroseconds, slotMicroseconds: slotMicroseconds)
     }
 
     /// Records that the record was seen, and whether it has free slots that are left to other instances.
     private func saw(at time: Int) {
-        let waiters = record.living(at: time - aheadMicroseconds, slotMicroseconds: slotMicroseconds).lazy
-            .filter { $0.instance != self.instance && $0.waitingSince > 0 }
-        let first = waiters.map { (since: $0.waitingSince, instance: $0.instance) }.min { $0 < $1 }
-        // Another request is the first one, so the slots that were left are not the free ones of now.
-        let hasMoved = first?.since != firstWaiter?.since || first?.instance != firstWaiter?.instance
-        if hasMoved || !isSeen(lately: Self.shareMicroseconds, at: time) { leftSince = nil }
-        firstWaiter = first
+        if !isSeen(lately: Self.shareMicroseconds, at: time) { leftSlots = LeftSlots() }
         seenAt = time
         let free = bound - min(bound, heldByOthers(record, at: time) + held)
-        let isLeft = free > 0 && (leftSince != nil || free <= left(in: record, at: time))
-        leftSince = isLeft ? leftSince ?? time : nil
+        leftSlots.saw(free, earlierWaiters(record, at: time), at: time)
     }
 
     // MARK: Local decisions
@@ -224,7 +202,8 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     func admit(_ units: Int, by rule: OutageRule?, at time: Int) -> Bool {
         guard let next = draft else { return false }
         let mine = held + next.change + units
-        let others = heldByOthers(next.record, at: time) + left(in: next.record, at: time)
+        let left = leftSlots.count(earlierWaiters(next.record, at: time), at: time)
+        let others = heldByOthers(next.record, at: time) + left
         if mine > bound - min(bound, others), units > 0 { return false }
         if let rule, rule.rule == .share, mine > rule.part(of: bound - min(bound, heldByOthers(next.record, at: time)))
         {

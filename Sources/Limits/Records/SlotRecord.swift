@@ -34,6 +34,15 @@ package struct SlotRecord: Sendable, Equatable {
         var isNeeded: Bool { held > 0 || waitingSince > 0 }
     }
 
+    /// The first request that waits for a slot in one instance. The earliest one is the least.
+    struct Waiter: Comparable, Sendable {
+        /// In milliseconds since 1970.
+        let since: Int
+        let instance: UInt64
+
+        static func < (one: Waiter, other: Waiter) -> Bool { (one.since, one.instance) < (other.since, other.instance) }
+    }
+
     package private(set) var entries: [Entry] = []
 
     package init() {}
@@ -51,6 +60,15 @@ package struct SlotRecord: Sendable, Equatable {
     package func held(besides instance: UInt64, at time: Int, slotMicroseconds: Int) -> Int {
         living(at: time, slotMicroseconds: slotMicroseconds)
             .reduce(0) { $1.instance == instance ? $0 : min($0 + $1.held, Record.countBound) }
+    }
+
+    /// Returns the first waiting request of each other instance, as far as it came before that of this one.
+    func waiters(before own: Waiter, at time: Int, slotMicroseconds: Int) -> [Waiter] {
+        guard entries.contains(where: { $0.waitingSince > 0 }) else { return [] }
+        return living(at: time, slotMicroseconds: slotMicroseconds)
+            .filter { $0.waitingSince > 0 && $0.instance != own.instance }
+            .map { Waiter(since: $0.waitingSince, instance: $0.instance) }
+            .filter { $0 < own }
     }
 
     /// Replaces the earlier entry of the same instance, or removes it if the new entry is not needed. Also removes
