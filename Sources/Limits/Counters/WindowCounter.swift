@@ -199,18 +199,9 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return Refusal(wait: wait, memory: memory)
     }
 
-    /// The most by which other refused requests delay the return of a request, in microseconds.
-    private static let longestDelay = 60_000_000
-
     func returnTime(of units: Int, after wait: Int, patience: Int, at time: Int) -> Int {
         if limit.quota.isCalendar { return wait }
-        let (view, layout) = (view(at: time), limit.layout)
-        let window = layout.start(of: view.newest + layout.kept) - time - min(patience, LimitPatience.least)
-        // Responses have whole milliseconds, rounded up.
-        let latest = min(window, wait + Self.longestDelay) / 1_000 * 1_000
-        let last = layout.bucket(at: time + latest + patience)
-        let turn = returnTimes.add(units, to: view, of: bound, by: last, at: time)
-        return max(wait, turn.map { min(latest, layout.start(of: $0) - time - patience) } ?? latest)
+        return returnTimes.returnTime(of: units, after: wait, patience: patience, view(at: time), of: bound, at: time)
     }
 
     func standing(by rule: OutageRule?, at time: Int) -> LimitStanding {

@@ -54,7 +54,6 @@ extension Ledger {
         }
         while let account = lanes[lane].due.next(by: now.steady) {
             wakeSleepers(account, now)
-            account.isLooking = !account.slotQueue.isEmpty && account.lookAt <= now.wall
             if account.waiting.isEmpty, !account.isLooking { scheduleWrite(account, now) } else { enqueue(account) }
             let isForOther = account.state == .idle && schedule(account, now) && account.lane != lane
             if isForOther { outbox.lanes.append(account.lane) }

@@ -90,7 +90,7 @@ extension Ledger {
         return takers
     }
 
-    /// Decides about the requests that wait for a slot, as far as slots are free. Does nothing with a store.
+    /// Decides about the requests that wait for a slot without a store, as far as slots are free.
     mutating func serveQueue(_ account: Account, _ now: ClockReading) {
         while let request = account.slotQueue.first, let part = account.part(of: request),
             account.counter.hasRoom(for: request.parts[part.index].minimum, at: now.wall)

@@ -120,12 +120,13 @@ extension Ledger {
         now.steady + max(0, turn - now.wall) + (isShared ? Self.lateTimerMicroseconds : 0)
     }
 
-    /// Ends the sleep of the account's requests whose turn has come.
+    /// Ends the sleep of the account's requests whose turn has come, and begins a look for slots if it is time for one.
     mutating func wakeSleepers(_ account: Account, _ now: ClockReading) {
         while let request = account.sleepers.first, let turn = request.wait?.turnAt, turn <= now.wall {
             account.sleepers.removeFirst()
             wake(request, now)
         }
+        account.isLooking = !account.slotQueue.isEmpty && account.lookAt <= now.wall
     }
 
     mutating func endSleep(_ request: Pending) {
