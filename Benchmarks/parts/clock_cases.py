@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from late_store import Lateness
 
@@ -42,10 +42,20 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """memcached is emptied or, with `seconds`, stopped for so long."""
+
+    at: float
+    seconds: float = 0
+
+
+@dataclass(frozen=True)
 class Case:
     """`ahead`: each instance's clock at its start; `starts`: when that is, at first if not said. The bound holds in
     intervals that are `shorter` than the window by so many seconds; `outages`: calls to the store take longer than
-    its time-out, so that what instances admit without it is allowed beside it.
+    its time-out, so that what instances admit without it is allowed beside it. `waits`: requests wait for their turn,
+    up to so many seconds; then nobody is refused. `kills`: an instance ends by SIGKILL; `leavers`: clients of each instance
+    that leave at random times.
     """
 
     name: str
@@ -62,6 +72,10 @@ class Case:
     limits: tuple[Limit, ...] = ()
     timeout_ms: int = 250  # MEMCACHED_TIMEOUT
     older: tuple[int, ...] = ()  # instances that run the program of `--older`
+    waits: int = 0  # RATE_LIMIT_WAIT
+    kills: tuple[Stop, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    leavers: int = 0
 
     @property
     def instances(self) -> int:
@@ -110,6 +124,18 @@ CASES = [
             ("tenth", "one answer in ten 200 ms late", Lateness(0.1, 200, 200)), ("all", "answers up to 120 ms late", UP_TO_120),
         )
         for count in (4, 8)
+    ),  # fmt: skip
+    *(
+        replace(case, name=f"wait-{case.name}", says=f"callers wait: {case.says}", waits=60)
+        for case in (
+            Case("crowd", "nothing fails", seconds=48),
+            Case("kill", "one of four is killed", seconds=48, kills=(Stop(13, 0),)),
+            Case("stop", "one stopped for 10 s", seconds=48, stops=(Stop(13, 10),)),
+            Case("flush", "memcached is emptied", seconds=48, losses=(Loss(13),)),
+            Case("away", "memcached is stopped for 10 s", seconds=60, losses=(Loss(13, 10),), outages=True),
+            Case("1s-one", "one clock set by 1 s, forward and back", seconds=48, shorter=1, steps=(Step(8, 1, (0,)), Step(21, 0, (0,)))),
+            Case("leave", "clients leave at random times", seconds=48, leavers=12),
+        )
     ),  # fmt: skip
     Case("versions", "two of another version", seconds=60, older=(1, 3)),
     Case("stop", "one stopped for 1, 3, 10 s", seconds=48, stops=STOPS),

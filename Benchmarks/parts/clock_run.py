@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +25,8 @@ CLIENTS = {60: 16, 100: 96, 1000: 96}  # over all instances, by the limit's numb
 REFUSED_PAUSE_SECONDS = {60: 0.01, 100: 0.05, 1000: 0.05}
 MODEST_SHARE = 0.4  # of what the limit allows
 MODEST_CLIENTS = {60: 4, 100: 8, 1000: 16}
-PATIENCE_SECONDS = 20  # for the last answers
+PATIENCE_SECONDS = 60  # for the last answers
+LONGEST_STAY_SECONDS = 8  # of clients that leave
 
 
 @dataclass
@@ -41,6 +43,8 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
     latest_ms: float = 0  # answer of the store
     held_ms: float = 0  # the longest that a loop of a relay could not run
+    turns: Counter[str] = field(default_factory=Counter)  # of waiting requests, by outcome
+    waiting: int = 0  # requests, a second after the last client has left
 
 
 class Deployment:
@@ -51,6 +55,8 @@ class Deployment:
         self.stack = stack
         self.upstream = stack.enter_context(setup.upstream()).whole_port
         store = stack.enter_context(setup.start_memcached())
+        self.memcached = store
+        stack.callback(store.process.send_signal, signal.SIGCONT)
         go_first(store.process.pid)
         self.late = LateStore(store.whole_port, case.lateness, seed) if case.lateness else None
         if self.late:
@@ -67,6 +73,8 @@ class Deployment:
             "MEMCACHED_SERVERS": f"127.0.0.1:{self.store}", "KEY_FIRST_TOKEN": "bench-key-0123456789",
             "SHUTDOWN_SECONDS": "2",
         }  # fmt: skip
+        if self.case.waits:
+            own["RATE_LIMIT_WAIT"] = f"{self.case.waits}s"
         own["MEMCACHED_TIMEOUT"] = f"{self.case.timeout_ms}ms"
         for limit in limits_of(self.case):
             for kind in ("GREEDY", "MODEST"):
@@ -94,12 +102,23 @@ class Deployment:
         for number in instances:
             self.clocks[number].set(ahead)
 
+    def kill(self, number: int) -> None:
+        self.relays.pop(number).process.kill()
+
+    def empty_store(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.memcached.whole_port)) as connection:
+            connection.sendall(b"flush_all\r\n")
+            connection.recv(64)
+
     def look(self, outcome: Outcome) -> None:
         """Adds the relays' own figures to the outcome. They explain a result but do not decide it."""
         for number, relay in sorted(self.relays.items()):
             text = relay.metrics()
             for cause, count in re.findall(r'relay_limit_unshared_decisions_total\{cause="(\w+)"\} (\d+)', text):
                 outcome.without_store[cause] += int(count)
+            for kind, count in re.findall(r'relay_limit_turns_total\{outcome="(\w+)"\} (\d+)', text):
+                outcome.turns[kind] += int(count)
+            outcome.waiting += _sum(text, "relay_limit_waiting")
             outcome.held_ms = max(outcome.held_ms, relay.longest_turn_ms())
             outcome.failures += _sum(text, "relay_store_failures_total")
             outcome.writes += _sum(text, 'relay_store_operations_total{operation="write"}')
@@ -135,6 +154,7 @@ def run(setup: Setup, case: Case, seed: int, older: Path | None = None) -> Outco
                 deployment.start(number)
         deployment.wait_until_known()
         outcome = asyncio.run(_press(deployment))
+        time.sleep(1)
         deployment.look(outcome)
         if deployment.late:
             outcome.latest_ms = deployment.late.stop()[1]
@@ -158,6 +178,8 @@ async def _press(deployment: Deployment) -> Outcome:
                 for _ in range(CLIENTS[limit.number] // case.instances):
                     pause = REFUSED_PAUSE_SECONDS[limit.number]
                     clients.create_task(greedy[limit].keep_asking(number, port, ends, pause))
+                for _ in range(case.leavers):
+                    clients.create_task(greedy[limit].keep_leaving(number, port, ends, LONGEST_STAY_SECONDS))
                 count = max(1, MODEST_CLIENTS[limit.number] // case.instances)
                 every = limit.seconds / (MODEST_SHARE * limit.number) * count * case.instances
                 for place in range(count):
@@ -177,6 +199,15 @@ async def _press(deployment: Deployment) -> Outcome:
             process = deployment.relays[stop.instance].process
             tasks.create_task(at(stop.at, process.send_signal, signal.SIGSTOP))
             tasks.create_task(at(stop.at + stop.seconds, process.send_signal, signal.SIGCONT))
+        for kill in case.kills:
+            tasks.create_task(at(kill.at, deployment.kill, kill.instance))
+        for loss in case.losses:
+            if loss.seconds:
+                process = deployment.memcached.process
+                tasks.create_task(at(loss.at, process.send_signal, signal.SIGSTOP))
+                tasks.create_task(at(loss.at + loss.seconds, process.send_signal, signal.SIGCONT))
+            else:
+                tasks.create_task(at(loss.at, deployment.empty_store))
     return Outcome(begun, greedy, modest)
 
 

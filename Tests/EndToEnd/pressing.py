@@ -5,6 +5,7 @@ machine."""
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -16,17 +17,23 @@ FAILURE_PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Told:
-    """One request, with times of the monotonic clock. It was decided between `sent` and `got`. `status` 0: no
-    response."""
+    """One request, with times of the monotonic clock. It was decided between `earliest` and `got`. `status` 0: no
+    response. `waited`: how long it waited for its turn, in seconds."""
 
     relay: int
     sent: float
     got: float
     status: int
+    waited: float = 0
 
     @property
     def seconds(self) -> float:
         return self.got - self.sent
+
+    @property
+    def earliest(self) -> float:
+        """The relay tells a wait in whole milliseconds."""
+        return self.sent + max(0, self.waited - 0.001)
 
 
 @dataclass
@@ -36,6 +43,7 @@ class Caller:
     token: str
     model: str = "echo"
     told: list[Told] = field(default_factory=list)
+    left: int = 0
 
     @property
     def admitted(self) -> list[Told]:
@@ -77,10 +85,20 @@ class Caller:
                 await self._ask(relay, connection)
                 due += seconds
 
+    async def keep_leaving(self, relay: int, port: int, ends: float, longest_seconds: float) -> None:
+        """Runs one client that sends requests and leaves at a random time, if it has no response before."""
+        while time.monotonic() < ends:
+            async with Connection(port) as connection:
+                try:
+                    async with asyncio.timeout(random.random() * longest_seconds):
+                        await self._ask(relay, connection)
+                except TimeoutError:
+                    self.left += 1
+
     async def _ask(self, relay: int, connection: Connection) -> int:
         sent = time.monotonic()
-        status = await connection.ask(self.request())
-        self.told.append(Told(relay, sent, time.monotonic(), status))
+        status, waited = await connection.ask(self.request())
+        self.told.append(Told(relay, sent, time.monotonic(), status, waited))
         return status
 
 
@@ -102,30 +120,31 @@ class Connection:
             self.streams[1].close()
         self.streams = None
 
-    async def ask(self, request: bytes) -> int:
-        """Returns the status of the response; 0 if there is none."""
+    async def ask(self, request: bytes) -> tuple[int, float]:
+        """Returns the status of the response, or 0 if there is none, and how long it waited for its turn."""
         try:
             self.streams = self.streams or await asyncio.open_connection("127.0.0.1", self.port)
             reader, writer = self.streams
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             await reader.readexactly(int(head.partition(b"\r\ncontent-length:")[2].split(b"\r\n")[0]))
-            return int(head.split(b" ", 2)[1])
+            waited = head.partition(b"\r\nx-relay-waited:")[2].split(b"\r\n")[0]
+            return int(head.split(b" ", 2)[1]), float(waited or 0)
         except (OSError, EOFError, ValueError, IndexError):
             self.close()
-            return 0
+            return 0, 0
 
 
 def fullest(admitted: Iterable[Told], seconds: float) -> int:
-    """Returns the most that one interval of so many seconds certainly held, wherever it begins: of the requests sent
+    """Returns the most that one interval of so many seconds certainly held, wherever it begins: of the requests decided
     after a moment, those with a response before it was over."""
-    told = sorted(admitted, key=lambda each: each.sent)
+    told = sorted(admitted, key=lambda each: each.earliest)
     most = 0
-    sent = [each.sent for each in told]
+    sent = [each.earliest for each in told]
     for place, first in enumerate(told):
-        last = bisect_right(sent, first.sent + seconds)
+        last = bisect_right(sent, first.earliest + seconds)
         if last - place > most:
-            most = max(most, sum(each.got < first.sent + seconds for each in told[place:last]))
+            most = max(most, sum(each.got < first.earliest + seconds for each in told[place:last]))
     return most
 
 
