@@ -146,7 +146,7 @@ extension Attempt {
     package func helped(by model: String, credits: Int?, _ error: UpstreamError? = nil) {
         var outcome = error.map { self.outcome(.helped, $0) } ?? Bill.Outcome(.helped, status: 200)
         if let terms = billing.usageReservation {
-            outcome.billedCredits = credits ?? terms.averages.expected(of: model, for: billing.caller?.identity).credits
+            outcome.billedCredits = credits ?? terms.averages.means(of: model, for: billing.caller?.identity).credits
         }
         record(outcome)
         billing.learn(RecentUsageAverages.Lesson(completionTokens: 0, credits: credits), of: model)

@@ -20,11 +20,14 @@ extension LikelyOutput {
         for (index, first) in held.enumerated() where !held[..<index].contains(where: { $0.limit == first.limit }) {
             let quota = first.limit.quota
             guard let need = self[quota.unit], quota.isBudget == hasBudget else { continue }
-            let own = held[index...].filter { $0.limit == first.limit }
-            let left = own.reduce(-used[quota.unit]) { $0 + $1.units }
+            var (left, free) = (-used[quota.unit], 0)
+            for units in held[index...] where units.limit == first.limit {
+                left += units.units
+                free = units.free
+            }
             let reserved = need.output(reserving: left, likely: likely)
             let spared = max(reserved, need.output(paidBy: left - need.usualPrompt))
-            let most = spared + need.output(paidBy: own.last?.free ?? 0)
+            let most = spared + need.output(paidBy: free)
             guard let other = tightest else {
                 tightest = Paid(reserved: reserved, spare: spared - reserved, free: most - spared, limit: first.limit)
                 continue

@@ -23,14 +23,17 @@ package final class RecentUsageAverages: Sendable {
             return isTooLarge ? 0 : min(max(0, age) / RecentUsageAverages.halfLifeMicroseconds, Int.bitWidth - 2)
         }
 
-        /// Returns the average completion tokens of the model's recent responses; nil if there was no response.
-        func completions(at now: Int) -> Int? {
-            completions.mean(afterHalvings: halvings(at: now), downTo: RecentUsageAverages.firstCompletion)
-        }
-
-        /// Returns the average credits of the model's recent responses; nil if the vendor reported none.
-        func credits(at now: Int) -> Int? {
-            credits.mean(afterHalvings: halvings(at: now), downTo: RecentUsageAverages.firstCredits)
+        /// Adds the averages that `means` does not have yet.
+        func add(to means: inout Means, at now: Int) {
+            let halvings = halvings(at: now)
+            means.knownCompletion =
+                means.knownCompletion
+                ?? completions.mean(afterHalvings: halvings, downTo: RecentUsageAverages.firstCompletion)
+            means.knownCredits =
+                means.knownCredits ?? credits.mean(afterHalvings: halvings, downTo: RecentUsageAverages.firstCredits)
+            means.promptPrice = means.promptPrice ?? promptPrices.mean
+            means.bytesPerThousand = means.bytesPerThousand ?? bytes.mean
+            means.knownSeconds = means.knownSeconds ?? seconds.mean
         }
     }
 
@@ -134,47 +137,45 @@ package final class RecentUsageAverages: Sendable {
         } ?? OutputPace()
     }
 
-    /// Returns the average credits of one call of the model for any caller; nil if the vendor has reported none.
-    package func credits(of model: String) -> Int? { mean(of: model, for: nil) { $0.credits(at: $1) } }
-
-    /// Returns the completion tokens and credits that one call of the model is expected to use.
+    /// Returns the averages of a model's recent responses.
     ///
     /// - Parameter caller: the caller, whose own averages come first; nil if it is anonymous.
-    package func expected(of model: String, for caller: Identity?) -> (completionTokens: Int, credits: Int) {
-        (
-            mean(of: model, for: caller) { $0.completions(at: $1) } ?? Self.firstCompletion,
-            mean(of: model, for: caller) { $0.credits(at: $1) } ?? Self.firstCredits
-        )
-    }
-
-    /// Returns the completion tokens that a response of the model is likely to have at most: twice the average.
-    package func likely(of model: String, for caller: Identity?) -> Int {
-        let mean = mean(of: model, for: caller) { $0.completions(at: $1) }
-        return mean.map { max(Self.leastLikely, 2 * $0) } ?? Self.firstCompletion
-    }
-
-    /// Returns the average price of a prompt of the model, in 10^-9 dollars for a million tokens; nil if unknown.
-    package func promptPrice(of model: String, for caller: Identity?) -> Int? {
-        mean(of: model, for: caller) { row, _ in row.promptPrices.mean }
-    }
-
-    /// Returns the average seconds of the model's recordings.
-    package func seconds(of model: String, for caller: Identity?) -> Int {
-        mean(of: model, for: caller) { row, _ in row.seconds.mean } ?? Self.firstSeconds
-    }
-
-    /// Returns the average bytes of a thousand tokens of the model's output; nil if unknown.
-    package func bytesPerThousand(of model: String) -> Int? { mean(of: model, for: nil) { row, _ in row.bytes.mean } }
-
-    /// Returns an average of the caller's responses; of all callers' responses if the caller has none.
-    private func mean(of model: String, for caller: Identity?, _ mean: (inout Row, Int) -> Int?) -> Int? {
+    package func means(of model: String, for caller: Identity? = nil) -> Means {
         let now = now()
         return rows.withLock { rows in
-            for who in caller == nil ? [nil] : [caller, nil] {
-                let found = rows.withValue(of: Key(model: model, caller: who)) { mean(&$0, now) }
-                if let found, let found { return found }
+            var means = Means()
+            func add(_ who: Identity?) {
+                _ = rows.withValue(of: Key(model: model, caller: who)) { $0.add(to: &means, at: now) }
             }
-            return nil
+            if caller != nil { add(caller) }
+            add(nil)
+            return means
+        }
+    }
+}
+
+extension RecentUsageAverages {
+    /// The averages of a model's recent responses to a caller; those to all callers where the caller has none.
+    package struct Means: Sendable {
+        fileprivate var knownCompletion: Int?
+        /// The credits of one call; nil if the vendor has reported none.
+        package fileprivate(set) var knownCredits: Int?
+        /// The price of a prompt, in 10^-9 dollars for a million tokens; nil if unknown.
+        package fileprivate(set) var promptPrice: Int?
+        /// The bytes of a thousand tokens of output; nil if unknown.
+        package fileprivate(set) var bytesPerThousand: Int?
+        fileprivate var knownSeconds: Int?
+
+        package var completionTokens: Int { knownCompletion ?? RecentUsageAverages.firstCompletion }
+
+        package var credits: Int { knownCredits ?? RecentUsageAverages.firstCredits }
+
+        /// The seconds of a recording.
+        package var seconds: Int { knownSeconds ?? RecentUsageAverages.firstSeconds }
+
+        /// The completion tokens that a response is likely to have at most: twice the average.
+        package var likelyTokens: Int {
+            knownCompletion.map { max(RecentUsageAverages.leastLikely, 2 * $0) } ?? RecentUsageAverages.firstCompletion
         }
     }
 }

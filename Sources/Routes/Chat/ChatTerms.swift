@@ -83,7 +83,7 @@ extension UsageReservation {
             return
         }
         let counted = extras.roughTokens ?? call.promptTokens(by: extras.isEstimated ? .estimating : .of(model))
-        let expected = averages.expected(of: model.id, for: caller.identity)
+        let means = averages.means(of: model.id, for: caller.identity)
         let needs = ChatNeeds(
             candidate: candidate,
             images: images,
@@ -92,25 +92,24 @@ extension UsageReservation {
             creditPrices: gateway.limits.countsCredits || gateway.limits.countsCost
                 ? gateway.registry.creditPrices(of: candidate, asked: call.model, for: caller) : [],
             averages: averages,
-            expectedCredits: expected.credits,
-            promptPrice: averages.promptPrice(of: model.id, for: caller.identity)
+            expectedCredits: means.credits,
+            promptPrice: means.promptPrice
         )
         // 1min.ai charges for the text that its search adds to the prompt.
         let found = candidate.countsCredits ? call.search(with: model)?.tokens ?? 0 : 0
         let prompt = counted + extras.tokens + found
         var dearest = needs.amounts(of: call, prompt: prompt, isLeast: false)
-        let likely = averages.likely(of: model.id, for: caller.identity)
-        let advice = candidate.amounts(ofAdvisors: call.advisors, prompt, likely, for: caller)
+        let advice = candidate.amounts(ofAdvisors: call.advisors, prompt, means.likelyTokens, for: caller)
         dearest = dearest + advice
         let usual = needs.amounts(of: call, prompt: counted + found, isLeast: true) + advice
         if let transcriber = extras.transcriber, transcriber.countsCredits {
-            let one = averages.expected(of: transcriber.model.id, for: caller.identity).credits
+            let one = averages.means(of: transcriber.model.id, for: caller.identity).credits
             dearest.credits += AttachmentPlan.audioParts(in: call) * one
         }
         let output = LikelyOutput(
             call,
             candidate,
-            likely: likely,
+            likely: means.likelyTokens,
             OutputNeeds(usual: usual, dearest: dearest, perMillion: needs.perMillion(of: call, prompt: prompt))
         )
         let tokens = extras.roughTokens == nil ? counted + extras.tokens : nil

@@ -41,7 +41,7 @@ struct CreditNeeds {
         promptImages = ChatCredits.Images(count: shown.count, tokens: shown.isEmpty ? 0 : call.imageTokens)
         self.images = images
         self.expected = expected
-        mean = images > 0 ? averages?.credits(of: model) : nil
+        mean = images > 0 ? averages?.means(of: model).knownCredits : nil
     }
 
     /// Returns the credits of all upstream calls together.

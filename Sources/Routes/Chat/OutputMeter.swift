@@ -31,7 +31,7 @@ final class OutputMeter: OnLoop, @unchecked Sendable {
         else { return nil }
         self.billing = billing
         self.loop = loop
-        bytesPerThousand = reservation.averages.bytesPerThousand(of: reservation.model)
+        bytesPerThousand = reservation.averages.means(of: reservation.model).bytesPerThousand
         limit = paid.limit
         allowance = Allowance(reserved: paid.reserved, spare: paid.spare, bound: billing.lowered?.ofAll ?? output.asked)
         nextBytes = bytes(of: allowance.drawsAt)

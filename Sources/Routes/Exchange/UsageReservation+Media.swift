@@ -16,7 +16,7 @@ extension UsageReservation {
         let averages = gateway.limiter.averages
         var (credits, least) = (0, 0)
         if !applicableLimits.isPlain, let prices = candidate.server.credits {
-            let mean = averages.credits(of: candidate.model.id)
+            let mean = averages.means(of: candidate.model.id).knownCredits
             credits =
                 prices.ofImages(images, mean: mean.map { calls * $0 }) ?? calls
                 * (mean ?? RecentUsageAverages.firstCredits)
@@ -53,7 +53,7 @@ extension UsageReservation {
         if !applicableLimits.isPlain {
             let expected = gateway.expectedTokens(of: candidate.model, for: caller)
             let averages = gateway.limiter.averages
-            var usage = Usage(pieces: averages.seconds(of: candidate.model.id, for: caller.identity), .second)
+            var usage = Usage(pieces: averages.means(of: candidate.model.id, for: caller.identity).seconds, .second)
             usage.completionTokens = expected
             let prices = gateway.registry.prices(of: candidate, asked: name, for: caller)
             reserved.tokens = usage.totalTokens
@@ -81,7 +81,7 @@ extension UsageReservation {
 extension Gateway {
     /// Returns the expected completion tokens of the model's response to a caller, from recent responses.
     func expectedTokens(of model: Model, for caller: Caller?) -> Int {
-        let expected = limiter.averages.expected(of: model.id, for: caller?.identity)
-        return min(expected.completionTokens, model.maxOutputTokens ?? .max)
+        let means = limiter.averages.means(of: model.id, for: caller?.identity)
+        return min(means.completionTokens, model.maxOutputTokens ?? .max)
     }
 }

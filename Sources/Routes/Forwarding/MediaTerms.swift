@@ -91,7 +91,7 @@ struct MediaTerms: Sendable {
         (expected.pieces, expected.pieceUnit) = (pieces.pieces, pieces.pieceUnit)
         (prompt.pieces, prompt.pieceUnit) = (expected.pieces, expected.pieceUnit)
         if plan.endpoint.isOfRecordings {
-            let seconds = gateway.limiter.averages.seconds(of: candidate.model.id, for: caller.identity)
+            let seconds = gateway.limiter.averages.means(of: candidate.model.id, for: caller.identity).seconds
             (expected.pieces, expected.pieceUnit) = (seconds, .second)
             (prompt.pieces, prompt.pieceUnit) = (min(seconds, RecentUsageAverages.firstSeconds), .second)
         }

@@ -56,7 +56,7 @@ private struct SaturatedBudget {
     private mutating func begin(_ agent: Agent, _ second: Int) {
         let price = Amounts(usd: Self.perMillion)
         let needs = OutputNeeds(usual: Amounts(usd: Self.usual), dearest: Amounts(usd: Self.dearest), perMillion: price)
-        let output = LikelyOutput(likely: averages.likely(of: "m", for: nil), asked: 32_000, isSeen: true, needs)
+        let output = LikelyOutput(likely: averages.means(of: "m").likelyTokens, asked: 32_000, isSeen: true, needs)
         agent.actsAt = second + 120
         guard let own = output.charge(charge), let reservation = limiter.reserveInMemory([own]),
             reservation.decision.isAdmitted

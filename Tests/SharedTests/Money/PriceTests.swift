@@ -105,72 +105,76 @@ import Testing
 @Suite struct RecentUsageAveragesTests {
     @Test("the mean of the last hundred answers of that model, rounded up")
     func mean() {
-        let means = RecentUsageAverages { 0 }
-        #expect(means.expected(of: "a", for: nil) == (1_000, 100))
-        means.record("a", by: nil, .init(completionTokens: 10, credits: nil))
-        #expect(means.expected(of: "a", for: nil) == (10, 100))
-        means.record("a", by: nil, .init(completionTokens: 11, credits: 7))
-        #expect(means.expected(of: "a", for: nil) == (11, 7))
-        #expect(means.expected(of: "b", for: nil) == (1_000, 100))
-        for _ in 0..<99 { means.record("a", by: nil, .init(completionTokens: 200, credits: 3)) }
-        // The means of 11 and 99 times 200, and of 7 and 99 times 3.
-        #expect(means.expected(of: "a", for: nil) == (199, 4))
-        means.record("a", by: nil, .init(completionTokens: 200, credits: 3))
-        #expect(means.expected(of: "a", for: nil) == (200, 3))
+        let averages = RecentUsageAverages { 0 }
+        #expect(averages.means(of: "a").ofUsage == (1_000, 100))
+        averages.record("a", by: nil, .init(completionTokens: 10, credits: nil))
+        #expect(averages.means(of: "a").ofUsage == (10, 100))
+        averages.record("a", by: nil, .init(completionTokens: 11, credits: 7))
+        #expect(averages.means(of: "a").ofUsage == (11, 7))
+        #expect(averages.means(of: "b").ofUsage == (1_000, 100))
+        for _ in 0..<99 { averages.record("a", by: nil, .init(completionTokens: 200, credits: 3)) }
+        // The averages of 11 and 99 times 200, and of 7 and 99 times 3.
+        #expect(averages.means(of: "a").ofUsage == (199, 4))
+        averages.record("a", by: nil, .init(completionTokens: 200, credits: 3))
+        #expect(averages.means(of: "a").ofUsage == (200, 3))
     }
 
     @Test("nothing is less than 1, and nothing overflows")
     func bounds() {
-        let means = RecentUsageAverages { 0 }
-        means.record("a", by: nil, .init(completionTokens: 0, credits: 0))
-        #expect(means.expected(of: "a", for: nil) == (1, 1))
-        for _ in 0..<200 { means.record("b", by: nil, .init(completionTokens: .max, credits: .max)) }
-        #expect(means.expected(of: "b", for: nil).completionTokens == Quota.countBound)
+        let averages = RecentUsageAverages { 0 }
+        averages.record("a", by: nil, .init(completionTokens: 0, credits: 0))
+        #expect(averages.means(of: "a").ofUsage == (1, 1))
+        for _ in 0..<200 { averages.record("b", by: nil, .init(completionTokens: .max, credits: .max)) }
+        #expect(averages.means(of: "b").completionTokens == Quota.countBound)
     }
 
     @Test("of any number of models the last ones are remembered")
     func bounded() {
-        let means = RecentUsageAverages { 0 }
-        for number in 0..<3_000 { means.record("model-\(number)", by: nil, .init(completionTokens: 5, credits: 5)) }
-        #expect(means.expected(of: "model-2999", for: nil) == (5, 5))
-        #expect(means.expected(of: "model-0", for: nil) == (1_000, 100))
+        let averages = RecentUsageAverages { 0 }
+        for number in 0..<3_000 { averages.record("model-\(number)", by: nil, .init(completionTokens: 5, credits: 5)) }
+        #expect(averages.means(of: "model-2999").ofUsage == (5, 5))
+        #expect(averages.means(of: "model-0").ofUsage == (1_000, 100))
     }
 
     @Test("a caller's own responses count first, then those of all callers")
     func ofCallers() {
-        let means = RecentUsageAverages { 0 }
+        let averages = RecentUsageAverages { 0 }
         let (one, other) = (Identity.address("1.1.1.1"), Identity.address("2.2.2.2"))
-        for _ in 0..<100 { means.record("a", by: one, .init(completionTokens: 4_000, credits: 4_000)) }
-        #expect(means.expected(of: "a", for: other) == (4_000, 4_000))
-        #expect(means.expected(of: "a", for: nil) == (4_000, 4_000))
-        means.record("a", by: other, .init(completionTokens: 30, credits: nil))
-        #expect(means.expected(of: "a", for: other) == (30, 4_000))
-        #expect(means.expected(of: "a", for: one) == (4_000, 4_000))
-        #expect(means.expected(of: "b", for: other) == (1_000, 100))
+        for _ in 0..<100 { averages.record("a", by: one, .init(completionTokens: 4_000, credits: 4_000)) }
+        #expect(averages.means(of: "a", for: other).ofUsage == (4_000, 4_000))
+        #expect(averages.means(of: "a").ofUsage == (4_000, 4_000))
+        averages.record("a", by: other, .init(completionTokens: 30, credits: nil))
+        #expect(averages.means(of: "a", for: other).ofUsage == (30, 4_000))
+        #expect(averages.means(of: "a", for: one).ofUsage == (4_000, 4_000))
+        #expect(averages.means(of: "b", for: other).ofUsage == (1_000, 100))
     }
 
     @Test("twice the mean is likely, at least 256 tokens, and 1000 of a model without a response")
     func likely() {
-        let means = RecentUsageAverages { 0 }
-        #expect(means.likely(of: "a", for: nil) == 1_000)
-        means.record("a", by: nil, .init(completionTokens: 500))
-        #expect(means.likely(of: "a", for: nil) == 1_000)
-        means.record("a", by: nil, .init(completionTokens: 2_500))
-        #expect(means.likely(of: "a", for: nil) == 3_000)
-        means.record("b", by: nil, .init(completionTokens: 3))
-        #expect(means.likely(of: "b", for: nil) == 256)
+        let averages = RecentUsageAverages { 0 }
+        #expect(averages.means(of: "a").likelyTokens == 1_000)
+        averages.record("a", by: nil, .init(completionTokens: 500))
+        #expect(averages.means(of: "a").likelyTokens == 1_000)
+        averages.record("a", by: nil, .init(completionTokens: 2_500))
+        #expect(averages.means(of: "a").likelyTokens == 3_000)
+        averages.record("b", by: nil, .init(completionTokens: 3))
+        #expect(averages.means(of: "b").likelyTokens == 256)
     }
 
     @Test("a lesson without completion tokens, as of a response that was cut off, leaves their mean")
     func lessons() {
-        let means = RecentUsageAverages { 0 }
-        means.record("a", by: nil, .init(completionTokens: 40))
+        let averages = RecentUsageAverages { 0 }
+        averages.record("a", by: nil, .init(completionTokens: 40))
         var lesson = RecentUsageAverages.Lesson(credits: 7)
         lesson.promptPrice = 300
         lesson.bytesPerThousand = 4_500
-        means.record("a", by: nil, lesson)
-        #expect(means.expected(of: "a", for: nil) == (40, 7))
-        #expect(means.promptPrice(of: "a", for: nil) == 300 && means.bytesPerThousand(of: "a") == 4_500)
-        #expect(means.promptPrice(of: "b", for: nil) == nil && means.bytesPerThousand(of: "b") == nil)
+        averages.record("a", by: nil, lesson)
+        #expect(averages.means(of: "a").ofUsage == (40, 7))
+        #expect(averages.means(of: "a").promptPrice == 300 && averages.means(of: "a").bytesPerThousand == 4_500)
+        #expect(averages.means(of: "b").promptPrice == nil && averages.means(of: "b").bytesPerThousand == nil)
     }
+}
+
+extension RecentUsageAverages.Means {
+    fileprivate var ofUsage: (Int, Int) { (completionTokens, credits) }
 }
