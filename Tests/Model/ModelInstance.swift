@@ -196,6 +196,8 @@ final class ModelWaiter: DecisionWaiter {
     init(_ ask: Int) { self.ask = ask }
 
     func decided(_ decision: Decision) {}
+
+    func retimed() {}
 }
 
 /// A list of one server. The lanes make the connections themselves.

@@ -317,6 +317,9 @@ final class SimulatedInstance {
         for lane in outbox.lanes { wake(lane) }
         if outbox.isReady { open() }
         for event in outbox.events { judge.trace?("\(readAt) instance \(number) says \(event)") }
+        for request in outbox.retimed {
+            expireLater(request, at: clock.reading(at: timeline.now).steady)
+        }
         for request in outbox.decided {
             if let decision = request.decision { request.waiter.decided(decision) }
         }
@@ -517,4 +520,6 @@ private final class Waiter: DecisionWaiter, @unchecked Sendable {
     init(_ then: @escaping (Decision) -> Void) { self.then = then }
 
     func decided(_ decision: Decision) { then(decision) }
+
+    func retimed() {}
 }

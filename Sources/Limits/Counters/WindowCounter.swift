@@ -245,8 +245,13 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     func takeTurn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> BucketIndex? {
         if draft == nil { roll(to: time) }
-        var next = draft?.record ?? record
-        guard let bucket = turn(units, of: next, in: span, at: time) else { return nil }
+        let next = draft?.record ?? record
+        return turn(units, of: next, in: span, at: time).map { count(units, in: $0, of: next) }
+    }
+
+    /// Makes `next` with the units of a turn the draft, or the record without a store.
+    private func count(_ units: Int, in bucket: Int, of next: Record) -> BucketIndex {
+        var next = next
         next.change(bucket, to: next.count(in: bucket) + units)
         if draft == nil {
             record = next
@@ -255,6 +260,21 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             draft?.isChanged = true
         }
         return BucketIndex(number: bucket, birth: next.birth)
+    }
+
+    func freeTurn(before last: Int, at time: Int) -> Int? {
+        guard last > time else { return nil }
+        return turn(1, of: draft?.record ?? record, in: time...last - 1, at: time)
+            .map { max(time, limit.layout.start(of: $0)) }
+    }
+
+    func moveTurn(_ units: Int, from position: BucketIndex, at time: Int) -> BucketIndex? {
+        if draft == nil { roll(to: time) }
+        var next = draft?.record ?? record
+        let start = limit.layout.start(of: position.number)
+        guard start > time, isCounted(position), next.count(in: position.number) >= units else { return nil }
+        next.giveBack(units, in: position.number)
+        return turn(units, of: next, in: time...start - 1, at: time).map { count(units, in: $0, of: next) }
     }
 
     func keepsTurn(_ units: Int, in position: BucketIndex, at time: Int) -> Bool {

@@ -43,11 +43,15 @@ final class Account: @unchecked Sendable {
     var waiting: [RequestPart] = []
     /// The requests that sleep until their turn and count in this limit first, in the order of their turns.
     var sleepers: [Pending] = []
+    /// The requests that wait behind turns of their callers, in order of arrival.
+    var behind: [Pending] = []
+    /// The units of the turns that each caller has at this instance, in a limit of several callers.
+    var turns: [Identity: Int] = [:]
     /// The requests that wait for a slot, in order of arrival.
     var slotQueue: [Pending] = []
-    /// The wall-clock time of the next look for slots that other instances have released.
+    /// The wall-clock time of the next look for what other instances have given back.
     var lookAt = 0
-    /// Whether the record must be read because requests wait for a slot.
+    /// Whether the record must be read because requests wait for what others give back.
     var isLooking = false
     var fresh = WriteBase.nothing
     /// The version of the record after this instance's last read or write; nil if the version is unknown.
@@ -109,11 +113,15 @@ final class Account: @unchecked Sendable {
     /// Whether the limit counts running requests.
     var isOfSlots: Bool { limit.quota.unit == .concurrent }
 
-    /// The wall-clock time of the next delayed write, turn, or look for slots; nil if there is none.
+    /// Whether requests wait for what others give back at times that nobody knows.
+    var looks: Bool { !slotQueue.isEmpty || limit.quota.unit.isKnownLate && !sleepers.isEmpty }
+
+    /// The wall-clock time of the next delayed write, turn, or look for what others give back; nil if there is none.
     var dueTime: Int? {
-        let write = counter.dueTime()
-        guard let wait = slotQueue.isEmpty ? sleepers.first?.wait?.turnAt : lookAt else { return write }
-        return min(write ?? wait, wait)
+        var due = counter.dueTime()
+        if let turn = sleepers.first?.wait?.turnAt { due = min(due ?? turn, turn) }
+        if looks { due = min(due ?? lookAt, lookAt) }
+        return due
     }
 
     var bytes: Int { 500 + 8 * limit.layout.kept }
@@ -129,7 +137,7 @@ final class Account: @unchecked Sendable {
     }
 
     /// Whether a request of the account is to be decided.
-    var hasRequests: Bool { !waiting.isEmpty || !sleepers.isEmpty || !slotQueue.isEmpty }
+    var hasRequests: Bool { !waiting.isEmpty || !sleepers.isEmpty || !slotQueue.isEmpty || !behind.isEmpty }
 
     /// Whether the account can be dropped from memory.
     var isIdle: Bool { state == .idle && !hasRequests && !counter.isPinned }

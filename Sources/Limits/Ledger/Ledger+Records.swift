@@ -95,7 +95,9 @@ extension Ledger {
         delayIfUseUnknown(account, now)
         let isTaking = account.notBefore <= now.steady
         account.counter.beginDraft(isTaking: isTaking && account.waiting.contains(where: \.isNext), at: now.wall)
-        if isTaking, account.isOfSlots { takers = takeSlots(account, rule, now) }
+        if isTaking {
+            takers = account.isOfSlots ? takeSlots(account, rule, now) : takeEarlierTurns(account, rule, now)
+        }
         for part in account.waiting where part.request.decision == nil {
             guard isTaking, part.isNext else {
                 rest.append(part)
@@ -110,7 +112,9 @@ extension Ledger {
             part.request.parts[part.index].state = .writing
             part.units = share.units(ofFree: account.counter.freeInDraft(by: rule, at: now.wall))
             let isNow = part.request.wait?.turnAt == nil && account.slotQueue.isEmpty
-            if isNow && account.counter.admit(part.units, by: rule, at: now.wall) || takeTurn(&part, rule, now) {
+            let isAdmitted = isNow && account.counter.admit(part.units, by: rule, at: now.wall)
+            if !isAdmitted, part.from == nil, rule == nil, waitBehind(part.request, now) { continue }
+            if isAdmitted || takeTurn(&part, rule, now) {
                 takers.append(part)
             } else if !waitForSlot(part, rule, now) {
                 refused.append(part)
@@ -124,14 +128,7 @@ extension Ledger {
             for part in refused { refuse(part.request, now) }
             return nil
         }
-        let roundTrip = lanes[account.lane].roundTrip
-        let isContended = Self.isContended(account, roundTrip: roundTrip, now)
-        let conditions = LeaseConditions(
-            isContended: isContended,
-            isSlow: Self.isSlow(roundTrip),
-            instances: max(1, instancesSeen)
-        )
-        let leasing = rule == nil && stopBy == nil ? conditions : nil
+        let leasing = rule == nil && stopBy == nil ? leaseConditions(account, now) : nil
         let (record, position) = account.counter.commitDraft(leasing: leasing, at: now.wall)
         let plan = WritePlan(
             account,
@@ -144,6 +141,15 @@ extension Ledger {
         account.fresh = .nothing
         account.writing = plan
         return plan
+    }
+
+    private func leaseConditions(_ account: Account, _ now: ClockReading) -> LeaseConditions {
+        let roundTrip = lanes[account.lane].roundTrip
+        return LeaseConditions(
+            isContended: Self.isContended(account, roundTrip: roundTrip, now),
+            isSlow: Self.isSlow(roundTrip),
+            instances: max(1, instancesSeen)
+        )
     }
 
     /// Returns the seconds for which the store keeps a limit's record after a write.

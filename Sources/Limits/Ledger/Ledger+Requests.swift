@@ -172,11 +172,9 @@ extension Ledger {
             $0.state == .seen && !(request.wait != nil && $0.account.isOfSlots)
                 && !$0.account.counter.hasRoom(for: $0.minimum, at: now.wall)
         }
-        if request.parts.count > 1, isFull, !postpone(request, now) {
-            refuse(request, now)
-        } else {
-            advance(request, now)
-        }
+        guard request.parts.count > 1, isFull else { return advance(request, now) }
+        if waitBehind(request, now) { return }
+        if postpone(request, now) { advance(request, now) } else { refuse(request, now) }
     }
 
     /// Decides about a request when none of its limits waits for the store. Units whose bucket ended too long ago are

@@ -261,7 +261,9 @@ struct Ledger {
     /// Schedules a write of the account's units that the store does not have yet. If the server is down, the write
     /// follows after the outage.
     mutating func scheduleWrite(_ account: Account, _ now: ClockReading) {
-        guard isShared else { return serveQueue(account, now) }
+        guard isShared else {
+            return account.isOfSlots ? serveQueue(account, now) : moveTurnsInMemory(account, now)
+        }
         guard account.counter.needsWrite(at: now.wall) else {
             if schedule(account, now) { outbox.lanes.append(account.lane) }
             return

@@ -106,6 +106,8 @@ final class Pending: @unchecked Sendable {
 /// An object that waits for the decision about a request. `decided` is called once, on any thread, without locks held.
 protocol DecisionWaiter: AnyObject, Sendable {
     func decided(_ decision: Decision)
+    /// The request's timer must ask the ledger's `expire` for its next time. Called like `decided`.
+    func retimed()
 }
 
 /// An event of the limits that an operator should know about.
@@ -132,9 +134,11 @@ package enum LimiterEvent: Sendable {
     case otherSecret
 }
 
-/// The results that other code handles after the ledger's lock is released: decided requests, lanes to wake, events.
+/// The results that other code handles after the ledger's lock is released: decided requests, timers, lanes to wake, events.
 struct Outbox {
     var decided: [Pending] = []
+    /// The requests whose timer must fire at another time.
+    var retimed: [Pending] = []
     var lanes: [Int] = []
     var events: [LimiterEvent] = []
     /// Whether a starting process can serve requests: the clock is verified, or the store is known to be unavailable.

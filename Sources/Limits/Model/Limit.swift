@@ -48,6 +48,13 @@ package final class Limit: Sendable, Hashable {
     package let layout: BucketLayout
     /// Whether requests can have turns: not in slots, of which nobody knows when they are free, nor in the next day or month.
     var canBeWaitedFor: Bool { !quota.isCalendar && quota.unit != .concurrent }
+    /// Whether different callers use the same units.
+    var isOfSeveralCallers: Bool {
+        switch kind {
+        case .total, .group: true
+        case .caller, .key, .model, .failedAuth, .provider, .login, .usage, .session, .user: false
+        }
+    }
     /// Whether a database keeps copies of the limit's records: those of a day or longer, but none of wrong keys, logins,
     /// vendors, looks at usage, and what clients name.
     let isCopied: Bool

@@ -31,12 +31,16 @@ struct TurnWait {
     var slotSince: Int?
     /// Whether the request waits for its turn, and all limits but slots have counted it, or for a slot.
     var isAsleep = false
+    /// Whether the request waits behind turns of its caller, and may look for one of its own.
+    var isCalled = false
     /// Whether the request is one of the waiting requests, whose number has a bound.
     var isCounted = false
     /// The kind of the limit for which the request waits; nil if it has had no turn.
     var kind: Limit.Kind?
     /// The number of times that a limit moved the turn after another had counted it.
     var moves = 0
+    /// The indexes in the request's `parts` of the limits of several callers in which it has a turn.
+    var turns: [Int] = []
 
     init(_ patience: LimitPatience, at steady: Int) {
         self.patience = patience

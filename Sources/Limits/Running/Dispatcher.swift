@@ -20,6 +20,7 @@ final class Dispatcher: @unchecked Sendable {
 
     func deliver(_ outbox: Outbox) {
         for lane in outbox.lanes { lanes[lane].wake() }
+        for request in outbox.retimed { request.waiter.retimed() }
         for request in outbox.decided {
             if let decision = request.decision { request.waiter.decided(decision) }
         }

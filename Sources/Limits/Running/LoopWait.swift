@@ -35,6 +35,8 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
         if loop.isCurrent { end(decision) } else { loop.call { self.end(decision) } }
     }
 
+    func retimed() { loop.call { self.timerFired() } }
+
     private func end(_ decision: Decision) {
         loop.remove(timer)
         ended = decision

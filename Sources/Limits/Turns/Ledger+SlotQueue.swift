@@ -47,8 +47,9 @@ extension Ledger {
         return nil
     }
 
-    /// Removes a request from the requests that wait for a slot.
+    /// Removes a request from the requests that wait for a slot, or behind turns.
     mutating func leaveQueue(_ request: Pending) {
+        for part in request.parts { part.account.behind.removeAll { $0 === request } }
         for part in request.parts where part.account.isOfSlots {
             let account = part.account
             guard let position = account.slotQueue.firstIndex(where: { $0 === request }) else { continue }
@@ -103,13 +104,14 @@ extension Ledger {
 }
 
 extension Account {
-    /// The time between two looks for slots that other instances have released, in microseconds.
-    private static let lookMicroseconds = 100_000
+    /// The time between two looks for what other instances have given back, in microseconds: for slots, and for units whose
+    /// use is known late.
+    private static let (slotMicroseconds, unitMicroseconds) = (100_000, 1_000_000)
 
     /// Records that the record was read or written, so that the next look is later.
     func looked(at time: Int) {
         isLooking = false
-        lookAt = time + Self.lookMicroseconds
+        lookAt = time + (isOfSlots ? Self.slotMicroseconds : Self.unitMicroseconds)
     }
 
     /// Adds a request to those that wait for a slot, behind those that have waited longer.

@@ -73,6 +73,7 @@ extension Ledger {
         else { return false }
         part.units = share.minimum
         part.turn = position
+        countTurn(part)
         return true
     }
 
@@ -98,7 +99,9 @@ extension Ledger {
             }
         }
         if isMoved { request.wait?.moves += 1 }
-        if let moves = request.wait?.moves, moves > Self.maxMoves { decide(request, refusedForNow(request.parts, now)) }
+        if let moves = request.wait?.moves, moves > Self.maxMoves {
+            decide(request, refusedForNow(request.parts, now))
+        }
     }
 
     // MARK: Sleeping
@@ -126,20 +129,22 @@ extension Ledger {
             account.sleepers.removeFirst()
             wake(request, now)
         }
-        account.isLooking = !account.slotQueue.isEmpty && account.lookAt <= now.wall
+        account.isLooking = account.looks && account.lookAt <= now.wall
     }
 
     mutating func endSleep(_ request: Pending) {
         guard request.wait?.isAsleep == true else { return }
+        forgetTurns(request)
         if request.wait?.turnAt == nil { leaveQueue(request) }
         request.sleepingAccount?.sleepers.removeAll { $0 === request }
         request.wait?.isAsleep = false
+        request.wait?.isCalled = false
         request.wait?.turnAt = nil
     }
 
     /// Lets the records of a request be read once more before it uses its turn. Where a server is unavailable, the turn
     /// holds if this instance's copy counts it.
-    private mutating func wake(_ request: Pending, _ now: ClockReading) {
+    mutating func wake(_ request: Pending, _ now: ClockReading) {
         endSleep(request)
         request.resume(at: now.steady)
         for index in request.parts.indices {
@@ -165,11 +170,15 @@ extension Ledger {
     /// decided.
     mutating func wakeInTime(_ request: Pending, _ now: ClockReading) -> Int? {
         guard let wait = request.wait else { return nil }
-        guard let turn = wait.turnAt else { return waitOn(request, wait.until, now) }
-        if turn <= now.wall {
+        if wait.isCalled {
+            lookAgain(request, now)
+        } else if wait.turnAt == nil {
+            return waitOn(request, wait.until, now)
+        } else if let turn = wait.turnAt, turn <= now.wall {
             if isShared { wake(request, now) } else { wakeInMemory(request, now) }
         } else if now.steady > wait.until + Self.probeMicroseconds {
             // The clock was set back, so that the turn is too far away.
+            endSleep(request)
             decide(request, refusedForNow(request.parts, now))
         }
         if request.decision != nil { return nil }
@@ -221,8 +230,10 @@ extension Ledger {
         endSleep(request)
         guard let wait = request.wait else { return }
         if wait.isCounted { turns.remove(wait.patience.caller) }
+        forgetTurns(request)
         if !decision.isAdmitted { metrics.count(.refused) } else if wait.kind != nil { metrics.count(.used) }
         request.wait = nil
+        callNext(after: request, of: wait.patience.caller)
     }
 
     /// Gives back the turn of a request whose client has left.
@@ -230,10 +241,12 @@ extension Ledger {
         let now = read(now)
         guard request.decision == nil, let wait = request.wait else { return }
         metrics.count(.left)
-        giveBackSelected(request.parts, now)
         endSleep(request)
+        giveBackSelected(request.parts, now)
         if wait.isCounted { turns.remove(wait.patience.caller) }
+        forgetTurns(request)
         request.wait = nil
+        callNext(after: request, of: wait.patience.caller)
         let part = request.parts[0]
         let refusal = Decision.Refusal(limit: part.account.limit, requested: part.minimum, retryAfterMicroseconds: 0)
         decide(request, Decision(.refused(refusal)))
@@ -243,8 +256,9 @@ extension Ledger {
     mutating func endWaits(at now: ClockReading) {
         let now = read(now)
         var sleepers: [Pending] = []
-        accounts.forEach { sleepers += $0.sleepers + $0.slotQueue }
+        accounts.forEach { sleepers += $0.sleepers + $0.slotQueue + $0.behind }
         for request in sleepers {
+            endSleep(request)
             giveBackSelected(request.parts, now)
             decide(request, Decision(.storeDown))
         }

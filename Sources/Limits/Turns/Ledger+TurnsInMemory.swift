@@ -29,6 +29,7 @@ extension Ledger {
             let decision = admission(request, decideByRule(request.parts, now), now)
             return decide(request, decision)
         }
+        if waitBehind(request, now) { return }
         guard postpone(request, now) else { return waitForSlotOrRefuse(request, now) }
         for index in request.parts.indices where !request.parts[index].account.isOfSlots {
             var part = RequestPart(request: request, index: index)

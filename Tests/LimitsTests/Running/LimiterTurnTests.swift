@@ -26,6 +26,13 @@ private final class AdmissionTimes: Sendable {
         LimitPatience(microseconds: Int(seconds * 1e6), caller: caller ?? who)
     }
 
+    private func limiter(_ isShared: Bool, _ clock: TestClock, _ store: HookedStore = HookedStore()) -> Limiter {
+        let options = Limiter.Options(timeoutMicroseconds: 5_000_000)
+        return isShared
+            ? Limiter(store: store, options, on: TestLoops.ofStores, clock: clock.clock)
+            : Limiter(store: nil, clock: clock.clock)
+    }
+
     /// Starts requests that wait, and returns their decisions once all have one.
     private func ask(
         _ count: Int,
@@ -124,6 +131,84 @@ private final class AdmissionTimes: Sendable {
         clock.advance(microseconds: 61_000_000)
         #expect(await next.value[0].isAdmitted)
         for task in leaving.dropFirst() { #expect(await task.value.isAdmitted) }
+    }
+
+    /// Lets three requests be admitted twenty seconds apart, so that the turns of the next three are as far apart.
+    private func spread(_ limiter: Limiter, _ charges: [LimitCharge], _ clock: TestClock) async {
+        for _ in 0..<3 {
+            #expect(await isAdmitted(limiter, charges, nil))
+            clock.advance(microseconds: 20_000_000)
+        }
+    }
+
+    @Test("those behind a client that leaves move up, in their order", arguments: [false, true])
+    func movesUp(isShared: Bool) async throws {
+        let clock = TestClock()
+        let limiter = limiter(isShared, clock)
+        defer { if isShared { limiter.stop() } }
+        let charges = [LimitCharge(Self.minute, who)]
+        await spread(limiter, charges, clock)
+        // A minute has passed, less what the buckets round: the turns are soon, in 20 and in 40 seconds.
+        let loop = TestLoops.ofStores[0]
+        var waiting: [Task<Decision, Never>] = []
+        for number in 0..<3 {
+            waiting.append(
+                Task(executorPreference: loop) { await limiter.reserve(charges, patience(80), on: loop).decision }
+            )
+            await waits(number + 1, limiter)
+        }
+        waiting[0].cancel()
+        #expect(await !waiting[0].value.isAdmitted)
+        clock.advance(microseconds: 5_000_000)
+        #expect(await waiting[1].value.isAdmitted)
+        try await Task.sleep(for: .milliseconds(60))
+        #expect(limiter.metrics().waiting == 1, "the last one moved up to the second's turn only")
+        clock.advance(microseconds: 20_000_000)
+        #expect(await waiting[2].value.isAdmitted)
+        #expect(limiter.metrics().turns(.moved) == 0)
+    }
+
+    @Test(
+        "one of several callers has turns in a twentieth of their limit, so that others need not wait for its rest",
+        arguments: [false, true]
+    )
+    func fair(isShared: Bool) async throws {
+        let clock = TestClock()
+        let limiter = limiter(isShared, clock)
+        defer { if isShared { limiter.stop() } }
+        let charges = [LimitCharge(Limit(.total, Quota(40, per: .minute)), .everybody)]
+        #expect(await ask(40, limiter, charges, nil).value.allSatisfy { $0.isAdmitted })
+        let greedy = ask(60, limiter, charges, patience(300))
+        await waits(60, limiter)
+        let modest = (0..<5)
+            .map { ask(2, limiter, charges, patience(200, .passedKey(Digest(of: "modest \($0)")))) }
+        await waits(70, limiter)
+        clock.advance(microseconds: 65_000_000)
+        for each in modest {
+            for decision in await each.value {
+                #expect(decision.isAdmitted && decision.waitedMicroseconds < 80_000_000)
+            }
+        }
+        await waits(30, limiter)
+        clock.advance(microseconds: 65_000_000)
+        #expect(await greedy.value.allSatisfy { $0.isAdmitted })
+    }
+
+    @Test("units that another instance gives back move turns up within a second")
+    func settledElsewhere() async throws {
+        let (clock, store) = (TestClock(), HookedStore())
+        let limiters = (0..<2).map { _ in limiter(true, clock, store) }
+        defer { for limiter in limiters { limiter.stop() } }
+        let tokens = Limit(.caller(.chat), Quota(100, .tokens, per: .minute))
+        let running = await ask(1, limiters[0], [LimitCharge(tokens, who, units: 90)], nil).value[0]
+        let next = ask(1, limiters[1], [LimitCharge(tokens, who, units: 50)], patience(80))
+        await waits(1, limiters[1])
+        let writes = limiters[0].metrics().writes
+        limiters[0].settle(running.held, Amounts(tokens: 10))
+        while limiters[0].metrics().writes == writes { try? await Task.sleep(for: .milliseconds(2)) }
+        clock.advance(microseconds: 1_100_000)
+        let decision = await next.value[0]
+        #expect(decision.isAdmitted && decision.waitedMicroseconds < 5_000_000)
     }
 
     @Test("a turn that a running request's use has filled meanwhile is moved, not used")
