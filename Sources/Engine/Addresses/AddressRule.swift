@@ -3,9 +3,7 @@
 package struct AddressRule: Sendable {
     private let added: [Network]
 
-    /// Creates the rule.
-    ///
-    /// - Parameter added: networks that are always allowed, at all ports.
+    /// Creates a rule that always allows these networks too, at all ports.
     package init(adding added: [Network] = []) { self.added = added }
 
     package func permits(_ address: PeerAddress, port: UInt16) -> Bool {

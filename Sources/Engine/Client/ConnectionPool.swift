@@ -77,7 +77,6 @@ final class ConnectionPool: TimerTarget {
     }
 
     /// Reserves the memory for a connection that becomes idle. Closes older idle connections if necessary.
-    ///
     /// - Returns: false if the connection must be closed.
     func mayKeep(bytes: Int) -> Bool {
         while openCount > maxOpen || !hasMemory(for: bytes) {

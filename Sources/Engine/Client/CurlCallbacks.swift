@@ -1,9 +1,7 @@
 import CCurl
 import Glibc
 
-/// Passes received bytes to the transfer. libcurl calls this function.
-///
-/// - Parameter bytes: the received bytes, valid only during the call.
+/// Passes received bytes, which are valid only during the call, to the transfer. libcurl calls this function.
 func deliverBytes(
     bytes: UnsafeMutablePointer<CChar>?,
     unit: Int,

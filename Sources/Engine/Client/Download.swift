@@ -3,9 +3,7 @@ import CCurl
 /// A blocking download of one document over HTTP. Use it only before the loops start, or on a separate thread.
 package struct Download: Sendable {
     package enum DownloadResult: Sendable {
-        /// The downloaded document.
-        ///
-        /// - Parameter tag: the `ETag` of the document; nil if it has none.
+        /// The downloaded document, and its `ETag`; nil if it has none.
         case document([UInt8], tag: String?)
         /// The document is unchanged since the earlier download whose `ETag` was sent.
         case unchanged
@@ -27,7 +25,6 @@ package struct Download: Sendable {
     private static let redirects = 5
 
     /// Creates a download.
-    ///
     /// - Parameter isSealed: whether the document is encrypted; if false, redirects to another host are not followed.
     package init(
         _ url: String,
@@ -44,7 +41,6 @@ package struct Download: Sendable {
     }
 
     /// Downloads the document. Blocks the thread until the download ends.
-    ///
     /// - Parameters:
     ///   - tag: the `ETag` of an earlier copy; nil if there is none. If the document still has this tag, the result is
     ///     `unchanged`.

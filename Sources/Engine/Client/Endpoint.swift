@@ -150,7 +150,6 @@ package final class UpstreamHeaders: @unchecked Sendable {
     let keptFields: [StaticString]
 
     /// Creates the header lines of a request. Adds the line `Expect:` if it is missing.
-    ///
     /// - Parameter lines: lines without control characters, such as `Accept: */*`. A line without a value, such as
     ///   `Accept:`, stops libcurl from adding this field.
     package init(_ lines: [String], keeping keptFields: [StaticString] = []) {

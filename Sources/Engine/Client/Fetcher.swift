@@ -41,9 +41,7 @@ package final class Fetcher: OnLoop, @unchecked Sendable {
         }
     }
 
-    /// Creates a fetcher.
-    ///
-    /// - Parameter client: the HTTP client, which must have an address rule if callers send the URLs.
+    /// Creates a fetcher. If callers send the URLs, the client must have an address rule.
     package init(_ conditions: FetchConditions, _ client: CurlClient) {
         self.client = client
         self.conditions = conditions

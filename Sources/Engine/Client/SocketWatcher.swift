@@ -14,9 +14,7 @@ final class SocketWatcher: Watcher {
         self.loop = loop
     }
 
-    /// Sets the events that libcurl waits for on this socket.
-    ///
-    /// - Parameter what: a `CURL_POLL_` constant of libcurl.
+    /// Sets the events that libcurl waits for on this socket, by a `CURL_POLL_` constant.
     func want(_ what: Int32, _ multi: CurlMulti) {
         self.multi = multi
         wanted = 0

@@ -4,7 +4,6 @@ import Glibc
 
 protocol ConnectionUser: AnyObject {
     /// Called when the connection has been opened, or could not be opened.
-    ///
     /// - Parameter systemError: the system's error number (`errno`); 0 if there is none.
     func connected(_ code: CURLcode, systemError: Int32)
     /// Called when data has arrived, or when the vendor has ended the connection.
@@ -113,7 +112,6 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     // MARK: Bytes
 
     /// Sends as many bytes to the vendor as the socket accepts now. If some bytes are left, `canWrite` is called later.
-    ///
     /// - Returns: the number of accepted bytes, also 0; a failure if the connection is broken.
     func write(_ bytes: UnsafeRawBufferPointer) -> Result<Int, CurlFailure> {
         var count = 0

@@ -49,7 +49,6 @@ package struct UpstreamHead: Sendable {
     )
 
     /// Creates a head from the raw values of header fields. A value is empty if the field is absent.
-    ///
     /// - Parameter retry: the values of `Retry-After`, `Retry-After-Ms` and `X-Should-Retry`.
     init(
         status: Int,

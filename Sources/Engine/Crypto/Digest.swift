@@ -63,7 +63,6 @@ extension Digest {
     package var callerName: String { base64url(characters: callerNameLength) }
 
     /// Returns the log name of a caller; nil if `text` is invalid.
-    ///
     /// - Parameter text: the log name, or the digest of the key in hexadecimal digits.
     package static func callerName(of text: String) -> String? {
         let bytes = Array(text.utf8)

@@ -20,7 +20,6 @@ package struct SealingKey: Sendable {
     }
 
     /// Encrypts bytes. Returns a random nonce, the ciphertext and the tag, one after the other.
-    ///
     /// - Parameter context: additional authenticated data, not contained in the result; `open` needs the same bytes.
     package func seal(_ bytes: [UInt8], context: [UInt8]) -> [UInt8] {
         var nonce = [UInt8](repeating: 0, count: Self.nonceCount)

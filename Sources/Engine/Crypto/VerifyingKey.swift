@@ -53,7 +53,6 @@ package final class VerifyingKey: @unchecked Sendable {
 
     deinit { EVP_PKEY_free(key) }
 
-    /// Returns whether the signature is one of this key over the message.
     package func accepts(_ signature: [UInt8], of message: [UInt8]) -> Bool {
         var signature = signature
         if algorithm == .es256 {

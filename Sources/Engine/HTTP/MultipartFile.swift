@@ -6,9 +6,7 @@ package struct MultipartFile: ~Copyable {
     /// The value of the request's `Content-Type` field, with the boundary.
     package let contentType: String
 
-    /// Creates the body.
-    ///
-    /// - Parameter fields: the text fields of the form, which come before the file.
+    /// Creates the body, in which the form's text fields come before the file.
     package init(name: String, filename: String, contentType: String, fields: [(name: String, value: String)] = []) {
         let boundary = Self.boundary()
         var head = ByteBuffer()

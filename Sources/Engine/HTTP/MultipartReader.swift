@@ -164,7 +164,6 @@ package struct MultipartReader: ~Copyable {
 
     /// Returns the boundary line that begins at the index `from`; nil if there is none. The `length` of an incomplete
     /// line is nil.
-    ///
     /// - Parameter start: the index of the line end before the boundary line; `from` if there is no line end.
     private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> BoundaryMatch? {
         let rest = bytes[part: from..<bytes.count]

@@ -24,7 +24,6 @@ package struct ResponseDecoder: ~Copyable {
     package var isDone: Bool { if case .done = part { true } else { false } }
 
     /// Parses received bytes, and appends the bytes of the response's body to `body`.
-    ///
     /// - Parameter onHead: called once, with the parsed head and the bytes to which the head's ranges refer.
     /// - Throws: `MalformedResponse`, also if more bytes follow after the response.
     package mutating func consume(

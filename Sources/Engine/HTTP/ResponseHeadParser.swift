@@ -48,7 +48,6 @@ package struct ResponseHeadParser {
     package init() {}
 
     /// Parses the head at the beginning of `bytes`.
-    ///
     /// - Parameter bytes: all received bytes from the beginning of the head on, also in a repeated call after more
     ///   bytes arrived.
     /// - Returns: the head and its length; nil if the head is incomplete. For an informational response, `head` is nil:
@@ -93,9 +92,7 @@ package struct ResponseHeadParser {
         return nil
     }
 
-    /// Parses a complete head.
-    ///
-    /// - Parameter bytes: all lines with their line ends, without the empty line.
+    /// Parses a complete head: all lines with their line ends, without the empty line.
     private static func head(_ bytes: UnsafeRawBufferPointer) throws(MalformedResponse) -> ParsedResponseHead {
         var head = ParsedResponseHead()
         var position = 0

@@ -93,7 +93,6 @@ extension ByteBuffer {
 }
 
 /// Returns the four Base64 characters for the lowest 24 bits of `word`, the first in the lowest byte.
-///
 /// - Parameter last: the last two characters of the alphabet.
 private func letters(_ word: UInt32, _ last: (UInt32, UInt32)) -> UInt32 {
     letter(word >> 18 & 63, last) | letter(word >> 12 & 63, last) << 8 | letter(word >> 6 & 63, last) << 16

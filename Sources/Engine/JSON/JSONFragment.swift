@@ -105,7 +105,6 @@ private final class JSONOutput {
 private func isSpace(_ byte: UInt8) -> Bool { byte == 32 || byte == 10 || byte == 13 || byte == 9 }
 
 extension ByteBuffer {
-    /// Creates a buffer that contains the JSON text of the fragment.
     package init(json fragment: JSONFragment) { json(fragment) }
 
     /// Appends the JSON text of the fragment unchanged.

@@ -18,9 +18,7 @@ package struct JSONOutline {
     /// Returns the first member with this name; nil if the object has no such member.
     package subscript(_ name: StaticString) -> Member? { members.first { $0.raw.name.equals(name) } }
 
-    /// Creates an outline from the positions that the parser found.
-    ///
-    /// - Parameter spans: the position of each member's name and value in `text`.
+    /// Creates an outline from the positions of each member's name and value in `text`, which the parser found.
     init(_ text: UnsafeRawBufferPointer, _ spans: some Collection<relay_json_span>) {
         members = spans.map { span in
             let name = text[part: Int(span.name)..<Int(span.name + span.name_count)]

@@ -13,7 +13,6 @@ package enum CrashHandler {
     /// Installs the crash handler, which writes one line to `descriptor` when a fatal signal ends the process.
     ///
     /// Builds with a sanitizer have no crash handler. A line of more than 512 bytes is not written.
-    ///
     /// - Parameters:
     ///   - timeOffset: the index, in the line, of the 24 bytes for the time of the crash.
     ///   - line: appends the line for a signal to `buffer`; called during `install`, once for each signal.

@@ -67,7 +67,6 @@ package struct PlainSocket: ~Copyable {
     }
 
     /// Receives bytes that have already arrived. Throws if the server has closed the connection.
-    ///
     /// - Returns: the number of bytes received; 0 if nothing has arrived.
     package func receive(into room: UnsafeMutableRawBufferPointer) throws(SocketFailure) -> Int {
         while true {

@@ -24,8 +24,6 @@ package final class Signal: @unchecked Sendable {
 
     /// Waits until the thread is woken or the deadline has passed. May return early. Returns whether the thread was
     /// woken.
-    ///
-    /// - Parameter deadline: the time at which the wait ends; `distantFuture` if there is no deadline.
     @discardableResult
     package func wait(until deadline: LoopTime = .distantFuture) -> Bool {
         var code: Int32

@@ -13,7 +13,6 @@ struct LoopHangDetector {
     static let maxMissedTicks = 30
 
     /// Checks whether each loop has begun a new turn. Call this method once a second.
-    ///
     /// - Parameter turns: the number of turns that each loop has begun.
     /// - Returns: the index of a loop that hangs; nil if no loop hangs.
     mutating func tick(at now: LoopTime, turns: [UInt64]) -> Int? {
@@ -41,7 +40,6 @@ package final class Watchdog: @unchecked Sendable {
     private let onHang: @Sendable (_ loop: Int) -> Void
 
     /// Creates a watchdog for these loops, without starting its thread.
-    ///
     /// - Parameters:
     ///   - sleep: waits for the given time; returns false to end the thread.
     ///   - onHang: called on the watchdog's thread, with the index of the loop that hangs.

@@ -25,7 +25,6 @@ package enum WholeFile {
 
     /// Writes a file atomically. Only the user of the relay's process may read the file. Returns false if writing
     /// failed; see `systemError`.
-    ///
     /// - Parameters:
     ///   - new: the path of a temporary file, which is renamed to `path` when it is complete.
     ///   - isSynced: whether the content is flushed to the disk before the rename.

@@ -18,7 +18,6 @@ package final class Worker: @unchecked Sendable {
     private typealias Job = @Sendable () -> Void
 
     /// Starts the thread, which runs until `stop`, `join` or `finish`.
-    ///
     /// - Parameter bound: the largest number of waiting jobs.
     package init(bound: Int = 1) {
         self.bound = bound

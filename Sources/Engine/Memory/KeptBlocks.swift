@@ -19,7 +19,6 @@ package final class KeptBlocks: TimerTarget, @unchecked Sendable {
     private static let trimmedBytes = 16_777_216
 
     /// Starts the cache for the whole process. Call it once, before the loops run.
-    ///
     /// - Parameters:
     ///   - budget: the memory budget in which the blocks count. It lives as long as the process.
     ///   - loop: the loop whose timer frees unused blocks.

@@ -166,7 +166,6 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
 
     /// Ends slow request bodies, the slowest first, until their memory is enough for the requests in `queue`. Does
     /// nothing while another loop receives a slower body.
-    ///
     /// - Parameter isMeant: returns whether this call is allowed to end the body.
     private func endSlowest(_ queue: MemoryQueue, _ isMeant: (any SlowBody) -> Bool) {
         var wanted = queue.waitingBytes

@@ -206,7 +206,6 @@ final class MemoryQueue: Sendable {
 
     /// Returns whether the loop's slowest body should be ended, because it was the slowest of all loops twice in a row.
     /// While requests wait for memory, each loop calls this method once a second.
-    ///
     /// - Parameter bytes: the bytes of the body that arrived in the last five seconds.
     func isSlowest(_ bytes: Int, of loop: ObjectIdentifier, at now: LoopTime) -> Bool {
         slowest.withLock { slowest in

@@ -77,7 +77,6 @@ struct SlowBodyRate {
     mutating func count(_ bytes: Int) { slots[slot] += bytes }
 
     /// Ends the byte count of the current second.
-    ///
     /// - Parameter isRead: whether the relay read the body during the whole second; if false, all counts are reset.
     mutating func secondIsOver(isRead: Bool) {
         guard isRead else {

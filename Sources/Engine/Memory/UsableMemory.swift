@@ -1,7 +1,6 @@
 import Glibc
 
 /// Returns the memory that this process may use, in bytes: the machine's, or a control group's lower limit.
-///
 /// - Parameter read: returns the text of a file; nil if the file does not exist.
 package func usableMemory(read: (String) -> String? = textOfFile) -> Int {
     let machine = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
@@ -15,9 +14,7 @@ package func usableMemory(read: (String) -> String? = textOfFile) -> Int {
     return least
 }
 
-/// Returns the paths of the files that may contain a memory limit.
-///
-/// - Parameter groups: the content of `/proc/self/cgroup`.
+/// Returns the paths of the files that may contain a memory limit, by the content of `/proc/self/cgroup`.
 private func memoryGroups(_ groups: String) -> [String] {
     var files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
     for line in groups.split(separator: "\n") {

@@ -6,7 +6,6 @@ import Synchronization
 /// The queue limits the number of jobs and the bytes that the jobs read. One owner (a caller or an address) can use at
 /// most half of both limits. Other jobs wait for room.
 package final class WorkQueue: Sendable {
-    /// The largest number of jobs that can be in the queue at once.
     package static let maxJobs = 1_024
     /// The longest time that a job waits for room in the queue.
     static let roomNanoseconds: UInt64 = 10_000_000_000
@@ -30,7 +29,6 @@ package final class WorkQueue: Sendable {
     }
 
     /// Creates the queue and starts its thread.
-    ///
     /// - Parameters:
     ///   - bytes: the largest number of bytes that all jobs in the queue together can read. A job that reads more than
     ///     half of this limit counts as half.

@@ -46,7 +46,6 @@ package final class BodyDecoder: @unchecked Sendable {
     private let reservation: MemoryReservation?
 
     /// Creates a decoder. Throws an error with status 503 if there is no memory.
-    ///
     /// - Parameter keepsOutput: whether the decoded bytes are kept, and not only counted.
     package init(
         _ coding: ContentCoding,

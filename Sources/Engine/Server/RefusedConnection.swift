@@ -24,9 +24,7 @@ final class RefusedConnection: Watcher, TimerTarget, OnLoop, @unchecked Sendable
         in 1 s.","type":"server_error","param":null,"code":"overloaded"}}
         """
 
-    /// Creates a connection that drops received data.
-    ///
-    /// - Parameter whenClosed: called once, when the connection is closed.
+    /// Creates a connection that drops received data, and calls `whenClosed` once, when it is closed.
     private init(_ descriptor: Int32, on loop: EventLoop, whenClosed: @escaping (RefusedConnection) -> Void) {
         self.descriptor = descriptor
         self.loop = loop
@@ -34,7 +32,6 @@ final class RefusedConnection: Watcher, TimerTarget, OnLoop, @unchecked Sendable
     }
 
     /// Sends the error response on a new connection, and closes it, at once or after a second.
-    ///
     /// - Parameter lingers: whether the connection stays open for up to a second.
     /// - Returns: the connection, which must be kept until `whenClosed` is called; nil if already closed.
     static func refuse(

@@ -40,13 +40,9 @@ package final class Request: Sendable {
     package func lines(of field: HeaderField) -> [UnsafeRawBufferPointer] { lines(named: field.name) }
 
     /// Returns all values of a header field, in their order. Use it only for fields that are rarely read.
-    ///
     /// - Parameter name: the field's name in lower case.
     package func lines(named name: StaticString) -> [UnsafeRawBufferPointer] { lines { $0.equalsLowered(name) } }
 
-    /// Returns all values of a header field, in their order. Use it only for fields that are rarely read.
-    ///
-    /// - Parameter name: the field's name in lower case.
     @_disfavoredOverload
     package func lines(named name: String) -> [UnsafeRawBufferPointer] { lines { $0.equalsLowered(name) } }
 

@@ -20,7 +20,6 @@ extension RequestBody {
     // MARK: With a known caller
 
     /// Reserves the memory of the request. Returns false if memory is short; call `chargeLater` then.
-    ///
     /// - Parameter key: the key of the holder whose limit applies; nil for the client's address.
     package func charge(_ key: MemoryHolder.Key?) -> Bool {
         if share == nil {

@@ -38,7 +38,6 @@ package final class RequestBody: OnLoop, @unchecked Sendable {
     /// The largest number of received bytes that wait for a handler that reads the body in chunks.
     static let pieceBytes = 32_768
 
-    /// Creates the body of a request whose head has arrived.
     init(_ head: RequestHead, _ source: any BodySource, headBytes: Int, peer: MemoryShare) {
         self.headBytes = headBytes
         peerShare = peer
@@ -50,7 +49,6 @@ package final class RequestBody: OnLoop, @unchecked Sendable {
 
     /// Waits until the whole body has arrived in `bytes`. Throws an error with status 413 if the body is larger than
     /// `limitBytes`.
-    ///
     /// - Parameter isHeld: whether the memory of a body with a declared length is already reserved.
     package func collect(limitBytes: Int, isHeld: Bool = false) async throws(RequestError) {
         if !isComplete, failure == nil {
@@ -104,7 +102,6 @@ package final class RequestBody: OnLoop, @unchecked Sendable {
     /// Replaces the received bytes, such as by the decoded ones.
     package func replace(by bytes: consuming ByteBuffer) { received = bytes }
 
-    /// Removes the received bytes and returns them.
     package func removeBytes() -> Body {
         var bytes = ByteBuffer()
         swap(&bytes, &received)
@@ -181,7 +178,6 @@ protocol BodySource: AnyObject {
 }
 
 extension RequestError {
-    /// Returns the error for a request body that is too large.
     package static func bodyTooLarge(_ bytes: Int?, limitBytes: Int) -> RequestError {
         let size = bytes.map { "it has \($0) bytes, but " } ?? ""
         return RequestError(413, "The request body is too large: \(size)at most \(limitBytes) bytes are accepted.")

@@ -31,7 +31,6 @@ package struct ServiceManager: Sendable {
     init(socket: String?) { self.socket = socket }
 
     /// Reports a state of the process. Does nothing without a service manager. May block while the socket is full.
-    ///
     /// - Returns: the reason why the report could not be sent; nil if it was sent, or if there is no service manager.
     @discardableResult
     package func report(_ state: State) -> String? {
