@@ -24,7 +24,6 @@ package final class AdminSessions: Sendable {
     private static let expirySeconds = 30 * 86_400
 
     /// Creates an object for the sessions. Reads earlier logouts from the data folder.
-    ///
     /// - Parameter dataFolder: an existing folder; if nil, logouts are not saved in a file.
     package init(dataFolder: String?) {
         let random = RandomBytes()

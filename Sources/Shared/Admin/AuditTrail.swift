@@ -9,9 +9,7 @@ package struct AdminAction: Sendable {
     package let act: String
     package let target: String
 
-    /// Creates an action.
-    ///
-    /// - Parameter time: the time of the action, in milliseconds since 1970.
+    /// Creates an action, whose time is in milliseconds since 1970.
     package init(at time: Int = Timestamp.now(), user: String, address: String, act: String, target: String) {
         self.time = time
         self.user = user

@@ -53,7 +53,6 @@ package final class InstanceBoard: Sendable {
     /// The beginning of the board's keys in the store, which other relays at the same memcached do not use.
     private let prefix: String
 
-    /// Creates the board of the instance with this name.
     package init(name: String, in scope: StoreScope = StoreScope(nil, [])) {
         self.name = name
         prefix = "relay:1:admin:\(scope.name):"
@@ -136,7 +135,6 @@ package final class InstanceBoard: Sendable {
     // MARK: The store
 
     /// Writes this instance's entry and reads the entries of the other instances.
-    ///
     /// - Returns: the orders, such as to reset a limit, that the operator gave at other instances and that are new to
     ///   this instance.
     package func exchange(
@@ -193,7 +191,6 @@ package final class InstanceBoard: Sendable {
         return times
     }
 
-    /// Removes the instances whose ids are not in `ids` from this board.
     func removeOthers(except ids: [String]) {
         state.withLock { state in state.others = state.others.filter { ids.contains($0.key) } }
     }

@@ -16,7 +16,6 @@ package struct ApplicableLimits: Sendable {
     }
 
     /// Returns the charge of each limit for a request. Omits limits of which the request needs no units.
-    ///
     /// - Parameters:
     ///   - amounts: the tokens, images, dollars and credits that the request needs, known or estimated.
     ///   - minimum: the amounts that the request certainly needs. A limit with fewer free units than `amounts` counts

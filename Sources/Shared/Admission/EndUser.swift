@@ -28,7 +28,6 @@ package struct EndUser: Sendable {
     func digest(at places: [LimitSettings.UserPlace]) -> Digest? { id(at: places).map { Digest(of: $0) } }
 
     /// Returns the user's name in usage records; nil if no place has one.
-    ///
     /// - Parameters:
     ///   - caller: the name of the caller. The users of different callers have different digests.
     ///   - scope: the key of digests; nil for the id itself.

@@ -46,7 +46,6 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
 
     private static let keptCovers = 4_096
 
-    /// Creates the limits from the settings.
     package init(_ own: LimitSettings, _ keys: [KeySettings], zone: DayZone) {
         (settings, self.zone) = (own, zone)
         identity = own.identity
@@ -99,7 +98,6 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         return demand
     }
 
-    /// Returns the limits that apply to a request.
     package func applicableLimits(_ demand: Demand) -> ApplicableLimits {
         oneLoop.check()
         if isOff { return ApplicableLimits([]) }
@@ -204,7 +202,6 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     package typealias PossibleLimit = (charge: LimitCharge, model: String?)
 
     /// Returns all limits that can apply to a caller, without duplicates.
-    ///
     /// - Parameter address: the caller's address; if nil, limits by address are left out.
     package func possibleLimits(
         of caller: Caller,

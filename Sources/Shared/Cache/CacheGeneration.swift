@@ -42,7 +42,6 @@ final class CacheGeneration: Sendable {
     }
 
     /// Returns the generation number in the store, or begins a new generation.
-    ///
     /// - Parameter old: nil to keep the current generation; any other value begins a new generation.
     private func renew(beyond old: Int?, on loop: EventLoop) async throws(StoreFailure) -> Int {
         let (known, now) = (state.withLock { $0.number }, Timestamp.now())

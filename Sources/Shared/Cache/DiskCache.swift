@@ -46,7 +46,6 @@ final class DiskCache: Sendable {
     }
 
     /// Queues a response for writing and returns at once.
-    ///
     /// - Parameters:
     ///   - response: returns the bytes to write; called on the cache's thread.
     ///   - seconds: the lifetime of the response; 0 if it does not expire.

@@ -81,7 +81,6 @@ package final class MemoryCache: Sendable {
     }
 
     /// Adds or replaces a response. A response that exceeds the bounds or the memory budget is not kept.
-    ///
     /// - Parameter label: nil if the response is not shown in the operator's list.
     package func add(_ response: Body, _ key: Digest, until end: LoopTime, within bounds: Bounds, label: Label? = nil) {
         let now = label == nil ? 0 : Timestamp.now()

@@ -23,9 +23,7 @@ package final class RequestCoalescer: Sendable {
     private let state = Lock(State())
     private let bound: Int
 
-    /// Creates a coalescer.
-    ///
-    /// - Parameter bound: the largest number of waiting requests.
+    /// Creates a coalescer with which at most `bound` requests wait.
     package init(bound: Int = 1_000) { self.bound = bound }
 
     /// Registers a request among equal requests that run at the same time. Returns its role: whether it calls the

@@ -21,7 +21,6 @@ package final class ResponseCache: Sendable {
     /// The number of bytes of the responses that wait to be written to a file or memcached.
     let leaving = Atomic(0)
 
-    /// Creates the response cache.
     package init(_ budget: MemoryBudget, shared: SharedState?, worker: WorkQueue, _ log: Log) {
         memory = MemoryCache(budget)
         bodies = BodyBudget(budget)

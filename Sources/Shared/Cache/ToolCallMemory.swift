@@ -38,7 +38,6 @@ package final class ToolCallMemory: Sendable {
     package func text(_ key: Digest) -> Body? { memory.response(key, at: LoopTime.current()) }
 
     /// Keeps a signature or reasoning text in memory and in the shared store, unless the text is too long.
-    ///
     /// - Parameter stored: returns the bytes for the shared store; called on any thread.
     package func keep(_ text: Body, _ key: Digest, stored: @escaping @Sendable (Body) -> [UInt8]) {
         guard text.bytes.count <= kind.limitBytes else { return }
@@ -64,7 +63,6 @@ package final class ToolCallMemory: Sendable {
 
     /// Reads the signatures or reasoning texts with these keys from the shared store into memory. Stops if the store
     /// fails.
-    ///
     /// - Parameter opened: decodes a stored text; returns nil if the text is damaged.
     package func recall(
         _ keys: [Digest],
@@ -86,7 +84,6 @@ package final class ToolCallMemory: Sendable {
 
     /// Returns the key under which a tool call's signature or reasoning text is kept; nil if the tool call's id is too
     /// long. A prefix `call_` or `toolu_` of the id is ignored.
-    ///
     /// - Parameter owner: a digest of the caller or of the vendor account that owns the text.
     package static func key(ofCall id: String, of owner: Digest, _ kind: StaticString = "call") -> Digest? {
         guard id.utf8.count <= idLimitBytes else { return nil }

@@ -24,16 +24,13 @@ package struct Day: Sendable, Comparable {
     /// The largest distance from 1970-01-01, in days. It keeps times in milliseconds from overflowing.
     private static let maxDays = 1 << 32
 
-    /// Creates a day. A number out of range gives the first or the last possible day.
-    ///
-    /// - Parameter number: the number of days since 1970-01-01.
+    /// Creates a day from its days since 1970-01-01. A number out of range gives the first or the last possible day.
     package init(number: Int) { self.number = min(max(number, -Self.maxDays), Self.maxDays) }
 
     package static var today: Day { Day(number: day(ofSecond: time(nil))) }
 
     package func adding(days: Int) -> Day { Day(number: number + days) }
 
-    /// The first day of this day's month.
     package var firstOfMonth: Day { adding(days: 1 - (Int(text.suffix(2)) ?? 1)) }
 
     package var secondsSince1970: Int { number * 86_400 }

@@ -12,7 +12,6 @@ package struct ClientSetup: Sendable {
     package static let keyVariable = "RELAY_KEY"
 
     /// Returns the setups of the most common programs.
-    ///
     /// - Parameter address: the relay's URL, without a slash at its end.
     package static func all(address: String, model: String) -> [ClientSetup] {
         let target = Target(address: address, model: model)

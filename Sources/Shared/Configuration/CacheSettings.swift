@@ -34,7 +34,6 @@ package struct CacheSettings: Sendable, Equatable {
     private static let usualBytes = 64 * 1_048_576
 
     /// Returns the default of `CACHE_MAX_MB`, in megabytes.
-    ///
     /// - Parameter room: the largest size that the cache in memory may have, in bytes.
     fileprivate static func fallbackMegabytes(_ memory: MemorySettings, room: Int) -> Int {
         max(1, min(usualBytes, memory.bytes / 8, room) / 1_048_576)

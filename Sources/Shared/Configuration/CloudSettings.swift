@@ -81,7 +81,6 @@ package struct CloudSettings: Sendable, Equatable {
 
 extension SettingsReader {
     /// Reports a problem for each required field of a provider that is not set.
-    ///
     /// - Parameter fields: the names of the fields, with descriptions for the error message.
     fileprivate mutating func demand(_ fields: KeyValuePairs<String, String>, of provider: String) {
         for (field, meaning) in fields {

@@ -76,7 +76,6 @@ extension SettingsReader {
     typealias OwnQuotas = (all: [Quota], endpoints: [EndpointGroup: [Quota]], session: [Quota]?, user: [Quota]?)
 
     /// Returns the limits in the settings of a known caller or of a group.
-    ///
     /// - Parameter prefix: the beginning of the settings' names, such as `KEY_`.
     func quotas(_ prefix: String, _ instance: String) -> OwnQuotas {
         func quotas(_ field: String) -> [Quota]? {

@@ -24,7 +24,6 @@ package struct MemorySettings: Sendable, Equatable {
     fileprivate static let bodyShare = 8
 
     /// Sets aside parts of the memory budget, such as those for limits and for stored responses.
-    ///
     /// - Parameter hasStore: whether memcached keeps the shared state and the stored responses.
     package init(bytes: Int, hasStore: Bool) {
         self.bytes = bytes

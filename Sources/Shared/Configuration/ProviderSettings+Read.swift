@@ -208,8 +208,6 @@ extension SettingsReader {
 
     /// Returns the base URL of a provider. Removes an ending that the relay itself adds to upstream calls, such as
     /// `/chat/completions` for the kind openai.
-    ///
-    /// - Parameter standard: the base URL if the setting is unset.
     fileprivate mutating func url(
         _ key: SettingKey,
         or standard: ProviderSettings.Kind.StandardURL,

@@ -119,7 +119,6 @@ extension ProviderSettings.Kind {
         package let countsCredits: Bool
         /// The setting that names the models which model lists show first; nil if this kind has no such setting.
         let subset: SettingKey?
-        /// The name of the setting `subset`.
         package var subsetName: String? { subset?.name }
         /// Whether a provider's `MODELS` setting is required, since the relay has no built-in catalogue for the kind.
         let needsModels: Bool

@@ -19,7 +19,6 @@ extension ProviderSettings {
 
 extension ModelCatalog {
     /// Creates the catalog of the models that these settings offer.
-    ///
     /// - Parameter lists: the model lists that were read from vendors, by the provider's index.
     package init(_ settings: Settings, _ catalogues: Catalogues, lists: [Int: [LiveModel]] = [:]) {
         let providers = settings.providers.enumerated().map { position, provider in

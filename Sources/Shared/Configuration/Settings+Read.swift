@@ -33,7 +33,6 @@ extension Settings {
     }
 
     /// Reads and checks all settings, and reports all problems at once.
-    ///
     /// - Parameters:
     ///   - sources: the sources of settings; an earlier source overrides a later one.
     ///   - readFile: returns the content of a file that a setting such as `KEY_A_TOKEN_FILE` names.

@@ -31,10 +31,8 @@ extension Settings {
     /// Reads the settings of this process, including a remote document. Blocks the thread.
     ///
     /// A failed download is a problem. At startup with `CONFIG_REQUIRED=false` it is only a warning.
-    ///
     /// - Parameters:
     ///   - remote: the remote document as it was last downloaded; this function updates it.
-    ///   - file: the file of settings.
     ///   - location: the location of the remote document that was read at startup; nil during startup.
     ///   - isCancelled: whether a download must end, asked about once a second.
     package static func ofProcess(

@@ -166,7 +166,6 @@ extension SettingsReader {
 
     private static let noPrice = "no provider has a price, so no request costs usd"
 
-    /// Reports a problem with a limit. Reports nothing if the settings of a provider have a problem.
     private mutating func reportUnlessProvidersHaveProblems(_ key: SettingKey, _ text: String) {
         if problems.contains(where: { $0.name?.hasPrefix("PROVIDER_") ?? false }) { return }
         report(key, text)
@@ -227,7 +226,6 @@ extension SettingsReader {
 
 extension Settings {
     /// Returns the names of the models that some panels call, also by other panels: with or without a provider's name.
-    ///
     /// - Parameter isIncluded: whether a caller may use the panel with this name.
     fileprivate func members(ofPanels isIncluded: (String) -> Bool) -> Set<String> {
         var left = panels.filter { isIncluded($0.name) }

@@ -21,7 +21,6 @@ package final class AssetCache: Sendable {
         fileprivate let digest: Digest
 
         /// Creates the key of an uploaded file.
-        ///
         /// - Parameters:
         ///   - content: the digest of everything that determines the uploaded file.
         ///   - account: the digest of the provider's credential.
@@ -49,7 +48,6 @@ package final class AssetCache: Sendable {
     private let fileStore = Lock(Partition())
     private let maxEntries: Int
     private let maxBytes: Int
-    /// The lifetime of an entry, in nanoseconds.
     private static let lifeNanoseconds: UInt64 = 3_600_000_000_000
 
     package init(maxEntries: Int = 8_192, maxBytes: Int = 4_194_304) {

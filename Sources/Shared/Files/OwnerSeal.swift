@@ -14,7 +14,6 @@ package struct OwnerSeal: Sendable {
     private let context: [UInt8]
 
     /// Creates the seal of a caller; nil if the caller is anonymous.
-    ///
     /// - Parameters:
     ///   - secret: `FILE_ID_SECRET`; nil if it is not set.
     ///   - purpose: a text for the kind of data; each purpose has its own encryption key.
@@ -41,7 +40,6 @@ package struct OwnerSeal: Sendable {
     }
 
     /// Encrypts data of the caller.
-    ///
     /// - Parameter name: a name for the data; `open` needs it.
     package func seal(_ bytes: [UInt8], named name: String = "") -> [UInt8] {
         key.seal(bytes, context: context + Array(name.utf8))

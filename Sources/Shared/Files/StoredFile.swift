@@ -5,7 +5,6 @@ package struct StoredFile: Sendable, Equatable {
     package var provider: String
     /// The first 8 bytes of the digest of the credential that uploaded the file.
     package var account: UInt64
-    /// The vendor's id of the file.
     package var vendorID: String
     /// The path of the file at the vendor.
     package var path: String

@@ -55,7 +55,6 @@ package final class Caller: Sendable {
         )
     }
 
-    /// Creates a caller with a passthrough key.
     package convenience init(passingOn key: String, _ bearer: Digest, models: [ModelPattern]) {
         let (identity, name) = (Identity.passedKey(bearer), bearer.callerName)
         self.init(.passThrough, identity: identity, name: name, passedKey: key, models: models)
@@ -66,7 +65,6 @@ package final class Caller: Sendable {
         self.init(.passThrough, identity: .passedKey(named: name), name: name, models: [])
     }
 
-    /// Creates an anonymous caller.
     package convenience init(anonymousWith models: [ModelPattern]) { self.init(.anonymous, models: models) }
 
     /// A passthrough caller without an identity, to find the models available with a vendor's key.

@@ -28,7 +28,6 @@ package final class Callers: OnLoop, @unchecked Sendable {
     private static let checkedMilliseconds = 3_600_000
 
     /// Creates the table of callers.
-    ///
     /// - Parameters:
     ///   - anonymousModels: the models that callers without a key may use; if empty, each caller needs a key.
     ///   - passesTokens: whether passed keys may be signed tokens of issuers that are not in the settings.
@@ -57,7 +56,6 @@ package final class Callers: OnLoop, @unchecked Sendable {
     /// Returns the caller of a request. `stray` is the digest of the request's key if the caller counts as anonymous
     /// because the relay does not know this key; otherwise nil. Nil instead of both if the key is a signed token that must be
     /// checked first: see `token(of:)`.
-    ///
     /// - Throws: an error for the client if the key is missing, unknown or malformed, or if the request's keys differ.
     package func caller(of request: Request) throws(APIError) -> (caller: Caller, stray: Digest?)? {
         oneLoop.check()

@@ -56,7 +56,6 @@ package struct KeyFamily: Sendable, Equatable {
     }
 
     /// Returns the key of a member.
-    ///
     /// - Parameter last: the last day on which the key is valid; nil for a key without an end of its own.
     package func key(of member: String, last: Day?) -> String {
         let parts = "\(name).\(member).\(last?.number ?? 0)."
@@ -80,7 +79,6 @@ package struct KeyFamily: Sendable, Equatable {
     }
 
     /// Returns the member that has this key, and the time from which the key is refused, in milliseconds since 1970.
-    ///
     /// - Throws: the error of a key that is forged or revoked.
     func member(of key: String) throws(APIError) -> (name: String, endsAt: Int?) {
         guard let (member, days) = key.withBytes(signedParts) else { throw .wrongKey(key) }

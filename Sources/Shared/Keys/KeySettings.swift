@@ -31,7 +31,6 @@ package struct KeySettings: Sendable, Equatable {
     package private(set) var member: String?
 
     /// Returns the settings of one member of the family. All members have the same ones.
-    ///
     /// - Parameter end: the time from which the member's key is refused; nil if it has no end of its own.
     package func settings(ofMember member: String, until end: Int? = nil) -> KeySettings {
         var settings = self

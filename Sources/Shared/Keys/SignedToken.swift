@@ -21,7 +21,6 @@ package struct SignedToken {
     /// Returns whether a key has the form of a token: three parts, of which the first is a header that has `alg`.
     static func isOne(_ bearer: UnsafeRawBufferPointer) -> Bool { parsed(bearer) != nil }
 
-    /// Returns whether a token names one of these issuers.
     static func names(_ issuers: some Sequence<String>, in bearer: UnsafeRawBufferPointer) -> Bool {
         guard let (parts, _) = parsed(bearer), let claims = document(parts[1]) else { return false }
         return issuer(in: claims, of: issuers) != nil

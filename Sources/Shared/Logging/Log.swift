@@ -10,7 +10,6 @@ package final class Log: Sendable {
     private let sink: LogSink
 
     /// Creates a log and starts the thread that writes its lines.
-    ///
     /// - Parameters:
     ///   - descriptor: the file descriptor for the lines; keep it open as long as the log is used.
     ///   - capacityBytes: the size of the buffer for lines that are not written yet.

@@ -86,7 +86,6 @@ final class LogSink: @unchecked Sendable {
 
     /// Moves the buffered lines into `batch`, which must be empty. Adds a line with the number of dropped lines, if
     /// any.
-    ///
     /// - Returns: the signals of the `flush` calls that wait for these lines, and whether the thread must stop.
     private func exchange(_ batch: inout ByteBuffer) -> (flushes: [Signal], isStopping: Bool) {
         state.withLock { state in
@@ -104,8 +103,6 @@ final class LogSink: @unchecked Sendable {
     }
 
     /// Makes the process write a last log line if it crashes. Lines in the buffer are then lost.
-    ///
-    /// - Parameter line: returns the log line for the name of a signal.
     func writeOnCrash(_ line: (_ signal: StaticString) -> LogLine) {
         let timeOffset = format.beforeTime.utf8CodeUnitCount
         CrashHandler.install(writingTo: descriptor, timeOffset: timeOffset) { signal, buffer in

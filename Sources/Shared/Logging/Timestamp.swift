@@ -9,9 +9,7 @@ package struct Timestamp: Sendable {
 
     package init() {}
 
-    /// Appends a time as text.
-    ///
-    /// - Parameter milliseconds: the time in milliseconds since 1970, clamped to the years 0 to 9999.
+    /// Appends a time in milliseconds since 1970 as text, clamped to the years 0 to 9999.
     package mutating func append(milliseconds: Int, to buffer: inout ByteBuffer) {
         let (second, rest) = Timestamp.split(milliseconds, by: 1_000)
         if second != self.second { set(second) }
@@ -77,9 +75,7 @@ package struct Timestamp: Sendable {
         return (number / size - (number % size < 0 ? 1 : 0), rest)
     }
 
-    /// Returns the Gregorian date of a day.
-    ///
-    /// - Parameter day: the number of days since 1970-01-01.
+    /// Returns the Gregorian date of a day, which is a number of days since 1970-01-01.
     private static func date(day: Int) -> (year: Int, month: Int, day: Int) {
         // Years begin in March here, so that a leap day is the last day of its year.
         let (era, dayOfEra) = split(day + 719_468, by: 146_097)

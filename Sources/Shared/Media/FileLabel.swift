@@ -21,7 +21,6 @@ package struct FileLabel: Sendable, Equatable {
     }
 
     /// Creates the label of a file. Detects the content type if possible, and adapts the name's extension to it.
-    ///
     /// - Parameter beginning: at least the first `MediaType.neededBytes` bytes, or the whole content.
     package init(_ name: String, claimed: String?, beginning: UnsafeRawBufferPointer) {
         let name = Self.plain(name)

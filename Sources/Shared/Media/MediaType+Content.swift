@@ -5,7 +5,6 @@ extension MediaType {
     package static let neededBytes = 4_096
 
     /// Detects the type of a file's content; nil if it is unknown or empty.
-    ///
     /// - Parameter bytes: at least the first `neededBytes` bytes, or the whole content.
     package init?(content bytes: UnsafeRawBufferPointer) {
         guard let type = Self.image(bytes) ?? Self.audio(bytes) ?? Self.document(bytes) ?? Self.plain(bytes) else {

@@ -34,7 +34,6 @@ struct LastLabel {
     private var number = LabelNames.other
 
     /// Returns the number of a name's value of the label.
-    ///
     /// - Parameter value: returns the value for the name, which is not called if the name is the last one.
     mutating func number(
         _ name: String,

@@ -6,7 +6,6 @@ package import Limits
 /// `@unchecked`: `Metrics` reads the cells from any thread. Everything else is used on the loop's thread only.
 package final class LoopMetrics: @unchecked Sendable {
     private(set) var labels: MetricLabels
-    /// Returns the name of the route with this index in `labels.routes.names`.
     package func routeName(_ number: Int) -> String { labels.routes.names[number] }
 
     /// The number of open client connections on this loop. The loop's HTTP server updates it.

@@ -9,7 +9,6 @@ package struct MetricLabels: Sendable {
     let kinds: [String: String]
 
     /// Creates the labels.
-    ///
     /// - Parameter kinds: the values of the label `gen_ai.provider.name`, by the provider's name.
     package init(
         routes: [String],

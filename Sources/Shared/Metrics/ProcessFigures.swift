@@ -64,7 +64,6 @@ package struct ProcessFigures: MetricsSource {
     }
 
     /// Reads the numbers in a file of `/proc`; other words count as 0. Returns nil if reading fails.
-    ///
     /// - Parameter mark: only the numbers after this character's last occurrence are read; nil for all.
     private static func numbers(_ path: String, after mark: Character? = nil) -> [Int]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)

@@ -56,7 +56,6 @@ package final class FigureHistory: TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private lazy var timer = Timer(self)
 
-    /// Creates an empty history.
     package init(of metrics: Metrics, on loop: EventLoop) {
         self.metrics = metrics
         self.loop = loop

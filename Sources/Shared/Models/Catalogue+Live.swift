@@ -115,7 +115,6 @@ extension Model {
     }
 
     /// Creates a model from an entry of the vendor's list.
-    ///
     /// - Parameter before: the model in the built-in catalogue; nil if the model is new.
     fileprivate init(_ live: LiveModel, before: Model?) {
         self.init(

@@ -24,7 +24,6 @@ extension ModelCatalog {
     }
 
     /// Returns the facts about a provider's model, such as its context window.
-    ///
     /// - Parameter live: the model on the vendor's list; nil if it is not there or the list was not read yet.
     func facts(of model: Model, named name: String, at position: Int, _ live: LiveModel?) -> ModelFacts {
         let provider = providers[position]
@@ -43,7 +42,6 @@ extension ModelCatalog {
     }
 
     /// Returns the models that the caller may use, in the order of providers. Panels come last.
-    ///
     /// - Parameter refusers: the names of the passthrough providers whose vendors reject the caller's key.
     package func listed(for caller: Caller, refusedBy refusers: Set<String> = []) -> [Listed] {
         var positions: [String: Int] = [:]

@@ -3,7 +3,6 @@ import Engine
 /// Errors for requests whose model cannot serve them.
 extension ModelCatalog {
     /// Returns the error for a model that no provider serves or that the caller may not use.
-    ///
     /// - Parameter features: features of which a suggested model needs at least one; nil to suggest any model.
     package func notFound(_ name: String, for caller: Caller, able features: Model.Features? = nil) -> APIError {
         var error = APIError.modelNotFound(name)
@@ -17,7 +16,6 @@ extension ModelCatalog {
     }
 
     /// Returns the error for a permitted model without a needed feature. The message names models that have it.
-    ///
     /// - Parameter features: the features of which the request needs at least one.
     package func unable(
         _ name: String,

@@ -40,7 +40,6 @@ extension ModelCatalog {
     }
 
     /// Returns whether the caller is permitted to use a panel at providers that can serve the panel.
-    ///
     /// - Parameter name: the requested model name if the panel replaces another model; otherwise nil.
     package func mayUse(_ panel: Panel, asked name: String? = nil, _ caller: Caller) -> Bool {
         let name = name ?? panel.name
@@ -62,7 +61,6 @@ extension ModelCatalog {
 
     /// Returns whether providers of one kind can serve a panel. They must serve its summary model, and a member if
     /// there are any.
-    ///
     /// - Parameter isPassthrough: true for passthrough providers, false for providers with credentials.
     private func isServed(_ panel: Panel, isPassthrough: Bool) -> Bool {
         func isServed(_ name: String) -> Bool {

@@ -97,7 +97,6 @@ package struct ModelCatalog: Sendable {
     let replacements: [String: String]
 
     /// Creates the catalog of all models that the providers and panels offer.
-    ///
     /// - Parameters:
     ///   - fallback: the model for names that no provider serves; nil if there is none.
     ///   - replacements: the replacing model's name for each retired or unserved model.
@@ -185,7 +184,6 @@ package struct ModelCatalog: Sendable {
             }
     }
 
-    /// Returns whether the caller is permitted to use a model by this name.
     package func mayUse(_ name: String, _ caller: Caller, ofPassthrough isPassthrough: Bool) -> Bool {
         let ruled = ruledName(name)
         if caller.mayUse(ruled, ofPassthrough: isPassthrough) { return true }

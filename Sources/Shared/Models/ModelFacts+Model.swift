@@ -5,7 +5,6 @@ extension ModelFacts {
     ]
 
     /// Creates the facts that the relay itself knows about a model.
-    ///
     /// - Parameter isOfCatalogue: whether the model is from a catalogue, so its features are known.
     init(_ model: Model, isOfCatalogue: Bool, searches: Bool) {
         contextWindow = model.contextWindow

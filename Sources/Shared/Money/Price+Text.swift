@@ -207,9 +207,7 @@ extension Price {
 }
 
 extension Int {
-    /// Parses a decimal number without sign, in units of its last possible decimal; nil if it is invalid.
-    ///
-    /// - Parameter decimals: the largest number of decimals.
+    /// Parses a number of at most `decimals` decimals, without sign, in units of the last one; nil if it is invalid.
     init?(dollars text: Substring, decimals: Int) {
         let numbers = text.split(separator: ".", omittingEmptySubsequences: false)
         let isPlain = numbers.allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } }

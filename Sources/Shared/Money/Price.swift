@@ -14,7 +14,6 @@ package struct Price: Sendable, Equatable {
     }
 
     /// Creates a price from prices in 10^-9 dollars for a thousand tokens.
-    ///
     /// - Parameter cachedParts: the price of cached prompt tokens; nil for `promptParts`.
     package init(promptParts: Int, completionParts: Int, cachedParts: Int? = nil) {
         self.init(TokenPrices([promptParts, completionParts] + (cachedParts.map { [$0] } ?? [])))
@@ -33,8 +32,6 @@ package struct Price: Sendable, Equatable {
     }
 
     /// Returns the prices of a million tokens of prompt and completion in dollars, such as `2.5/10`.
-    ///
-    /// - Parameter factor: the number by which they are multiplied.
     func perMillionText(timesAs factor: Int = 1) -> String {
         guard let plain else { return "" }
         return [plain.prompt, plain.completion].map { Cost(millionths: $0 * 1_000_000 * factor).text }
@@ -80,7 +77,6 @@ package struct Price: Sendable, Equatable {
     }
 
     /// Returns the cost of a call; nil if it is unknown.
-    ///
     /// - Parameter credits: the credits of the call; nil if it used none or they are unknown.
     package func knownCost(_ usage: Usage, credits: Int? = nil) -> Cost? {
         var cost = Cost.nothing

@@ -9,7 +9,6 @@ package struct ProviderPrices: Sendable, Equatable {
     var credit: Cost?
 
     /// Returns the price of a model; nil if it is unknown.
-    ///
     /// - Parameter listed: the price of the model in the vendor's list of models; nil if it is not there.
     package func price(of model: String, listed: ListedPrice?) -> Price? {
         let own = setting(of: model)

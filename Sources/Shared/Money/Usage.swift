@@ -51,7 +51,6 @@ package struct Usage: Sendable, Equatable {
         isEstimated = true
     }
 
-    /// Creates the usage of a call that is counted in pieces.
     package init(pieces: Int, _ unit: PieceUnit) {
         self.init(promptTokens: 0, completionTokens: 0)
         self.pieces = pieces
@@ -64,7 +63,6 @@ package struct Usage: Sendable, Equatable {
         set { costMillionths = newValue?.millionths ?? -1 }
     }
 
-    /// Whether tokens were cached, or the response has a service tier or tool uses.
     package var hasDetails: Bool { cachedTokens > 0 || cacheWriteTokens > 0 || serviceTier != nil || !toolUses.isEmpty }
 
     /// Returns whether usage records of this usage and of `other` are the same.

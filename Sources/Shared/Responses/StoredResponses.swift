@@ -38,7 +38,6 @@ package struct ResponseOwner: Sendable {
     private let seal: OwnerSeal
 
     /// Creates the owner for a caller; nil if the caller is anonymous.
-    ///
     /// - Parameter secret: the value of `FILE_ID_SECRET`; nil to use the caller's token instead.
     package init?(_ caller: Caller, secret: String?) {
         guard let seal = OwnerSeal(caller, secret: secret, for: "responses of ", version: 1) else { return nil }

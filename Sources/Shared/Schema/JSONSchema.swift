@@ -19,7 +19,6 @@ package struct JSONSchema: Sendable {
     }
 
     /// Validates a document against this schema.
-    ///
     /// - Parameter bytes: the size of the document's text, which limits the work.
     package func validation(on value: JSONValue, bytes: Int, checksFormats: Bool = true) -> SchemaValidation {
         var check = SchemaCheck(self, steps: Self.fewSteps + Self.stepsPerByte * bytes, checksFormats: checksFormats)

@@ -51,9 +51,7 @@ struct SchemaCheck {
         return false
     }
 
-    /// Returns whether a value matches a schema, and records problems.
-    ///
-    /// - Parameter number: the index of the schema in `JSONSchema.nodes`.
+    /// Returns whether a value matches the schema at this index of `JSONSchema.nodes`, and records problems.
     mutating func fits(_ number: Int, _ value: JSONValue, _ marks: Marks?) -> Bool {
         guard spend(Self.stepsPerNode), depth < Self.maxDepth else {
             isOut = true

@@ -149,7 +149,6 @@ struct TextPattern: Sendable {
 
     /// Adds a step to `threads`, the steps that may match the next character. Also adds the steps that can follow it
     /// without consuming a character. Returns true if the pattern is matched.
-    ///
     /// - Parameters:
     ///   - number: the index of the step.
     ///   - last: the character before the position; nil at the start of the text.

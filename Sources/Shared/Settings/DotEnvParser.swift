@@ -65,7 +65,6 @@ struct DotEnvParser {
     }
 
     /// Reads an unquoted value up to the end of the line or a comment.
-    ///
     /// - Parameter isAfterBlank: whether a space or tab precedes the value, so that a `#` there begins a comment.
     private mutating func consumeBare(isAfterBlank: Bool) -> [UInt8] {
         var value: [UInt8] = []

@@ -5,7 +5,6 @@ enum RemoteDocument {
     private static let sealedMark = "aes-256-gcm:"
 
     /// Returns the dotenv text of a downloaded document. Decrypts the document if there is a key.
-    ///
     /// - Parameter key: the key of the document (`CONFIG_KEY`); nil if the document is not encrypted.
     /// - Throws: `FileProblem` if the key is missing or does not fit.
     static func opened(_ bytes: [UInt8], key: String?) throws(FileProblem) -> [UInt8] {

@@ -254,7 +254,6 @@ private func startRate(_ text: String) -> Double? {
 }
 
 /// Parses a list such as `fast=2,gpt-4o=0`; nil if an item is invalid or a name occurs twice.
-///
 /// - Parameter sign: the character between name and value.
 private func byModel<Value>(_ text: String, _ sign: Character, _ read: (String) -> Value?) -> [String: Value]? {
     var values: [String: Value] = [:]

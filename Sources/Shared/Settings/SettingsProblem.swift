@@ -35,7 +35,6 @@ extension [SettingsProblem] {
     }
 
     /// Returns a report with one line for each problem; empty if there are none.
-    ///
     /// - Parameter word: the singular noun in the heading, `problem` or `warning`.
     package func report(_ word: String) -> String {
         if isEmpty { return "" }

@@ -25,7 +25,6 @@ struct SettingsReader {
     private let readFile: (String) throws(FileProblem) -> [UInt8]
 
     /// Reads and checks the values of all settings.
-    ///
     /// - Parameters:
     ///   - sources: the sources of values; an earlier source overrides a later one.
     ///   - readFile: returns the content of the file at a path.
@@ -205,8 +204,6 @@ struct SettingsReader {
 /// Access to the values of settings. An unset or invalid setting has its default value.
 extension SettingsReader {
     /// Returns the names of the declared providers, callers or panels, sorted: `A` if `PROVIDER_A_KIND` is set.
-    ///
-    /// - Parameter prefix: the beginning of their settings' names, such as `PROVIDER_`.
     func instances(of prefix: String) -> [String] {
         guard let family = table.families.first(where: { $0.prefix == prefix }) else { return [] }
         let declaring = given.keys.filter {
@@ -217,7 +214,6 @@ extension SettingsReader {
     }
 
     /// Sets a default that depends on other settings or on the machine.
-    ///
     /// - Parameters:
     ///   - number: the default as a user would write it.
     ///   - unit: the factor from this number to the parsed value.
@@ -324,7 +320,6 @@ extension SettingsReader {
 }
 
 extension SettingKey: ExpressibleByStringLiteral {
-    /// Creates the key of the global setting with this name.
     package init(stringLiteral name: String) { self = .global(name) }
 }
 

@@ -39,9 +39,7 @@ package struct SettingsSource: Sendable {
         SettingsSource(name: "environment", isEnvironment: true, entries: variables.map { Entry($0.0, $0.1) })
     }
 
-    /// Parses a settings document in dotenv syntax.
-    ///
-    /// - Parameter name: the name of the document in messages.
+    /// Parses a settings document in dotenv syntax, which has this name in messages.
     package static func document(named name: String, _ bytes: [UInt8]) -> SettingsSource {
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
             let text = "this file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"

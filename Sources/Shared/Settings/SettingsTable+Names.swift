@@ -57,9 +57,7 @@ extension SettingsTable {
 }
 
 extension SettingFamily {
-    /// Finds the setting of this family that a variable sets; nil if there is none.
-    ///
-    /// - Parameter rest: the variable's name after the family's prefix.
+    /// Finds the setting of this family that a variable sets, by its name after the prefix; nil if there is none.
     fileprivate func match(_ rest: Substring) -> SettingsTable.Match? {
         var best: (match: SettingsTable.Match, length: Int)?
         for row in rows {

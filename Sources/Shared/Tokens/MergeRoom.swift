@@ -20,9 +20,7 @@ struct MergeRoom: ~Copyable {
     private let endList: UnsafeMutablePointer<UInt32>
     private(set) var parts = 0
 
-    /// Allocates the working memory.
-    ///
-    /// - Parameter bytes: the largest length of a text, in bytes.
+    /// Allocates the working memory for texts of at most this many bytes.
     init(_ bytes: Int) {
         capacity = bytes
         list = .allocate(capacity: bytes)

@@ -19,7 +19,6 @@ struct PieceScanner {
     /// The classes of letters, numbers and line ends. A word can begin with one character of none of these classes.
     private static let notBefore = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.newline
 
-    /// Returns the classes of the character at this position, and the length of the character in bytes.
     @inline(__always)
     private func character(_ position: Int) -> (classes: UInt8, bytes: Int) {
         let byte = text[position]
@@ -131,7 +130,6 @@ struct PieceScanner {
     }
 
     /// Returns the end of a piece of symbols (` ?[^\s\p{L}\p{N}]+[\r\n/]*`); nil if there is no match.
-    ///
     /// - Parameters:
     ///   - first: the classes of the character at `start`.
     ///   - slashes: whether the pattern contains the slash.

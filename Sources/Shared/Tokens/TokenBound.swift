@@ -29,7 +29,6 @@ package struct TokenBound: ~Copyable {
     }
 
     /// Consumes a chunk, and calls `pass` with the text within the limit. Returns false if the limit is reached.
-    ///
     /// - Parameter piece: the chunk, which must not begin or end inside a character.
     package mutating func consume(_ piece: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) -> Bool {
         guard let vocabulary = counter.vocabulary else { return consumeByEstimate(piece, pass) }

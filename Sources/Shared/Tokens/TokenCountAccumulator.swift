@@ -79,7 +79,6 @@ package struct TokenCountAccumulator: ~Copyable {
     }
 
     /// Adds the number of tokens that another thread counted in a text from `removeUncounted`.
-    ///
     /// - Parameter result: the counted tokens and bytes; nil to estimate the tokens of the text.
     package mutating func putBack(_ text: Body, _ result: (tokens: Int, bytes: Int)?) {
         guard let result else {

@@ -32,9 +32,7 @@ package struct TokenCounters: Sendable {
 
     package init(_ file: TokenFile?) { self.file = file }
 
-    /// Returns the counter for a model.
-    ///
-    /// - Parameter model: the vendor's name of the model.
+    /// Returns the counter for a model, by the vendor's name of the model.
     package func counter(for model: String) -> TokenCounter { counter(by: Vocabulary.Name(model: model)) }
 
     func counter(by name: Vocabulary.Name?) -> TokenCounter {

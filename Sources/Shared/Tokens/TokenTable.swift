@@ -35,7 +35,6 @@ package struct TokenTable: @unchecked Sendable {
         keeper = mapping
     }
 
-    /// Returns the bytes of the token with this rank; nil if no token has this rank.
     func bytes(ofRank rank: Int) -> UnsafeRawBufferPointer? {
         guard rank >= 0, rank < tokens else { return nil }
         let (start, end) = (starts[rank], starts[rank + 1])

@@ -31,7 +31,6 @@ package struct RecordStore: Sendable {
     }
 
     /// Creates the store for the configured database; nil if no database is configured.
-    ///
     /// - Throws: a failure if the SQLite file cannot be written or the PostgreSQL URL is invalid.
     package static func database(_ settings: UsageDatabaseSettings?, _ log: Log) throws(UsageFailure) -> RecordStore? {
         guard let settings else { return nil }

@@ -36,7 +36,6 @@ package enum StorageCheck {
     }
 
     /// Returns why the relay could not write to a file; nil if it can.
-    ///
     /// - Parameter folder: the folder `DATA_DIR`, which the relay creates if it is missing; nil if it is not set.
     private static func problem(ofFile path: String, besides folder: String?) -> String? {
         guard let mode = mode(path) else {

@@ -10,7 +10,6 @@ package struct BodyText: Sendable {
     private static let slackBytes = 4_096
     private static let mediaBytes = 256
 
-    /// Creates a value that shortens bodies and masks secrets.
     package init(limitBytes: Int, hiding secrets: SecretFinder) {
         self.limitBytes = limitBytes
         self.secrets = [secrets]
@@ -42,7 +41,6 @@ package struct BodyText: Sendable {
     }
 
     /// Returns the text that a usage record keeps of an excerpt. It takes long if the excerpt is long.
-    ///
     /// - Parameter ending: a text that follows if there is room.
     package func masked(_ excerpt: [UInt8], ending: StaticString = "") -> String {
         let text = String(decoding: SecretMasker.masked(excerpt, secrets), as: UTF8.self)

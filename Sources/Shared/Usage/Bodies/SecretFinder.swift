@@ -30,7 +30,6 @@ package final class SecretFinder: Sendable {
         self.init(bytes: secrets.map { UnescapedText(Array($0.utf8)).bytes })
     }
 
-    /// Creates a finder of these bytes.
     init(bytes secrets: [[UInt8]]) {
         var nodes = [Node(depth: 0)]
         var edges: [Int: Int] = [:]
@@ -65,7 +64,6 @@ package final class SecretFinder: Sendable {
     }
 
     /// Returns the ranges of the secrets in a text without escapes, in the order of their ends. They may overlap.
-    ///
     /// - Parameter findsPart: whether the text may have been cut off. Then the last range can be that of a part: the
     ///   beginning of a secret with which the text ends.
     func ranges(in text: some Collection<UInt8>, findsPart: Bool = false) -> [Range<Int>] {

@@ -33,7 +33,6 @@ enum SecretShapes {
     }
 
     /// Returns whether a word has the form of a key.
-    ///
     /// - Parameters:
     ///   - word: all bytes that follow each other and for which `isKeyByte` is true.
     ///   - isAtEnd: whether the text ends with the word, which may be cut off.

@@ -38,7 +38,6 @@ struct CopyCleaning {
 }
 
 extension RecordCopy {
-    /// Creates a copy from a row's key, birth, version and record.
     init?(_ key: String?, _ birth: Int?, _ version: Int?, _ record: String?) {
         guard let key, let birth, let version, let bytes = record.flatMap({ Base64.standard.bytes($0.utf8) }) else {
             return nil

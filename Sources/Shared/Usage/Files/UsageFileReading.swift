@@ -28,7 +28,6 @@ package struct UsageFileReading {
     }
 
     /// Returns the sums of the usage records in the files; nil if there are no files.
-    ///
     /// - Parameters:
     ///   - path: the path of the current file; rotated files have the endings `.1`, `.2` and so on.
     ///   - files: the largest number of files, including the current one.

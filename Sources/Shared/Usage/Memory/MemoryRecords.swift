@@ -43,9 +43,7 @@ final class MemoryRecords: UsageStore, RecordSource {
     private let budget: MemoryBudget
     private let bodies: BodyBudget
 
-    /// Creates a store without records.
-    ///
-    /// - Parameter bound: the largest number of requests whose records are kept.
+    /// Creates an empty store, which keeps the records of at most `bound` requests.
     init(bound: Int, _ zone: DayZone, _ budget: MemoryBudget, bodies: BodyBudget) {
         state = Lock(State(sums: UsageSums(zone), bound: bound))
         self.budget = budget

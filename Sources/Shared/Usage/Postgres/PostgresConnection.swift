@@ -51,7 +51,6 @@ struct PostgresFailure: UsageDatabaseFailure {
     /// Whether the PostgreSQL server stopped a slow statement. The connection can still be used.
     var isInterrupt: Bool { state == "57014" }
 
-    /// Whether a table does not exist.
     var isOfMissingTable: Bool { state == "42P01" }
 
     /// Whether the database user lacks a permission.
@@ -75,7 +74,6 @@ final class PostgresConnection {
     deinit { PQfinish(handle) }
 
     /// Opens a connection to the server.
-    ///
     /// - Parameters:
     ///   - connectSeconds: the timeout for each host of the URL, at least 2.
     ///   - timeoutMilliseconds: the timeout of each statement.

@@ -25,7 +25,6 @@ struct PostgresIndex {
     }
 
     /// Does the next step to create the index, without waiting until the index is created or dropped.
-    ///
     /// - Parameters:
     ///   - store: the connection with which the usage store reads and writes.
     ///   - open: opens a separate connection, which creates the index.

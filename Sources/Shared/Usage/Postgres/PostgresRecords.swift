@@ -135,7 +135,6 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
     }
 
     /// Calls `body` with a read-only connection. After a connection failure, opens it again and repeats `body` once.
-    ///
     /// - Parameter empty: the result if the database has no tables yet, because no relay has written to it.
     private func read<Result>(
         until end: LoopTime,

@@ -40,7 +40,6 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     private var indexes = [PostgresIndex.failed, .session]
 
     /// Creates the store without connecting. Throws if libpq rejects the URL.
-    ///
     /// - Parameter days: the number of days after which rows are deleted; 0 for no limit.
     package convenience init(url: String, days: Int, zone: DayZone = .utc, _ log: Log) throws(UsageFailure) {
         try self.init(url: url, days: days, zone: zone, Patience(), steps: UsageSchema.postgresSteps, log)

@@ -13,7 +13,6 @@ enum PostgresSumsSQL {
     static let inputNames = inputs.joined(separator: ", ")
 
     /// Returns a statement that adds records to a table of sums or subtracts them.
-    ///
     /// - Parameters:
     ///   - source: the SQL after `FROM`, with the column `process` and the columns in `inputs`.
     ///   - starts: the name of the SQL parameter with the start times of days, such as `$1`; see `DayStarts`.
@@ -46,7 +45,6 @@ enum PostgresSumsSQL {
 
     /// Returns a query that sums up records. Its columns are `process`, the omitted fields, the span, the texts, then
     /// those of `SumsTable.columns`.
-    ///
     /// - Parameters:
     ///   - table: the table for which records are summed up; nil for sums by all text columns.
     ///   - span: the SQL expression for the number of the span into which a record falls.
@@ -148,7 +146,6 @@ enum PostgresSumsSQL {
     /// Returns a statement that deletes records, updates the daily sums, and returns the number of deleted rows.
     ///
     /// Parameters 1 and 2 of the statement are the arrays of `DayStarts`.
-    ///
     /// - Parameter condition: the SQL condition for the records to delete.
     static func delete(_ condition: String) -> String {
         let summed = """

@@ -7,9 +7,7 @@ struct UsageArrays: UsageCells {
     private let isPlain: Bool
     private let textLimitBytes: Int
 
-    /// Creates empty arrays.
-    ///
-    /// - Parameter isPlain: whether to replace all bytes outside ASCII by `?`.
+    /// Creates empty arrays. If `isPlain`, all bytes outside ASCII are replaced by `?`.
     init(columns: Int, isPlain: Bool, textLimitBytes: Int = UsageRecord.textBound) {
         self.columns = Array(repeating: [UInt8(ascii: "{")], count: columns)
         self.isPlain = isPlain

@@ -22,7 +22,6 @@ struct FilterSQL {
     /// keywords. Its first argument is the keywords in lower case; the other arguments are the texts.
     static let keywordsFunction = "has_keywords"
 
-    /// The SQL text of all conditions, joined with `AND`.
     var condition: String { conditions.isEmpty ? trueText : conditions.map { "(\($0))" }.joined(separator: " AND ") }
 
     /// The condition of failed requests that a provider or the relay failed to serve. A vendor without credit, or with a
@@ -104,7 +103,6 @@ struct FilterSQL {
 
     /// Adds a filter's conditions for a query of the daily sums. Days without matching records can also meet these
     /// conditions.
-    ///
     /// - Parameter days: the days on which the filter's times fall, counted since 1970; nil if the filter has no times.
     mutating func add(_ filter: RecordFilter, days: ClosedRange<Int>?) {
         add("omitted = \((SumsTable.days.omitted(keeping: filter.fields) ?? []).rawValue)")

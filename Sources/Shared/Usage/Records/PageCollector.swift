@@ -32,7 +32,6 @@ struct PageCollector<ID> {
     private static var enoughMilliseconds: Int { 200 }
 
     /// Creates a collector for the page of a query.
-    ///
     /// - Parameter end: the deadline of the query; with `.distantFuture`, `stops` never returns true.
     init(_ query: RecordQuery, knownTotal: Int? = nil, until end: LoopTime) {
         self.query = query
@@ -44,7 +43,6 @@ struct PageCollector<ID> {
         needed = min(skipped + size, RecordQuery.maxTotal)
     }
 
-    /// Whether the records are sorted by id.
     private var isByID: Bool { query.order == .id }
 
     /// Whether the page is full and its `total` is final, so that the search can end. False if the records are not

@@ -8,7 +8,6 @@ extension RecordFilter {
     }
 
     /// Returns whether a request's record matches this filter. The rules are the same as in `FilterSQL`.
-    ///
     /// - Parameter search: the search for the filter's keywords; nil if the filter has no keywords.
     func matches(_ record: UsageRecord, _ search: KeywordSearch?) -> Bool {
         if let session, session != record.session { return false }

@@ -13,7 +13,6 @@ protocol RecordSource: AnyObject, Sendable {
 
     /// Counts the requests that ended in each minute since a time, and adds the counts to `minutes`. The first element
     /// is for the minute of the start time.
-    ///
     /// - Returns: false if the time `end` passed before all requests were counted.
     func count(
         since startMilliseconds: Int,

@@ -40,7 +40,6 @@ extension RecordFilter {
 struct SumsTable {
     /// The table's name in SQLite.
     let name: String
-    /// The table's name in PostgreSQL.
     let postgresName: String
     /// The column of the day or hour since 1970.
     let span: String

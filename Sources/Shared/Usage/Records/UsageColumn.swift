@@ -33,7 +33,6 @@ struct UsageColumn: Sendable {
     }
 
     let name: String
-    /// The type of the column in PostgreSQL.
     let postgresType: String
     let traits: Traits
     let value: Value
@@ -45,7 +44,6 @@ struct UsageColumn: Sendable {
     private(set) var addition: Int?
 
     /// Creates a column.
-    ///
     /// - Parameter type: the type in PostgreSQL, if it is not that of all such values.
     init(_ name: String, _ value: Value, _ traits: Traits = [], type: String? = nil) {
         (self.name, self.value, self.traits, member) = (name, value, traits, name)
@@ -66,7 +64,6 @@ struct UsageColumn: Sendable {
     }
 
     /// Returns the column with a step of its own, after those that are written by hand.
-    ///
     /// - Parameters:
     ///   - addition: the position of the step, from 1. It never changes.
     ///   - member: the name of the value in JSON, if it is not that of the column.
@@ -83,7 +80,6 @@ struct UsageColumn: Sendable {
     static let stored = UsageRecord.columns.filter { $0.traits.isDisjoint(with: [.derived, .onlyCall]) }
     /// The columns in SQLite, where a request and its only call can share a row.
     static let inSQLite = UsageRecord.columns.filter { !$0.traits.contains(.derived) }
-    /// The columns in SQLite from which sums are computed.
     static let summedInSQLite = inSQLite.filter { $0.traits.contains(.summed) }
     static let written = UsageRecord.columns.filter { !$0.traits.contains(.unwritten) }
     static let ofRequest = UsageRecord.columns.filter { $0.traits.contains(.ofRequest) }

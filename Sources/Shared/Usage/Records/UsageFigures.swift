@@ -153,7 +153,6 @@ package struct UsageFigures: Sendable, Equatable {
     private static let details = columns.filter {
         ["cached_tokens", "cache_writes", "cache_writes_1h", "unpriced"].contains($0.name)
     }
-    /// The names of `cells`.
     package static let cellNames =
         ["requests", "failed", "prompt_tokens", "completion_tokens", "cost"] + details.map(\.name)
 

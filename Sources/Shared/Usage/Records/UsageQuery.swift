@@ -28,7 +28,6 @@ package struct UsageQuery: Sendable, Equatable {
     /// The caller whose records the query includes; nil for all callers.
     package let caller: String?
 
-    /// The largest number of rows in a result.
     package static let maxRows = 10_000
 
     package init(by dimensions: [Dimension], from first: Day? = nil, to last: Day? = nil, caller: String? = nil) {

@@ -156,7 +156,6 @@ extension UsageSchema {
     ]
 
     /// Returns the statement that creates the view `usage` in SQLite.
-    ///
     /// - Parameters:
     ///   - own: the columns that only requests have, beside those of the first version.
     ///   - shared: the columns that a request and its only call share, beside those of the first version.

@@ -1,7 +1,6 @@
 /// A store of usage records. Its functions may block; only the thread of its `UsageQueue` calls them.
 package protocol UsageStore: AnyObject, Sendable {
     /// Writes one or more requests, starting with the first one.
-    ///
     /// - Returns: the number of requests that were written, at least one.
     /// - Throws: a failure if no request was written.
     func write(_ requests: ArraySlice<FinishedRequest>) throws(UsageFailure) -> Int

@@ -9,7 +9,6 @@ struct UsageSum: Sendable {
     var lastID = 0
 
     /// Adds a record to the sums, or subtracts it if `sign` is -1.
-    ///
     /// - Parameters:
     ///   - id: the id of the record's row in SQLite; 0 to leave `lastID` unchanged.
     ///   - request: whether the record changes the sums of requests.

@@ -69,7 +69,6 @@ struct SumTable {
     private let hasTimes: Bool
 
     /// Creates an empty table.
-    ///
     /// - Parameters:
     ///   - omitted: the fields by which the sums are not grouped.
     ///   - hasTimes: whether the sums contain durations and times to the first byte.
@@ -79,7 +78,6 @@ struct SumTable {
     }
 
     /// Adds a record, or subtracts it if `sign` is -1.
-    ///
     /// - Parameters:
     ///   - id: the id of the record's row in SQLite; 0 to leave `UsageSum.lastID` unchanged.
     ///   - span: the number of the span in which the record ended; nil to leave the record out.
@@ -146,7 +144,6 @@ struct UsageSums {
     }
 
     /// Adds a record to the sums, or subtracts it if `sign` is -1.
-    ///
     /// - Parameter id: the id of the record's row in SQLite; 0 to leave `UsageSum.lastID` unchanged.
     mutating func add(_ record: UsageRecord, _ sign: Int = 1, id: Int = 0) {
         let time = record.timeMilliseconds

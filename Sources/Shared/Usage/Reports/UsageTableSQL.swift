@@ -44,7 +44,6 @@ struct UsageTableSQL {
     }
 
     /// Returns whether the query includes a day whose sums might lack records.
-    ///
     /// - Parameter day: the last day whose sums might lack records, in days since 1970; nil if there is none.
     func isPartial(until day: Int?) -> Bool { day.map { $0 >= query.first?.number ?? .min } ?? false }
 
@@ -78,7 +77,6 @@ extension UsageTable {
 enum UnstoredSumsSQL {
     /// Returns the query. A row contains the group, the caller of a session or end user, and the numbers of `UsageFigures`; the
     /// groups with the most requests come first.
-    ///
     /// - Parameter source: the SQL after `FROM`, with a condition.
     static func rows(from source: String, by group: UsageReportQuery.Group) -> String {
         func name(_ column: String) -> String {
@@ -124,9 +122,7 @@ extension UsageOverview.Counts {
 }
 
 extension [UsageOverview.Minute] {
-    /// Adds counts to the array's element for `minute`. Does nothing if there is no such element.
-    ///
-    /// - Parameter minute: the number of minutes since 1970.
+    /// Adds counts to the array's element for a minute, counted since 1970. Does nothing if there is no such element.
     mutating func add(_ counts: UsageOverview.Counts, atMinute minute: Int) {
         guard let first = first?.startMilliseconds, case let position = minute - first / 60_000,
             indices.contains(position)

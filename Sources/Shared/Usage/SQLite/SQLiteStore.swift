@@ -47,7 +47,6 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     var upkeepSeconds = 10
 
     /// Creates the store without opening the file.
-    ///
     /// - Parameter days: the number of days after which rows are deleted; 0 for no limit.
     package convenience init(folder: String, days: Int, maxBytes: Int, zone: DayZone = .utc, _ log: Log) {
         self.init(folder: folder, days: days, maxBytes: maxBytes, zone: zone, steps: UsageSchema.sqliteSteps, log)

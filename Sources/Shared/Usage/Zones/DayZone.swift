@@ -33,7 +33,6 @@ package struct DayZone: Sendable, Equatable {
     }
 
     /// Returns the start of a day in this time zone, in milliseconds since 1970.
-    ///
     /// - Parameter secondsLater: seconds that a clock shows more, for a later time of the day.
     package func startMilliseconds(of day: Day, secondsLater: Int = 0) -> Int {
         let local = day.secondsSince1970 + secondsLater
