@@ -87,7 +87,6 @@ struct Route: Sendable {
     }
 
     /// Returns whether a request's path belongs to this route.
-    ///
     /// - Parameters:
     ///   - path: the path without `/v1`.
     ///   - isVersioned: whether the full path begins with `/v1`.

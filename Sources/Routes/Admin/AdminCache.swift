@@ -37,7 +37,6 @@ func listCache(_ visit: AdminVisit) async throws(APIError) {
 }
 
 /// Returns the cached responses in this process's memory.
-///
 /// - Parameter isDetail: whether to throw if the cache is off or is not in memory; if false, the list is then empty.
 private func listedResponses(_ visit: AdminVisit, isDetail: Bool) throws(APIError) -> [MemoryCache.Listed] {
     let store = visit.gateway.settings.cache?.store

@@ -39,7 +39,6 @@ private struct KeyBudgets {
     /// The number of keys after which other requests of the loop go on.
     static let keysAtOnce = 50
 
-    /// Reads the states for all keys.
     init(of keys: [KeySettings], _ visit: AdminVisit) async throws(APIError) {
         var ids: Set<String> = []
         for first in stride(from: 0, to: keys.count, by: Self.keysAtOnce) {

@@ -37,7 +37,6 @@ struct AdminVisit: Sendable {
     }
 
     /// Records an operator's action, such as `login`, in the log and on the admin page.
-    ///
     /// - Parameter user: the operator's name; nil for the user of the session.
     func record(_ act: String, _ target: String = "", by user: String? = nil) {
         let action = AdminAction(
@@ -64,7 +63,6 @@ struct AdminVisit: Sendable {
     func sendDone(_ message: StaticString) { send(message, data: #""""#) }
 
     /// Sends a JSON list: `{"items":[],"total":0,"instance":"relay-1:5001"}`.
-    ///
     /// - Parameter total: the number of items on all pages.
     func send(_ items: [JSONFragment], total: Int, _ more: [(name: String, value: JSONFragment)] = []) {
         exchange.send(

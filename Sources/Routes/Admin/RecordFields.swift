@@ -101,7 +101,6 @@ enum RecordFields {
     }
 
     /// Returns the time in a parameter, in milliseconds since 1970; nil if the parameter is missing.
-    ///
     /// - Parameter isEnd: whether a day without a time stands for the end of the day, not its beginning.
     private static func time(
         _ fields: AdminQuery,

@@ -3,7 +3,6 @@ package import Shared
 
 extension TranscriptionCall {
     /// Creates the call from the fields of a transcription or translation form. Throws if a field is invalid.
-    ///
     /// - Parameter isWhole: whether all fields have arrived. Only then must `timestamp_granularities` fit the format.
     package init(_ purpose: Purpose, _ fields: FormFields, isWhole: Bool) throws(APIError) {
         guard let model = try fields.model() else { throw .missing("model") }

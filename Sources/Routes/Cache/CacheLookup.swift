@@ -20,9 +20,6 @@ final class CacheLookup: RequestCaching, OnLoop, @unchecked Sendable {
     /// The memory that is reserved for the copy of the response that will be stored.
     private var reservation: MemoryReservation?
 
-    /// Creates the lookup for a request.
-    ///
-    /// - Parameter body: the digest of the request body (see `RequestDigest`).
     init(_ cache: ConfiguredCache, _ body: Digest, exchange: Exchange) {
         self.cache = cache
         self.body = body

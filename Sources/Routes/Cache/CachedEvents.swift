@@ -29,7 +29,6 @@ extension ChatResponse {
     }
 
     /// Decodes a cached response; returns nil if the data is damaged.
-    ///
     /// - Parameter names: the members `id`, `object`, `created` and `model`, which begin a response in the vendor's own
     ///   JSON.
     init?(cached: UnsafeRawBufferPointer, _ names: borrowing ByteBuffer) {

@@ -27,7 +27,6 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
     private var isReasoningHidden = true
     /// The time for which the delivery has waited for the client, in nanoseconds.
     private var waitedNanoseconds: UInt64 = 0
-    /// The bytes of the output so far.
     private var outputBytes = 0
     /// The bytes of the largest piece of output.
     private var pieceBytes = 0
@@ -95,7 +94,6 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
         exchange.finish()
     }
 
-    /// Completes the response.
     private func end(_ open: OpenChat) async {
         let usage = open.completed(bytes: outputBytes) { accumulator.tokens }
         exchange.record.usage = usage

@@ -10,7 +10,6 @@ protocol ChatSource: OnLoop {
     /// Whether Claude Code's attribution line may reach a vendor.
     var sendsAttribution: Bool { get }
     /// Calls vendors until a response has begun. A response that is not streamed is whole then.
-    ///
     /// - Parameter notes: the writer of a streamed response, which also gets a panel's progress lines.
     func open(_ billing: Billing, notes: (any ProgressNotes)?) async throws(UpstreamError) -> BegunChat
 }

@@ -39,7 +39,6 @@ extension Exchange: ChatRequester {
     }
 
     /// Returns the reservation for a call; nil if no limit needs a reservation.
-    ///
     /// - Parameter tokens: the prompt tokens to reserve in addition to the tokens of the call.
     func usageReservation(
         for fit: ChatFit,
@@ -126,9 +125,7 @@ extension UsageReservation {
 }
 
 extension LikelyOutput {
-    /// Creates the output of a call.
-    ///
-    /// - Parameter likely: the tokens that one choice is likely to have.
+    /// Creates the output of a call, of which one choice is likely to have `likely` tokens.
     fileprivate init(_ call: borrowing ChatCall, _ candidate: Candidate, likely: Int, _ needs: OutputNeeds) {
         let (model, provider, choices) = (candidate.model, candidate.provider, call.choices)
         let added = provider.reasoning(of: call, for: model)
@@ -145,7 +142,6 @@ extension LikelyOutput {
 
 extension Candidate {
     /// Returns the amounts that advisors can use. An advisor that the caller may not use does not reach the vendor.
-    ///
     /// - Parameter prompt: the tokens of the prompt, which an advisor reads each time.
     fileprivate func amounts(
         ofAdvisors advisors: [ChatOptions.Advisor],

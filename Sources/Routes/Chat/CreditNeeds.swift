@@ -17,7 +17,6 @@ struct CreditNeeds {
     private let mean: Int?
 
     /// Estimates the credits of a chat.
-    ///
     /// - Parameters:
     ///   - paid: the estimated usage of all upstream calls together.
     ///   - expected: the credits of one upstream call if the model has no list price.

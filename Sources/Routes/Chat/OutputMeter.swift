@@ -45,7 +45,6 @@ final class OutputMeter: OnLoop, @unchecked Sendable {
     func isBehind(_ reported: Int?) -> Bool { (reported ?? 0) > allowance.counted }
 
     /// Returns whether the response must end now. Begins to reserve more if that is needed.
-    ///
     /// - Parameter tokens: returns the relay's own count of its tokens.
     func isOver(_ bytes: Int, pieceBytes: Int, isExact: Bool, _ tokens: () -> Int, reported: Int?) async -> Bool {
         var counted = bytesPerThousand.map { bytes * 1_000 / max(1, $0) } ?? tokens()

@@ -32,7 +32,6 @@ extension PanelChat: ChatSource {
     private static let countedBytes = 32_768
 
     /// Returns the units to reserve for all upstream calls of the panel.
-    ///
     /// - Returns: `output` is the likely output of all calls; nil if no limit needs it. `responseTokens` is the expected
     ///   length of the panel's response in tokens.
     private func reservation(

@@ -45,7 +45,6 @@ extension APIError {
     }
 
     /// Returns the error for a shared store that is unavailable.
-    ///
     /// - Parameter what: a sentence for the client about the failed action.
     static func storeUnreachable(_ what: String, _ failure: StoreFailure) -> APIError {
         var error = APIError(503, "\(what) Try again in 1 s.", type: "server_error", code: "store_unavailable")

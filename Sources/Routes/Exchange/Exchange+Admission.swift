@@ -6,7 +6,6 @@ import Upstream
 
 extension Exchange {
     /// Authenticates the request and returns its caller. Charges the request's memory to the caller.
-    ///
     /// - Parameter countsUnknownKeys: whether an anonymous caller's unknown key counts as a wrong key.
     func caller(_ group: EndpointGroup, countsUnknownKeys: Bool = true) async throws(APIError) -> Caller {
         let known = try gateway.callers.caller(of: request)
@@ -177,7 +176,6 @@ extension Exchange {
     }
 
     /// Counts the request in limits.
-    ///
     /// - Parameter patience: how long the request may wait for its turn; nil to decide at once.
     func hold(_ charges: [LimitCharge], _ patience: LimitPatience? = nil) async -> Reservation {
         if let reservation = heldAtOnce(charges, patience != nil) { return reservation }

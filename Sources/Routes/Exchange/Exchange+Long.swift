@@ -7,7 +7,6 @@ extension Exchange {
     func send(_ status: Int = 200, json fragment: JSONFragment) { send(status, json: ByteBuffer(json: fragment)) }
 
     /// Sends a JSON body that takes long to write, and returns whether it was sent.
-    ///
     /// - Parameter rest: writes the rest of the body on a worker thread; if it returns false, nothing is sent.
     func send(
         longer opening: borrowing ByteBuffer,

@@ -4,7 +4,6 @@ import Upstream
 
 extension Exchange {
     /// Sends content from a vendor to the client while the content arrives.
-    ///
     /// - Parameter totalBytes: the required length of the content; nil if unknown.
     func pass(_ content: any MediaStream, totalBytes: Int? = nil) async throws(UpstreamError) {
         defer { content.stop() }

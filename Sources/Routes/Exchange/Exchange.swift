@@ -454,7 +454,6 @@ struct RefusedHead {
 
 extension Gateway {
     /// Returns a response head with the header lines of all responses.
-    ///
     /// - Parameter isShared: whether web pages of other sites may read the response.
     fileprivate func head(
         _ status: Int,

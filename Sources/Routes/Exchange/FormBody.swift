@@ -54,7 +54,6 @@ final class FormBody: OnLoop, @unchecked Sendable {
     }
 
     /// Appends the bytes that follow `position` to a reader. Returns false at the end of the form.
-    ///
     /// - Parameter keptBytes: the longest form of which bytes that arrive now are kept, in bytes.
     fileprivate func read(
         from position: inout Int,
@@ -127,7 +126,6 @@ struct FormReader: ~Copyable {
     }
 
     /// Returns the next event; nil at the end of the body. Throws if the form is invalid or a part is too large.
-    ///
     /// - Parameter keptBytes: the longest form of which bytes that arrive now are kept, in bytes.
     mutating func next(keeping keptBytes: Int) async throws(APIError) -> MultipartEvent? {
         while true {
@@ -152,7 +150,6 @@ struct FormReader: ~Copyable {
 
 extension Exchange {
     /// Returns the multipart form of the request, of which nothing has been read yet.
-    ///
     /// - Parameter fileLimitBytes: the largest file; the settings' upload limit may be lower.
     func formBody(files: Int, fileLimitBytes: Int) throws(APIError) -> FormBody {
         if let coding = request[.contentEncoding], !coding.equalsLowered("identity") {

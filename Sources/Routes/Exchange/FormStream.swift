@@ -21,7 +21,6 @@ final class FormStream: OnLoop, @unchecked Sendable {
     private var gatheredBytes = 0
 
     /// Creates the stream of a form.
-    ///
     /// - Parameter files: the names of file fields; a field may add an index, such as `image[0]`.
     init(_ body: FormBody, files: [String]) throws(APIError) {
         self.body = body
@@ -72,7 +71,6 @@ final class FormStream: OnLoop, @unchecked Sendable {
         return true
     }
 
-    /// Reads the whole form.
     func whole() async throws(APIError) -> Form {
         var gathered: [Form.File] = []
         while let name = try await nextFile() {

@@ -152,7 +152,6 @@ package final class ProcessState: Sendable {
     let refusedAddresses = RecentNames(pauseSeconds: 60)
     /// The models whose responses were at a service tier without a price.
     let unpricedTiers = RecentNames(pauseSeconds: 3_600)
-    /// The list of all running requests of the process.
     let running = RunningRegister()
     /// The metrics of the last hour; nil until the event loops run.
     package let figures = Lock<FigureHistory?>(nil)

@@ -71,7 +71,6 @@ package struct LoopServices: @unchecked Sendable {
     package let outside: CurlClient
 
     /// Creates the services of one event loop.
-    ///
     /// - Parameters:
     ///   - budget: the memory budget for vendors' responses and idle connections; nil without a limit.
     ///   - maxConnections: the number of vendor connections above which idle ones are closed.

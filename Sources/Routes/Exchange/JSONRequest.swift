@@ -31,7 +31,6 @@ extension Exchange {
     }
 
     /// Waits for a JSON body that may be forwarded. Returns the result of `read`, and the body as the client sent it.
-    ///
     /// - Parameters:
     ///   - canLeaveTools: returns whether the parser can skip simple tool definitions.
     ///   - read: converts the parsed body; its second argument is the number of skipped tool definitions.
@@ -51,7 +50,6 @@ extension Exchange {
     }
 
     /// Waits for the whole body, and decodes it if it is compressed.
-    ///
     /// - Parameter ownLimitBytes: the maximum body length of the endpoint, if it is lower than that of the settings.
     private func collectBody(_ ownLimitBytes: Int? = nil) async throws(APIError) {
         let (maxBytes, coding) = try checkBeforeBody()

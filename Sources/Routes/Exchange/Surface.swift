@@ -34,14 +34,12 @@ enum CacheState {
 /// An API that the relay offers to clients, with its form of responses and errors.
 protocol Surface: Sendable {
     /// Appends an error in the form of this API.
-    ///
     /// - Parameter isMidStream: whether an event stream has begun. If not, the error is the whole body.
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer)
     func status(of error: APIError) -> Int
     /// Returns whether this API reports an error that comes before the first event as events, with status 200.
     func streams(_ error: APIError) -> Bool
     /// Appends the header lines that only responses of this API have.
-    ///
     /// - Parameters:
     ///   - standing: the last decision of the limits; nil if no limit has decided.
     ///   - vendor: the fields of the vendor's response, which take the place of the relay's own.
@@ -62,9 +60,7 @@ protocol ChatSurface: Surface {
     var wire: Wire? { get }
     /// Whether the relay may cache responses of this surface.
     var mayKeep: Bool { get }
-    /// Reads a chat request from its JSON body.
-    ///
-    /// - Parameter root: the parsed body, valid only during the call.
+    /// Reads a chat request from its parsed JSON body, which is valid only during the call.
     func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
     /// Reads a chat request, but can leave the tool definitions unread.
     func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest

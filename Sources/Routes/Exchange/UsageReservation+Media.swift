@@ -65,7 +65,6 @@ extension UsageReservation {
     }
 
     /// Creates a copy of `usageReservation` with the given amounts.
-    ///
     /// - Parameter minimum: the units that the request is assumed to need at least.
     convenience init(reserving amounts: Amounts, atLeast minimum: Amounts, _ usageReservation: UsageReservation) {
         self.init(

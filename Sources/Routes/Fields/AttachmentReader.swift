@@ -32,9 +32,7 @@ struct AttachmentReader {
         return try image(data.base64, param)
     }
 
-    /// Returns an image from its Base64 data.
-    ///
-    /// - Parameter base64: the Base64 text; nil causes an error.
+    /// Returns an image from its Base64 text. Throws if there is none.
     func image(_ base64: UnsafeRawBufferPointer?, _ param: String) throws(APIError) -> Attachment {
         guard let base64, !base64.isEmpty else { throw .notBase64(param) }
         guard base64.count / 4 * 3 <= Attachment.Kind.image.limitBytes else {

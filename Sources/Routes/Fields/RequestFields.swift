@@ -155,7 +155,6 @@ package struct RequestFields: CallFields {
     /// Returns the members that are not known, each as `,"name":value`; nil if all are known.
     func unknown(_ isKnown: (UnsafeRawBufferPointer) -> Bool) -> Body? { Self.unknown(members, isKnown) }
 
-    /// Returns the members that are not known, each as `,"name":value`; nil if all are known.
     static func unknown(
         _ members: [(name: UnsafeRawBufferPointer, value: JSONValue)],
         _ isKnown: (UnsafeRawBufferPointer) -> Bool

@@ -35,9 +35,7 @@ struct ToolNames: Sendable {
         return Name(offered.text)
     }
 
-    /// Creates the names of the custom tools in a chat request; empty if `call` needs no tools.
-    ///
-    /// - Parameter call: the chat call that was read from `root`.
+    /// Creates the names of the custom tools in the request `root`; empty if its `call` needs no tools.
     init(customOf root: JSONValue, ifCalledBy call: borrowing ChatCall) {
         guard call.needs.contains(.tools) else { return }
         for tool in root["tools"]?.elements ?? JSONElements() where tool["type"]?.text == "custom" {

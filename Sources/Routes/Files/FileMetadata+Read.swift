@@ -4,7 +4,6 @@ import Upstream
 
 extension FileMetadata {
     /// Reads the form fields that describe the uploaded file.
-    ///
     /// - Parameter isWhole: whether a missing required field is an error.
     init(_ fields: [(name: String, text: String)], isWhole: Bool) throws(APIError) {
         let fields = FormFields(

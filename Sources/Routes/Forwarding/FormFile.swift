@@ -62,7 +62,6 @@ final class FormFile: OnLoop, @unchecked Sendable {
     }
 
     /// Uploads the file to a vendor while the file arrives.
-    ///
     /// - Parameters:
     ///   - metadata: the options of the file that are known when the upload begins.
     ///   - atEnd: reads the rest of the form before the upload ends, and returns the options that became known since

@@ -37,9 +37,7 @@ struct ForwardedFields: Sendable {
         user = fields.first { $0.name.hasSameBytes(as: "user") }?.text
     }
 
-    /// Reads the fields of a JSON request.
-    ///
-    /// - Parameter isDigested: whether to compute the digest for the response cache.
+    /// Reads the fields of a JSON request, and computes its digest for the response cache if `isDigested`.
     init(_ root: JSONValue, _ endpoint: MediaEndpoint, isDigested: Bool = false) throws(APIError) {
         let fields = try RequestFields(root)
         if isDigested { digest = RequestDigest.of(root)?.plain }

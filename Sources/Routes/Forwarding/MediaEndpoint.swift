@@ -23,7 +23,6 @@ struct MediaEndpoint: Sendable {
 
     var isOfRecordings: Bool { acceptsForms && group == .audio }
 
-    /// Serves a request to the endpoint.
     func serve(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
         guard operation != nil || gateway.registry.forwards(forwarded) else { throw .notOffered(forwarded.path) }
         let caller = try await exchange.caller(group)

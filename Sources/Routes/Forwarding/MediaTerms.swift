@@ -78,7 +78,6 @@ struct MediaTerms: Sendable {
         return UsageReservation(transcriptOf: plan.model, by: candidate, for: caller, limits, gateway)
     }
 
-    /// Returns the reservation for a request that is forwarded.
     private func forwardedReservation(_ candidate: Candidate) -> UsageReservation? {
         guard gateway.limits.countsLate || counted != nil else { return nil }
         let prices = gateway.registry.prices(of: candidate, asked: plan.model, for: caller)

@@ -30,7 +30,6 @@ final class RequestContent: OnLoop, @unchecked Sendable {
     }
 
     /// Returns a stream that reads the multipart form from its beginning.
-    ///
     /// - Parameter fileLimitBytes: the largest file; the settings' upload limit may be lower.
     func formStream(files: [String], fileLimitBytes: Int = mediaLimitBytes) throws(APIError) -> FormStream {
         let body =

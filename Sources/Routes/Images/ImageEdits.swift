@@ -56,9 +56,7 @@ private func mask(in form: Form) throws(APIError) -> Body? {
     return masks.first?.bytes
 }
 
-/// Converts a mask into the form that the vendor needs.
-///
-/// - Parameter image: the image to edit, which must have the size of the mask.
+/// Converts a mask, which must have the size of the image, into the form that the vendor needs.
 func converted(
     _ mask: Body,
     _ image: ImageCall.Image?,

@@ -2,7 +2,6 @@ import Calls
 import Engine
 import Shared
 
-/// Reads the request to make images from a prompt.
 func generation(_ content: RequestContent) async throws(APIError) -> ImageOperation.Order {
     try await content.json { (root) throws(APIError) in
         let call = try ImageCall(generation: root)

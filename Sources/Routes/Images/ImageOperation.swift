@@ -29,7 +29,6 @@ final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
         @Sendable (_ named: Candidates, ImageCall, Caller, Gateway) throws(APIError) -> Candidates
 
     /// Creates the operation of one image request.
-    ///
     /// - Parameter replaced: adds candidates of other models; nil if other models cannot serve the request.
     init(
         _ exchange: Exchange,

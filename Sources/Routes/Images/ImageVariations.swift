@@ -9,7 +9,6 @@ private let otherModels = [
     "magic-art_7_0", "magic-art_6_1", "magic-art", "midjourney_7_0", "midjourney_6_1", "midjourney", "dall-e-2",
 ]
 
-/// Reads the request to make variations of an image.
 func variation(_ content: RequestContent) async throws(APIError) -> ImageOperation.Order {
     let form = try await content.formStream(files: ["image"]).whole()
     var call = try ImageCall(variation: FormFields(form.fields))

@@ -1,5 +1,4 @@
 /// Returns the security header lines of the admin page and its API.
-///
 /// - Parameter nonce: the nonce of style and script; nil if the response has neither.
 func guardingFields(nonce: String?) -> String {
     let own = nonce.map { "script-src 'nonce-\($0)'; style-src 'nonce-\($0)'; " } ?? ""

@@ -22,7 +22,6 @@ struct Page {
         self.script = script
     }
 
-    /// Creates the admin page.
     static func admin(title: String, _ data: [(name: StaticString, value: String)]) -> Page {
         Page(title, data, content: relay_page_admin(), relay_page_admin_script())
     }

@@ -34,7 +34,6 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
     private static let loopBytes = 32_768
 
     /// Creates a recorder that passes the response on to `writer`.
-    ///
     /// - Parameters:
     ///   - text: the converter of the bodies to texts. The recorder masks the caller's own key, too.
     ///   - worker: the worker that masks the secrets of long texts.
@@ -60,9 +59,7 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
         if bodies.request == nil { bodies.keep(request: text.masked(text.excerpt(of: body))) }
     }
 
-    /// Sets the function that returns the multipart form for the request's record.
-    ///
-    /// - Parameter text: returns the form as JSON; called at the end of the request.
+    /// Sets the function that returns the multipart form as JSON, which is called at the end of the request.
     func keep(form text: @escaping () -> ByteBuffer) { form = text }
 
     /// Returns a copy of the recorded bodies, which the response cache keeps with the cached response.

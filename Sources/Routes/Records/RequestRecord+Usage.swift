@@ -85,7 +85,6 @@ extension RequestRecord {
 
 extension UsageRecord {
     /// Merges the record of the only upstream call into this record of the request.
-    ///
     /// - Returns: false, without a change, if the records cannot be merged.
     mutating func add(_ call: CallRecord, at now: LoopTime) -> Bool {
         guard isSuccess, call.error == nil, status == call.status, usage.isRecorded(like: call.usage),

@@ -117,7 +117,6 @@ struct RequestRecord {
     }
 
     /// Writes the log line of the request, without its prompt, response and keys.
-    ///
     /// - Parameter client: the client's address; nil to leave it out.
     mutating func write(to log: Log, at now: LoopTime, client: PeerAddress? = nil) {
         // The function is `mutating` only to avoid a copy.

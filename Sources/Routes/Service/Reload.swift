@@ -28,7 +28,6 @@ struct ServiceSurface: Surface {
 
 extension Exchange {
     /// Reloads the settings and sends the result to the client.
-    ///
     /// - Parameter instance: this instance's name for the response; nil to omit the name.
     func sendReload(
         by reloader: any SettingsReloader,

@@ -17,7 +17,6 @@ func showRoot(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
 }
 
 /// Returns the relay's URL for clients.
-///
 /// - Parameter isAdmin: whether the request came to the admin page's separate socket.
 func apiAddress(_ request: Request, _ settings: Settings, isAdmin: Bool = false) -> String {
     if let url = settings.publicURL { return url }

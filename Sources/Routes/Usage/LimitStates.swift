@@ -39,7 +39,6 @@ struct LimitStates: Sendable {
 
     /// Reads the states of the limits that count all callers together, and of the limits of some callers and of their
     /// groups. Each group occurs once.
-    ///
     /// - Parameters:
     ///   - address: the caller's address; nil to leave out limits by address.
     ///   - areBudgets: whether to read only limits of an hour or more, and none of models or of all callers together.
@@ -102,7 +101,6 @@ struct LimitStates: Sendable {
     /// Returns the used units of the limits, and whether they come from the shared store.
     ///
     /// If the store is missing or unavailable, or has lost a record, the units are those of this instance.
-    ///
     /// - Parameter isOfOneCaller: whether to put back records that only the database knows.
     private static func uses(
         of charges: [LimitCharge],

@@ -68,9 +68,7 @@ struct ProviderLoad {
 
     // MARK: JSON
 
-    /// Returns the load of the provider and its keys as a JSON object.
-    ///
-    /// - Parameter isFull: whether to include the provider's name.
+    /// Returns the load of the provider and its keys as a JSON object, with the provider's name if `isFull`.
     func json(isFull: Bool) -> JSONFragment {
         #"""
         {\#(member: "model", isFull ? model : nil),"type":\#(isOfCalls ? "concurrency" : "qps"),"current":\#(number: used),\#

@@ -116,9 +116,8 @@ extension ChatCall {
             || chatOptions.bookkeeping.user != nil || chatOptions.bookkeeping.serviceTier != nil
     }
 
-    /// Reads `thinking`, `output_config` and the legacy `output_format` into `chatOptions`.
-    ///
-    /// - Parameter isSaid: becomes true if the request sets one of these options.
+    /// Reads `thinking`, `output_config` and the legacy `output_format` into `chatOptions`. Sets `isSaid` if one of
+    /// these options is set.
     private mutating func readOutput(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,

@@ -5,9 +5,7 @@ import Shared
 extension ChatCall {
     private static let toolNameBytes = 128
 
-    /// Reads `tools` and `tool_choice` into `chatOptions`.
-    ///
-    /// - Parameter isSaid: becomes true if an option is set in `chatOptions`.
+    /// Reads `tools` and `tool_choice` into `chatOptions`. Sets `isSaid` if they set an option.
     mutating func readMessageTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,

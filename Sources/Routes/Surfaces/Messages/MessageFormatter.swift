@@ -134,7 +134,6 @@ extension ByteBuffer {
 
 extension FinishReason {
     /// Returns the `stop_reason` of the Messages API for this finish reason.
-    ///
     /// - Parameters:
     ///   - hasSequence: whether a stop sequence ended the output.
     ///   - hasCall: whether the output contains a tool call.

@@ -20,7 +20,6 @@ struct MessageReading {
         self.error = self.error ?? error
     }
 
-    /// Runs `read`, and tolerates its error.
     mutating func tolerating(_ read: () throws(APIError) -> Void) throws(APIError) {
         do throws(APIError) { try read() } catch { try tolerate(error) }
     }

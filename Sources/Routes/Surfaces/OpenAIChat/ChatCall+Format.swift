@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads the output format, `response_format`, into `chatOptions`.
-    ///
-    /// - Parameter isSaid: becomes true if the output format is not plain text.
+    /// Reads the output format, `response_format`, into `chatOptions`. Sets `isSaid` if it is not plain text.
     mutating func readFormat(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -21,7 +19,6 @@ extension ChatCall {
 
 extension ChatOptions.Format {
     /// Reads an output format of OpenAI's APIs.
-    ///
     /// - Parameter inner: the member with the schema; nil if the format object itself has the schema.
     init(_ format: JSONValue, _ param: String, inner: StaticString?) throws(APIError) {
         guard let type = format.member("type") else { throw .missing("\(param).type") }

@@ -3,9 +3,7 @@ import Engine
 import Shared
 
 extension ChatCall {
-    /// Reads `tools`, `tool_choice` and `parallel_tool_calls` into `chatOptions`.
-    ///
-    /// - Parameter isSaid: becomes true if an option is set in `chatOptions`.
+    /// Reads `tools`, `tool_choice` and `parallel_tool_calls` into `chatOptions`. Sets `isSaid` if they set an option.
     mutating func readTools(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -201,9 +199,8 @@ extension ChatCall {
         try chatOptions.restrictTools(to: allowed, value.member("mode"), param)
     }
 
-    /// Reads `functions` and `function_call`, OpenAI's legacy fields for tools, into `chatOptions`.
-    ///
-    /// - Parameter isSaid: becomes true if the request offers functions.
+    /// Reads `functions` and `function_call`, OpenAI's legacy fields for tools, into `chatOptions`. Sets `isSaid` if
+    /// the request offers functions.
     mutating func readFunctions(
         _ fields: RequestFields,
         _ chatOptions: inout ChatOptions,
@@ -260,7 +257,6 @@ extension JSONValue {
 
 extension ChatOptions {
     /// Removes all tools except the allowed ones, and sets whether the model must call one.
-    ///
     /// - Parameter mode: `auto` or `required`; nil counts as `auto`.
     mutating func restrictTools(to allowed: Set<[UInt8]>, _ mode: JSONValue?, _ param: String) throws(APIError) {
         tools.removeAll { !allowed.contains(Array($0.name.utf8)) }

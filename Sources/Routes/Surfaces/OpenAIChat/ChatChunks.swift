@@ -16,7 +16,6 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     private var signatures: [Int: [UInt8]] = [:]
     /// The bytes that each text chunk of the first choice begins with.
     private var opening = ByteBuffer()
-    /// The length of `beginning`.
     private var beginningBytes = 0
     private var out = ByteBuffer()
     private var hasBegun = false

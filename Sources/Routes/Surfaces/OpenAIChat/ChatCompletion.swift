@@ -35,7 +35,6 @@ struct ChatCompletion: ChatResponseFormatter {
     }
 
     /// Appends the members `choices` and `usage`, and closes the JSON object.
-    ///
     /// - Parameter isOld: whether a tool call is written as the legacy `function_call`.
     private func append(_ response: ChatResponse, isOld: Bool, to body: inout ByteBuffer) {
         body.append(#","choices":["#)

@@ -94,7 +94,6 @@ extension ChatMessage.Role {
 }
 
 /// Reads a message's `content` into `message`, attachments into `parts`, and cache breakpoints into `marks`.
-///
 /// - Parameter mayBeEmpty: whether an empty array is accepted, as beside tool calls and reasoning.
 private func readContent(
     _ content: JSONValue,
@@ -187,7 +186,6 @@ private func readCalls(
 }
 
 /// Reads a tool call of an earlier response.
-///
 /// - Parameter id: the id of the call; nil for a legacy function call.
 private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
     let arguments = call["arguments"]?.string ?? call["input"]?.string.map { ToolNames.arguments(ofInput: $0) }

@@ -105,7 +105,6 @@ struct CompactionSeal: Sendable {
 extension ItemList {
     /// Decrypts the items of kind `compaction` and replaces them by their summaries. Returns whether the vendor must
     /// decrypt other items.
-    ///
     /// - Parameter isVendors: whether the vendor may have encrypted the items that this relay cannot decrypt.
     mutating func open(by seal: CompactionSeal, orByVendor isVendors: Bool) throws(APIError) -> Bool {
         var hasVendors = false

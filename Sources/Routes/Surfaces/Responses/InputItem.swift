@@ -55,7 +55,6 @@ struct ItemList: Sendable {
     var items: [InputItem] = []
     var attachments: [Attachment] = []
 
-    /// Appends the items of `other` after these items.
     private mutating func append(_ other: ItemList) throws(APIError) {
         let start = attachments.count
         try add(other.attachments)
@@ -102,7 +101,6 @@ struct ItemList: Sendable {
     }
 
     /// Converts the items into messages for the model. Throws if a tool result has no earlier tool call.
-    ///
     /// - Parameter isAmbiguous: set to true if several tool calls have the same id.
     func messages(after instructions: String?, isAmbiguous: inout Bool) throws(APIError) -> [ChatMessage] {
         var messages: [ChatMessage] = []
@@ -172,7 +170,6 @@ struct ItemList: Sendable {
     }
 
     /// Returns the error for vendors that do not know all items; nil if there is no unknown item.
-    ///
     /// - Parameter isKept: whether the unknown items stay; if false, they are left out.
     mutating func settleOwnItems(_ isKept: Bool) -> APIError? {
         var refusal: APIError?
@@ -197,7 +194,6 @@ struct ItemList: Sendable {
     var keptBytes: Int { items.reduce(0) { $0 + 64 + ($1.members?.bytes.count ?? 0) } }
 
     /// Appends all items that are stored, as a JSON array.
-    ///
     /// - Parameter seed: the random part of the response's id, for items without an id.
     func append(to text: inout ByteBuffer, seed: String) {
         text.append("[")

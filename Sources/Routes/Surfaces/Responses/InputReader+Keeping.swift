@@ -48,7 +48,6 @@ extension InputReader {
     }
 
     /// Appends the content of a message for storing.
-    ///
     /// - Parameter replacement: replaces file data by a digest; nil to store the data.
     private static func append(
         content: JSONValue,

@@ -99,7 +99,6 @@ extension InputReader {
     }
 
     /// Converts the call of a built-in OpenAI tool, such as `shell`, into a normal function call.
-    ///
     /// - Parameter arguments: the item's member with the call's arguments.
     private func builtIn(
         _ item: JSONValue,

@@ -11,7 +11,6 @@ enum OutputItem {
     }
 
     /// Appends a complete output item of the type `message`.
-    ///
     /// - Parameter text: the text; nil if the message has no content yet.
     static func append(
         _ message: Message,
@@ -41,7 +40,6 @@ enum OutputItem {
     }
 
     /// Appends a complete output item of the type `reasoning`.
-    ///
     /// - Parameter text: the reasoning; empty if the item has no content yet.
     static func append(
         reasoning text: UnsafeRawBufferPointer,
@@ -74,7 +72,6 @@ enum OutputItem {
         }
     }
 
-    /// Appends an output item of the type `compaction`.
     static func append(compaction content: String, _ id: String, to out: inout ByteBuffer) {
         out.append(#"{"id":"#, json: id)
         out.append(#","type":"compaction","encrypted_content":"#, json: content)
@@ -87,7 +84,6 @@ enum OutputItem {
     }
 
     /// Appends a complete output item for a tool call.
-    ///
     /// - Parameter arguments: the arguments as JSON text, or a custom tool's input.
     static func append(
         call name: ToolNames.Name,

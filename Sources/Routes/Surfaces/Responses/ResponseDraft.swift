@@ -34,7 +34,6 @@ struct ResponseDraft: Sendable {
     var hasReferences: Bool { previousID != nil || input.hasReferences }
 
     /// Creates a draft from the body of a Responses API request.
-    ///
     /// - Parameter toleratesUnknown: whether a vendor may get the request as it came, so that content which the relay does
     ///   not understand is no error yet.
     init(

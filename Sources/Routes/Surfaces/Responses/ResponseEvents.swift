@@ -177,7 +177,6 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     }
 
     /// Reserves memory for the output of the response. Returns false if the memory budget is used up.
-    ///
     /// - Parameter ending: the size of the text of the item that ends now.
     private func covers(_ bytes: Int, ending: Int = 0) -> Bool {
         // The reservation is larger than the output, because the output is copied when an item or the response ends.

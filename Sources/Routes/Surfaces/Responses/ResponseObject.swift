@@ -21,7 +21,6 @@ struct ResponseObject: Sendable {
     func itemID(_ type: ItemType, _ index: Int) -> String { "\(type.rawValue)\(seed)\(index)" }
 
     /// Appends the response object as JSON.
-    ///
     /// - Parameter output: the output items as JSON, separated by commas.
     func append(
         _ outcome: Outcome,

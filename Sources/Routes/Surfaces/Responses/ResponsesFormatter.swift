@@ -77,7 +77,6 @@ final class ResponsesFormatter: ChatResponseFormatter, OnLoop, @unchecked Sendab
     }
 
     /// Returns the output item for a compacted conversation: the vendor's own, or the encrypted summary.
-    ///
     /// - Throws: an error if the model has returned neither.
     func compaction(
         _ choice: ChatResponse.Choice,
