@@ -30,7 +30,6 @@ struct LimitTable {
     private let remark: String?
 
     /// Reads how much the caller has used of each limit from the counter store. Blocks.
-    ///
     /// - Parameter amount: an amount to give back before, such as `3.20 usd`; nil for none.
     init(
         _ subject: Subject,

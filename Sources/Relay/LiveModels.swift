@@ -27,7 +27,6 @@ final class LiveModels: Sendable {
     private static let lookNanoseconds: UInt64 = 5_000_000_000
 
     /// Creates the reader of the model lists; `start()` begins to read.
-    ///
     /// - Parameters:
     ///   - known: the model lists of the previous settings that are still valid; empty at startup.
     ///   - changed: called on the loop with the updated model catalog.

@@ -46,8 +46,6 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     private var settings: Settings { makers.settings }
 
     /// Creates the reloader. Starts to read the vendors' model lists and the remote settings document regularly.
-    ///
-    /// - Parameter makers: the builder of the event loops' setups at startup.
     init(_ makers: SetupBuilder, _ remote: Settings.Remote?, _ parts: Parts) {
         self.makers = makers
         first = makers.settings
@@ -89,7 +87,6 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     // MARK: On its thread
 
     /// Reads the settings again and applies them.
-    ///
     /// - Parameter isPolled: whether regular polling, not an operator, causes the reload.
     private func reload(isPolled: Bool = false) -> ReloadOutcome {
         guard mayReload else { return .stopping }

@@ -13,7 +13,6 @@ extension Settings {
 
     /// Returns what `relay check` prints about valid settings: where usage records are kept, and what keeps them if
     /// nothing does.
-    ///
     /// - Parameter effective: all settings. The files of `COMPOSE_FILE` can set `DATA_DIR` and `USAGE_DATABASE_URL`.
     func checkReport(beside effective: [EffectiveSetting], warnings: Int) -> String {
         let place: String

@@ -30,7 +30,6 @@ struct SetupBuilder {
     private let capacities: [Capacity?]
 
     /// Creates a builder for these settings.
-    ///
     /// - Parameter old: the builder of the previous settings, whose key rings and other state are kept; nil at startup.
     init(
         _ settings: Settings,
@@ -52,7 +51,6 @@ struct SetupBuilder {
         for ring in rings { ring?.cooldownRingCount.areAwaited = settings.balance.isPatient }
     }
 
-    /// Returns the state of load balancing for these settings.
     private static func balance(_ settings: Settings, _ notices: ProviderNotices, after old: SetupBuilder?) -> Balance {
         let named = (providers: settings.providers.map(\.name), all: notices)
         guard let old else { return Balance(settings.balance, notices: named) }

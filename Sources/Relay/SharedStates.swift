@@ -11,9 +11,7 @@ struct SharedStates {
     private let cachedResponses: SharedState?
     private let isOfInstances: Bool
 
-    /// Creates the shared states.
-    ///
-    /// - Parameter store: the counter store; nil if only this process's loops share the state.
+    /// Creates the shared states. Without a store, only this process's loops share them.
     init(_ settings: Settings, _ store: (any CounterStore)?) {
         let timeout = settings.limits.storeTimeout.milliseconds
         let memory = settings.memory

@@ -61,9 +61,7 @@ struct VendorLists {
         return known
     }
 
-    /// Returns the vendor's model list for a provider; nil if the list was not read.
-    ///
-    /// - Parameter position: the index of the provider in the settings.
+    /// Returns the vendor's model list for the provider at this index of the settings; nil if the list was not read.
     func models(at position: Int) -> [LiveModel]? {
         let kind = settings.providers[position].kind
         if let own = lists[position] { return own }

@@ -118,7 +118,6 @@ struct Vendors {
         private let tokens: [CloudSettings.Account: GoogleTokens]
 
         /// Creates the shared objects for these settings.
-        ///
         /// - Parameter old: the shared objects of the previous settings; nil at startup.
         init(_ settings: Settings, _ lasting: ProcessServices, after old: SharedServices?) {
             worker = lasting.worker
@@ -177,7 +176,6 @@ struct Vendors {
     }
 
     /// Creates the reader of a provider's model list; nil if there is no list or the URL is invalid.
-    ///
     /// - Parameter options: the options of requests to 1min.ai; nil uses the provider's settings.
     static func list(
         _ provider: ProviderSettings,

@@ -25,10 +25,8 @@ struct CommandArguments {
         }
     }
 
-    /// Whether all words and options were taken.
     var isEmpty: Bool { words.isEmpty && options.isEmpty }
 
-    /// Removes the first word and returns it; nil if there is none.
     mutating func takeWord() -> String? { words.isEmpty ? nil : words.removeFirst() }
 
     /// Removes the option. Returns whether the arguments contained it.

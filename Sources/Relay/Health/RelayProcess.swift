@@ -59,7 +59,6 @@ struct RelayProcess {
     }
 
     /// Returns the path of a process's executable file; nil if the process is another user's or has ended.
-    ///
     /// - Parameter name: the process ID as text, or `self`.
     private static func program(of name: String) -> String? {
         var path = [CChar](repeating: 0, count: Int(PATH_MAX))

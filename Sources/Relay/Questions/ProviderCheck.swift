@@ -16,7 +16,6 @@ struct ProviderCheck {
     private static let seconds = 12
 
     /// Checks the keys of all providers. Blocks for at most 12 s.
-    ///
     /// - Parameter given: the names of the settings that the operator has set.
     init(_ settings: Settings, given: Set<String>, questions: (ProviderSettings, CurlClient) -> [ProviderQuestion]) {
         let (client, loop) = CurlClient.ofCommand()

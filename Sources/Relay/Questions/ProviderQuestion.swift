@@ -51,7 +51,6 @@ struct ProviderQuestion: Sendable {
     }
 
     /// Returns the lines of the report for this request's result.
-    ///
     /// - Parameter given: the names of the settings that the operator has set.
     func lines(_ given: Set<String>, on checkResult: KeyCheckResult) -> [String] {
         let name = "\(provider.name) \(isOfList ? "models" : label ?? "without a key")"
@@ -74,8 +73,6 @@ struct ProviderQuestion: Sendable {
     }
 
     /// Returns the name of the setting that contains the provider's key.
-    ///
-    /// - Parameter given: the names of the settings that the operator has set.
     private func keySetting(_ given: Set<String>) -> String {
         let fields = ["API_KEYS", "API_KEY", "REFRESH_TOKEN"].map { "PROVIDER_\(provider.name.asInstance)_\($0)" }
         return (fields + ["ONE_MIN_API_KEYS"]).first(where: given.contains) ?? fields[0]

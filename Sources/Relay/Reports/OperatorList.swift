@@ -14,7 +14,6 @@ struct OperatorList {
     private static let seconds = 10
 
     /// Logs in to the relay as its operator and reads the list. Blocks for at most 10 s.
-    ///
     /// - Parameter path: the last part of the list's path, such as `keys`.
     init(_ path: String, _ settings: Settings) throws(Failure) {
         guard let admin = settings.admin, let password = AdminSettings.passwordOfProcess() else {

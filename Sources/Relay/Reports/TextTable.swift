@@ -19,7 +19,6 @@ struct TextTable {
     }
 
     /// Returns the table as text.
-    ///
     /// - Parameter colours: the ECMA-48 colour codes of coloured rows, by row index.
     func text(isColoured: Bool, colours: [Int: Int] = [:]) -> String {
         let widths = heading.indices.map { column in ([heading] + rows).map { $0[column].count }.max() ?? 0 }
