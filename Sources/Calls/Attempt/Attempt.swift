@@ -22,11 +22,13 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     package var models: (any ModelReport)?
     /// Whether the bill already has a record of the end of this call.
     var isRecorded = false
-    /// Whether this call has used its rate permit (the right to start one call).
-    private var isStartUsed = false
+    /// The number of unused rate permits (each the right to start one call). They count if the provider limits calls.
+    private var permits = 1
+    /// The time at which the provider's rate limit counted the last permit.
+    private var permittedAt: LoopTime
 
-    /// The maximum age of a rate permit (the right to start one call), in nanoseconds.
-    private static let startNanoseconds: UInt64 = 20_000_000
+    /// The maximum age of a rate permit in nanoseconds.
+    private static let permitNanoseconds: UInt64 = 100_000_000
 
     package init(
         _ credential: Credential,
@@ -43,6 +45,7 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
         self.keys = keys
         self.capacity = capacity
         startedAt = loop.now
+        permittedAt = startedAt
     }
 
     package var key: String { credential.key }
@@ -53,15 +56,15 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     /// Creates a helper call with the key, provider, model and rate permit of this call.
     package func makeHelperCall() -> Attempt {
         let help = Attempt(credential, of: server, billing: billing, on: loop, with: keys, within: capacity)
-        help.isStartUsed = isStartUsed || isLate(startedAt)
-        isStartUsed = true
+        (help.permits, help.permittedAt) = (permits, permittedAt)
+        permits = 0
         return help
     }
 
     /// Creates another call for the same response, after this call has ended. Throws if the provider has no free
     /// capacity.
     package func another() async throws(UpstreamError) -> Attempt {
-        try await follow()
+        try await permitNext()
         try await billing.fundNextCall()
         billing.clearRefusal()
         return Attempt(credential, of: ownServer, billing: billing, on: loop, with: keys, within: capacity)
@@ -100,7 +103,7 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     /// Prepares the next call with the same key, after this call has failed. Bills the usage in `error`.
     private func restart(after error: UpstreamError, at time: LoopTime) async throws(UpstreamError) {
         do throws(UpstreamError) {
-            try await follow()
+            try await permitNext()
         } catch let shortage {
             recordEnd(error, at: time)
             throw shortage
@@ -112,35 +115,15 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
 
     /// Prepares the next call with the same key, after the end of this call was recorded.
     private func restart() async throws(UpstreamError) {
-        try await follow()
+        try await permitNext()
         try await billing.fundNextCall()
         beginNext()
     }
 
     private func beginNext() {
         isRecorded = false
-        isStartUsed = false
         startedAt = loop.now
     }
-
-    /// Acquires a new rate permit (the right to start one call) if the present permit is used or too old.
-    ///
-    /// Call it right before an upstream call that is not the first one, or that starts after a delay.
-    package func start() async throws(UpstreamError) {
-        guard isBounded else { return }
-        let isReady = !isStartUsed && !isLate(startedAt)
-        isStartUsed = true
-        if !isReady { try await follow(.ownStart) }
-    }
-
-    /// Acquires a new rate permit (the right to start one call) if the present permit is too old.
-    ///
-    /// - Parameter time: the time at which the provider's rate limit counted the present permit.
-    package func start(countedAt time: LoopTime) async throws(UpstreamError) {
-        if isBounded, isLate(time) { try await follow(.ownStart) }
-    }
-
-    private func isLate(_ time: LoopTime) -> Bool { loop.now > time + Self.startNanoseconds }
 
     /// Whether calls to this provider need capacity, because its settings limit them.
     package var isBounded: Bool { capacity != nil }
@@ -159,12 +142,31 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
             )
         else { return nil }
         billing.hold(held)
+        permit()
         return held
     }
 
-    /// Counts the start of a call that follows an ended call and reuses its slot. Throws if the limits forbid the
-    /// start.
-    package func follow(_ patience: CapacityWait = .none) async throws(UpstreamError) {
+    /// Acquires a rate permit for a call that follows an ended call and reuses its slot. Throws if the limits forbid the
+    /// call.
+    package func permitNext(_ patience: CapacityWait = .none) async throws(UpstreamError) {
+        if capacity == nil { return }
+        try await acquirePermit(patience)
+        permit()
+    }
+
+    private func permit() {
+        permits += 1
+        permittedAt = loop.now
+    }
+
+    /// Uses a rate permit for the call that begins now. Acquires one if there is none, or if it is too old.
+    private func usePermit() async throws(UpstreamError) {
+        let isReady = permits > 0 && loop.now <= permittedAt + Self.permitNanoseconds
+        permits = max(0, permits - 1)
+        if !isReady { try await acquirePermit(.ownStart) }
+    }
+
+    private func acquirePermit(_ patience: CapacityWait) async throws(UpstreamError) {
         do throws(UpstreamError) {
             _ = try await capacity?.acquire(
                 for: credential,
@@ -182,12 +184,13 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
 
     // MARK: The door
 
-    // Every upstream request that a client's request pays for begins here.
+    // Every upstream request that a client's request pays for begins here, and uses a rate permit.
 
     package func send(
         _ request: UpstreamCall,
         on transport: any Transport
     ) async throws(UpstreamError) -> UpstreamResponse {
+        if isBounded { try await usePermit() }
         begin(request.endpoint)
         let response: UpstreamResponse
         do throws(TransportError) { response = try await transport.send(request) } catch { throw UpstreamError(error) }
@@ -200,6 +203,7 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
         _ request: UpstreamCall,
         on transport: any Transport
     ) async throws(UpstreamError) -> any UpstreamStream {
+        if isBounded { try await usePermit() }
         begin(request.endpoint)
         let stream: any UpstreamStream
         do throws(TransportError) { stream = try await transport.open(request) } catch { throw UpstreamError(error) }
@@ -222,7 +226,8 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
         _ headers: UpstreamHeaders,
         totalBytes: Int?,
         on transport: any Transport
-    ) throws(UpstreamError) -> any UpstreamUpload {
+    ) async throws(UpstreamError) -> any UpstreamUpload {
+        if isBounded { try await usePermit() }
         begin(endpoint)
         do throws(TransportError) {
             return try transport.upload(to: endpoint, headers, totalBytes: totalBytes)

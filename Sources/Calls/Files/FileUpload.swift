@@ -15,7 +15,7 @@ package protocol FileProvider: AnyObject, Sendable {
         _ metadata: FileMetadata,
         totalBytes: Int?,
         by call: Attempt
-    ) throws(UpstreamError) -> any FileUpload
+    ) async throws(UpstreamError) -> any FileUpload
     /// Opens a stored file for reading; returns when its first bytes have arrived.
     func open(path: String, by call: Attempt) async throws(UpstreamError) -> any MediaStream
     /// Deletes the file at a path if the vendor supports this. A missing file is no error.

@@ -78,7 +78,6 @@ final class RecordingOperation: MediaOperation, OnLoop, @unchecked Sendable {
         _ attempt: Attempt
     ) async throws(UpstreamError) -> MediaResponse {
         guard let uploader = candidate.transcription else { throw UpstreamError(refusing: .modelNotFound("")) }
-        try await attempt.start()
         var whole: (call: TranscriptionCall, prepared: any PreparedTranscription)?
         let asset = try await file.upload(label, to: uploader, by: attempt) { () async throws(APIError) in
             try await file.readFields()

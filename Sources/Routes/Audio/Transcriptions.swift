@@ -11,7 +11,6 @@ extension Exchange {
         by attempt: Attempt
     ) async throws(UpstreamError) -> Transcript {
         do throws(UpstreamError) {
-            try await attempt.start()
             let transcript = try await attempt.retrying { () async throws(UpstreamError) in
                 try await prepared.transcript(of: file, by: attempt)
             }

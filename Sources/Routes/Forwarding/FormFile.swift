@@ -73,7 +73,7 @@ final class FormFile: OnLoop, @unchecked Sendable {
         by attempt: Attempt,
         atEnd: () async throws(APIError) -> FileMetadata
     ) async throws(UpstreamError) -> UploadedAsset {
-        let upload = try provider.upload(label, metadata, totalBytes: nil, by: attempt)
+        let upload = try await provider.upload(label, metadata, totalBytes: nil, by: attempt)
         defer { upload.stop() }
         try await upload.write(held.bytes)
         while upload.isWanted, let piece = try await arriving({ () async throws(APIError) in try await nextPiece() }) {

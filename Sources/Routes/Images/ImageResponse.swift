@@ -67,7 +67,6 @@ func makeImages(
     _ attempt: Attempt
 ) async throws(UpstreamError) -> [GeneratedImage] {
     try await images.begin(with: image, mask: mask, by: attempt)
-    try await attempt.start()
     let choiceCapacity = ChoiceCapacity(attempt)
     let made = try await allChoices(images.calls, goingOn: choiceCapacity.goesOn(after:)) {
         (index) async throws(UpstreamError) in

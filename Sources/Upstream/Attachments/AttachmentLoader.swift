@@ -209,7 +209,6 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
                 mediaType: type.rawValue,
                 by: help
             )
-            try await help.start()
             do throws(UpstreamError) {
                 let transcript = try await wanted.transcript(of: audio, by: help)
                 help.helped(by: transcriber.model.id, credits: transcript.credits)

@@ -28,7 +28,6 @@ extension AttachmentPlan {
         guard await access.worker.result(ofBytes: bytes, on: access.loop, { chat.write() }) != nil else {
             throw .tooMuchWork
         }
-        try await attempt.start()
         return chat
     }
 }
@@ -76,23 +75,14 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
             rest = nil
             return stream
         } catch {
-            return try await renewed(used, after: error).open(isStreamed: isStreamed)
+            guard error.recovery.contains(.reuploadFiles) else { throw error }
+            return try await renewal(of: used, after: error).open(isStreamed: isStreamed)
         }
     }
 
     /// Uploads the files again and returns a new chat in place of the failed chat `used`.
     ///
-    /// - Throws: `error` if uploading the files again cannot help or fails.
-    private func renewed(
-        _ used: any PreparedChat,
-        after error: UpstreamError
-    ) async throws(UpstreamError) -> any PreparedChat {
-        guard error.recovery.contains(.reuploadFiles) else { throw error }
-        let renewed = try await renewal(of: used, after: error)
-        try await attempt.start()
-        return renewed
-    }
-
+    /// - Throws: `error` if uploading the files again fails.
     private func renewal(
         of used: any PreparedChat,
         after error: UpstreamError

@@ -109,9 +109,7 @@ extension ChatFit {
         case .fetched(let fetch):
             var call = call
             call.attachments = try await fetch.fetched(call.attachments)
-            let chat = try await writtenAsIs(call, by: attempt)
-            try await attempt.start()
-            return chat
+            return try await writtenAsIs(call, by: attempt)
         case .plain: return try await writtenAsIs(call, by: attempt)
         }
     }

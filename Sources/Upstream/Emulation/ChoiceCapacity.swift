@@ -72,7 +72,7 @@ package final class ChoiceCapacity: OnLoop, @unchecked Sendable {
             if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
         }
         left -= 1
-        try await call.follow(.ownChoices)
+        try await call.permitNext(.ownChoices)
     }
 
     /// Records that an upstream call has ended. Its capacity goes to the next waiting call of the response.

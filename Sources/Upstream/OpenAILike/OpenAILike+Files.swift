@@ -15,7 +15,7 @@ extension OpenAILike: FileProvider {
         _ metadata: FileMetadata,
         totalBytes: Int?,
         by attempt: Attempt
-    ) throws(UpstreamError) -> any FileUpload {
+    ) async throws(UpstreamError) -> any FileUpload {
         let file = MultipartFile(
             name: "file",
             filename: label.name,
@@ -30,7 +30,7 @@ extension OpenAILike: FileProvider {
             try asset(body)
         }
         let endpoint = try fileEndpoint("files", site.options)
-        let upload = try attempt.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
+        let upload = try await attempt.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
         return MultipartUpload(file, upload, response)
     }
 

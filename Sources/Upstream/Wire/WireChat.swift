@@ -99,7 +99,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         while true {
             write()
             if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
-            try await begin(route)
+            try await route.begin()
             do throws(UpstreamError) {
                 let stream = try await openOnce(isStreamed: isStreamed)
                 route.served()
@@ -114,14 +114,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
                 isRepeated = true
             }
         }
-    }
-
-    /// Prepares the next attempt: lets the route choose a location and get an access token.
-    private func begin(_ route: any WireRoute) async throws(UpstreamError) {
-        let counted = vendor.tools.loop.now
-        try await route.begin()
-        // After a long wait for the access token, the provider's rate limit must allow the call again.
-        try await attempt.start(countedAt: counted)
     }
 
     func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
@@ -282,7 +274,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         bounds.addCall()
         if let request = body { body = form.goingOn(request, after: pause) }
         try await attempt.goOn()
-        if let route = form.route { try await begin(route) }
+        try await form.route?.begin()
     }
 
     /// Requests the rest of a response that the vendor paused, and returns the new stream.

@@ -11,7 +11,7 @@ extension OneMin: FileProvider, AssetUploader {
         _ metadata: FileMetadata,
         totalBytes: Int?,
         by attempt: Attempt
-    ) throws(UpstreamError) -> any FileUpload {
+    ) async throws(UpstreamError) -> any FileUpload {
         let file = MultipartFile(name: "asset", filename: label.name, contentType: label.contentType)
         let headers = UpstreamHeaders([
             "API-KEY: \(attempt.key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
@@ -22,7 +22,7 @@ extension OneMin: FileProvider, AssetUploader {
         } asset: { [self] (body) throws(UpstreamError) in
             try asset(body)
         }
-        let upload = try attempt.upload(to: assets, headers, totalBytes: total, on: transport)
+        let upload = try await attempt.upload(to: assets, headers, totalBytes: total, on: transport)
         return MultipartUpload(file, upload, response)
     }
 
@@ -41,9 +41,8 @@ extension OneMin: FileProvider, AssetUploader {
     ) async throws(UpstreamError) -> UploadedAsset {
         guard await turns.acquire(attempt.key, on: loop) else { throw UpstreamError(.cancelled, cause: "cancelled") }
         defer { turns.give(attempt.key) }
-        try await attempt.start()
         let label = FileLabel(name: filename, contentType: mediaType)
-        let upload = try upload(label, FileMetadata(), totalBytes: bytes.bytes.count, by: attempt)
+        let upload = try await upload(label, FileMetadata(), totalBytes: bytes.bytes.count, by: attempt)
         defer { upload.stop() }
         try await upload.write(bytes.bytes)
         return try await upload.finish(FileMetadata())

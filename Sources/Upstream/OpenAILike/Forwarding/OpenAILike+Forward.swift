@@ -83,7 +83,7 @@ extension OpenAILike: Forwarder {
             passing: ForwardedFieldCheck(allowing: site.allowedFields, isCallersKey: attempt.isCallersKey)
         )
         let headers = wire.headers.headers(for: attempt.key, contentType: form.contentType)
-        let upload = try attempt.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
+        let upload = try await attempt.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
         do throws(UpstreamError) {
             try await write(form, to: upload)
             // A key that the vendor refuses says nothing about the form, which is then sent with the next key.
