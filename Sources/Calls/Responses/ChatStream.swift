@@ -27,9 +27,20 @@ extension ChatStream {
     package var countsItself: Bool { false }
     package var original: Body? { nil }
 
+    /// Waits for the first event that proves that the response has begun. Returns the events until then, nil if there are
+    /// none, and whether the stream has ended before.
+    package func beginning() async throws(UpstreamError) -> (events: EventLog?, isWhole: Bool) {
+        let log = EventLog()
+        var isWhole = false
+        while !isWhole, try !keepBeginning(in: log) {
+            isWhole = try await more(patienceNanoseconds: .max / 4) == .end
+        }
+        return (log.isEmpty ? nil : log, isWhole)
+    }
+
     /// Moves the events that have arrived into `log`, up to the first one that proves that the response has begun.
     /// Returns whether there is one.
-    package func keepBeginning(in log: EventLog) throws(UpstreamError) -> Bool {
+    private func keepBeginning(in log: EventLog) throws(UpstreamError) -> Bool {
         var hasBegun = false
         while !hasBegun,
             try next({ choice, event in

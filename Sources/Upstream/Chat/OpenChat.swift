@@ -32,16 +32,12 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
 
     /// Waits for the first event. Until then, another call can replace this one.
     func waitForEvent() async throws(UpstreamError) {
-        let log = EventLog()
         do throws(UpstreamError) {
-            while !isWhole, try !stream.keepBeginning(in: log) {
-                isWhole = try await stream.more(patienceNanoseconds: .max / 4) == .end
-            }
+            (beginning, isWhole) = try await stream.beginning()
         } catch {
             stream.stop()
             throw failure(error, deliveredTokens: 0).0
         }
-        if !log.isEmpty { beginning = log }
     }
 
     /// Records that the response broke off. Returns the failure for the client and the usage; nil if nothing was used.

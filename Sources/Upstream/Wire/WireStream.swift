@@ -61,11 +61,7 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
     var budget: MemoryBudget? { stream.budget }
 
     /// Waits for the first event with output, and keeps the events that arrive until then.
-    func begin() async throws(UpstreamError) {
-        let log = EventLog()
-        while try await more(patienceNanoseconds: .max / 2) != .end, try !keepBeginning(in: log) {}
-        if !log.isEmpty { early = log }
-    }
+    func begin() async throws(UpstreamError) { early = try await beginning().events }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if early != nil { return .bytes }
