@@ -82,6 +82,8 @@ extension Attempt {
         isOneOfSeveral: Bool = false,
         isSent: Bool = true
     ) -> Usage {
+        // A call that was ended to be repeated has failed for lack of capacity.
+        if isRecorded, !isOneOfSeveral { return usage }
         var outcome = self.outcome(.refused, error)
         var usage = usage
         if usage.completionTokens > 0 || error.mayBeBilled {
@@ -93,7 +95,6 @@ extension Attempt {
             bill(usage, credits: nil, in: &outcome)
         }
         outcome.isImpossible = usage.hasImpossibleFigure
-        outcome.isShown = outcome.isShown && (isOneOfSeveral || !isRecorded)
         record(outcome)
         return usage
     }
@@ -108,7 +109,7 @@ extension Attempt {
     /// - Parameters:
     ///   - error: nil if the call succeeded.
     ///   - time: the time at which the call ended; nil for now.
-    func recordEnd(_ error: UpstreamError?, at time: LoopTime? = nil) {
+    package func recordEnd(_ error: UpstreamError?, at time: LoopTime? = nil) {
         if isRecorded { return }
         guard let error else { return record(Bill.Outcome(.free, status: 200)) }
         var outcome = self.outcome(.free, error)
@@ -128,7 +129,7 @@ extension Attempt {
     }
 
     /// Bills and records a response that lacks the requested form. The model is asked next to correct it.
-    func recordCorrected(_ usage: Usage, credits: Int?) {
+    package func recordCorrected(_ usage: Usage, credits: Int?) {
         var outcome = Bill.Outcome(.corrected, usage, credits: credits, status: 200)
         bill(usage, credits: credits, in: &outcome)
         record(outcome)
@@ -153,7 +154,7 @@ extension Attempt {
     }
 
     /// Records that the vendor refused the call with this HTTP status.
-    func recordRefusal(status: Int) {
+    package func recordRefusal(status: Int) {
         record(Bill.Outcome(.free, status: status, error: "the vendor answered \(status)"))
     }
 

@@ -1,5 +1,5 @@
 package import Engine
-package import Shared
+import Shared
 
 /// One try to serve a request with one candidate and one key. All calls to vendors go through it.
 package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
@@ -61,62 +61,38 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
         return help
     }
 
-    /// Creates another call for the same response, after this call has ended. Throws if the provider has no free
-    /// capacity.
-    package func another() async throws(UpstreamError) -> Attempt {
+    // MARK: Further calls
+
+    /// Prepares the next call with the same key, after the end of this call was recorded. Throws if there is no capacity
+    /// for it.
+    ///
+    /// - Parameter isNewRound: whether the next call does not depend on refusals of those before it.
+    package func next(isNewRound: Bool = false) async throws(UpstreamError) {
         try await permitNext()
         try await billing.fundNextCall()
-        billing.clearRefusal()
-        return Attempt(credential, of: ownServer, billing: billing, on: loop, with: keys, within: capacity)
+        beginNext()
+        if isNewRound { billing.clearRefusal() }
     }
 
-    /// Prepares to repeat this refused call with a different upstream request.
-    package func prepareRepeat(after status: Int) async throws(UpstreamError) {
-        recordRefusal(status: status)
-        try await restart()
-    }
-
-    /// Prepares to repeat this failed call. Throws if there is no capacity for the repeated call.
-    package func prepareRepeat(after error: UpstreamError) async throws(UpstreamError) {
-        let time = loop.now
-        do throws(UpstreamError) {
-            try await restart(after: error, at: time)
-        } catch let shortage {
-            // If the failure would put the key in cooldown, throw the shortage: another location may accept the key.
-            throw error.cooldown == nil && !shortage.isOfBudget ? error : shortage
-        }
-    }
-
-    /// Bills a response that lacks the requested form, and prepares the call in which the model corrects it.
-    package func correct(_ usage: Usage, credits: Int?) async throws(UpstreamError) {
-        recordCorrected(usage, credits: credits)
-        try await restart()
-        billing.clearRefusal()
-    }
-
-    /// Prepares a further call for the rest of a response that the vendor delivered only in part.
-    package func goOn() async throws(UpstreamError) {
-        recordEnd(nil)
-        try await restart()
-    }
-
-    /// Prepares the next call with the same key, after this call has failed. Bills the usage in `error`.
-    private func restart(after error: UpstreamError, at time: LoopTime) async throws(UpstreamError) {
+    /// Prepares to repeat this failed call. Bills the usage in `error`. Throws if there is no capacity for the next call.
+    ///
+    /// - Parameter time: the time at which the call failed; nil for now.
+    package func next(after error: UpstreamError, at time: LoopTime? = nil) async throws(UpstreamError) {
+        let time = time ?? loop.now
         do throws(UpstreamError) {
             try await permitNext()
         } catch let shortage {
-            recordEnd(error, at: time)
+            // If the failure would put the key in cooldown, throw the shortage: another location may accept the key.
+            if error.cooldown == nil { throw error }
+            recordRepeated(error, at: time)
             throw shortage
         }
         recordRepeated(error, at: time)
-        try await billing.fundNextCall()
-        beginNext()
-    }
-
-    /// Prepares the next call with the same key, after the end of this call was recorded.
-    private func restart() async throws(UpstreamError) {
-        try await permitNext()
-        try await billing.fundNextCall()
+        do throws(UpstreamError) {
+            try await billing.fundNextCall()
+        } catch let shortage {
+            throw error.cooldown == nil && !shortage.isOfBudget ? error : shortage
+        }
         beginNext()
     }
 
@@ -300,6 +276,6 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
             left.usage = .nothing
             throw left
         }
-        do throws(UpstreamError) { try await restart(after: error, at: time) } catch _ { throw error }
+        do throws(UpstreamError) { try await next(after: error, at: time) } catch _ { throw error }
     }
 }

@@ -15,20 +15,17 @@ extension ChatFit {
             return .stream(try await opened(chat, attempt, waitsForEvent: waitsForEvent))
         } catch {
             guard !error.recovery.isDisjoint(with: [.emulation, .promptForFormat]) else { throw error }
-            let (fit, another) = try await emulating(after: error, of: attempt)
-            return try await fit.open(by: another, isLast: isLast, waitsForEvent: waitsForEvent)
+            let fit = try await emulating(after: error, of: attempt)
+            return try await fit.open(by: attempt, isLast: isLast, waitsForEvent: waitsForEvent)
         }
     }
 
-    /// Returns a fit that emulates an ability which the vendor lacks, and the vendor call for this fit.
+    /// Returns a fit that emulates an ability which the vendor lacks, after preparing its call.
     ///
     /// Throws `error`, or the error of the new fit, if none is possible.
-    private func emulating(
-        after error: UpstreamError,
-        of attempt: Attempt
-    ) async throws(UpstreamError) -> (ChatFit, Attempt) {
+    private func emulating(after error: UpstreamError, of attempt: Attempt) async throws(UpstreamError) -> ChatFit {
         guard spare != nil else { throw error }
-        let another = try await attempt.another()
+        try await attempt.next(isNewRound: true)
         guard let spare = spare.take() else { throw error }
         let isRepair = error.recovery.contains(.promptForFormat)
         if isRepair { attempt.billing.recordRetry() }
@@ -52,7 +49,7 @@ extension ChatFit {
             if fit.isUnprepared { try await fit.prepare() }
             if !fit.isShort(nil) { try await fit.check(nil) }
             fit.emulation.first = error.partial as? LoggedStream
-            return (fit, another)
+            return fit
         } catch let refusal {
             // The vendor did not refuse the unchanged call, so its own failure is reported.
             throw isRepair && refusal.status == 400 ? error : UpstreamError(refusing: refusal)

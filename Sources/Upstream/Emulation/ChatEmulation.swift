@@ -77,7 +77,8 @@ package struct ChatEmulation: Sendable {
     ) -> any PreparedChat {
         let repair = Repair(call: call, form: form, context: context, count: count) {
             [self] (call, usage, credits) async throws(UpstreamError) in
-            try await attempt.correct(usage, credits: credits)
+            attempt.recordCorrected(usage, credits: credits)
+            try await attempt.next(isNewRound: true)
             return bounded(try await preparing(call, attempt))
         }
         return multiplied(PromptedToolsChat(bounded(chat), repair), by: attempt)

@@ -67,7 +67,8 @@ extension OneMin {
             return try await ask(UpstreamCall(endpoint: making, headers: headers, body: body))
         } catch {
             guard let filled = MissingFields.filled(body, for: use.feature, after: error, parser) else { throw error }
-            try await attempt.prepareRepeat(after: error.status ?? 400)
+            attempt.recordRefusal(status: error.status ?? 400)
+            try await attempt.next()
             return try await ask(UpstreamCall(endpoint: making, headers: headers, body: filled))
         }
     }

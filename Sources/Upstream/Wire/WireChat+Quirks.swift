@@ -38,11 +38,26 @@ extension WireChat {
         body = changed
     }
 
+    /// Rewrites the request body for the quirk that the vendor's refusal shows, and prepares the next call.
+    func change(after head: UpstreamHead, _ refused: Body) async throws(UpstreamError) {
+        try rewrite(after: head, refused.bytes)
+        attempt.recordRefusal(status: head.status)
+        try await keepingQuirks { () async throws(UpstreamError) in try await attempt.next() }
+    }
+
+    /// Rewrites the request body for the quirk that an unusable response shows, and prepares the next call. Throws the
+    /// failure if the response shows none.
+    func change(afterUnusable error: UpstreamError) async throws(UpstreamError) {
+        let error = unserved(error)
+        guard isRewritten(afterResponse: error) else { throw judged(error) }
+        try await keepingQuirks { () async throws(UpstreamError) in try await attempt.next(after: error) }
+    }
+
     /// Rewrites the request body for the quirk that the vendor's refusal shows.
     ///
     /// Throws the error of the refusal if no change helps. If the model lacks an ability, the error has the lack and the
     /// recovery option `emulation`.
-    func rewrite(after head: UpstreamHead, _ refused: UnsafeRawBufferPointer) throws(UpstreamError) {
+    private func rewrite(after head: UpstreamHead, _ refused: UnsafeRawBufferPointer) throws(UpstreamError) {
         guard let request = body else { throw judged(errorReader.error(head, refused)) }
         let refusal = errorReader.refusal(head, refused, of: request, known: quirks)
         let ofWindow = [400, 402, 413, 422].contains(refusal.status) ? refusal.findingOfWindow : nil
@@ -62,7 +77,7 @@ extension WireChat {
     }
 
     /// Rewrites the request body if an unusable response shows a quirk. Returns whether the body was rewritten.
-    func isRewritten(afterResponse error: UpstreamError) -> Bool {
+    private func isRewritten(afterResponse error: UpstreamError) -> Bool {
         guard !error.recovery.contains(.emulation), learned.count < Self.maxQuirks, let request = body,
             let finding = form.findingOfResponse, !quirks.isSuperset(of: finding.quirks)
         else { return false }
@@ -73,7 +88,7 @@ extension WireChat {
 
     /// Returns the error for an unusable response. If the response shows that the model lacks an ability, adds the lack
     /// and the recovery option `emulation` to the error.
-    func unserved(_ error: UpstreamError) -> UpstreamError {
+    private func unserved(_ error: UpstreamError) -> UpstreamError {
         guard let finding = form.findingOfResponse, finding.isLack else { return error }
         return lacking(finding, error)
     }
@@ -91,9 +106,9 @@ extension WireChat {
         return error
     }
 
-    /// Runs `begin`, which prepares a repetition of the call. If `begin` throws, remembers for this caller what the
+    /// Runs `begin`, which prepares the next call. If `begin` throws, remembers for this caller what the
     /// call has learned: without this, each call could need a repetition for which there is no capacity.
-    func remake(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
+    private func keepingQuirks(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
         do throws(UpstreamError) {
             try await begin()
         } catch {

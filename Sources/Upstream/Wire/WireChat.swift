@@ -9,7 +9,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     let vendor: WireVendor
     let form: any WireForm
     let model: Model
-    private let attempt: Attempt
+    let attempt: Attempt
     /// The chat call; nil after `write` has written it as the request body.
     private var call: ChatCall?
     var body: Body?
@@ -80,9 +80,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return max(1, estimate.tokens)
     }
 
-    private func upstream(isStreamed: Bool) throws(UpstreamError) -> UpstreamCall {
-        write()
-        if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
+    private func upstream(isStreamed: Bool) -> UpstreamCall {
         attempt.isRebuilt = form.isRebuilt
         let route = form.route
         return UpstreamCall(
@@ -93,56 +91,51 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         )
     }
 
-    /// Makes attempts at the route's locations until one succeeds or the route allows no more.
-    private func open(at route: any WireRoute, isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+        write()
+        if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
+        try await form.route?.begin()
+        return try await begun(isStreamed: isStreamed)
+    }
+
+    /// Calls the vendor until a response has begun, or the rest of one that the vendor paused. A response that is not
+    /// streamed is whole then.
+    ///
+    /// This is the only loop that repeats a call to one candidate with one key.
+    private func begun(isStreamed: Bool, restOf paused: WireStream? = nil) async throws(UpstreamError) -> any ChatStream {
         var isRepeated = false
         while true {
-            write()
-            if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
-            try await route.begin()
             do throws(UpstreamError) {
-                let stream = try await openOnce(isStreamed: isStreamed)
-                route.served()
+                let stream =
+                    try await
+                    (isStreamed || form.gathersStream
+                    ? streamOnce(isGathered: !isStreamed, restOf: paused) : wholeOnce())
+                guard let stream else { continue }
+                form.route?.served()
                 return stream
             } catch {
-                guard let failure = route.failure(after: error) else {
-                    try await attempt.prepareRepeat(after: error)
-                    continue
+                if paused != nil { throw error }
+                if let failure = form.route.map({ $0.failure(after: error) }) ?? error {
+                    guard !isRepeated else { throw failure }
+                    try await attempt.waitToRepeat(after: failure)
+                    isRepeated = true
+                } else {
+                    try await attempt.next(after: error)
                 }
-                guard !isRepeated else { throw failure }
-                try await attempt.waitToRepeat(after: failure)
-                isRepeated = true
             }
+            try await form.route?.begin()
         }
-    }
-
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
-        if let route = form.route { return try await open(at: route, isStreamed: isStreamed) }
-        do throws(UpstreamError) {
-            return try await openOnce(isStreamed: isStreamed)
-        } catch {
-            try await attempt.waitToRepeat(after: error)
-            return try await openOnce(isStreamed: isStreamed)
-        }
-    }
-
-    @inline(__always)
-    private func openOnce(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
-        isStreamed ? try await streamOnce() : try await wholeOnce()
     }
 
     // MARK: Whole responses
 
-    private func wholeOnce() async throws(UpstreamError) -> LoggedStream {
-        write()
-        if form.gathersStream { return try await gathered() }
-        let response = try await attempt.send(try upstream(isStreamed: false), on: vendor.transport)
+    /// Calls the vendor once. Returns nil if the next call is prepared: with a request that was changed for a quirk, or
+    /// for the rest of a response that the vendor paused.
+    private func wholeOnce() async throws(UpstreamError) -> (any ChatStream)? {
+        let response = try await attempt.send(upstream(isStreamed: false), on: vendor.transport)
         guard response.head.status / 100 == 2 else {
-            try rewrite(after: response.head, response.body.bytes)
-            try await remake { () async throws(UpstreamError) in
-                try await attempt.prepareRepeat(after: response.head.status)
-            }
-            return try await wholeOnce()
+            try await change(after: response.head, response.body)
+            return nil
         }
         let read: (response: LoggedStream, pause: PausedResponse?)?
         do throws(UpstreamError) {
@@ -150,42 +143,35 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             // Without a result, the worker thread may still use `form`.
             if read != nil { keepQuirks() }
         } catch {
-            let error = unserved(error)
-            guard isRewritten(afterResponse: error) else { throw judged(error) }
-            try await remake { () async throws(UpstreamError) in try await attempt.prepareRepeat(after: error) }
-            return try await wholeOnce()
+            try await change(afterUnusable: error)
+            return nil
         }
         guard let read else { throw .tooMuchWork }
         guard let pause = read.pause else { return read.response }
         try await prepareToGoOn(after: pause)
-        return try await wholeOnce()
+        return nil
     }
 
-    private func gathered() async throws(UpstreamError) -> LoggedStream {
-        let stream = try await streamOnce()
+    /// Reads a stream to its end, within the limits of a complete response, and stops it.
+    private func gathered(_ stream: WireStream) async throws(UpstreamError) -> LoggedStream {
         defer { stream.stop() }
+        let log = EventLog()
+        var reservation: MemoryReservation?
         do throws(UpstreamError) {
-            return try await logged(stream)
+            repeat {
+                while try stream.next({ log.join($0, $1) }) {
+                    let bytes = log.bytes.count
+                    guard bytes <= ChatResponse.limitBytes else {
+                        throw UpstreamError.invalidResponse("the vendor's response is too long")
+                    }
+                    guard stream.budget?.covers(bytes, &reservation) ?? true else {
+                        throw UpstreamError(TransportError(.overloaded))
+                    }
+                }
+            } while try await stream.more(patienceNanoseconds: .max / 4) != .end
         } catch {
             throw judged(error)
         }
-    }
-
-    /// Reads a stream to its end, within the limits of a complete response.
-    private func logged(_ stream: WireStream) async throws(UpstreamError) -> LoggedStream {
-        let log = EventLog()
-        var reservation: MemoryReservation?
-        repeat {
-            while try stream.next({ log.join($0, $1) }) {
-                let bytes = log.bytes.count
-                guard bytes <= ChatResponse.limitBytes else {
-                    throw .invalidResponse("the vendor's response is too long")
-                }
-                guard stream.budget?.covers(bytes, &reservation) ?? true else {
-                    throw UpstreamError(TransportError(.overloaded))
-                }
-            }
-        } while try await stream.more(patienceNanoseconds: .max / 4) != .end
         return LoggedStream(log, usage: stream.usage, reservation: reservation)
     }
 
@@ -231,41 +217,40 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     // MARK: Streams
 
-    private func streamOnce() async throws(UpstreamError) -> WireStream {
-        let stream = WireStream(try await opened(), reader, headers: vendor.headers, bounds: bounds)
+    /// Calls the vendor once, and waits for the first event. Returns nil if the next call is prepared, with a request that
+    /// was changed for a quirk.
+    private func streamOnce(
+        isGathered: Bool,
+        restOf paused: WireStream?
+    ) async throws(UpstreamError) -> (any ChatStream)? {
+        let opened = try await attempt.open(upstream(isStreamed: true), on: vendor.transport)
+        guard opened.head.status / 100 == 2 else {
+            try await change(after: opened.head, try await refusal(opened))
+            return nil
+        }
+        if let paused {
+            attempt.models = paused
+            paused.goOn(with: opened)
+            return paused
+        }
+        let stream = WireStream(opened, reader, headers: vendor.headers, bounds: bounds)
         stream.route = form.route
         attempt.models = stream
         if form.mayGoOn {
             stream.goOn = { [self, unowned stream] (pause) async throws(UpstreamError) in
-                let rest = try await goOn(after: pause)
-                attempt.models = stream
-                return rest
+                try await prepareToGoOn(after: pause)
+                _ = try await begun(isStreamed: true, restOf: stream)
             }
         }
         do throws(UpstreamError) {
             try await stream.begin()
             keepQuirks()
-            return stream
         } catch {
             stream.stop()
-            let error = unserved(error)
-            guard isRewritten(afterResponse: error) else { throw judged(error) }
-            try await remake { () async throws(UpstreamError) in try await attempt.prepareRepeat(after: error) }
-            return try await streamOnce()
+            try await change(afterUnusable: error)
+            return nil
         }
-    }
-
-    /// Opens the stream. If the vendor refuses the request because of a quirk, sends the changed request.
-    private func opened() async throws(UpstreamError) -> any UpstreamStream {
-        while true {
-            let opened = try await attempt.open(try upstream(isStreamed: true), on: vendor.transport)
-            if opened.head.status / 100 == 2 { return opened }
-            let refusal = try await self.refusal(opened)
-            try rewrite(after: opened.head, refusal.bytes)
-            try await remake { () async throws(UpstreamError) in
-                try await attempt.prepareRepeat(after: opened.head.status)
-            }
-        }
+        return isGathered ? try await gathered(stream) : stream
     }
 
     // MARK: Further parts
@@ -273,14 +258,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func prepareToGoOn(after pause: PausedResponse) async throws(UpstreamError) {
         bounds.addCall()
         if let request = body { body = form.goingOn(request, after: pause) }
-        try await attempt.goOn()
+        attempt.recordEnd(nil)
+        try await attempt.next()
         try await form.route?.begin()
-    }
-
-    /// Requests the rest of a response that the vendor paused, and returns the new stream.
-    private func goOn(after pause: PausedResponse) async throws(UpstreamError) -> any UpstreamStream {
-        try await prepareToGoOn(after: pause)
-        return try await opened()
     }
 
     /// Reads an error response's body and stops the stream. Returns an empty body if reading fails.

@@ -14,8 +14,8 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
     /// The route that chose the location of the call; nil if the vendor has one location.
     var route: (any WireRoute)?
     private var isEventStream: Bool
-    /// Requests the rest of a response that the vendor paused; nil if the relay cannot request it.
-    var goOn: ((PausedResponse) async throws(UpstreamError) -> any UpstreamStream)?
+    /// Requests the rest of a response that the vendor paused, for `goOn(with:)`; nil if the relay cannot request it.
+    var goOn: ((PausedResponse) async throws(UpstreamError) -> Void)?
     private var pause: PausedResponse?
     private var events = EventStreamParser()
     private var incoming = ByteBuffer()
@@ -197,12 +197,17 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
         bounds.addCall()
         close()
         do throws(UpstreamError) {
-            stream = try await goOn(pause)
+            try await goOn(pause)
         } catch {
             var error = error
             error.isCut = true
             throw error
         }
+    }
+
+    /// Reads the rest of the response from another stream of the vendor.
+    func goOn(with rest: any UpstreamStream) {
+        stream = rest
         isClosed = false
         guard !isStopped else { return close() }
         reader.goOn()

@@ -39,7 +39,8 @@ extension OpenAILike {
             else { throw self.refusal(stream.head, refused) }
             learned.append(found)
             body = found.applied(to: body)
-            try await attempt.prepareRepeat(after: stream.head.status)
+            attempt.recordRefusal(status: stream.head.status)
+            try await attempt.next()
         }
     }
 }
