@@ -26,7 +26,7 @@ import Testing
     private func asked<Value: Sendable>(
         _ kind: Kind,
         isStreamed: Bool,
-        _ read: @escaping @Sendable (any PreparedChat) async -> Value?
+        _ read: @escaping @Sendable (any PreparedChat, Attempt) async -> Value?
     ) async -> Value? {
         await onLoop { loop in
             let vendor = kind.vendor(on: loop)
@@ -35,15 +35,15 @@ import Testing
             let attempt = Attempt(.none, billing: admission.billing, on: loop)
             let chat = vendor.prepare(call, for: anyModel, by: attempt)
             chat.write()
-            return await read(chat)
+            return await read(chat, attempt)
         }
     }
 
     @Test("a stream has the whole answer, and ends each choice once", arguments: Kind.allCases)
     func streams(_ kind: Kind) async {
-        let heard = await asked(kind, isStreamed: true) { chat in
+        let heard = await asked(kind, isStreamed: true) { chat, attempt in
             do throws(UpstreamError) {
-                return await hear(try await chat.open(isStreamed: true))
+                return await hear(try await chat.open(isStreamed: true, by: attempt))
             } catch {
                 return ChoiceOutput(failure: error.kind)
             }
@@ -53,9 +53,9 @@ import Testing
 
     @Test("a whole answer has the text of each choice", arguments: Kind.allCases)
     func answers(_ kind: Kind) async {
-        let text = await asked(kind, isStreamed: false) { chat in
+        let text = await asked(kind, isStreamed: false) { chat, attempt in
             do throws(UpstreamError) {
-                return try await chat.gathered().choices.map { $0.text?.text ?? "" }
+                return try await chat.gathered(by: attempt).choices.map { $0.text?.text ?? "" }
             } catch {
                 return ["\(error.kind)"]
             }
@@ -65,10 +65,10 @@ import Testing
 
     @Test("a call may be made several times, and its prompt is counted", arguments: Kind.allCases)
     func repeats(_ kind: Kind) async {
-        let tokens = await asked(kind, isStreamed: true) { chat in
+        let tokens = await asked(kind, isStreamed: true) { chat, attempt in
             for _ in 0..<3 {
                 do throws(UpstreamError) {
-                    let heard = await hear(try await chat.open(isStreamed: true))
+                    let heard = await hear(try await chat.open(isStreamed: true, by: attempt))
                     guard heard.texts == [0: "hello there"] else { return 0 }
                 } catch {
                     return 0

@@ -48,7 +48,7 @@ private final class ScriptedChat: PreparedChat, @unchecked Sendable {  // on its
 
     init(_ vendor: ScriptedVendor) { self.vendor = vendor }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         let script = vendor.next()
         if case .failure(let kind) = script.first?.first { throw UpstreamError(kind, cause: "scripted") }
         return ScriptedResponse(vendor, script)

@@ -72,18 +72,16 @@ extension Attempt {
     /// - Parameters:
     ///   - usage: the tokens of the prompt and of the delivered output.
     ///   - promptTokens: the tokens of all the client's prompts; nil if this prompt is the only one.
-    ///   - isOneOfSeveral: whether this object stands for several calls, each with a record.
     ///   - isSent: whether the vendor got the whole request.
     @discardableResult
     package func failed(
         _ error: UpstreamError,
         after usage: Usage = .nothing,
         ofPrompts promptTokens: Int? = nil,
-        isOneOfSeveral: Bool = false,
         isSent: Bool = true
     ) -> Usage {
         // A call that was ended to be repeated has failed for lack of capacity.
-        if isRecorded, !isOneOfSeveral { return usage }
+        if isEnded { return usage }
         var outcome = self.outcome(.refused, error)
         var usage = usage
         if usage.completionTokens > 0 || error.mayBeBilled {
@@ -110,7 +108,7 @@ extension Attempt {
     ///   - error: nil if the call succeeded.
     ///   - time: the time at which the call ended; nil for now.
     package func recordEnd(_ error: UpstreamError?, at time: LoopTime? = nil) {
-        if isRecorded { return }
+        if isEnded { return }
         guard let error else { return record(Bill.Outcome(.free, status: 200)) }
         var outcome = self.outcome(.free, error)
         outcome.usage = error.usage ?? .nothing
@@ -119,11 +117,10 @@ extension Attempt {
 
     /// Records a failed call that the relay repeats. Bills the usage in `error`.
     func recordRepeated(_ error: UpstreamError, at time: LoopTime) {
-        guard let used = error.usage else { return recordEnd(error, at: time) }
+        guard let used = error.usage, !isEnded else { return recordEnd(error, at: time) }
         var outcome = self.outcome(.repeated, error)
         outcome.usage = used
         outcome.isImpossible = used.hasImpossibleFigure
-        outcome.isShown = outcome.isShown && !isRecorded
         if let terms = billing.usageReservation { outcome.billedCredits = server?.credits(used, terms) ?? 0 }
         record(outcome, at: time)
     }
@@ -190,8 +187,7 @@ extension Attempt {
     }
 
     private func record(_ outcome: consuming Bill.Outcome, at time: LoopTime? = nil) {
-        isRecorded = true
-        billing.end(self)
+        guard end() else { return }
         let now = time ?? loop.now
         var server = server ?? .unknown
         // A stream must not stay, because it may refer to this call.

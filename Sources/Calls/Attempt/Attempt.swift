@@ -20,8 +20,16 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     package var isRebuilt = false
     /// The models that worked on the response; nil if the vendor does not tell.
     package var models: (any ModelReport)?
-    /// Whether the bill already has a record of the end of this call.
-    var isRecorded = false
+    private var state = State.fresh
+
+    private enum State {
+        /// No upstream call has begun, or the next one is prepared.
+        case fresh
+        /// An upstream call has begun. Its end is not recorded.
+        case open
+        case ended
+    }
+
     /// The number of unused rate permits (each the right to start one call). They count if the provider limits calls.
     private var permits = 1
     /// The time at which the provider's rate limit counted the last permit.
@@ -53,12 +61,14 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     /// The provider and model that this call goes to; nil if they are not known.
     var server: Billing.Server? { ownServer ?? billing.server }
 
-    /// Creates a helper call with the key, provider, model and rate permit of this call.
-    package func makeHelperCall() -> Attempt {
-        let help = Attempt(credential, of: server, billing: billing, on: loop, with: keys, within: capacity)
-        (help.permits, help.permittedAt) = (permits, permittedAt)
-        permits = 0
-        return help
+    /// Creates a call beside this one, with its key, provider and model.
+    ///
+    /// - Parameter takesPermit: whether the new call gets the rate permit of this one. If not, it has none.
+    package func makeOther(takesPermit: Bool = false) -> Attempt {
+        let other = Attempt(credential, of: server, billing: billing, on: loop, with: keys, within: capacity)
+        (other.permits, other.permittedAt) = (0, permittedAt)
+        if takesPermit { swap(&other.permits, &permits) }
+        return other
     }
 
     // MARK: Further calls
@@ -88,16 +98,13 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
             throw shortage
         }
         recordRepeated(error, at: time)
-        do throws(UpstreamError) {
-            try await billing.fundNextCall()
-        } catch let shortage {
-            throw error.cooldown == nil && !shortage.isOfBudget ? error : shortage
-        }
+        try await billing.fundNextCall()
         beginNext()
     }
 
     private func beginNext() {
-        isRecorded = false
+        assert(state != .open, "a call is followed by another, but its end was not recorded")
+        state = .fresh
         startedAt = loop.now
     }
 
@@ -215,10 +222,23 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     private func begin(_ endpoint: Endpoint) {
         loop.assertOwn()
         self.endpoint = endpoint
-        billing.begin(self)
+        assert(state != .ended, "a call begins, but it was not prepared after the one before it")
+        if state == .fresh { billing.begin(self) }
+        state = .open
     }
 
     // MARK: Ends
+
+    /// Whether the end of the last call is recorded.
+    var isEnded: Bool { state == .ended }
+
+    /// Records that the call has ended. Returns false if its end is already recorded.
+    func end() -> Bool {
+        assert(!isEnded, "a call has ended twice")
+        if state == .open { billing.end(self) }
+        defer { state = .ended }
+        return !isEnded
+    }
 
     /// Records that the vendor responded. Ends a cooldown of the key that began before this call.
     package func served() { keys?.served(credential, begun: startedAt) }

@@ -172,14 +172,8 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
 
     func record(_ call: CallRecord) { bill.record(call) }
 
-    /// Keeps a call that has begun until its end. Does nothing if it is already kept.
-    func begin(_ call: any OpenCall) {
-        if open == nil {
-            open = call
-        } else if open !== call, !othersOpen.contains(where: { $0 === call }) {
-            othersOpen.append(call)
-        }
-    }
+    /// Keeps a call that has begun until its end.
+    func begin(_ call: any OpenCall) { if open == nil { open = call } else { othersOpen.append(call) } }
 
     func end(_ call: any OpenCall) {
         if open === call { open = othersOpen.popLast() } else { othersOpen.removeAll { $0 === call } }

@@ -71,17 +71,17 @@ package protocol PreparedChat: AnyObject, Sendable {
     ///
     /// - Parameter isStreamed: whether the response is needed while it arrives. If false, the vendor sends a whole
     ///   response, whose events are emitted in the same way.
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream
     /// Sends the call. Returns the whole response.
-    func gathered() async throws(UpstreamError) -> ChatResponse
+    func gathered(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse
 }
 
 extension PreparedChat {
     package func write() {}
     package var isBilled: Bool { false }
 
-    package func gathered() async throws(UpstreamError) -> ChatResponse {
-        let stream = try await open(isStreamed: false)
+    package func gathered(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse {
+        let stream = try await open(isStreamed: false, by: attempt)
         defer { stream.stop() }
         return try await stream.gathered()
     }

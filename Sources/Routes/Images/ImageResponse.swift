@@ -71,7 +71,7 @@ func makeImages(
     let made = try await allChoices(images.calls, goingOn: choiceCapacity.goesOn(after:)) {
         (index) async throws(UpstreamError) in
         // A call without capacity was not made and used nothing.
-        try await choiceCapacity.acquire()
+        let attempt = try await choiceCapacity.acquire()
         do throws(UpstreamError) {
             let made = try await attempt.retrying { () async throws(UpstreamError) in
                 try await images.images(ofCall: index, by: attempt)
@@ -80,7 +80,7 @@ func makeImages(
             choiceCapacity.succeeded()
             return made.files
         } catch {
-            attempt.failed(error, isOneOfSeveral: images.calls > 1)
+            attempt.failed(error)
             throw error
         }
     }

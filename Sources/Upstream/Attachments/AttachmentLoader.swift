@@ -6,7 +6,7 @@ import Shared
 final class AttachmentLoader: OnLoop, @unchecked Sendable {
     private let plan: AttachmentPlan
     private let access: MediaAccess
-    private let call: Attempt
+    private var call: Attempt
     private let parts: [Attachment]
     /// The attachments that the vendor can use, by their index in `parts`; nil for one that is not ready yet.
     private var loaded: [Attachment?]
@@ -47,7 +47,8 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
 
     /// Uploads those attachments again for which `load()` used files of earlier uploads. Returns all attachments in
     /// the order of the request.
-    func loadAgain() async throws(APIError) -> [Attachment] {
+    func loadAgain(by call: Attempt) async throws(APIError) -> [Attachment] {
+        self.call = call
         for (position, key) in remembered {
             access.assets.forget(key)
             loaded[position] = nil
@@ -197,7 +198,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
         do throws(UpstreamError) {
             call.billing.server = transcriber.server
             let own = isSame ? call : try await transcriber.call(billing: call.billing)
-            help = own.makeHelperCall()
+            help = own.makeOther(takesPermit: true)
         } catch {
             throw failure(error, param)
         }

@@ -38,7 +38,6 @@ extension AttachmentPlan {
 final class ReuploadingChat: PreparedChat, @unchecked Sendable {
     private var chat: any PreparedChat
     private let candidate: Candidate
-    private let attempt: Attempt
     private let worker: WorkQueue
     private let loop: EventLoop
     /// The original call and its attachment loader; nil after a success or after a second upload has begun.
@@ -55,7 +54,6 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
         access: MediaAccess
     ) {
         self.candidate = candidate
-        self.attempt = attempt
         worker = access.worker
         loop = access.loop
         rest = (call, parts)
@@ -68,15 +66,15 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
 
     var promptTokens: Int { chat.promptTokens }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         let used = chat
         do throws(UpstreamError) {
-            let stream = try await used.open(isStreamed: isStreamed)
+            let stream = try await used.open(isStreamed: isStreamed, by: attempt)
             rest = nil
             return stream
         } catch {
             guard error.recovery.contains(.reuploadFiles) else { throw error }
-            return try await renewal(of: used, after: error).open(isStreamed: isStreamed)
+            return try await renewal(of: used, after: error, by: attempt).open(isStreamed: isStreamed, by: attempt)
         }
     }
 
@@ -85,7 +83,8 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
     /// - Throws: `error` if uploading the files again fails.
     private func renewal(
         of used: any PreparedChat,
-        after error: UpstreamError
+        after error: UpstreamError,
+        by attempt: Attempt
     ) async throws(UpstreamError) -> any PreparedChat {
         while isRenewing, !Task.isCancelled {
             let waiter = Waiter()
@@ -103,7 +102,7 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
         }
         do throws(APIError) {
             var call = call
-            call.attachments = try await parts.loadAgain()
+            call.attachments = try await parts.loadAgain(by: attempt)
             let renewed = candidate.provider.prepare(call, for: candidate.model, by: attempt)
             guard await worker.result(ofBytes: call.textBytes, on: loop, { renewed.write() }) != nil else {
                 throw .tooMuchWork

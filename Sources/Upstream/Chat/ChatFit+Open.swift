@@ -59,7 +59,7 @@ extension ChatFit {
     /// Calls the vendor, and bills the whole response with its reported, counted or estimated usage.
     private func whole(_ chat: any PreparedChat, _ attempt: Attempt) async throws(UpstreamError) -> BegunChat {
         do throws(UpstreamError) {
-            var response = try await chat.gathered()
+            var response = try await chat.gathered(by: attempt)
             let reported = response.usage
             count.learn(from: reported)
             if reported?.isReported != true { response = try await count.counted(response, of: chat) }
@@ -95,7 +95,7 @@ extension ChatFit {
         do throws(UpstreamError) {
             let promptTokens = count.estimate(of: chat)
             open = OpenChat(
-                try await chat.open(isStreamed: true),
+                try await chat.open(isStreamed: true, by: attempt),
                 promptTokens: promptTokens,
                 count: count,
                 isBilled: chat.isBilled,

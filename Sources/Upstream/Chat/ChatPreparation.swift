@@ -48,7 +48,7 @@ extension ChatFit {
         guard isPlain else { return try await preparedLater(by: attempt, isLast) }
         let chat = candidate.provider.prepare(isLast ? call.taken() : call, for: candidate.model, by: attempt)
         chat.write()
-        return emulation.isNeeded ? emulation.completed(chat, by: attempt) : chat
+        return emulation.isNeeded ? emulation.completed(chat) : chat
     }
 
     /// Whether the call can be converted without waiting for files or a worker thread.
@@ -70,12 +70,12 @@ extension ChatFit {
                 worker: services.worker,
                 loop: services.loop
             )
-            return emulation.completed(chat, of: call, in: form, by: attempt, with: context) {
+            return emulation.completed(chat, of: call, in: form, with: context) {
                 [self] (call, attempt) async throws(UpstreamError) in try await written(call, by: attempt)
             }
         }
         if isLast, case .plain = route { dropContent() }
-        return emulation.completed(chat, by: attempt)
+        return emulation.completed(chat)
     }
 
     /// Releases the data that only another attempt would need.
@@ -98,13 +98,13 @@ extension ChatFit {
         var chats: [any PreparedChat] = []
         for prompt in call.prompts { chats.append(try await written(prompt, by: attempt)) }
         if isLast { dropContent() }
-        return emulation.completed(chats, by: attempt)
+        return emulation.completed(chats)
     }
 
     /// Returns a call in the vendor's form, after its attachments have been loaded.
     private func written(_ call: ChatCall, by attempt: Attempt) async throws(UpstreamError) -> any PreparedChat {
         switch route {
-        case .links(let links): return links.prepared(by: attempt)
+        case .links(let links): return links.prepared
         case .attached(let plan, let access): return try await plan.prepare(call, by: attempt, access)
         case .fetched(let fetch):
             var call = call

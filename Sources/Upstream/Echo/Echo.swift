@@ -84,7 +84,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
 
     private var text: UnsafeRawBufferPointer { message.bytes[part: start..<message.bytes.count] }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         write()
         try await begin()
         if !isStreamed, cutAfter != nil { throw EchoChat.cut }

@@ -52,13 +52,11 @@ package struct ChatEmulation: Sendable {
     /// Returns whether the emulation leaves the vendor's response to this call unchanged.
     package func leaves(_ call: borrowing ChatCall) -> Bool { !isNeeded && !call.arePromptsSeparate }
 
-    package func completed(_ chat: any PreparedChat, by call: Attempt) -> any PreparedChat {
-        multiplied(judged(bounded(chat)), by: call)
-    }
+    package func completed(_ chat: any PreparedChat) -> any PreparedChat { multiplied(judged(bounded(chat))) }
 
     /// Combines the chats of several prompts into one, and adds the emulated abilities that the call needs.
-    package func completed(_ chats: [any PreparedChat], by call: Attempt) -> any PreparedChat {
-        ChoicesChat(chats.map { judged(bounded($0)) }, calls, call: call, count: count, loop: loop)
+    package func completed(_ chats: [any PreparedChat]) -> any PreparedChat {
+        ChoicesChat(chats.map { judged(bounded($0)) }, calls, count: count, loop: loop)
     }
 
     /// Adds tools and output formats to the chat of a vendor that supports only text.
@@ -71,17 +69,13 @@ package struct ChatEmulation: Sendable {
         _ chat: any PreparedChat,
         of call: ChatCall,
         in form: TextProtocol,
-        by attempt: Attempt,
         with context: OutputParserContext,
         _ preparing: @escaping @Sendable (ChatCall, Attempt) async throws(UpstreamError) -> any PreparedChat
     ) -> any PreparedChat {
         let repair = Repair(call: call, form: form, context: context, count: count) {
-            [self] (call, usage, credits) async throws(UpstreamError) in
-            attempt.recordCorrected(usage, credits: credits)
-            try await attempt.next(isNewRound: true)
-            return bounded(try await preparing(call, attempt))
+            [self] (call, attempt) async throws(UpstreamError) in bounded(try await preparing(call, attempt))
         }
-        return multiplied(PromptedToolsChat(bounded(chat), repair), by: attempt)
+        return multiplied(PromptedToolsChat(bounded(chat), repair))
     }
 
     private func bounded(_ chat: any PreparedChat) -> any PreparedChat {
@@ -95,8 +89,8 @@ package struct ChatEmulation: Sendable {
         validator.map { SchemaCheckedChat(chat, $0) } ?? chat
     }
 
-    private func multiplied(_ chat: any PreparedChat, by call: Attempt) -> any PreparedChat {
-        calls > 1 ? ChoicesChat([chat], calls, after: first, call: call, count: count, loop: loop) : chat
+    private func multiplied(_ chat: any PreparedChat) -> any PreparedChat {
+        calls > 1 ? ChoicesChat([chat], calls, after: first, count: count, loop: loop) : chat
     }
 
     /// Checks that the vendor has, or the relay can emulate, all abilities that the call needs.

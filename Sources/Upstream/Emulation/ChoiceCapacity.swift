@@ -2,11 +2,11 @@ package import Calls
 import Engine
 import Shared
 
-/// The concurrent calls of one response with several choices or images: their capacity at the provider, and whether they
-/// go on when one of them fails.
+/// The concurrent calls of one response with several choices or images: their attempts, their capacity at the provider, and
+/// whether they go on when one of them fails.
 package final class ChoiceCapacity: OnLoop, @unchecked Sendable {
     private let call: Attempt
-    /// Whether the next upstream call is the first one. It uses the capacity that `call` already has.
+    /// Whether the next upstream call is the first one. It is made by `call`, which has its capacity.
     private var isFirst = true
     /// The number of this response's ended upstream calls whose capacity the next calls can use.
     private var left = 0
@@ -48,23 +48,25 @@ package final class ChoiceCapacity: OnLoop, @unchecked Sendable {
         for error in failures { call.billing.recordFailure(call.failure(error)) }
     }
 
-    /// Acquires capacity for an upstream call without waiting.
+    /// Returns the attempt for an upstream call, with its capacity, without waiting.
     ///
-    /// Returns false if no capacity is free now, or if `acquire()` can use the capacity of an ended call.
-    func acquireNow() async -> Bool {
-        guard call.isBounded, !isFirst else {
+    /// Returns nil if no capacity is free now, or if `acquire()` can use the capacity of an ended call.
+    func acquireNow() async -> Attempt? {
+        if isFirst {
             isFirst = false
-            return true
+            return call
         }
-        guard left == 0, let held = await call.reserveConcurrentCall() else { return false }
+        let other = call.makeOther()
+        guard call.isBounded else { return other }
+        guard left == 0, let held = await other.reserveConcurrentCall() else { return nil }
         more.append(held)
-        return true
+        return other
     }
 
-    /// Acquires capacity for one of the upstream calls that together make the response. If none is free, waits until
-    /// another of these calls ends.
-    package func acquire() async throws(UpstreamError) {
-        if await acquireNow() { return }
+    /// Returns the attempt for one of the upstream calls that together make the response, with its capacity. If none is
+    /// free, waits until another of these calls ends.
+    package func acquire() async throws(UpstreamError) -> Attempt {
+        if let call = await acquireNow() { return call }
         while left == 0 {
             let waiter = Waiter()
             waiting.append(waiter)
@@ -72,7 +74,9 @@ package final class ChoiceCapacity: OnLoop, @unchecked Sendable {
             if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
         }
         left -= 1
-        try await call.permitNext(.ownChoices)
+        let other = call.makeOther()
+        try await other.permitNext(.ownChoices)
+        return other
     }
 
     /// Records that an upstream call has ended. Its capacity goes to the next waiting call of the response.
@@ -91,14 +95,14 @@ package final class ChoiceCapacity: OnLoop, @unchecked Sendable {
 /// A stream whose upstream call begins only when capacity for it is free.
 final class DeferredStream: ChatStream, OnLoop, @unchecked Sendable {
     private let choiceCapacity: ChoiceCapacity
-    private let open: () async throws(UpstreamError) -> any ChatStream
+    private let chat: any PreparedChat
     private var stream: (any ChatStream)?
-    /// Whether the upstream call was made.
-    private(set) var isAsked = false
+    /// The attempt of the upstream call; nil if it was not made.
+    private(set) var attempt: Attempt?
 
-    init(_ choiceCapacity: ChoiceCapacity, _ open: @escaping () async throws(UpstreamError) -> any ChatStream) {
+    init(_ choiceCapacity: ChoiceCapacity, _ chat: any PreparedChat) {
         self.choiceCapacity = choiceCapacity
-        self.open = open
+        self.chat = chat
     }
 
     var usage: Usage? { stream?.usage }
@@ -106,9 +110,9 @@ final class DeferredStream: ChatStream, OnLoop, @unchecked Sendable {
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if let stream { return try await stream.more(patienceNanoseconds: patienceNanoseconds) }
-        try await choiceCapacity.acquire()
-        isAsked = true
-        let opened = try await open()
+        let attempt = try await choiceCapacity.acquire()
+        self.attempt = attempt
+        let opened = try await chat.open(isStreamed: true, by: attempt)
         stream = opened
         return try await opened.more(patienceNanoseconds: patienceNanoseconds)
     }

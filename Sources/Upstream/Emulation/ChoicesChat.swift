@@ -9,7 +9,6 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     private let choices: Int
     /// The response of an earlier upstream call for the same prompt; nil if there was none.
     private let first: LoggedStream?
-    private let call: Attempt
     private let count: CallCount
     private let loop: EventLoop
 
@@ -22,14 +21,12 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         _ chats: [any PreparedChat],
         _ choices: Int,
         after first: LoggedStream? = nil,
-        call: Attempt,
         count: CallCount,
         loop: EventLoop
     ) {
         self.first = first
         self.chats = chats
         self.choices = choices
-        self.call = call
         self.count = count
         self.loop = loop
     }
@@ -45,15 +42,15 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
 
     private func chat(ofChoice index: Int) -> any PreparedChat { chats[index * chats.count / choices] }
 
-    private var use: ChoicesUsage { ChoicesUsage(chats.map(\.promptTokens), choices, call: call, count: count) }
+    private var use: ChoicesUsage { ChoicesUsage(chats.map(\.promptTokens), choices, count: count) }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
-        isStreamed ? try await stream() : try await whole()
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
+        isStreamed ? try await stream(by: attempt) : try await whole(by: attempt)
     }
 
     /// Makes the calls of all choices, and returns their whole responses as one.
-    private func whole() async throws(UpstreamError) -> LoggedStream {
-        let (use, choiceCapacity) = (use, ChoiceCapacity(call, mayLackChoices: chats.count == 1))
+    private func whole(by attempt: Attempt) async throws(UpstreamError) -> LoggedStream {
+        let (use, choiceCapacity) = (use, ChoiceCapacity(attempt, mayLackChoices: chats.count == 1))
         do throws(UpstreamError) {
             let kept = try await kept(use)
             if !kept.isEmpty { choiceCapacity.hasSucceeded = true }
@@ -88,74 +85,86 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         _ choiceCapacity: ChoiceCapacity
     ) async throws(UpstreamError) -> ChatResponse {
         // A call that waited in vain for capacity used nothing.
-        try await choiceCapacity.acquire()
+        let attempt = try await choiceCapacity.acquire()
         do throws(UpstreamError) {
-            let answered = try await chat(ofChoice: index).gathered()
+            let answered = try await chat(ofChoice: index).gathered(by: attempt)
             let response = try await count.counted(answered, of: self)
             let tokens = response.usage?.completionTokens ?? 0
-            use.recordResponse(index, answered.usage, completionTokens: tokens, credits: response.credits)
+            use.recordResponse(
+                index,
+                answered.usage,
+                completionTokens: tokens,
+                credits: response.credits,
+                of: attempt
+            )
             choiceCapacity.succeeded()
             return response
         } catch {
-            use.failed(index, error)
+            use.failed(index, error, of: attempt)
             throw error
         }
     }
 
-    private func stream() async throws(UpstreamError) -> ChoicesStream {
+    private func stream(by attempt: Attempt) async throws(UpstreamError) -> ChoicesStream {
         let streams = OpenStreams()
-        let (use, choiceCapacity) = (use, ChoiceCapacity(call))
+        let (use, choiceCapacity) = (use, ChoiceCapacity(attempt))
         do throws(UpstreamError) {
-            let opened = try await allChoices(choices) { [self] (index) async throws(UpstreamError) -> any ChatStream in
+            let opened = try await allChoices(choices) { [self] (index) async throws(UpstreamError) -> OpenChoice in
+                let chat = chat(ofChoice: index)
+                guard let attempt = await choiceCapacity.acquireNow() else {
+                    return OpenChoice(stream: DeferredStream(choiceCapacity, chat), index: index, ownAttempt: nil)
+                }
                 do throws(UpstreamError) {
-                    guard await choiceCapacity.acquireNow() else { return late(index, choiceCapacity) }
-                    let stream = try await chat(ofChoice: index).open(isStreamed: true)
-                    streams.list.append((index, stream))
-                    return stream
+                    let stream = try await chat.open(isStreamed: true, by: attempt)
+                    streams.list.append(OpenChoice(stream: stream, index: index, ownAttempt: attempt))
+                    return streams.list[streams.list.count - 1]
                 } catch {
-                    use.failed(index, error)
+                    use.failed(index, error, of: attempt)
                     throw error
                 }
             }
             return ChoicesStream(opened, use, choiceCapacity: choiceCapacity, count: count, loop: loop)
         } catch {
             let given = UpstreamError(.cancelled, cause: "another choice failed")
-            for (index, stream) in streams.list {
-                stream.stop()
-                use.failed(index, given)
+            for choice in streams.list {
+                choice.stream.stop()
+                if let attempt = choice.attempt { use.failed(choice.index, given, of: attempt) }
             }
             throw use.failure(error)
         }
     }
+}
 
-    private func late(_ index: Int, _ choiceCapacity: ChoiceCapacity) -> DeferredStream {
-        DeferredStream(choiceCapacity) { [self] () async throws(UpstreamError) in
-            try await chat(ofChoice: index).open(isStreamed: true)
-        }
-    }
+/// The stream of one choice, and the attempt that opened it.
+struct OpenChoice: Sendable {
+    let stream: any ChatStream
+    let index: Int
+    /// The attempt of a stream that is open; nil if the stream opens itself once there is capacity.
+    let ownAttempt: Attempt?
+
+    /// The attempt of the choice; nil while the stream still waits for capacity.
+    var attempt: Attempt? { ownAttempt ?? (stream as? DeferredStream)?.attempt }
 }
 
 /// A list of open streams, for stopping them if another stream cannot be opened.
 private final class OpenStreams: OnLoop, @unchecked Sendable {
-    var list: [(choice: Int, any ChatStream)] = []
+    var list: [OpenChoice] = []
 }
 
 final class ChoicesStream: ChatStream, OnLoop, @unchecked Sendable {
     private final class ChoiceStream {
-        let index: Int
-        let stream: any ChatStream
+        let choice: OpenChoice
+        var index: Int { choice.index }
+        var stream: any ChatStream { choice.stream }
         var delivered: TokenCountAccumulator
         var isReady = false
         var isOver = false
-        /// Whether the upstream call was made; false while the stream still waits for capacity.
-        var isAsked: Bool { (stream as? DeferredStream)?.isAsked ?? true }
         /// The waiter on which this stream's task waits until `next` has read the data that arrived.
         let read = Waiter()
         var task: Task<Void, Never>?
 
-        init(_ index: Int, _ stream: any ChatStream, counter: TokenCounter) {
-            self.index = index
-            self.stream = stream
+        init(_ choice: OpenChoice, counter: TokenCounter) {
+            self.choice = choice
             delivered = TokenCountAccumulator(counter)
         }
     }
@@ -175,15 +184,13 @@ final class ChoicesStream: ChatStream, OnLoop, @unchecked Sendable {
     let credits: Int? = nil
 
     init(
-        _ streams: [any ChatStream],
+        _ choices: [OpenChoice],
         _ use: ChoicesUsage,
         choiceCapacity: ChoiceCapacity,
         count: CallCount,
         loop: EventLoop
     ) {
-        parts = streams.enumerated().map {
-            ChoiceStream($0, $1, counter: $1.countsItself ? .estimating : count.counter)
-        }
+        parts = choices.map { ChoiceStream($0, counter: $0.stream.countsItself ? .estimating : count.counter) }
         self.use = use
         self.choiceCapacity = choiceCapacity
         self.count = count
@@ -259,12 +266,15 @@ final class ChoicesStream: ChatStream, OnLoop, @unchecked Sendable {
 
     private func end(_ part: ChoiceStream) {
         part.isOver = true
-        use.recordResponse(
-            part.index,
-            part.stream.usage,
-            completionTokens: part.delivered.tokens,
-            credits: part.stream.credits
-        )
+        if let attempt = part.choice.attempt {
+            use.recordResponse(
+                part.index,
+                part.stream.usage,
+                completionTokens: part.delivered.tokens,
+                credits: part.stream.credits,
+                of: attempt
+            )
+        }
         part.stream.stop()
         choiceCapacity.succeeded()
     }
@@ -273,13 +283,14 @@ final class ChoicesStream: ChatStream, OnLoop, @unchecked Sendable {
         guard !part.isOver else { return }
         part.isOver = true
         part.isReady = false
-        if part.isAsked {
+        let attempt = part.choice.attempt
+        if let attempt {
             var error = error
             error.usage = error.usage ?? part.stream.usage
-            use.failed(part.index, error, completionTokens: part.delivered.tokens)
+            use.failed(part.index, error, completionTokens: part.delivered.tokens, of: attempt)
         }
         part.stream.stop()
-        if hasEmitted, part.isAsked { choiceCapacity.leave() }
+        if hasEmitted, attempt != nil { choiceCapacity.leave() }
         failure = failure ?? error
         changed.wake()
     }

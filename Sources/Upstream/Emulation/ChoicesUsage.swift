@@ -8,15 +8,13 @@ final class ChoicesUsage: OnLoop, @unchecked Sendable {
     /// The estimated number of tokens of each prompt.
     private let estimates: [Int]
     private let choices: Int
-    private let call: Attempt
     private let count: CallCount
     /// The usage of the upstream calls for each prompt; nil if none has returned a response or reported usage.
     private var ofPrompts: [Usage?]
 
-    init(_ estimates: [Int], _ choices: Int, call: Attempt, count: CallCount) {
+    init(_ estimates: [Int], _ choices: Int, count: CallCount) {
         self.estimates = estimates
         self.choices = choices
-        self.call = call
         self.count = count
         ofPrompts = Array(repeating: nil, count: estimates.count)
     }
@@ -43,7 +41,13 @@ final class ChoicesUsage: OnLoop, @unchecked Sendable {
     /// Records the usage of a call that returned a response.
     ///
     /// - Parameter reported: the usage from the vendor; missing counts are replaced with the relay's own.
-    func recordResponse(_ choice: Int, _ reported: Usage?, completionTokens: Int, credits: Int?) {
+    func recordResponse(
+        _ choice: Int,
+        _ reported: Usage?,
+        completionTokens: Int,
+        credits: Int?,
+        of call: Attempt
+    ) {
         let usage = count.completed(
             reported,
             prompt: { part(ofChoice: choice, in: count.promptTokens(or: estimate)) },
@@ -68,11 +72,11 @@ final class ChoicesUsage: OnLoop, @unchecked Sendable {
         return error
     }
 
-    func failed(_ choice: Int, _ error: UpstreamError, completionTokens: Int = 0) {
+    func failed(_ choice: Int, _ error: UpstreamError, completionTokens: Int = 0, of call: Attempt) {
         let all = count.knownPromptTokens(or: estimate)
         var usage = error.usage ?? Usage(estimating: part(ofChoice: choice, in: all), completionTokens: 0)
         usage.cover(delivered: completionTokens)
         if error.usage != nil { add(usage, ofChoice: choice) }
-        call.failed(error, after: usage, ofPrompts: all, isOneOfSeveral: true)
+        call.failed(error, after: usage, ofPrompts: all)
     }
 }

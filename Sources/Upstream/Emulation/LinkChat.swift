@@ -63,7 +63,7 @@ package struct LinkPlan: Sendable {
         self.making = making
     }
 
-    package func prepared(by call: Attempt) -> any PreparedChat { LinkChat(self, call) }
+    package var prepared: any PreparedChat { LinkChat(self) }
 }
 
 extension ChatCall {
@@ -79,19 +79,17 @@ extension ChatCall {
 private final class LinkChat: PreparedChat, OnLoop, @unchecked Sendable {
     let promptTokens: Int
     private let plan: LinkPlan
-    private let call: Attempt
 
-    init(_ plan: LinkPlan, _ call: Attempt) {
+    init(_ plan: LinkPlan) {
         var estimate = TokenEstimate()
         estimate.add(plan.prompt)
         promptTokens = max(1, estimate.tokens)
         self.plan = plan
-        self.call = call
     }
 
-    private func made() async throws(UpstreamError) -> (text: String, credits: Int?) {
+    private func made(by attempt: Attempt) async throws(UpstreamError) -> (text: String, credits: Int?) {
         do throws(UpstreamError) {
-            return try await call.retrying { () async throws(UpstreamError) in try await plan.making(call) }
+            return try await attempt.retrying { () async throws(UpstreamError) in try await plan.making(attempt) }
         } catch {
             var error = error
             // A chat request has no field in which the client could send the missing values.
@@ -104,8 +102,8 @@ private final class LinkChat: PreparedChat, OnLoop, @unchecked Sendable {
         }
     }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
-        let made = try await made()
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
+        let made = try await made(by: attempt)
         let log = EventLog()
         made.text.withBytes { log.append(0, .text($0)) }
         log.append(0, .finish(.stop, stop: nil))

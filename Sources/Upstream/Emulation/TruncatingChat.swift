@@ -30,8 +30,13 @@ final class TruncatingChat: PreparedChat, @unchecked Sendable {  // `chat` is us
 
     var promptTokens: Int { chat.promptTokens }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
-        TruncatingStream(try await chat.open(isStreamed: isStreamed), choices, bounds: bounds, counter: count.counter)
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
+        TruncatingStream(
+            try await chat.open(isStreamed: isStreamed, by: attempt),
+            choices,
+            bounds: bounds,
+            counter: count.counter
+        )
     }
 }
 

@@ -39,7 +39,11 @@ extension WireChat {
     }
 
     /// Rewrites the request body for the quirk that the vendor's refusal shows, and prepares the next call.
-    func change(after head: UpstreamHead, _ refused: Body) async throws(UpstreamError) {
+    func change(
+        after head: UpstreamHead,
+        _ refused: Body,
+        by attempt: Attempt
+    ) async throws(UpstreamError) {
         try rewrite(after: head, refused.bytes)
         attempt.recordRefusal(status: head.status)
         try await keepingQuirks { () async throws(UpstreamError) in try await attempt.next() }
@@ -47,7 +51,7 @@ extension WireChat {
 
     /// Rewrites the request body for the quirk that an unusable response shows, and prepares the next call. Throws the
     /// failure if the response shows none.
-    func change(afterUnusable error: UpstreamError) async throws(UpstreamError) {
+    func change(afterUnusable error: UpstreamError, by attempt: Attempt) async throws(UpstreamError) {
         let error = unserved(error)
         guard isRewritten(afterResponse: error) else { throw judged(error) }
         try await keepingQuirks { () async throws(UpstreamError) in try await attempt.next(after: error) }

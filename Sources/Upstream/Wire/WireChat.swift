@@ -9,7 +9,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     let vendor: WireVendor
     let form: any WireForm
     let model: Model
-    let attempt: Attempt
+    /// Whether the call uses the caller's own key for the vendor.
+    private let isCallersKey: Bool
     /// The chat call; nil after `write` has written it as the request body.
     private var call: ChatCall?
     var body: Body?
@@ -46,7 +47,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         mustSearch = call.needs.contains(.searchOptions)
         self.call = call
         self.model = model
-        self.attempt = attempt
+        isCallersKey = attempt.isCallersKey
         known = quirks
         self.quirks = quirks.sure
     }
@@ -80,7 +81,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return max(1, estimate.tokens)
     }
 
-    private func upstream(isStreamed: Bool) -> UpstreamCall {
+    private func upstream(isStreamed: Bool, by attempt: Attempt) -> UpstreamCall {
         attempt.isRebuilt = form.isRebuilt
         let route = form.route
         return UpstreamCall(
@@ -91,25 +92,29 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         )
     }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         write()
         if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
         try await form.route?.begin()
-        return try await begun(isStreamed: isStreamed)
+        return try await begun(isStreamed: isStreamed, by: attempt)
     }
 
     /// Calls the vendor until a response has begun, or the rest of one that the vendor paused. A response that is not
     /// streamed is whole then.
     ///
     /// This is the only loop that repeats a call to one candidate with one key.
-    private func begun(isStreamed: Bool, restOf paused: WireStream? = nil) async throws(UpstreamError) -> any ChatStream {
+    private func begun(
+        isStreamed: Bool,
+        by attempt: Attempt,
+        restOf paused: WireStream? = nil
+    ) async throws(UpstreamError) -> any ChatStream {
         var isRepeated = false
         while true {
             do throws(UpstreamError) {
                 let stream =
                     try await
                     (isStreamed || form.gathersStream
-                    ? streamOnce(isGathered: !isStreamed, restOf: paused) : wholeOnce())
+                    ? streamOnce(isGathered: !isStreamed, by: attempt, restOf: paused) : wholeOnce(by: attempt))
                 guard let stream else { continue }
                 form.route?.served()
                 return stream
@@ -131,24 +136,24 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// Calls the vendor once. Returns nil if the next call is prepared: with a request that was changed for a quirk, or
     /// for the rest of a response that the vendor paused.
-    private func wholeOnce() async throws(UpstreamError) -> (any ChatStream)? {
-        let response = try await attempt.send(upstream(isStreamed: false), on: vendor.transport)
+    private func wholeOnce(by attempt: Attempt) async throws(UpstreamError) -> (any ChatStream)? {
+        let response = try await attempt.send(upstream(isStreamed: false, by: attempt), on: vendor.transport)
         guard response.head.status / 100 == 2 else {
-            try await change(after: response.head, response.body)
+            try await change(after: response.head, response.body, by: attempt)
             return nil
         }
         let read: (response: LoggedStream, pause: PausedResponse?)?
         do throws(UpstreamError) {
-            read = try await self.read(response.body)
+            read = try await self.read(response.body, by: attempt)
             // Without a result, the worker thread may still use `form`.
             if read != nil { keepQuirks() }
         } catch {
-            try await change(afterUnusable: error)
+            try await change(afterUnusable: error, by: attempt)
             return nil
         }
         guard let read else { throw .tooMuchWork }
         guard let pause = read.pause else { return read.response }
-        try await prepareToGoOn(after: pause)
+        try await prepareToGoOn(after: pause, by: attempt)
         return nil
     }
 
@@ -179,7 +184,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     ///
     /// - Returns: the response, with a `PausedResponse` if the vendor paused the response. Nil if the worker thread is
     ///   too busy or the client has disconnected; then the event loop must not use `form` any more.
-    private func read(_ body: Body) async throws(UpstreamError) -> (LoggedStream, PausedResponse?)? {
+    private func read(_ body: Body, by attempt: Attempt) async throws(UpstreamError) -> (LoggedStream, PausedResponse?)?
+    {
         let (form, bounds) = (form, bounds)
         guard body.bytes.count > WorkQueue.loopBytes else {
             let reader = reader
@@ -221,11 +227,12 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// was changed for a quirk.
     private func streamOnce(
         isGathered: Bool,
+        by attempt: Attempt,
         restOf paused: WireStream?
     ) async throws(UpstreamError) -> (any ChatStream)? {
-        let opened = try await attempt.open(upstream(isStreamed: true), on: vendor.transport)
+        let opened = try await attempt.open(upstream(isStreamed: true, by: attempt), on: vendor.transport)
         guard opened.head.status / 100 == 2 else {
-            try await change(after: opened.head, try await refusal(opened))
+            try await change(after: opened.head, try await refusal(opened), by: attempt)
             return nil
         }
         if let paused {
@@ -238,8 +245,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         attempt.models = stream
         if form.mayGoOn {
             stream.goOn = { [self, unowned stream] (pause) async throws(UpstreamError) in
-                try await prepareToGoOn(after: pause)
-                _ = try await begun(isStreamed: true, restOf: stream)
+                try await prepareToGoOn(after: pause, by: attempt)
+                _ = try await begun(isStreamed: true, by: attempt, restOf: stream)
             }
         }
         do throws(UpstreamError) {
@@ -247,7 +254,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             keepQuirks()
         } catch {
             stream.stop()
-            try await change(afterUnusable: error)
+            try await change(afterUnusable: error, by: attempt)
             return nil
         }
         return isGathered ? try await gathered(stream) : stream
@@ -255,7 +262,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     // MARK: Further parts
 
-    private func prepareToGoOn(after pause: PausedResponse) async throws(UpstreamError) {
+    private func prepareToGoOn(after pause: PausedResponse, by attempt: Attempt) async throws(UpstreamError) {
         bounds.addCall()
         if let request = body { body = form.goingOn(request, after: pause) }
         attempt.recordEnd(nil)
@@ -285,7 +292,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     func judged(_ error: UpstreamError) -> UpstreamError {
         var error = vendor.headers.hiding(error, form.route?.token)
         // For a passthrough key, the relay must not use another key.
-        guard attempt.isCallersKey else { return error }
+        guard isCallersKey else { return error }
         switch error.kind {
         case .badKey, .outOfCredit, .forbidden, .rateLimited: error.recovery = []
         default: break

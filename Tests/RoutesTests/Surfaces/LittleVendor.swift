@@ -37,7 +37,7 @@ private final class LittleChat: PreparedChat {
         (self.choices, self.tool, self.signs, self.isLate) = (choices, tool, signs, isLate)
     }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         LittleStream(self, usage: isStreamed ? Usage(promptTokens: 1, completionTokens: 2) : nil)
     }
 }

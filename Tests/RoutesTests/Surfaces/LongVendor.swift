@@ -30,7 +30,7 @@ private final class LongChat: PreparedChat {
 
     init(_ vendor: LongVendor) { self.vendor = vendor }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         LongStream(vendor, isStreamed: isStreamed)
     }
 }

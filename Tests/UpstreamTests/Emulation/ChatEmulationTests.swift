@@ -12,7 +12,7 @@ import Testing
     private func completed<Result: Sendable>(
         _ vendor: ScriptedVendor,
         _ call: ChatCall,
-        _ read: @escaping @Sendable (any PreparedChat) async -> Result
+        _ read: @escaping @Sendable (any PreparedChat, Attempt) async -> Result
     ) async -> Result {
         let worker = WorkQueue(bytes: 1 << 24)
         defer { worker.stop() }
@@ -23,14 +23,14 @@ import Testing
             let count = CallCount(anyModel, by: worker, on: loop)
             let completion = ChatEmulation(call, lacking: abilities, count, within: .unbounded(), by: worker, on: loop)
             let chat = vendor.prepare(call, for: anyModel, by: attempt)
-            return await read(completion.completed(chat, by: attempt))
+            return await read(completion.completed(chat), attempt)
         }
     }
 
     private func streamed(_ vendor: ScriptedVendor, _ call: ChatCall) async -> ChoiceOutput {
-        await completed(vendor, call) { chat in
+        await completed(vendor, call) { chat, attempt in
             do throws(UpstreamError) {
-                return await hear(try await chat.open(isStreamed: true))
+                return await hear(try await chat.open(isStreamed: true, by: attempt))
             } catch {
                 return ChoiceOutput(failure: error.kind)
             }
@@ -38,10 +38,10 @@ import Testing
     }
 
     private func whole(_ vendor: ScriptedVendor, _ call: ChatCall) async -> ChoiceOutput {
-        await completed(vendor, call) { chat in
+        await completed(vendor, call) { chat, attempt in
             var heard = ChoiceOutput()
             do throws(UpstreamError) {
-                let response = try await chat.gathered()
+                let response = try await chat.gathered(by: attempt)
                 for (index, choice) in response.choices.enumerated() {
                     heard.texts[index] = choice.text?.text
                     heard.ends[index] = [choice.finish]
@@ -61,7 +61,7 @@ import Testing
         let all: Abilities = [.choices, .stops, .tokenBound]
         let vendor = ScriptedVendor(can: canAll ? all : [], [[Self.said]])
         let call = canAll ? chatCall(choices: 2, stops: ["two"], maxTokens: 1) : chatCall()
-        #expect(await completed(vendor, call) { !($0 is TruncatingChat) && !($0 is ChoicesChat) })
+        #expect(await completed(vendor, call) { chat, _ in !(chat is TruncatingChat) && !(chat is ChoicesChat) })
     }
 
     @Test("an answer ends before a sequence, and by its tokens, streamed as whole")
@@ -143,7 +143,7 @@ import Testing
     @Test("a vendor that sees to what is demanded is not judged")
     func trusts() async {
         let vendor = ScriptedVendor(can: [.tools, .toolChoice, .demands], [[Self.said]])
-        #expect(await completed(vendor, Self.demanding(.required)) { !($0 is SchemaCheckedChat) })
+        #expect(await completed(vendor, Self.demanding(.required)) { chat, _ in !(chat is SchemaCheckedChat) })
         #expect(await whole(vendor, Self.demanding(.required)).failure == nil)
     }
 

@@ -25,7 +25,7 @@ import Testing
             var chat = vendor.prepare(chatCall(isStreamed: isStreamed), for: anyModel, by: attempt)
             if isLoud { chat = LoudChat(chat) }
             do throws(UpstreamError) {
-                return await hear(try await chat.open(isStreamed: isStreamed))
+                return await hear(try await chat.open(isStreamed: isStreamed, by: attempt))
             } catch {
                 return ChoiceOutput(failure: error.kind)
             }

@@ -15,8 +15,8 @@ final class LoudChat: PreparedChat, OnLoop, @unchecked Sendable {
     var promptTokens: Int { chat.promptTokens }
     var isBilled: Bool { chat.isBilled }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
-        LoudStream(try await chat.open(isStreamed: isStreamed))
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
+        LoudStream(try await chat.open(isStreamed: isStreamed, by: attempt))
     }
 }
 

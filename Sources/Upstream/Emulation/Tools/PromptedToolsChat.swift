@@ -16,20 +16,21 @@ final class PromptedToolsChat: PreparedChat, OnLoop, @unchecked Sendable {
     var promptTokens: Int { chat.promptTokens }
     var isBilled: Bool { chat.isBilled }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         PromptedToolsStream(
-            try await chat.open(isStreamed: isStreamed),
+            try await chat.open(isStreamed: isStreamed, by: attempt),
             repair,
             promptTokens: repair.count.estimate(of: chat),
-            isStreamed: isStreamed
+            isStreamed: isStreamed,
+            by: attempt
         )
     }
 }
 
 /// The data for a repair call, which asks the model to correct an invalid response.
 struct Repair: Sendable {
-    /// A function that bills the invalid response (its usage and credits), and prepares the repair call for the vendor.
-    typealias Preparing = @Sendable (ChatCall, Usage, Int?) async throws(UpstreamError) -> any PreparedChat
+    /// A function that prepares the repair call for the vendor, after the invalid response was billed.
+    typealias Preparing = @Sendable (ChatCall, Attempt) async throws(UpstreamError) -> any PreparedChat
 
     /// The original call, whose prompt describes the tools and the format. Its response may need a repair.
     let call: ChatCall

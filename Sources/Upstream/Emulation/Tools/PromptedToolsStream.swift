@@ -16,6 +16,7 @@ final class PromptedToolsStream: ChatStream, OnLoop, @unchecked Sendable {
     private let promptTokens: Int
     /// Whether the response of a repair call is needed while it arrives.
     private let isStreamed: Bool
+    private let attempt: Attempt
     /// The bytes that the response can hold without a reservation in the memory budget.
     private let freeBytes = MemoryBudget.smallBytes
     private var stream: any ChatStream
@@ -32,7 +33,8 @@ final class PromptedToolsStream: ChatStream, OnLoop, @unchecked Sendable {
     private var counted: Usage?
     private var taken: Int?
 
-    init(_ stream: any ChatStream, _ repair: Repair, promptTokens: Int, isStreamed: Bool) {
+    init(_ stream: any ChatStream, _ repair: Repair, promptTokens: Int, isStreamed: Bool, by attempt: Attempt) {
+        self.attempt = attempt
         self.stream = stream
         self.repair = repair
         self.promptTokens = promptTokens
@@ -104,9 +106,10 @@ final class PromptedToolsStream: ChatStream, OnLoop, @unchecked Sendable {
             return
         }
         let again = repair.call(after: response.raw.text, problem)
-        let invalid = (counted ?? .nothing, taken)
+        attempt.recordCorrected(counted ?? .nothing, credits: taken)
         (counted, taken) = (nil, nil)
-        stream = try await repair.preparing(again, invalid.0, invalid.1).open(isStreamed: isStreamed)
+        try await attempt.next(isNewRound: true)
+        stream = try await repair.preparing(again, attempt).open(isStreamed: isStreamed, by: attempt)
         asked = again
         first = response
         response = PromptedToolsResponse(repair.form, ids: repair.context.ids)

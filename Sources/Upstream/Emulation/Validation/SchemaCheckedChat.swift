@@ -16,8 +16,8 @@ final class SchemaCheckedChat: PreparedChat, @unchecked Sendable {  // `chat` is
     var promptTokens: Int { chat.promptTokens }
     var isBilled: Bool { chat.isBilled }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
-        let stream = SchemaCheckedStream(try await chat.open(isStreamed: isStreamed), validator)
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
+        let stream = SchemaCheckedStream(try await chat.open(isStreamed: isStreamed, by: attempt), validator)
         do throws(UpstreamError) {
             try await stream.begin(holdingAll: !isStreamed)
             return stream

@@ -11,7 +11,6 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     private let isCode: Bool
     private let use: OneMinUse
     private let endpoint: Endpoint
-    private let attempt: Attempt
     private let searchesWeb: Bool
     /// The chat call whose request body is not written yet; nil after `write`.
     private var call: ChatCall?
@@ -29,15 +28,13 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         _ call: consuming ChatCall,
         model: Model,
         isCode: Bool,
-        endpoint: Endpoint,
-        attempt: Attempt
+        endpoint: Endpoint
     ) {
         self.vendor = vendor
         self.model = model
         self.isCode = isCode
         use = OneMinUse(model: model.id, feature: isCode ? .code : .chat)
         self.endpoint = endpoint
-        self.attempt = attempt
         searchesWeb = call.webSearch != nil && !isCode
         self.call = call
     }
@@ -66,7 +63,7 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         if prompt.count > Self.longBytes { countedTokens = promptTokens }
     }
 
-    private var upstream: UpstreamCall {
+    private func upstream(by attempt: Attempt) -> UpstreamCall {
         write()
         return UpstreamCall(
             endpoint: endpoint,
@@ -86,9 +83,9 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         return tokens
     }
 
-    func open(isStreamed: Bool) async throws(UpstreamError) -> any ChatStream {
+    func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         guard isStreamed else {
-            let response = try await gathered()
+            let response = try await gathered(by: attempt)
             let log = EventLog()
             response.emit(log.append)
             return LoggedStream(log, usage: response.usage, credits: response.credits)
@@ -96,13 +93,13 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         let stream: any UpstreamStream
         var reopening: OneMinStream.Reopening?
         do throws(UpstreamError) {
-            stream = try await vendor.opened(upstream, use, attempt: attempt)
+            stream = try await vendor.opened(upstream(by: attempt), use, attempt: attempt)
             reopening = { [self] (error) async throws(UpstreamError) in
                 vendor.learn(error, use, attempt: attempt)
-                return try await reopened(after: error)
+                return try await reopened(after: error, by: attempt)
             }
         } catch {
-            stream = try await reopened(after: error)
+            stream = try await reopened(after: error, by: attempt)
         }
         return OneMinStream(
             stream,
@@ -113,17 +110,17 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         )
     }
 
-    func gathered() async throws(UpstreamError) -> ChatResponse {
+    func gathered(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse {
         do throws(UpstreamError) {
-            return try await gatheredOnce()
+            return try await gatheredOnce(by: attempt)
         } catch {
             try await attempt.waitToRepeat(after: error)
-            return try await gatheredOnce()
+            return try await gatheredOnce(by: attempt)
         }
     }
 
-    private func gatheredOnce() async throws(UpstreamError) -> ChatResponse {
-        let response = try await vendor.record(of: upstream, use, attempt)
+    private func gatheredOnce(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse {
+        let response = try await vendor.record(of: upstream(by: attempt), use, attempt)
         let record = try OneMinRecord(response.bytes, vendor.parser)
         let text = searchesWeb ? ProgressFilter.filtered(record.text) : record.copy()
         let choice = ChatResponse.Choice(text: Body(text), finish: record.finish)
@@ -131,9 +128,12 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Waits, and makes the upstream call once more. Throws the failure `error` if a new call would not help.
-    private func reopened(after error: UpstreamError) async throws(UpstreamError) -> any UpstreamStream {
+    private func reopened(
+        after error: UpstreamError,
+        by attempt: Attempt
+    ) async throws(UpstreamError) -> any UpstreamStream {
         try await attempt.waitToRepeat(after: error)
-        return try await vendor.opened(upstream, use, attempt: attempt)
+        return try await vendor.opened(upstream(by: attempt), use, attempt: attempt)
     }
 
     /// Appends the member `attachments`, which names the images and files that were uploaded to the vendor.
@@ -171,6 +171,6 @@ extension OneMin: ChatVendor {
             && !attachments.contains { if case .kept = $0.source { true } else { false } }
             || !model.features.contains(.chat)
         let endpoint = isCode ? features : call.isStreamed ? streamed : whole
-        return OneMinChat(self, consume call, model: model, isCode: isCode, endpoint: endpoint, attempt: attempt)
+        return OneMinChat(self, consume call, model: model, isCode: isCode, endpoint: endpoint)
     }
 }

@@ -1,0 +1,69 @@
+import Calls
+import Engine
+import Limits
+import Shared
+import Support
+import Testing
+
+@testable import Upstream
+
+/// Tests of the begin and the end of upstream calls.
+@Suite struct CallEndTests {
+    /// Makes a call and one beside it, and returns the bill and the number of permits that were acquired.
+    private func made(
+        _ ending: @escaping @Sendable (Attempt, Attempt) async throws -> Void
+    ) async -> (records: [CallRecord], starts: Int) {
+        await onLoop { loop in
+            let transport = ContractTransport()
+            transport.begin([.whole("{}")])
+            let capacity = CountingCapacity()
+            let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
+            let billing = admission.billing
+            let server = Billing.Server("p")
+            let first = Attempt(.none, of: server, billing: billing, on: loop, within: capacity)
+            let other = first.makeOther()
+            do {
+                let endpoint = try #require(Endpoint("http://vendor/v1", EndpointOptions()))
+                for call in [first, other] {
+                    let request = UpstreamCall(endpoint: endpoint, headers: UpstreamHeaders([]), body: nil)
+                    _ = try await call.send(request, on: transport)
+                }
+                try await ending(first, other)
+            } catch {
+                Issue.record(error)
+            }
+            end(admission)
+            return (billing.allRecords, capacity.starts)
+        }
+    }
+
+    private func end(_ admission: consuming Admission) {}
+
+    @Test("a call beside another one needs a permit, which the first one has")
+    func permits() async {
+        #expect(await made { _, _ in }.starts == 1)
+        let repeated = await made { first, _ in
+            first.recordEnd(nil)
+            try await first.next()
+        }
+        #expect(repeated.starts == 2)
+    }
+
+    @Test("a call that is dropped has an end, also beside another one")
+    func dropped() async {
+        #expect(await made { _, _ in }.records.map(\.error) == ["the call was dropped", "the call was dropped"])
+        let one = await made { first, _ in first.recordResponse(.nothing, credits: nil) }
+        #expect(one.records.map(\.status) == [200, nil])
+    }
+
+    @Test("a call that was refused, and has no capacity to be repeated, has one end")
+    func refused() async {
+        let ended = await made { first, other in
+            first.recordRefusal(status: 400)
+            first.failed(UpstreamError(.failed, cause: "no capacity"))
+            _ = first.failure(UpstreamError(.failed, cause: "no capacity"))
+            _ = other.failure(UpstreamError(.failed, cause: "it failed"))
+        }
+        #expect(ended.records.map(\.status) == [400, nil])
+    }
+}
