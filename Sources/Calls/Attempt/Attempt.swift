@@ -249,8 +249,18 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
         served()
     }
 
-    /// Records a failed call that is not billed and does not concern its key.
-    package func ended(_ error: UpstreamError) { recordEnd(error) }
+    /// Makes a call that is not billed, such as one for a file, and records its end.
+    package func unbilled<Value: Sendable>(
+        _ ask: () async throws(UpstreamError) -> Value
+    ) async throws(UpstreamError) -> Value {
+        do throws(UpstreamError) {
+            let value = try await ask()
+            ended()
+            return value
+        } catch {
+            throw failure(error)
+        }
+    }
 
     /// Records that this call failed. Puts its key in cooldown if the failure concerns the key.
     ///
@@ -274,14 +284,21 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     /// Calls the vendor with `ask`, and retries once after a pause if a retry can help.
     ///
     /// Call it only before any output has been sent to the client.
+    /// - Parameter billsFailure: whether the failure of both calls is billed here.
     package func retrying<Value: Sendable>(
+        billsFailure: Bool = false,
         _ ask: () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         do throws(UpstreamError) {
-            return try await ask()
+            do throws(UpstreamError) {
+                return try await ask()
+            } catch {
+                try await waitToRepeat(after: error)
+                return try await ask()
+            }
         } catch {
-            try await waitToRepeat(after: error)
-            return try await ask()
+            if billsFailure { failed(error) }
+            throw error
         }
     }
 

@@ -27,16 +27,11 @@ final class SpeechOperation: MediaOperation, OnLoop, @unchecked Sendable {
         let speech = try provider.prepare(call, for: candidate.model)
         return PreparedMedia {
             { (attempt) async throws(UpstreamError) in
-                do throws(UpstreamError) {
-                    return .audio(
-                        try await attempt.retrying { () async throws(UpstreamError) in
-                            try await speech.open(by: attempt)
-                        }
-                    )
-                } catch {
-                    attempt.failed(error)
-                    throw error
-                }
+                .audio(
+                    try await attempt.retrying(billsFailure: true) { () async throws(UpstreamError) in
+                        try await speech.open(by: attempt)
+                    }
+                )
             }
         }
     }

@@ -10,22 +10,17 @@ extension Exchange {
         of file: UploadedAsset,
         by attempt: Attempt
     ) async throws(UpstreamError) -> Transcript {
-        do throws(UpstreamError) {
-            let transcript = try await attempt.retrying { () async throws(UpstreamError) in
-                try await prepared.transcript(of: file, by: attempt)
-            }
-            if let usage = transcript.usage {
-                attempt.recordResponse(usage, credits: transcript.credits)
-                record.usage = usage
-                recordCost()
-            } else {
-                attempt.made(credits: transcript.credits)
-            }
-            return transcript
-        } catch {
-            attempt.failed(error)
-            throw error
+        let transcript = try await attempt.retrying(billsFailure: true) { () async throws(UpstreamError) in
+            try await prepared.transcript(of: file, by: attempt)
         }
+        if let usage = transcript.usage {
+            attempt.recordResponse(usage, credits: transcript.credits)
+            record.usage = usage
+            recordCost()
+        } else {
+            attempt.made(credits: transcript.credits)
+        }
+        return transcript
     }
 }
 

@@ -38,11 +38,12 @@ func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     let file = try await namedFile(admitted.owner, exchange, gateway: gateway).file
     let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.billing)
     do throws(UpstreamError) {
-        let content = try await fileCall.provider.open(path: file.path, by: fileCall.call)
-        try await exchange.pass(content, totalBytes: file.bytes)
-        fileCall.call.ended()
+        try await fileCall.call.unbilled { () async throws(UpstreamError) in
+            let content = try await fileCall.provider.open(path: file.path, by: fileCall.call)
+            try await exchange.pass(content, totalBytes: file.bytes)
+        }
     } catch {
-        throw APIError(fileCall.call.failure(error), model: "")
+        throw APIError(error, model: "")
     }
 }
 
@@ -52,10 +53,11 @@ func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     let (id, file) = try await namedFile(admitted.owner, exchange, gateway: gateway)
     let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.billing)
     do throws(UpstreamError) {
-        try await fileCall.provider.delete(path: file.path, by: fileCall.call)
-        fileCall.call.ended()
+        try await fileCall.call.unbilled { () async throws(UpstreamError) in
+            try await fileCall.provider.delete(path: file.path, by: fileCall.call)
+        }
     } catch {
-        throw APIError(fileCall.call.failure(error), model: "")
+        throw APIError(error, model: "")
     }
     let wasThere: Bool
     do throws(StoreFailure) {

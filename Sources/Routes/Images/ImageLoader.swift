@@ -61,21 +61,23 @@ struct ImageLoader: Sendable {
         let fileCall = try await gateway.fileCall(of: file, for: caller, billing: billing)
         defer { fileCall.freeCapacity() }
         do throws(UpstreamError) {
-            let stream = try await fileCall.provider.open(path: file.path, by: fileCall.call)
-            defer { stream.stop() }
-            var whole = ByteBuffer()
-            var piece = ByteBuffer()
-            while try await stream.more() {
-                stream.receive(into: &piece)
-                guard whole.count + piece.count <= mediaLimitBytes else {
-                    throw UpstreamError(.failed, cause: "the vendor's file is larger than before")
+            return try await fileCall.call.unbilled { () async throws(UpstreamError) in
+                let stream = try await fileCall.provider.open(path: file.path, by: fileCall.call)
+                defer { stream.stop() }
+                var whole = ByteBuffer()
+                var piece = ByteBuffer()
+                while try await stream.more() {
+                    stream.receive(into: &piece)
+                    guard whole.count + piece.count <= mediaLimitBytes else {
+                        throw UpstreamError(.failed, cause: "the vendor's file is larger than before")
+                    }
+                    whole.append(piece.bytes)
+                    piece.removeAll()
                 }
-                whole.append(piece.bytes)
-                piece.removeAll()
+                return Body(whole)
             }
-            return Body(whole)
         } catch {
-            throw APIError(fileCall.call.failure(error), model: "")
+            throw APIError(error, model: "")
         }
     }
 }

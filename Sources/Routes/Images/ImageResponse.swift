@@ -72,17 +72,12 @@ func makeImages(
         (index) async throws(UpstreamError) in
         // A call without capacity was not made and used nothing.
         let attempt = try await choiceCapacity.acquire()
-        do throws(UpstreamError) {
-            let made = try await attempt.retrying { () async throws(UpstreamError) in
-                try await images.images(ofCall: index, by: attempt)
-            }
-            attempt.made(images: made.files.count, credits: made.credits)
-            choiceCapacity.succeeded()
-            return made.files
-        } catch {
-            attempt.failed(error)
-            throw error
+        let made = try await attempt.retrying(billsFailure: true) { () async throws(UpstreamError) in
+            try await images.images(ofCall: index, by: attempt)
         }
+        attempt.made(images: made.files.count, credits: made.credits)
+        choiceCapacity.succeeded()
+        return made.files
     }
     try choiceCapacity.recordFailures()
     return made.flatMap { $0 }

@@ -60,7 +60,7 @@ private func counted(
         return body
     } catch {
         // The limit of these calls is not that of the key, so a refusal starts no cooldown.
-        attempt.ended(error)
+        attempt.recordEnd(error)
         return nil
     }
 }
