@@ -80,7 +80,7 @@ extension Attempt {
         ofPrompts promptTokens: Int? = nil,
         isSent: Bool = true
     ) -> Usage {
-        // A call that was ended to be repeated has failed for lack of capacity.
+        // The calls of several choices have ended, and one that was ended to be repeated, but has no capacity.
         if isEnded { return usage }
         var outcome = self.outcome(.refused, error)
         var usage = usage

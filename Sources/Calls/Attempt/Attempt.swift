@@ -229,8 +229,8 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
 
     // MARK: Ends
 
-    /// Whether the end of the last call is recorded.
-    var isEnded: Bool { state == .ended }
+    /// Whether the end of the last call is recorded, as that of each call of a response with several choices.
+    package var isEnded: Bool { state == .ended }
 
     /// Records that the call has ended. Returns false if its end is already recorded.
     func end() -> Bool {

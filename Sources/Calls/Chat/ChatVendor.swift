@@ -63,10 +63,6 @@ package protocol PreparedChat: AnyObject, Sendable {
     func write()
     /// The estimated number of prompt tokens.
     var promptTokens: Int { get }
-    /// Whether the chat itself records its usage in the `Billing`.
-    ///
-    /// If false, the code that requests the response must record the usage.
-    var isBilled: Bool { get }
     /// Sends the call. Returns the response when the vendor has accepted the call.
     ///
     /// - Parameter isStreamed: whether the response is needed while it arrives. If false, the vendor sends a whole
@@ -78,7 +74,6 @@ package protocol PreparedChat: AnyObject, Sendable {
 
 extension PreparedChat {
     package func write() {}
-    package var isBilled: Bool { false }
 
     package func gathered(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse {
         let stream = try await open(isStreamed: false, by: attempt)

@@ -64,7 +64,7 @@ extension ChatFit {
             count.learn(from: reported)
             if reported?.isReported != true { response = try await count.counted(response, of: chat) }
             let usage = response.usage ?? onlyPrompt(of: chat)
-            if !chat.isBilled { attempt.recordResponse(usage, credits: response.credits) }
+            if !attempt.isEnded { attempt.recordResponse(usage, credits: response.credits) }
             response.usage = attempt.billing.withUnmet(usage)
             return .whole(response)
         } catch {
@@ -74,10 +74,8 @@ extension ChatFit {
 
     /// Bills a call that failed. Returns its error with the usage added.
     private func billed(_ error: UpstreamError, of chat: any PreparedChat, _ attempt: Attempt) -> UpstreamError {
-        var usage = error.usage ?? onlyPrompt(of: chat)
-        if !chat.isBilled { usage = attempt.failed(error, after: usage) }
         var error = error
-        error.usage = usage
+        error.usage = attempt.failed(error, after: error.usage ?? onlyPrompt(of: chat))
         return error
     }
 
@@ -98,7 +96,6 @@ extension ChatFit {
                 try await chat.open(isStreamed: true, by: attempt),
                 promptTokens: promptTokens,
                 count: count,
-                isBilled: chat.isBilled,
                 attempt: attempt
             )
         } catch {

@@ -8,8 +8,6 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     /// The estimated number of prompt tokens in the request.
     private let promptTokens: Int
     package let count: CallCount
-    /// Whether the stream itself bills the usage to the billing. If false, this object bills it.
-    private let isBilled: Bool
     package let attempt: Attempt
     /// The call that gets to know how the response ends; nil if there was only one candidate.
     var call: BegunCall?
@@ -22,11 +20,10 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     /// Whether the stream has ended before the response had begun.
     package private(set) var isWhole = false
 
-    init(_ stream: any ChatStream, promptTokens: Int, count: CallCount, isBilled: Bool, attempt: Attempt) {
+    init(_ stream: any ChatStream, promptTokens: Int, count: CallCount, attempt: Attempt) {
         self.stream = stream
         self.promptTokens = promptTokens
         self.count = count
-        self.isBilled = isBilled
         self.attempt = attempt
     }
 
@@ -50,7 +47,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     /// Bills a response that the relay has ended, and returns its usage.
     package func endedEarly(deliveredTokens: Int) -> Usage {
         let used = usedSoFar(stream.usage, deliveredTokens)
-        if !isBilled { attempt.recordCut(used, credits: stream.credits) }
+        if !attempt.isEnded { attempt.recordCut(used, credits: stream.credits) }
         if let call = call.take() { call.served() } else { attempt.served() }
         return attempt.billing.withUnmet(used)
     }
@@ -66,8 +63,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     }
 
     private func failure(_ error: UpstreamError, deliveredTokens: Int) -> (UpstreamError, Usage?) {
-        var used = usedSoFar(error.usage ?? stream.usage, deliveredTokens)
-        if !isBilled { used = attempt.failed(error, after: used) }
+        let used = attempt.failed(error, after: usedSoFar(error.usage ?? stream.usage, deliveredTokens))
         let isUsed = used.completionTokens > 0 || error.mayBeBilled
         return (attempt.failure(error), isUsed ? attempt.billing.withUnmet(used) : nil)
     }
@@ -81,7 +77,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
             prompt: { count.promptTokens(or: promptTokens) },
             completion: deliveredTokens
         )
-        if !isBilled { attempt.recordResponse(usage, credits: stream.credits) }
+        if !attempt.isEnded { attempt.recordResponse(usage, credits: stream.credits) }
         if reported?.completionTokens ?? 0 > 0 { attempt.billing.learn(bytes: bytes, of: usage) }
         if let call = call.take() { call.served() } else { attempt.served() }
         return attempt.billing.withUnmet(usage)

@@ -31,8 +31,6 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
         self.loop = loop
     }
 
-    let isBilled = true
-
     /// The maximum number of concurrent upstream calls for a response that is not streamed.
     private static let atOnce = 8
 

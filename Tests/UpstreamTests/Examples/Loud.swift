@@ -13,7 +13,6 @@ final class LoudChat: PreparedChat, OnLoop, @unchecked Sendable {
 
     func write() { chat.write() }
     var promptTokens: Int { chat.promptTokens }
-    var isBilled: Bool { chat.isBilled }
 
     func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         LoudStream(try await chat.open(isStreamed: isStreamed, by: attempt))

@@ -14,7 +14,6 @@ final class PromptedToolsChat: PreparedChat, OnLoop, @unchecked Sendable {
 
     func write() { chat.write() }
     var promptTokens: Int { chat.promptTokens }
-    var isBilled: Bool { chat.isBilled }
 
     func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         PromptedToolsStream(

@@ -14,7 +14,6 @@ final class SchemaCheckedChat: PreparedChat, @unchecked Sendable {  // `chat` is
     func write() { chat.write() }
 
     var promptTokens: Int { chat.promptTokens }
-    var isBilled: Bool { chat.isBilled }
 
     func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         let stream = SchemaCheckedStream(try await chat.open(isStreamed: isStreamed, by: attempt), validator)
