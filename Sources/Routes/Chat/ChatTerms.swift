@@ -125,7 +125,7 @@ extension UsageReservation {
 }
 
 extension LikelyOutput {
-    /// Creates the output of a call, of which one choice is likely to have `likely` tokens.
+    /// Creates the output of a call whose choices are likely to have `likely` tokens each.
     fileprivate init(_ call: borrowing ChatCall, _ candidate: Candidate, likely: Int, _ needs: OutputNeeds) {
         let (model, provider, choices) = (candidate.model, candidate.provider, call.choices)
         let added = provider.reasoning(of: call, for: model)

@@ -25,7 +25,6 @@ extension APIError {
         self.message += " The operator can change the limit with \(setting)."
     }
 
-    /// Creates the error for a request that the HTTP server refused.
     init(_ error: RequestError) {
         let code: String? =
             switch error.status {
