@@ -25,4 +25,73 @@ package struct SettingsTable: Sendable {
         self.exampleHeading = exampleHeading
         globals = sections.flatMap(\.rows)
     }
+
+    /// The contents of `.env.example`: every setting, commented out, with its default value.
+    package var example: String {
+        let globals = sections.map { part($0.title, $0.rows, prefix: "") }
+        let fields = families.map { part("\($0.title): \($0.prefix)<NAME>_...", $0.rows, prefix: $0.prefix + "NAME_") }
+        return exampleHeading + (globals + fields).map { "\n" + $0 }.joined()
+    }
+
+    private func part(_ title: String, _ rows: [SettingRow], prefix: String) -> String {
+        let lines = rows.map { row in
+            let unit = row.type.unit.isEmpty ? "" : " (\(row.type.unit))"
+            return "# \(row.help)\(unit)\(row.fileHint(prefix))\n#\(prefix)\(row.name)=\(row.quotedFallback)\n"
+        }
+        return "# --- \(title)\n" + lines.joined()
+    }
+
+    /// The documentation page that lists all settings, in Markdown.
+    package var reference: String {
+        let globals = sections.map { ($0.title, $0.rows, "") }
+        let fields = families.map { ($0.title, $0.rows, $0.prefix + "<NAME>_") }
+        let parts = (globals + fields).map { title, rows, prefix in
+            "\n## \(title)\n| setting | default | value | meaning |\n|---|---|---|---|\n"
+                + rows.map { $0.referenceLine(prefix) }.joined()
+        }
+        return Self.referenceHeading + parts.joined()
+    }
+
+    private static let referenceHeading = """
+        # All settings
+
+        Made from the table of settings by `UPDATE_EXAMPLE=1 swift test --filter ExampleTests`; a test keeps it true. [Configuration](configure.md) says where
+        settings stand and how they work together. A setting with *file* may also be given as `<NAME>_FILE`, the path of a file that holds it.
+
+        """
+
+    /// The list of settings in `relay --help`, each line indented by two spaces.
+    package var help: String {
+        let globals = sections.map { ($0.title, $0.rows, "") }
+        let fields = families.map { ($0.title, $0.rows, $0.prefix + "<NAME>_") }
+        return (globals + fields)
+            .map { title, rows, prefix in "\n\(title)\n" + rows.map { $0.helpLine(prefix) }.joined() }
+            .joined()
+    }
+}
+
+extension SettingRow {
+    /// The default value for `.env.example`, in quotes if it ends with a space.
+    fileprivate var quotedFallback: String { fallback.last == " " ? "\"\(fallback)\"" : fallback }
+
+    fileprivate func fileHint(_ prefix: String) -> String {
+        mayComeFromFile ? "; or \(prefix)\(name)_FILE: path of a file with the value" : ""
+    }
+
+    fileprivate func referenceLine(_ prefix: String) -> String {
+        let cells = [
+            "`\(prefix)\(name)`" + (mayComeFromFile ? " *file*" : ""), fallback.isEmpty ? "" : "`\(fallback)`",
+            type.expectation, help,
+        ]
+        return "| " + cells.map { $0.split(separator: "|").joined(separator: "\\|") }.joined(separator: " | ") + " |\n"
+    }
+
+    fileprivate func helpLine(_ prefix: String) -> String {
+        let title = prefix + name
+        let column = 32
+        let gap = String(repeating: " ", count: max(1, column - title.count))
+        let unit = type.unit.isEmpty ? "" : " (\(type.unit))"
+        let standard = fallback.isEmpty ? "" : " [\(fallback)]"
+        return "  \(title)\(gap)\(help)\(unit)\(standard)\(fileHint(prefix))\n"
+    }
 }

@@ -7,7 +7,7 @@ import Glibc
 package final class UsageFile: UsageStore, @unchecked Sendable {
     private let settings: UsageFileSettings
     private var file: (descriptor: Int32, bytes: Int)?
-    private var line = UsageLine()
+    private var timestamp = Timestamp()
     private var lines = ByteBuffer()
     private static let writtenBytes = 64 << 10
 
@@ -34,7 +34,7 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         var count = 0
         for request in requests {
             let before = lines.count
-            line.append(request, to: &lines)
+            append(request)
             if bytes + lines.count > settings.maxBytes, bytes + before > 0 {
                 guard before == 0 else {
                     // The remaining requests go into the next file.
@@ -77,6 +77,17 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
             let younger = number == 0 ? path : path + ".\(number)"
             guard rename(younger, name) == 0 || errno == ENOENT else { throw .system(younger) }
             name = younger
+        }
+    }
+
+    /// Appends a line of JSON for the request, and one for each upstream call.
+    private func append(_ request: FinishedRequest) {
+        for record in request.records {
+            lines.append("{\"time\":\"")
+            timestamp.append(milliseconds: record.timeMilliseconds, to: &lines)
+            lines.append("\"")
+            for column in UsageColumn.written { column.append(record, to: &lines) }
+            lines.append("}\n")
         }
     }
 
