@@ -68,3 +68,14 @@ private func response(_ descriptor: Int32, _ position: String) -> Health {
     }
     return .other("\(position) returned status \(text.dropFirst(9).prefix(3))")
 }
+
+/// Returns whether this container's relay is healthy. Kills the relay if it listens but does not respond in three
+/// checks in a row.
+func killIfStuck(_ relay: Settings.Address) -> Bool {
+    for _ in 1...3 {
+        let health = checkHealth(relay)
+        guard case .silent = health else { return health.problem == nil }
+    }
+    for process in RelayProcess.all where process.parent == 1 { kill(process.id, SIGKILL) }
+    return false
+}
