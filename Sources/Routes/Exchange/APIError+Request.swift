@@ -7,15 +7,12 @@ import Upstream
 extension APIError {
     /// Appends the error in OpenAI's JSON form, always with the members `message`, `type`, `param` and `code`.
     func appendJSON(to body: inout ByteBuffer) {
-        body.append(#"{"error":{"message":"#)
-        body.append(json: self.shownMessage)
-        body.append(#","type":""#)
-        body.append(self.type)
-        body.append(#"","param":"#)
-        body.append(jsonOrNull: self.param)
-        body.append(#","code":"#)
-        body.append(jsonOrNull: self.code)
-        body.append("}}")
+        body.json(
+            #"""
+            {"error":{"message":\#(self.shownMessage),"type":\#("\(self.type)"),"param":\#(self.param),\#
+            "code":\#(self.code)}}
+            """#
+        )
     }
 
     /// Creates the error for a request body that the HTTP server refused.

@@ -13,14 +13,13 @@ func imageResponse(
     memory: ImageMemory,
     exchange: Exchange
 ) async throws(UpstreamError) -> ByteBuffer {
-    var body = ByteBuffer()
-    body.append(#"{"created":"#, decimal: time(nil))
-    body.append(#","data":["#)
+    let created = time(nil)
     if call.wantsData ?? images.returnsDataByDefault || !images.offersURLs {
         let loaded = try await allChoices(files.count) { (index) async throws(UpstreamError) in
             try await images.load(files[index])
         }
         let length = loaded.reduce(64) { $0 + $1.bytes.count / 3 * 4 + 32 }
+        var body = ByteBuffer(json: #"{"created":\#(created),"data":["#)
         try await holdMemory(length, &body, exchange: exchange)
         guard
             let list = await exchange.gateway.worker.result(
@@ -32,19 +31,16 @@ func imageResponse(
             throw .tooMuchWork
         }
         body.append(list.bytes)
-    } else {
-        memory.remember(files, madeBy: images.call)
-        for (index, file) in files.enumerated() {
-            body.append(index == 0 ? #"{"url":"# : #",{"url":"#, json: file.address)
-            if model.features.contains(.imageVariation) {
-                body.append(#","variation_commands":{"variation":"#, json: "/v1 \(file.address)")
-                body.append("}")
-            }
-            body.append("}")
-        }
+        body.append("]}")
+        return body
     }
-    body.append("]}")
-    return body
+    memory.remember(files, madeBy: images.call)
+    let hasVariations = model.features.contains(.imageVariation)
+    let data = files.map { file -> JSONFragment in
+        let commands: JSONFragment? = hasVariations ? #"{"variation":\#("/v1 \(file.address)")}"# : nil
+        return #"{"url":\#(file.address)\#(member: "variation_commands", commands)}"#
+    }
+    return ByteBuffer(json: #"{"created":\#(created),"data":\#(data)}"#)
 }
 
 private func listed(_ images: [Body], _ length: Int) -> Body {

@@ -15,13 +15,10 @@ struct LLMChat: ChatSurface {
     static let reports = LLMChat(isStreamed: false)
 
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
-        body.append(isMidStream ? #"data: {"error":"# : #"{"error":"#)
-        if error.isMissingMessages {
-            body.append(#""Missing required field 'messages'""#)
-        } else {
-            body.append(json: error.isCapacityShortage ? Self.noInstance : error.message)
-        }
-        body.append(isMidStream ? "}\n\n" : "}")
+        let text = error.isCapacityShortage ? Self.noInstance : error.message
+        if isMidStream { body.append("data: ") }
+        body.json(#"{"error":\#(error.isMissingMessages ? "Missing required field 'messages'" : text)}"#)
+        if isMidStream { body.append("\n\n") }
     }
 
     func status(of error: APIError) -> Int {

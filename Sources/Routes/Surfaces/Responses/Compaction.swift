@@ -53,11 +53,10 @@ extension ResponseDraft {
         users.items = input.items.filter { $0.isOfUser }
         let bytes = users.keptBytes + summary.bytes.count
         return await gateway.worker.result(ofBytes: bytes, on: gateway.loop) { [users] in
-            var out = ByteBuffer()
-            out.append(#"{"id":"resp_"#)
-            out.append(seed)
-            out.append(#"","object":"response.compaction","created_at":"#, decimal: time(nil))
-            out.append(#","output":"#)
+            let (id, created) = ("resp_\(seed)", time(nil))
+            var out = ByteBuffer(
+                json: #"{"id":\#(id),"object":"response.compaction","created_at":\#(created),"output":"#
+            )
             users.append(to: &out, seed: seed)
             // More items follow, so the closing bracket is removed.
             out.removeLast(1)
