@@ -34,11 +34,11 @@ def ask(http, session=None, header=HEADERS[0], **fields):
 def test_a_session_keeps_to_one_key_on_all_instances(serve, header):
     providers, http = serve(a=2, b=2)
     _, other = serve(providers)
-    for number in range(30):
+    for number in range(60):
         ask(http, f"session {number}", header.upper())
         ask(other, f"session {number}", header)
     seen = places(providers)
-    assert all(len(set(seen[at : at + 2])) == 1 for at in range(0, 60, 2))
+    assert all(len(set(seen[at : at + 2])) == 1 for at in range(0, 120, 2))
     assert len(set(seen)) == 4
 
 
