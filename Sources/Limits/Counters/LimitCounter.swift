@@ -53,12 +53,6 @@ protocol LimitCounter: AnyObject {
     /// Returns whether units that were counted for a turn can be used now, because the record counts them and is not
     /// above the limit.
     func keepsTurn(_ units: Int, in position: BucketIndex, at time: Int) -> Bool
-    /// Returns the earliest time before `last` at which the draft of a write, or the record without a store, has room for a
-    /// turn; nil if there is none.
-    func freeTurn(before last: Int, at time: Int) -> Int?
-    /// Moves the units of a turn to the earliest bucket before theirs that has room. Returns that bucket; nil if there is
-    /// none.
-    func moveTurn(_ units: Int, from position: BucketIndex, at time: Int) -> BucketIndex?
 
     // MARK: Outages
 

@@ -169,10 +169,6 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func keepsTurn(_ units: Int, in position: BucketIndex, at time: Int) -> Bool { false }
 
-    func freeTurn(before last: Int, at time: Int) -> Int? { nil }
-
-    func moveTurn(_ units: Int, from position: BucketIndex, at time: Int) -> BucketIndex? { nil }
-
     func countUnknown(at time: Int) -> Int { 0 }
 
     func beginOutage(_ epoch: Int, at time: Int) {}

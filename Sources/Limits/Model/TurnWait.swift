@@ -29,7 +29,8 @@ struct TurnWait {
     var turnAt: Int?
     /// The wall-clock time at which the request began to wait for a slot; nil if it has not.
     var slotSince: Int?
-    /// Whether the request waits for its turn, and all limits but slots have counted it, or for a slot.
+    /// Whether the request waits for its turn, and all limits but slots have counted it, or for a slot, or behind turns of
+    /// its caller.
     var isAsleep = false
     /// Whether the request waits behind turns of its caller, and may look for one of its own.
     var isCalled = false

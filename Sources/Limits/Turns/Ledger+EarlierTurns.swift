@@ -6,12 +6,12 @@ extension Ledger {
     /// Moves turns to earlier buckets of the planned write's record, or of the record without a store, in their order. Turns
     /// in several limits stay, because all of them would have to move. Returns the requests, which no longer sleep.
     mutating func takeEarlierTurns(_ account: Account, _ rule: OutageRule?, _ now: ClockReading) -> [RequestPart] {
-        guard rule == nil, let last = account.sleepers.last?.wait?.turnAt, !isShared || !clock.isUnsure else {
-            return []
-        }
+        guard rule == nil, let last = account.sleepers.last?.wait?.turnAt, !isShared || !clock.isUnsure,
+            let counter = account.counter as? WindowCounter
+        else { return [] }
         var takers: [RequestPart] = []
         var looks = 0
-        var free = account.counter.freeTurn(before: last, at: now.wall)
+        var free = counter.freeTurn(before: last, at: now.wall)
         for request in account.sleepers {
             guard let first = free, looks < Self.maxLooks else { break }
             guard let turn = request.wait?.turnAt, turn > first, let index = request.onlyWindow,
@@ -20,8 +20,8 @@ extension Ledger {
             looks += 1
             var part = RequestPart(request: request, index: index)
             part.units = request.parts[index].units
-            guard let earlier = account.counter.moveTurn(part.units, from: position, at: now.wall) else { continue }
-            free = account.counter.freeTurn(before: last, at: now.wall)
+            guard let earlier = counter.moveTurn(part.units, from: position, at: now.wall) else { continue }
+            free = counter.freeTurn(before: last, at: now.wall)
             (part.turn, part.from) = (earlier, position)
             takers.append(part)
         }
