@@ -72,7 +72,7 @@ test: setup-test lint script-test fuzz-test build unit-test e2e-test page-test p
 
 unit-test: setup-run setup-schemas ## Swift tests alone (after `make build`)
 	$(say) 'Swift tests'
-	@swift test --skip-build --disable-xctest --skip '$(SEARCHES)'
+	@swift test --skip-build --disable-xctest --experimental-maximum-parallelization-width 16 --skip '$(SEARCHES)'
 	@swift test --skip-build --disable-xctest --filter '$(SEARCHES)'
 
 e2e-test: setup-test ## end-to-end tests alone (after `make build`)

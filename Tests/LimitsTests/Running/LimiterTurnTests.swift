@@ -17,6 +17,17 @@ private final class AdmissionTimes: Sendable {
     var sorted: [(time: Int, units: Int)] { times.withLock { $0 }.sorted { $0.time < $1.time } }
 }
 
+extension Limiter {
+    /// The number of requests that wait and need no call to the store until they are woken.
+    var asleep: Int {
+        update { ledger, _ in
+            var count = 0
+            ledger.accounts.forEach { count += $0.sleepers.count + $0.slotQueue.count + $0.behind.count }
+            return count
+        }
+    }
+}
+
 @Suite struct LimiterTurnTests {
     let loops = TestLoops(2)
     let who = Identity.passedKey(Digest(of: "key"))
@@ -51,7 +62,9 @@ private final class AdmissionTimes: Sendable {
     }
 
     private func waits(_ count: Int, _ limiter: Limiter) async {
-        while limiter.metrics().waiting != count { try? await Task.sleep(for: .milliseconds(2)) }
+        while limiter.metrics().waiting != count || limiter.asleep != count {
+            try? await Task.sleep(for: .milliseconds(2))
+        }
     }
 
     @Test("requests without room wait for their turn, in their order, and no longer than they may")

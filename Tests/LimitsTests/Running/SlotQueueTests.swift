@@ -60,7 +60,7 @@ private final class SlotUsers: Sendable {
     private func limiter(isShared: Bool = true) -> Limiter {
         Limiter(
             store: isShared ? store : nil,
-            Limiter.Options(timeoutMicroseconds: 5_000_000, slotSeconds: 3_600),
+            Limiter.Options(timeoutMicroseconds: 5_000_000, slotSeconds: 36_000),
             on: isShared ? TestLoops.ofStores : [],
             clock: clock.clock
         )
@@ -80,7 +80,7 @@ private final class SlotUsers: Sendable {
     private func wait(_ numbers: ClosedRange<Int>, _ limiter: Limiter, _ charges: [LimitCharge] = charges) async {
         for number in numbers {
             let before = limiter.metrics().waiting
-            _ = users.start(number, limiter, charges, seconds: 300)
+            _ = users.start(number, limiter, charges, seconds: 30_000)
             #expect(await reaches { limiter.metrics().waiting == before + 1 })
         }
     }
@@ -118,17 +118,17 @@ private final class SlotUsers: Sendable {
     func ends(isShared: Bool) async {
         let limiter = limiter(isShared: isShared)
         await hold(1...2, limiter)
-        let short = users.start(3, limiter, Self.charges, seconds: 20)
+        let short = users.start(3, limiter, Self.charges, seconds: 2_000)
         #expect(await reaches { limiter.metrics().waiting == 1 })
-        let leaving = users.start(4, limiter, Self.charges, seconds: 300)
+        let leaving = users.start(4, limiter, Self.charges, seconds: 30_000)
         #expect(await reaches { limiter.metrics().waiting == 2 })
         await wait(5...6, limiter)
         leaving.cancel()
         #expect(await reaches { limiter.metrics().waiting == 3 })
         #expect(limiter.metrics().turns(.left) == 1)
-        clock.advance(microseconds: 19_000_000)
+        clock.advance(microseconds: 1_000_000_000)
         #expect(limiter.metrics().waiting == 3)
-        clock.advance(microseconds: 2_000_000)
+        clock.advance(microseconds: 1_000_000_000)
         await short.value
         #expect(users.refusals[3]?.retryAfterMilliseconds == 1_000)
         #expect(users.refusals[3]?.refusal?.limit.quota.unit == .concurrent)
@@ -220,7 +220,7 @@ private final class SlotUsers: Sendable {
     func outage() async {
         let limiter = Limiter(
             store: store,
-            Limiter.Options(rule: .deny, timeoutMicroseconds: 5_000_000, slotSeconds: 3_600),
+            Limiter.Options(rule: .deny, timeoutMicroseconds: 5_000_000, slotSeconds: 36_000),
             on: TestLoops.ofStores,
             clock: clock.clock
         )

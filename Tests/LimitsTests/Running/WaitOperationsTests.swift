@@ -62,7 +62,7 @@ import Testing
         #expect(await reaches { limiter.metrics().openUnits == 0 })
         let before = calls
         let waiting = Task { await ask(LimitPatience(microseconds: 120_000_000, caller: .everybody)) }
-        #expect(await reaches { turns(limit) == count })
+        #expect(await reaches { turns(limit) == count && limiter.asleep == count })
         let asleep = calls
         for _ in 0..<20 {
             advance(microseconds: 1_250_000)

@@ -16,7 +16,7 @@ import Testing
 
     /// A chunk without text, from which nothing is learned.
     private static let role = Array(
-        #"{"id":"chatcmpl-1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant"}}]}"#
+        #"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":5,"choices":[{"index":0,"delta":{"role":"assistant"}}]}"#
             .utf8
     )
 
