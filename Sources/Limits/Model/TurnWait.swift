@@ -36,6 +36,8 @@ struct TurnWait {
     var isCalled = false
     /// Whether the request is one of the waiting requests, whose number has a bound.
     var isCounted = false
+    /// Whether a record was above its limit when the turn came.
+    var isOver = false
     /// The kind of the limit for which the request waits; nil if it has had no turn.
     var kind: Limit.Kind?
     /// The number of times that a limit moved the turn after another had counted it.
@@ -77,7 +79,7 @@ package enum TurnOutcome: Int, Sendable, CaseIterable {
     case used
     /// The client left.
     case left
-    /// The record was above the limit when the turn came, so that the request got another turn.
+    /// The record was above the limit when the turn came, so that the request got a later turn.
     case moved
     /// No turn was within the patience of the request.
     case refused

@@ -85,6 +85,8 @@ extension Ledger {
         guard let turn = [request.wait?.turnAt, start > now.wall ? start : nil].compactMap(\.self).max() else { return }
         if request.wait?.turnAt != turn || request.wait?.kind == nil { request.wait?.kind = limit.kind }
         request.wait?.turnAt = turn
+        if request.wait?.isOver == true { metrics.count(.moved) }
+        request.wait?.isOver = false
         var isMoved = false
         for index in request.parts.indices where index != part.index {
             let share = request.parts[index]
@@ -195,7 +197,7 @@ extension Ledger {
         }
         // Late use, charges and joined copies can have filled the record since the turn was counted.
         let isKept = share.account.counter.keepsTurn(share.units, in: position, at: now.wall)
-        if !isKept { metrics.count(.moved) }
+        if !isKept { part.request.wait?.isOver = true }
         part.request.parts[part.index].state = isKept ? .claimed(position) : .late(position)
     }
 

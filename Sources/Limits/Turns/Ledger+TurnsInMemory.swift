@@ -79,7 +79,7 @@ extension Ledger {
             let decision = admission(request, now)
             return decide(request, decision)
         }
-        if isMoved { metrics.count(.moved) }
+        if isMoved { request.wait?.isOver = true }
         giveBackSelected(request.parts, now)
         for index in request.parts.indices {
             request.parts[index].units = request.parts[index].minimum
