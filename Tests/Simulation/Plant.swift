@@ -46,6 +46,8 @@ package enum Plant: String, CaseIterable, Sendable {
     case versionsFall
     /// A turn is used before its bucket has come.
     case turnEarly
+    /// A turn whose bucket has come is used without a look at its record.
+    case turnUnchecked
     /// A day of the calendar has a window of 24 hours.
     case periodSlides
 }

@@ -39,9 +39,10 @@ extension Simulation {
         _ position: Int,
         _ subject: Subject,
         _ units: Int = 1,
+        patience: Int = 0,
         _ then: @escaping (Judge.Ask, Decision) -> Void = { _, _ in }
     ) {
-        let ask = Judge.Ask(instance(position).number, [(subject: subject, units: units)])
+        let ask = Judge.Ask(instance(position).number, [(subject: subject, units: units)], patience: patience)
         instance(position).ask(ask) { then(ask, $0) }
     }
 
@@ -55,6 +56,20 @@ extension Simulation {
         simulation.timeline.at(start) { for _ in 0..<20 { simulation.ask(0, subject) } }
         for time in stride(from: start + 500_000, to: start + 1_500_000, by: 2_000) {
             simulation.timeline.at(time) { simulation.ask(1, subject) }
+        }
+        return simulation.run()
+    }
+
+    /// Runs a schedule in which a far instance uses units two buckets after the one that counted them, while a near one
+    /// has turns at the time at which that bucket leaves the record.
+    package static func turnUnchecked(plant: Plant?, trace: ((String) -> Void)? = nil) -> Report {
+        let quota = Quota(20, .images, per: .second, times: 6)
+        let simulation = Simulation([quota], detours: [120_000, 0], plant: plant, seconds: 20, trace: trace)
+        let subject = simulation.judge.add(simulation.limit(quota), simulation.identity(0), isExclusive: false)
+        let start = simulation.scenario.start + 6_000_000
+        simulation.timeline.at(start - 479_000) { for _ in 0..<20 { simulation.ask(0, subject) } }
+        simulation.timeline.at(start + 150_000) {
+            for _ in 0..<10 { simulation.ask(1, subject, patience: 15_000_000) }
         }
         return simulation.run()
     }

@@ -232,10 +232,25 @@ final class SimulatedInstance {
     }
 
     private func plantTurns(_ reading: ClockReading) {
-        guard plant == .turnEarly else { return }
+        guard plant == .turnEarly || plant == .turnUnchecked else { return }
         patient.removeAll { $0.request.decision != nil }
         let now = ledger.read(reading)
-        for (_, request) in patient where request.wait?.isAsleep == true { request.wait?.turnAt = now.wall }
+        for (_, request) in patient {
+            if plant == .turnEarly, request.wait?.isAsleep == true { request.wait?.turnAt = now.wall }
+            if plant == .turnUnchecked { keepTurns(request, now) }
+        }
+    }
+
+    /// Takes the turns of a request whose time has come for good, whatever their records say.
+    private func keepTurns(_ request: Pending, _ now: ClockReading) {
+        var count = 0
+        for index in request.parts.indices {
+            guard case .turn(let position) = request.parts[index].state else { continue }
+            request.parts[index].state = .claimed(position)
+            count += 1
+        }
+        request.unread -= count
+        if count > 0, request.unread == 0 { ledger.begin(request, now) }
     }
 
     /// Returns the limit of a subject as this instance's settings have it.

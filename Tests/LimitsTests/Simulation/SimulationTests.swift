@@ -101,6 +101,21 @@ import Testing
         #expect(Simulation.lateAnswer(plant: .lateAnswer).breaches.contains { $0.promise == "L1" })
     }
 
+    @Test("a turn whose room is still taken when it comes is not used")
+    func turnUnchecked() {
+        let correct = Simulation.turnUnchecked(plant: nil)
+        #expect(correct.breaches.map(\.text) == [] && correct.admitted == 30)
+        #expect(Simulation.turnUnchecked(plant: .turnUnchecked).breaches.contains { $0.promise == "L1" })
+    }
+
+    @Test("requests that wait at sixteen instances are served in their order, each turn in time, and nothing is unused")
+    func waitingCrowd() async {
+        let crowd = await aside { WaitingCrowd(seed: 0, windows: 10) }
+        #expect(crowd.breaches.map(\.text) == [])
+        #expect(crowd.admitted * 100 >= crowd.windows * crowd.bound * 98 && crowd.fullest <= crowd.bound)
+        #expect(crowd.refused == 0 && crowd.moved == 0 && crowd.passed == 0)
+    }
+
     @Test("what was given back is not given back again where the answer was lost")
     func giveBackRepeated() {
         #expect(Simulation.giveBackRepeated(plant: nil).breaches.map(\.text) == [])
