@@ -257,7 +257,7 @@ extension Ledger {
         }
         part.request.parts[part.index].units = part.units
         part.request.parts[part.index].state = .claimed(part.turn ?? position)
-        if let turn = part.turn { took(turn, part, now) }
+        if let turn = part.turn { took(turn, part, written: position.number, now) }
         advance(part.request, now)
     }
 

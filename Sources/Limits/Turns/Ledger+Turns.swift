@@ -77,12 +77,15 @@ extension Ledger {
         return true
     }
 
-    /// Handles a write that counted a request in the bucket `position` of one limit. The request's other limits must count
-    /// it in their buckets of the same time.
-    mutating func took(_ position: BucketIndex, _ part: RequestPart, _ now: ClockReading) {
+    /// Handles a write in the bucket `written` that counted a request in the bucket `position` of one limit. The request's
+    /// other limits must count it in their buckets of the same time. A turn in a later bucket than the write is used
+    /// after another read only, even if the response to the write comes when that bucket has begun.
+    mutating func took(_ position: BucketIndex, _ part: RequestPart, written: Int, _ now: ClockReading) {
         let (request, limit) = (part.request, part.request.parts[part.index].account.limit)
         let start = limit.layout.start(of: position.number)
-        guard let turn = [request.wait?.turnAt, start > now.wall ? start : nil].compactMap(\.self).max() else { return }
+        guard let turn = [request.wait?.turnAt, position.number > written ? start : nil].compactMap(\.self).max() else {
+            return
+        }
         if request.wait?.turnAt != turn || request.wait?.kind == nil { request.wait?.kind = limit.kind }
         request.wait?.turnAt = turn
         if request.wait?.isOver == true { metrics.count(.moved) }

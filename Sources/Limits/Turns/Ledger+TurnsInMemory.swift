@@ -36,7 +36,7 @@ extension Ledger {
             guard takeTurn(&part, nil, now), let turn = part.turn else { return refuse(request, now) }
             request.parts[index].units = part.units
             request.parts[index].state = .claimed(turn)
-            took(turn, part, now)
+            took(turn, part, written: request.parts[index].account.limit.layout.bucket(at: now.wall), now)
         }
         sleep(request, now)
     }
