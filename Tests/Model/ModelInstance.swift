@@ -61,6 +61,12 @@ final class ModelInstance {
 
     /// Handles the progress of the clock.
     func tick() {
+        if world.fault == .turnEarly {
+            for ask in world.asks where ask.instance == number && ask.pending?.wait?.isAsleep == true {
+                ask.pending?.wait?.turnAt = now.wall
+                for lane in lanes.indices { lanes[lane].isWoken = true }
+            }
+        }
         for lane in lanes.indices where lanes[lane].wait.map({ $0 <= now.steady }) ?? false {
             lanes[lane].isWoken = true
         }
@@ -128,7 +134,9 @@ final class ModelInstance {
 
     func ask(_ charges: [LimitCharge], _ waiter: ModelWaiter) {
         let loop = World.loops[waiter.ask % World.loops.count]
-        switch ledger.ask(charges, from: loop, at: now, { waiter }) {
+        let most = world.setting.patience
+        let patience = most > 0 ? LimitPatience(microseconds: most, caller: charges[0].identity) : nil
+        switch ledger.ask(charges, patience, from: loop, at: now, { waiter }) {
         case .decided(let decision): world.decided(waiter.ask, decision)
         case .waits(let pending):
             world.asks[waiter.ask].pending = pending
@@ -160,6 +168,9 @@ final class ModelInstance {
         var outbox = Outbox()
         swap(&outbox, &ledger.outbox)
         for lane in outbox.lanes { lanes[lane].isWoken = true }
+        for request in outbox.retimed {
+            if let waiter = request.waiter as? ModelWaiter { world.asks[waiter.ask].due = world.now }
+        }
         for request in outbox.decided {
             guard let waiter = request.waiter as? ModelWaiter, let decision = request.decision else { continue }
             world.decided(waiter.ask, decision)

@@ -35,6 +35,8 @@ struct Reflection {
         for time in [account.notBefore, account.ruleUntil, account.refusedUntil] { words.put(max(time, now.steady)) }
         words.put(account.due ?? -1)
         put(account.waiting)
+        put(account.sleepers)
+        if !account.sleepers.isEmpty { words.put(max(account.lookAt, now.wall)) }
         if let plan = account.writing { put(plan) } else { words.put(-2) }
         putCounter(account.counter)
     }
@@ -60,6 +62,7 @@ struct Reflection {
         for part in parts {
             words.put(part.index)
             if let from = part.from { put(from) }
+            if let turn = part.turn { put(turn) }
             put(part.request)
         }
     }
@@ -79,6 +82,7 @@ struct Reflection {
         }
         words.put(request.decision == nil ? 0 : 1)
         if request.decision != nil { return }
+        if let wait = request.wait { put(wait) }
         for part in request.parts {
             words.put(part.units)
             switch part.state {
@@ -98,6 +102,21 @@ struct Reflection {
             }
             put(part.account)
         }
+    }
+
+    private mutating func put(_ sleepers: [Pending]) {
+        words.put(sleepers.count)
+        for request in sleepers { put(request) }
+    }
+
+    private mutating func put(_ wait: TurnWait) {
+        words.put(wait.until)
+        words.put(wait.turnAt ?? -1)
+        words.put(wait.isAsleep ? 1 : 0)
+        words.put(wait.isCounted ? 1 : 0)
+        words.put(wait.isOver ? 1 : 0)
+        words.put(wait.kind == nil ? 0 : 1)
+        words.put(wait.moves)
     }
 
     mutating func put(_ plan: WritePlan) {

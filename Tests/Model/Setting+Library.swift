@@ -94,6 +94,20 @@ extension Setting {
         return setting
     }
 
+    /// Returns a search in which requests without room wait for their turn, which comes four buckets after a use.
+    private static func turns(_ count: Int, asks: Int, failures: Int = 0) -> Setting {
+        var setting = window("turns", quota(count), asks: asks, buckets: 0)
+        let grace = bucket / 8 - 1
+        setting.moments = [
+            bucket - 1, bucket + grace, 2 * bucket - 1, 3 * bucket, 4 * bucket, 4 * bucket + grace, 6 * bucket,
+        ]
+        // Units that were used in the grace time are moved by calls that take no longer than this.
+        setting.longestCall = bucket / 4
+        setting.patience = 6 * bucket
+        setting.failures = failures
+        return setting
+    }
+
     /// Returns a search with a concurrency limit. Actions happen every third of an entry's time.
     private static func slots(_ name: String, asks: Int, waiting: Int, buckets: Int) -> Setting {
         var setting = Setting(
@@ -137,6 +151,7 @@ extension Setting {
         .lost(1, asks: 2, doubles: 1, buckets: 1),
         .both(1, 2, asks: 2, buckets: 2),
         .settled(asks: 2, buckets: 2),
+        .turns(1, asks: 2),
         .slots("slots", asks: 2, waiting: 2, buckets: 2),
         .slotsOfDead(asks: 2, waiting: 1, buckets: 4),
         .slotsUnanswered(asks: 1, waiting: 1, buckets: 3),
@@ -168,6 +183,7 @@ extension Setting {
             .lost(1, asks: 3, doubles: 1, buckets: 4), .lost(2, asks: 3, doubles: 1, buckets: 4),
             .both(1, 2, asks: 3, buckets: 4), .both(1, 1, asks: 2, buckets: 3, failures: 1),
             .settled(asks: 3, buckets: 4), .settled(asks: 2, buckets: 3, failures: 1),
+            .turns(1, asks: 3), .turns(2, asks: 3, failures: 1),
             .slots("slots", asks: 3, waiting: 2, buckets: 5), .slotsOfDead(asks: 3, waiting: 2, buckets: 5),
             .slotsUnanswered(asks: 2, waiting: 2, buckets: 4),
         ]
@@ -182,6 +198,7 @@ extension Setting {
         case .unansweredRepeated: unanswered(1, asks: 2, failures: 1, buckets: 2)
         case .leftForgotten: lateMoves(1, asks: 2)
         case .settleLost: settled(asks: 1, buckets: 2)
+        case .turnEarly: turns(1, asks: 2)
         }
     }
 }

@@ -40,6 +40,8 @@ package struct Setting: Sendable {
     var settlements: [Int] = []
     /// The units of a request.
     var units = 1
+    /// The longest time that a request waits for its turn, in microseconds; 0 if none does.
+    var patience = 0
 
     init(
         _ name: String,
@@ -90,4 +92,6 @@ package enum Fault: String, CaseIterable, Sendable {
     case settleLost
     /// A bucket that has left the record no longer counts, however late its units may have been used.
     case leftForgotten
+    /// A turn is used before its bucket has come.
+    case turnEarly
 }

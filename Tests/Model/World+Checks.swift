@@ -109,11 +109,10 @@ extension World {
             if layout.bucket(at: time + slowest) >= record.oldest { least += ask.units(setting) }
             if layout.bucket(at: time + fastest) >= record.oldest { most += ask.units(setting) }
         }
-        if record.total < least {
-            breaks("L4: a record holds \(record.total) units of \(least) that were admitted")
-        }
-        if record.total > most, spent.deaths == 0, !instances.contains(where: \.hadOutage) {
-            breaks("L4: a record holds \(record.total) units, \(most) were admitted")
+        let held = record.future.reduce(record.total) { $0 + $1.units }
+        if held < least { breaks("L4: a record holds \(held) units of \(least) that were admitted") }
+        if held > most, spent.deaths == 0, !instances.contains(where: \.hadOutage) {
+            breaks("L4: a record holds \(held) units, \(most) were admitted")
         }
     }
 }

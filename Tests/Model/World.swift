@@ -271,7 +271,7 @@ final class World {
         for part in plan.takers {
             guard let waiter = part.request.waiter as? ModelWaiter else { continue }
             asks[waiter.ask].isInRecord = true
-            asks[waiter.ask].bucket = plan.position.number
+            asks[waiter.ask].bucket = (part.turn ?? plan.position).number
             asks[waiter.ask].lossesBefore = spent.losses
             asks[waiter.ask].order = writes
             asks[waiter.ask].seen = inRecord
