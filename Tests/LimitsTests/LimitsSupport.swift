@@ -104,18 +104,22 @@ private final class TestLoop: @unchecked Sendable {
 }
 
 /// A clock whose wall time the test moves. Steady time moves with it, and also by itself, because pauses are measured
-/// by it.
+/// by it, if need be slowly: the patience of requests is measured by it, too.
 ///
 /// Threads that wait for a time of this clock check it again and again.
 final class TestClock: Sendable {
     private let advanced = Lock(0)
     private let start = LoopTime.current()
+    private let slowness: Int
+
+    /// - Parameter slowness: the seconds in which a second of steady time passes.
+    init(slowness: Int = 1) { self.slowness = slowness }
 
     var clock: LimitClock {
         LimitClock(
             now: {
                 let advanced = self.advanced.withLock { $0 }
-                let passed = Int(LoopTime.current().nanoseconds(since: self.start)) / 1_000
+                let passed = Int(LoopTime.current().nanoseconds(since: self.start)) / 1_000 / self.slowness
                 return ClockReading(wall: epoch + advanced, steady: advanced + passed)
             },
             alarm: { _ in LoopTime.current() + 20_000_000 }

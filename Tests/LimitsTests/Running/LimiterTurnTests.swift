@@ -69,7 +69,7 @@ extension Limiter {
 
     @Test("requests without room wait for their turn, in their order, and no longer than they may")
     func waitsInMemory() async throws {
-        let clock = TestClock()
+        let clock = TestClock(slowness: 20)
         let limiter = Limiter(store: nil, clock: clock.clock)
         let charges = [LimitCharge(Self.minute, who)]
         #expect(await ask(3, limiter, charges, nil).value.allSatisfy { $0.isAdmitted })
@@ -100,7 +100,7 @@ extension Limiter {
 
     @Test("a request waits until all its limits have room, and keeps out what would delay it")
     func severalLimits() async throws {
-        let clock = TestClock()
+        let clock = TestClock(slowness: 20)
         let limiter = Limiter(store: nil, clock: clock.clock)
         let second = Limit(.key(nil), Quota(1, per: .second))
         let both = [LimitCharge(Self.minute, who), LimitCharge(second, who)]
@@ -126,7 +126,7 @@ extension Limiter {
 
     @Test("a request whose client leaves gives its turn back, and the next one takes it")
     func leaves() async throws {
-        let clock = TestClock()
+        let clock = TestClock(slowness: 20)
         let limiter = Limiter(store: nil, clock: clock.clock)
         let charges = [LimitCharge(Self.minute, who)]
         #expect(await ask(3, limiter, charges, nil).value.allSatisfy { $0.isAdmitted })
@@ -156,7 +156,7 @@ extension Limiter {
 
     @Test("those behind a client that leaves move up, in their order", arguments: [false, true])
     func movesUp(isShared: Bool) async throws {
-        let clock = TestClock()
+        let clock = TestClock(slowness: 20)
         let limiter = limiter(isShared, clock)
         defer { if isShared { limiter.stop() } }
         let charges = [LimitCharge(Self.minute, who)]
@@ -186,7 +186,7 @@ extension Limiter {
         arguments: [false, true]
     )
     func fair(isShared: Bool) async throws {
-        let clock = TestClock()
+        let clock = TestClock(slowness: 20)
         let limiter = limiter(isShared, clock)
         defer { if isShared { limiter.stop() } }
         let charges = [LimitCharge(Limit(.total, Quota(40, per: .minute)), .everybody)]
@@ -209,7 +209,7 @@ extension Limiter {
 
     @Test("units that another instance gives back move turns up within a second")
     func settledElsewhere() async throws {
-        let (clock, store) = (TestClock(), HookedStore())
+        let (clock, store) = (TestClock(slowness: 20), HookedStore())
         let limiters = (0..<2).map { _ in limiter(true, clock, store) }
         defer { for limiter in limiters { limiter.stop() } }
         let tokens = Limit(.caller(.chat), Quota(100, .tokens, per: .minute))
@@ -226,7 +226,7 @@ extension Limiter {
 
     @Test("a turn that a running request's use has filled meanwhile is moved, not used")
     func moved() async throws {
-        let clock = TestClock()
+        let clock = TestClock(slowness: 20)
         let limiter = Limiter(store: nil, clock: clock.clock)
         let tokens = Limit(.caller(.chat), Quota(100, .tokens, per: .minute))
         let running = await ask(1, limiter, [LimitCharge(tokens, who, units: 100)], nil).value[0]
@@ -245,7 +245,7 @@ extension Limiter {
 
     @Test("only so many requests wait, and half of them of one caller")
     func bounded() async throws {
-        let clock = TestClock()
+        let clock = TestClock(slowness: 20)
         let limiter = Limiter(store: nil, Limiter.Options(maxWaiting: 4), clock: clock.clock)
         let other = Identity.address("192.0.2.1")
         let charges = [LimitCharge(Self.minute, .everybody)]
@@ -272,7 +272,7 @@ extension Limiter {
 
     @Test("requests that are refused at once return one after another, but no later than a window and two buckets")
     func oneAfterAnother() async {
-        let clock = TestClock()
+        let clock = TestClock(slowness: 20)
         let limiter = Limiter(store: nil, clock: clock.clock)
         for _ in 0..<3 {
             #expect(await isAdmitted(limiter, [LimitCharge(Self.minute, who)], nil))
@@ -293,7 +293,7 @@ extension Limiter {
 
     @Test("with a second of waiting, limits per minute tell nobody to stay away for over sixty", arguments: [1, 120])
     func sixtySeconds(patience seconds: Double) async {
-        let clock = TestClock()
+        let clock = TestClock(slowness: 20)
         let limiter = Limiter(store: nil, Limiter.Options(maxWaiting: 2), clock: clock.clock)
         let charges = [LimitCharge(Self.minute, who)]
         #expect(await told(5, limiter) == [61_000_000, 61_000_000])

@@ -52,7 +52,7 @@ private final class SlotUsers: Sendable {
     private static let charges = [LimitCharge(two, .everybody)]
 
     init() {
-        let clock = TestClock()
+        let clock = TestClock(slowness: 20)
         self.clock = clock
         store = HookedStore(MemoryCounters(seconds: { clock.clock.now().wall / 1_000_000 }))
     }
