@@ -186,6 +186,22 @@ def test_a_chat_gets_what_is_paid(relay_with, seller, caller, tmp_path, fields):
     assert [record.get("lowered_max_tokens") for record in log.more(2)] == [seller.bounds[0], None]
 
 
+def test_a_response_that_waited_for_its_turn_gets_what_is_free(relay_with, seller, caller, clock):
+    wall = clock(0)
+    relay = relay_with("8000 tokens/hour", RATE_LIMIT_WAIT="10m", **wall.environment)
+    http, seller.length = caller(relay, TEAM_TOKEN), 6_500
+    assert ask(http, "c", max_tokens=6_500, stream=True).status_code == 200
+    wall.advance(56 * 60)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ask, http, max_tokens=3_500)
+        wait_for(lambda: metric(relay, "relay_limit_waiting") == 1)
+        wall.advance(200)
+        wall.advance_until(waiting.done, 120)
+    answer = waiting.result()
+    assert answer.status_code == 200 and float(answer.headers["x-relay-waited"]) > 200
+    assert seller.bounds[-1] == 3_500 and "x-relay-max-tokens" not in answer.headers
+
+
 def test_a_bound_that_is_paid_is_not_touched(relay_with, seller, caller):
     http = caller(relay_with("5 usd/day"), TEAM_TOKEN)
     for model in "mc":

@@ -10,6 +10,11 @@ struct Funding {
     let loop: EventLoop
     /// The units that the request holds: those of its admission, then those of each draw.
     var held: [ReservedUnits]
+
+    /// Returns the units that the request holds of the charge's limit.
+    func held(of charge: LimitCharge) -> Int {
+        held.reduce(0) { $0 + ($1.limit == charge.limit ? $1.units : 0) }
+    }
 }
 
 extension Billing {
@@ -21,7 +26,25 @@ extension Billing {
         let late = charges.filter { $0.limit.quota.unit.isKnownLate }
         if late.isEmpty { return }
         funding = Funding(charges: late, limiter: limiter, loop: loop, held: admitted.held)
+        updateFundedOutput()
+    }
+
+    private func updateFundedOutput() {
         if let paid = paidOutput, paid.limit.quota.isBudget { fundedOutput = paid.reserved }
+    }
+
+    /// Reserves what the request wishes of its budgets, as far as it is free. A turn counts only what a request needs at
+    /// least, and rates lower no bound.
+    package func fundWish() async {
+        guard let funding else { return }
+        let draw = await draw(
+            funding.charges.compactMap { charge in
+                let (held, most) = (funding.held(of: charge), charge.largeWish)
+                guard charge.limit.quota.isBudget, most > held else { return nil }
+                return LimitCharge(charge.limit, charge.identity, upTo: charge.wish - held, ifHalfIsFree: most - held)
+            }
+        )
+        if draw.outcome == .drawn { updateFundedOutput() }
     }
 
     /// The output that the budgets of the request pay for its present call, or its rates if it has no budget; nil without
@@ -71,8 +94,7 @@ extension Billing {
         let drawn = await draw(
             funding.charges.compactMap { charge in
                 let unit = charge.limit.quota.unit
-                let held = funding.held.reduce(0) { $0 + ($1.limit == charge.limit ? $1.units : 0) }
-                let missing = min(minimum[unit], charge.limit.quota.count) - (held - used[unit])
+                let missing = min(minimum[unit], charge.limit.quota.count) - (funding.held(of: charge) - used[unit])
                 return missing > 0 ? charge.drawing(missing, upTo: missing) : nil
             }
         )

@@ -109,7 +109,10 @@ extension Exchange {
         _ usageReservation: UsageReservation? = nil
     ) async throws(APIError) -> Admission {
         counted = applicableLimits.charges(of: usageReservation)
-        return try admitted(usageReservation, await hold(counted, asking.flatMap { limitPatience($0.caller) }))
+        let patience = asking.flatMap { limitPatience($0.caller) }
+        let admission = try admitted(usageReservation, await hold(counted, patience))
+        if record.turnWaitMilliseconds > 0 { await admission.billing.fundWish() }
+        return admission
     }
 
     private func admitted(
