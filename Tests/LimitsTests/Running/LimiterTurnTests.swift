@@ -243,6 +243,34 @@ extension Limiter {
         #expect(await waiting.value[0].isAdmitted)
     }
 
+    @Test("a turn whose write is answered when it has come is used after a look at its record only")
+    func answeredLate() async throws {
+        let (clock, store) = (TestClock(slowness: 20), HookedStore())
+        let limiter = limiter(true, clock, store)
+        defer { limiter.stop() }
+        let second = Limit(.caller(.chat), Quota(3, per: .second))
+        let (charges, key) = ([LimitCharge(second, who)], who.storeKey(second))
+        #expect(await ask(3, limiter, charges, nil).value.allSatisfy { $0.isAdmitted })
+        store.order(
+            .thenCall {
+                // Others use the second meanwhile.
+                clock.advance(microseconds: 1_040_000)
+                guard let found = store.inner.read([key])[0], var record = try? Record(found.bytes, second.layout)
+                else { return }
+                record.roll(to: clock.clock.now().wall)
+                record.charge(3)
+                _ = store.inner.replace(key, record.encoded(), version: found.version, expirySeconds: 60)
+            }
+        )
+        let waiting = ask(1, limiter, charges, patience(300))
+        for _ in 0..<5_000 where limiter.metrics().turns(.moved) + limiter.metrics().turns(.used) == 0 {
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        #expect(limiter.metrics().turns(.moved) == 1 && limiter.metrics().turns(.used) == 0)
+        limiter.endWaits()
+        #expect(await !waiting.value[0].isAdmitted)
+    }
+
     @Test("only so many requests wait, and half of them of one caller")
     func bounded() async throws {
         let clock = TestClock(slowness: 20)
