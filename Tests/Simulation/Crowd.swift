@@ -201,20 +201,14 @@ extension Scenario {
     fileprivate static func crowd(_ manner: Crowd.Manner, _ instances: Int, from start: Int, seconds: Int) -> Scenario {
         Scenario(
             kind: .late,
-            ring: SimulatedRing(servers: ["one"]),
-            rule: .share,
             timeoutMicroseconds: manner == .usual ? 250_000 : 500_000,
             instances: instances,
-            countedInstances: nil,
             slotMicroseconds: 30_000_000,
-            spread: 0,
             weather: manner.weather,
             detours: [Int](repeating: 0, count: instances),
             quotas: manner.quotas,
             start: start,
-            loadEnd: start + (1 + seconds) * 1_000_000,
-            incidents: [],
-            asksBound: .max
+            loadEnd: start + (1 + seconds) * 1_000_000
         )
     }
 }

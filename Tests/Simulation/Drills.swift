@@ -84,13 +84,9 @@ extension Scenario {
     ) -> Scenario {
         Scenario(
             kind: kind,
-            ring: SimulatedRing(servers: ["one"]),
-            rule: .share,
             timeoutMicroseconds: 250_000,
             instances: instances,
-            countedInstances: nil,
             slotMicroseconds: slotMicroseconds,
-            spread: 0,
             weather: Network.Weather(delay: 20...1_000),
             detours: [Int](repeating: 0, count: instances),
             quotas: [quota],

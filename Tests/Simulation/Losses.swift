@@ -46,12 +46,9 @@ package struct Losses {
         let scenario = Scenario(
             kind: .slow,
             ring: ring,
-            rule: .share,
             timeoutMicroseconds: 250_000,
             instances: instances,
-            countedInstances: nil,
             slotMicroseconds: 30 * second,
-            spread: 0,
             weather: Network.Weather(delay: 20...1_000),
             detours: [Int](repeating: 0, count: instances),
             quotas: [quota],
@@ -125,19 +122,14 @@ package struct Losses {
         let quota = Quota(100_000, .tokens, per: .minute, times: 59)
         let scenario = Scenario(
             kind: .slow,
-            ring: SimulatedRing(servers: ["one"]),
-            rule: .share,
             timeoutMicroseconds: 250_000,
             instances: 2,
-            countedInstances: nil,
             slotMicroseconds: 3_600 * second,
-            spread: 0,
             weather: Network.Weather(delay: 20...1_000),
             detours: [0, 0],
             quotas: [quota],
             start: start,
             loadEnd: start + 300 * second,
-            incidents: [],
             asksBound: 10_000
         )
         let simulation = Simulation(scenario, seed: seed, plant: plant, Seeded(UInt64(seed)))

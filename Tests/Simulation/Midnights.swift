@@ -112,20 +112,14 @@ extension Scenario {
     fileprivate static func midnights(from start: Int) -> Scenario {
         Scenario(
             kind: .apart,
-            ring: SimulatedRing(servers: ["one"]),
-            rule: .share,
             timeoutMicroseconds: 250_000,
             instances: 4,
-            countedInstances: nil,
             slotMicroseconds: 1_440_000_000,
-            spread: 0,
             weather: Network.Weather(delay: 20...2_000),
             detours: [0, 0, 0, 0],
             quotas: [Quota(60, per: .day, isCalendar: true), Quota(6_000, .tokens, per: .day, isCalendar: true)],
             start: start,
             loadEnd: start + 49 * 3_600_000_000,
-            incidents: [],
-            asksBound: .max,
             offsets: [0, 5_000_000, 0, 5_000_000]
         )
     }

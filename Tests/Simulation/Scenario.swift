@@ -87,24 +87,24 @@ struct Scenario {
     }
 
     let kind: Kind
-    let ring: SimulatedRing
-    let rule: StoreDownRule
+    var ring = SimulatedRing(servers: ["one"])
+    var rule = StoreDownRule.share
     let timeoutMicroseconds: Int
     let instances: Int
     /// The configured number of instances; nil counts the living ones.
-    let countedInstances: Int?
+    var countedInstances: Int?
     let slotMicroseconds: Int
     /// The largest difference between two instances' clocks.
-    let spread: Int
+    var spread = 0
     var weather: Network.Weather
     /// The additional delay of one way, by index of the instance.
     let detours: [Int]
     let quotas: [Quota]
     let start: Int
     let loadEnd: Int
-    let incidents: [Incident]
+    var incidents: [Incident] = []
     /// The number of requests after which callers stop.
-    let asksBound: Int
+    var asksBound = Int.max
     /// The error of each clock at the start, apart from the spread, by index of the instance.
     var offsets: [Int] = []
     /// The delay of each instance's start after the first one, by index. In ascending order.

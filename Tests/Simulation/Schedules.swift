@@ -15,19 +15,15 @@ extension Simulation {
         let start = 1_800_000_000_000_000
         let scenario = Scenario(
             kind: .slow,
-            ring: SimulatedRing(servers: ["one"]),
             rule: .deny,
             timeoutMicroseconds: 250_000,
             instances: 2,
-            countedInstances: nil,
             slotMicroseconds: 3_600_000_000,
-            spread: 0,
             weather: Network.Weather(delay: 20...100),
             detours: detours,
             quotas: quotas,
             start: start,
             loadEnd: start + seconds * 1_000_000,
-            incidents: [],
             asksBound: 10_000,
             accountBytes: accountBytes
         )

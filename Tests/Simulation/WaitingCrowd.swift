@@ -78,8 +78,8 @@ package struct WaitingCrowd: Sendable {
         passed = Self.passed(turns, bucket: window / subject.limit.layout.perWindow)
     }
 
-    /// Returns the number of requests that a request which came 20 milliseconds later or more was served before, by more
-    /// than a bucket.
+    /// Returns the number of requests that were served more than a bucket after one that came two round trips later or
+    /// more.
     private static func passed(_ turns: [Turn], bucket: Int) -> Int {
         let turns = turns.sorted { $0.askedAt < $1.askedAt }
         // The earliest turn among the requests from each one on.
@@ -117,20 +117,14 @@ extension Scenario {
         }
         return Scenario(
             kind: .saturated,
-            ring: SimulatedRing(servers: ["one"]),
-            rule: .share,
             timeoutMicroseconds: 1_000_000,
             instances: instances,
-            countedInstances: nil,
             slotMicroseconds: 30_000_000,
-            spread: 0,
             weather: weather,
             detours: [Int](repeating: 0, count: instances),
             quotas: [quota],
             start: time.lowerBound,
-            loadEnd: time.upperBound,
-            incidents: [],
-            asksBound: .max
+            loadEnd: time.upperBound
         )
     }
 }
