@@ -11,9 +11,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
@@ -314,6 +315,20 @@ def find_relay() -> Path:
     if not os.access(path, os.X_OK):
         sys.exit(f"no relay at {path}: build it first (make release), or set RELAY_BINARY")
     return path
+
+
+@contextmanager
+def relays_with_one_store(count: int, own: dict[str, str]) -> Iterator[list[int]]:
+    """Relays with one vendor and one memcached. Yields their ports."""
+    with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder, ExitStack() as stack:
+        build_tools(Path(folder))
+        setup = Setup(Path(folder), find_relay(), {}, memcached=find_program("memcached", "memcached"))
+        vendor = stack.enter_context(setup.upstream()).whole_port
+        store = stack.enter_context(setup.start_memcached()).whole_port
+        own = own | {"MEMCACHED_SERVERS": f"127.0.0.1:{store}"}
+        yield [
+            stack.enter_context(setup.start_relay(vendor, 1, f"relay {number}", own)).whole_port for number in range(count)
+        ]
 
 
 def find_program(name: str, package: str) -> Path:
