@@ -169,12 +169,12 @@ def test_a_relay_that_has_no_part_yet_says_so(store, launch_with, token):
     first = launch_with(store, MEMCACHED_TIMEOUT=TIMEOUTS["killed"], SLOT_SECONDS=300)
     wait_for(lambda: list(claims(store).values()) and list(claims(store).values())[0][0] == 1)
     # On a busy machine it would have made room before the store is away.
-    first.process.send_signal(signal.SIGSTOP)
+    first.signal(signal.SIGSTOP)
     second = launch_with(store, MEMCACHED_TIMEOUT=TIMEOUTS["killed"], SLOT_SECONDS=300)
     # It knows so itself, too: its claim may stand in the store before it has the response.
     wait_for(lambda: len(claims(store)) == 2 and metric(second, "relay_instances") == 2)
     store.kill()
-    first.process.send_signal(signal.SIGCONT)
+    first.signal(signal.SIGCONT)
     with client(second, token) as http:
         answer = chat(http)
     assert answer.status_code == 429 and answer.headers["retry-after"] == "1"
