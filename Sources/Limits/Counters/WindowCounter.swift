@@ -262,16 +262,14 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         return BucketIndex(number: bucket, birth: next.birth)
     }
 
-    /// Returns the earliest time before `last` at which the draft of a write, or the record without a store, has room for a
-    /// turn; nil if there is none.
+    /// Returns the earliest time before `last` at which the planned write has room for a turn; nil if there is none.
     func freeTurn(before last: Int, at time: Int) -> Int? {
         guard last > time else { return nil }
         return turn(1, of: draft?.record ?? record, in: time...last - 1, at: time)
             .map { max(time, limit.layout.start(of: $0)) }
     }
 
-    /// Moves the units of a turn to the earliest bucket before theirs that has room. Returns that bucket; nil if there is
-    /// none.
+    /// Moves the units of a turn to the earliest bucket with room, and returns it; nil if none before theirs has room.
     func moveTurn(_ units: Int, from position: BucketIndex, at time: Int) -> BucketIndex? {
         if draft == nil { roll(to: time) }
         var next = draft?.record ?? record
