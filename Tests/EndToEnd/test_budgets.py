@@ -189,12 +189,15 @@ def test_a_chat_gets_what_is_paid(relay_with, seller, caller, tmp_path, fields):
 def test_a_response_that_waited_for_its_turn_gets_what_is_free(relay_with, seller, caller, clock):
     wall = clock(0)
     relay = relay_with("8000 tokens/hour", RATE_LIMIT_WAIT="10m", **wall.environment)
-    http, seller.length = caller(relay, TEAM_TOKEN), 6_500
-    assert ask(http, "c", max_tokens=6_500, stream=True).status_code == 200
+    seller.length = 6_500
+    assert ask(caller(relay, TEAM_TOKEN), "c", max_tokens=6_500, stream=True).status_code == 200
+    assert seller.written == [6_500]
     wall.advance(56 * 60)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(ask, http, max_tokens=3_500)
-        wait_for(lambda: metric(relay, "relay_limit_waiting") == 1)
+        # The relay closes the first connection, which was idle for an hour.
+        waiting = pool.submit(ask, caller(relay, TEAM_TOKEN), max_tokens=3_500)
+        wait_for(lambda: waiting.done() or metric(relay, "relay_limit_waiting") == 1)
+        assert not waiting.done(), waiting.result().text
         wall.advance(200)
         wall.advance_until(waiting.done, 120)
     answer = waiting.result()
