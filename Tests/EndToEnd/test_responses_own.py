@@ -28,13 +28,14 @@ OWN = {
     "tools": ["mcp", "tool_of_tomorrow", "image_generation", "computer_use_preview"],
     "fields": ["field_of_tomorrow", "client_metadata", "context", "new"],
 }  # fmt: skip
+TOOLLESS = {f"{what}-{is_streamed}": f"by/{what}-{is_streamed}" for what in ("toolless", "unforced") for is_streamed in (True, False)}
 
 
 @pytest.fixture(scope="module")
 def relay(launch, server):
     secrets.add(TOKEN)
     return launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},kept=by/own-kept,strict-True=by/strict-True,strict-False=by/strict-False",
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},kept=by/own-kept,{','.join(f'{name}={at}' for name, at in TOOLLESS.items())},strict-True=by/strict-True,strict-False=by/strict-False",
         PROVIDER_ROW_CHAT_VIA="responses", PROVIDER_CHATS_KIND="openai", PROVIDER_CHATS_BASE_URL=server.base_url,
         PROVIDER_CHATS_MODELS=f"c={CHATS}", KEY_A_TOKEN=TOKEN, CACHE="true", CACHE_MODELS="kept",
     )  # fmt: skip
@@ -120,6 +121,25 @@ def test_fields_that_a_server_refuses_are_left_out(http, server, is_streamed):
         assert len(asked) == calls
         assert asked[-1]["field_of_tomorrow"] == 1 and asked[-1]["reasoning"] == {"effort": "low", "summary": "auto"}
         assert "client_metadata" not in asked[-1]
+
+
+@pytest.mark.parametrize(
+    ("what", "words", "param", "fields"),
+    [
+        ("toolless", "m does not support tools", None, {}),
+        ("unforced", "'tool_choice' of a named tool is not supported", "tool_choice", {"tool_choice": {"type": "function", "name": "weather"}}),
+    ],
+    ids=["tools", "choice"],
+)
+def test_tools_that_a_server_refuses_are_made_up_for(http, server, is_streamed, what, words, param, fields):
+    name = f"{what}-{is_streamed}"
+    refused = {"status": 400, "json": {"error": {"message": words, "type": "invalid_request_error", "param": param, "code": None}}}
+    server.says(TOOLLESS[name], refused, {"text": '<tool_call>{"name": "weather", "arguments": {"city": "Rome"}}</tool_call>'})
+    for asked, store in ((2, True), (3, False), (4, True)):
+        response = final(http, is_streamed, model=name, tools=[FUNCTION], store=store, **fields)
+        assert [(item["type"], item["name"], json.loads(item["arguments"])) for item in response["output"]] == [("function_call", "weather", {"city": "Rome"})]
+        seen = [request["body"] for request in server.asked(TOOLLESS[name])]
+        assert len(seen) == asked and not {"tools", "tool_choice"} & set(seen[-1])
 
 
 @pytest.mark.parametrize(

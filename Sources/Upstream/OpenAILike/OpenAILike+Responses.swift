@@ -34,10 +34,23 @@ extension OpenAILike {
             .reasoning, .functions, .searchOptions, .compaction, .ownCompactions, .ownItems,
         ]
         if let most = call.maxTokens, most < ResponsesRequest.minTokens { abilities.remove(.tokenBound) }
-        let quirks = wire.quirks(model, for: call.quirks)
-        abilities.subtract(quirks.lacking)
-        if quirks.dropsStrict, call.hasStrictTools { abilities.insert(.uncheckedArguments) }
+        abilities.adjust(to: wire.quirks(model, for: call.quirks), for: call)
         return abilities
+    }
+}
+
+extension Abilities {
+    /// Takes away what a model with these quirks lacks for the call.
+    mutating func adjust(to quirks: Set<Quirk>, for call: borrowing ChatCall) {
+        subtract(quirks.lacking)
+        if quirks.dropsStrict, call.hasStrictTools { insert(.uncheckedArguments) }
+        let isRequired = call.chatOptions.toolChoice == .required
+        if quirks.contains(.noRequired), call.needs.contains(.toolChoice), isRequired { remove(.toolChoice) }
+        if quirks.contains(.noForcing), !isRequired { remove(.toolChoice) }
+        // If one of these is emulated, all of them are written into the prompt.
+        if !call.needs.subtracting(self).isDisjoint(with: [.tools, .functions, .toolChoice, .objects, .schemas]) {
+            subtract([.tools, .functions, .toolChoice])
+        }
     }
 }
 

@@ -116,7 +116,7 @@ extension OpenAILike: WireChatVendor {
         let mayLack =
             !call.needs.isDisjoint(with: [.tools, .functions, .stops])
             || call.needs.contains(.inlineMedia) && call.attachments.contains(where: \.isAddress)
-        return (chatsBy == .auto || mayLack && !isOpenAI) && !isByResponses(call, model)
+        return mayLack && !isOpenAI || chatsBy == .auto && !isByResponses(call, model)
     }
 
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities {
@@ -133,16 +133,7 @@ extension OpenAILike: WireChatVendor {
             .reasoning, .functions, .mediaAddresses, .searchOptions,
         ]
         let quirks = wire.quirks(model, for: call.quirks)
-        abilities.subtract(quirks.lacking)
-        if quirks.dropsStrict, call.hasStrictTools { abilities.insert(.uncheckedArguments) }
-        if quirks.contains(.noRequired), call.needs.contains(.toolChoice), call.chatOptions.toolChoice == .required {
-            abilities.remove(.toolChoice)
-        }
-        if quirks.contains(.noForcing), call.chatOptions.toolChoice != .required { abilities.remove(.toolChoice) }
-        // If one of these is emulated, all of them are written into the prompt.
-        if !call.needs.subtracting(abilities).isDisjoint(with: [.tools, .functions, .toolChoice, .objects, .schemas]) {
-            abilities.subtract([.tools, .functions, .toolChoice])
-        }
+        abilities.adjust(to: quirks, for: call)
         // These need a request and a response that are forwarded unchanged: the neutral response has no fields for
         // them.
         let native: Abilities = [.logProbabilities, .audioOutput, .customTools, .demands, .audioReferences]
