@@ -27,7 +27,7 @@ import Testing
         failure: TransportError? = nil
     ) async -> StreamedOutput {
         let source = ScriptedStream(pieces, isEventStream: isEventStream, failure: failure)
-        let stream = OneMinStream(source, JSONParser(), searchesWeb: searchesWeb)
+        let stream = WireStream(source, OneMinReader(JSONParser(), searchesWeb: searchesWeb))
         var result = StreamedOutput()
         var out: [UInt8] = []
         do throws(UpstreamError) {

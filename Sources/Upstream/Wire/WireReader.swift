@@ -11,19 +11,25 @@ protocol WireReader: AnyObject, Sendable {
     var usage: Usage? { get }
     /// The models that worked on the response, if it was not the requested one alone; nil if it was.
     var models: ModelUsages? { get }
+    /// The credits that the response cost; nil if the vendor has not reported any.
+    var credits: Int? { get }
     /// Whether the reader has received output of the response or its finish reason.
     var hasBegun: Bool { get }
     /// Whether all output has arrived. Only the usage can still follow.
     var isFinished: Bool { get }
     /// Whether the response is complete. The stream can then end without an end mark such as `[DONE]`.
     var isWhole: Bool { get }
+    /// Whether events are read by the standard: an event with empty data counts, and a last event without the empty line
+    /// after it does not. If false, it is the other way round.
+    var isStrict: Bool { get }
     /// The largest stream event that is accepted, in bytes.
     var eventLimitBytes: Int { get }
     /// Emits the next event if it is only text. Otherwise returns false and does not consume the event.
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool
     /// Parses one event and emits its content. Returns whether the event is the end mark of the stream.
     ///
-    /// - Parameter event: its data, never empty, must be in a `ByteBuffer`, as the JSON parser requires.
+    /// - Parameter event: its data, which is empty only if `isStrict`, must be in a `ByteBuffer`, as the JSON parser
+    ///   requires.
     func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool
     /// Parses a complete response that the vendor sent in place of a stream, and emits its content.
     ///
@@ -59,7 +65,9 @@ final class PausedResponse: Sendable {
 
 extension WireReader {
     var models: ModelUsages? { nil }
+    var credits: Int? { nil }
     var isWhole: Bool { isFinished }
+    var isStrict: Bool { false }
     var eventLimitBytes: Int { WireStream.eventLimitBytes }
     var pause: PausedResponse? { nil }
     func goOn() {}
@@ -112,9 +120,11 @@ protocol WireReaderDecorator: WireReader {
 extension WireReaderDecorator {
     var usage: Usage? { inner.usage }
     var models: ModelUsages? { inner.models }
+    var credits: Int? { inner.credits }
     var hasBegun: Bool { inner.hasBegun }
     var isFinished: Bool { inner.isFinished }
     var isWhole: Bool { inner.isWhole }
+    var isStrict: Bool { inner.isStrict }
     var eventLimitBytes: Int { inner.eventLimitBytes }
     var pause: PausedResponse? { inner.pause }
 

@@ -57,7 +57,7 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
 
     var usage: Usage? { bounds.checked(reader.usage, by: reader.models) }
     var models: ModelUsages? { bounds.checked(reader.models, of: reader.usage) }
-    var credits: Int? { nil }
+    var credits: Int? { reader.credits }
     var budget: MemoryBudget? { stream.budget }
 
     /// Waits for the first event with output, and keeps the events that arrive until then.
@@ -91,8 +91,7 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
             isOver = true
         case .bytes: try receiveBytes()
         case .end:
-            // The last event counts even without an empty line after it.
-            if isEventStream {
+            if isEventStream, !reader.isStrict {
                 incoming.append("\n\n")
                 events.append(&incoming)
             }
@@ -145,7 +144,7 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
         guard isEventStream else { return try nextOfWhole(emit) }
         if reader.consumeText(from: &events, emit) { return true }
         if let event = events.next() {
-            if !event.data.isEmpty, try isEnd(event, emit) { try end(emit) }
+            if !event.data.isEmpty || reader.isStrict, try isEnd(event, emit) { try end(emit) }
             return true
         }
         guard isOver else { return false }

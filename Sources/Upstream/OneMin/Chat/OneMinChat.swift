@@ -90,33 +90,28 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
             response.emit(log.append)
             return LoggedStream(log, usage: response.usage, credits: response.credits)
         }
-        let stream: any UpstreamStream
-        var reopening: OneMinStream.Reopening?
-        do throws(UpstreamError) {
-            stream = try await vendor.opened(upstream(by: attempt), use, attempt: attempt)
-            reopening = { [self] (error) async throws(UpstreamError) in
-                vendor.learn(error, use, attempt: attempt)
-                return try await reopened(after: error, by: attempt)
-            }
-        } catch {
-            stream = try await reopened(after: error, by: attempt)
-        }
-        return OneMinStream(
-            stream,
-            vendor.parser,
-            bounds: UsageBounds(model),
-            searchesWeb: searchesWeb,
-            reopening: reopening
+        return try await attempt.retrying { () async throws(UpstreamError) in try await streamOnce(by: attempt) }
+    }
+
+    /// Makes the upstream call, and waits for the first event.
+    private func streamOnce(by attempt: Attempt) async throws(UpstreamError) -> WireStream {
+        let stream = WireStream(
+            try await vendor.opened(upstream(by: attempt), use, attempt: attempt),
+            OneMinReader(vendor.parser, searchesWeb: searchesWeb),
+            bounds: UsageBounds(model)
         )
+        do throws(UpstreamError) {
+            try await stream.begin()
+            return stream
+        } catch {
+            stream.stop()
+            vendor.learn(error, use, attempt: attempt)
+            throw error
+        }
     }
 
     func gathered(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse {
-        do throws(UpstreamError) {
-            return try await gatheredOnce(by: attempt)
-        } catch {
-            try await attempt.waitToRepeat(after: error)
-            return try await gatheredOnce(by: attempt)
-        }
+        try await attempt.retrying { () async throws(UpstreamError) in try await gatheredOnce(by: attempt) }
     }
 
     private func gatheredOnce(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse {
@@ -125,15 +120,6 @@ final class OneMinChat: PreparedChat, @unchecked Sendable {
         let text = searchesWeb ? ProgressFilter.filtered(record.text) : record.copy()
         let choice = ChatResponse.Choice(text: Body(text), finish: record.finish)
         return ChatResponse([choice], usage: UsageBounds(model).checked(record.usage), credits: record.credits)
-    }
-
-    /// Waits, and makes the upstream call once more. Throws the failure `error` if a new call would not help.
-    private func reopened(
-        after error: UpstreamError,
-        by attempt: Attempt
-    ) async throws(UpstreamError) -> any UpstreamStream {
-        try await attempt.waitToRepeat(after: error)
-        return try await vendor.opened(upstream(by: attempt), use, attempt: attempt)
     }
 
     /// Appends the member `attachments`, which names the images and files that were uploaded to the vendor.

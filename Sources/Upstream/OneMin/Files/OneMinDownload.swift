@@ -121,7 +121,7 @@ extension OneMin {
         defer { stream.stop(isComplete: isComplete) }
         do throws(TransportError) {
             var piece = ByteBuffer()
-            while body.count < OneMinStream.eventLimitBytes {
+            while body.count < WireStream.eventLimitBytes {
                 guard try await stream.more(patienceNanoseconds: .max / 2) == .bytes else { break }
                 stream.receive(into: &piece)
                 body.append(piece.bytes)
