@@ -61,7 +61,14 @@ struct Vendors {
                 keepsLinks: settings.keepsLinks,
                 options: site.options
             )
-            return OneMin(site, client, outside: outside, shared: shared.onemin, tools: tools)
+            return OneMin(
+                site,
+                client,
+                outside: outside,
+                shared: shared.onemin,
+                quirks: shared.quirks,
+                tools: tools
+            )
         case .openai:
             return OpenAILike(
                 site,

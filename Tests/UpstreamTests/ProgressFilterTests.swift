@@ -28,8 +28,6 @@ import Testing
             filter.finish { out += $0 }
             #expect(String(decoding: out, as: UTF8.self) == expected, "\(pieces.count) pieces")
         }
-        let whole = withBytes(text) { ProgressFilter.filtered($0).text }
-        #expect(whole == expected)
     }
 
     @Test("what cannot be progress passes at once")

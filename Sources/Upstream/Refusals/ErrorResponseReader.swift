@@ -11,6 +11,8 @@ struct ErrorResponseReader {
     private let obeysRetry: Bool
     /// Whether clients of the vendor's own API may get its error responses.
     private let passesErrors: Bool
+    /// Reads errors in a form of the vendor's own; nil for the usual form.
+    let own: ((UpstreamHead, UnsafeRawBufferPointer) -> UpstreamError)?
 
     /// The largest error body that is parsed, in bytes.
     private static let limitBytes = 262_144
@@ -22,14 +24,17 @@ struct ErrorResponseReader {
     ///   - namesFields: whether the vendor's errors name fields of the client's request.
     ///   - obeysRetry: whether to obey the vendor's header that allows or forbids a retry.
     ///   - passesErrors: whether the client has Anthropic's API, so that it may get Anthropic's error responses.
+    ///   - own: reads errors in a form of the vendor's own, from which no quirks are learned.
     init(
         _ parser: JSONParser,
         _ table: @escaping VendorErrorTable,
         namesFields: Bool,
         obeysRetry: Bool = false,
-        passesErrors: Bool = false
+        passesErrors: Bool = false,
+        own: ((UpstreamHead, UnsafeRawBufferPointer) -> UpstreamError)? = nil
     ) {
         self.passesErrors = passesErrors
+        self.own = own
         self.obeysRetry = obeysRetry
         self.parser = parser
         self.table = table
@@ -40,6 +45,7 @@ struct ErrorResponseReader {
     ///
     /// - Parameter body: must be in a `ByteBuffer`, as the JSON parser requires.
     func error(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> UpstreamError {
+        if let own { return own(head, body) }
         var vendorError = vendorError(head, body)
         if !namesFields { vendorError.param = nil }
         var error = error(vendorError)

@@ -54,21 +54,23 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     func write() {
         guard var call = call.take() else { return }
-        call.moveAttachmentsToUser()
-        body = form.written(call, with: quirks)
+        if form.movesAttachments { call.moveAttachmentsToUser() }
+        let body = form.written(call, with: quirks)
+        self.body = body
         if !known.others.isEmpty { applyOthers() }
         if let sent = form.maxTokens { bounds.raise(toCompletionTokens: sent) }
         if call.textBytes <= ChatCall.keptBytes {
             texts = call.messages
         } else if !call.attachments.isEmpty || !TokenCounter.of(model).isExact {
-            countedTokens = call.promptTokens
+            countedTokens = form.promptTokens(in: body) ?? call.promptTokens
         }
     }
 
     var promptTokens: Int {
         write()
         if let countedTokens { return countedTokens }
-        let tokens = texts.isEmpty ? bodyTokens : ChatCall.estimatedTokens(of: texts)
+        let tokens =
+            body.flatMap(form.promptTokens) ?? (texts.isEmpty ? bodyTokens : ChatCall.estimatedTokens(of: texts))
         countedTokens = tokens
         texts = []
         return tokens
@@ -211,7 +213,12 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         do throws(UpstreamError) {
             let original = try reader.readAny(whole: body) { log.append($0, $1) }
             return (
-                LoggedStream(log, usage: bounds.checked(reader.usage, by: reader.models), original: original),
+                LoggedStream(
+                    log,
+                    usage: bounds.checked(reader.usage, by: reader.models),
+                    credits: reader.credits,
+                    original: original
+                ),
                 reader.pause
             )
         } catch {
@@ -292,7 +299,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     func judged(_ error: UpstreamError) -> UpstreamError {
         var error = vendor.headers.hiding(error, form.route?.token)
         // For a passthrough key, the relay must not use another key.
-        guard isCallersKey else { return error }
+        guard isCallersKey, !error.isOfModel else { return error }
         switch error.kind {
         case .badKey, .outOfCredit, .forbidden, .rateLimited: error.recovery = []
         default: break

@@ -12,6 +12,10 @@ protocol WireForm: AnyObject, Sendable {
     var refusal: APIError? { get }
     /// The token limit in the request body, which can exceed the client's limit; nil for forms that never exceed it.
     var maxTokens: Int? { get }
+    /// Whether attachments of system and assistant messages are moved into user messages before `written`.
+    var movesAttachments: Bool { get }
+    /// Returns the estimated tokens of the prompt in the request body; nil to estimate those of the call's texts.
+    func promptTokens(in body: Body) -> Int?
     /// Whether the relay requests a stream although the client wants a complete response. Valid only after `written`.
     var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
@@ -43,6 +47,8 @@ extension WireForm {
     func headers(_ headers: KeyHeaders, for key: String) -> UpstreamHeaders { headers.headers(for: key) }
     var refusal: APIError? { nil }
     var maxTokens: Int? { nil }
+    var movesAttachments: Bool { true }
+    func promptTokens(in body: Body) -> Int? { nil }
     var gathersStream: Bool { false }
     var route: (any WireRoute)? { nil }
     var findingOfResponse: QuirkFinding? { nil }

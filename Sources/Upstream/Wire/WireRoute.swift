@@ -1,7 +1,7 @@
 import Calls
 import Engine
 
-/// Chooses the location for each attempt of one call. Used on its event loop only.
+/// Chooses the location for each attempt of one call, and learns from its failures. Used on its event loop only.
 protocol WireRoute: AnyObject, Sendable {
     /// Prepares the next attempt. Afterwards `endpoint`, `headers` and `key` belong to the location of this attempt.
     func begin() async throws(UpstreamError)

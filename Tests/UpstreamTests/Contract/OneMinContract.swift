@@ -34,7 +34,14 @@ struct OneMinContract: VendorContract {
 
     func vendor(_ transport: any Transport, _ tools: LoopTools) -> (any ChatVendor)? {
         let site = OneMinSite(name: "p", baseURL: url, assetURL: url, options: EndpointOptions())
-        return OneMin(site, transport, outside: transport, shared: OneMin.SharedServices(), tools: tools)
+        return OneMin(
+            site,
+            transport,
+            outside: transport,
+            shared: OneMin.SharedServices(),
+            quirks: QuirkMemory(),
+            tools: tools
+        )
     }
 
     func list(_ transport: any Transport) -> (any ModelList)? {

@@ -70,12 +70,6 @@ struct OneMinRecord {
         return result.elements?.first { $0.text != nil }?.text
     }
 
-    func copy() -> ByteBuffer {
-        var copy = ByteBuffer()
-        copy.append(text)
-        return copy
-    }
-
     /// Returns the credits that a call cost, rounded up; nil if the record does not contain them.
     static func credits(_ metadata: JSONValue?) -> Int? {
         guard let number = metadata?["credit"]?.number, (0..<Double(1 << 40)).contains(number) else { return nil }

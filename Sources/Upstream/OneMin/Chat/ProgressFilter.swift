@@ -25,14 +25,6 @@ struct ProgressFilter: ~Copyable {
     /// The largest number of bytes between the globe character and the words `Crawling site` in a progress line.
     private static let gapLimitBytes = 64
 
-    static func filtered(_ text: UnsafeRawBufferPointer) -> ByteBuffer {
-        var filter = ProgressFilter()
-        var out = ByteBuffer()
-        filter.consume(text) { out.append($0) }
-        filter.finish { out.append($0) }
-        return out
-    }
-
     mutating func consume(_ text: UnsafeRawBufferPointer, _ pass: (UnsafeRawBufferPointer) -> Void) {
         // `from` is the start of the text that is not passed on yet, and `line` is the start of the present line.
         var from = 0

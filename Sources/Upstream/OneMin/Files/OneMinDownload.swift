@@ -61,11 +61,11 @@ extension OneMin {
 
     /// Makes a call and returns the response's body. Throws if the status is not 200 or 201.
     func record(of call: UpstreamCall, _ use: OneMinUse, _ attempt: Attempt) async throws(UpstreamError) -> Body {
-        try checkSupport(of: use, attempt)
+        try checkSupport(of: use, attempt.credential)
         let response = try await attempt.send(call, on: transport)
         guard response.head.status == 200 || response.head.status == 201 else {
             let error = UpstreamError(response.head, response.body.bytes, parser: parser, of: use.feature.fields)
-            learn(error, use, attempt: attempt)
+            learn(error, use, attempt.credential)
             throw error
         }
         return response.body
@@ -77,28 +77,28 @@ extension OneMin {
         _ use: OneMinUse,
         attempt: Attempt
     ) async throws(UpstreamError) -> any UpstreamStream {
-        try checkSupport(of: use, attempt)
+        try checkSupport(of: use, attempt.credential)
         let stream = try await attempt.open(call, on: transport)
         guard stream.head.status == 200 || stream.head.status == 201 else {
             let error = await refusal(stream, use.feature.fields)
-            learn(error, use, attempt: attempt)
+            learn(error, use, attempt.credential)
             throw error
         }
         return stream
     }
 
     /// Throws if the vendor recently refused this model for this account.
-    private func checkSupport(of use: OneMinUse, _ attempt: Attempt) throws(UpstreamError) {
-        guard unsupported.refuses(use, of: name, attempt.credential, at: loop.now) else { return }
+    func checkSupport(of use: OneMinUse, _ credential: Credential) throws(UpstreamError) {
+        guard unsupported.refuses(use, of: name, credential, at: loop.now) else { return }
         var error = UpstreamError(.unknownModel, cause: "the vendor recently rejected this model as not supported")
         error.isOfModel = true
         throw error
     }
 
     /// Remembers for a minute that the vendor refused the model. Ignores errors with another cause.
-    func learn(_ error: UpstreamError, _ use: OneMinUse, attempt: Attempt) {
+    func learn(_ error: UpstreamError, _ use: OneMinUse, _ credential: Credential) {
         guard error.kind == .unknownModel, error.isOfModel else { return }
-        unsupported.learn(use, of: name, attempt.credential, at: loop.now)
+        unsupported.learn(use, of: name, credential, at: loop.now)
     }
 
     /// Reads a response's body to its end. Throws if the body is larger than `limitBytes`.
