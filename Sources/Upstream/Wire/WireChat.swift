@@ -299,9 +299,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     func judged(_ error: UpstreamError) -> UpstreamError {
         var error = vendor.headers.hiding(error, form.route?.token)
         // For a passthrough key, the relay must not use another key.
-        guard isCallersKey, !error.isOfModel else { return error }
+        guard isCallersKey else { return error }
         switch error.kind {
-        case .badKey, .outOfCredit, .forbidden, .rateLimited: error.recovery = []
+        case .badKey, .outOfCredit, .forbidden, .rateLimited:
+            // A refusal of the model says nothing about the key.
+            error.recovery.formIntersection(error.isOfModel ? .nextCandidate : [])
         default: break
         }
         return error
