@@ -19,6 +19,8 @@ package protocol ChatStream: AnyObject, Sendable {
     var original: Body? { get }
     /// The charged credits, known at the end of the stream; nil if the vendor did not report them.
     var credits: Int? { get }
+    /// Reads the stream to its end. Returns the whole response.
+    func gathered() async throws(UpstreamError) -> ChatResponse
     /// Stops the stream. Calling it again has no effect.
     func stop()
 }
@@ -52,8 +54,9 @@ extension ChatStream {
         return hasBegun
     }
 
-    /// Reads the stream to its end. Returns the whole response.
-    package func gathered() async throws(UpstreamError) -> ChatResponse {
+    package func gathered() async throws(UpstreamError) -> ChatResponse { try await gatheredEvents() }
+
+    func gatheredEvents() async throws(UpstreamError) -> ChatResponse {
         var gathered = ResponseAccumulator()
         repeat {
             while try next({ gathered.append($0, $1) }) {}

@@ -9,6 +9,8 @@ package final class LoggedStream: ChatStream, PartialResponse, @unchecked Sendab
     package let credits: Int?
     package let original: Body?
     private let log: EventLog
+    /// The response whose events are not in the log yet, because nobody has asked for them; nil if they are.
+    private var response: ChatResponse?
     /// The memory that is reserved for the log; nil if it is not counted.
     private var reservation: MemoryReservation?
     /// The number of the log's bytes that were emitted before the last call of `more`.
@@ -28,8 +30,24 @@ package final class LoggedStream: ChatStream, PartialResponse, @unchecked Sendab
         self.reservation = reservation
     }
 
+    /// Creates the stream of a response's events.
+    package init(_ response: ChatResponse) {
+        log = EventLog()
+        usage = response.usage
+        credits = response.credits
+        original = response.original
+        self.response = response
+    }
+
+    package func gathered() async throws(UpstreamError) -> ChatResponse {
+        if let response { response } else { try await gatheredEvents() }
+    }
+
+    private func logResponse() { response.take()?.emit(log.append) }
+
     /// Lets other tasks run after each slice of a long response.
     package func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
+        logResponse()
         if log.isEmpty { return .end }
         if log.emittedBytes > step {
             step = log.emittedBytes
@@ -39,12 +57,14 @@ package final class LoggedStream: ChatStream, PartialResponse, @unchecked Sendab
     }
 
     package func next(_ emit: (Int, ChatEvent) -> Void) -> Bool {
+        logResponse()
         var hasEmitted = false
         while log.emittedBytes - step < EventCursor.sliceBytes, log.next(emit) { hasEmitted = true }
         return hasEmitted
     }
 
     package func stop() {
+        response = nil
         log.removeAll()
         reservation = nil
     }

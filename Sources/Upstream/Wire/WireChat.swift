@@ -209,18 +209,13 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         by reader: any WireReader,
         _ bounds: UsageBounds
     ) throws(UpstreamError) -> (LoggedStream, PausedResponse?) {
-        let log = EventLog()
+        var gathered = ResponseAccumulator()
         do throws(UpstreamError) {
-            let original = try reader.readAny(whole: body) { log.append($0, $1) }
-            return (
-                LoggedStream(
-                    log,
-                    usage: bounds.checked(reader.usage, by: reader.models),
-                    credits: reader.credits,
-                    original: original
-                ),
-                reader.pause
-            )
+            let original = try reader.readAny(whole: body) { gathered.append($0, $1) }
+            let usage = bounds.checked(reader.usage, by: reader.models)
+            var response = ChatResponse(gathered.finished(), usage: usage, credits: reader.credits)
+            response.original = original
+            return (LoggedStream(response), reader.pause)
         } catch {
             var error = error.after(reader.usage)
             error.usage = bounds.checked(error.usage, by: reader.models)
