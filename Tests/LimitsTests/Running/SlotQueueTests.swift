@@ -201,6 +201,7 @@ private final class SlotUsers: Sendable {
         }
         // There is a slot, but no room.
         users.end(2)
+        #expect(await reaches { limiter.metrics().slots == 1 })
         await wait(6...6, limiter, both)
         #expect(limiter.metrics().slots == 1)
         _ = users.start(7, limiter, Self.charges, seconds: 0)
