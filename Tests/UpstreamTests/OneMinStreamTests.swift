@@ -65,6 +65,21 @@ import Testing
         }
     }
 
+    @Test("a stream that comes as a whole response ends by the same rules")
+    func streamAsWhole() {
+        func text(_ body: String) throws -> String {
+            var text = ""
+            let reader = OneMinReader(JSONParser(), searchesWeb: false)
+            _ = try reader.readAny(whole: Body(ByteBuffer(body))) {
+                if case .text(let piece, _) = $1 { text += piece.text }
+            }
+            return text
+        }
+        let content = "event: content\ndata: a\n\n"
+        #expect((try? text("\(content)event: done\ndata:\n\n")) == "a")
+        #expect(throws: UpstreamError.self, "the last event is cut") { try text("\(content)event: done\ndata: {}") }
+    }
+
     @Test("characters that the vendor cuts are put together")
     func cutCharacters() async {
         let globe = Array("\u{1f310}".utf8)

@@ -81,6 +81,9 @@ extension WireReader {
 
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool { false }
 
+    /// Returns whether an event is consumed: one with empty data is so only if `isStrict`.
+    func counts(_ event: EventStreamParser.Event) -> Bool { isStrict || !event.data.isEmpty }
+
     /// Reads a complete response in any form: some servers send a stream although none was requested.
     func readAny(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
         guard body.bytes.beginsEvents else { return try read(whole: body, emit) }
@@ -88,12 +91,12 @@ extension WireReader {
         var lines = LineEndConverter()
         var bytes = ByteBuffer()
         bytes.append(body.bytes)
-        bytes.append("\n\n")
+        if !isStrict { bytes.append("\n\n") }
         lines.unify(&bytes)
         events.append(&bytes)
         var isEnded = false
         while !isEnded, let event = events.next() {
-            if !event.data.isEmpty { isEnded = try consume(event, emit) }
+            if counts(event) { isEnded = try consume(event, emit) }
         }
         guard hasBegun, isEnded || isWhole else { throw .invalidResponse("the vendor's stream was cut") }
         try end(emit)

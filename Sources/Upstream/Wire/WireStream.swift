@@ -144,7 +144,7 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
         guard isEventStream else { return try nextOfWhole(emit) }
         if reader.consumeText(from: &events, emit) { return true }
         if let event = events.next() {
-            if !event.data.isEmpty || reader.isStrict, try isEnd(event, emit) { try end(emit) }
+            if reader.counts(event), try isEnd(event, emit) { try end(emit) }
             return true
         }
         guard isOver else { return false }
