@@ -136,12 +136,13 @@ def test_a_name_that_stands_twice_is_not_passed(http, server):
 
 def test_usage_is_recorded(start_relay, server, unchecked, tmp_path):
     relay = start_relay(**settings(server), KEY_TEAM_TOKEN=TEAM_TOKEN, USAGE_LOG_FILE=str(tmp_path / "usage"))
-    server.says(AT, {"items": ITEMS}, {"items": ITEMS})
+    server.says(AT, {"items": ITEMS}, {"items": ITEMS}, {"items": ITEMS, "refuses_fields": ["field_of_tomorrow"]})
     with unchecked(relay, TEAM_TOKEN) as http:
-        for is_streamed in (False, True):
+        for is_streamed in (False, True, True):
             assert post(http, BODY, stream=is_streamed).status_code == 200
-    records = [record for record in File(tmp_path / "usage").more(4) if "attempts" in record]
-    assert len(records) == 2
+    records = [record for record in File(tmp_path / "usage").more(7) if "attempts" in record]
+    # The last one was written anew, without a field that the vendor had refused.
+    assert [record.get("rebuilt", False) for record in records] == [False, False, True]
     for record in records:
         assert (record["prompt_tokens"], record["completion_tokens"]) == (9, 8) and record["cost"] == pytest.approx((9 * 5 + 8 * 25) / 1e6)
     server.take_violations()

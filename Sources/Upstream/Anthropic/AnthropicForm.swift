@@ -24,14 +24,10 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private var changes = RequestCheck.Changes()
     /// The client's betas that the server does not know.
     private var refusedBetas: [String] = []
-    private(set) var refusal: APIError?
-    private(set) var maxTokens: Int?
-    private(set) var gathersStream = false
     private var names = VendorNameMap()
-    private(set) var mayGoOn = false
+    private var mayGoOn = false
     /// The caller's reasoning that the vendor gets back if the client drops it; nil if none is remembered.
     var reasoning: CallerReasoning?
-    private(set) var isRebuilt = false
     /// The earlier parts of the response, in order; each ended with a pause of the vendor (`pause_turn`).
     private var parts: [PausedResponse] = []
 
@@ -68,15 +64,14 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         wantsLongWindow = call.wantsLongWindow
     }
 
-    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> WrittenCall {
         var call = call
-        refusal = messages == nil ? .modelNotFound(model) : nil
+        let refusal: APIError? = messages == nil ? .modelNotFound(model) : nil
         if let original = call.original ?? call.changedOriginal {
             do throws(APIError) {
                 changes = try check.changes(of: original)
             } catch {
-                refusal = refusal ?? error
-                return original.body
+                return WrittenCall(original.body, refusal: refusal ?? error)
             }
         }
         if let original = call.original {
@@ -87,25 +82,27 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
                 namesModel: !dialect.isVertex,
                 bound: call.hasLowerBound ? call.maxTokens : nil
             )
-            let written = rewritten(body, with: quirks)
-            isRebuilt = !written.bytes.equals(body.bytes)
+            var written = WrittenCall(rewritten(body, with: quirks), refusal: refusal)
+            written.source = written.body.bytes.equals(body.bytes) ? .original : .rebuilt
             return written
         }
         if let reasoning { call.restoreReasoning(reasoning) }
         call.changedOriginal = call.changedOriginal?.applying(changes)
-        isRebuilt = call.isAmbiguous || call.changedOriginal?.wire == .messages
-        refusal = refusal ?? call.attachments.refusal(hasPDF: true, hasFewImages: true)
         let owner = CallQuirks.Owner(attempt.billing.caller)
-        let written = AnthropicRequest(call, model, dialect: dialect, with: quirks, for: owner).written()
-        names = written.names
-        maxTokens = written.maxTokens
-        gathersStream = written.isStreamed && !wantsStream
+        let request = AnthropicRequest(call, model, dialect: dialect, with: quirks, for: owner).written()
+        names = request.names
+        var written = WrittenCall(rewritten(request.body, with: quirks))
+        written.refusal = refusal ?? call.attachments.refusal(hasPDF: true, hasFewImages: true)
+        if call.isAmbiguous || call.changedOriginal?.wire == .messages { written.source = .rebuilt }
+        written.maxTokens = request.maxTokens
+        written.gathersStream = request.isStreamed && !wantsStream
         // The relay needs the body to request the rest of a response that the vendor paused.
-        mayGoOn = gathersStream || written.body.bytes.count <= Self.keptBytes
-        return rewritten(written.body, with: quirks)
+        mayGoOn = written.gathersStream || request.body.bytes.count <= Self.keptBytes
+        written.mayGoOn = mayGoOn
+        return written
     }
 
-    func headers(_ headers: KeyHeaders, for key: String) -> UpstreamHeaders {
+    func headers(_ headers: KeyHeaders, for key: String, of body: Body?, to endpoint: Endpoint) -> UpstreamHeaders {
         guard wantsLongWindow || clientHeaders != nil || isNative else { return headers.headers(for: key) }
         var client = clientHeaders ?? MessageHeaders(betas: "", version: nil, hasBearer: false)
         if wantsLongWindow { client.askForLongWindow() }
@@ -131,12 +128,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 
     var betas: [String] { clientHeaders?.betas.betas ?? [] }
 
-    func adopt(_ quirks: Set<Quirk>) {
-        let betas = quirks.betas
-        refusedBetas += betas
-        // Only quirks about betas leave the body as it is.
-        if isNative, betas.isEmpty { isRebuilt = true }
-    }
+    func adopt(_ quirks: Set<Quirk>) { refusedBetas += quirks.betas }
 
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body {
         parts.append(pause)

@@ -20,7 +20,6 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
     /// Whether the relay chose the token limit of the request, because the client sent none.
     private var isOwnBound = false
     private var reader: CloudflareReader?
-    private(set) var refusal: APIError?
 
     init(_ completions: Endpoint, run: Endpoint?, _ call: borrowing ChatCall, model: Model) {
         self.completions = completions
@@ -37,12 +36,12 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         )
     }
 
-    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
-        refusal = call.attachments.refusal()
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> WrittenCall {
         isOwnBound = call.maxTokens == nil
         bound = call.maxTokens ?? CloudflareRequest.standardTokens
         adopt(quirks)
-        return rewritten(CloudflareRequest.written(call, model), with: quirks)
+        let body = rewritten(CloudflareRequest.written(call, model), with: quirks)
+        return WrittenCall(body, refusal: call.attachments.refusal())
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { isRun ? run ?? completions : completions }

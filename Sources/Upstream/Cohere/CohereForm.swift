@@ -14,21 +14,19 @@ final class CohereForm: WireForm, @unchecked Sendable {
     private var maxCalls = Int.max
     /// The only stop sequence of the request; nil if the request has none or several.
     private var onlyStop: String?
-    private(set) var refusal: APIError?
 
     init(_ chat: Endpoint, _ model: Model) {
         self.chat = chat
         self.model = model.id
     }
 
-    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
-        refusal = call.attachments.refusal()
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> WrittenCall {
         isLegacy = call.needs.contains(.functions)
         maxCalls = call.maxCalls
         if call.stops.count == 1 { onlyStop = call.stops[0] }
         let (body, names) = CohereRequest(call, model).written()
         self.names = names
-        return body
+        return WrittenCall(body, refusal: call.attachments.refusal())
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { chat }

@@ -12,12 +12,12 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     let route: (any WireRoute)?
     private let memory: AccountSignatures
     private let model: GeminiModel
+    private let modelName: String
     private var names = VendorNameMap()
     private var maxCalls = Int.max
     private var isLegacy = false
     private var hasCalls = false
     private var reader: GeminiReader?
-    private var mayFail: APIError?
 
     /// Creates the form for one call to a Google model.
     ///
@@ -36,19 +36,18 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         self.route = route
         self.memory = memory
         self.model = GeminiModel(model.id)
-        if address == nil { mayFail = .modelNotFound(model.id) }
+        modelName = model.id
     }
 
-    var refusal: APIError? { mayFail }
-
-    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
-        if mayFail == nil { mayFail = call.attachments.refusal(hasPDF: true, hasAudio: true) }
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> WrittenCall {
         isLegacy = call.needs.contains(.functions)
         maxCalls = call.maxCalls
         hasCalls = call.messages.contains { !$0.toolCalls.isEmpty }
         let (body, names) = GeminiRequest(call, model, memory: memory, dialect: dialect).written()
         self.names = names
-        return GeminiRequestRewriter.written(body, with: quirks)
+        let refusal =
+            address == nil ? .modelNotFound(modelName) : call.attachments.refusal(hasPDF: true, hasAudio: true)
+        return WrittenCall(GeminiRequestRewriter.written(body, with: quirks), refusal: refusal)
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint {

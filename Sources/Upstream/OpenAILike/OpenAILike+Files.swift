@@ -22,7 +22,7 @@ extension OpenAILike: FileProvider {
             contentType: label.contentType,
             fields: metadata.fields
         )
-        let headers = wire.headers.headers(for: attempt.key, contentType: file.contentType)
+        let headers = wire.headers.headers(for: attempt.key, replacing: ["Content-Type: \(file.contentType)"])
         let response = UploadRules(sendsMetadata: true) { [self] (head, body) in
             let isUnknown = head.status == 404 || head.status == 405
             return isUnknown ? UpstreamError(skipping: .noFilesKept) : refusal(head, body)

@@ -20,7 +20,6 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private var remembersReasoning: Bool
     /// The reader of the response, kept to find out whether the vendor made all requested choices; nil if not needed.
     private var reader: ChatCompletionReader?
-    private(set) var refusal: APIError?
     private let check: RequestCheck
     private let names: ShortToolNames
 
@@ -60,37 +59,37 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         )
     }
 
-    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> WrittenCall {
         let isForeign = call.original != nil && call.hasSignedReasoning
         adopt(quirks)
-        return rewritten(
-            written(call, quirks),
+        var written = written(call, quirks)
+        written.body = rewritten(
+            written.body,
             with: isForeign ? quirks.union([.named(.noForeignReasoning)]) : quirks
         )
+        return written
     }
 
-    private func written(_ call: ChatCall, _ quirks: Set<Quirk>) -> Body {
+    private func written(_ call: ChatCall, _ quirks: Set<Quirk>) -> WrittenCall {
         if let original = call.original ?? call.changedOriginal {
             do throws(APIError) {
                 let request = try NativeRequest(original).permitted(by: check)
                 if call.original != nil, let written = request.written(for: call, model: model, isOpenAI: isOpenAI) {
-                    return written
+                    return WrittenCall(written)
                 }
             } catch {
-                refusal = error
-                return original.body
+                return WrittenCall(original.body, refusal: error)
             }
         }
-        refusal = call.refusalOfFiles(acceptsImages: false)
         let wantsReasoning = quirks.contains(.reasoningBack)
-        return OpenAILikeRequest(
+        let request = OpenAILikeRequest(
             call,
             model: model,
             isOpenAI: isOpenAI,
             wantsReasoning: wantsReasoning,
             signatures: CallSignatures(reasoningBlocks, isGoogle: isGoogle)
         )
-        .written()
+        return WrittenCall(request.written(), refusal: call.refusalOfFiles(acceptsImages: false))
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { completions }

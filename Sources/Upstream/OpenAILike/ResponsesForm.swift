@@ -20,8 +20,6 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     private let keepsItems: Bool
     /// Whether the vendor gets the client's body, and the client the vendor's responses.
     private let isNative: Bool
-    private(set) var isRebuilt = false
-    private(set) var refusal: APIError?
 
     /// Prepares one call to a vendor.
     init(_ endpoint: Endpoint, _ call: borrowing ChatCall, model: Model, _ check: RequestCheck) {
@@ -37,23 +35,24 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         keepsItems = keepsMessages && (isNative || call.chatOptions.own?.value.tools.isEmpty == false)
     }
 
-    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> WrittenCall {
         var call = call
         let audio = call.attachments.first { $0.kind == .audio }
-        refusal = audio?.refusalAsAudio ?? call.refusalOfFiles(acceptsImages: true)
+        var refusal = audio?.refusalAsAudio ?? call.refusalOfFiles(acceptsImages: true)
         do throws(APIError) { try call.permitOwnParts(by: check) } catch { refusal = refusal ?? error }
         guard let original = call.original else {
-            isRebuilt = call.isAmbiguous || call.changedOriginal != nil
-            return rewritten(ResponsesRequest(call, model: model).written(), with: quirks)
+            var written = WrittenCall(rewritten(ResponsesRequest(call, model: model).written(), with: quirks))
+            written.refusal = refusal
+            if call.isAmbiguous || call.changedOriginal != nil { written.source = .rebuilt }
+            return written
         }
         do throws(APIError) {
             let body = Self.written(try original.applying(check.changes(of: original)), call, model: model)
-            let written = rewritten(body, with: quirks)
-            isRebuilt = !written.bytes.equals(body.bytes)
+            var written = WrittenCall(rewritten(body, with: quirks), refusal: refusal)
+            written.source = written.body.bytes.equals(body.bytes) ? .original : .rebuilt
             return written
         } catch {
-            refusal = refusal ?? error
-            return original.body
+            return WrittenCall(original.body, refusal: refusal ?? error)
         }
     }
 

@@ -55,10 +55,11 @@ final class KeyHeaders: OnLoop, @unchecked Sendable {
     /// The smallest length, in bytes, of a word in the settings' header lines that counts as a secret.
     private static let minSecretBytes = 8
 
-    /// Returns the header lines for a key with this `Content-Type`. The result is not cached.
-    func headers(for key: String, contentType: String) -> UpstreamHeaders {
-        func isOther(_ line: String) -> Bool { line.headerName != "content-type" }
-        return made(own.filter(isOther), lines(key).filter(isOther) + ["Content-Type: \(contentType)"])
+    /// Returns the header lines for a key with `new` in place of those of the same names. The result is not cached.
+    func headers(for key: String, replacing new: [String]) -> UpstreamHeaders {
+        let names = new.map(\.headerName)
+        func isOther(_ line: String) -> Bool { !names.contains(line.headerName) }
+        return made(own.filter(isOther), lines(key).filter(isOther) + new)
     }
 
     private func made(_ own: [String], _ lines: [String]) -> UpstreamHeaders { UpstreamHeaders(joined(own, lines)) }

@@ -21,9 +21,9 @@ extension WireChat {
 
     /// Returns the request body with the change for a finding; nil if the finding does not concern the request.
     private func changedBody(for finding: QuirkFinding) -> Body? {
-        guard let request = body, finding.concerns(RawJSON(request.bytes), betas: form.betas) else { return nil }
-        let changed = rewritten(request, for: finding)
-        return finding.betas.isEmpty && changed.bytes.equals(request.bytes) ? nil : changed
+        guard let body = request?.body, finding.concerns(RawJSON(body.bytes), betas: form.betas) else { return nil }
+        let changed = rewritten(body, for: finding)
+        return finding.betas.isEmpty && changed.bytes.equals(body.bytes) ? nil : changed
     }
 
     /// Returns the request body with the change for a further finding.
@@ -35,7 +35,9 @@ extension WireChat {
     private func change(to changed: Body, for finding: QuirkFinding) {
         quirks.formUnion(finding.quirks)
         form.adopt(Set(finding.quirks))
-        body = changed
+        request?.body = changed
+        // Betas are not in the body.
+        if request?.source == .original, finding.betas.isEmpty { request?.source = .rebuilt }
     }
 
     /// Rewrites the request body for the quirk that the vendor's refusal shows, and prepares the next call.
@@ -62,8 +64,8 @@ extension WireChat {
     /// Throws the error of the refusal if no change helps. If the model lacks an ability, the error has the lack and the
     /// recovery option `emulation`.
     private func rewrite(after head: UpstreamHead, _ refused: UnsafeRawBufferPointer) throws(UpstreamError) {
-        guard let request = body, errorReader.own == nil else { throw judged(errorReader.error(head, refused)) }
-        let refusal = errorReader.refusal(head, refused, of: request, known: quirks)
+        guard let body = request?.body, errorReader.own == nil else { throw judged(errorReader.error(head, refused)) }
+        let refusal = errorReader.refusal(head, refused, of: body, known: quirks)
         let ofWindow = [400, 402, 413, 422].contains(refusal.status) ? refusal.findingOfWindow : nil
         guard var found = ofWindow ?? form.quirk(refusal) else { throw judged(refusal.error) }
         // A message with a secret is not shown.
@@ -74,7 +76,7 @@ extension WireChat {
             throw lacking(isOfPath ? found : combination.scoped(found, changed: nil), judged(refusal.error))
         }
         guard learned.count < Self.maxQuirks else { throw judged(refusal.error) }
-        let changed = rewritten(request, for: found)
+        let changed = rewritten(body, for: found)
         let finding = combination.scoped(found, changed: RawJSON(changed.bytes))
         learned.append(finding)
         change(to: changed, for: finding)
@@ -82,11 +84,11 @@ extension WireChat {
 
     /// Rewrites the request body if an unusable response shows a quirk. Returns whether the body was rewritten.
     private func isRewritten(afterResponse error: UpstreamError) -> Bool {
-        guard !error.recovery.contains(.emulation), learned.count < Self.maxQuirks, let request = body,
+        guard !error.recovery.contains(.emulation), learned.count < Self.maxQuirks, let body = request?.body,
             let finding = form.findingOfResponse, !quirks.isSuperset(of: finding.quirks)
         else { return false }
         learned.append(finding)
-        change(to: rewritten(request, for: finding), for: finding)
+        change(to: rewritten(body, for: finding), for: finding)
         return true
     }
 

@@ -11,9 +11,10 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     let model: Model
     /// Whether the call uses the caller's own key for the vendor.
     private let isCallersKey: Bool
-    /// The chat call; nil after `write` has written it as the request body.
+    /// The chat call; nil after `write` has written it as the request.
     private var call: ChatCall?
-    var body: Body?
+    /// The request; nil before `write`.
+    var request: WrittenCall?
     private var countedTokens: Int?
     /// The messages of a short prompt, to estimate its tokens later; empty if the prompt is long.
     private var texts: [ChatMessage] = []
@@ -55,40 +56,49 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     func write() {
         guard var call = call.take() else { return }
         if form.movesAttachments { call.moveAttachmentsToUser() }
-        let body = form.written(call, with: quirks)
-        self.body = body
+        let written = form.written(call, with: quirks)
+        request = written
         if !known.others.isEmpty { applyOthers() }
-        if let sent = form.maxTokens { bounds.raise(toCompletionTokens: sent) }
+        if let sent = written.maxTokens { bounds.raise(toCompletionTokens: sent) }
         if call.textBytes <= ChatCall.keptBytes {
             texts = call.messages
         } else if !call.attachments.isEmpty || !TokenCounter.of(model).isExact {
-            countedTokens = form.promptTokens(in: body) ?? call.promptTokens
+            countedTokens = tokensInBody ?? call.promptTokens
         }
     }
 
     var promptTokens: Int {
         write()
         if let countedTokens { return countedTokens }
-        let tokens =
-            body.flatMap(form.promptTokens) ?? (texts.isEmpty ? bodyTokens : ChatCall.estimatedTokens(of: texts))
+        let tokens = tokensInBody ?? (texts.isEmpty ? bodyTokens : ChatCall.estimatedTokens(of: texts))
         countedTokens = tokens
         texts = []
         return tokens
     }
 
+    /// The estimated tokens of the prompt's part of the request body; nil if the form names no such part.
+    private var tokensInBody: Int? {
+        guard let body = request?.body, let prompt = request?.prompt else { return nil }
+        var estimate = TokenEstimate()
+        estimate.add(body.bytes[part: prompt])
+        return max(1, estimate.tokens)
+    }
+
     /// A rough estimate of the prompt's tokens, from the size of the request body.
     private var bodyTokens: Int {
         var estimate = PromptEstimate()
-        if let body { estimate.add(body.bytes) }
+        if let body = request?.body { estimate.add(body.bytes) }
         return max(1, estimate.tokens)
     }
 
     private func upstream(isStreamed: Bool, by attempt: Attempt) -> UpstreamCall {
-        attempt.isRebuilt = form.isRebuilt
-        let route = form.route
+        attempt.isRebuilt = request?.source == .rebuilt
+        let (route, body) = (form.route, request?.body)
+        let endpoint = route?.endpoint(isStreamed: isStreamed) ?? form.endpoint(isStreamed: isStreamed)
+        let (headers, key) = (route?.headers ?? vendor.headers, route?.key ?? attempt.key)
         return UpstreamCall(
-            endpoint: route?.endpoint(isStreamed: isStreamed) ?? form.endpoint(isStreamed: isStreamed),
-            headers: form.headers(route?.headers ?? vendor.headers, for: route?.key ?? attempt.key),
+            endpoint: endpoint,
+            headers: form.headers(headers, for: key, of: body, to: endpoint),
             body: body,
             by: attempt.billing.deadline
         )
@@ -96,7 +106,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         write()
-        if let refusal = form.refusal { throw UpstreamError(refusing: refusal) }
+        if let refusal = request?.refusal { throw UpstreamError(refusing: refusal) }
         try await form.route?.begin()
         return try await begun(isStreamed: isStreamed, by: attempt)
     }
@@ -115,7 +125,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             do throws(UpstreamError) {
                 let stream =
                     try await
-                    (isStreamed || form.gathersStream
+                    (isStreamed || request?.gathersStream ?? false
                     ? streamOnce(isGathered: !isStreamed, by: attempt, restOf: paused) : wholeOnce(by: attempt))
                 guard let stream else { continue }
                 form.route?.served()
@@ -245,7 +255,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         let stream = WireStream(opened, reader, headers: vendor.headers, bounds: bounds)
         stream.route = form.route
         attempt.models = stream
-        if form.mayGoOn {
+        if request?.mayGoOn ?? false {
             stream.goOn = { [self, unowned stream] (pause) async throws(UpstreamError) in
                 try await prepareToGoOn(after: pause, by: attempt)
                 _ = try await begun(isStreamed: true, by: attempt, restOf: stream)
@@ -266,7 +276,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private func prepareToGoOn(after pause: PausedResponse, by attempt: Attempt) async throws(UpstreamError) {
         bounds.addCall()
-        if let request = body { body = form.goingOn(request, after: pause) }
+        if let body = request?.body { request?.body = form.goingOn(body, after: pause) }
         attempt.recordEnd(nil)
         try await attempt.next()
         try await form.route?.begin()

@@ -2,25 +2,46 @@ import Calls
 import Engine
 import Shared
 
+/// A chat call in the format of a vendor's API.
+struct WrittenCall: Sendable {
+    var body: Body
+    /// The error for the client if the vendor cannot serve the call; otherwise nil.
+    var refusal: APIError?
+    /// The token limit in the body, which can exceed the client's limit; nil for forms that never exceed it.
+    var maxTokens: Int?
+    /// The part of the body by which the tokens of the prompt are estimated; nil to estimate those of the call's texts.
+    var prompt: Range<Int>?
+    var source = Source.translated
+    /// Whether the relay requests a stream although the client wants a complete response.
+    var gathersStream = false
+    /// Whether the relay can request the rest of a paused response. The body must then stay in memory.
+    var mayGoOn = false
+
+    enum Source {
+        case translated
+        /// The body of a client's request in the vendor's API (Messages or Responses).
+        case original
+        /// A body in place of the client's request in the vendor's API, which could not go on as it came.
+        case rebuilt
+    }
+
+    init(_ body: Body, refusal: APIError? = nil) {
+        self.body = body
+        self.refusal = refusal
+    }
+}
+
 /// One chat call in the format of a vendor's API. `WireChat` sends it.
 ///
 /// Used on its event loop, except for `written` (any thread) and `reader` (also the worker thread).
 protocol WireForm: AnyObject, Sendable {
-    /// Writes the request body. Called once, on any thread.
-    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body
-    /// The error for the client if the vendor cannot serve the call; otherwise nil. Valid only after `written`.
-    var refusal: APIError? { get }
-    /// The token limit in the request body, which can exceed the client's limit; nil for forms that never exceed it.
-    var maxTokens: Int? { get }
+    /// Writes the request. Called once, on any thread.
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> WrittenCall
     /// Whether attachments of system and assistant messages are moved into user messages before `written`.
     var movesAttachments: Bool { get }
-    /// Returns the estimated tokens of the prompt in the request body; nil to estimate those of the call's texts.
-    func promptTokens(in body: Body) -> Int?
-    /// Whether the relay requests a stream although the client wants a complete response. Valid only after `written`.
-    var gathersStream: Bool { get }
     func endpoint(isStreamed: Bool) -> Endpoint
-    /// Returns the header lines of the request.
-    func headers(_ headers: KeyHeaders, for key: String) -> UpstreamHeaders
+    /// Returns the header lines of a request with this body. A vendor that wants requests signed gets its signature here.
+    func headers(_ headers: KeyHeaders, for key: String, of body: Body?, to endpoint: Endpoint) -> UpstreamHeaders
     /// The route, which chooses the location and gets the access token; nil for a vendor that needs no route.
     var route: (any WireRoute)? { get }
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
@@ -29,10 +50,6 @@ protocol WireForm: AnyObject, Sendable {
     func quirk(_ refusal: Refusal) -> QuirkFinding?
     /// The finding that the last successful response shows; nil if the response shows no quirk.
     var findingOfResponse: QuirkFinding? { get }
-    /// Whether the request body is the client's body of the same API, written anew.
-    var isRebuilt: Bool { get }
-    /// Whether the relay can request the rest of a paused response. The request body must then stay in memory.
-    var mayGoOn: Bool { get }
     /// Returns the request body that asks for the rest of a response that the vendor paused.
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body
     /// Returns the request body with the changes for further quirks that have code of their own. Has no other effect.
@@ -44,16 +61,12 @@ protocol WireForm: AnyObject, Sendable {
 }
 
 extension WireForm {
-    func headers(_ headers: KeyHeaders, for key: String) -> UpstreamHeaders { headers.headers(for: key) }
-    var refusal: APIError? { nil }
-    var maxTokens: Int? { nil }
+    func headers(_ headers: KeyHeaders, for key: String, of body: Body?, to endpoint: Endpoint) -> UpstreamHeaders {
+        headers.headers(for: key)
+    }
     var movesAttachments: Bool { true }
-    func promptTokens(in body: Body) -> Int? { nil }
-    var gathersStream: Bool { false }
     var route: (any WireRoute)? { nil }
     var findingOfResponse: QuirkFinding? { nil }
-    var isRebuilt: Bool { false }
-    var mayGoOn: Bool { false }
     var betas: [String] { [] }
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body { request }
     func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body { request }

@@ -32,12 +32,17 @@ import Testing
         }
     }
 
-    @Test("the example of a vendor sends a call, and reads a stream and a whole response", arguments: [true, false])
+    @Test(
+        "the example of a vendor sends a signed call, and reads a stream and a whole response",
+        arguments: [true, false]
+    )
     func vendor(isStreamed: Bool) async {
         let transport = ParrotTransport()
         let heard = await heard(transport, isStreamed: isStreamed)
         #expect(heard?.texts == [0: "hello there"] && heard?.ends == [0: [.stop]] && heard?.tokens == 2)
-        #expect(transport.sent.withLock { $0 } == [#"{"model":"m","said":"hello there"} Parrot-Key: secret"#])
+        let body = #"{"model":"m","said":"hello there"}"#
+        let signature = hmac(key: Array("secret".utf8), Array(body.utf8)).prefix(4).map(String.init).joined()
+        #expect(transport.sent.withLock { $0 } == ["\(body) Parrot-Signature: \(signature)"])
     }
 
     @Test("a response of the example that ends early is a failure")
@@ -62,8 +67,8 @@ private final class ParrotTransport: Transport {
 
     private func record(_ call: UpstreamCall) {
         let lines = String(decoding: call.headers.lines, as: UTF8.self).split(separator: "\r\n")
-        let key = lines.first { $0.hasPrefix("Parrot-Key: ") } ?? ""
-        sent.withLock { $0.append("\(call.body?.text ?? "") \(key)") }
+        let signature = lines.first { $0.hasPrefix("Parrot-Signature: ") } ?? ""
+        sent.withLock { $0.append("\(call.body?.text ?? "") \(signature)") }
     }
 
     func send(_ call: UpstreamCall) async throws(TransportError) -> UpstreamResponse {

@@ -6,8 +6,9 @@ import Shared
 
 // The smallest vendor with an API of its own, as CONTRIBUTING.md ("Add a vendor") describes one.
 //
-// Its API: `POST /talk` with `{"model":"m","said":"..."}`. It streams events `{"says":"..."}`, and at the end
-// `{"heard":3,"spoken":2}`. A whole response has all these members. An error is `{"error":"..."}`.
+// Its API: `POST /talk` with `{"model":"m","said":"..."}`, signed in `Parrot-Signature` with the key. It streams events
+// `{"says":"..."}`, and at the end `{"heard":3,"spoken":2}`. A whole response has all these members. An error is
+// `{"error":"..."}`.
 
 /// The vendor: its name, its endpoints, and the abilities of its models.
 final class Parrot: ChatVendor, OnLoop, @unchecked Sendable {
@@ -16,7 +17,7 @@ final class Parrot: ChatVendor, OnLoop, @unchecked Sendable {
 
     init?(_ site: VendorSite, _ transport: any Transport, quirks: QuirkMemory, tools: LoopTools) {
         guard let talk = Endpoint(site.baseURL + "/talk", site.options) else { return nil }
-        let headers = KeyHeaders(own: site.headers) { ["Parrot-Key: \($0)", "Content-Type: application/json"] }
+        let headers = KeyHeaders(own: site.headers) { _ in ["Content-Type: application/json"] }
         wire = WireVendor(site.name, transport, headers: headers, quirks: quirks, tools: tools)
         self.talk = talk
     }
@@ -42,7 +43,7 @@ private final class ParrotForm: WireForm, OnLoop, @unchecked Sendable {
 
     init(_ talk: Endpoint, _ model: Model) { (self.talk, self.model) = (talk, model.id) }
 
-    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> WrittenCall {
         var said = ""
         for message in call.messages {
             for case .text(let text) in message.content { said += text }
@@ -52,7 +53,12 @@ private final class ParrotForm: WireForm, OnLoop, @unchecked Sendable {
         body.append(#","said":"#)
         body.append(json: said)
         body.append("}")
-        return Body(body)
+        return WrittenCall(Body(body))
+    }
+
+    func headers(_ headers: KeyHeaders, for key: String, of body: Body?, to endpoint: Endpoint) -> UpstreamHeaders {
+        let signature = hmac(key: Array(key.utf8), Array((body?.text ?? "").utf8)).prefix(4)
+        return headers.headers(for: key, replacing: ["Parrot-Signature: \(signature.map(String.init).joined())"])
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint { talk }

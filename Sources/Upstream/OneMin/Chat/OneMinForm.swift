@@ -13,8 +13,6 @@ final class OneMinForm: WireForm, WireRoute, @unchecked Sendable {
     private let use: OneMinUse
     private let credential: Credential
     private let searchesWeb: Bool
-    /// The range of the prompt in the request body.
-    private var prompt = 0..<0
 
     init(_ vendor: OneMin, _ use: OneMinUse, _ credential: Credential, searchesWeb: Bool) {
         self.vendor = vendor
@@ -25,7 +23,7 @@ final class OneMinForm: WireForm, WireRoute, @unchecked Sendable {
 
     // MARK: The request
 
-    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> Body {
+    func written(_ call: ChatCall, with quirks: Set<Quirk>) -> WrittenCall {
         let isCode = use.feature == .code
         var body = ByteBuffer()
         _ = body.reserve(512 + call.textBytes + 16 * call.messages.count)
@@ -36,7 +34,7 @@ final class OneMinForm: WireForm, WireRoute, @unchecked Sendable {
         let start = body.count
         Prompt.append(call, to: &body)
         if !vendor.keepsLinks { VideoLinks.breakAll(in: &body, from: start) }
-        prompt = start..<body.count
+        let prompt = start..<body.count
         body.append(#"""#)
         if searchesWeb, let search = call.webSearch {
             body.append(#","settings":{"webSearchSettings":{"webSearch":true,"numOfSite":"#, decimal: search.sites)
@@ -45,7 +43,9 @@ final class OneMinForm: WireForm, WireRoute, @unchecked Sendable {
         }
         if !call.attachments.isEmpty { Self.append(call.attachments, to: &body) }
         body.append("}}")
-        return Body(body)
+        var written = WrittenCall(Body(body))
+        written.prompt = prompt
+        return written
     }
 
     /// Appends the member `attachments`, which names the images and files that were uploaded to the vendor.
@@ -68,12 +68,6 @@ final class OneMinForm: WireForm, WireRoute, @unchecked Sendable {
 
     /// The prompt is one text, in which attachments are lines of their messages.
     let movesAttachments = false
-
-    func promptTokens(in body: Body) -> Int? {
-        var estimate = TokenEstimate()
-        estimate.add(body.bytes[part: prompt])
-        return max(1, estimate.tokens)
-    }
 
     func endpoint(isStreamed: Bool) -> Endpoint {
         use.feature == .code ? vendor.features : isStreamed ? vendor.streamed : vendor.whole

@@ -82,7 +82,7 @@ extension OpenAILike: Forwarder {
             model: model.id,
             passing: ForwardedFieldCheck(allowing: site.allowedFields, isCallersKey: attempt.isCallersKey)
         )
-        let headers = wire.headers.headers(for: attempt.key, contentType: form.contentType)
+        let headers = wire.headers.headers(for: attempt.key, replacing: ["Content-Type: \(form.contentType)"])
         let upload = try await attempt.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
         do throws(UpstreamError) {
             try await write(form, to: upload)
