@@ -8,7 +8,7 @@ package final class LoggedStream: ChatStream, PartialResponse, @unchecked Sendab
     package let usage: Usage?
     package let credits: Int?
     package let original: Body?
-    private let log: EventLog
+    private lazy var log = EventLog()
     /// The response whose events are not in the log yet, because nobody has asked for them; nil if they are.
     private var response: ChatResponse?
     /// The memory that is reserved for the log; nil if it is not counted.
@@ -23,16 +23,15 @@ package final class LoggedStream: ChatStream, PartialResponse, @unchecked Sendab
         original: Body? = nil,
         reservation: MemoryReservation? = nil
     ) {
-        self.log = log
         self.usage = usage
         self.credits = credits
         self.original = original
         self.reservation = reservation
+        self.log = log
     }
 
     /// Creates the stream of a response's events.
     package init(_ response: ChatResponse) {
-        log = EventLog()
         usage = response.usage
         credits = response.credits
         original = response.original
@@ -64,8 +63,7 @@ package final class LoggedStream: ChatStream, PartialResponse, @unchecked Sendab
     }
 
     package func stop() {
-        response = nil
-        log.removeAll()
+        if response.take() == nil { log.removeAll() }
         reservation = nil
     }
 }

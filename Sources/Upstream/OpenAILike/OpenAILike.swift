@@ -188,7 +188,7 @@ extension OpenAILike: WireChatVendor {
                 check
             )
         }
-        return WireChat(wire, form, call: call, model: model, attempt: attempt, quirks: quirks)
+        return WireChat(wire, form, call: consume call, model: model, attempt: attempt, quirks: quirks)
     }
 }
 

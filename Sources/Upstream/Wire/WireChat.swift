@@ -46,7 +46,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         bounds = UsageBounds(call, model)
         callQuirks = call.quirks
         mustSearch = call.needs.contains(.searchOptions)
-        self.call = call
+        self.call = consume call
         self.model = model
         isCallersKey = attempt.isCallersKey
         known = quirks
@@ -105,33 +105,41 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
+        guard isStreamed else { return LoggedStream(try await gathered(by: attempt)) }
         write()
-        if let refusal = request?.refusal { throw UpstreamError(refusing: refusal) }
-        try await form.route?.begin()
-        return try await begun(isStreamed: isStreamed, by: attempt)
+        return try await called(by: attempt) { () async throws(UpstreamError) in try await streamOnce(by: attempt) }
     }
 
-    /// Calls the vendor until a response has begun, or the rest of one that the vendor paused. A response that is not
-    /// streamed is whole then.
+    func gathered(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse {
+        write()
+        guard request?.gathersStream ?? false else {
+            return try await called(by: attempt) { () async throws(UpstreamError) in try await wholeOnce(by: attempt) }
+        }
+        return try await called(by: attempt) { () async throws(UpstreamError) in
+            guard let stream = try await streamOnce(by: attempt) else { return nil }
+            return try await gathered(stream)
+        }
+    }
+
+    /// Calls the vendor with `once` until it returns a response. It returns nil if the next call is prepared.
     ///
     /// This is the only loop that repeats a call to one candidate with one key.
-    private func begun(
-        isStreamed: Bool,
+    /// - Parameter isRest: whether this is the rest of a response that the vendor paused, which is not repeated.
+    private func called<Response: Sendable>(
         by attempt: Attempt,
-        restOf paused: WireStream? = nil
-    ) async throws(UpstreamError) -> any ChatStream {
+        isRest: Bool = false,
+        _ once: () async throws(UpstreamError) -> Response?
+    ) async throws(UpstreamError) -> Response {
+        if let refusal = request?.refusal { throw UpstreamError(refusing: refusal) }
+        if !isRest { try await form.route?.begin() }
         var isRepeated = false
         while true {
             do throws(UpstreamError) {
-                let stream =
-                    try await
-                    (isStreamed || request?.gathersStream ?? false
-                    ? streamOnce(isGathered: !isStreamed, by: attempt, restOf: paused) : wholeOnce(by: attempt))
-                guard let stream else { continue }
+                guard let response = try await once() else { continue }
                 form.route?.served()
-                return stream
+                return response
             } catch {
-                if paused != nil { throw error }
+                if isRest { throw error }
                 if let failure = form.route.map({ $0.failure(after: error) }) ?? error {
                     guard !isRepeated else { throw failure }
                     try await attempt.waitToRepeat(after: failure)
@@ -148,13 +156,13 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// Calls the vendor once. Returns nil if the next call is prepared: with a request that was changed for a quirk, or
     /// for the rest of a response that the vendor paused.
-    private func wholeOnce(by attempt: Attempt) async throws(UpstreamError) -> (any ChatStream)? {
+    private func wholeOnce(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse? {
         let response = try await attempt.send(upstream(isStreamed: false, by: attempt), on: vendor.transport)
         guard response.head.status / 100 == 2 else {
             try await change(after: response.head, response.body, by: attempt)
             return nil
         }
-        let read: (response: LoggedStream, pause: PausedResponse?)?
+        let read: (response: ChatResponse, pause: PausedResponse?)?
         do throws(UpstreamError) {
             read = try await self.read(response.body, by: attempt)
             // Without a result, the worker thread may still use `form`.
@@ -170,7 +178,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Reads a stream to its end, within the limits of a complete response, and stops it.
-    private func gathered(_ stream: WireStream) async throws(UpstreamError) -> LoggedStream {
+    private func gathered(_ stream: WireStream) async throws(UpstreamError) -> ChatResponse {
         defer { stream.stop() }
         let log = EventLog()
         var reservation: MemoryReservation?
@@ -189,14 +197,14 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         } catch {
             throw judged(error)
         }
-        return LoggedStream(log, usage: stream.usage, reservation: reservation)
+        return try await LoggedStream(log, usage: stream.usage, reservation: reservation).gathered()
     }
 
     /// Parses a complete response.
     ///
     /// - Returns: the response, with a `PausedResponse` if the vendor paused the response. Nil if the worker thread is
     ///   too busy or the client has disconnected; then the event loop must not use `form` any more.
-    private func read(_ body: Body, by attempt: Attempt) async throws(UpstreamError) -> (LoggedStream, PausedResponse?)?
+    private func read(_ body: Body, by attempt: Attempt) async throws(UpstreamError) -> (ChatResponse, PausedResponse?)?
     {
         let (form, bounds) = (form, bounds)
         guard body.bytes.count > WorkQueue.loopBytes else {
@@ -218,14 +226,14 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         _ body: Body,
         by reader: any WireReader,
         _ bounds: UsageBounds
-    ) throws(UpstreamError) -> (LoggedStream, PausedResponse?) {
+    ) throws(UpstreamError) -> (ChatResponse, PausedResponse?) {
         var gathered = ResponseAccumulator()
         do throws(UpstreamError) {
             let original = try reader.readAny(whole: body) { gathered.append($0, $1) }
             let usage = bounds.checked(reader.usage, by: reader.models)
             var response = ChatResponse(gathered.finished(), usage: usage, credits: reader.credits)
             response.original = original
-            return (LoggedStream(response), reader.pause)
+            return (response, reader.pause)
         } catch {
             var error = error.after(reader.usage)
             error.usage = bounds.checked(error.usage, by: reader.models)
@@ -237,11 +245,12 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// Calls the vendor once, and waits for the first event. Returns nil if the next call is prepared, with a request that
     /// was changed for a quirk.
+    ///
+    /// - Parameter paused: the stream whose rest is requested; nil for a new one.
     private func streamOnce(
-        isGathered: Bool,
         by attempt: Attempt,
-        restOf paused: WireStream?
-    ) async throws(UpstreamError) -> (any ChatStream)? {
+        restOf paused: WireStream? = nil
+    ) async throws(UpstreamError) -> WireStream? {
         let opened = try await attempt.open(upstream(isStreamed: true, by: attempt), on: vendor.transport)
         guard opened.head.status / 100 == 2 else {
             try await change(after: opened.head, try await refusal(opened), by: attempt)
@@ -258,7 +267,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         if request?.mayGoOn ?? false {
             stream.goOn = { [self, unowned stream] (pause) async throws(UpstreamError) in
                 try await prepareToGoOn(after: pause, by: attempt)
-                _ = try await begun(isStreamed: true, by: attempt, restOf: stream)
+                _ = try await called(by: attempt, isRest: true) { () async throws(UpstreamError) in
+                    try await streamOnce(by: attempt, restOf: stream)
+                }
             }
         }
         do throws(UpstreamError) {
@@ -269,7 +280,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             try await change(afterUnusable: error, by: attempt)
             return nil
         }
-        return isGathered ? try await gathered(stream) : stream
+        return stream
     }
 
     // MARK: Further parts

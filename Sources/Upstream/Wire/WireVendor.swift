@@ -46,7 +46,7 @@ final class WireVendor: OnLoop, @unchecked Sendable {
     /// Returns the chat that sends this call in the given form, with the quirks that are known for it.
     func chat(_ form: any WireForm, _ call: consuming ChatCall, _ model: Model, by attempt: Attempt) -> WireChat {
         let quirks = known(model, for: call.quirks)
-        return WireChat(self, form, call: call, model: model, attempt: attempt, quirks: quirks)
+        return WireChat(self, form, call: consume call, model: model, attempt: attempt, quirks: quirks)
     }
 }
 

@@ -120,6 +120,6 @@ extension OneMin: WireChatVendor {
             || !model.features.contains(.chat)
         let use = OneMinUse(model: model.id, feature: isCode ? .code : .chat)
         let form = OneMinForm(self, use, attempt.credential, searchesWeb: call.webSearch != nil && !isCode)
-        return wire.chat(form, call, model, by: attempt)
+        return wire.chat(form, consume call, model, by: attempt)
     }
 }
