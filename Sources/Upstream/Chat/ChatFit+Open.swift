@@ -101,7 +101,8 @@ extension ChatFit {
         } catch {
             throw billed(error, of: chat, attempt)
         }
-        if waitsForEvent { try await open.waitForEvent() }
+        // A wire has waited for the first event of its own stream.
+        if waitsForEvent, !(open.stream is WireStream) { try await open.waitForEvent() }
         return open
     }
 }

@@ -56,10 +56,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     func write() {
         guard var call = call.take() else { return }
         if form.movesAttachments { call.moveAttachmentsToUser() }
-        let written = form.written(call, with: quirks)
-        request = written
+        request = form.written(call, with: quirks)
         if !known.others.isEmpty { applyOthers() }
-        if let sent = written.maxTokens { bounds.raise(toCompletionTokens: sent) }
+        if let sent = request?.maxTokens { bounds.raise(toCompletionTokens: sent) }
         if call.textBytes <= ChatCall.keptBytes {
             texts = call.messages
         } else if !call.attachments.isEmpty || !TokenCounter.of(model).isExact {

@@ -107,7 +107,7 @@ extension WireReader {
 extension UnsafeRawBufferPointer {
     /// Whether the bytes begin an event stream.
     var beginsEvents: Bool {
-        guard let first = firstIndex(where: { $0 > 32 }) else { return false }
+        guard let first = firstIndex(where: { $0 > 32 }), self[first] != UInt8(ascii: "{") else { return false }
         let start = self[part: first..<count]
         return ["data:", "event:", ":", "id:", "retry:"].contains { (field: StaticString) in start.hasPrefix(field) }
     }
