@@ -160,7 +160,7 @@ def test_callers_see_of_the_limits_of_all_only_whether_one_is_used_up(operated, 
 
 
 def test_the_pages_own_requests_are_not_counted(operated, operator):
-    live = httpx.Client(headers={"Authorization": f"Bearer {operator.token}"}, timeout=10)
+    live = local_http.Client(headers={"Authorization": f"Bearer {operator.token}"}, timeout=10)
     with live, live.stream("GET", operated.base_url + "/admin/live") as events:
         assert next(events.iter_lines()) == "event: overview"
         assert operator.items("/admin/running") == []

@@ -2,7 +2,7 @@
 filters alike."""
 
 import anthropic
-import httpx
+import local_http
 import openai
 import pytest
 from anthropic_vendor import failure
@@ -40,7 +40,7 @@ def test_each_cause_has_one_class_everywhere(start_relay, server, cause):
     )  # fmt: skip
     server.says("m/own", *([script] if script else [{}]))
     before = Scrape(relay)
-    with httpx.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+    with local_http.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
         if not script:
             assert http.post("/v1/chat/completions", json=BODY).status_code == 200
         answer = http.post("/v1/chat/completions", json=BODY)

@@ -182,7 +182,7 @@ def test_a_file_is_used_with_the_key_that_it_was_uploaded_with(
 
 
 def test_what_is_no_file_of_the_callers(relay, client, http, vendor, api_key, new_key):
-    other = openai.OpenAI(api_key=new_key(), base_url=relay.v1, max_retries=0)
+    other = openai.OpenAI(api_key=new_key(), base_url=relay.v1, max_retries=0, http_client=local_http.Client())
     gone = file_of(client)
     client.files.delete(gone)
     vendor.answers(api_key, {})

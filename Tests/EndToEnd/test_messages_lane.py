@@ -36,7 +36,7 @@ def lane_relay(launch, anthropic_server):
 
 def client(relay, token=TEAM_TOKEN, **headers):
     """An unchecked client: what comes may be newer than any schema."""
-    return httpx.Client(base_url=relay.base_url, headers={"x-api-key": token, "Content-Type": "application/json"} | headers, timeout=30)
+    return local_http.Client(base_url=relay.base_url, headers={"x-api-key": token, "Content-Type": "application/json"} | headers, timeout=30)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ reach the vendor, by the vendor's ids."""
 import json
 import random
 
-import httpx
 import local_http
 import pytest
 from anthropic_vendor import all_events, whole
@@ -33,7 +32,7 @@ def relay(launch, server, anthropic_server):
 
 @pytest.fixture
 def http(relay, server, anthropic_server):
-    with httpx.Client(base_url=relay.base_url, headers={"x-api-key": TEAM_TOKEN, "Content-Type": "application/json"}, timeout=30) as client:
+    with local_http.Client(base_url=relay.base_url, headers={"x-api-key": TEAM_TOKEN, "Content-Type": "application/json"}, timeout=30) as client:
         yield client
     server.take_violations()
 
@@ -248,7 +247,7 @@ def test_an_advisor_that_the_caller_may_not_use(start_relay, anthropic_server, s
         **({} if setting == "drop" else {"PROVIDER_ANT_ADVISOR": setting}),
     )  # fmt: skip
     betas = {"anthropic-beta": "a-1,advisor-tool-2026-03-01,b-2"}
-    with httpx.Client(base_url=relay.base_url, headers={"x-api-key": TEAM_TOKEN}, timeout=30) as http:
+    with local_http.Client(base_url=relay.base_url, headers={"x-api-key": TEAM_TOKEN}, timeout=30) as http:
         for is_streamed in (False, True):
             body = SURFACES["messages"].body | {"stream": is_streamed}
             anthropic_server.says(OWN, OPEN)
@@ -319,7 +318,7 @@ def used(operator):
 @pytest.mark.parametrize("case", BILLS)
 def test_each_model_that_worked_is_billed_at_its_price(priced, operator, anthropic_server, case, is_streamed):
     usage, more, microdollars, tokens = BILLS[case]
-    with httpx.Client(base_url=priced.base_url, headers={"x-api-key": TEAM_TOKEN}, timeout=30) as http:
+    with local_http.Client(base_url=priced.base_url, headers={"x-api-key": TEAM_TOKEN}, timeout=30) as http:
         before = used(operator)
         if is_streamed:
             start, *rest = all_events({})

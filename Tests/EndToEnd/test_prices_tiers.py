@@ -2,7 +2,7 @@
 
 import json
 
-import httpx
+import local_http
 import pytest
 from anthropic_vendor import whole
 from conftest import CLAUDE_KEY, TEAM_TOKEN, VENDOR_KEY, secrets
@@ -38,7 +38,7 @@ def sent(start_relay, server, anthropic_server):
         anthropic_server.says(CLAUDE, {"open": True, "raw": json.dumps(whole({}) | {"model": CLAUDE}).encode()})
         for model in (GPT, VIA):
             server.says(model, {"extra": True})
-        with httpx.Client(base_url=started[price, limit].base_url, headers={"x-api-key": TEAM_TOKEN, "Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+        with local_http.Client(base_url=started[price, limit].base_url, headers={"x-api-key": TEAM_TOKEN, "Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
             answer = http.post(path, json=body | fields)
         vendor = anthropic_server if MODELS[surface] == CLAUDE else server
         seen = [request["body"] for request in vendor.asked(MODELS[surface])]

@@ -4,7 +4,7 @@ that refers to what only the relay knows is written anew, and other providers ge
 import json
 
 import conftest
-import httpx
+import local_http
 import pytest
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from openai_responses import events as vendor_events
@@ -57,7 +57,7 @@ def http(relay, server, unchecked):
 @pytest.fixture
 def unchecked():
     """`unchecked(relay, token)`: a client that does not check responses by OpenAI's schemas, which lack items of these tests."""
-    return lambda relay, token: httpx.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    return lambda relay, token: local_http.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
 
 def written(body):

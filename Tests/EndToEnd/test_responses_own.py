@@ -5,7 +5,7 @@ import itertools
 import json
 from typing import Any
 
-import httpx
+import local_http
 import pytest
 from conftest import secrets
 from responding import PATH, called, error_of, events, result
@@ -44,7 +44,7 @@ def relay(launch, server):
 @pytest.fixture
 def http(relay, server):
     """A client that does not check responses by OpenAI's schemas, which lack the items of these tests."""
-    with httpx.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as client:
+    with local_http.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as client:
         yield client
     assert server.take_violations() == []
 
