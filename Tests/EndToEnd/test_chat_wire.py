@@ -13,6 +13,8 @@ TEXT = "Aé你🎉z"
 REQUEST = {"type": "UNIFY_CHAT_WITH_AI", "model": "gpt-4o-mini", "promptObject": {"prompt": "Hello"}}
 RECORDED = {"deltas": ["Aé", "你🎉z"], "small": True}
 AT_A_TIME = 24
+STRIDE = 7
+"""Of the places of a cut: `FaultContractTests` and `OneMinStreamTests` have each byte."""
 
 
 def stream_bytes(scenario):
@@ -47,11 +49,11 @@ def is_complete(got: Streamed):
 
 
 @pytest.mark.parametrize("odd", [{}, {"line_end": "\r\n"}, {"space": False, "comments": True}], ids=str)
-def test_split_at_every_byte(relay, vendor, new_key, odd):
+def test_split_anywhere(relay, vendor, new_key, odd):
     length = len(stream_bytes(RECORDED | odd))
-    scenarios = [RECORDED | odd | {"split": [at]} for at in range(1, length)]
-    for at, got in enumerate(all_at_once(relay, vendor, new_key, scenarios, stream_async), 1):
-        assert is_complete(got), (at, got)
+    scenarios = [RECORDED | odd | {"split": [at]} for at in range(1, length, STRIDE)]
+    for scenario, got in zip(scenarios, all_at_once(relay, vendor, new_key, scenarios, stream_async), strict=True):
+        assert is_complete(got), (scenario, got)
 
 
 @pytest.mark.parametrize("framing", ["chunked", "length", "close"])
@@ -168,11 +170,12 @@ CUTS = [{"framing": "chunked"}, {"framing": "chunked", "cut_how": "rst"}, {"fram
 
 
 @pytest.mark.parametrize("cut", CUTS, ids=["chunked", "reset", "length", "close"])
-def test_a_stream_cut_at_every_byte_never_looks_complete(relay, vendor, new_key, cut):
+def test_a_stream_that_is_cut_never_looks_complete(relay, vendor, new_key, cut):
     """If only closing marks the end, a whole result makes a complete response. Before that it is truncated."""
     length = len(stream_bytes(RECORDED | ({"without": ["done"]} if cut["framing"] == "close" else {})))
-    scenarios = [RECORDED | cut | {"cut_at": at} for at in range(length - 1)]
-    for at, got in enumerate(all_at_once(relay, vendor, new_key, scenarios, stream_async)):
+    places = [*range(0, length - 2, STRIDE), length - 2]
+    scenarios = [RECORDED | cut | {"cut_at": at} for at in places]
+    for at, got in zip(places, all_at_once(relay, vendor, new_key, scenarios, stream_async), strict=True):
         assert not got.is_done and got.finish() is None, (at, got)
         assert TEXT.startswith(got.text()), (at, got)
         assert got.error["type"] == "server_error" and got.error["code"] == "upstream_error", (at, got)
@@ -180,19 +183,21 @@ def test_a_stream_cut_at_every_byte_never_looks_complete(relay, vendor, new_key,
 
 
 @pytest.mark.parametrize("framing", ["chunked", "length", "close"])
-def test_a_whole_answer_cut_at_every_byte_is_a_failure(relay, vendor, new_key, framing):
+def test_a_whole_answer_that_is_cut_is_a_failure(relay, vendor, new_key, framing):
     scenario = {"answer": TEXT, "small": True, "framing": framing}
     length = len(compact(record(scenario, REQUEST, TEXT), scenario).encode())
-    scenarios = [scenario | {"cut_at": at} for at in range(-1, length)]
-    for at, answer in enumerate(all_at_once(relay, vendor, new_key, scenarios, whole_async), -1):
+    places = [*range(-1, length - 1, STRIDE), length - 1]
+    scenarios = [scenario | {"cut_at": at} for at in places]
+    for at, answer in zip(places, all_at_once(relay, vendor, new_key, scenarios, whole_async), strict=True):
         assert answer.status_code == 502, (at, answer.text)
         assert answer.json()["error"]["code"] == "upstream_error"
 
 
 def test_a_proper_end_of_body_in_the_midst_of_the_stream_is_a_failure(relay, vendor, new_key):
     length = len(event("content", {"content": "Aé"}, {}) + event("content", {"content": "你🎉z"}, {}))
-    scenarios = [RECORDED | {"cut_at": at, "terminator": True} for at in range(length + 1)]
-    for at, got in enumerate(all_at_once(relay, vendor, new_key, scenarios, stream_async)):
+    places = [*range(0, length, STRIDE), length]
+    scenarios = [RECORDED | {"cut_at": at, "terminator": True} for at in places]
+    for at, got in zip(places, all_at_once(relay, vendor, new_key, scenarios, stream_async), strict=True):
         assert not got.is_done and got.finish() is None and got.error["code"] == "upstream_error", (at, got)
 
 
