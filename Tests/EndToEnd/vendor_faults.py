@@ -194,9 +194,12 @@ FAULTS: dict[str, Callable[[Wire, bool], Reply]] = {
     "stalls in a refusal": lambda wire, is_streamed: Reply([b'{"err'], "stall", status=500),
     "refuses connections": good,
 }  # fmt: skip
-FLOODS = {"says too much", "says too much in its answer"}
 WITH_ANOTHERS_WIRE = {"cloudflare", "vertexai_gemini", "vertexai_claude"}
-"""They read as the kind does whose wire it is; floods, which take the machine, are shown there."""
+"""They read as the kind does whose wire it is, which shows all faults."""
+OF_ANOTHERS_WIRE = {
+    "stalls in its answer", "cuts in its answer", "sends a page", "fails in a 200", "fails in its answer", "401", "429", "500 and a page",
+    "refuses connections",
+}  # fmt: skip
 ONLY_STREAMED = {"fails in its first event", "fails in its answer", "says too much in its answer"}
 AFTER_ITS_BEGINNING = {
     "stalls in its answer", "drips", "cuts in its answer", "resets in its answer", "ends in its answer", "fails in its answer",
@@ -250,7 +253,7 @@ CELLS = [
     for fault in FAULTS
     for is_streamed in (False, True)
     for is_alone in (False, True)
-    if (is_streamed or fault not in ONLY_STREAMED) and not (fault in FLOODS and kind in WITH_ANOTHERS_WIRE)
+    if (is_streamed or fault not in ONLY_STREAMED) and (kind not in WITH_ANOTHERS_WIRE or fault in OF_ANOTHERS_WIRE)
 ]
 BY_NAME = {cell.name: cell for cell in CELLS}
 
