@@ -207,10 +207,4 @@ package struct MultipartPart: Equatable, Sendable {
     package let filename: String?
     /// The value of the part's `Content-Type` field; nil if the field is absent.
     package let contentType: String?
-
-    package init(name: String, filename: String?, contentType: String?) {
-        self.name = name
-        self.filename = filename
-        self.contentType = contentType
-    }
 }

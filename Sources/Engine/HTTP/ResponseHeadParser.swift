@@ -45,8 +45,6 @@ package struct ResponseHeadParser {
     private var informational = 0
     private var skippedBytes = 0
 
-    package init() {}
-
     /// Parses the head at the beginning of `bytes`.
     /// - Parameter bytes: all received bytes from the beginning of the head on, also in a repeated call after more
     ///   bytes arrived.

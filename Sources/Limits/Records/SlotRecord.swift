@@ -45,8 +45,6 @@ package struct SlotRecord: Sendable, Equatable {
 
     package private(set) var entries: [Entry] = []
 
-    package init() {}
-
     package func entry(of instance: UInt64) -> Entry? { entries.first { $0.instance == instance } }
 
     /// Returns the entries that have not ended at `time`. Ignores entries that end more than twice `slotMicroseconds`

@@ -9,7 +9,5 @@ package struct ProviderRank: Sendable, Equatable {
     /// The number of times that a failed call is repeated before another provider is called.
     package var retries = 0
 
-    package init() {}
-
     package func weight(of model: String) -> Double { weights[model] ?? weight }
 }

@@ -169,8 +169,6 @@ final class PriceTerms: Sendable, Equatable {
 package struct ToolFees: Sendable, Equatable {
     private var prices = SIMD4<Int>()
 
-    package init() {}
-
     package var isEmpty: Bool { prices == SIMD4() }
 
     package subscript(tool: HostedTool) -> Int {

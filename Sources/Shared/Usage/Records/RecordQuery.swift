@@ -124,8 +124,6 @@ package struct RecordPage: Sendable {
     /// The value of `RecordFilter.before` that continues the search; nil if the search is complete or cannot continue.
     package var continuation: RecordID?
 
-    package init() {}
-
     /// Sets `continuation`, from which a later query goes on: the last record's id if the page is full and sorted by
     /// id, otherwise `position`. A page with ascending ids cannot be continued, because `RecordFilter.before` excludes
     /// the higher ids.

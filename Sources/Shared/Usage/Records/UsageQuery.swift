@@ -60,8 +60,6 @@ package struct UsageTable: Sendable {
     package var isPartial = false
     /// Whether the result has more rows than `rows` contains.
     package var isCut = false
-
-    package init() {}
 }
 
 /// The usage overview of the admin pages: the requests in each minute of the last hour, and the sums of today and
@@ -91,6 +89,4 @@ package struct UsageOverview: Sendable {
     package var today = UsageFigures()
     package var yesterday = UsageFigures()
     package var isPartial = false
-
-    package init() {}
 }
