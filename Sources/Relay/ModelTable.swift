@@ -46,7 +46,6 @@ struct ModelTable {
     private let listed: [String]
     private let isLive: Bool
 
-    /// Creates the table of the models that the settings offer.
     /// - Parameter live: the vendors' model lists; nil if no list was read.
     init(_ settings: Settings, _ catalogues: Catalogues, live: VendorLists? = nil) {
         let known = live?.known

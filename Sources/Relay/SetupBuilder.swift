@@ -29,7 +29,6 @@ struct SetupBuilder {
     private let balance: Balance
     private let capacities: [Capacity?]
 
-    /// Creates a builder for these settings.
     /// - Parameter old: the builder of the previous settings, whose key rings and other state are kept; nil at startup.
     init(
         _ settings: Settings,

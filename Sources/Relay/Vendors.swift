@@ -124,7 +124,6 @@ struct Vendors {
         let accounts: [String: VertexAccount]
         private let tokens: [CloudSettings.Account: GoogleTokens]
 
-        /// Creates the shared objects for these settings.
         /// - Parameter old: the shared objects of the previous settings; nil at startup.
         init(_ settings: Settings, _ lasting: ProcessServices, after old: SharedServices?) {
             worker = lasting.worker

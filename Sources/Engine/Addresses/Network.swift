@@ -8,8 +8,7 @@ package struct Network: Sendable, Equatable {
     private let lowMask: UInt64
     private let holdsVersionFour: Bool
 
-    /// Parses a network, such as `10.0.0.0/8`. Returns nil if the text is invalid. Ignores the bits beyond
-    /// the prefix.
+    /// Parses a network, such as `10.0.0.0/8`. Returns nil if the text is invalid. Ignores the bits beyond the prefix.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = PeerAddress(text: String(parts[0])) else { return nil }

@@ -24,7 +24,6 @@ package struct Download: Sendable {
     private static let limitSeconds = 10
     private static let redirects = 5
 
-    /// Creates a download.
     /// - Parameter isSealed: whether the document is encrypted; if false, redirects to another host are not followed.
     package init(
         _ url: String,

@@ -1,8 +1,6 @@
 import Glibc
 
-/// A buffer between the writer of an upload's body and libcurl.
-///
-/// Use it only on its loop's thread.
+/// A buffer between the writer of an upload's body and libcurl. Use it only on its loop's thread.
 final class UploadBody {
     /// The announced length of the body; nil for chunked transfer encoding.
     let totalBytes: Int?

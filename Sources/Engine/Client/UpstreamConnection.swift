@@ -13,9 +13,7 @@ protocol ConnectionUser: AnyObject {
     func timerFired()
 }
 
-/// A connection to a vendor, used by several calls one after another.
-///
-/// Use it only on its loop's thread.
+/// A connection to a vendor, used by several calls one after another. Use it only on its loop's thread.
 final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     enum Reading {
         case bytes(Int)

@@ -9,8 +9,7 @@ package enum Base64: Sendable {
         return text.text
     }
 
-    /// Decodes a Base64 text. Returns nil if the text is invalid. The padding of the standard form may be
-    /// missing.
+    /// Decodes a Base64 text. Returns nil if the text is invalid. The padding of the standard form may be missing.
     package func bytes(_ text: some Collection<UInt8>) -> [UInt8]? {
         let values = self == .standard ? Self.standardValues : Self.urlValues
         let copied = text.withContiguousStorageIfAvailable { decoded($0, values) }

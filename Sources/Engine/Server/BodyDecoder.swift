@@ -40,7 +40,6 @@ package final class BodyDecoder: @unchecked Sendable {
     private var position = 0
     private var output = ByteBuffer()
     private let keepsOutput: Bool
-    /// The number of decoded bytes.
     package private(set) var outputBytes = 0
     /// The reservation for the memory of the decoder. A thread may use the decoder after the request has ended.
     private let reservation: MemoryReservation?
@@ -88,7 +87,6 @@ package final class BodyDecoder: @unchecked Sendable {
         return written == bytes
     }
 
-    /// Removes the decoded bytes and returns them.
     package func removeOutput() -> ByteBuffer {
         var bytes = ByteBuffer()
         swap(&bytes, &output)

@@ -57,8 +57,6 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private var returnTimes = ReturnTimes()
     var lateness = 0
 
-    /// Creates the counter of a limit.
-    ///
     /// - Parameter saved: the record of an earlier process; nil if there is none.
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, at time: Int, saved: Record? = nil) {
         self.limit = limit

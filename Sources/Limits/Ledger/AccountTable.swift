@@ -27,8 +27,6 @@ struct AccountTable {
     /// The number of accounts with unwritten units that an eviction skips before it may drop one of them.
     private static let owingCandidates = 32
 
-    /// Creates an empty table.
-    ///
     /// - Parameter bytes: the memory that all accounts together are allowed to use.
     init(bytes: Int) {
         let sessions = [Int](repeating: bytes / 8 / Identity.sessionParts, count: Identity.sessionParts)

@@ -70,7 +70,6 @@ struct Ledger {
     var copies: Copies?
     /// The monotonic time at which the first account was made; nil before that.
     var startedAt: Int?
-    /// The requests that wait for their turn.
     var turns = WaitingRequests()
     /// The number of settlements and resets so far.
     var corrections = 0

@@ -9,8 +9,6 @@ package struct LimitCharge: Sendable {
     /// The units that the request reserves as far as they are half of what is free; at least `wish`.
     package let largeWish: Int
 
-    /// Creates a charge.
-    ///
     /// - Parameters:
     ///   - wish: the units to reserve if they are free; nil for `units`.
     ///   - largeWish: the units to reserve if twice as many are free; nil for `wish`.

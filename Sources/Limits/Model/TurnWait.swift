@@ -3,8 +3,6 @@ package struct LimitPatience: Sendable {
     let microseconds: Int
     let caller: Identity
 
-    /// Creates a patience.
-    ///
     /// - Parameter microseconds: the longest time that the request may wait, more than 0.
     package init(microseconds: Int, caller: Identity) {
         self.microseconds = microseconds
@@ -74,7 +72,6 @@ struct WaitingRequests {
     }
 }
 
-/// The end of a wait for a turn.
 package enum TurnOutcome: Int, Sendable, CaseIterable {
     case used
     /// The client left.

@@ -13,7 +13,6 @@ struct LeaseSizing {
         deferMicroseconds = min(limit.layout.graceMicroseconds, Lease.longestMicroseconds)
     }
 
-    /// Records that this instance used units at `time`.
     mutating func record(_ units: Int, at time: Int) {
         pace.record(units, at: time)
         longPace.record(units, at: time)

@@ -8,7 +8,6 @@ struct SavedCounters {
 
     var isEmpty: Bool { records.isEmpty }
 
-    /// Creates a table without counters.
     init() {}
 
     /// Creates a table of a file's counters, without counts that are older than their window.

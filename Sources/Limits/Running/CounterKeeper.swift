@@ -37,8 +37,6 @@ package final class CounterKeeper: @unchecked Sendable {
 
     private var path: String { "\(folder)/counters" }
 
-    /// Creates the keeper of a limiter's counters.
-    ///
     /// - Parameters:
     ///   - folder: `DATA_DIR`, which exists.
     ///   - onEvent: called on any thread.
@@ -57,8 +55,6 @@ package final class CounterKeeper: @unchecked Sendable {
         )
     }
 
-    /// Creates the keeper of a limiter's counters with the given size limit and clock.
-    ///
     /// - Parameters:
     ///   - limitBytes: the maximum size of the file.
     ///   - machineWall: returns the machine's wall-clock time.

@@ -11,8 +11,6 @@ package struct LimitReader {
     private static let batch = 100
     private static let tries = 16
 
-    /// Creates a reader of the records in a store.
-    ///
     /// - Parameter slotSeconds: the time for which an instance's slot entries are valid.
     package init(
         _ store: any CounterStore,

@@ -1,6 +1,5 @@
 package import Engine
 
-/// Reading and resetting of limits by an operator.
 extension Limiter {
     /// Sets the use of one limit of one caller to 0. Other instances notice this when they call `forget` with the
     /// returned key.

@@ -49,8 +49,6 @@ package final class Limiter: Sendable {
         }
     }
 
-    /// Creates a limiter.
-    ///
     /// - Parameters:
     ///   - store: the shared store; nil counts in this process alone.
     ///   - loops: the event loops of requests. They must run until `stop` has returned. Can be empty without a store.

@@ -1,4 +1,3 @@
-/// The pace at which a model writes its output.
 package struct OutputPace: Sendable, Equatable {
     /// The time from a call to its first output, in milliseconds.
     package var waitMilliseconds = 0

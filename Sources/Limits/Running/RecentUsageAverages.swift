@@ -74,8 +74,6 @@ package final class RecentUsageAverages: Sendable {
         }
     }
 
-    /// Creates averages without any responses.
-    ///
     /// - Parameter now: returns the wall-clock time in microseconds.
     package init(now: @escaping @Sendable () -> Int) { self.now = now }
 

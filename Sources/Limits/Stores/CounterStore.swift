@@ -32,7 +32,6 @@ package protocol CounterConnection: AnyObject {
 
     func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult
 
-    /// Returns the state of the store's server.
     func status() throws(StoreFailure) -> StoreState
 }
 
@@ -94,7 +93,6 @@ package struct StoredValue: Sendable {
 }
 
 package enum WriteResult: Sendable, Equatable {
-    /// The value was written and now has this version.
     case written(StoredValue.Version)
     /// Nothing was written, because another write came first, or because the value is gone.
     case lost

@@ -7,8 +7,6 @@ package final class DiscoveredCounterStore: CounterStore {
     private let stores: [any CounterStore]
     private let found = Lock<Int?>(nil)
 
-    /// Creates a store from its possible addresses.
-    ///
     /// - Parameter stores: stores of one server each, in the order in which they are tried.
     package init(_ stores: [any CounterStore]) {
         precondition(!stores.isEmpty && stores.allSatisfy { $0.servers.count == 1 })

@@ -8,8 +8,6 @@ package final class MemcachedCounters: CounterStore {
     private let timeoutMilliseconds: Int
     private let ring: Lock<MemcachedRing>
 
-    /// Creates a store of the memcached servers at these addresses.
-    ///
     /// - Parameter timeoutMilliseconds: the time-out of each wait for a server.
     package init(_ addresses: [MemcachedAddress], timeoutMilliseconds: Int) throws(StoreFailure) {
         precondition(!addresses.isEmpty)

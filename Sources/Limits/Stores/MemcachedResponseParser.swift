@@ -15,15 +15,12 @@ struct MemcachedResponseParser {
 
     /// The maximum size of an accepted value, in bytes.
     static let valueBytes = 1_048_576
-    /// The statistics that are used.
     private static let statistics = ["time", "uptime", "pid", "cmd_flush"]
     /// The times of memcached's clock that are accepted, in seconds since 1970: until the year 2514.
     private static let times = 0..<1 << 34
     /// The maximum size of an accepted message's body, in bytes.
     private static let bodyBytes = valueBytes + 512
 
-    /// Creates a parser for the response to a request.
-    ///
     /// - Parameter connection: the connection's id, a part of the values' versions.
     init(to request: MemcachedRequest, firstTag: UInt32, connection: UInt64) {
         self.request = request
@@ -125,7 +122,6 @@ struct MemcachedResponseParser {
         }
     }
 
-    /// Consumes the result of one write.
     private mutating func consumeResult(
         _ head: MemcachedHead,
         of writes: [MemcachedRequest.Write]

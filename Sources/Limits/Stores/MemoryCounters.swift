@@ -22,8 +22,6 @@ package final class MemoryCounters: CounterStore, CounterConnection {
     private let bound: Int
     private let seconds: @Sendable () -> Int
 
-    /// Creates an empty store.
-    ///
     /// - Parameter seconds: returns the current time in seconds since 1970.
     package init(bytes: Int = defaultBytes, seconds: @escaping @Sendable () -> Int) {
         bound = bytes

@@ -230,7 +230,6 @@ extension Ledger {
         return decision
     }
 
-    /// Ends the wait of a request that is decided.
     mutating func endWait(_ request: Pending, _ decision: Decision) {
         endSleep(request)
         guard let wait = request.wait else { return }

@@ -34,7 +34,6 @@ package final class AdminState: Sendable {
         }
     }
 
-    /// Creates the state of the admin pages.
     /// - Parameters:
     ///   - dataFolder: an existing folder; if nil, logouts are not saved in a file.
     ///   - counters: the store of the limits; nil if this process counts them in its memory.

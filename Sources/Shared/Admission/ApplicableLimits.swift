@@ -1,7 +1,6 @@
 import Engine
 package import Limits
 
-/// The limits that apply to a request.
 package struct ApplicableLimits: Sendable {
     private let charges: [LimitCharge]
     /// Whether every limit counts requests or concurrent requests, and none counts another unit such as tokens.

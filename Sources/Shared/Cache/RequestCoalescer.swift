@@ -1,8 +1,6 @@
 package import Engine
 
-/// Coalesces equal requests: one calls the vendor, and the others wait for its response.
-///
-/// All loops share this object.
+/// Coalesces equal requests: one calls the vendor, and the others wait for its response. All loops share this object.
 package final class RequestCoalescer: Sendable {
     /// The role of a request among equal requests that run at the same time.
     package enum RequestRole: Sendable {

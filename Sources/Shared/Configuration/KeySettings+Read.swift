@@ -163,7 +163,6 @@ extension SettingsReader {
         return (family, [secret ?? ""])
     }
 
-    /// Reports groups to which no key belongs.
     fileprivate mutating func refuseEmptyGroups(_ groups: [GroupSettings], _ keys: [KeySettings]) {
         for group in groups where !keys.contains(where: { $0.groups.contains(group) }) {
             let settings = given.keys.filter { $0.prefix == "GROUP_" && $0.instance == group.name.asInstance }

@@ -179,7 +179,6 @@ extension SettingsReader {
         return weights.isEmpty ? keys.map { _ in 1 } : weights
     }
 
-    /// Reports that `PROVIDERS` names a provider that is not declared.
     fileprivate mutating func reportUndeclared(_ instance: String, _ declared: [String]) {
         let kind = ProviderSettings.key(instance, "KIND").name
         if problems.contains(where: { $0.name == kind }) { return }

@@ -1,4 +1,3 @@
-/// Creation of the table of callers from the settings.
 extension Callers {
     package convenience init(_ settings: Settings) {
         self.init(

@@ -20,7 +20,6 @@ package final class AssetCache: Sendable {
     package struct Key: Hashable, Sendable {
         fileprivate let digest: Digest
 
-        /// Creates the key of an uploaded file.
         /// - Parameters:
         ///   - content: the digest of everything that determines the uploaded file.
         ///   - account: the digest of the provider's credential.

@@ -27,7 +27,6 @@ package final class Callers: OnLoop, @unchecked Sendable {
     /// The longest time after which the signature of a token is checked again: the issuer may have withdrawn its key.
     private static let checkedMilliseconds = 3_600_000
 
-    /// Creates the table of callers.
     /// - Parameters:
     ///   - anonymousModels: the models that callers without a key may use; if empty, each caller needs a key.
     ///   - passesTokens: whether passed keys may be signed tokens of issuers that are not in the settings.

@@ -1,8 +1,6 @@
 import Engine
 
-/// A log line under construction.
-///
-/// Field names must consist of letters, digits and `_`, because they are not escaped.
+/// A log line under construction. Field names must consist of letters, digits and `_`, because they are not escaped.
 package struct LogLine: ~Copyable {
     var buffer = ByteBuffer()
     private let format: LogFormat

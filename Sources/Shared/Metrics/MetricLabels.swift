@@ -8,7 +8,6 @@ package struct MetricLabels: Sendable {
     /// The value of the label `gen_ai.provider.name` for each provider, by the provider's name.
     let kinds: [String: String]
 
-    /// Creates the labels.
     /// - Parameter kinds: the values of the label `gen_ai.provider.name`, by the provider's name.
     package init(
         routes: [String],

@@ -1,9 +1,7 @@
 import Engine
 import Limits
 
-/// A source of metrics, such as a type with atomic counters.
-///
-/// `write(to:)` is called on any thread, so it must not wait.
+/// A source of metrics, such as a type with atomic counters. `write(to:)` is called on any thread, so it must not wait.
 package protocol MetricsSource: Sendable {
     func write(to text: inout MetricsText)
 }

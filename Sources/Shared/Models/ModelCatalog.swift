@@ -96,7 +96,6 @@ package struct ModelCatalog: Sendable {
     /// The replacements for retired models: a new model name for each old one.
     let replacements: [String: String]
 
-    /// Creates the catalog of all models that the providers and panels offer.
     /// - Parameters:
     ///   - fallback: the model for names that no provider serves; nil if there is none.
     ///   - replacements: the replacing model's name for each retired or unserved model.

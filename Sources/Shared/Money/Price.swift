@@ -122,9 +122,7 @@ struct TokenPrices: Sendable, Equatable {
     var cheapestPrompt: Int { min(prompt, cached, cacheWrite) }
 }
 
-/// The terms of a price beside the prices of tokens.
-///
-/// It is an object, because few prices have such terms.
+/// The terms of a price beside the prices of tokens. It is an object, because few prices have such terms.
 final class PriceTerms: Sendable, Equatable {
     /// Other prices of tokens, for a service tier or for long prompts.
     struct Condition: Sendable, Equatable {

@@ -18,7 +18,6 @@ enum ForeignVariables {
     }
 
     /// Returns advice about the kind that serves a vendor such as `azure`, which is no kind; nil if the vendor is unknown.
-    /// - Parameter instance: the NAME of the provider.
     static func advice(onKind text: String, of instance: String) -> String? {
         guard let kind = kinds[text.uppercased()] ?? kinds.values.first(where: { $0.name == text.uppercased() }) else {
             return nil

@@ -26,7 +26,6 @@ package struct SettingRow: Sendable {
         self.trait = trait
     }
 
-    /// Returns a copy of this definition with the help text.
     package func help(_ text: String) -> SettingRow {
         var row = self
         row.help = text

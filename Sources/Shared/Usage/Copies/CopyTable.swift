@@ -7,7 +7,6 @@ protocol CopyTable: Sendable {
     func save(_ copies: [RecordCopy]) throws(UsageFailure)
 }
 
-/// The SQL of the table of copies.
 enum CopySQL {
     static let columns = "key, birth, version, changed, expires, record"
     /// The largest size of an encoded record as text, in bytes.

@@ -86,8 +86,6 @@ final class MemoryRecords: UsageStore, RecordSource {
         state.bytes += bytes
     }
 
-    /// Deletes requests with their upstream calls, and subtracts them from the daily sums. Returns the number of
-    /// deleted requests.
     func delete(_ ids: [RecordID]) -> Int {
         let numbers = Set(ids.compactMap { if case .number(let number) = $0 { number } else { nil } })
         return state.withLock { state in

@@ -7,7 +7,6 @@ struct PostgresSchema {
     private let connection: PostgresConnection
     private let steps: [String]
 
-    /// Creates a value that upgrades the tables through this connection.
     /// - Parameter steps: the SQL statements of each version; the first step starts with an empty database.
     init(_ connection: PostgresConnection, steps: [String]) {
         self.connection = connection

@@ -23,8 +23,6 @@ extension PostgresStore {
         return hasUnsummed ? Self.stepMilliseconds : Self.upkeepSeconds * 1_000
     }
 
-    /// Deletes requests with their upstream calls, and subtracts them from the daily sums. Returns the number of
-    /// deleted requests.
     func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int {
         try access { connection throws(PostgresFailure) in try PostgresSums(connection).delete(ids, calendar.zone) }
     }

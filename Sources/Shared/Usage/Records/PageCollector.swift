@@ -31,7 +31,6 @@ struct PageCollector<ID> {
 
     private static var enoughMilliseconds: Int { 200 }
 
-    /// Creates a collector for the page of a query.
     /// - Parameter end: the deadline of the query; with `.distantFuture`, `stops` never returns true.
     init(_ query: RecordQuery, knownTotal: Int? = nil, until end: LoopTime) {
         self.query = query

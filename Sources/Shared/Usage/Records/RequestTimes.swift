@@ -14,7 +14,6 @@ package struct RequestTimes: Sendable, Equatable {
         20, 50, 100, 150, 200, 300, 400, 600, 800, 1_200, 1_600, 2_400, 3_200, 4_800, 6_400, 9_600, 15_000, 20_000,
         30_000, 45_000, 60_000, 90_000, 180_000,
     ]
-    /// The number of buckets of each histogram.
     static let buckets = edges.count + 1
     /// The columns of stored sums, in the order of `counts`.
     static let columns = ["duration", "first_byte"].flatMap { name in (0..<buckets).map { "\(name)_\($0)" } }

@@ -43,7 +43,6 @@ struct UsageColumn: Sendable {
     /// The position of the column's step among those that add a column, from 1; nil if its step is written by hand.
     private(set) var addition: Int?
 
-    /// Creates a column.
     /// - Parameter type: the type in PostgreSQL, if it is not that of all such values.
     init(_ name: String, _ value: Value, _ traits: Traits = [], type: String? = nil) {
         (self.name, self.value, self.traits, member) = (name, value, traits, name)
@@ -95,7 +94,6 @@ struct UsageColumn: Sendable {
         }
     }
 
-    /// Removes the value from a record.
     func clear(_ record: inout UsageRecord) {
         switch value {
         case .number(_, let set): set(&record, nil)
@@ -124,7 +122,6 @@ struct UsageColumn: Sendable {
 }
 
 extension Sequence<UsageColumn> {
-    /// The names of the columns, for SQL.
     var names: String { map(\.name).joined(separator: ",") }
 
     /// Returns the record in a row of a database that has these columns, beginning at position `first`.

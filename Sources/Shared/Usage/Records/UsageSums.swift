@@ -68,7 +68,6 @@ struct SumTable {
     private let omitted: SumFields
     private let hasTimes: Bool
 
-    /// Creates an empty table.
     /// - Parameters:
     ///   - omitted: the fields by which the sums are not grouped.
     ///   - hasTimes: whether the sums contain durations and times to the first byte.

@@ -25,8 +25,6 @@ extension SQLiteStore {
         return isMore == true ? Self.stepMilliseconds : upkeepSeconds * 1_000
     }
 
-    /// Deletes requests with their upstream calls, and subtracts them from the daily sums. Returns the number of
-    /// deleted requests.
     func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int {
         try access { opened throws(SQLiteFailure) in
             try opened.transaction { () throws(SQLiteFailure) in
