@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cloudflare_vendor import ACCOUNT
-from vendor_faults import AFTER_ITS_BEGINNING, FLOODS, GOOD, WIRES, Cell
+from vendor_faults import AFTER_ITS_BEGINNING, GOOD, WIRES, Cell
 
 FAULTS = [
     "refuses connections", "resets at once", "resets in its answer", "500", "429", "401", "cuts at once", "cuts in its answer", "never answers",
@@ -19,6 +19,7 @@ FAULTS = [
 OFTEN = ["resets at once", "500", "429", "cuts in its answer", "breaks its JSON", "never answers"]
 OF_KEYS = ["401", "402", "429"]
 OF_TIME = {"never answers", "stalls in its answer"}
+FLOODS = {"says too much", "says too much in its answer"}
 SHORT = {"TIMEOUT": "2s", "IDLE_TIMEOUT": "2s", "TOTAL_TIMEOUT": "4s"}
 LONG = {"TIMEOUT": "20s", "IDLE_TIMEOUT": "20s", "TOTAL_TIMEOUT": "30s"}
 """Of those that answer soon: on a slow machine this takes longer than the others have."""
