@@ -343,31 +343,18 @@ class Load:
     def all(self) -> list[Told]:
         return [each for told in self.told.values() for each in told]
 
-    async def more(self, wanted: Callable[[Told], bool], count: int = 1, relays: int = 2) -> None:
-        """Waits until so many relays have each given each caller so many more responses that are `wanted`."""
+    async def more(self, count: int) -> None:
+        """Waits until both relays have each given each caller so many more responses."""
         begun = {token: len(told) for token, told in self.told.items()}
         ends = time.monotonic() + 10
 
         def enough(token: str) -> bool:
-            found = [each.relay for each in self.told[token][begun[token] :] if wanted(each)]
-            return sum(found.count(relay) >= count for relay in set(found)) >= relays
+            found = [each.relay for each in self.told[token][begun[token] :]]
+            return all(found.count(relay) >= count for relay in range(2))
 
         while not all(map(enough, self.told)):
             assert not any(task.done() for task in self.tasks), "a client ended"
             assert time.monotonic() < ends, f"too few among {len(self.all()) - sum(begun.values())} answers"
-            await asyncio.sleep(0.01)
-
-
-    async def all_full(self, seconds: float) -> float:
-        """Waits until each relay knows for each caller that it has no room, nor will have for so long. Returns the time
-        until which that holds."""
-        ends = time.monotonic() + 10
-        while True:
-            latest = {(token, each.relay): each for token, told in self.told.items() for each in told}
-            until = min(each.sent + (each.wait or 0) / 1000 for each in latest.values())
-            if until > time.monotonic() + seconds:
-                return until
-            assert time.monotonic() < ends, latest
             await asyncio.sleep(0.01)
 
 
@@ -380,14 +367,6 @@ async def loaded(relays: list[Relay], tokens: list[str]) -> AsyncIterator[Load]:
         finally:
             load.is_over.set()
             await asyncio.gather(*load.tasks)
-
-
-def is_any(_: Told) -> bool:
-    return True
-
-
-def is_admitted(told: Told) -> bool:
-    return told.status == 200
 
 
 async def until(is_so: Callable[[], bool]) -> None:
@@ -407,17 +386,17 @@ def test_killed_paused_and_restarted_under_load(store, launch_with):
 
     async def run() -> Load:
         async with loaded(relays, [fresh() for _ in range(3)]) as load:
-            await load.more(is_any, 20)
+            await load.more(20)
             rounds = 0
             for how in ("killed", "paused", "killed"):
                 make_away(store, how)
                 rounds += 1
                 await until(lambda: all(len(lines(relay, store)) == 2 * rounds - 1 for relay in relays))  # noqa: B023
-                await load.more(is_any, 20)
+                await load.more(20)
                 make_back(store, how)
                 before = store.stat("cmd_get")
                 await until(lambda: all(len(lines(relay, store)) == 2 * rounds for relay in relays))  # noqa: B023
-                await load.more(is_any, 20)
+                await load.more(20)
                 assert store.stat("cmd_get") > before
             return load
 
@@ -430,28 +409,40 @@ def test_killed_paused_and_restarted_under_load(store, launch_with):
 
 def test_full_callers_stay_full_when_the_store_forgets(store, launch_with):
     """Both relays know that there is no room, and put the record back: no window admits more than without the flush."""
-    relays = [launch_with(store, RATE_LIMIT=f"{BOUND} per 2 seconds", MEMCACHED_TIMEOUT="5s") for _ in range(2)]
+    seconds = 4
+    relays = [launch_with(store, RATE_LIMIT=f"{BOUND} per {seconds} seconds", MEMCACHED_TIMEOUT="5s") for _ in range(2)]
     tokens = [fresh() for _ in range(2)]
+    told: dict[str, list[Told]] = {token: [] for token in tokens}
 
-    async def run() -> dict[str, list[Told]]:
+    async def use_half(crowd: Crowd, token: str) -> None:
+        """Lets both relays admit another half of the limit as soon as it is free, and see then that they are full."""
+        begun, is_over = len(told[token]), asyncio.Event()
+        clients = [asyncio.create_task(crowd.keep_asking(relay, token, told[token], is_over)) for relay in range(2)]
+        while len([each for each in told[token][begun:] if each.status == 200]) < BOUND // 2:
+            assert not any(task.done() for task in clients), "a client ended"
+            await asyncio.sleep(0.01)
+        is_over.set()
+        await asyncio.gather(*clients)
+        for relay in range(2):
+            assert (await crowd.ask(relay, token)).status == 429
+
+    async def run() -> None:
         async with Crowd(relays) as crowd:
             for token in tokens:
                 assert statuses(early := await crowd.burst(BOUND // 2, token)) == {200: BOUND // 2}, early
-        # A part of the counted units becomes free, and the rest must still be known.
-        await asyncio.sleep(1)
-        async with loaded(relays, tokens) as load:
-            for _ in range(3):
-                await load.more(is_admitted, relays=1)
-                full_until = await load.all_full(0.4)
+                told[token] += early
+            # The two halves are free at different times, and each flush comes between these.
+            await asyncio.sleep(seconds / 2)
+            for _ in range(4):
+                await asyncio.gather(*(use_half(crowd, token) for token in tokens))
                 await asyncio.to_thread(store.flush)
-                assert time.monotonic() < full_until, "too slow a machine to tell"
-            await load.more(is_admitted, relays=1)
-            return load.told
+                counted = [[each.sent for each in told[token] if each.status == 200][-BOUND] for token in tokens]
+                assert time.monotonic() < min(counted) + seconds, "too slow a machine to tell"
 
-    for told in asyncio.run(run()).values():
-        assert set(statuses(told)) == {200, 429}
-        assert statuses(told)[200] > BOUND
-        assert_never_over(told, BOUND, 2)
+    asyncio.run(run())
+    for each in told.values():
+        assert set(statuses(each)) == {200, 429}
+        assert_never_over(each, BOUND, seconds)
     for relay in relays:
         assert lines(relay, store) == []
 
