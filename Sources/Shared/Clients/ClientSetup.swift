@@ -8,10 +8,7 @@ package struct ClientSetup: Sendable {
     package let destination: String
     package let text: String
 
-    /// The name of the environment variable that contains the caller's key.
-    package static let keyVariable = "RELAY_KEY"
-
-    /// Returns the setups of the most common programs.
+    /// Returns the setups of the most common programs. The environment variable `RELAY_KEY` contains the caller's key.
     /// - Parameter address: the relay's URL, without a slash at its end.
     package static func all(address: String, model: String) -> [ClientSetup] {
         let target = Target(address: address, model: model)

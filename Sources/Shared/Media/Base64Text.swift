@@ -17,9 +17,6 @@ package final class Base64Text: OnLoop, @unchecked Sendable {
         self.text = Body(copy)
     }
 
-    /// The largest number of bytes that the text can decode to.
-    package var decodedBytes: Int { (text.bytes.count + 3) / 4 * 3 }
-
     package var isEmpty: Bool { text.bytes.isEmpty }
 
     /// The base64 text as the client sent it.
