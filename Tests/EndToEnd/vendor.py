@@ -9,7 +9,7 @@ from typing import Any
 import local_http
 
 PROGRAM = Path(__file__).with_name("onemin.py")
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 20.0
 
 
 class Vendor:
