@@ -9,13 +9,14 @@ the network.
 import base64
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import checked_messages
-import jsonschema
-from checked_responses import EVENTS, ResponseStreamCheck, response_problems
+import jsonschema_rs
+from checked_responses import ResponseStreamCheck, response_problems
 
 SCHEMAS = json.loads(Path(__file__).with_name("schemas").joinpath("openai.json").read_text("utf-8"))
 COMPLETION = "CreateChatCompletionResponse"
@@ -32,24 +33,19 @@ problems: list[str] = []
 """What was wrong with answers so far; a test that expects some takes them out."""
 
 
-def validator(name: str) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": SCHEMAS["$defs"]})
-
-
 WRITTEN = {"audio/transcriptions": "CreateTranscriptionResponse", "audio/translations": "CreateTranslationResponse"}
-VALIDATORS = {
-    name: validator(name)
-    for name in (
-        COMPLETION, CHUNK, TEXT, ERROR, IMAGES, FILE, FILES, DELETED_FILE, "ListModelsResponse", "Model",
-        "Response", "Item", "CompactionBody", "ResponseUsage", *EVENTS.values(),
-        *(name + kind for name in WRITTEN.values() for kind in ("Json", "VerboseJson")),
-    )
-}  # fmt: skip
+
+
+@cache
+def validator(name: str) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": SCHEMAS["$defs"]})
 
 
 def schema_problems(name: str, value: Any) -> list[str]:
     """Returns where `value` violates OpenAI's schema `name`."""
-    return [f"{name}: {found.json_path}: {found.message[:200]}" for found in VALIDATORS[name].iter_errors(value)]
+    return [
+        f"{name}: {'.'.join(map(str, found.instance_path))}: {found.message[:200]}" for found in validator(name).iter_errors(value)
+    ]
 
 
 def route(path: str) -> str:

@@ -29,12 +29,13 @@ PICTURE = base64.b64encode(b"\x89PNG\r\n" + bytes(range(256))).decode()
 
 def form(source: BinaryIO, headers: dict[str, str]) -> tuple[bytes, dict[str, Any]]:
     """Returns the bytes of a form, and its parts: texts, or (file name, type, bytes)."""
-    raw = b""
     if headers.get("transfer-encoding") == "chunked":
+        chunks = []
         while size := int(source.readline(), 16):
-            raw += source.read(size)
+            chunks.append(source.read(size))
             source.readline()
         source.readline()
+        raw = b"".join(chunks)
     else:
         raw = source.read(int(headers["content-length"]))
     message = email.message_from_bytes(f"Content-Type: {headers['content-type']}\r\n\r\n".encode() + raw)

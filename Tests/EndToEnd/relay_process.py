@@ -1,5 +1,6 @@
 """Relays as processes: started with a clean environment, observed, ended and checked."""
 
+import http.client
 import itertools
 import json
 import os
@@ -12,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
-import local_http
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -110,11 +109,15 @@ class Relay:
             if self.process.poll() is not None:
                 self.reader.join(5)  # a busy machine may not have read all that the relay wrote
             assert self.process.returncode is None, f"relay ended with {self.process.returncode}: {self.tail()}"
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
             try:
-                if local_http.get(self.base_url + "/ready").status_code == 200:
+                connection.request("GET", "/ready")
+                if connection.getresponse().status == 200:
                     return
-            except httpx.TransportError:
+            except (OSError, http.client.HTTPException):
                 pass
+            finally:
+                connection.close()
             if time.monotonic() > ends:
                 self.process.kill()
                 raise AssertionError(f"relay not ready after {START_SECONDS} s: {self.tail()}")
