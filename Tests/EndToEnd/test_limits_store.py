@@ -111,7 +111,7 @@ def make_away(store: Memcached, how: str, *relays: Relay) -> None:
     more."""
     store.kill() if how == "killed" else store.pause()
     with ThreadPoolExecutor() as pool:
-        assert set(pool.map(lambda relay: run_out(relay, fresh(), 1), relays)) <= {1}
+        assert list(pool.map(lambda relay: run_out(relay, fresh(), 1), relays)) == [1] * len(relays)
     for relay in relays:
         wait_for_lines(relay, store, AWAY)
 
@@ -159,8 +159,14 @@ def claims(store: Memcached) -> dict[bytes, tuple[int, int]]:
 def wait_until_parts_are_made(store: Memcached, relays: list[Relay]) -> None:
     """Waits until each relay has claimed one part of as many as there are, and has then written again, which it needs
     to use it."""
-    wait_for(lambda: [parts for parts, _ in claims(store).values()] == [len(relays)] * len(relays))
-    first = claims(store)
+    # It is one reading that counts: another one may lack a record that is just being written.
+    first: dict[bytes, tuple[int, int]] = {}
+
+    def are_claimed() -> bool:
+        first.update(claims(store))
+        return [parts for parts, _ in first.values()] == [len(relays)] * len(relays)
+
+    wait_for(are_claimed)
     wait_for(lambda: all(claims(store).get(instance, (0, end))[1] != end for instance, (_, end) in first.items()))
 
 
