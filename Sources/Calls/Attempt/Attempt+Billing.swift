@@ -126,7 +126,7 @@ extension Attempt {
     }
 
     /// Bills and records a response that lacks the requested form. The model is asked next to correct it.
-    package func recordCorrected(_ usage: Usage, credits: Int?) {
+    func recordCorrected(_ usage: Usage, credits: Int?) {
         var outcome = Bill.Outcome(.corrected, usage, credits: credits, status: 200)
         bill(usage, credits: credits, in: &outcome)
         record(outcome)
@@ -150,8 +150,7 @@ extension Attempt {
         billing.learn(RecentUsageAverages.Lesson(completionTokens: 0, credits: credits), of: model)
     }
 
-    /// Records that the vendor refused the call with this HTTP status.
-    package func recordRefusal(status: Int) {
+    func recordRefusal(status: Int) {
         record(Bill.Outcome(.free, status: status, error: "the vendor answered \(status)"))
     }
 

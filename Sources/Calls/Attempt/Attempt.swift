@@ -1,5 +1,5 @@
 package import Engine
-import Shared
+package import Shared
 
 /// One try to serve a request with one candidate and one key. All calls to vendors go through it.
 package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
@@ -73,15 +73,38 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
 
     // MARK: Further calls
 
-    /// Prepares the next call with the same key, after the end of this call was recorded. Throws if there is no capacity
-    /// for it.
-    ///
-    /// - Parameter isNewRound: whether the next call does not depend on refusals of those before it.
-    package func next(isNewRound: Bool = false) async throws(UpstreamError) {
+    // Each records the end of this call, and prepares the next one with the same key. It throws if there is no capacity
+    // for it.
+
+    /// Prepares the next call after the vendor refused this one with an HTTP status.
+    package func next(afterRefusal status: Int) async throws(UpstreamError) {
+        recordRefusal(status: status)
+        try await next()
+    }
+
+    /// Prepares the call for the rest of a response that the vendor paused. Its last call has the usage of all.
+    package func nextPart() async throws(UpstreamError) {
+        recordEnd(nil)
+        try await next()
+    }
+
+    /// Prepares a call that does not depend on refusals of those before it. The end of this call is already recorded,
+    /// or it was not made.
+    package func nextRound() async throws(UpstreamError) {
+        try await next()
+        billing.clearRefusal()
+    }
+
+    /// Prepares the call in which the model corrects a response that lacks the requested form.
+    package func nextRound(afterCorrected usage: Usage, credits: Int?) async throws(UpstreamError) {
+        recordCorrected(usage, credits: credits)
+        try await nextRound()
+    }
+
+    private func next() async throws(UpstreamError) {
         try await permitNext()
         try await billing.fundNextCall()
         beginNext()
-        if isNewRound { billing.clearRefusal() }
     }
 
     /// Prepares to repeat this failed call. Bills the usage in `error`. Throws if there is no capacity for the next call.

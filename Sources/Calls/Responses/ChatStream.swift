@@ -10,6 +10,8 @@ package protocol ChatStream: AnyObject, Sendable {
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival
     /// Parses the vendor's next event and calls `emit` with its contents. Returns false if no event has arrived.
     func next(_ emit: (_ choice: Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool
+    /// Whether the first event had arrived when the stream was opened, so that no other call needs to replace it.
+    var isBegun: Bool { get }
     /// The reported usage, known at the end of the stream; nil if the vendor reported none.
     var usage: Usage? { get }
     /// Whether the stream always sets `usage` at its end, so that the relay need not count tokens.
@@ -26,6 +28,7 @@ package protocol ChatStream: AnyObject, Sendable {
 }
 
 extension ChatStream {
+    package var isBegun: Bool { false }
     package var countsItself: Bool { false }
     package var original: Body? { nil }
 

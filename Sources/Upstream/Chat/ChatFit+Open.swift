@@ -25,7 +25,7 @@ extension ChatFit {
     /// Throws `error`, or the error of the new fit, if none is possible.
     private func emulating(after error: UpstreamError, of attempt: Attempt) async throws(UpstreamError) -> ChatFit {
         guard spare != nil else { throw error }
-        try await attempt.next(isNewRound: true)
+        try await attempt.nextRound()
         guard let spare = spare.take() else { throw error }
         let isRepair = error.recovery.contains(.promptForFormat)
         if isRepair { attempt.billing.recordRetry() }
@@ -101,8 +101,7 @@ extension ChatFit {
         } catch {
             throw billed(error, of: chat, attempt)
         }
-        // A wire has waited for the first event of its own stream.
-        if waitsForEvent, !(open.stream is WireStream) { try await open.waitForEvent() }
+        if waitsForEvent, !open.stream.isBegun { try await open.waitForEvent() }
         return open
     }
 }

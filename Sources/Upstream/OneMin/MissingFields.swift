@@ -67,8 +67,7 @@ extension OneMin {
             return try await ask(UpstreamCall(endpoint: making, headers: headers, body: body))
         } catch {
             guard let filled = MissingFields.filled(body, for: use.feature, after: error, parser) else { throw error }
-            attempt.recordRefusal(status: error.status ?? 400)
-            try await attempt.next()
+            try await attempt.next(afterRefusal: error.status ?? 400)
             return try await ask(UpstreamCall(endpoint: making, headers: headers, body: filled))
         }
     }

@@ -47,8 +47,9 @@ extension WireChat {
         by attempt: Attempt
     ) async throws(UpstreamError) {
         try rewrite(after: head, refused.bytes)
-        attempt.recordRefusal(status: head.status)
-        try await keepingQuirks { () async throws(UpstreamError) in try await attempt.next() }
+        try await keepingQuirks { () async throws(UpstreamError) in
+            try await attempt.next(afterRefusal: head.status)
+        }
     }
 
     /// Rewrites the request body for the quirk that an unusable response shows, and prepares the next call. Throws the

@@ -287,8 +287,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func prepareToGoOn(after pause: PausedResponse, by attempt: Attempt) async throws(UpstreamError) {
         bounds.addCall()
         if let body = request?.body { request?.body = form.goingOn(body, after: pause) }
-        attempt.recordEnd(nil)
-        try await attempt.next()
+        try await attempt.nextPart()
         try await form.route?.begin()
     }
 

@@ -58,6 +58,8 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
     var usage: Usage? { bounds.checked(reader.usage, by: reader.models) }
     var models: ModelUsages? { bounds.checked(reader.models, of: reader.usage) }
     var credits: Int? { reader.credits }
+    /// A chat of the wire opens its stream at the first event: see `begin()`.
+    var isBegun: Bool { true }
     var budget: MemoryBudget? { stream.budget }
 
     /// Waits for the first event with output, and keeps the events that arrive until then.

@@ -1,10 +1,10 @@
-import Calls
 import Engine
 import Limits
 import Shared
 import Support
 import Testing
 
+@testable import Calls
 @testable import Upstream
 
 /// Tests of the begin and the end of upstream calls.
@@ -43,8 +43,7 @@ import Testing
     func permits() async {
         #expect(await made { _, _ in }.starts == 1)
         let repeated = await made { first, _ in
-            first.recordEnd(nil)
-            try await first.next()
+            try await first.nextPart()
         }
         #expect(repeated.starts == 2)
     }

@@ -106,9 +106,9 @@ final class PromptedToolsStream: ChatStream, OnLoop, @unchecked Sendable {
             return
         }
         let again = repair.call(after: response.raw.text, problem)
-        attempt.recordCorrected(counted ?? .nothing, credits: taken)
+        let (used, credits) = (counted ?? .nothing, taken)
         (counted, taken) = (nil, nil)
-        try await attempt.next(isNewRound: true)
+        try await attempt.nextRound(afterCorrected: used, credits: credits)
         stream = try await repair.preparing(again, attempt).open(isStreamed: isStreamed, by: attempt)
         asked = again
         first = response

@@ -39,8 +39,7 @@ extension OpenAILike {
             else { throw self.refusal(stream.head, refused) }
             learned.append(found)
             body = found.applied(to: body)
-            attempt.recordRefusal(status: stream.head.status)
-            try await attempt.next()
+            try await attempt.next(afterRefusal: stream.head.status)
         }
     }
 }
