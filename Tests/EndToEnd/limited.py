@@ -98,7 +98,7 @@ def assert_standing(answer: httpx.Response, text: str, remaining: int) -> None:
     assert one(answer, "x-ratelimit-remaining-requests") == str(remaining)
     reset = one(answer, "x-ratelimit-reset-requests")
     assert duration(milliseconds(reset)) == reset
-    assert 0 < milliseconds(reset) < longest_wait_ms(text) + 1000
+    assert 0 < milliseconds(reset) < longest_wait_ms(text) + 1000, answer.headers
     policy = re.fullmatch(rf'("[a-z0-9-]+");q={count};w={seconds}', one(answer, "ratelimit-policy"))
     assert policy, answer.headers
     state = re.fullmatch(rf"{policy[1]};r={remaining};t=(\d+)", one(answer, "ratelimit"))
