@@ -91,14 +91,17 @@ def one(answer: httpx.Response, name: str) -> str:
     return values[0]
 
 
-def assert_standing(answer: httpx.Response, text: str, remaining: int) -> None:
-    """Asserts that the tightest limit is `text` (as in `60 per minute`), and that so many more requests are left."""
+def assert_standing(answer: httpx.Response, text: str, remaining: int, apart_ms: int = 0) -> None:
+    """Asserts that the tightest limit is `text` (as in `60 per minute`), and that so many more requests are left.
+
+    `apart_ms`: how far the relays' clocks may be apart.
+    """
     count, seconds = window(text)
     assert one(answer, "x-ratelimit-limit-requests") == str(count)
     assert one(answer, "x-ratelimit-remaining-requests") == str(remaining)
     reset = one(answer, "x-ratelimit-reset-requests")
     assert duration(milliseconds(reset)) == reset
-    assert 0 < milliseconds(reset) < longest_wait_ms(text) + 1000, answer.headers
+    assert 0 < milliseconds(reset) < longest_wait_ms(text) + 1000 + apart_ms, answer.headers
     policy = re.fullmatch(rf'("[a-z0-9-]+");q={count};w={seconds}', one(answer, "ratelimit-policy"))
     assert policy, answer.headers
     state = re.fullmatch(rf"{policy[1]};r={remaining};t=(\d+)", one(answer, "ratelimit"))
@@ -119,13 +122,13 @@ def assert_admitted(answer: httpx.Response, text: str, remaining: int) -> None:
 
 
 def assert_refused(
-    answer: httpx.Response, text: str, tightest: str | None = None, what: str = "{}"
+    answer: httpx.Response, text: str, tightest: str | None = None, what: str = "{}", apart_ms: int = 0
 ) -> int:
     """Asserts a refusal by `text`, whose message names `what`. Returns the milliseconds to wait."""
     assert answer.status_code == 429, (answer.status_code, answer.text)
-    assert_standing(answer, tightest or text, 0)
+    assert_standing(answer, tightest or text, 0, apart_ms)
     wait = int(one(answer, "retry-after-ms"))
-    assert 0 < wait <= longest_wait_ms(text)
+    assert 0 < wait <= longest_wait_ms(text) + apart_ms
     assert one(answer, "retry-after") == str(max(1, -(-wait // 1000)))
     assert answer.headers.get("x-should-retry") == ("false" if wait > SHOULD_NOT_RETRY_MS else None)
     assert one(answer, "x-relay-limited-by") == "relay"
