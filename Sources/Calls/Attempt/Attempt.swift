@@ -73,8 +73,8 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
 
     // MARK: Further calls
 
-    // Each records the end of this call, and prepares the next one with the same key. It throws if there is no capacity
-    // for it.
+    // Each prepares the next call with the same key, and records the end of this one before, if that is not recorded
+    // yet. It throws if there is no capacity for the next call.
 
     /// Prepares the next call after the vendor refused this one with an HTTP status.
     package func next(afterRefusal status: Int) async throws(UpstreamError) {
