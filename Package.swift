@@ -82,21 +82,20 @@ let package = Package(
             dependencies: ["Limits", "Engine", "CStamp", "CTokens", "CSQLite", "CPostgres"],
             swiftSettings: product
         ),
-        .target(name: "Calls", dependencies: ["Shared", "Limits", "Engine"], swiftSettings: product),
         .target(
             name: "Upstream",
-            dependencies: ["Calls", "Shared", "Limits", "Engine", "CPng"],
+            dependencies: ["Shared", "Limits", "Engine", "CPng"],
             exclude: ["OneMin/Catalogue/models.json"],
             swiftSettings: product
         ),
         .target(
             name: "Routes",
-            dependencies: ["Upstream", "Calls", "Shared", "Limits", "Engine", "CPages"],
+            dependencies: ["Upstream", "Shared", "Limits", "Engine", "CPages"],
             swiftSettings: product
         ),
         .executableTarget(
             name: "relay",
-            dependencies: ["Routes", "Upstream", "Calls", "Shared", "Limits", "Engine"],
+            dependencies: ["Routes", "Upstream", "Shared", "Limits", "Engine"],
             path: "Sources/Relay",
             exclude: ["hot-functions.txt"],
             swiftSettings: strict,
@@ -131,7 +130,7 @@ let package = Package(
         // A library: only the fuzzer has a `main` for it, see Scripts/fuzz.
         .target(
             name: "ChatFuzz",
-            dependencies: ["Routes", "Upstream", "Calls", "Shared", "Limits", "Engine"],
+            dependencies: ["Routes", "Upstream", "Shared", "Limits", "Engine"],
             path: "Tests/Fuzz/Chat",
             swiftSettings: strict
         ),
@@ -181,12 +180,12 @@ let package = Package(
         ),
         .testTarget(
             name: "UpstreamTests",
-            dependencies: ["Upstream", "Calls", "Shared", "Limits", "Engine", "Support", "CPicture"],
+            dependencies: ["Upstream", "Shared", "Limits", "Engine", "Support", "CPicture"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "RoutesTests",
-            dependencies: ["Routes", "Upstream", "Calls", "Shared", "Limits", "Engine", "Support"],
+            dependencies: ["Routes", "Upstream", "Shared", "Limits", "Engine", "Support"],
             swiftSettings: strict
         ),
     ],

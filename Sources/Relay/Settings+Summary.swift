@@ -1,6 +1,6 @@
-import Calls
 import Limits
 import Shared
+import Upstream
 
 extension Settings {
     var summary: String { summary(withStore: limits.store) }

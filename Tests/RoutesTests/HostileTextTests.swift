@@ -3,7 +3,6 @@ import Shared
 import Support
 import Testing
 
-@testable import Calls
 @testable import Routes
 @testable import Upstream
 
@@ -171,7 +170,7 @@ import Testing
             _ = try? SpeechCall(call)
             var text = ByteBuffer()
             for index in call.attachments.indices { call.attachments[index].source = .words("said") }
-            Prompt.append(call, to: &text)
+            OneMinPrompt.append(call, to: &text)
             for stop in call.stops { bound(call.messages.map(\.text), stop) }
         }
     }

@@ -1,7 +1,7 @@
-import Calls
 import Engine
 import Support
 import Testing
+import Upstream
 
 @testable import Routes
 

@@ -1,4 +1,3 @@
-import Calls
 import Glibc
 import Limits
 import Support

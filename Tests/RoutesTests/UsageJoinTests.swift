@@ -1,9 +1,9 @@
 import Engine
 import Testing
 
-@testable import Calls
 @testable import Routes
 @testable import Shared
+@testable import Upstream
 
 @Suite struct UsageJoinTests {
     /// The time at which the request ends, a second after the loop's clock began.

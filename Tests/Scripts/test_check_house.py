@@ -16,7 +16,7 @@ SOUND = {
     "Sources/Engine/HTTP/Parser.swift": "struct Parser {\n    /// Whether the head is complete.\n    let isDone: Bool\n}",
     "Sources/Engine/Client/Fetch.swift": "import CCurl",
     "Sources/Shared/Keys/Key.swift": f"package import Engine\nstruct Key {{ {MEMBERWISE} }}",
-    "Sources/Upstream/OneMin/OneMin.swift": LONG.replace("    step()\n", "", 1),
+    "Sources/Upstream/OneMin/OneMin.swift": LONG.replace("    step()\n", "", 1) + "\nstruct Vendor {}",
 }
 
 BREACHES = [
@@ -24,6 +24,8 @@ BREACHES = [
     ("imports: Shared/Keys -> CCurl", "Shared/Keys/Curl.swift", "import CCurl"),
     ("imports: Utils", "Utils/Text.swift", ""),
     ("circle: Engine/Loop", "Engine/Loop/Loop.swift", "package struct Loop { let parser: Parser }"),
+    ("base: Upstream/Calls/Chat -> Upstream/OneMin", "Upstream/Calls/Chat/Call.swift", "struct Call { let vendor: Vendor }"),
+    ("end: Upstream/OneMin/Chat.swift", "Upstream/OneMin/Chat.swift", "attempt.recordRefusal(status: 400)"),
     ("files: Engine/Loop", None, ""),
     ("length: Shared/Keys/Long.swift long", "Shared/Keys/Long.swift", LONG),
     ("parameters: Shared/Keys/Many.swift many", "Shared/Keys/Many.swift",

@@ -1,4 +1,3 @@
-import Calls
 import Engine
 import Shared
 import Testing
@@ -10,7 +9,7 @@ import Testing
         var body = ByteBuffer("\"")
         var call = ChatCall()
         call.messages = messages.map { ChatMessage(role: $0.0, text: $0.1) }
-        Prompt.append(call, to: &body)
+        OneMinPrompt.append(call, to: &body)
         body.append("\"")
         let parser = JSONParser()
         return withExtendedLifetime(parser) { (try? parser.parse(body.bytes))?.string }
@@ -49,7 +48,7 @@ import Testing
             ChatMessage(role: .assistant, content: [reasoningBlock, .text("so"), reasoningBlock]),
         ]
         let tokens = call.promptTokens
-        Prompt.append(call, to: &body)
+        OneMinPrompt.append(call, to: &body)
         #expect(body.text == #""q\n\nAssistant: so\n\n(Continue the assistant's last message where it ends.)"#)
         call.messages = [ChatMessage(role: .user, text: "q"), ChatMessage(role: .assistant, text: "so")]
         #expect(tokens == call.promptTokens)

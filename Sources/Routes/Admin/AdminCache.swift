@@ -1,7 +1,7 @@
-import Calls
 import Engine
 import Limits
 import Shared
+import Upstream
 
 /// Handles GET /admin/req_cache: lists the cached responses in this process's memory.
 func listCache(_ visit: AdminVisit) async throws(APIError) {

@@ -1,7 +1,7 @@
-import Calls
 import Engine
 import Limits
 import Shared
+import Upstream
 
 /// Handles GET /admin/instances: lists the instances of the relay that share its memcached.
 func listInstances(_ visit: AdminVisit) async throws(APIError) {

@@ -1,7 +1,7 @@
-import Calls
 import Engine
 import Limits
 import Shared
+import Upstream
 
 /// Handles POST /admin/login: begins an admin session if the user name and the password are correct.
 func logIn(_ visit: AdminVisit) async throws(APIError) {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// Handles GET /admin/req_logs: lists the stored records of requests.
 func listRecords(_ visit: AdminVisit) async throws(APIError) {

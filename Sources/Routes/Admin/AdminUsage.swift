@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// Handles GET /admin/usage: sends the sums of requests, tokens and cost as JSON or CSV.
 func showUsage(_ visit: AdminVisit) async throws(APIError) {

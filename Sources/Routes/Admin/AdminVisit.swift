@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A request to an admin route that has passed the access check of the route.
 struct AdminVisit: Sendable {

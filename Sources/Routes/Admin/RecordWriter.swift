@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A writer of request records as JSON for the admin API.
 struct RecordWriter {

@@ -1,6 +1,6 @@
-package import Calls
 package import Engine
 package import Shared
+package import Upstream
 
 extension SpeechCall {
     /// Creates the speech call from the JSON body of `POST /v1/audio/speech`. Throws if a field is invalid.

@@ -1,5 +1,5 @@
-package import Calls
 package import Shared
+package import Upstream
 
 extension TranscriptionCall {
     /// Creates the call from the fields of a transcription or translation form. Throws if a field is invalid.

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 extension FinishReason {
     /// Whether a content filter or a refusal ended the choice. Such a response is not cached.

@@ -1,7 +1,7 @@
-import Calls
 import Engine
 import Glibc
 import Shared
+import Upstream
 
 struct CachedResponse: Sendable {
     /// The version of the cache format. Cached data of other versions is not read.

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A stream writer that passes events on to another writer and records them for the cache.
 final class RecordingWriter: ChatStreamWriter, OnLoop, @unchecked Sendable {

@@ -1,7 +1,7 @@
-import Calls
 import Engine
 import Glibc
 import Shared
+import Upstream
 
 /// The computation of the digest of a request body.
 ///

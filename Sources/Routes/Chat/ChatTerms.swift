@@ -1,4 +1,3 @@
-import Calls
 import Limits
 import Shared
 import Upstream

@@ -1,6 +1,6 @@
-import Calls
 import Limits
 import Shared
+import Upstream
 
 /// An estimate of the credits that a chat costs.
 struct CreditNeeds {

@@ -1,7 +1,7 @@
-import Calls
 import Engine
 import Limits
 import Shared
+import Upstream
 
 /// The meter of a stream under limits: counts its output, reserves more in time, and says when nothing is left.
 final class OutputMeter: OnLoop, @unchecked Sendable {

@@ -1,5 +1,5 @@
-import Calls
 import Engine
+import Upstream
 
 protocol BatchWriter: ChatStreamWriter {
     var exchange: Exchange { get }

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// The bytes of a multipart form, which are read while they arrive, and again as long as all of them are kept.
 final class FormBody: OnLoop, @unchecked Sendable {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A `multipart/form-data` body that is read while it arrives.
 final class FormStream: OnLoop, @unchecked Sendable {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A multipart form that the relay forwards to vendors with another model name.
 final class ForwardedForm: FormSource, @unchecked Sendable {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 extension Exchange {
     /// Waits for the JSON body of the request, and returns the result of `read`.

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A reader for message parts that are not text, such as images.
 struct AttachmentReader {

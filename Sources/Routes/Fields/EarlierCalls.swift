@@ -1,4 +1,4 @@
-import Calls
+import Upstream
 
 /// The ids of the tool calls that a reader of a conversation has read so far.
 struct EarlierCalls {

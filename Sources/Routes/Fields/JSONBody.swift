@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// Functions that check and parse JSON request bodies and pass them to the endpoint.
 enum JSONBody {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// The names of tools that the model sees differently from the client: custom tools and tools in namespaces.
 struct ToolNames: Sendable {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// The body of a request for media, which the relay may read itself after it has read it for forwarding.
 final class RequestContent: OnLoop, @unchecked Sendable {

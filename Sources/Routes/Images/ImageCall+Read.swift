@@ -1,6 +1,6 @@
-import Calls
 package import Engine
 package import Shared
+import Upstream
 
 extension ImageCall {
     /// The model for generations and edits if the request names no model.

@@ -1,8 +1,7 @@
-package import Calls
 package import Engine
 import Limits
 package import Shared
-import Upstream
+package import Upstream
 
 /// Reads the request to edit an image, from a multipart form or a JSON body.
 func edit(_ content: RequestContent) async throws(APIError) -> ImageOperation.Order {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 extension RequestRecord {
     /// Returns the usage record of the request. Does not change this record.

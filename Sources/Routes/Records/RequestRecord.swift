@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// The record of one request, for its log line and the metrics.
 struct RequestRecord {

@@ -1,8 +1,8 @@
-import Calls
 import Engine
 import Glibc
 import Shared
 import Synchronization
+import Upstream
 
 /// Handles GET /: sends a short greeting with the URL of the API.
 func showRoot(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {

@@ -1,7 +1,7 @@
-import Calls
 import Engine
 import Limits
 import Shared
+import Upstream
 
 /// Handles GET /v1/usage: sends the caller's own limits and usage of the last 30 days.
 func showOwnUsage(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {

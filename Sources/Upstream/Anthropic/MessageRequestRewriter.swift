@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// Applies quirks (changes that a server needs) to the JSON body of a Messages request.

@@ -1,4 +1,3 @@
-import Calls
 import Engine
 import Shared
 

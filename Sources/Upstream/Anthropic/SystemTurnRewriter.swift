@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// Rewrites the turns of a Messages request for a model that refuses the role `system`.

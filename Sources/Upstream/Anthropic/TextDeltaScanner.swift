@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// Reads stream events that contain only a chunk of text. This is faster than the JSON parser.

@@ -1,4 +1,3 @@
-package import Calls
 import Shared
 
 extension Attempts {

@@ -1,4 +1,3 @@
-package import Calls
 package import Engine
 
 /// An asynchronous task, such as an upstream call, that is cancelled at its time limit. The limit can be removed

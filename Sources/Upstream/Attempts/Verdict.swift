@@ -1,5 +1,3 @@
-import Calls
-
 /// The next step of a request after one of its calls has failed.
 enum Verdict: Sendable {
     /// The same call again, with the same key.

@@ -1,4 +1,3 @@
-import Calls
 package import Engine
 
 /// The present state of a model at a provider, as the operator's pages show it.

@@ -1,4 +1,3 @@
-package import Calls
 package import Shared
 
 /// The candidates or the panel that can serve a request.

@@ -1,5 +1,3 @@
-package import Calls
-
 extension ChatCall {
     /// The request for a summary, which follows the conversation.
     package static let summaryOrder = """

@@ -1,4 +1,3 @@
-import Calls
 import Shared
 
 /// The fits of one chat call to its candidates. Each is made once, and serves a further candidate that is alike.

@@ -1,4 +1,3 @@
-import Calls
 import Shared
 
 /// The options of a chat call that are needed to write its response.

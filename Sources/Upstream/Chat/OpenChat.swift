@@ -1,4 +1,3 @@
-package import Calls
 package import Engine
 package import Shared
 

@@ -1,5 +1,3 @@
-package import Calls
-
 extension CallCount {
     /// Returns the error with the usage of the choices that came, if the vendor made too few and reported no usage.
     package func countedPart(of error: UpstreamError, of chat: any PreparedChat) async -> UpstreamError {

@@ -1,4 +1,3 @@
-import Calls
 import Shared
 
 /// The check of a call against the model's context window.

@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// Applies quirks to the JSON body of a request to Google. All other bytes are copied.

@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// The size and the hash of the texts in one turn of a model, by which a signature of the turn is found again.

@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// The cooldown of a key or a location, measured on the monotonic clock of the event loops.

@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// A writer for a vendor's choices, in which it corrects what differs from OpenAI's format. It keeps unknown members.

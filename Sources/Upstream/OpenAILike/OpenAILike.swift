@@ -1,4 +1,3 @@
-package import Calls
 package import Engine
 import Limits
 package import Shared

@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// A matcher that finds the text of a vendor's chunk without parsing JSON. It knows the bytes around the text from an

@@ -1,5 +1,3 @@
-import Calls
-
 extension VendorError {
     static let openAI: VendorErrorTable = { $0.ofOpenAI }
 

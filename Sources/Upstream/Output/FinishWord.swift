@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// The meaning of the word with which a vendor ends a response. All kinds share one table, and ignore letter case.

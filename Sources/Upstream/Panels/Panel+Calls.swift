@@ -1,4 +1,3 @@
-package import Calls
 package import Shared
 
 /// Derives the calls for a panel's members and for its summary model from the client's call.

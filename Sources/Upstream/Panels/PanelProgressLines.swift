@@ -1,4 +1,3 @@
-package import Calls
 package import Shared
 
 /// A filter for the progress lines of a panel's stream, such as `gpt-5 ✅`. It removes them from later requests.

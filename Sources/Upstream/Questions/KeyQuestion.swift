@@ -1,4 +1,3 @@
-import Calls
 package import Engine
 import Shared
 

@@ -1,5 +1,3 @@
-import Calls
-
 extension QuirkName {
     /// The abilities that the model lacks in every call; empty for other quirks.
     fileprivate var lack: Abilities {

@@ -1,4 +1,3 @@
-import Calls
 import Limits
 
 /// A quirk, and the callers that have met it.

@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// The words of a vendor's message that are the vendor's own: without values of the refused request.

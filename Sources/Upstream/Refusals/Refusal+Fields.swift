@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// The open rule: an optional field that a server refuses is left out, and a number above a bound is lowered, whatever

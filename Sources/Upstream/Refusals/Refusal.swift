@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// A vendor's refusal of a request, from which a quirk of the server is learned.

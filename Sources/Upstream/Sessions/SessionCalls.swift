@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// The running calls of agents' sessions at each key, and the choice of the key for one more call. All event loops

@@ -1,4 +1,3 @@
-import Calls
 package import Engine
 package import Shared
 

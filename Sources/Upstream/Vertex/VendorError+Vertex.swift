@@ -1,5 +1,3 @@
-import Calls
-
 extension VendorError {
     /// A function that recognises errors of Gemini models on Vertex AI that the HTTP status alone does not identify.
     static let vertexGemini: VendorErrorTable = { $0.ofVertex ?? $0.ofGemini }

@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// Appends members to a JSON object that has a member already. Each new member begins with a comma.

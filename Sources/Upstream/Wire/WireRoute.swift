@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// Chooses the location for each attempt of one call, and learns from its failures. Used on its event loop only.

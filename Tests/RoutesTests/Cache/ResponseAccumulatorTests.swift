@@ -1,8 +1,8 @@
-import Calls
 import Engine
 import Shared
 import Support
 import Testing
+@testable import Upstream
 
 @Suite struct ResponseAccumulatorTests {
     private func gathered(_ log: EventLog) -> ChatResponse {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+@testable import Upstream
 
 /// Returns all that the choices of a response contain as text.
 func shown(_ choices: [ChatResponse.Choice]) -> [String] {

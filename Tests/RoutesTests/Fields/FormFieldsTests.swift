@@ -1,7 +1,6 @@
 import Shared
 import Testing
 
-@testable import Calls
 @testable import Routes
 @testable import Upstream
 

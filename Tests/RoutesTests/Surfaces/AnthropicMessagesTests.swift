@@ -1,6 +1,6 @@
-import Calls
 import Support
 import Testing
+import Upstream
 
 @testable import Routes
 

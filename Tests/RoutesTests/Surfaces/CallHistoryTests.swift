@@ -4,7 +4,6 @@ import Shared
 import Support
 import Testing
 
-@testable import Calls
 @testable import Routes
 @testable import Upstream
 
@@ -237,7 +236,7 @@ private enum VendorText: CaseIterable {
         case .prompt:
             guard let form = try? TextProtocol(call, lacking: []) else { return nil }
             var out = ByteBuffer("\"")
-            Prompt.append(form.written(call), to: &out)
+            OneMinPrompt.append(form.written(call), to: &out)
             out.append("\"")
             return out.text
         }

@@ -2,7 +2,6 @@ import Engine
 import Shared
 import Testing
 
-@testable import Calls
 @testable import Routes
 @testable import Upstream
 

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A vendor with tools, reasoning and several choices. Each choice emits reasoning and text, and calls the first tool.
 final class LittleVendor: ChatVendor, @unchecked Sendable {  // on one loop

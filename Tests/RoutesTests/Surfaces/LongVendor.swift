@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A vendor without other abilities than text, whose response is a JSON object of so many chunks of 32 KB. It checks
 /// the held memory before each.

@@ -5,7 +5,7 @@ import Shared
 import Support
 import Testing
 
-@testable import Calls
+@testable import Upstream
 
 /// The figures of a bill, for every order of events.
 @Suite struct BillTests {

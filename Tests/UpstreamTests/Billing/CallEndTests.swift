@@ -4,7 +4,6 @@ import Shared
 import Support
 import Testing
 
-@testable import Calls
 @testable import Upstream
 
 /// Tests of the begin and the end of upstream calls.

@@ -1,7 +1,8 @@
-import Calls
 import Engine
 import Support
 import Testing
+
+@testable import Upstream
 
 /// An event as text, with which events of different buffers can be compared.
 private func shown(_ choice: Int, _ event: ChatEvent) -> String {

@@ -1,5 +1,5 @@
-import Calls
 import Engine
+import Upstream
 
 /// A transport with scripted responses, which it gives in turn. The last one is repeated.
 ///

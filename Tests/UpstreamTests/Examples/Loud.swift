@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 // The smallest emulation, as CONTRIBUTING.md ("Add an emulation") describes one: a decorator of the prepared chat and of
 // its stream.

@@ -1,5 +1,4 @@
 import CPicture
-import Calls
 import Engine
 import Glibc
 import Shared

@@ -1,4 +1,3 @@
-import Calls
 import Shared
 import Support
 import Testing

@@ -1,4 +1,3 @@
-import Calls
 import Support
 import Synchronization
 import Testing

@@ -10,7 +10,7 @@ import Testing
         #"{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"],"additionalProperties":false}"#
 
     private static func format(_ schema: String?) throws -> FormatProtocol {
-        guard let schema else { return FormatProtocol(.object) }
+        guard let schema else { return FormatProtocol(FormatProtocol.Kind.object) }
         let text = ByteBuffer(schema)
         let parser = JSONParser()
         let read = try JSONSchema(try parser.parse(text.bytes))
@@ -72,7 +72,9 @@ import Testing
         for text in Hostile.texts(bytes: 20_000)
             + ["{\"", "[{\"a\":", "{\"a\":1,}", "[1"].map({ Hostile.text($0, bytes: 20_000) })
         {
-            let steps = StepCount.of { _ = Self.validation([Array(text.utf8)], FormatProtocol(.object)) }
+            let steps = StepCount.of {
+                _ = Self.validation([Array(text.utf8)], FormatProtocol(FormatProtocol.Kind.object))
+            }
             #expect(steps <= Hostile.stepsPerByte * text.utf8.count + 100, "\(text.prefix(40))")
         }
     }

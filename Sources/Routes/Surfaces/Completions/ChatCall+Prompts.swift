@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 extension ChatCall {
     /// The most choices that one request may ask for, over all of its prompts.

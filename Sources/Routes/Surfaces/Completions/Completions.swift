@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// The surface of `POST /v1/completions`, OpenAI's legacy API that continues a text.
 struct Completions: ChatSurface {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A writer of a streamed response as plain text. If the response fails after its first byte, the connection is closed.
 final class LLMText: BatchWriter, OnLoop, @unchecked Sendable {

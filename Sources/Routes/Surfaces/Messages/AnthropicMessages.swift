@@ -1,7 +1,7 @@
-import Calls
 import Engine
 import Limits
 import Shared
+import Upstream
 
 /// The surface of Anthropic's endpoints: it reads their requests and writes errors in their form.
 struct AnthropicMessages: ChatSurface {

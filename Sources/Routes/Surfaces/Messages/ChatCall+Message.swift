@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 extension ChatCall {
     /// Creates a call from the body of `POST /v1/messages`. Throws if a value is invalid. Ignores unknown fields.

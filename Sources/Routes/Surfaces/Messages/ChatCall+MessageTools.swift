@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 extension ChatCall {
     private static let toolNameBytes = 128

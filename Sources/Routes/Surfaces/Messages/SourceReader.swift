@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A reader for the member `source` of an image or document block of the Messages API.
 struct SourceReader {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A reader for the conversation of a request to the Messages API.
 struct TurnReader {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 extension ChatCall {
     /// Reads the output format, `response_format`, into `chatOptions`. Sets `isSaid` if it is not plain text.

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 extension ChatCall {
     /// Reads the fields that few requests have, such as tools and sampling options.

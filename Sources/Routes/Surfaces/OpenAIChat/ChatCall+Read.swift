@@ -1,6 +1,6 @@
-import Calls
 package import Engine
 package import Shared
+import Upstream
 
 extension ChatCall {
     /// Creates a call from the body of `POST /v1/chat/completions`. Throws if a value is invalid. Ignores unknown

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 extension ChatCall {
     /// Reads `tools`, `tool_choice` and `parallel_tool_calls` into `chatOptions`. Sets `isSaid` if they set an option.

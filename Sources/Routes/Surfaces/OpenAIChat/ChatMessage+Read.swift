@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// Reads the messages of a chat completion request and returns them.
 ///

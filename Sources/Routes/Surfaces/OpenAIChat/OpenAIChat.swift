@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// The surface of OpenAI's endpoints: it reads chat completion requests and writes errors in OpenAI's form.
 struct OpenAIChat: ChatSurface {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// One item of the input in the Responses API, such as a message or a tool call.
 struct InputItem: Sendable {

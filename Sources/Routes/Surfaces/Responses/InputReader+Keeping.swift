@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// Functions that encode input items as JSON text for storing.
 extension InputReader {

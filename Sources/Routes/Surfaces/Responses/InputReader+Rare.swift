@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// Functions that read rare types of items, such as calls of built-in tools.
 extension InputReader {

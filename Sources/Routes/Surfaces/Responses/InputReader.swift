@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A reader of items from a Responses API request or a stored response.
 struct InputReader {

@@ -1,7 +1,7 @@
-import Calls
 import Engine
 import Limits
 import Shared
+import Upstream
 
 /// Handles `POST /v1/responses/input_tokens`: sends the number of input tokens, counted or estimated by the relay.
 func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {

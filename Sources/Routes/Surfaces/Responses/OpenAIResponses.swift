@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// The surface of OpenAI's Responses API: `POST /v1/responses`.
 struct OpenAIResponses: ChatSurface {

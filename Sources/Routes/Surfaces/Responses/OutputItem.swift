@@ -1,5 +1,5 @@
-import Calls
 import Engine
+import Upstream
 
 /// Functions that write the output items of the Responses API as JSON.
 enum OutputItem {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// Functions that read the parts of a request that only OpenAI's Responses API knows.
 extension ResponseDraft {

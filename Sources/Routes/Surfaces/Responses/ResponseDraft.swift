@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A parsed request of the Responses API. Stored items that the request refers to are loaded later.
 struct ResponseDraft: Sendable {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private enum OpenItem {

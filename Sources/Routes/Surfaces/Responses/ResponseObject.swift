@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// The members of a response object that are equal in all events of its stream.
 struct ResponseObject: Sendable {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// The progress of a streamed response: its complete output items, and the number of events that were sent.
 final class ResponseProgress: OnLoop, @unchecked Sendable {

@@ -1,6 +1,6 @@
-import Calls
 import Engine
 import Shared
+import Upstream
 
 /// A reader for tools of the Responses API: in `tools` and in input items.
 struct ToolReader: Sendable {

@@ -1,4 +1,3 @@
-import Calls
 import Shared
 
 /// A chat whose responses are checked for the tool call or the JSON that the request demands.

@@ -1,4 +1,3 @@
-package import Calls
 import Engine
 package import Shared
 
@@ -32,7 +31,7 @@ final class OneMinForm: WireForm, WireRoute, @unchecked Sendable {
         if isCode { body.append(#","conversationId":"CODE_GENERATOR""#) }
         body.append(#","promptObject":{"prompt":""#)
         let start = body.count
-        Prompt.append(call, to: &body)
+        OneMinPrompt.append(call, to: &body)
         if !vendor.keepsLinks { VideoLinks.breakAll(in: &body, from: start) }
         let prompt = start..<body.count
         body.append(#"""#)

@@ -1,5 +1,4 @@
 import CPng
-import Calls
 import Engine
 import Glibc
 import Shared

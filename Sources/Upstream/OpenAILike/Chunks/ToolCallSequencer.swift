@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// A sequencer for the tool calls of one choice. It emits them one after the other, although their chunks can arrive

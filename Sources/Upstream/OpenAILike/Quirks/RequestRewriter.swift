@@ -1,4 +1,3 @@
-import Calls
 import Engine
 
 /// A rewriter that adapts a request to the quirks of a server.

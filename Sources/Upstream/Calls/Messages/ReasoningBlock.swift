@@ -1,0 +1,85 @@
+package import Engine
+
+/// A block of reasoning that a model produced, or an item that only OpenAI's Responses API knows.
+package final class ReasoningBlock: Sendable {
+    /// The text of the reasoning; empty if the vendor does not show it.
+    package let text: String
+    /// The signature of the reasoning, which only the vendor of the model understands; nil if there is none.
+    package let signature: String?
+    /// Whether only the vendor can read the reasoning. The signature then contains the whole reasoning.
+    package let isSealed: Bool
+    /// The number of bytes of the response's text that come before the reasoning.
+    let textBytesBefore: Int
+    /// The number of the response's tool calls that come before the reasoning.
+    let callsBefore: Int
+    /// An input item of the Responses API whose type the relay does not know, as JSON; nil for other blocks.
+    package let item: Body?
+
+    /// Creates a block for an input item whose type the relay does not know.
+    package init(item: Body) {
+        (text, signature, isSealed) = ("", nil, true)
+        (textBytesBefore, callsBefore) = (0, 0)
+        self.item = item
+    }
+
+    /// Creates a block of reasoning. Returns nil if both the text and the signature are empty.
+    package init?(
+        _ text: String,
+        signature: String?,
+        isSealed: Bool = false,
+        afterTextBytes textBytes: Int = 0,
+        afterCalls calls: Int = 0
+    ) {
+        let signature = signature.flatMap { $0.isEmpty ? nil : $0 }
+        guard !text.isEmpty || signature != nil else { return nil }
+        self.text = isSealed ? "" : text
+        self.signature = signature
+        self.isSealed = isSealed
+        textBytesBefore = textBytes
+        callsBefore = calls
+        item = nil
+    }
+
+    // The prefixes of signatures of OpenAI's reasoning and of Gemini's texts. Anthropic's signatures have no prefix.
+    static let markOfOpenAI = "rs_"
+    static let markOfGemini = "gemini."
+
+    /// The prefix of the compacted conversations that OpenAI has encrypted, which are kept like sealed reasoning.
+    static let markOfCompaction = "cmp_"
+
+    /// The prefix of output items whose type the relay does not know, which are kept like sealed reasoning.
+    static let markOfItem: StaticString = "item.{"
+
+    /// The JSON of an output item whose type the relay does not know, read from the signature of its block; nil for
+    /// other signatures.
+    package static func item(in signature: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        guard signature.hasPrefix(markOfItem) else { return nil }
+        return signature[part: (markOfItem.utf8CodeUnitCount - 1)..<signature.count]
+    }
+
+    /// Whether the signature is a compacted conversation that OpenAI has encrypted.
+    package var isCompaction: Bool { isSealed && signature?.hasPrefix(Self.markOfCompaction) == true }
+
+    /// Creates a block for a compacted conversation that OpenAI has encrypted.
+    package static func compaction(_ id: String?, _ content: String) -> ReasoningBlock? {
+        ReasoningBlock("", signature: "\(markOfCompaction)\(id ?? "").\(content)", isSealed: true)
+    }
+
+    /// The id and the encrypted content of a compacted conversation; nil for other blocks. The id can be empty.
+    package var compactionParts: (id: String, content: String)? {
+        guard isCompaction, let signature, let dot = signature.utf8.firstIndex(of: UInt8(ascii: ".")) else {
+            return nil
+        }
+        let start = signature.utf8.index(signature.startIndex, offsetBy: Self.markOfCompaction.utf8.count)
+        return (String(signature[start..<dot]), String(signature[signature.utf8.index(after: dot)...]))
+    }
+
+    /// Whether the signature begins with the prefix of OpenAI's or Gemini's signatures.
+    package var isMarked: Bool {
+        guard let signature else { return false }
+        return signature.hasPrefix(Self.markOfOpenAI) || signature.hasPrefix(Self.markOfGemini)
+            || signature.hasPrefix(Self.markOfCompaction)
+    }
+
+    package var bytes: Int { text.utf8.count + (signature?.utf8.count ?? 0) + (item?.bytes.count ?? 0) }
+}

@@ -1,0 +1,148 @@
+import Engine
+
+/// A position in encoded events, which several loops can replay at the same time.
+package struct EventCursor: Sendable {
+    /// The longest text that one event has when it is replayed, in bytes. A longer text is emitted in slices.
+    static let sliceBytes = 65_536
+
+    /// The number of encoded bytes whose events were emitted.
+    package private(set) var position = 0
+    /// The number of bytes of the text at `position` that were emitted.
+    private var sliced = 0
+
+    package init() {}
+
+    /// The number of encoded bytes whose events or slices were emitted.
+    var emittedBytes: Int { position + sliced }
+
+    /// The first two bytes of a text in choice 0 that needs no escapes: the kind and the index of the choice.
+    private static let plainText = UInt16(littleEndian: UInt16(EventKind.plainText.rawValue))
+
+    /// Emits the next event, or the next slice of a long text. Returns false at the end, or if the bytes are damaged.
+    package mutating func next(in bytes: UnsafeRawBufferPointer, _ emit: (Int, ChatEvent) -> Void) -> Bool {
+        var reader = FieldReader(bytes, at: position)
+        if let text = reader.shortText(after: Self.plainText) {
+            position = reader.position
+            emit(0, .text(text, isPlain: true))
+            return true
+        }
+        guard !reader.isAtEnd, let kind = reader.number().flatMap(EventKind.init), let choice = reader.number() else {
+            return false
+        }
+        switch kind {
+        case .text, .plainText, .reasoning, .refusal: return emitSlice(of: &reader, kind, choice, call: 0, emit)
+        case .arguments:
+            guard let call = reader.number() else { return false }
+            return emitSlice(of: &reader, kind, choice, call: call, emit)
+        default:
+            guard let event = Self.event(kind, &reader) else { return false }
+            position = reader.position
+            emit(choice, event)
+            return true
+        }
+    }
+
+    @inline(__always)
+    private mutating func emitSlice(
+        of reader: inout FieldReader,
+        _ kind: EventKind,
+        _ choice: Int,
+        call: Int,
+        _ emit: (Int, ChatEvent) -> Void
+    ) -> Bool {
+        guard var text = reader.text() else { return false }
+        if text.count > Self.sliceBytes {
+            text = nextSlice(of: text, end: reader.position)
+        } else {
+            position = reader.position
+        }
+        switch kind {
+        case .reasoning: emit(choice, .reasoning(text))
+        case .refusal: emit(choice, .refusal(text))
+        case .arguments: emit(choice, .toolArguments(index: call, text))
+        default: emit(choice, .text(text, isPlain: kind == .plainText))
+        }
+        return true
+    }
+
+    /// Returns the next slice of a long text, which consists of whole characters.
+    private mutating func nextSlice(of text: UnsafeRawBufferPointer, end: Int) -> UnsafeRawBufferPointer {
+        let start = sliced
+        var stop = min(start + Self.sliceBytes, text.count)
+        // A character has at most three bytes after its first one.
+        if stop < text.count, let end = (stop - 3...stop).last(where: { text[$0] & 0xc0 != 0x80 }) { stop = end }
+        sliced = stop
+        if stop == text.count { (position, sliced) = (end, 0) }
+        return UnsafeRawBufferPointer(rebasing: text[start..<stop])
+    }
+
+    private static func event(_ kind: EventKind, _ reader: inout FieldReader) -> ChatEvent? {
+        switch kind {
+        case .encryptedReasoning: return reader.text().map { .encryptedReasoning($0) }
+        case .message: return reader.number().map { .message(ChatMessage.Phase?(encodedNumber: $0)) }
+        case .annotation: return reader.text().map { .annotation($0) }
+        case .comment: return reader.text().map { .comment($0) }
+        case .call:
+            guard let index = reader.number(), let id = reader.text(), let name = reader.text() else { return nil }
+            return .toolCall(index: index, id: id, name: name)
+        case .signature:
+            guard let call = reader.number(), let text = reader.text() else { return nil }
+            return .signature(call: call < 0 ? nil : call, text)
+        case .finish:
+            guard let reason = reader.number().flatMap(FinishReason.init(encodedNumber:)), let hasStop = reader.number()
+            else { return nil }
+            guard hasStop == 1 else { return .finish(reason, stop: nil) }
+            return reader.text().map { .finish(reason, stop: $0) }
+        case .native:
+            guard let wire = reader.number().flatMap(Wire.init(encodedNumber:)), let chunk = reader.text() else {
+                return nil
+            }
+            return .native(wire, chunk)
+        case .text, .plainText, .reasoning, .refusal, .arguments: return nil
+        }
+    }
+}
+
+/// The kinds of encoded events. Their numbers are stored in caches.
+enum EventKind: Int {
+    case comment
+    case text, reasoning, refusal, call, arguments, signature, encryptedReasoning, finish
+    case native
+    /// Text whose characters need no escapes in JSON.
+    case plainText
+    case message, annotation
+}
+
+extension ChatMessage.Phase? {
+    /// The number of the phase in a log; 0 for nil.
+    var encodedNumber: Int {
+        flatMap { ChatMessage.Phase.allCases.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
+    }
+
+    init(encodedNumber: Int) {
+        let all = ChatMessage.Phase.allCases
+        self = all.indices.contains(encodedNumber - 1) ? all[encodedNumber - 1] : nil
+    }
+}
+
+extension FinishReason {
+    private static let all: [FinishReason] = [.stop, .length, .toolCalls, .contentFilter, .refusal, .pause]
+
+    var encodedNumber: Int { Self.all.firstIndex(of: self) ?? 0 }
+
+    fileprivate init?(encodedNumber: Int) {
+        guard Self.all.indices.contains(encodedNumber) else { return nil }
+        self = Self.all[encodedNumber]
+    }
+}
+
+extension Wire {
+    private static let all: [Wire] = [.chat, .completions, .messages, .responses]
+
+    var encodedNumber: Int { Self.all.firstIndex(of: self) ?? 0 }
+
+    fileprivate init?(encodedNumber: Int) {
+        guard Self.all.indices.contains(encodedNumber) else { return nil }
+        self = Self.all[encodedNumber]
+    }
+}
