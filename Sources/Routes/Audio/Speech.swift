@@ -1,7 +1,7 @@
-import Engine
+package import Engine
 import Limits
-import Shared
-import Upstream
+package import Shared
+package import Upstream
 
 /// A speech request in the relay's own form.
 final class SpeechOperation: MediaOperation, OnLoop, @unchecked Sendable {
@@ -33,5 +33,35 @@ final class SpeechOperation: MediaOperation, OnLoop, @unchecked Sendable {
                 )
             }
         }
+    }
+}
+
+extension SpeechCall {
+    /// Creates the speech call from the JSON body of `POST /v1/audio/speech`. Throws if a field is invalid.
+    package init(_ root: JSONValue) throws(APIError) {
+        let fields = try RequestFields(root)
+        guard let model = try fields.model(), !model.isEmpty else { throw .missing("model") }
+        guard let length = try fields.length("input") else { throw .missing("input") }
+        try Self.check(length: length, "input")
+        self.init(
+            model: model,
+            text: try fields.string("input") ?? "",
+            voice: try Self.voice(fields),
+            format: try fields.choice("response_format", ["mp3", "opus", "aac", "flac", "wav", "pcm"]),
+            speed: try fields.number("speed", 0.25...4)
+        )
+        try checkText("input")
+        _ = try fields.length("instructions")
+        if try fields.choice("stream_format", ["audio", "sse"]) == "sse" {
+            throw .unsupportedValue("stream_format", "only audio is supported")
+        }
+    }
+
+    /// Returns the name of the voice: the field `voice` or its `id`.
+    private static func voice(_ fields: RequestFields) throws(APIError) -> String {
+        guard let value = fields["voice"] else { throw .missing("voice") }
+        guard let voice = value.text ?? value["id"]?.text else { throw .type("voice", "a string") }
+        guard (1...128).contains(voice.count) else { throw .value("voice", "must be 1 to 128 characters long") }
+        return voice.text
     }
 }

@@ -1,4 +1,4 @@
-import Engine
+package import Engine
 import Glibc
 
 /// Metrics about this process that the kernel reports, such as memory and open files.
@@ -75,5 +75,51 @@ package struct ProcessFigures: MetricsSource {
         var text = Substring(String(decoding: room[..<count], as: UTF8.self))
         if let mark, let position = text.lastIndex(of: mark) { text = text[text.index(after: position)...] }
         return text.split { $0 == " " || $0 == "\n" }.map { Int($0) ?? 0 }
+    }
+}
+
+extension MemoryBudget: MetricsSource {
+    package func write(to text: inout MetricsText) {
+        text.gauge("relay_memory_budget_bytes", "Memory budget for request and response data, in bytes (MEMORY_MB).")
+        text.sample(value: bytes)
+        text.gauge("relay_memory_held_bytes", "Memory of the budget that is in use, by purpose.")
+        text.sample(("by", "tables"), value: setAsideBytes)
+        text.sample(("by", "large"), value: largeUsedBytes)
+        text.sample(("by", "small"), value: max(0, usedBytes - setAsideBytes - largeUsedBytes))
+        text.sample(("by", "kept"), value: keptBytes)
+        text.counter("relay_memory_waits_total", "Number of times that a request or response waited for memory.")
+        text.sample(value: waitCount)
+        text.counter(
+            "relay_memory_refusals_total",
+            "Requests and streams that ended because memory ran out, by outcome."
+        )
+        text.sample(("how", "refused"), value: refusalCount)
+        text.sample(("how", "slow_body"), value: slowBodyCount)
+    }
+}
+
+/// The metric that shows, for each event loop, how long its longest recent turn took.
+package final class LoopDelays: MetricsSource {
+    private let paces = Lock<[LoopPace]>([])
+
+    package init() {}
+
+    /// Sets the event loops whose turns this metric shows.
+    package func watch(_ paces: [LoopPace]) { self.paces.withLock { $0 = paces } }
+
+    package func write(to text: inout MetricsText) {
+        text.gauge(
+            "relay_loop_iteration_seconds_max",
+            "Longest turn of an event loop in the last one to two minutes, during which its other clients waited."
+        )
+        for (index, longest) in longestNanoseconds.enumerated() {
+            text.sample(("loop", "\(index)"), billionths: Int(clamping: longest))
+        }
+    }
+
+    /// The longest turn of each loop in the last one to two minutes, in nanoseconds.
+    package var longestNanoseconds: [UInt64] {
+        let now = LoopTime.current()
+        return paces.withLock { $0 }.map { $0.longestNanoseconds(at: now) }
     }
 }

@@ -1,5 +1,6 @@
 package import Engine
 package import Shared
+import Synchronization
 
 /// Counts the tokens of one call and its response if the vendor does not report them.
 package final class CallCount: OnLoop, @unchecked Sendable {
@@ -257,5 +258,40 @@ extension ChatResponse {
             for call in choice.toolCalls { tokens += counter.count(call.name) + counter.count(call.arguments) }
         }
         return tokens
+    }
+}
+
+extension CallCount {
+    /// Returns the error with the usage of the choices that came, if the vendor made too few and reported no usage.
+    package func countedPart(of error: UpstreamError, of chat: any PreparedChat) async -> UpstreamError {
+        guard let partial = error.partial as? LoggedStream, partial.usage?.isReported != true,
+            let gathered = try? await partial.gathered(), let counted = try? await counted(gathered, of: chat)
+        else { return error }
+        let log = EventLog()
+        counted.emit(log.append)
+        var error = error
+        error.partial = LoggedStream(log, usage: counted.usage)
+        error.usage = counted.usage
+        return error
+    }
+}
+
+/// Statistics that show whether a provider usually reports the usage of its calls. Can be used on any thread.
+package final class UsageReports: Sendable {
+    /// The number of consecutive responses with usage after which the provider is expected to report it again.
+    package static let expectedAfter = 20
+
+    /// The number of responses in a row that contained their usage, counted up to `expectedAfter`.
+    private let row = Atomic<Int>(0)
+
+    package init() {}
+
+    /// Whether the provider will probably report the usage of the next response.
+    package var areExpected: Bool { row.load(ordering: .relaxed) >= Self.expectedAfter }
+
+    /// Records whether a complete response contained the number of prompt tokens.
+    package func record(isReported: Bool) {
+        guard isReported else { return row.store(0, ordering: .relaxed) }
+        if row.load(ordering: .relaxed) < Self.expectedAfter { row.add(1, ordering: .relaxed) }
     }
 }

@@ -76,3 +76,79 @@ final class GeminiForm: WireForm, @unchecked Sendable {
         GeminiRequestRewriter.written(request, with: quirks)
     }
 }
+
+/// Applies quirks to the JSON body of a request to Google. All other bytes are copied.
+enum GeminiRequestRewriter {
+    static func written(_ body: Body, with quirks: Set<Quirk>) -> Body {
+        let instructions = quirks.contains(.noInstructions) ? RawJSON(body.bytes)["systemInstruction"] : nil
+        guard instructions != nil || quirks.contains(.anySignature) else { return body }
+        // The first turn is the user's.
+        var opening = Array((instructions?["parts"]?.elements).map { Array($0) } ?? [])
+        let written = body.replacing("contents") { contents, out in
+            contents.append(to: &out) { (content: RawJSON, out: inout ByteBuffer) in
+                content.append(to: &out, replacing: "parts") { parts, out in
+                    append(opening + Array(parts.elements), quirks, to: &out)
+                }
+                opening = []
+            }
+        }
+        return instructions == nil ? written : FieldChange("systemInstruction").applied(to: written)
+    }
+
+    private static func append(_ parts: [RawJSON], _ quirks: Set<Quirk>, to out: inout ByteBuffer) {
+        let signature = #","thoughtSignature":"\#(MessageRewriter.uncheckedSignature)"}"#
+        var hasCall = false
+        out.append(array: parts) { part, out in
+            if !quirks.contains(.anySignature) { return out.append(part.bytes) }
+            guard let call = part["functionCall"] else { return part.append(to: &out, without: "thoughtSignature") }
+            // Only the first call of a turn gets the signature: parallel calls need none.
+            out.append(#"{"functionCall":"#)
+            out.append(call.bytes)
+            out.append(hasCall ? "}" : signature)
+            hasCall = true
+        }
+    }
+}
+
+/// Chat calls to Google's models, for the Gemini API and Vertex AI.
+extension WireVendor {
+    func abilitiesOfGemini(
+        for call: borrowing ChatCall,
+        of model: Model,
+        in dialect: GeminiDialect = .own
+    ) -> Abilities {
+        var abilities: Abilities = [
+            .stops, .tokenBound, .tools, .toolChoice, .objects, .schemas, .inlineMedia, .audioInput, .sampling,
+            .reasoning,
+            .functions,
+        ]
+        let gemini = GeminiModel(model.id)
+        // Google's search does not go together with functions. A forced search needs no others.
+        if !gemini.isBare, !call.usesTools || call.isForcedSearch { abilities.insert(.searchOptions) }
+        let quirks = quirks(model, for: call.quirks)
+        if gemini.isBare { abilities.subtract([.tools, .functions, .toolChoice, .objects, .schemas]) }
+        abilities.subtract(quirks.lacking)
+        if call.hasStrictTools { abilities.insert(.uncheckedArguments) }
+        if dialect.hasOpenSchemas, call.needs.contains(.schemas),
+            case .schema(_, let schema?, _) = call.chatOptions.format, OpenSchema.hasMap(schema)
+        {
+            abilities.remove(.schemas)
+        }
+        let isFormed = !call.needs.isDisjoint(with: [.objects, .schemas])
+        if isFormed, !gemini.supportsToolsWithFormat, call.usesTools { abilities.subtract([.objects, .schemas]) }
+        // Tools and formats are emulated together, as text.
+        if !call.needs.subtracting(abilities).isDisjoint(with: [.objects, .schemas]) {
+            abilities.subtract([.tools, .functions, .toolChoice])
+        }
+        if call.stops.count > GeminiRequest.maxStops { abilities.remove(.stops) }
+        return abilities
+    }
+
+    func chatOfGemini(_ form: GeminiForm, _ call: ChatCall, model: Model, attempt: Attempt) -> any PreparedChat {
+        var call = call
+        // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
+        call.choices = 1
+        if call.stops.count > GeminiRequest.maxStops { call.stops = [] }
+        return chat(form, call, model, by: attempt)
+    }
+}

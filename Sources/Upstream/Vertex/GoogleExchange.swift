@@ -138,3 +138,54 @@ extension VertexSite {
         baseURL.isEmpty ? "https://\(host(cloud.locations.first ?? "global"))" : baseURL
     }
 }
+
+/// A Google Cloud project, and the locations of Vertex AI at which the relay calls models for the project.
+package struct VertexSite: Sendable {
+    let vendor: VendorSite
+    let project: String
+    let locations: LocationCooldowns
+    /// The access tokens of the project's Google account; nil if callers send passthrough keys.
+    let tokens: GoogleTokens?
+    /// The URLs of the project on Vertex AI, one for each location.
+    let locationURLs: [String]
+
+    /// Creates the site of a provider.
+    ///
+    /// - Parameter vendor: the site in the settings; if its base URL is empty, each location has its own host.
+    package init(_ vendor: VendorSite, _ cloud: CloudSettings, locations: LocationCooldowns, tokens: GoogleTokens?) {
+        self.vendor = vendor
+        project = cloud.projectID
+        self.locations = locations
+        self.tokens = tokens
+        locationURLs = cloud.locations.map { location in
+            let host = vendor.baseURL.isEmpty ? "https://\(Self.host(location))" : vendor.baseURL
+            return "\(host)/v1/projects/\(cloud.projectID)/locations/\(location)"
+        }
+    }
+
+    static func host(_ location: String) -> String {
+        switch location {
+        case "global": "aiplatform.googleapis.com"
+        case "us", "eu": "aiplatform.\(location).rep.googleapis.com"
+        default: "\(location)-aiplatform.googleapis.com"
+        }
+    }
+}
+
+extension VendorError {
+    /// A function that recognises errors of Gemini models on Vertex AI that the HTTP status alone does not identify.
+    static let vertexGemini: VendorErrorTable = { $0.ofVertex ?? $0.ofGemini }
+
+    /// A function that recognises errors of Claude models on Vertex AI that the HTTP status alone does not identify.
+    static let vertexClaude: VendorErrorTable = { $0.ofVertex ?? $0.ofAnthropic ?? $0.ofGemini }
+
+    /// The error code for a refusal because the request does not name the project to bill.
+    static let billingProjectRequired = "quota_project"
+
+    private var ofVertex: UpstreamError? {
+        guard status == 403, words.say("quota project") || words.say("x-goog-user-project") else { return nil }
+        var error = new(.forbidden)
+        error.code = Self.billingProjectRequired
+        return error
+    }
+}

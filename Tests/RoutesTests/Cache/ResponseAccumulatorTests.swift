@@ -2,6 +2,7 @@ import Engine
 import Shared
 import Support
 import Testing
+
 @testable import Upstream
 
 @Suite struct ResponseAccumulatorTests {

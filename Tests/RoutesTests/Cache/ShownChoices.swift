@@ -1,5 +1,6 @@
 import Engine
 import Shared
+
 @testable import Upstream
 
 /// Returns all that the choices of a response contain as text.

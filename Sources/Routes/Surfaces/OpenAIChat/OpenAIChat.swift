@@ -32,3 +32,51 @@ struct OpenAIChat: ChatSurface {
         }
     }
 }
+
+extension ChatCall {
+    /// Reads the output format, `response_format`, into `chatOptions`. Sets `isSaid` if it is not plain text.
+    mutating func readFormat(
+        _ fields: RequestFields,
+        _ chatOptions: inout ChatOptions,
+        _ isSaid: inout Bool
+    ) throws(APIError) {
+        guard let format = try fields.object("response_format") else { return }
+        chatOptions.format = try ChatOptions.Format(format, "response_format", inner: "json_schema")
+        if case .text = chatOptions.format { return }
+        needs.insert(chatOptions.format.ability)
+        isSaid = true
+    }
+}
+
+extension ChatOptions.Format {
+    /// Reads an output format of OpenAI's APIs.
+    /// - Parameter inner: the member with the schema; nil if the format object itself has the schema.
+    init(_ format: JSONValue, _ param: String, inner: StaticString?) throws(APIError) {
+        guard let type = format.member("type") else { throw .missing("\(param).type") }
+        switch type.text {
+        case "text": self = .text
+        case "json_object": self = .object
+        case "json_schema":
+            let path = inner.map { "\(param).\($0)" } ?? param
+            let value = try inner.map { (name) throws(APIError) in try format.object(name, param) } ?? format
+            guard let value else { throw .missing(path) }
+            _ = try value.string("description", path)
+            self = .schema(
+                name: try value.toolName(path),
+                schema: try value.object("schema", path)?.body,
+                isStrict: try value.flag("strict", path)
+            )
+        case nil: throw .type("\(param).type", "a string")
+        default: throw .value("\(param).type", "must be text, json_object or json_schema")
+        }
+    }
+
+    var ability: Abilities {
+        switch self {
+        case .text: []
+        case .object: [.objects, .demands]
+        case .schema(_, _, isStrict: true): [.schemas, .demands]
+        case .schema: .schemas
+        }
+    }
+}

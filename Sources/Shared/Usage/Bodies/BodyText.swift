@@ -76,3 +76,122 @@ package struct BodyText: Sendable {
     /// Returns whether a byte can occur in a JSON string of base64, including an escaped line end.
     private static func isEncoded(_ byte: UInt8) -> Bool { byte.isLetterOrDigit(or: "+/=-_\\") }
 }
+
+/// A reader that finds the strings in a JSON text, one after the other. A text that is not JSON causes no error.
+struct JSONStrings {
+    struct FoundString {
+        /// The range of the bytes between the quotes. Escape sequences are not decoded.
+        let content: Range<Int>
+        /// Whether the string is the name of a JSON member.
+        let isName: Bool
+    }
+
+    private let bytes: UnsafeRawBufferPointer
+    /// The position up to which the text was read: that of the last string's closing quote.
+    private(set) var position = 0
+    private var isInside = false
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    /// Returns the next string; nil if there are no more strings.
+    mutating func next() -> FoundString? {
+        if isInside { position += 1 }
+        isInside = false
+        guard let quote = bytes[part: position..<bytes.count].first(34) else { return nil }
+        let start = position + quote + 1
+        position = JSONShape.endOfString(in: bytes, after: start)
+        // The text may have been cut within the string.
+        isInside = position < bytes.count
+        return FoundString(content: start..<position, isName: isInside && isColon(after: position))
+    }
+
+    private func isColon(after quote: Int) -> Bool {
+        var next = quote + 1
+        while next < bytes.count, [32, 9, 10, 13].contains(bytes[next]) { next += 1 }
+        return next < bytes.count && bytes[next] == UInt8(ascii: ":")
+    }
+}
+
+/// The generated text of an event stream, for usage records: `[{"content":"Hello"},{"arguments":"{}"}]`.
+///
+/// Consecutive texts of JSON members with the same name are joined.
+package struct EventText {
+    /// The names of the JSON members that contain generated text in the supported APIs.
+    private static let names: [StaticString] = [
+        "content", "text", "delta", "reasoning_content", "reasoning", "thinking", "refusal", "name", "arguments",
+        "partial_json", "message",
+    ]
+    /// The endings of event types that bring no new text, such as `.completed` in `response.completed`.
+    private static let repeating: [StaticString] = [".done", ".completed", ".in_progress", ".created", ".incomplete"]
+    private static let lineLimitBytes = 65_536
+
+    private let limitBytes: Int
+    /// The generated text so far, without the end of its JSON.
+    package private(set) var excerpt: [UInt8] = []
+    /// The name of the JSON member whose text is being joined; empty before the first member.
+    private var name: [UInt8] = []
+    /// The beginning of a line whose end was not received yet.
+    private var line: [UInt8] = []
+    private var isLineDropped = false
+
+    package init(_ text: BodyText) { limitBytes = text.excerptBytes }
+
+    /// The end of the JSON whose beginning is `excerpt`.
+    package var ending: StaticString { excerpt.isEmpty ? "[]" : "\"}]" }
+
+    /// Consumes the next bytes of the event stream. They may end within a line.
+    package mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        var rest = bytes
+        while excerpt.count < limitBytes, !rest.isEmpty {
+            let end = rest.firstIndex(of: 10)
+            let part = rest[part: 0..<(end ?? rest.count)]
+            if line.isEmpty, end != nil, !isLineDropped {
+                add(line: part)
+            } else {
+                if line.count + part.count <= Self.lineLimitBytes { line += part } else { isLineDropped = true }
+                guard end != nil else { return }
+                let whole = isLineDropped ? [] : line
+                (line, isLineDropped) = ([], false)
+                whole.withUnsafeBytes { add(line: $0) }
+            }
+            rest = rest[part: (end ?? rest.count) + (end == nil ? 0 : 1)..<rest.count]
+        }
+    }
+
+    private mutating func add(line: UnsafeRawBufferPointer) {
+        guard line.starts(with: "data:".utf8) else { return }
+        let event = line[part: 5..<line.count]
+        var strings = JSONStrings(event)
+        var (member, kind): (UnsafeRawBufferPointer?, UnsafeRawBufferPointer?) = (nil, nil)
+        while let string = strings.next() {
+            let content = event[part: string.content.lowerBound..<string.content.upperBound]
+            if string.isName {
+                member = content
+                continue
+            }
+            guard let name = member else { continue }
+            if kind == nil, name.equals("type") {
+                kind = content
+                if Self.repeating.contains(where: { content.ends(with: $0) }) { return }
+            }
+            if !content.isEmpty, Self.names.contains(where: name.equals) { append(content, name) }
+            member = nil
+        }
+    }
+
+    private mutating func append(_ content: UnsafeRawBufferPointer, _ name: UnsafeRawBufferPointer) {
+        if !self.name.elementsEqual(name) {
+            self.name = Array(name)
+            excerpt += (excerpt.isEmpty ? "[{\"" : "\"},{\"").utf8
+            excerpt += name
+            excerpt += "\":\"".utf8
+        }
+        excerpt.append(contentsOf: content.prefix(max(0, limitBytes - excerpt.count)))
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    fileprivate func ends(with text: StaticString) -> Bool {
+        count >= text.utf8CodeUnitCount && self[part: (count - text.utf8CodeUnitCount)..<count].equals(text)
+    }
+}

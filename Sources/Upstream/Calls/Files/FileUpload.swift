@@ -45,3 +45,46 @@ package protocol FileUpload: AnyObject, Sendable {
     func finish(_ metadata: FileMetadata) async throws(UpstreamError) -> UploadedAsset
     func stop()
 }
+
+/// The options that a caller gives for an uploaded file.
+package struct FileMetadata: Sendable {
+    package var purpose: FilePurpose?
+    package var lifetimeSeconds: Int?
+
+    package init(purpose: FilePurpose? = nil, lifetimeSeconds: Int? = nil) {
+        self.purpose = purpose
+        self.lifetimeSeconds = lifetimeSeconds
+    }
+
+    /// Returns only the options that `earlier` does not contain yet. All other options are nil in the result.
+    package func added(to earlier: FileMetadata) -> FileMetadata {
+        FileMetadata(
+            purpose: earlier.purpose == nil ? purpose : nil,
+            lifetimeSeconds: earlier.lifetimeSeconds == nil ? lifetimeSeconds : nil
+        )
+    }
+
+    /// The options as form fields of OpenAI's upload request.
+    package var fields: [(name: String, value: String)] {
+        var fields: [(name: String, value: String)] = []
+        if let purpose { fields.append(("purpose", "\(purpose.name)")) }
+        if let lifetimeSeconds {
+            fields += [("expires_after[anchor]", "created_at"), ("expires_after[seconds]", "\(lifetimeSeconds)")]
+        }
+        return fields
+    }
+}
+
+/// A vendor to which the relay uploads files for later calls. Used on one event loop only.
+package protocol AssetUploader: AnyObject, Sendable {
+    var name: String { get }
+    /// Uploads a file to the vendor, which keeps it for later calls.
+    ///
+    /// - Parameter filename: a name whose extension fits `mediaType`.
+    func keep(
+        _ bytes: Body,
+        filename: String,
+        mediaType: String,
+        by call: Attempt
+    ) async throws(UpstreamError) -> UploadedAsset
+}

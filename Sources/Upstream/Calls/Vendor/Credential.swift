@@ -1,5 +1,5 @@
 package import Engine
-import Shared
+package import Shared
 
 /// The key that the relay uses for an upstream call.
 package struct Credential: Sendable {
@@ -28,4 +28,27 @@ package struct Credential: Sendable {
 
     /// The credential for a provider that needs no key.
     package static let none = Credential(own: "", label: "k0")
+}
+
+/// An object that keeps the cooldowns of a provider's keys. Each call with a key reports its end to the object.
+package protocol KeyCooldowns: AnyObject, Sendable {
+    /// Records that a call with the key succeeded. Ends a cooldown of the key that began before the call.
+    func served(_ credential: Credential, begun: LoopTime)
+    /// Records that a call with the key failed. Puts the key in cooldown if the error has one
+    /// (`UpstreamError.cooldown`).
+    func failed(_ credential: Credential, _ error: UpstreamError, begun: LoopTime, at now: LoopTime)
+}
+
+/// A vendor that can check whether it accepts a key.
+package protocol KeyChecker: AnyObject, Sendable {
+    /// The provider's name.
+    var name: String { get }
+
+    func accepts(key: String) async -> Bool
+}
+
+/// A vendor's list of models, which the relay reads periodically.
+package protocol ModelList: AnyObject, Sendable {
+    /// Returns the models that the relay's endpoints can use. The list is never empty.
+    func models() async throws(UpstreamError) -> [LiveModel]
 }

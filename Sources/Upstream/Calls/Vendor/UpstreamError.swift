@@ -268,3 +268,32 @@ extension UpstreamError.Kind {
 
 /// A part of a failed response that can still be used.
 package protocol PartialResponse: Sendable {}
+
+extension UpstreamError {
+    /// A short description of the failure for clients. It contains no keys and no addresses.
+    var shortly: String {
+        switch kind {
+        case .badKey: "401 key refused"
+        case .forbidden: "403 forbidden"
+        case .outOfCredit: "\(self.status ?? 402) out of credit"
+        case .unknownModel: "\(self.status ?? 404) unknown model"
+        case .badRequest: "\(self.status ?? 400) refused"
+        case .rateLimited: "429 rate limited"
+        case .failed: self.status.map { "\($0) failed" } ?? (fault == .unreachable ? "unreachable" : "failed")
+        case .unavailable: "503 unavailable"
+        case .timedOut: "timeout"
+        case .cancelled: "cancelled"
+        }
+    }
+}
+
+/// A vendor's error response for a client of the vendor's own API.
+package struct PassedError: Sendable {
+    /// The HTTP status for the client.
+    package let status: Int
+    /// The vendor's error as JSON on one line, without addresses, keys and account names.
+    package let body: Body
+    /// All names and strings in `body` without escapes, in which keys are searched.
+    package let text: String
+    package let retryAfterSeconds: Int?
+}

@@ -42,3 +42,11 @@ struct Repair: Sendable {
         form.repairing(call, response, problem: problem)
     }
 }
+
+/// The services that are needed to parse tool calls and structured output in a response.
+package struct OutputParserContext: Sendable {
+    let ids: RandomBytes
+    let memory: MemoryBudget
+    let worker: WorkQueue
+    let loop: EventLoop
+}

@@ -1,3 +1,5 @@
+package import Shared
+
 /// Short names for models of 1min.ai with long ids, such as `phoenix`.
 enum ShortNames {
     private static let flux = "black-forest-labs/"
@@ -22,4 +24,14 @@ enum ShortNames {
     @Sendable static func name(of id: String) -> String? {
         id.hasPrefix(flux + "flux-") ? String(id.dropFirst(flux.count)) : ids.first { $0.value == id }?.key
     }
+}
+
+extension Catalogue {
+    /// The models of 1min.ai that this version of the relay knows.
+    package static let oneMin = Catalogue(
+        OneMinModels.table.utf8.split(separator: UInt8(ascii: "\n")).compactMap { Model(line: $0) },
+        family: ShortNames.family,
+        fullID: ShortNames.id,
+        shortName: ShortNames.name
+    )
 }
