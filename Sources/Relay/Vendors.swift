@@ -34,7 +34,7 @@ struct Vendors {
                     countsCredits: provider.kind.row.countsCredits,
                     capacity: capacity,
                     generates: provider.generates,
-                    sparing: Candidate.Traits(sparing: provider)
+                    excluding: Candidate.Traits(excludedBy: provider)
                 )
             )
         }

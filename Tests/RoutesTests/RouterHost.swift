@@ -90,7 +90,7 @@ final class RouterHost: @unchecked Sendable {
                     limiter: parts.limiter,
                     queue: balance.queue
                 ),
-                sparing: Candidate.Traits(sparing: provider)
+                excluding: Candidate.Traits(excludedBy: provider)
             )
         }
         let registry = Registry(entries, modelCatalog, balance: balance, on: loop)

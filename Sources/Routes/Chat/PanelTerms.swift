@@ -9,9 +9,9 @@ extension PanelChat: ChatSource {
     /// Plans the reservation of units for all upstream calls.
     func plan(_ exchange: Exchange) async throws(APIError) -> ChatPlan {
         try await prepare()
-        guard let draft = lastDraft else { throw .modelNotFound(call.model) }
+        guard let fit = finalSummaryFit else { throw .modelNotFound(call.model) }
         if panel.name != call.model { exchange.record.substitute = panel.name }
-        try await exchange.countUnknownKey(asking, servedBy: draft.candidate)
+        try await exchange.countUnknownKey(asking, servedBy: fit.candidate)
         let applicableLimits = exchange.applicableLimits(asking, .chat, servedBy: panel.name, for: call.endUser)
         let (output, images, _) = reservation(under: applicableLimits, exchange)
         let (name, averages) = (panel.name, exchange.gateway.limiter.averages)
@@ -20,7 +20,7 @@ extension PanelChat: ChatSource {
             output.map { UsageReservation($0, images: images, model: name, averages: averages) }
             ?? UsageReservation(reserving: Amounts(images: images), model: name, creditsPerCall: 0, averages: averages)
         return ChatPlan(
-            options: draft.options,
+            options: fit.options,
             cachedName: name,
             limits: applicableLimits,
             usageReservation: isNeeded ? usageReservation : nil
@@ -63,10 +63,10 @@ extension PanelChat: ChatSource {
             case nil: break
             }
         }
-        if let draft = draft ?? ownDraft() {
-            let last = exchange.usageReservation(for: draft, under: applicableLimits, expecting: referenceTokens)
+        if let fit = summaryFit ?? newSummaryFit() {
+            let last = exchange.usageReservation(for: fit, under: applicableLimits, expecting: referenceTokens)
             add(last?.output, last?.reserved.images ?? 0)
-            let expected = gateway.expectedTokens(of: draft.candidate.model, for: caller)
+            let expected = gateway.expectedTokens(of: fit.candidate.model, for: caller)
             return (output, images, min(expected, call.maxTokens ?? .max))
         }
         guard let maker else { return (output, images, 0) }

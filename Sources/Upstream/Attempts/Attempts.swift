@@ -66,7 +66,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     func leaveOut(_ positions: Set<Int>) { open.leaveOut(positions) }
 
     /// Chooses the key for a call of a session. Call it before the first `next()`.
-    func choosePlace() { open.choosePlace() }
+    func chooseSessionKey() { open.chooseSessionKey() }
 
     var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
@@ -152,8 +152,8 @@ package final class Attempts: OnLoop, @unchecked Sendable {
 
     private func call(_ candidate: Candidate, with credential: Credential) -> Attempt {
         let call = candidate.call(with: credential, billing: billing)
-        if let place = open.place {
-            billing.hold(place.begin(at: .init(provider: candidate.provider.name, label: credential.label)))
+        if let sessionKey = open.sessionKey {
+            billing.hold(sessionKey.begin(at: .init(provider: candidate.provider.name, label: credential.label)))
         }
         open.spendTurn()
         asked += 1

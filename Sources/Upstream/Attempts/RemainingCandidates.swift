@@ -7,7 +7,7 @@ struct RemainingCandidates {
     let order: Candidates.Order
     let affinity: AffinityValue?
     /// The key for the call of a session; nil if the call belongs to no session or its key was not chosen.
-    private(set) var place: SessionPlace?
+    private(set) var sessionKey: ChosenSessionKey?
     private let list: CandidateList
     private let balance: Balance?
     private let caller: Identity?
@@ -22,9 +22,9 @@ struct RemainingCandidates {
     /// The way in which the current candidate was chosen, for undoing the choice. Nil if there is nothing to undo, or
     /// once the candidate is called.
     private var reason: Reason?
-    /// The candidates that were passed over because they cannot serve the request, as a bit set of positions.
+    /// The candidates that were removed because they cannot serve the request, as a bit set of positions.
     /// The other candidates then take turns of their own, so that the turns of other requests stay as they are.
-    private var passedOver: UInt64 = 0
+    private var excluded: UInt64 = 0
 
     init(
         _ list: CandidateList,
@@ -43,7 +43,7 @@ struct RemainingCandidates {
 
     /// Removes the candidates at these positions, which must not get the request. They keep their turns.
     mutating func leaveOut(_ positions: Set<Int>) {
-        for position in positions { passedOver |= 1 << UInt64(position & 63) }
+        for position in positions { excluded |= 1 << UInt64(position & 63) }
         left.removeAll(where: positions.contains)
     }
 
@@ -62,7 +62,7 @@ struct RemainingCandidates {
     /// Chooses the key for the call of a session among the keys of the first priority that has a usable key.
     ///
     /// Calls without a session do not need it.
-    mutating func choosePlace() {
+    mutating func chooseSessionKey() {
         guard let affinity, affinity.isSession, let balance else { return }
         let now = list.all[0].loop.now
         let healthy = left.filter { isHealthy($0, at: now) }
@@ -80,7 +80,7 @@ struct RemainingCandidates {
             }
         }
         let sorted = keys.filter { $0.rank.load < .infinity }.sorted { $0.rank < $1.rank }.map(\.key)
-        if !sorted.isEmpty { place = balance.sessionCalls.place(affinity.hash, among: sorted) }
+        if !sorted.isEmpty { sessionKey = balance.sessionCalls.chooseKey(affinity.hash, among: sorted) }
     }
 
     /// Sets a chosen candidate aside because it had no capacity.
@@ -92,7 +92,7 @@ struct RemainingCandidates {
     /// Removes a candidate, and undoes its turn if the candidate was not called.
     mutating func giveUp(_ position: Int, isUnfit: Bool = false) {
         giveTurnBack(of: position)
-        if isUnfit { passedOver |= 1 << UInt64(position & 63) }
+        if isUnfit { excluded |= 1 << UInt64(position & 63) }
         left.removeAll { $0 == position }
     }
 
@@ -117,7 +117,7 @@ struct RemainingCandidates {
             capacity: list.all[position].capacity,
             affinity: affinity,
             provider: list.all[position].provider.name,
-            preferred: place?.key
+            preferred: sessionKey?.key
         )
     }
 
@@ -160,7 +160,7 @@ struct RemainingCandidates {
     }
 
     private mutating func selected(among members: [TurnState.Member], _ priority: Int, _ balance: Balance) -> Int {
-        let turn = balance.turn(list.turnKey(priority).besides(passedOver), for: caller, of: members)
+        let turn = balance.turn(list.turnKey(priority).besides(excluded), for: caller, of: members)
         reason = .turn(turn, among: members)
         return turn.position
     }
@@ -172,7 +172,7 @@ struct RemainingCandidates {
         if turned == priority { turned = nil } else { turnedLater.removeAll { $0 == priority } }
         switch reason {
         case .turn(let turn, let members):
-            balance.giveBack(turn, list.turnKey(priority).besides(passedOver), for: caller, of: members)
+            balance.giveBack(turn, list.turnKey(priority).besides(excluded), for: caller, of: members)
         case .rank: balance.undoSelection(ofProvider: list.all[position].offeredBy)
         }
     }
@@ -237,7 +237,7 @@ struct RemainingCandidates {
 
     /// Lets all candidates that can serve the request be chosen again.
     mutating func reopen() {
-        left = list.positions.filter { passedOver & 1 << UInt64($0 & 63) == 0 }
+        left = list.positions.filter { excluded & 1 << UInt64($0 & 63) == 0 }
         (full, turned, turnedLater, reason) = ([], nil, [], nil)
     }
 

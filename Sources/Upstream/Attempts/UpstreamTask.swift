@@ -36,11 +36,12 @@ extension Candidates {
     /// - Parameters:
     ///   - affinity: a value, such as the user: calls with equal values use one provider and key. Nil without such a
     ///     value.
-    ///   - spared: the positions of candidates that must not get the call. Must not contain all positions.
-    package func attempts(billing: Billing, affinity: AffinityValue? = nil, besides spared: Set<Int> = []) -> Attempts {
+    ///   - excluded: the positions of candidates that must not get the call. Must not contain all positions.
+    package func attempts(billing: Billing, affinity: AffinityValue? = nil, besides excluded: Set<Int> = []) -> Attempts
+    {
         let attempts = Attempts(list, balance, order: order, caller: caller, billing: billing, affinity: affinity)
-        if !spared.isEmpty { attempts.leaveOut(spared) }
-        if affinity?.isSession == true { attempts.choosePlace() }
+        if !excluded.isEmpty { attempts.leaveOut(excluded) }
+        if affinity?.isSession == true { attempts.chooseSessionKey() }
         return attempts
     }
 

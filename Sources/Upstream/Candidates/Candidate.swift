@@ -13,13 +13,13 @@ package final class Candidate: Sendable {
     let fixed: Credential?
     /// The capacity limits of the provider's keys; nil if the settings contain no such limits.
     let capacity: Capacity?
-    private let spared: Traits
+    private let excludedTraits: Traits
     /// The circuit breakers that the outcomes of calls from `unboundedCall(billing:)` change; nil if there are none.
     private let balance: Balance?
     let offeredBy: Int
     let rank: ModelCatalog.Rank
     /// The models and prices of all candidates for the call; empty if the request names a model.
-    let rivals: [Billing.Server]
+    let allServers: [Billing.Server]
     /// The statistics that show whether the provider reports usage.
     package let reports: UsageReports
     let loop: EventLoop
@@ -31,10 +31,10 @@ package final class Candidate: Sendable {
         keys: KeyRing?,
         fixed: Credential?,
         capacity: Capacity? = nil,
-        spared: Traits = [],
+        excludedTraits: Traits = [],
         offeredBy: Int,
         rank: ModelCatalog.Rank,
-        rivals: [Billing.Server] = [],
+        allServers: [Billing.Server] = [],
         reports: UsageReports = UsageReports(),
         balance: Balance? = nil,
         loop: EventLoop
@@ -46,10 +46,10 @@ package final class Candidate: Sendable {
         self.keys = keys
         self.fixed = fixed
         self.capacity = capacity
-        self.spared = spared
+        self.excludedTraits = excludedTraits
         self.offeredBy = offeredBy
         self.rank = rank
-        self.rivals = rivals
+        self.allServers = allServers
         self.reports = reports
         self.loop = loop
     }
@@ -71,7 +71,7 @@ package final class Candidate: Sendable {
         package static let images = Traits(rawValue: 2)
 
         /// Creates the set of traits that a provider's settings exclude: tools, images, both or none.
-        package init(sparing provider: ProviderSettings) {
+        package init(excludedBy provider: ProviderSettings) {
             self = []
             if !provider.supportsTools { insert(.tools) }
             if !provider.acceptsImages { insert(.images) }
@@ -85,25 +85,25 @@ package final class Candidate: Sendable {
     package func begin(_ call: inout ChatCall, for caller: Caller) throws(APIError) {
         try check(call)
         call.quirks.owner = CallQuirks.Owner(caller)
-        if call.quirks.met.isEmpty { call.quirks.tried = provider.beginTrials(of: call, at: model) }
+        if call.quirks.learned.isEmpty { call.quirks.tried = provider.beginTrials(of: call, at: model) }
     }
 
     /// Returns whether both candidates have the same model, and their settings exclude the same traits (tools, images).
-    package func isLike(_ other: Candidate) -> Bool { spared == other.spared && model == other.model }
+    package func isLike(_ other: Candidate) -> Bool { excludedTraits == other.excludedTraits && model == other.model }
 
     /// Whether the provider's settings exclude chats with tools or chats with images.
-    var isSpared: Bool { !spared.isEmpty }
+    var excludesSomeCalls: Bool { !excludedTraits.isEmpty }
 
     /// Checks whether this candidate can serve the chat.
     ///
     /// - Throws: an error if the settings exclude the chat, or the provider might not understand an option's value.
     package func check(_ call: borrowing ChatCall) throws(APIError) {
         if call.hasWords, !provider.acceptsOriginal(of: call, for: model) { try call.checkOptionValues() }
-        if spared.isEmpty { return }
-        if spared.contains(.tools), !call.needs.isDisjoint(with: [.tools, .functions, .customTools]) {
+        if excludedTraits.isEmpty { return }
+        if excludedTraits.contains(.tools), !call.needs.isDisjoint(with: [.tools, .functions, .customTools]) {
             throw .unsupported("tools", "The provider of this model does not support tools.")
         }
-        guard spared.contains(.images), let image = call.attachments.first(where: { $0.kind == .image }) else {
+        guard excludedTraits.contains(.images), let image = call.attachments.first(where: { $0.kind == .image }) else {
             return
         }
         throw .value(image.param, "the provider of this model does not support images", code: "unsupported_value")
@@ -194,18 +194,18 @@ package final class Candidate: Sendable {
     }
 
     /// Returns a copy of this candidate whose calls can use this key only.
-    func with(_ credential: Credential) -> Candidate { with(credential, rank, rivals) }
+    func with(_ credential: Credential) -> Candidate { with(credential, rank, allServers) }
 
     func with(priority: Int) -> Candidate {
         var rank = rank
         rank.priority = priority
-        return with(fixed, rank, rivals)
+        return with(fixed, rank, allServers)
     }
 
-    /// Returns a copy with these `rivals`: the models and prices of all candidates for the call.
-    func with(rivals: [Billing.Server]) -> Candidate { with(fixed, rank, rivals) }
+    /// Returns a copy with these `allServers`: the models and prices of all candidates for the call.
+    func with(allServers: [Billing.Server]) -> Candidate { with(fixed, rank, allServers) }
 
-    private func with(_ fixed: Credential?, _ rank: ModelCatalog.Rank, _ rivals: [Billing.Server]) -> Candidate {
+    private func with(_ fixed: Credential?, _ rank: ModelCatalog.Rank, _ allServers: [Billing.Server]) -> Candidate {
         Candidate(
             server: server,
             provider: provider,
@@ -213,10 +213,10 @@ package final class Candidate: Sendable {
             keys: keys,
             fixed: fixed,
             capacity: capacity,
-            spared: spared,
+            excludedTraits: excludedTraits,
             offeredBy: offeredBy,
             rank: rank,
-            rivals: rivals,
+            allServers: allServers,
             reports: reports,
             balance: balance,
             loop: loop

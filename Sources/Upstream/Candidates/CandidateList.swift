@@ -47,7 +47,7 @@ final class CandidateList: OnLoop, @unchecked Sendable {
         let only = all[0]
         isSingle = all.count == 1 && only.hasOneKey && only.capacity == nil && only.rank.retries == 0
         hasCapacityLimits = all.contains { $0.capacity != nil }
-        excludesSomeCalls = all.contains(where: \.isSpared)
+        excludesSomeCalls = all.contains(where: \.excludesSomeCalls)
         prices = all.reduce(into: []) { prices, candidate in
             if let price = candidate.price, !prices.contains(price) { prices.append(price) }
         }

@@ -96,13 +96,13 @@ package struct Candidates: Sendable {
     package subscript(index: Int) -> Candidate { list.all[index] }
 
     /// Returns the positions of the candidates that the settings exclude from the call; empty if they exclude all.
-    package func spared(_ call: borrowing ChatCall) -> Set<Int> {
+    package func excluded(from call: borrowing ChatCall) -> Set<Int> {
         guard list.excludesSomeCalls else { return [] }
-        var spared: Set<Int> = []
+        var excluded: Set<Int> = []
         for position in list.positions {
-            do throws(APIError) { try list.all[position].check(call) } catch { spared.insert(position) }
+            do throws(APIError) { try list.all[position].check(call) } catch { excluded.insert(position) }
         }
-        return spared.count == list.all.count ? [] : spared
+        return excluded.count == list.all.count ? [] : excluded
     }
 
     /// The properties of a request, such as `user`, by which its provider is chosen. Empty unless the order is

@@ -197,8 +197,8 @@ extension Registry {
             else { return nil }
             return candidate(found.name, found.servedModel, caller)
         }
-        let rivals = all.map(\.server)
-        return all.map { $0.with(rivals: rivals) }
+        let allServers = all.map(\.server)
+        return all.map { $0.with(allServers: allServers) }
     }
 
     private func candidates(_ all: [Candidate], _ caller: Caller, order: Candidates.Order = .balanced) -> Resolution {
@@ -209,6 +209,6 @@ extension Registry {
 extension Registry.Entry {
     /// Returns whether the provider's settings allow calls that need these abilities.
     fileprivate func takes(_ needs: Abilities) -> Bool {
-        !spared.contains(.tools) || needs.isDisjoint(with: [.tools, .functions, .customTools])
+        !excludedTraits.contains(.tools) || needs.isDisjoint(with: [.tools, .functions, .customTools])
     }
 }

@@ -15,7 +15,7 @@ package final class Registry: OnLoop, @unchecked Sendable {
         /// Whether the provider serves calls that name no model.
         let generates: Bool
         /// The traits of chats that the provider's settings exclude: tools, images, both or none.
-        let spared: Candidate.Traits
+        let excludedTraits: Candidate.Traits
 
         package init(
             provider: any ChatVendor,
@@ -24,7 +24,7 @@ package final class Registry: OnLoop, @unchecked Sendable {
             countsCredits: Bool,
             capacity: Capacity? = nil,
             generates: Bool = true,
-            sparing spared: Candidate.Traits = []
+            excluding excludedTraits: Candidate.Traits = []
         ) {
             self.provider = provider
             self.keys = keys
@@ -32,7 +32,7 @@ package final class Registry: OnLoop, @unchecked Sendable {
             self.countsCredits = countsCredits
             self.capacity = capacity
             self.generates = generates
-            self.spared = spared
+            self.excludedTraits = excludedTraits
         }
     }
 
@@ -158,7 +158,7 @@ package final class Registry: OnLoop, @unchecked Sendable {
 
     /// Returns the prices of all candidates that could serve the same call as this candidate.
     package func prices(of candidate: Candidate, asked name: String, for caller: Caller) -> [Price] {
-        if !candidate.rivals.isEmpty { return candidate.rivals.compactMap(\.price) }
+        if !candidate.allServers.isEmpty { return candidate.allServers.compactMap(\.price) }
         let name = candidate.model.searchesWeb ? modelCatalog.knownName(name) : name
         if let list = list(of: candidate.name, asked: name, for: caller) { return list.prices }
         return modelCatalog[candidate.name].filter { mayUse($0, name, caller: caller) }.compactMap(\.price)
@@ -166,7 +166,7 @@ package final class Registry: OnLoop, @unchecked Sendable {
 
     /// Returns the credit prices of all candidates that could serve the same call as this candidate.
     package func creditPrices(of candidate: Candidate, asked name: String, for caller: Caller) -> [CreditPrices] {
-        if !candidate.rivals.isEmpty { return candidate.rivals.compactMap(\.credits) }
+        if !candidate.allServers.isEmpty { return candidate.allServers.compactMap(\.credits) }
         let name = candidate.model.searchesWeb ? modelCatalog.knownName(name) : name
         if let list = list(of: candidate.name, asked: name, for: caller) { return list.creditPrices }
         let others = modelCatalog[candidate.name].filter {
@@ -198,7 +198,7 @@ package final class Registry: OnLoop, @unchecked Sendable {
             keys: entry.keys,
             fixed: fixed,
             capacity: entry.capacity,
-            spared: entry.spared,
+            excludedTraits: entry.excludedTraits,
             offeredBy: servedModel.provider,
             rank: servedModel.rank,
             reports: balance.reports(ofProvider: servedModel.provider),

@@ -33,7 +33,7 @@ extension ChatFit {
         var asked = spare.value
         let lack = isRepair ? mayLackChoice ? candidate.provider.finding(lacking: .toolChoice) : nil : error.lack
         if let lack {
-            asked.quirks.met.append(lack)
+            asked.quirks.learned.append(lack)
             asked.quirks.tried.removeAll { $0.isCovered(by: lack) }
         }
         do throws(APIError) {

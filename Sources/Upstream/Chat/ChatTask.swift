@@ -140,8 +140,8 @@ package final class ChatTask: UpstreamTask, OnLoop, @unchecked Sendable {
     }
 
     private func openFirst(_ billing: Billing) async throws(UpstreamError) -> BegunChat {
-        let spared = asked.map { candidates.spared($0.call) } ?? []
-        let attempts = candidates.attempts(billing: billing, affinity: affinity, besides: spared)
+        let excluded = asked.map { candidates.excluded(from: $0.call) } ?? []
+        let attempts = candidates.attempts(billing: billing, affinity: affinity, besides: excluded)
         billing.endsAt = attempts.endsAt
         let begun = try await candidates.attempt(self, attempts)
         billing.endsAt = .distantFuture

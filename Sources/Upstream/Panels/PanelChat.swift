@@ -18,7 +18,7 @@ package final class PanelChat: OnLoop, @unchecked Sendable {
     private let isInner: Bool
     private let summary: Resolution?
     /// The fit for the call of the summary model; nil if another panel makes the summary.
-    package private(set) var draft: ChatFit?
+    package private(set) var summaryFit: ChatFit?
     /// The inner panel that makes the summary; nil if a model makes the summary.
     package private(set) var maker: PanelChat?
     /// The memory that is reserved for the responses of the members; nil before they have arrived.
@@ -58,7 +58,7 @@ package final class PanelChat: OnLoop, @unchecked Sendable {
         let asked = panel.summaryCall(of: call, [], prompt: cast.prompt)
         switch summary {
         case .candidates(let candidates):
-            draft = try await ChatTask(asked, candidates, caller: caller, for: requester).leadingFit()
+            summaryFit = try await ChatTask(asked, candidates, caller: caller, for: requester).leadingFit()
         case .panel(let panel):
             let chat = PanelChat(asked, panel, caller: caller, for: requester, isInner: true)
             try await chat.prepare()
@@ -67,11 +67,11 @@ package final class PanelChat: OnLoop, @unchecked Sendable {
     }
 
     /// The fit for the call that makes the final summary; nil before `prepare()`.
-    package var lastDraft: ChatFit? { draft ?? maker?.lastDraft }
+    package var finalSummaryFit: ChatFit? { summaryFit ?? maker?.finalSummaryFit }
 
     /// Returns a new fit for the call of the summary model; nil if an inner panel makes the summary, or if no fit is
     /// possible.
-    package func ownDraft() -> ChatFit? {
+    package func newSummaryFit() -> ChatFit? {
         guard maker == nil, case .candidates(let candidates) = summary else { return nil }
         return try? ChatFit(
             panel.summaryCall(of: call, [], prompt: cast.prompt),
@@ -110,7 +110,7 @@ package final class PanelChat: OnLoop, @unchecked Sendable {
         let asked = panel.summaryCall(of: call, references, prompt: cast.prompt)
         call.messages = []
         call.attachments = []
-        draft?.release()
+        summaryFit?.release()
         return asked
     }
 

@@ -66,7 +66,7 @@ package final class QuirkMemory: Sendable {
     }
 
     func known(of provider: String, _ model: String, for call: CallQuirks) -> Known {
-        guard isUsed.load(ordering: .relaxed) else { return Known(sure: call.met.quirks) }
+        guard isUsed.load(ordering: .relaxed) else { return Known(sure: call.learned.quirks) }
         var known = Known()
         let (now, voice) = (now(), call.owner.voice)
         rows.withLock { rows in
@@ -80,7 +80,7 @@ package final class QuirkMemory: Sendable {
                 known.add(finding, isDue: false)
             }
         }
-        known.sure = known.sure.subtracting(call.tried.quirks).union(call.met.quirks)
+        known.sure = known.sure.subtracting(call.tried.quirks).union(call.learned.quirks)
         return known
     }
 

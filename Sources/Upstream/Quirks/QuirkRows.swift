@@ -71,9 +71,9 @@ struct QuirkRow {
     /// met within an hour is not replaced.
     private mutating func index(of finding: QuirkFinding, by caller: UInt64, at now: Int) -> Int? {
         if let index = entries.firstIndex(where: { $0.finding == finding }) { return index }
-        let rivals = entries.indices.filter { entries[$0].finding.hasChosenNames == finding.hasChosenNames }
-        if rivals.count >= Self.maxEntries {
-            guard let oldest = rivals.first(where: { !entries[$0].isRecent(without: caller, at: now) }) else {
+        let competing = entries.indices.filter { entries[$0].finding.hasChosenNames == finding.hasChosenNames }
+        if competing.count >= Self.maxEntries {
+            guard let oldest = competing.first(where: { !entries[$0].isRecent(without: caller, at: now) }) else {
                 return nil
             }
             entries.remove(at: oldest)

@@ -37,7 +37,7 @@ final class SessionCalls: Sendable {
     /// Chooses the key for a call of a session, and counts the call there.
     ///
     /// - Parameter keys: the keys that can serve the call, the session's own key first; at least one.
-    func place(_ session: UInt64, among keys: [Key]) -> SessionPlace {
+    func chooseKey(_ session: UInt64, among keys: [Key]) -> ChosenSessionKey {
         let own = keys[0]
         let chosen = counts.withLock { counts in
             var chosen = own
@@ -49,7 +49,7 @@ final class SessionCalls: Sendable {
             counts.add(1, chosen, session)
             return chosen
         }
-        return SessionPlace(self, session, chosen)
+        return ChosenSessionKey(self, session, chosen)
     }
 
     fileprivate func begin(_ key: Key, _ session: UInt64, movedFrom reserved: Key?) {
@@ -64,7 +64,7 @@ final class SessionCalls: Sendable {
 }
 
 /// The key that was chosen for the calls of one request of a session.
-final class SessionPlace: OnLoop, @unchecked Sendable {
+final class ChosenSessionKey: OnLoop, @unchecked Sendable {
     let key: SessionCalls.Key
     private let calls: SessionCalls
     private let session: UInt64

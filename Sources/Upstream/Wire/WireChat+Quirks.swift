@@ -125,13 +125,13 @@ extension WireChat {
 
     /// Remembers what the call has learned, after it has succeeded.
     func keepQuirks() {
-        if learned.isEmpty, tried.isEmpty, callQuirks.met.isEmpty, callQuirks.tried.isEmpty { return }
+        if learned.isEmpty, tried.isEmpty, callQuirks.learned.isEmpty, callQuirks.tried.isEmpty { return }
         keepFoundQuirks()
     }
 
     @inline(never)  // Rarely called.
     private func keepFoundQuirks() {
-        let (learned, tried) = (learned + callQuirks.met, tried + callQuirks.tried)
+        let (learned, tried) = (learned + callQuirks.learned, tried + callQuirks.tried)
         vendor.record(learned, without: tried, of: model.id, for: callQuirks.owner)
         self.learned.removeAll { $0.isLasting }
         self.tried = []

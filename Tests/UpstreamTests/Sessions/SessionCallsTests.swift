@@ -14,8 +14,8 @@ import Testing
         _ session: UInt64,
         _ keys: [SessionCalls.Key] = keys
     ) -> (key: SessionCalls.Key, call: HeldCapacity) {
-        let place = calls.place(session, among: keys)
-        return (place.key, place.begin(at: place.key))
+        let chosen = calls.chooseKey(session, among: keys)
+        return (chosen.key, chosen.begin(at: chosen.key))
     }
 
     private static func isOwn(_ calls: SessionCalls, _ session: UInt64, _ count: Int) -> [Bool] {
@@ -40,16 +40,16 @@ import Testing
     @Test("a call that uses another key than the chosen one counts there, and one that never begins counts nowhere")
     func moves() {
         let calls = SessionCalls()
-        let first = calls.place(1, among: Self.keys).begin(at: Self.keys[1])
+        let first = calls.chooseKey(1, among: Self.keys).begin(at: Self.keys[1])
         // The session has no call at its own key.
         #expect(Self.isOwn(calls, 1, 1) == [true])
         first.end()
-        for _ in 0..<5 { _ = calls.place(1, among: Self.keys) }
+        for _ in 0..<5 { _ = calls.chooseKey(1, among: Self.keys) }
         #expect(Self.isOwn(calls, 1, 3) == [true, true, false])
         // A second call of one request, after the first has failed.
-        let place = calls.place(1, among: Self.keys)
-        place.begin(at: Self.keys[0]).end()
-        let again = place.begin(at: Self.keys[0])
+        let chosen = calls.chooseKey(1, among: Self.keys)
+        chosen.begin(at: Self.keys[0]).end()
+        let again = chosen.begin(at: Self.keys[0])
         #expect(Self.isOwn(calls, 1, 2) == [true, false])
         again.end()
         #expect(Self.isOwn(calls, 1, 3) == [true, true, false])
@@ -63,7 +63,7 @@ import Testing
                 group.addTask {
                     // Other sessions come and go.
                     Self.begin(calls, UInt64(2 + number % 7), Self.keys.reversed()).call.end()
-                    _ = calls.place(UInt64(2 + number % 7), among: Self.keys)
+                    _ = calls.chooseKey(UInt64(2 + number % 7), among: Self.keys)
                     return Self.begin(calls, 1)
                 }
             }

@@ -93,7 +93,7 @@ package struct CallQuirks: Sendable {
     package var isOfSession = false
     /// The quirks that the vendor's responses to this call have shown. Those that hold for later calls are remembered
     /// after the call has succeeded.
-    package var met: [QuirkFinding] = []
+    package var learned: [QuirkFinding] = []
     /// The remembered quirks that this call ignores, to find out whether they still hold.
     package var tried: [QuirkFinding] = []
 

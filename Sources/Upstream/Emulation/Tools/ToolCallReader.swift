@@ -37,25 +37,25 @@ struct ToolCallReader {
         } catch {
             throw Problem("it is not valid JSON")
         }
-        var drafts: [Draft] = []
+        var unchecked: [UncheckedCall] = []
         if let elements = root.elements {
             for (element, range) in zip(elements, JSONRanges.elements(of: json)) {
-                drafts.append(try draft(element, json[part: range]))
+                unchecked.append(try uncheckedCall(element, json[part: range]))
             }
-            if drafts.isEmpty { throw Problem("it names no tool") }
+            if unchecked.isEmpty { throw Problem("it names no tool") }
         } else {
-            drafts.append(try draft(root, json))
+            unchecked.append(try uncheckedCall(root, json))
         }
         // Arguments are validated last, because the parser's values become invalid when it parses another text.
         var calls: [ParsedToolCall] = []
-        for draft in drafts {
-            try validate(draft)
-            calls.append(ParsedToolCall(id: ids.id("call_"), name: draft.tool.name, arguments: draft.arguments))
+        for call in unchecked {
+            try validate(call)
+            calls.append(ParsedToolCall(id: ids.id("call_"), name: call.tool.name, arguments: call.arguments))
         }
         return calls
     }
 
-    private struct Draft {
+    private struct UncheckedCall {
         let tool: ToolDefinition
         let arguments: String
     }
@@ -68,11 +68,11 @@ struct ToolCallReader {
     /// Reads one tool call from a parsed JSON object.
     ///
     /// - Parameter isInner: whether `value` is the member `function` of a call in OpenAI's format.
-    private func draft(
+    private func uncheckedCall(
         _ value: JSONValue,
         _ json: UnsafeRawBufferPointer,
         isInner: Bool = false
-    ) throws(Problem) -> Draft {
+    ) throws(Problem) -> UncheckedCall {
         guard let members = value.members else { throw Problem("it is not a JSON object") }
         var name: UnsafeRawBufferPointer?
         var arguments: String?
@@ -83,7 +83,7 @@ struct ToolCallReader {
             case "function":
                 // OpenAI's own form has the call in the member `function`.
                 if member.value.kind == .object, !isInner {
-                    return try draft(member.value, json[part: range], isInner: true)
+                    return try uncheckedCall(member.value, json[part: range], isInner: true)
                 }
                 name = name ?? member.value.text
             case "arguments", "parameters", "args", "input": arguments = try text(member.value, json[part: range])
@@ -98,7 +98,7 @@ struct ToolCallReader {
             throw Problem("there is no tool \"\(quoted)\"; the tools are \(names)")
         }
         if arguments == nil, others > 0 { throw Problem("it lacks \"arguments\", a JSON object") }
-        return Draft(tool: tool, arguments: arguments ?? "{}")
+        return UncheckedCall(tool: tool, arguments: arguments ?? "{}")
     }
 
     /// Returns the JSON text of a tool call's arguments. If the arguments are a JSON string, returns the string's
@@ -114,8 +114,8 @@ struct ToolCallReader {
         }
     }
 
-    private func validate(_ draft: Draft) throws(Problem) {
-        if let problem = draft.tool.problem(with: draft.arguments, parser) { throw Problem(problem) }
+    private func validate(_ call: UncheckedCall) throws(Problem) {
+        if let problem = call.tool.problem(with: call.arguments, parser) { throw Problem(problem) }
     }
 }
 

@@ -20,7 +20,7 @@ final class SchemaCheckedStream: ChatStream, OnLoop, @unchecked Sendable {
     /// The events from the first tool call on, which are held back until the arguments are validated.
     private let calls = EventLog()
     /// The tool calls whose events are held back. An index is that of the events.
-    private var drafts: [(index: Int, name: String, arguments: [UInt8])] = []
+    private var heldCalls: [(index: Int, name: String, arguments: [UInt8])] = []
     /// The finish event, which is held back until the response is validated; empty before it has arrived.
     private let end = EventLog()
 
@@ -47,8 +47,8 @@ final class SchemaCheckedStream: ChatStream, OnLoop, @unchecked Sendable {
         isHeld = false
         switch validator.demand {
         case .call(let demand):
-            if let problem = demand.unmet(by: drafts.map(\.name)) { throw OutputValidator.failure(problem) }
-        case .document: if drafts.isEmpty { held.replaceText(by: try await validator.document(in: removedText())) }
+            if let problem = demand.unmet(by: heldCalls.map(\.name)) { throw OutputValidator.failure(problem) }
+        case .document: if heldCalls.isEmpty { held.replaceText(by: try await validator.document(in: removedText())) }
         }
         try await releaseCalls()
         releaseEnd()
@@ -63,7 +63,7 @@ final class SchemaCheckedStream: ChatStream, OnLoop, @unchecked Sendable {
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if !held.isEmpty { return .bytes }
         if end.isEmpty { return try await stream.more(patienceNanoseconds: patienceNanoseconds) }
-        if drafts.isEmpty { try await validator.check(removedText()) }
+        if heldCalls.isEmpty { try await validator.check(removedText()) }
         try await releaseCalls()
         releaseEnd()
         return .bytes
@@ -79,15 +79,15 @@ final class SchemaCheckedStream: ChatStream, OnLoop, @unchecked Sendable {
 
     /// Validates the tool calls that are held back, and lets their events be emitted.
     private func releaseCalls() async throws(UpstreamError) {
-        let calls = drafts.map { draft in
-            ToolCall(id: nil, name: draft.name, arguments: String(decoding: draft.arguments, as: UTF8.self))
+        let calls = heldCalls.map { call in
+            ToolCall(id: nil, name: call.name, arguments: String(decoding: call.arguments, as: UTF8.self))
         }
         try await validator.check(calls)
         emitCalls()
     }
 
     private func emitCalls() {
-        drafts = []
+        heldCalls = []
         held.append(contentsOf: calls)
         calls.removeAll()
     }
@@ -95,11 +95,13 @@ final class SchemaCheckedStream: ChatStream, OnLoop, @unchecked Sendable {
     /// Holds back an event of a tool call, or one that follows a tool call. Returns false for other events.
     private func isHeldBack(_ choice: Int, _ event: ChatEvent) -> Bool {
         switch event {
-        case .toolCall(let index, _, let name): drafts.append((index, name.text, []))
+        case .toolCall(let index, _, let name): heldCalls.append((index, name.text, []))
         case .toolArguments(let index, let text):
-            if let draft = drafts.lastIndex(where: { $0.index == index }) { drafts[draft].arguments += text }
+            if let heldIndex = heldCalls.lastIndex(where: { $0.index == index }) {
+                heldCalls[heldIndex].arguments += text
+            }
         case .finish: return false
-        default: guard !drafts.isEmpty else { return false }
+        default: guard !heldCalls.isEmpty else { return false }
         }
         calls.join(choice, event)
         return true
@@ -113,7 +115,7 @@ final class SchemaCheckedStream: ChatStream, OnLoop, @unchecked Sendable {
         case (.finish(let reason, _), _) where reason.isEndedByModel:
             end.append(choice, event)
             return false
-        case (.finish, _) where !drafts.isEmpty:
+        case (.finish, _) where !heldCalls.isEmpty:
             // The tool calls may be cut off, so they are not validated.
             calls.append(choice, event)
             emitCalls()
