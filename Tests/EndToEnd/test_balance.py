@@ -569,13 +569,13 @@ def test_the_offline_vendor_stands_in(serve, vendor):
         assert either(http, is_streamed, "hello there") == ("hello there", "stop")
 
 
-# --- what a provider is spared ----------------------------------------------------------------------------------
+# --- what a provider's settings exclude -------------------------------------------------------------------------
 
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
 PICTURE = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 
 
-def test_chats_with_tools_or_pictures_skip_a_provider_that_is_spared_them(serve):
+def test_chats_with_tools_or_pictures_skip_a_provider_that_excludes_them(serve):
     providers, http = serve(a=1, b=1, PROVIDER_A_TOOLS="false", PROVIDER_A_VISION="false", FALLBACK_ATTEMPTS=1)
     assert ask(http).status_code == 200
     picture = [{"type": "image_url", "image_url": {"url": PICTURE}}]
@@ -587,14 +587,14 @@ def test_chats_with_tools_or_pictures_skip_a_provider_that_is_spared_them(serve)
 
 
 @pytest.mark.parametrize("balance", ["sequence", "smooth"])
-def test_who_is_spared_takes_no_turn(serve, balance):
+def test_who_excludes_a_chat_takes_no_turn(serve, balance):
     providers, http = serve(a=1, b=1, c=1, PROVIDER_B_TOOLS="false", BALANCE=balance)
     for _ in range(6):
         assert ask(http, tools=TOOLS).status_code == 200
     assert providers.order() == "acacac"
 
 
-def test_if_all_are_spared_them_the_field_is_named(serve):
+def test_if_all_exclude_them_the_field_is_named(serve):
     _, http = serve(a=1, PROVIDER_A_TOOLS="false", PROVIDER_A_VISION="false")
     answer = ask(http, tools=TOOLS)
     assert answer.status_code == 400 and answer.json()["error"]["param"] == "tools"
