@@ -105,14 +105,14 @@ struct LimitTable {
         var table = TextTable("LIMIT", "OF", "USED", "LEFT", "ALL FREE IN")
         table.rightAligned = [2, 3, 4]
         var colours: [Int: Int] = [:]
-        for (position, row) in rows.enumerated() {
+        for (index, row) in rows.enumerated() {
             let (use, quota) = (row.use, row.use.limit.quota)
             table.rows.append([
                 use.limit.kind.name + ((use.limit.group ?? row.model).map { " \($0)" } ?? ""), quota.textWithUnit,
                 quota.amount(use.used),
                 quota.amount(use.left), use.used == 0 ? "" : durationText(microseconds: use.resetMicroseconds),
             ])
-            colours[position] = Self.colour(use)
+            colours[index] = Self.colour(use)
         }
         return "caller \(caller)\n" + table.text(isColoured: isColoured, colours: colours) + (remark ?? "")
     }

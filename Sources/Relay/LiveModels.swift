@@ -44,12 +44,12 @@ final class LiveModels: Sendable {
         self.unsupported = unsupported
         loop = own.loop
         let (loop, known, client, providers) = (own.loop, self.known, own.client, settings.providers)
-        refreshes = providers.indices.compactMap { position in
-            let provider = providers[position]
+        refreshes = providers.indices.compactMap { index in
+            let provider = providers[index]
             // A catalogue is shared by all providers of its kind.
             let hasCatalogue =
                 settings.modelsRefresh > .zero && Vendors.catalogues[provider.kind] != nil
-                && position == providers.firstIndex { $0.kind == provider.kind }
+                && index == providers.firstIndex { $0.kind == provider.kind }
             guard provider.readsList || hasCatalogue, let list = Vendors.list(provider, settings, transport: client)
             else {
                 return nil
@@ -57,7 +57,7 @@ final class LiveModels: Sendable {
             let pause = settings.modelsRefresh > .zero ? settings.modelsRefresh : Self.pause
             return ModelListRefresher(list, of: provider.name, every: pause, loop, log: log) { models in
                 let (new, modelCatalog) = known.withLock { known in
-                    let new = known.store(models, of: provider, at: position)
+                    let new = known.store(models, of: provider, at: index)
                     return (new, ModelCatalog(settings, known.catalogues, lists: known.lists))
                 }
                 changed(modelCatalog)
@@ -90,8 +90,8 @@ final class LiveModels: Sendable {
         let known = known.withLock { $0 }
         var next = ModelLists()
         next.catalogues = known.catalogues
-        for (position, provider) in other.providers.enumerated() {
-            next.lists[position] = known.lists.first { settings.providers[$0.key].isListed(as: provider) }?.value
+        for (index, provider) in other.providers.enumerated() {
+            next.lists[index] = known.lists.first { settings.providers[$0.key].isListed(as: provider) }?.value
         }
         return next
     }
@@ -105,10 +105,10 @@ final class LiveModels: Sendable {
 extension LiveModels.ModelLists {
     /// Stores the model list of a provider that serves its list. For other providers, updates the vendor's built-in
     /// catalogue with the list. Returns the number of new models.
-    mutating func store(_ models: [LiveModel], of provider: ProviderSettings, at position: Int) -> Int {
+    mutating func store(_ models: [LiveModel], of provider: ProviderSettings, at index: Int) -> Int {
         if provider.readsList {
-            let before = Set(lists[position]?.map(\.id) ?? [])
-            lists[position] = models
+            let before = Set(lists[index]?.map(\.id) ?? [])
+            lists[index] = models
             return models.count { !before.contains($0.id) }
         }
         guard let shipped = Vendors.catalogues[provider.kind] else { return 0 }

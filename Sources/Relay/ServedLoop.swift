@@ -60,7 +60,7 @@ struct ServedLoop: Sendable {
 }
 
 extension [ServedLoop] {
-    /// Runs `work` on each loop with its position, and returns the results in the order of the loops. Blocks.
+    /// Runs `work` on each loop with its index, and returns the results in the order of the loops. Blocks.
     @discardableResult
     func onLoops<Value: Sendable>(_ work: @escaping @Sendable (Int, ServedLoop) -> Value) -> [Value] {
         let results = Lock([Value?](repeating: nil, count: count))

@@ -71,7 +71,7 @@ extension LimitSettings {
         }
         if !byModel.isEmpty { parts.append("some by model") }
         if !total.isEmpty { parts.append("all callers together \(Self.text(total))") }
-        return "\(store.position), \(parts.joined(separator: ", "))"
+        return "\(store.summary), \(parts.joined(separator: ", "))"
     }
 
     private static func text(_ quotas: [Quota]) -> String {
@@ -81,7 +81,7 @@ extension LimitSettings {
 }
 
 extension LimitSettings.Store {
-    fileprivate var position: String {
+    fileprivate var summary: String {
         switch self {
         case .memory: "in this process alone (MEMCACHED_HOST=auto looks for memcached)"
         case .search: "in memcached, which is being searched for"

@@ -70,13 +70,13 @@ struct SetupBuilder {
         telling cooldowns: CooldownRingCount
     ) -> KeyRing? {
         guard !provider.apiKeys.isEmpty else { return nil }
-        let position = old?.settings.providers.firstIndex { $0.name == provider.name && $0.baseURL == provider.baseURL }
+        let index = old?.settings.providers.firstIndex { $0.name == provider.name && $0.baseURL == provider.baseURL }
         let named = (provider: provider.name, all: notices)
-        guard let old, let position, let ring = old.rings[position] else {
+        guard let old, let index, let ring = old.rings[index] else {
             notices.forgetKeys(of: provider.name)
             return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: cooldowns, notices: named)
         }
-        let last = old.settings.providers[position]
+        let last = old.settings.providers[index]
         if last.apiKeys == provider.apiKeys, last.keyWeights == provider.keyWeights { return ring }
         notices.forgetKeys(of: provider.name)
         return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: cooldowns, after: ring, notices: named)

@@ -17,24 +17,24 @@ struct VendorLists {
     init(_ settings: Settings) {
         let (client, loop) = CurlClient.ofCommand()
         let reading = ListReading()
-        let positions = settings.providers.indices.filter { position in
-            let provider = settings.providers[position]
-            let isFirst = position == settings.providers.firstIndex { $0.kind == provider.kind }
+        let indices = settings.providers.indices.filter { index in
+            let provider = settings.providers[index]
+            let isFirst = index == settings.providers.firstIndex { $0.kind == provider.kind }
             return provider.readsList || isFirst && Vendors.catalogues[provider.kind] != nil
         }
         let thread = LoopThread(loop)
-        reading.begin(positions.count)
-        for position in positions {
-            let provider = settings.providers[position]
+        reading.begin(indices.count)
+        for index in indices {
+            let provider = settings.providers[index]
             guard let list = Vendors.list(provider, settings, transport: client) else {
-                reading.end(position, .failure(UpstreamError(.failed, cause: "the provider has no model list")))
+                reading.end(index, .failure(UpstreamError(.failed, cause: "the provider has no model list")))
                 continue
             }
             Task(executorPreference: loop) {
                 do throws(UpstreamError) {
-                    reading.end(position, .success(try await list.models()))
+                    reading.end(index, .success(try await list.models()))
                 } catch {
-                    reading.end(position, .failure(error))
+                    reading.end(index, .failure(error))
                 }
             }
         }
@@ -43,9 +43,9 @@ struct VendorLists {
         thread.join()
         self.settings = settings
         lists = results.compactMapValues { try? $0.get() }
-        failures = positions.compactMap { position in
-            let name = settings.providers[position].name
-            switch results[position] {
+        failures = indices.compactMap { index in
+            let name = settings.providers[index].name
+            switch results[index] {
             case .success: return nil
             case .failure(let error): return "cannot read the model list of \(name): \(error.cause)"
             case nil: return "cannot read the model list of \(name) within \(Self.seconds) s"
@@ -56,14 +56,14 @@ struct VendorLists {
     /// The model lists that were read, in the form in which a running relay keeps them.
     var known: LiveModels.ModelLists {
         var known = LiveModels.ModelLists()
-        for (position, models) in lists { _ = known.store(models, of: settings.providers[position], at: position) }
+        for (index, models) in lists { _ = known.store(models, of: settings.providers[index], at: index) }
         return known
     }
 
     /// Returns the vendor's model list for the provider at this index of the settings; nil if the list was not read.
-    func models(at position: Int) -> [LiveModel]? {
-        let kind = settings.providers[position].kind
-        if let own = lists[position] { return own }
+    func models(at index: Int) -> [LiveModel]? {
+        let kind = settings.providers[index].kind
+        if let own = lists[index] { return own }
         guard Vendors.catalogues[kind] != nil else { return nil }
         return settings.providers.firstIndex { $0.kind == kind }.flatMap { lists[$0] }
     }
@@ -77,8 +77,8 @@ private final class ListReading: Sendable {
 
     func begin(_ count: Int) { left.store(count, ordering: .relaxed) }
 
-    func end(_ position: Int, _ result: Result<[LiveModel], UpstreamError>) {
-        all.withLock { $0[position] = result }
+    func end(_ index: Int, _ result: Result<[LiveModel], UpstreamError>) {
+        all.withLock { $0[index] = result }
         if left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { signal.wake() }
     }
 

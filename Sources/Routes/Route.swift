@@ -8,7 +8,7 @@ struct Route: Sendable {
         case function(Handle)
         case chat(any ChatSurface)
     }
-    enum PathPosition: Sendable {
+    enum PathKind: Sendable {
         /// The path is served under `/v1` and also without `/v1`.
         case api
         /// The path is served under `/v1` only.
@@ -35,7 +35,7 @@ struct Route: Sendable {
 
     let method: Method
     let path: StaticString
-    let position: PathPosition
+    let pathKind: PathKind
     let rest: PathRest
     /// The name of the route in the metrics and in the log.
     let label: StaticString
@@ -48,24 +48,24 @@ struct Route: Sendable {
     init(
         _ method: Method,
         _ path: StaticString,
-        position: PathPosition = .api,
+        pathKind: PathKind = .api,
         rest: PathRest = .none,
         label: StaticString? = nil,
         handle: @escaping Handle
     ) {
         self.method = method
         self.path = path
-        self.position = position
+        self.pathKind = pathKind
         self.rest = rest
         self.label = label ?? path
         surface = OpenAIChat()
         endpoint = .function(handle)
     }
 
-    init(_ method: Method, _ path: StaticString, speaks surface: any ChatSurface, position: PathPosition = .api) {
+    init(_ method: Method, _ path: StaticString, speaks surface: any ChatSurface, pathKind: PathKind = .api) {
         self.method = method
         self.path = path
-        self.position = position
+        self.pathKind = pathKind
         rest = .none
         label = path
         self.surface = surface
@@ -91,7 +91,7 @@ struct Route: Sendable {
     ///   - path: the path without `/v1`.
     ///   - isVersioned: whether the full path begins with `/v1`.
     func matches(_ path: UnsafeRawBufferPointer, isVersioned: Bool) -> Bool {
-        if position != .api, isVersioned != (position == .versioned) { return false }
+        if pathKind != .api, isVersioned != (pathKind == .versioned) { return false }
         if case .none = rest { return path.equals(self.path) }
         return path.hasPrefix(self.path) && rest(of: path) != nil
     }

@@ -257,11 +257,11 @@ import Testing
             for stops in [[stop + "\u{1}"], [stop + "\u{1}", pattern + "\u{1}", "\u{1}" + pattern, stop + "\u{2}"]] {
                 let steps = StepCount.of {
                     var bound = OutputLimiter(stops: StopFinder(stops), maxTokens: nil)
-                    var position = 0
-                    while position < text.count {
-                        let end = min(position + pieceBytes, text.count)
-                        text[position..<end].withUnsafeBytes { bound.consume($0) { _ in } }
-                        position = end
+                    var offset = 0
+                    while offset < text.count {
+                        let end = min(offset + pieceBytes, text.count)
+                        text[offset..<end].withUnsafeBytes { bound.consume($0) { _ in } }
+                        offset = end
                     }
                     bound.finish { _ in }
                     #expect(bound.reason == nil)
@@ -278,8 +278,8 @@ import Testing
             let bytes = Array(text.utf8)
             let steps = StepCount.of {
                 var filter = ProgressFilter()
-                for position in stride(from: 0, to: bytes.count, by: pieceBytes) {
-                    bytes[position..<min(position + pieceBytes, bytes.count)].withUnsafeBytes {
+                for offset in stride(from: 0, to: bytes.count, by: pieceBytes) {
+                    bytes[offset..<min(offset + pieceBytes, bytes.count)].withUnsafeBytes {
                         filter.consume($0) { _ in }
                     }
                 }

@@ -5,20 +5,20 @@ import Testing
 
 @Suite struct RouteTests {
     @Test(
-        "a route is found by its path, under /v1 and without as its place says",
+        "a route is found by its path, under /v1 and without as its kind says",
         arguments: [
-            (Route.PathPosition.api, false, "/models", [true, true]), (.api, false, "/models/", [false, false]),
+            (Route.PathKind.api, false, "/models", [true, true]), (.api, false, "/models/", [false, false]),
             (.api, false, "/model", [false, false]), (.api, false, "/modelsx", [false, false]),
             (.api, true, "/models/", [false, false]), (.api, true, "/models/a", [true, true]),
             (.api, true, "/models/a/b", [true, true]), (.api, true, "/models", [false, false]),
             (.service, false, "/models", [true, false]),
         ]
     )
-    func matches(_ position: Route.PathPosition, _ takesRest: Bool, _ path: String, _ expected: [Bool]) {
+    func matches(_ pathKind: Route.PathKind, _ takesRest: Bool, _ path: String, _ expected: [Bool]) {
         let route = Route(
             .get,
             takesRest ? "/models/" : "/models",
-            position: position,
+            pathKind: pathKind,
             rest: takesRest ? .whole : .none
         ) {
             _,
@@ -38,7 +38,7 @@ import Testing
         ] as [(String, String?)]
     )
     func namesAnID(_ path: String, _ expected: String?) {
-        let route = Route(.get, "/files/", position: .api, rest: .endingIn("/content")) { _, _ in }
+        let route = Route(.get, "/files/", pathKind: .api, rest: .endingIn("/content")) { _, _ in }
         Array(path.utf8).withUnsafeBytes { path in
             let isMatch = route.matches(path, isVersioned: true)
             #expect((isMatch ? route.rest(of: path)?.text : nil) == expected)

@@ -77,7 +77,7 @@ final class RouterHost: @unchecked Sendable {
         let own = LoopServices(loop: loop, counts: metrics.loops[0])
         let tools = LoopTools(loop, own.parser, ids: own.ids, worker: worker)
         let balance = Balance(settings.balance)
-        let entries = settings.providers.enumerated().map { [parts] position, provider in
+        let entries = settings.providers.enumerated().map { [parts] index, provider in
             Registry.Entry(
                 provider: vendor(provider, tools),
                 keys: provider.apiKeys.isEmpty ? nil : KeyRing(provider.apiKeys, weights: provider.keyWeights),
@@ -85,7 +85,7 @@ final class RouterHost: @unchecked Sendable {
                 countsCredits: provider.kind.row.countsCredits,
                 capacity: Capacity(
                     provider,
-                    at: position,
+                    at: index,
                     settings.balance,
                     limiter: parts.limiter,
                     queue: balance.queue

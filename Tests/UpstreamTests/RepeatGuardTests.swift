@@ -55,14 +55,14 @@ import Testing
             var other = text
             other[random.below(length)] ^= 1 << UInt8(random.below(8))
             var repeats = RepeatGuard()
-            var position = 0
-            while position < length {
+            var offset = 0
+            while offset < length {
                 // There are at least two pieces.
-                let end = position + 1 + random.below(min(length - position, length - 1))
-                let isHeld = text[position..<end].withUnsafeBytes { repeats.holds($0) }
+                let end = offset + 1 + random.below(min(length - offset, length - 1))
+                let isHeld = text[offset..<end].withUnsafeBytes { repeats.holds($0) }
                 // By chance, a half may equal the other half.
                 if isHeld { _ = repeats.releaseHeld() }
-                position = end
+                offset = end
             }
             #expect(!other.withUnsafeBytes { RepeatGuard.isHeld($0, after: text) })
             #expect(text.withUnsafeBytes { repeats.holds($0) })

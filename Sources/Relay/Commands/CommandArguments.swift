@@ -30,14 +30,14 @@ struct CommandArguments {
     mutating func takeWord() -> String? { words.isEmpty ? nil : words.removeFirst() }
 
     /// Removes the option. Returns whether the arguments contained it.
-    mutating func take(_ name: String) -> Bool { position(name).map { options.remove(at: $0) } != nil }
+    mutating func take(_ name: String) -> Bool { index(of: name).map { options.remove(at: $0) } != nil }
 
     /// Removes the option and returns its value; nil if the option or its value is missing.
     mutating func takeValue(of name: String) -> String? {
-        guard let position = position(name), let value = options[position].value else { return nil }
-        options.remove(at: position)
+        guard let index = index(of: name), let value = options[index].value else { return nil }
+        options.remove(at: index)
         return value
     }
 
-    private func position(_ name: String) -> Int? { options.firstIndex { $0.name == name } }
+    private func index(of name: String) -> Int? { options.firstIndex { $0.name == name } }
 }

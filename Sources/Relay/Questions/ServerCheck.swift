@@ -16,8 +16,8 @@ struct ServerCheck {
         var results: [(server: String, problem: String?)] = []
         do throws(StoreFailure) {
             let store = try MemcachedCounters.store(settings.limits)
-            for (position, server) in (store?.servers ?? []).enumerated() {
-                results.append(("memcached \(server)", store.flatMap { Self.problem(of: $0, position) }))
+            for (index, server) in (store?.servers ?? []).enumerated() {
+                results.append(("memcached \(server)", store.flatMap { Self.problem(of: $0, index) }))
             }
         } catch {
             results.append(("memcached", error.reason))
@@ -33,9 +33,9 @@ struct ServerCheck {
         text = lines.isEmpty ? "" : "servers: \(isGood ? "no problems" : "problems")\n" + lines.joined()
     }
 
-    private static func problem(of store: any CounterStore, _ position: Int) -> String? {
+    private static func problem(of store: any CounterStore, _ index: Int) -> String? {
         do throws(StoreFailure) {
-            _ = try store.connect(to: position)
+            _ = try store.connect(to: index)
             return nil
         } catch {
             return "\(error.reason); start memcached there, or correct MEMCACHED_HOST or MEMCACHED_SERVERS"

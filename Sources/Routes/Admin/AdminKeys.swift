@@ -12,16 +12,16 @@ func listKeys(_ visit: AdminVisit) async throws(APIError) {
     let budgets = try await KeyBudgets(of: keys, visit)
     let now = Timestamp.now()
     var blocks: [KeyBlock] = []
-    var positions: [String: Int] = [:]
+    var indices: [String: Int] = [:]
     for (number, key) in keys.enumerated() {
         if number % KeyBudgets.keysAtOnce == 0 { await Task.yield() }
         let row = KeyRow(key, budgets.ofKeys[key.name] ?? [], usage[key.name], at: now)
-        for group in key.groups where positions[group.name] == nil {
-            positions[group.name] = blocks.count
+        for group in key.groups where indices[group.name] == nil {
+            indices[group.name] = blocks.count
             blocks.append(KeyBlock(group, budgets.ofGroups[group.name] ?? [], keys, usage))
         }
-        if let group = key.groups.first, let position = positions[group.name] {
-            blocks[position].keys.append(row)
+        if let group = key.groups.first, let index = indices[group.name] {
+            blocks[index].keys.append(row)
         } else {
             blocks.append(KeyBlock(keys: [row]))
         }
@@ -149,13 +149,13 @@ private struct KeyUsage {
             UsageQuery(by: [.caller], from: today, to: today),
         ]
         var all: [String: KeyUsage] = [:]
-        for (position, query) in queries.enumerated() {
+        for (index, query) in queries.enumerated() {
             let table = try await readRecords(visit) { () async throws(UsageFailure) in
                 try await reader.usage(query, on: visit.gateway.loop)
             }
             for row in table.rows {
                 guard let name = row.values.last ?? nil else { continue }
-                switch position {
+                switch index {
                 case 0: all[name, default: KeyUsage()].lastDay = row.values[0]
                 case 1: all[name, default: KeyUsage()].month = row.figures
                 default: all[name, default: KeyUsage()].today = row.figures

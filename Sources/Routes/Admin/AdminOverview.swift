@@ -66,9 +66,9 @@ private func makeOverview(_ visit: AdminVisit) async throws(APIError) -> JSONFra
     let usage = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.overview(on: gateway.loop)
     }
-    let providers = gateway.settings.providers.enumerated().map { position, provider -> JSONFragment in
+    let providers = gateway.settings.providers.enumerated().map { index, provider -> JSONFragment in
         let models = provider.models.isEmpty ? [""] : provider.models.map(\.upstream)
-        let states = models.map { gateway.registry.state(of: position, model: $0) }
+        let states = models.map { gateway.registry.state(of: index, model: $0) }
         let bad = states.first { $0.text(at: gateway.loop.now) != "ok" } ?? states[0]
         return bad.summary(of: provider.name, at: gateway.loop.now)
     }

@@ -7,10 +7,10 @@ func listProviders(_ visit: AdminVisit) async throws(APIError) {
     let gateway = visit.gateway
     let figures = gateway.process.figures.withLock { $0 }?.figures().providers ?? []
     var rows: [JSONFragment] = []
-    for (position, provider) in gateway.settings.providers.enumerated() {
+    for (index, provider) in gateway.settings.providers.enumerated() {
         let recent = figures.first { $0.name == provider.name }
         for model in provider.models.isEmpty ? [nil] : provider.models.map(Optional.some) {
-            let state = gateway.registry.state(of: position, model: model?.upstream ?? "")
+            let state = gateway.registry.state(of: index, model: model?.upstream ?? "")
             rows.append(row(provider, model, state: state, recent: recent, at: gateway.loop.now))
         }
     }
@@ -89,10 +89,10 @@ private func wallTime(of time: LoopTime, at now: LoopTime) -> String {
 func resumeProvider(_ visit: AdminVisit) async throws(APIError) {
     let key = try await visit.body { (root) throws(APIError) in try root.string("key", "body") }
     let name = visit.value("name")
-    guard let position = visit.gateway.settings.providers.firstIndex(where: { $0.name == name }) else {
+    guard let index = visit.gateway.settings.providers.firstIndex(where: { $0.name == name }) else {
         throw APIError(404, "There is no provider of this name.")
     }
-    guard visit.gateway.registry.resume(position, key: key) else {
+    guard visit.gateway.registry.resume(index, key: key) else {
         throw APIError(404, "The provider has no key of this name.")
     }
     visit.admin.board.add(InstanceOrder(.resume, name, key: key))

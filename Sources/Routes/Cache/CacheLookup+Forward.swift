@@ -11,12 +11,12 @@ extension CacheLookup {
         let gateway = exchange.gateway
         let written: Body?? = await gateway.worker.result(ofBytes: body.bytes.count, on: gateway.loop) {
             guard let name = RawJSON(body.bytes)["model"]?.bytes, let start = body.bytes.baseAddress,
-                let position = name.baseAddress.map({ $0 - start })
+                let offset = name.baseAddress.map({ $0 - start })
             else { return nil }
             var encoded = ByteBuffer()
             // The model's name is left out, because a later request can call the model by another name.
-            encoded.append(field: body.bytes[part: 0..<position])
-            encoded.append(field: body.bytes[part: (position + name.count)..<body.bytes.count])
+            encoded.append(field: body.bytes[part: 0..<offset])
+            encoded.append(field: body.bytes[part: (offset + name.count)..<body.bytes.count])
             return CachedResponse.written(usage, model, encoded.bytes)
         }
         if let written = written ?? nil { keep(written) } else { giveUp() }

@@ -45,7 +45,7 @@ extension ChatResponse {
                 whole = Body(written)
             }
         ) {}
-        guard cursor.position == cached.count else { return nil }
+        guard cursor.offset == cached.count else { return nil }
         self.init(gathered.finished(), usage: nil)
         original = whole
     }
@@ -60,7 +60,7 @@ struct CachedEventReader: ~Copyable {
     private let includesUsage: Bool
 
     /// The number of encoded bytes that have been read.
-    var position: Int { cursor.position }
+    var offset: Int { cursor.offset }
 
     init(_ events: UnsafeRawBufferPointer, names: Body, includesUsage: Bool) {
         self.events = events

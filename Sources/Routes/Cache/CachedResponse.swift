@@ -33,7 +33,7 @@ struct CachedResponse: Sendable {
         servedModel = model.text
         self.hasOpening = hasOpening == 1
         self.body = body
-        start = reader.position
+        start = reader.offset
     }
 
     var bytes: UnsafeRawBufferPointer { body.bytes[part: start..<body.bytes.count] }
@@ -60,7 +60,7 @@ struct CachedResponse: Sendable {
 /// Functions for the members `id`, `object`, `created` and `model`, with which a response in a vendor's own JSON
 /// begins.
 enum ResponseNames {
-    /// Returns the position after the response's first members, `id` to `model`; nil if the response does not begin
+    /// Returns the offset after the response's first members, `id` to `model`; nil if the response does not begin
     /// with them.
     static func end(in response: UnsafeRawBufferPointer) -> Int? {
         let members = Array(RawJSON(response).members.prefix(4))

@@ -88,12 +88,12 @@ final class CacheStage: OnLoop, @unchecked Sendable {
         let names = Body(ResponseNames.write("chat.completion.chunk", model: wanted.model, exchange))
         if found.hasOpening { writer.begin(with: " ") }
         var reader = CachedEventReader(found.bytes, names: names, includesUsage: wanted.includesUsage)
-        var step = reader.position
+        var step = reader.offset
         while reader.next(writer) {
             guard writer.isFull else { continue }
             try await flush(writer)
-            if reader.position - step > Self.stepBytes {
-                step = reader.position
+            if reader.offset - step > Self.stepBytes {
+                step = reader.offset
                 await Task.yield()
             }
         }

@@ -53,29 +53,29 @@ final class FormBody: OnLoop, @unchecked Sendable {
         return isRead
     }
 
-    /// Appends the bytes that follow `position` to a reader. Returns false at the end of the form.
+    /// Appends the bytes that follow `offset` to a reader. Returns false at the end of the form.
     /// - Parameter keptBytes: the longest form of which bytes that arrive now are kept, in bytes.
     fileprivate func read(
-        from position: inout Int,
+        from offset: inout Int,
         into reader: inout MultipartReader,
         keeping keptBytes: Int
     ) async throws(APIError) -> Bool {
-        if position < held.count {
-            let end = min(held.count, position + Self.pieceBytes)
+        if offset < held.count {
+            let end = min(held.count, offset + Self.pieceBytes)
             var part = ByteBuffer()
-            part.append(held.bytes[part: position..<end])
-            position = end
+            part.append(held.bytes[part: offset..<end])
+            offset = end
             reader.append(&part)
             return true
         }
         guard try await nextPiece() else { return false }
         if isReplayable, held.count + piece.count <= keptBytes {
             try await keepPiece()
-            position = held.count
+            offset = held.count
         } else {
             isReplayable = false
             held.release()
-            position = 0
+            offset = 0
         }
         reader.append(&piece)
         return true
@@ -117,7 +117,7 @@ struct FormReader: ~Copyable {
     private let body: FormBody
     private var reader: MultipartReader
     /// The number of kept bytes that have been parsed.
-    private var position = 0
+    private var offset = 0
     private var partBytes = 0
 
     init(_ body: FormBody) throws(APIError) {
@@ -140,7 +140,7 @@ struct FormReader: ~Copyable {
             } catch {
                 throw body.limit.error(error)
             }
-            guard try await body.read(from: &position, into: &reader, keeping: keptBytes) else {
+            guard try await body.read(from: &offset, into: &reader, keeping: keptBytes) else {
                 do throws(RequestError) { try reader.checkEnd() } catch { throw APIError(error) }
                 return nil
             }

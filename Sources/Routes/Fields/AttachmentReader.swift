@@ -6,13 +6,13 @@ import Upstream
 struct AttachmentReader {
     let part: JSONValue
     /// The path of the message part in the request, for error messages: `messages[0].content[1]`.
-    let position: String
+    let path: String
 
     func image() throws(APIError) -> Attachment {
-        let param = "\(position).image_url"
+        let param = "\(path).image_url"
         var image: Attachment
         if let id = part["file_id"]?.string {
-            image = new(.image, .file(id: id), param: "\(position).file_id")
+            image = new(.image, .file(id: id), param: "\(path).file_id")
         } else {
             image = try imageOfURL(param)
         }
@@ -56,24 +56,24 @@ struct AttachmentReader {
     func file() throws(APIError) -> Attachment {
         let isNested = part["file"] != nil
         let file = part["file"] ?? part
-        let path = isNested ? "\(position).file" : position
-        guard file.kind == .object else { throw .type(path, "an object") }
+        let filePath = isNested ? "\(path).file" : path
+        guard file.kind == .object else { throw .type(filePath, "an object") }
         if let id = file["file_id"] {
-            guard let id = id.string else { throw .type("\(path).file_id", "a string") }
-            return new(.file, .file(id: id), param: "\(path).file_id")
+            guard let id = id.string else { throw .type("\(filePath).file_id", "a string") }
+            return new(.file, .file(id: id), param: "\(filePath).file_id")
         }
-        let param = "\(path).file_data"
+        let param = "\(filePath).file_data"
         guard let value = file["file_data"] else {
             guard file["file_url"] == nil else {
                 throw .unsupportedValue(
-                    "\(path).file_url",
+                    "\(filePath).file_url",
                     "files are not downloaded from URLs; send file_data or file_id"
                 )
             }
-            throw .missing(isNested ? "\(path).file_id" : "\(position).file")
+            throw .missing(isNested ? "\(filePath).file_id" : "\(path).file")
         }
         guard let text = value.text else { throw .type(param, "a string") }
-        let name = try name("filename", of: file, path)
+        let name = try name("filename", of: file, filePath)
         guard let base64 = DataURL(text).map(\.base64) ?? text else { throw .value(param, "is not valid base64") }
         return new(.file, .data(try data(base64, .file, param: param)), name: name, param: param)
     }
@@ -88,15 +88,15 @@ struct AttachmentReader {
     }
 
     func audio() throws(APIError) -> Attachment {
-        let path = "\(position).input_audio"
-        guard let audio = part["input_audio"] else { throw .missing(path) }
-        guard let value = audio["data"] else { throw .missing("\(path).data") }
-        guard let text = value.text else { throw .type("\(path).data", "a string") }
-        guard let format = audio["format"] else { throw .missing("\(path).format") }
+        let audioPath = "\(path).input_audio"
+        guard let audio = part["input_audio"] else { throw .missing(audioPath) }
+        guard let value = audio["data"] else { throw .missing("\(audioPath).data") }
+        guard let text = value.text else { throw .type("\(audioPath).data", "a string") }
+        guard let format = audio["format"] else { throw .missing("\(audioPath).format") }
         guard format.text == "wav" || format.text == "mp3" else {
-            throw .value("\(path).format", "must be wav or mp3")
+            throw .value("\(audioPath).format", "must be wav or mp3")
         }
-        return new(.audio, .data(try data(text, .audio, param: "\(path).data")), param: "\(path).data")
+        return new(.audio, .data(try data(text, .audio, param: "\(audioPath).data")), param: "\(audioPath).data")
     }
 
     func data(_ base64: UnsafeRawBufferPointer, _ kind: Attachment.Kind, param: String) throws(APIError) -> Base64Text {

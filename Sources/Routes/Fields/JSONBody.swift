@@ -81,14 +81,14 @@ enum JSONBody {
             return APIError(400, "The body is empty. Send a JSON object.")
         }
         guard let mistake = JSONMistake(in: bytes) else {
-            guard let place = bytes.firstInvalidUTF8 else {
+            guard let offset = bytes.firstInvalidUTF8 else {
                 return APIError(400, "The body is not valid JSON in UTF-8.")
             }
-            let cause = "At byte \(place + 1) it is not UTF-8; encode the text of the body as UTF-8."
+            let cause = "At byte \(offset + 1) it is not UTF-8; encode the text of the body as UTF-8."
             return APIError(400, "The body is not valid JSON in UTF-8. \(cause)")
         }
-        let position = mistake.position < bytes.count ? "byte \(mistake.position + 1)" : "its end (byte \(bytes.count))"
-        return APIError(400, "The body is not valid JSON: at \(position), \(mistake.expected) is expected.")
+        let place = mistake.position < bytes.count ? "byte \(mistake.position + 1)" : "its end (byte \(bytes.count))"
+        return APIError(400, "The body is not valid JSON: at \(place), \(mistake.expected) is expected.")
     }
 
     private static func check(_ shape: JSONShape) throws(APIError) {

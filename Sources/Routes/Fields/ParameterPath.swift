@@ -24,9 +24,9 @@ struct ParameterPath {
     ///
     /// If this path already has a content part, the index is that of a part nested in it.
     func part(_ index: Int) -> ParameterPath {
-        var position = self
-        if part == nil { position.part = index } else { position.inner = index }
-        return position
+        var path = self
+        if part == nil { path.part = index } else { path.inner = index }
+        return path
     }
 
     func callAsFunction(_ rest: String) -> String {

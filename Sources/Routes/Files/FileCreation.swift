@@ -71,7 +71,7 @@ private final class FileCreation: UpstreamTask, OnLoop, @unchecked Sendable {
         guard try await file.beginning({ !$0.isEmpty }) else { throw .value("file", "is empty") }
     }
 
-    func fit(_ candidate: Candidate, at position: Int) async throws(APIError) -> Fit { Fit(candidate: candidate) }
+    func fit(_ candidate: Candidate, at index: Int) async throws(APIError) -> Fit { Fit(candidate: candidate) }
 
     func open(_ fit: Fit, _ attempt: Attempt) async throws(UpstreamError) -> Made {
         do throws(UpstreamError) {

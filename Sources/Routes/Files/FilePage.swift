@@ -30,10 +30,10 @@ struct FilePage {
         if isAscending { sorted.reverse() }
         var rest = sorted[...]
         if let after {
-            if let position = rest.firstIndex(where: { $0.id == after.id }) {
-                rest = rest[(position + 1)...]
+            if let index = rest.firstIndex(where: { $0.id == after.id }) {
+                rest = rest[(index + 1)...]
             } else {
-                // The file was deleted in the meantime: its creation time shows its position.
+                // The file was deleted in the meantime: its creation time shows where the page begins.
                 let time = after.file.createdAt
                 rest = rest.drop { isAscending ? $0.file.createdAt <= time : $0.file.createdAt >= time }
             }

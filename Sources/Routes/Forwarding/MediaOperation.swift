@@ -11,8 +11,8 @@ protocol MediaOperation: AnyObject, Sendable {
     /// Returns the given candidates of the requested model, then candidates of other models that may replace it.
     func candidates(_ named: Candidates) async throws(APIError) -> Candidates
     /// Returns the only candidate that should serve the admitted request, because its vendor stores what the request
-    /// refers to, and its position among the candidates; nil if there is none.
-    func holder(_ candidates: Candidates) async throws(APIError) -> (position: Int, Candidate)?
+    /// refers to, and its index among the candidates; nil if there is none.
+    func holder(_ candidates: Candidates) async throws(APIError) -> (index: Int, Candidate)?
     /// Converts the request for a candidate. Throws if the candidate cannot serve the request.
     func prepared(_ candidate: Candidate) async throws(APIError) -> PreparedMedia
     /// The file of the request that goes to a vendor while it arrives; nil if the whole request is in memory.
@@ -21,7 +21,7 @@ protocol MediaOperation: AnyObject, Sendable {
 
 extension MediaOperation {
     func candidates(_ named: Candidates) async throws(APIError) -> Candidates { named }
-    func holder(_ candidates: Candidates) async throws(APIError) -> (position: Int, Candidate)? { nil }
+    func holder(_ candidates: Candidates) async throws(APIError) -> (index: Int, Candidate)? { nil }
     var file: FormFile? { nil }
 }
 

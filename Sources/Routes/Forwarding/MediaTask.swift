@@ -11,9 +11,9 @@ extension Exchange {
         try await countUnknownKey(caller, servedBy: leading)
         let admission = try await admit(terms.limits, terms.reservation)
         if let cached = plan.cached, try await cached.answersForward(plan.model, leading.name) { return }
-        if let (position, holder) = try await plan.operation?.holder(candidates) {
+        if let (index, holder) = try await plan.operation?.holder(candidates) {
             candidates = Candidates(inOrder: [holder])
-            terms.keep(position)
+            terms.keep(index)
         }
         let kinds = candidates.affinities
         let affinity = kinds.isEmpty ? nil : plan.fields.affinity(by: kinds, session: request.sessionHash(of: caller))
@@ -180,8 +180,8 @@ extension MediaTask: UpstreamTask {
 
     var otherWaitNanoseconds: UInt64 { plan.waitedNanoseconds }
 
-    func fit(_ candidate: Candidate, at position: Int) async throws(APIError) -> MediaFit {
-        let (usageReservation, prepared) = try terms.ways[position].get()
+    func fit(_ candidate: Candidate, at index: Int) async throws(APIError) -> MediaFit {
+        let (usageReservation, prepared) = try terms.ways[index].get()
         return MediaFit(candidate: candidate, usageReservation: usageReservation, call: try await prepared?.load())
     }
 

@@ -29,9 +29,9 @@ struct MediaTerms: Sendable {
         (self.plan, self.caller, gateway) = (plan, caller, exchange.gateway)
         if plan.request != nil, !limits.isPlain { counted = try await plan.fields.tokens(leading.model, exchange) }
         var refusal: APIError?
-        for position in 0..<plan.candidates.count {
+        for index in 0..<plan.candidates.count {
             do throws(APIError) {
-                ways.append(.success(try await way(plan.candidates[position])))
+                ways.append(.success(try await way(plan.candidates[index])))
             } catch {
                 guard error.status < 499 else { throw error }
                 refusal = refusal ?? error
@@ -46,8 +46,8 @@ struct MediaTerms: Sendable {
         Set(ways.indices.filter { if case .failure = ways[$0] { true } else { false } })
     }
 
-    /// Keeps only the way of the candidate at this position.
-    mutating func keep(_ position: Int) { ways = [ways[position]] }
+    /// Keeps only the way of the candidate at this index.
+    mutating func keep(_ index: Int) { ways = [ways[index]] }
 
     /// A reservation that is large enough for every candidate; nil if the limits count only requests.
     var reservation: UsageReservation? {

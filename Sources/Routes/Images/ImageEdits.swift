@@ -103,14 +103,14 @@ package struct ImageReferences: Sendable {
         mask = try fields["mask"].map { (mask) throws(APIError) in try Self.named(mask, "mask") }
     }
 
-    private static func named(_ value: JSONValue, _ position: String) throws(APIError) -> Attachment {
-        guard value.kind == .object else { throw .type(position, "an object") }
+    private static func named(_ value: JSONValue, _ path: String) throws(APIError) -> Attachment {
+        guard value.kind == .object else { throw .type(path, "an object") }
         if let id = value["file_id"] {
-            guard id.string != nil else { throw .type("\(position).file_id", "a string") }
+            guard id.string != nil else { throw .type("\(path).file_id", "a string") }
             guard value["image_url"] == nil else {
-                throw .value(position, "must have either image_url or file_id, not both")
+                throw .value(path, "must have either image_url or file_id, not both")
             }
         }
-        return try AttachmentReader(part: value, position: position).image()
+        return try AttachmentReader(part: value, path: path).image()
     }
 }

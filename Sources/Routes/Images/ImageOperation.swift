@@ -73,7 +73,7 @@ final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
         ImageLoader(caller: caller, gateway: exchange.gateway, billing: billing)
     }
 
-    func holder(_ candidates: Candidates) async throws(APIError) -> (position: Int, Candidate)? {
+    func holder(_ candidates: Candidates) async throws(APIError) -> (index: Int, Candidate)? {
         // A request that another kind of vendor may get unchanged is read only for a candidate that needs it.
         guard !candidates.canForward(.imageEdits), let named = try await reader.order().named,
             let billing = exchange.billing

@@ -240,10 +240,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     /// Emits the arguments of the last tool call if its block is still open and got no deltas.
     private func settleCall(_ emit: Emit) {
-        for position in blocks.indices where blocks[position].bytes == 0 {
-            guard case .call(let index) = blocks[position].kind, index == calls - 1 else { continue }
-            emitInput(blocks[position].input, ofCall: index, emit)
-            blocks[position].bytes = 2
+        for blockIndex in blocks.indices where blocks[blockIndex].bytes == 0 {
+            guard case .call(let index) = blocks[blockIndex].kind, index == calls - 1 else { continue }
+            emitInput(blocks[blockIndex].input, ofCall: index, emit)
+            blocks[blockIndex].bytes = 2
         }
     }
 
@@ -259,10 +259,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             said.add(delta["partial_json"]?.text)
             let number = number(of: root)
             guard let piece = delta["partial_json"]?.text, !piece.isEmpty,
-                let position = blocks.lastIndex(where: { $0.number == number }),
-                case .call(let index) = blocks[position].kind
+                let blockIndex = blocks.lastIndex(where: { $0.number == number }),
+                case .call(let index) = blocks[blockIndex].kind
             else { return }
-            try emitArguments(piece, ofCall: index, at: position, emit)
+            try emitArguments(piece, ofCall: index, at: blockIndex, emit)
         case "signature_delta":
             guard let piece = delta["signature"]?.text else { return }
             guard signature.count + piece.count <= WireStream.eventLimitBytes else {
@@ -275,8 +275,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     }
 
     private func close(_ number: Int64, _ emit: Emit) {
-        guard let position = blocks.lastIndex(where: { $0.number == number }) else { return }
-        let block = blocks.remove(at: position)
+        guard let blockIndex = blocks.lastIndex(where: { $0.number == number }) else { return }
+        let block = blocks.remove(at: blockIndex)
         switch block.kind {
         case .call(let index): if block.bytes == 0 { emitInput(block.input, ofCall: index, emit) }
         case .thinking: emitSignature(emit)
@@ -313,12 +313,12 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private func emitArguments(
         _ arguments: UnsafeRawBufferPointer,
         ofCall index: Int,
-        at position: Int,
+        at blockIndex: Int,
         _ emit: Emit
     ) throws(UpstreamError) {
         guard index == calls - 1 else { throw .invalidResponse("the response mixes its tool calls") }
-        blocks[position].bytes += arguments.count
-        guard blocks[position].bytes <= Self.argumentLimitBytes else { throw Self.tooLong }
+        blocks[blockIndex].bytes += arguments.count
+        guard blocks[blockIndex].bytes <= Self.argumentLimitBytes else { throw Self.tooLong }
         emit(0, .toolArguments(index: index, arguments))
     }
 

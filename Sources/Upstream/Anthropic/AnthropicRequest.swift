@@ -301,8 +301,8 @@ extension ChatCall {
                 let block = ReasoningBlock(text.bytes.text, signature: signature.bytes.text)
             else { continue }
             messages[index].content.insert(.reasoningBlock(block), at: 0)
-            for call in messages[index].toolCalls.indices where messages[index].toolCalls[call].position < .max {
-                messages[index].toolCalls[call].position += 1
+            for call in messages[index].toolCalls.indices where messages[index].toolCalls[call].contentBefore < .max {
+                messages[index].toolCalls[call].contentBefore += 1
             }
         }
     }

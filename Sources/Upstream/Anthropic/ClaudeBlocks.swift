@@ -41,7 +41,7 @@ struct ClaudeBlocks {
     func append(_ piece: ChatMessage.Piece, _ list: inout BlockList, to out: inout ByteBuffer) {
         switch piece {
         case .text(let text), .refusal(let text): append(text: text, &list, to: &out)
-        case .attachment(let position): append(attachments[position], &list, to: &out)
+        case .attachment(let index): append(attachments[index], &list, to: &out)
         case .reasoningBlock: break
         }
     }

@@ -169,7 +169,7 @@ struct ClaudeModel: Sendable {
     /// - Parameter name: the vendor's model id. Text before `claude-` is ignored.
     init(_ name: String) {
         var bytes = Array(name.utf8)
-        for position in bytes.indices where bytes[position] == UInt8(ascii: ".") { bytes[position] = UInt8(ascii: "-") }
+        for index in bytes.indices where bytes[index] == UInt8(ascii: ".") { bytes[index] = UInt8(ascii: "-") }
         self = bytes.withUnsafeBytes { bytes in
             var scan = ByteScan(bytes)
             guard scan.find("claude-") else { return Self.foreign }

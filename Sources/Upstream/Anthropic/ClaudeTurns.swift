@@ -12,7 +12,7 @@ struct ClaudeTurns: ~Copyable {
     private struct Turn {
         let speaker: Speaker
         /// The indexes in `messages` of the messages that form this turn.
-        var positions: [Int] = []
+        var messageIndices: [Int] = []
     }
 
     /// A tool call of the last assistant turn, for which a result must follow.
@@ -56,16 +56,17 @@ struct ClaudeTurns: ~Copyable {
     /// Appends the instructions before the first turn as content blocks. Returns false if nothing was appended.
     func appendSystem(to out: inout ByteBuffer) -> Bool {
         var list = BlockList()
-        for position in 0..<messages.leadingInstructions {
-            append(messages[position], position, &list, to: &out)
+        for messageIndex in 0..<messages.leadingInstructions {
+            append(messages[messageIndex], messageIndex, &list, to: &out)
         }
         return !list.isEmpty
     }
 
-    private func append(_ message: ChatMessage, _ position: Int, _ list: inout BlockList, to out: inout ByteBuffer) {
+    private func append(_ message: ChatMessage, _ messageIndex: Int, _ list: inout BlockList, to out: inout ByteBuffer)
+    {
         for (index, piece) in message.content.enumerated() {
             blocks.append(piece, &list, to: &out)
-            list.close(marks.mark(at: .piece(index, of: position)), to: &out)
+            list.close(marks.mark(at: .piece(index, of: messageIndex)), to: &out)
         }
     }
 
@@ -83,7 +84,10 @@ struct ClaudeTurns: ~Copyable {
             switch turn.speaker {
             case .user: appendUser(turn, &list, to: &out)
             case .assistant: appendAssistant(turn, &list, isLast: index == turns.count - 1, to: &out)
-            case .system: for position in turn.positions { append(messages[position], position, &list, to: &out) }
+            case .system:
+                for messageIndex in turn.messageIndices {
+                    append(messages[messageIndex], messageIndex, &list, to: &out)
+                }
             }
             if list.isEmpty { blocks.append(text: ".", &list, to: &out) }
             out.append("]}")
@@ -101,27 +105,27 @@ struct ClaudeTurns: ~Copyable {
 
     private var turns: [Turn] {
         var turns: [Turn] = []
-        func add(_ position: Int, to speaker: Speaker) {
+        func add(_ messageIndex: Int, to speaker: Speaker) {
             if turns.last?.speaker != speaker { turns.append(Turn(speaker: speaker)) }
-            turns[turns.count - 1].positions.append(position)
+            turns[turns.count - 1].messageIndices.append(messageIndex)
         }
         // The instructions since the last turn. Results of tool calls come before them.
         var held: [Int] = []
         // The API accepts a system turn only after a user turn, and before an assistant turn or at the end.
         func addHeld(isBeforeUser: Bool) {
             let isInPlace = supportsSystemTurns && !isBeforeUser && turns.last?.speaker == .user
-            for position in held { add(position, to: isInPlace ? .system : .user) }
+            for messageIndex in held { add(messageIndex, to: isInPlace ? .system : .user) }
             held = []
         }
-        for position in messages.leadingInstructions..<messages.count {
-            let message = messages[position]
+        for messageIndex in messages.leadingInstructions..<messages.count {
+            let message = messages[messageIndex]
             if message.isInstruction {
-                if !message.isBlank { held.append(position) }
+                if !message.isBlank { held.append(messageIndex) }
                 continue
             }
             let speaker: Speaker = message.role == .assistant ? .assistant : .user
             if !held.isEmpty, !message.isResult { addHeld(isBeforeUser: speaker == .user) }
-            add(position, to: speaker)
+            add(messageIndex, to: speaker)
         }
         addHeld(isBeforeUser: false)
         return turns
@@ -151,57 +155,60 @@ struct ClaudeTurns: ~Copyable {
         isLast: Bool,
         to out: inout ByteBuffer
     ) {
-        let hasCalls = turn.positions.contains { !messages[$0].toolCalls.isEmpty }
+        let hasCalls = turn.messageIndices.contains { !messages[$0].toolCalls.isEmpty }
         // The API refuses a prefill that ends in white space.
         let end = isLast && !hasCalls ? lastText(of: turn) : nil
         waiting = []
-        for position in turn.positions {
-            let content = messages[position].content
+        for messageIndex in turn.messageIndices {
+            let content = messages[messageIndex].content
             var calls = 0
             for (index, piece) in content.enumerated() {
-                appendCalls(of: position, from: &calls, before: index, &list, to: &out)
+                appendCalls(of: messageIndex, from: &calls, before: index, &list, to: &out)
                 switch piece {
                 case .text(let text), .refusal(let text):
-                    let isEnd = end.map { $0 == (position, index) } ?? false
+                    let isEnd = end.map { $0 == (messageIndex, index) } ?? false
                     blocks.append(text: text, &list, isCut: isEnd, to: &out)
                 case .reasoningBlock(let reasoningBlock): blocks.append(reasoningBlock, &list, to: &out)
                 case .attachment: break
                 }
-                list.close(marks.mark(at: .piece(index, of: position)), to: &out)
+                list.close(marks.mark(at: .piece(index, of: messageIndex)), to: &out)
             }
-            appendCalls(of: position, from: &calls, before: content.count, &list, to: &out)
+            appendCalls(of: messageIndex, from: &calls, before: content.count, &list, to: &out)
         }
-        for position in turn.positions {
-            let message = messages[position]
-            var calls = message.toolCalls.firstIndex { $0.position > message.content.count } ?? message.toolCalls.count
-            appendCalls(of: position, from: &calls, before: .max, &list, to: &out)
+        for messageIndex in turn.messageIndices {
+            let message = messages[messageIndex]
+            var calls =
+                message.toolCalls.firstIndex { $0.contentBefore > message.content.count } ?? message.toolCalls.count
+            appendCalls(of: messageIndex, from: &calls, before: .max, &list, to: &out)
         }
     }
 
     private mutating func appendCalls(
-        of position: Int,
+        of messageIndex: Int,
         from first: inout Int,
         before piece: Int,
         _ list: inout BlockList,
         to out: inout ByteBuffer
     ) {
-        while first < messages[position].toolCalls.count, messages[position].toolCalls[first].position <= piece {
-            append(messages[position].toolCalls[first], &list, to: &out)
-            list.close(marks.mark(at: .call(first, of: position)), to: &out)
+        while first < messages[messageIndex].toolCalls.count,
+            messages[messageIndex].toolCalls[first].contentBefore <= piece
+        {
+            append(messages[messageIndex].toolCalls[first], &list, to: &out)
+            list.close(marks.mark(at: .call(first, of: messageIndex)), to: &out)
             first += 1
         }
     }
 
     /// Returns the message index and content index of the turn's last text that is not blank; nil if there is none.
-    private func lastText(of turn: Turn) -> (position: Int, index: Int)? {
-        for position in turn.positions.reversed() {
-            let index = messages[position].content.lastIndex { piece in
+    private func lastText(of turn: Turn) -> (messageIndex: Int, index: Int)? {
+        for messageIndex in turn.messageIndices.reversed() {
+            let index = messages[messageIndex].content.lastIndex { piece in
                 switch piece {
                 case .text(let text), .refusal(let text): !ClaudeBlocks.isBlank(text)
                 case .attachment, .reasoningBlock: false
                 }
             }
-            if let index { return (position, index) }
+            if let index { return (messageIndex, index) }
         }
         return nil
     }
@@ -223,22 +230,23 @@ struct ClaudeTurns: ~Copyable {
 
     /// Appends a user turn. The results of the preceding assistant turn's tool calls are written first.
     private mutating func appendUser(_ turn: Turn, _ list: inout BlockList, to out: inout ByteBuffer) {
-        let (found, unasked) = messages.results(ofCalls: waiting.map(\.key), at: turn.positions)
-        for (call, position) in zip(waiting, found) {
+        let (found, unasked) = messages.results(ofCalls: waiting.map(\.key), at: turn.messageIndices)
+        for (call, messageIndex) in zip(waiting, found) {
             list.open("tool_result", to: &out)
             out.append(#","tool_use_id":"#, json: call.id)
-            if let position {
-                appendResult(messages[position], to: &out)
+            if let messageIndex {
+                appendResult(messages[messageIndex], to: &out)
             } else {
                 out.append(#","content":"No result.","is_error":true"#)
             }
             out.append("}")
-            if let position { list.close(marks.mark(at: .result(of: position)), to: &out) }
+            if let messageIndex { list.close(marks.mark(at: .result(of: messageIndex)), to: &out) }
         }
         waiting = []
-        for position in turn.positions where !messages[position].isResult || unasked.contains(position) {
-            let message = messages[position]
-            append(message.isInstruction ? message.asReminder : message, position, &list, to: &out)
+        for messageIndex in turn.messageIndices where !messages[messageIndex].isResult || unasked.contains(messageIndex)
+        {
+            let message = messages[messageIndex]
+            append(message.isInstruction ? message.asReminder : message, messageIndex, &list, to: &out)
         }
     }
 

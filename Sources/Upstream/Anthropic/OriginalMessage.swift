@@ -61,14 +61,14 @@ struct OriginalMessage: ~Copyable {
 
     // MARK: Spans
 
-    private func position(_ span: UnsafeRawBufferPointer) -> Int {
+    private func offset(of span: UnsafeRawBufferPointer) -> Int {
         guard let start = span.baseAddress, let base = text.baseAddress else { return done }
         return start - base
     }
 
     private func bytes(of member: RawJSON.Member) -> UnsafeRawBufferPointer {
-        let start = position(member.name) - 1
-        return text[part: start..<(position(member.value.bytes) + member.value.bytes.count)]
+        let start = offset(of: member.name) - 1
+        return text[part: start..<(offset(of: member.value.bytes) + member.value.bytes.count)]
     }
 
     private mutating func copy(upTo end: Int) {
@@ -77,14 +77,14 @@ struct OriginalMessage: ~Copyable {
     }
 
     private mutating func replace(_ span: UnsafeRawBufferPointer, _ write: (inout ByteBuffer) -> Void) {
-        copy(upTo: position(span))
+        copy(upTo: offset(of: span))
         write(&out)
         done += span.count
     }
 
     /// Inserts a member before the client's own members.
     private mutating func insert(_ member: String, _ members: [RawJSON.Member]) {
-        copy(upTo: max(done, position(RawJSON(text).bytes) + 1))
+        copy(upTo: max(done, offset(of: RawJSON(text).bytes) + 1))
         out.append(member)
         if !members.isEmpty { out.append(",") }
     }
@@ -93,13 +93,13 @@ struct OriginalMessage: ~Copyable {
     private mutating func leaveOut(_ member: RawJSON.Member, before next: RawJSON.Member?) {
         let span = bytes(of: member)
         if let next {
-            copy(upTo: position(span))
-            done = position(bytes(of: next))
+            copy(upTo: offset(of: span))
+            done = offset(of: bytes(of: next))
         } else {
-            var end = position(span)
+            var end = offset(of: span)
             while end > done, text[end - 1] != UInt8(ascii: ",") { end -= 1 }
             copy(upTo: max(done, end - 1))
-            done = position(span) + span.count
+            done = offset(of: span) + span.count
         }
     }
 
@@ -113,15 +113,15 @@ struct OriginalMessage: ~Copyable {
         var isFirst = true
         for (index, element) in elements.enumerated() {
             if isLeftOut(index) {
-                if isFirst, index == 0 { copy(upTo: position(element)) }
-                done = position(element) + element.count
+                if isFirst, index == 0 { copy(upTo: offset(of: element)) }
+                done = offset(of: element) + element.count
                 continue
             }
             // The separator before the first element that is kept is left out with the elements before it.
-            if isFirst, index > 0 { done = position(element) }
+            if isFirst, index > 0 { done = offset(of: element) }
             isFirst = false
             write(index, &self)
-            copy(upTo: position(element) + element.count)
+            copy(upTo: offset(of: element) + element.count)
         }
     }
 
@@ -185,13 +185,13 @@ struct OriginalMessage: ~Copyable {
         guard content.hasPrefix(UnsafeRawBufferPointer(attribution)) || isEscapedAttribution(content) else {
             return nil
         }
-        var position = 0
-        while position + 1 < content.count {
-            if content[position] == UInt8(ascii: "\\") {
-                if content[position + 1] == UInt8(ascii: "n") { return position + 2 }
-                position += 1
+        var offset = 0
+        while offset + 1 < content.count {
+            if content[offset] == UInt8(ascii: "\\") {
+                if content[offset + 1] == UInt8(ascii: "n") { return offset + 2 }
+                offset += 1
             }
-            position += 1
+            offset += 1
         }
         return content.count
     }
@@ -200,18 +200,18 @@ struct OriginalMessage: ~Copyable {
         let letters = attribution.utf8CodeUnitCount
         let beginning = content[part: 0..<min(6 * letters, content.count)]
         guard beginning.first(UInt8(ascii: "\\")) != nil, content.count >= letters else { return false }
-        var position = 0
+        var offset = 0
         for index in 0..<letters {
-            guard position < content.count else { return false }
+            guard offset < content.count else { return false }
             let expected = attribution.utf8Start[index]
-            if content[position] == expected {
-                position += 1
+            if content[offset] == expected {
+                offset += 1
                 continue
             }
-            guard content[part: position..<content.count].hasPrefix("\\u00"), position + 6 <= content.count,
-                UInt8(content[part: (position + 4)..<(position + 6)].text, radix: 16) == expected
+            guard content[part: offset..<content.count].hasPrefix("\\u00"), offset + 6 <= content.count,
+                UInt8(content[part: (offset + 4)..<(offset + 6)].text, radix: 16) == expected
             else { return false }
-            position += 6
+            offset += 6
         }
         return true
     }

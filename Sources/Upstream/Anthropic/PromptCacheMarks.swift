@@ -51,16 +51,16 @@ struct PromptCacheMarks: Sendable {
     /// the relay adds are not in the next request.
     private static func addTurns(of messages: ArraySlice<ChatMessage>, to marks: inout [ChatOptions.CacheBreakpoint]) {
         var (turns, isMarked) = (0, false)
-        for position in messages.indices.reversed() {
-            let message = messages[position]
+        for index in messages.indices.reversed() {
+            let message = messages[index]
             if message.role == .assistant {
                 isMarked = false
                 if turns == maxTurns { return }
             } else if !isMarked, !message.isInstruction, message.isResult || !message.content.isEmpty {
                 (turns, isMarked) = (turns + 1, true)
                 // A result without its call is written as text.
-                if message.isResult { marks.append(.init(.result(of: position), isLong: false)) }
-                marks.append(.init(.piece(message.content.count - 1, of: position), isLong: false))
+                if message.isResult { marks.append(.init(.result(of: index), isLong: false)) }
+                marks.append(.init(.piece(message.content.count - 1, of: index), isLong: false))
             }
         }
     }

@@ -28,8 +28,8 @@ struct TextDeltaScanner: ~Copyable {
     private mutating func keepOpening(_ data: UnsafeRawBufferPointer, _ written: UnsafeRawBufferPointer) {
         guard let start = data.baseAddress, let end = written.baseAddress else { return }
         let before = data[part: 0..<(end - start)]
-        let position = Self.lines.utf8CodeUnitCount
-        if opening.count == position + before.count, opening.bytes[part: position..<opening.count].hasPrefix(before) {
+        let offset = Self.lines.utf8CodeUnitCount
+        if opening.count == offset + before.count, opening.bytes[part: offset..<opening.count].hasPrefix(before) {
             return
         }
         opening.removeAll()
@@ -42,10 +42,10 @@ struct TextDeltaScanner: ~Copyable {
         let (start, middle): (StaticString, StaticString) = (
             #"{"type":"content_block_delta","index":"#, #","delta":{"type":"text_delta","text":""#
         )
-        let position = start.utf8CodeUnitCount
-        let from = position + 1 + middle.utf8CodeUnitCount
-        guard data.count >= from + 3, data.hasPrefix(start), 48...57 ~= data[position],
-            data[part: (position + 1)..<data.count].hasPrefix(middle)
+        let offset = start.utf8CodeUnitCount
+        let from = offset + 1 + middle.utf8CodeUnitCount
+        guard data.count >= from + 3, data.hasPrefix(start), 48...57 ~= data[offset],
+            data[part: (offset + 1)..<data.count].hasPrefix(middle)
         else { return nil }
         var end = data.count - 1
         while data[end] == 32, end > from { end -= 1 }

@@ -30,15 +30,18 @@ struct ThinkingPlan {
     ///   - canThink: whether the request can use reasoning; false for a forced tool call.
     ///   - hasReasoning: whether the conversation contains the reasoning for the latest tool calls.
     init(_ reasoning: ChatOptions.Reasoning, _ model: ClaudeModel, canThink: Bool, hasReasoning: Bool) {
-        let position = reasoning.effort.flatMap { effort in Self.efforts.firstIndex { "\($0)".hasSameBytes(as: effort) }
+        let effortIndex = reasoning.effort.flatMap { effort in
+            Self.efforts.firstIndex { "\($0)".hasSameBytes(as: effort) }
         }
         switch model.thinking {
         case .none: break
-        case .budget: planBudget(reasoning, position)
+        case .budget: planBudget(reasoning, effortIndex)
         case .adaptive(let off, let supportsBudget):
-            planAdaptive(reasoning, position, off, supportsBudget: supportsBudget)
+            planAdaptive(reasoning, effortIndex, off, supportsBudget: supportsBudget)
         }
-        if let position, position > 0 || reasoning.thinking != nil { effort = effort ?? Self.effort(position, model) }
+        if let effortIndex, effortIndex > 0 || reasoning.thinking != nil {
+            effort = effort ?? Self.effort(effortIndex, model)
+        }
         if model.effort == .none { effort = nil }
         if case .budget = kind, !hasReasoning || !canThink { kind = .unsaid }
         if case .adaptive = kind, !canThink { kind = .unsaid }
@@ -51,20 +54,20 @@ struct ThinkingPlan {
         }
     }
 
-    private mutating func planBudget(_ reasoning: ChatOptions.Reasoning, _ position: Int?) {
+    private mutating func planBudget(_ reasoning: ChatOptions.Reasoning, _ effortIndex: Int?) {
         switch reasoning.thinking {
         case .disabled, .unsaid: return
-        case nil where position == nil && reasoning.budgetTokens == nil: return
+        case nil where effortIndex == nil && reasoning.budgetTokens == nil: return
         default: break
         }
-        if position == 0, reasoning.budgetTokens == nil { return }
+        if effortIndex == 0, reasoning.budgetTokens == nil { return }
         isOnTop = reasoning.budgetTokens == nil
-        kind = .budget(max(Self.minBudget, reasoning.budgetTokens ?? Self.budgets[position ?? 3]))
+        kind = .budget(max(Self.minBudget, reasoning.budgetTokens ?? Self.budgets[effortIndex ?? 3]))
     }
 
     private mutating func planAdaptive(
         _ reasoning: ChatOptions.Reasoning,
-        _ position: Int?,
+        _ effortIndex: Int?,
         _ off: ClaudeModel.Off,
         supportsBudget: Bool
     ) {
@@ -75,8 +78,8 @@ struct ThinkingPlan {
             let budget = max(Self.minBudget, reasoning.budgetTokens ?? 0)
             (kind, display) = (supportsBudget ? .budget(budget) : .adaptive, reasoning.display ?? .summarized)
         case .disabled: turnOff(off)
-        case nil where position == 0: turnOff(off)
-        case nil where position != nil || reasoning.budgetTokens != nil: (kind, display) = (.adaptive, .summarized)
+        case nil where effortIndex == 0: turnOff(off)
+        case nil where effortIndex != nil || reasoning.budgetTokens != nil: (kind, display) = (.adaptive, .summarized)
         case nil: return
         }
     }
@@ -91,14 +94,14 @@ struct ThinkingPlan {
 
     /// Returns the name of the nearest effort that the model supports; nil if it supports none.
     ///
-    /// - Parameter position: the index of the wanted effort in `efforts`.
-    private static func effort(_ position: Int, _ model: ClaudeModel) -> StaticString? {
-        let name = efforts[max(2, position)]
+    /// - Parameter effortIndex: the index of the wanted effort in `efforts`.
+    private static func effort(_ effortIndex: Int, _ model: ClaudeModel) -> StaticString? {
+        let name = efforts[max(2, effortIndex)]
         switch model.effort {
         case .none: return nil
         case .all: return name
-        case .max: return position == 5 ? "high" : name
-        case .high: return position > 4 ? "high" : name
+        case .max: return effortIndex == 5 ? "high" : name
+        case .high: return effortIndex > 4 ? "high" : name
         }
     }
 

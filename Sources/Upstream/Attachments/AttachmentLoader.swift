@@ -39,7 +39,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
             try await self.load(groups[index])
         }
         for (group, result) in zip(groups, results) {
-            for position in group.positions { loaded[position] = result }
+            for index in group.indices { loaded[index] = result }
         }
         return loaded.compactMap { $0 }
     }
@@ -48,9 +48,9 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
     /// the order of the request.
     func loadAgain(by call: Attempt) async throws(APIError) -> [Attachment] {
         self.call = call
-        for (position, key) in remembered {
+        for (index, key) in remembered {
             access.assets.forget(key)
-            loaded[position] = nil
+            loaded[index] = nil
         }
         remembered = [:]
         return try await load()
@@ -60,12 +60,12 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
 
     private struct Group: Sendable {
         let content: Digest
-        var positions: [Int]
+        var indices: [Int]
     }
 
     private func groups() async throws(APIError) -> [Group] {
         var groups: [Group] = []
-        for (position, part) in parts.enumerated() where loaded[position] == nil {
+        for (index, part) in parts.enumerated() where loaded[index] == nil {
             let digest: Digest
             switch part.source {
             case .data(let text): digest = try await text.digest(on: access.loop, by: access.worker)
@@ -75,9 +75,9 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
             }
             let content = Digest(of: "\(part.kind) \(part.name ?? "") \(digest.base64url(characters: 43))")
             if let same = groups.firstIndex(where: { $0.content == content }) {
-                groups[same].positions.append(position)
+                groups[same].indices.append(index)
             } else {
-                groups.append(Group(content: content, positions: [position]))
+                groups.append(Group(content: content, indices: [index]))
             }
         }
         return groups
@@ -87,9 +87,9 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
 
     private func load(_ group: Group) async throws(APIError) -> Attachment {
         if Task.isCancelled { throw .clientLeft }
-        let part = parts[group.positions[0]]
+        let part = parts[group.indices[0]]
         switch (part.source, part.kind) {
-        case (.file, _): return stored(part, group.positions[0])
+        case (.file, _): return stored(part, group.indices[0])
         case (.address(let address), .file): return try await fetchedFile(address, group)
         case (.address(let address), _): return try await fetched(address, group)
         case (.data(let text), .image): return try await image(text, group)
@@ -99,22 +99,22 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
         }
     }
 
-    private func stored(_ part: Attachment, _ position: Int) -> Attachment {
-        guard let file = plan.files[position] else { preconditionFailure("a file that was not opened") }
+    private func stored(_ part: Attachment, _ index: Int) -> Attachment {
+        guard let file = plan.files[index] else { preconditionFailure("a file that was not opened") }
         return file.isImage
             ? part.kept(.image, file.path) : part.kept(.file, file.vendorID, name: Self.shown(file.name))
     }
 
     private func fetched(_ address: String, _ group: Group) async throws(APIError) -> Attachment {
-        let param = parts[group.positions[0]].param
+        let param = parts[group.indices[0]].param
         let image = try await Image.fetch(address, by: access.fetcher, param: param)
         let content = try await Digest(of: image.bytes, on: access.loop, by: access.worker)
         let asset = try await keep(group, content) { () throws(APIError) in try Self.named(image, param) }
-        return parts[group.positions[0]].kept(.image, asset.path)
+        return parts[group.indices[0]].kept(.image, asset.path)
     }
 
     private func image(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
-        let param = parts[group.positions[0]].param
+        let param = parts[group.indices[0]].param
         let asset = try await keep(group, group.content) { () async throws(APIError) in
             guard let bytes = try await text.decoded(on: self.access.loop, by: self.access.worker) else {
                 throw .notBase64(param)
@@ -122,7 +122,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
             if !access.mayRepeat { text.release() }
             return try Self.named(try Image(bytes, param: param), param)
         }
-        return parts[group.positions[0]].kept(.image, asset.path)
+        return parts[group.indices[0]].kept(.image, asset.path)
     }
 
     private static func named(_ image: Image, _ param: String) throws(APIError) -> NewAsset {
@@ -137,14 +137,14 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
     }
 
     private func file(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
-        let part = parts[group.positions[0]]
+        let part = parts[group.indices[0]]
         return try await file(group, group.content) { () async throws(APIError) in
             try await self.decoded(text, part.param)
         }
     }
 
     private func fetchedFile(_ address: String, _ group: Group) async throws(APIError) -> Attachment {
-        let param = parts[group.positions[0]].param
+        let param = parts[group.indices[0]].param
         guard let fetcher = access.fetcher else {
             throw .value(param, "this relay does not download documents; send the data")
         }
@@ -163,7 +163,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
         _ content: Digest,
         _ load: () async throws(APIError) -> Body
     ) async throws(APIError) -> Attachment {
-        let part = parts[group.positions[0]]
+        let part = parts[group.indices[0]]
         let name = Self.shown(part.name ?? "file")
         let asset = try await keep(group, content) { () async throws(APIError) in
             let bytes = try await load()
@@ -182,7 +182,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
     }
 
     private func words(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
-        let param = parts[group.positions[0]].param
+        let param = parts[group.indices[0]].param
         guard let transcriber = plan.transcriber, let vendor = transcriber.transcription
         else { preconditionFailure("a sound that nobody writes down") }
         let bytes = try await decoded(text, param)
@@ -213,7 +213,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
                 let transcript = try await wanted.transcript(of: audio, by: help)
                 help.helped(by: transcriber.model.id, credits: transcript.credits)
                 help.served()
-                var part = parts[group.positions[0]]
+                var part = parts[group.indices[0]]
                 part.source = .words(transcript.text)
                 return part
             } catch {
@@ -258,7 +258,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
         let credential = call.credential
         let key = AssetCache.Key(content, of: access.caller, account: credential.account)
         if let known = access.assets.asset(key, at: access.loop.now) {
-            for position in group.positions { remembered[position] = key }
+            for index in group.indices { remembered[index] = key }
             return known
         }
         let new = try await make()
@@ -272,7 +272,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
             access.assets.add(kept, key, at: access.loop.now)
             return kept
         } catch {
-            throw failure(error, parts[group.positions[0]].param)
+            throw failure(error, parts[group.indices[0]].param)
         }
     }
 

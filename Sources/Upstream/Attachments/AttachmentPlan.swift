@@ -23,7 +23,7 @@ package final class AttachmentPlan: Sendable {
         self.uploader = uploader
         var chosen: Candidate?
         var files: [Int: StoredFile] = [:]
-        for (position, part) in call.attachments.enumerated() {
+        for (index, part) in call.attachments.enumerated() {
             var isImage = part.kind == .image
             switch part.source {
             case .file(let id):
@@ -32,7 +32,7 @@ package final class AttachmentPlan: Sendable {
                     throw .image(part.param, "is not an image", code: "invalid_image_format")
                 }
                 chosen = reader
-                files[position] = file
+                files[index] = file
                 isImage = file.isImage
             case .address where access.fetcher == nil && part.kind == .file:
                 throw .unsupportedValue(part.param, "this relay does not download documents; send the data")

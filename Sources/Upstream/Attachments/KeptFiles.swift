@@ -17,16 +17,16 @@ package struct KeptFiles: Sendable {
     package init(_ call: ChatCall, _ candidate: Candidate, access: MediaAccess) async throws(APIError) {
         self.candidate = candidate
         parts = call.attachments
-        for (position, part) in parts.enumerated() {
+        for (index, part) in parts.enumerated() {
             guard case .file(let id) = part.source else { continue }
             // A caller with a passthrough key may name files that it uploaded to the vendor directly.
             if access.caller.kind == .passThrough, try await access.file(id) == nil {
-                parts[position].source = .kept(id)
+                parts[index].source = .kept(id)
                 continue
             }
             let (file, reader) = try await access.file(of: part, id, by: self.candidate)
             self.candidate = reader
-            parts[position].source = .kept(file.vendorID)
+            parts[index].source = .kept(file.vendorID)
             if !part.isOfWhole { names.append((id, file.vendorID)) }
         }
     }

@@ -25,14 +25,14 @@ package struct KeptImages: Sendable {
         if ids.isEmpty { return nil }
     }
 
-    private mutating func add(_ image: RawJSON, _ position: String) throws(APIError) {
+    private mutating func add(_ image: RawJSON, _ path: String) throws(APIError) {
         for member in image.members {
             // Another JSON parser could find other ids if a member name contained escapes.
             guard !member.name.contains(UInt8(ascii: "\\")) else {
-                throw .value(position, "a member name must not contain escapes")
+                throw .value(path, "a member name must not contain escapes")
             }
             guard member.name.equals("file_id"), let id = member.value.content else { continue }
-            let param = "\(position).file_id"
+            let param = "\(path).file_id"
             guard ids.count < Self.most else { throw .value(param, "at most \(Self.most) files are supported") }
             guard id.count <= Self.idLimitBytes else { throw .value(param, Self.unknown) }
             ids.append((id.text, param))

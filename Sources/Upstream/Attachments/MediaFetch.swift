@@ -25,24 +25,24 @@ package struct MediaFetch: Sendable {
 
     /// Downloads the images and documents. Returns the attachments with the downloaded content instead of URLs.
     package func fetched(_ parts: [Attachment]) async throws(UpstreamError) -> [Attachment] {
-        let positions = parts.indices.filter { parts[$0].isAddress }
+        let remoteIndices = parts.indices.filter { parts[$0].isAddress }
         do throws(APIError) {
             let most = Attachment.mostLoadedImages
-            guard positions.count(where: { parts[$0].kind == .image }) <= most else {
+            guard remoteIndices.count(where: { parts[$0].kind == .image }) <= most else {
                 throw .value(
                     "messages",
                     "the relay downloads at most \(most) images per request; send the data of the others",
                     code: "too_many_parts"
                 )
             }
-            let contents = try await allChoices(positions.count, atOnce: Self.atOnce) {
-                (index) async throws(APIError) in try await content(of: parts[positions[index]])
+            let contents = try await allChoices(remoteIndices.count, atOnce: Self.atOnce) {
+                (index) async throws(APIError) in try await content(of: parts[remoteIndices[index]])
             }
             var fetched = parts
             var bytes = 0
-            for (position, content) in zip(positions, contents) {
+            for (index, content) in zip(remoteIndices, contents) {
                 bytes += content.base64.bytes.count
-                fetched[position].source = .data(content)
+                fetched[index].source = .data(content)
             }
             guard bytes <= Self.limitBytes else {
                 throw .value("messages", "the total size of the images and documents is too large")

@@ -11,7 +11,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     /// The time by which the request's response must begin; `distantFuture` for a single candidate with one key.
     package private(set) var endsAt: LoopTime
     var open: RemainingCandidates
-    /// The position of the candidate that was chosen last; nil before the first choice.
+    /// The index of the candidate that was chosen last; nil before the first choice.
     private(set) var current: Int?
     /// The key for the next call to the current candidate, if it is already chosen; otherwise nil.
     var repeating: Credential?
@@ -19,9 +19,9 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     private var selectsNextKey = false
     /// The key and the capacity for the next call, if the call had to wait for capacity; otherwise nil.
     var waitedFor: (Credential, HeldCapacity)?
-    /// The number of retries of each candidate for this request, by the candidate's position.
+    /// The number of retries of each candidate for this request, by the candidate's index.
     private var repeats: [Int: Int] = [:]
-    /// The labels of the keys that failed for this request, by their candidate's position.
+    /// The labels of the keys that failed for this request, by their candidate's index.
     private(set) var tried: [Int: Set<String>] = [:]
     private var call: Attempt?
     /// The time after which a failure is final: neither a retry nor a fallback follows.
@@ -62,8 +62,8 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         billing.repeatsEndAt = repeatsEndAt
     }
 
-    /// Removes the candidates at these positions. Call it before the first `next()`.
-    func leaveOut(_ positions: Set<Int>) { open.leaveOut(positions) }
+    /// Removes the candidates at these indexes. Call it before the first `next()`.
+    func leaveOut(_ indices: Set<Int>) { open.leaveOut(indices) }
 
     /// Chooses the key for a call of a session. Call it before the first `next()`.
     func chooseSessionKey() { open.chooseSessionKey() }
@@ -79,7 +79,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
 
     // MARK: The next one
 
-    /// Chooses the candidate to call next and returns its position. Waits if all remaining candidates lack capacity.
+    /// Chooses the candidate to call next and returns its index. Waits if all remaining candidates lack capacity.
     ///
     /// Returns nil if no candidate is left, or if none gets capacity in time.
     func next() async -> Int? {
@@ -94,10 +94,10 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         return chosen
     }
 
-    private func turnTo(_ position: Int) {
-        current = position
+    private func turnTo(_ index: Int) {
+        current = index
         guard let balance, balance.hasFailures else { return }
-        balance.begins(open.breakerKey(position), at: loop.now)
+        balance.begins(open.breakerKey(index), at: loop.now)
         mayHaveTrial = true
     }
 
@@ -135,7 +135,7 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     /// Chooses the candidate's next key that has capacity, and returns a call with it. Returns nil if no key has
     /// capacity now.
     ///
-    /// - Parameter candidate: the candidate at the position from `next()`, or a copy that can use one key only.
+    /// - Parameter candidate: the candidate at the index from `next()`, or a copy that can use one key only.
     func call(_ candidate: Candidate) async -> Attempt? {
         if candidate.capacity == nil { return call(candidate, with: repeating ?? turn(of: candidate)) }
         guard let (credential, held) = await selected(candidate) else {
@@ -253,45 +253,45 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     }
 
     /// Returns what can follow a failed call. Selects the next key if the failure asks for another one.
-    private func remaining(_ position: Int, after call: Attempt, _ error: UpstreamError) -> RemainingChoices {
+    private func remaining(_ index: Int, after call: Attempt, _ error: UpstreamError) -> RemainingChoices {
         let isSpent = rules.attempts > 0 && asked >= rules.attempts
         let isLast = isSpent || loop.now >= repeatsEndAt || Task.isCancelled
         let mayUseKey = error.recovery.contains(.nextKey) && !isLast && !error.isFinal
         return RemainingChoices(
             isCallersKey: call.credential.label == nil,
             isLast: isLast,
-            hasNextKey: mayUseKey && selectNextKey(position, after: call),
-            hasRetry: repeats[position, default: 0] < list.all[position].rank.retries,
-            hasNextCandidate: rules.fallsBack && open.hasOthers(than: position)
+            hasNextKey: mayUseKey && selectNextKey(index, after: call),
+            hasRetry: repeats[index, default: 0] < list.all[index].rank.retries,
+            hasNextCandidate: rules.fallsBack && open.hasOthers(than: index)
         )
     }
 
-    /// Records the failure of a call to the candidate at this position. Returns the failure with credential and provider.
-    private func failure(_ failure: UpstreamError, of call: Attempt, _ position: Int) -> UpstreamError {
+    /// Records the failure of a call to the candidate at this index. Returns the failure with credential and provider.
+    private func failure(_ failure: UpstreamError, of call: Attempt, _ index: Int) -> UpstreamError {
         var error = call.failure(failure)
-        error.provider = list.all[position].provider.name
+        error.provider = list.all[index].provider.name
         return error
     }
 
     /// Reports the outcome of a candidate's calls to its circuit breaker.
     ///
     /// - Parameter error: the candidate's last failure; nil if no failure should be counted.
-    private func concluded(_ position: Int, _ error: UpstreamError?) {
+    private func concluded(_ index: Int, _ error: UpstreamError?) {
         mayHaveTrial = false
-        balance?.conclude(open.breakerKey(position), error, at: loop.now)
+        balance?.conclude(open.breakerKey(index), error, at: loop.now)
     }
 
     /// Selects another key of the candidate for the next call, and returns whether there is one.
-    private func selectNextKey(_ position: Int, after call: Attempt) -> Bool {
-        guard !isBound, let keys = list.all[position].keys, let label = call.credential.label else { return false }
-        tried[position, default: []].insert(label)
-        let tried = tried[position] ?? []
+    private func selectNextKey(_ index: Int, after call: Attempt) -> Bool {
+        guard !isBound, let keys = list.all[index].keys, let label = call.credential.label else { return false }
+        tried[index, default: []].insert(label)
+        let tried = tried[index] ?? []
         let now = loop.now
-        if list.all[position].capacity != nil {
+        if list.all[index].capacity != nil {
             selectsNextKey = !keys.order(at: now, besides: tried).isEmpty
             return selectsNextKey
         }
-        repeating = keys.next(at: now, besides: tried, open.choice(position))
+        repeating = keys.next(at: now, besides: tried, open.choice(index))
         return repeating != nil
     }
 }
@@ -318,11 +318,11 @@ extension Attempts {
 
     /// The text for the log: the last failure of each candidate, in the order of the calls.
     private var summary: String {
-        var positions: [Int] = []
-        for failure in failures where !positions.contains(failure.candidate) { positions.append(failure.candidate) }
-        return positions.compactMap { position in
-            failures.last { $0.candidate == position }.map {
-                "\(list.all[position].provider.name): \($0.error.shortly)"
+        var indices: [Int] = []
+        for failure in failures where !indices.contains(failure.candidate) { indices.append(failure.candidate) }
+        return indices.compactMap { index in
+            failures.last { $0.candidate == index }.map {
+                "\(list.all[index].provider.name): \($0.error.shortly)"
             }
         }.joined(separator: "; ")
     }

@@ -11,9 +11,9 @@ struct RemainingCandidates {
     private let list: CandidateList
     private let balance: Balance?
     private let caller: Identity?
-    /// The positions of the candidates that can still be chosen, in the order of their priorities.
+    /// The indexes of the candidates that can still be chosen, in the order of their priorities.
     private var left: [Int]
-    /// The positions of the candidates that were set aside because they had no capacity.
+    /// The indexes of the candidates that were set aside because they had no capacity.
     private(set) var full: [Int] = []
     /// The priority of the first healthy candidate that the order `balanced` chose; nil if there was none or the choice
     /// was undone.
@@ -22,7 +22,7 @@ struct RemainingCandidates {
     /// The way in which the current candidate was chosen, for undoing the choice. Nil if there is nothing to undo, or
     /// once the candidate is called.
     private var reason: Reason?
-    /// The candidates that were removed because they cannot serve the request, as a bit set of positions.
+    /// The candidates that were removed because they cannot serve the request, as a bit set of indexes.
     /// The other candidates then take turns of their own, so that the turns of other requests stay as they are.
     private var excluded: UInt64 = 0
 
@@ -38,19 +38,19 @@ struct RemainingCandidates {
         self.list = list
         self.balance = balance
         self.caller = caller
-        left = list.positions
+        left = list.indices
     }
 
-    /// Removes the candidates at these positions, which must not get the request. They keep their turns.
-    mutating func leaveOut(_ positions: Set<Int>) {
-        for position in positions { excluded |= 1 << UInt64(position & 63) }
-        left.removeAll(where: positions.contains)
+    /// Removes the candidates at these indexes, which must not get the request. They keep their turns.
+    mutating func leaveOut(_ indices: Set<Int>) {
+        for index in indices { excluded |= 1 << UInt64(index & 63) }
+        left.removeAll(where: indices.contains)
     }
 
     /// Removes the candidates whose context window is not known to be larger than that of the candidate at this
-    /// position, which refused the prompt as too long. Returns false, and removes none, if no candidate would be left.
-    mutating func leaveLargerWindows(than position: Int) -> Bool {
-        guard let window = list.all[position].model.contextWindow else { return false }
+    /// index, which refused the prompt as too long. Returns false, and removes none, if no candidate would be left.
+    mutating func leaveLargerWindows(than index: Int) -> Bool {
+        guard let window = list.all[index].model.contextWindow else { return false }
         let isLarger = { [list] (other: Int) in list.all[other].model.contextWindow ?? 0 > window }
         let larger = left.filter(isLarger)
         guard !larger.isEmpty else { return false }
@@ -68,8 +68,8 @@ struct RemainingCandidates {
         let healthy = left.filter { isHealthy($0, at: now) }
         guard let first = healthy.first else { return }
         var keys: [(key: SessionCalls.Key, rank: KeyChoice.Rank)] = []
-        for position in healthy where priority(position) == priority(first) {
-            let (candidate, choice) = (list.all[position], choice(position))
+        for index in healthy where priority(index) == priority(first) {
+            let (candidate, choice) = (list.all[index], choice(index))
             let only = candidate.fixed ?? .none
             let ranks =
                 (candidate.fixed == nil ? candidate.keys?.ranks(at: now, choice) : nil)
@@ -84,26 +84,26 @@ struct RemainingCandidates {
     }
 
     /// Sets a chosen candidate aside because it had no capacity.
-    mutating func setAside(_ position: Int) { full.append(position) }
+    mutating func setAside(_ index: Int) { full.append(index) }
 
     /// Records that the chosen candidate is called, so that the choice cannot be undone.
     mutating func spendTurn() { reason = nil }
 
     /// Removes a candidate, and undoes its turn if the candidate was not called.
-    mutating func giveUp(_ position: Int, isUnfit: Bool = false) {
-        giveTurnBack(of: position)
-        if isUnfit { excluded |= 1 << UInt64(position & 63) }
-        left.removeAll { $0 == position }
+    mutating func giveUp(_ index: Int, isUnfit: Bool = false) {
+        giveTurnBack(of: index)
+        if isUnfit { excluded |= 1 << UInt64(index & 63) }
+        left.removeAll { $0 == index }
     }
 
     var sortedFull: [Int] { full.sorted { (priority($0), $0) < (priority($1), $1) } }
 
     /// Lets a candidate that was set aside for lack of capacity be chosen again.
-    mutating func putBack(_ position: Int) {
-        full.removeAll { $0 == position }
+    mutating func putBack(_ index: Int) {
+        full.removeAll { $0 == index }
         left.insert(
-            position,
-            at: left.firstIndex { (priority(position), position) < (priority($0), $0) } ?? left.endIndex
+            index,
+            at: left.firstIndex { (priority(index), index) < (priority($0), $0) } ?? left.endIndex
         )
     }
 
@@ -112,20 +112,20 @@ struct RemainingCandidates {
 
     var shortage: APIError { lacksStore ? .uncounted : .capacityReached }
 
-    func choice(_ position: Int) -> KeyChoice {
+    func choice(_ index: Int) -> KeyChoice {
         KeyChoice(
-            capacity: list.all[position].capacity,
+            capacity: list.all[index].capacity,
             affinity: affinity,
-            provider: list.all[position].provider.name,
+            provider: list.all[index].provider.name,
             preferred: sessionKey?.key
         )
     }
 
-    /// Chooses the next candidate and returns its position; nil if no candidate is left.
+    /// Chooses the next candidate and returns its index; nil if no candidate is left.
     mutating func chosen() -> Int? {
         if list.hasCapacityLimits { setFullAside() }
         let areHealthy = list.hasNoCooldowns && !(balance?.hasFailures ?? false)
-        if areHealthy, let position = turnOfAll() { return position }
+        if areHealthy, let index = turnOfAll() { return index }
         let now = list.all[0].loop.now
         let healthy = areHealthy ? left : left.filter { isHealthy($0, at: now) }
         guard let first = healthy.first ?? left.first else { return nil }
@@ -146,7 +146,7 @@ struct RemainingCandidates {
 
     /// Chooses a request's first candidate by round robin; nil if round robin alone cannot decide.
     private mutating func turnOfAll() -> Int? {
-        guard turned == nil, left.count == list.positions.count, list.areEqual, order == .balanced, affinity == nil,
+        guard turned == nil, left.count == list.indices.count, list.areEqual, order == .balanced, affinity == nil,
             let balance, balance.rules.order != .leastLoad
         else { return nil }
         let priority = list.priorities[0]
@@ -162,86 +162,86 @@ struct RemainingCandidates {
     private mutating func selected(among members: [TurnState.Member], _ priority: Int, _ balance: Balance) -> Int {
         let turn = balance.turn(list.turnKey(priority).besides(excluded), for: caller, of: members)
         reason = .turn(turn, among: members)
-        return turn.position
+        return turn.candidateIndex
     }
 
     /// Undoes the turn of a candidate that was chosen but not called.
-    private mutating func giveTurnBack(of position: Int) {
+    private mutating func giveTurnBack(of index: Int) {
         guard let reason = reason.take(), let balance else { return }
-        let priority = list.priorities[position]
+        let priority = list.priorities[index]
         if turned == priority { turned = nil } else { turnedLater.removeAll { $0 == priority } }
         switch reason {
         case .turn(let turn, let members):
             balance.giveBack(turn, list.turnKey(priority).besides(excluded), for: caller, of: members)
-        case .rank: balance.undoSelection(ofProvider: list.all[position].offeredBy)
+        case .rank: balance.undoSelection(ofProvider: list.all[index].offeredBy)
         }
     }
 
     private mutating func setFullAside() {
-        for position in left where list.all[position].isKnownFull() {
-            full.append(position)
-            left.removeAll { $0 == position }
+        for index in left where list.all[index].isKnownFull() {
+            full.append(index)
+            left.removeAll { $0 == index }
         }
     }
 
-    /// Chooses the candidate with the lowest rank and returns its position. Affinity, load and earlier turns decide the
+    /// Chooses the candidate with the lowest rank and returns its index. Affinity, load and earlier turns decide the
     /// rank.
     ///
-    /// - Parameter positions: the positions to choose from, at least one.
-    private mutating func best(of positions: ArraySlice<Int>, _ balance: Balance) -> Int {
+    /// - Parameter indices: the indexes to choose from, at least one.
+    private mutating func best(of indices: ArraySlice<Int>, _ balance: Balance) -> Int {
         let now = list.all[0].loop.now
-        var best = positions[positions.startIndex]
+        var best = indices[indices.startIndex]
         var least = rank(best, balance, at: now)
-        for position in positions.dropFirst() {
-            let rank = rank(position, balance, at: now)
-            if rank < least { (best, least) = (position, rank) }
+        for index in indices.dropFirst() {
+            let rank = rank(index, balance, at: now)
+            if rank < least { (best, least) = (index, rank) }
         }
         balance.took(provider: list.all[best].offeredBy)
         reason = .rank
         return best
     }
 
-    private func rank(_ position: Int, _ balance: Balance, at now: LoopTime) -> KeyChoice.Rank {
-        let candidate = list.all[position]
-        let choice = affinity == nil ? KeyChoice(capacity: candidate.capacity) : choice(position)
+    private func rank(_ index: Int, _ balance: Balance, at now: LoopTime) -> KeyChoice.Rank {
+        let candidate = list.all[index]
+        let choice = affinity == nil ? KeyChoice(capacity: candidate.capacity) : choice(index)
         let rank =
             candidate.keys?.best(at: now, choice)
             ?? choice.rank(candidate.fixed ?? .none, 1, balance.nextTurn(ofProvider: candidate.offeredBy))
         return rank.over(candidate.rank.weight)
     }
 
-    private func priority(_ position: Int) -> Int {
+    private func priority(_ index: Int) -> Int {
         switch order {
-        case .balanced: list.priorities[position]
-        case .listed: position
+        case .balanced: list.priorities[index]
+        case .listed: index
         case .byLoad: 0
         }
     }
 
-    private func isHealthy(_ position: Int, at now: LoopTime) -> Bool {
-        list.all[position].hasAvailableKey && !(balance?.isOpen(breakerKey(position), at: now) ?? false)
+    private func isHealthy(_ index: Int, at now: LoopTime) -> Bool {
+        list.all[index].hasAvailableKey && !(balance?.isOpen(breakerKey(index), at: now) ?? false)
     }
 
     /// The candidates whose keys are all in cooldown, and the end of the cooldown that ends first; nil if the next
     /// candidate can be called now.
     ///
-    /// - Parameter isAwaited: returns whether requests wait for a provider, given by its position in the settings.
-    func resting(at now: LoopTime, _ isAwaited: (Int) -> Bool) -> (positions: [Int], end: LoopTime)? {
+    /// - Parameter isAwaited: returns whether requests wait for a provider, given by its index in the settings.
+    func resting(at now: LoopTime, _ isAwaited: (Int) -> Bool) -> (indices: [Int], end: LoopTime)? {
         if list.hasNoCooldowns || left.isEmpty { return nil }
         let healthy = left.first { isHealthy($0, at: now) }
         if let healthy, list.all[healthy].hasOwnWay || !isAwaited(list.all[healthy].offeredBy) { return nil }
-        let positions = left.filter { $0 == healthy || list.all[$0].restEnd(at: now) != nil }
-        let ends = positions.map { list.all[$0].restEnd(at: now) ?? now }
-        return ends.min().map { (positions, $0) }
+        let indices = left.filter { $0 == healthy || list.all[$0].restEnd(at: now) != nil }
+        let ends = indices.map { list.all[$0].restEnd(at: now) ?? now }
+        return ends.min().map { (indices, $0) }
     }
 
     /// Lets all candidates that can serve the request be chosen again.
     mutating func reopen() {
-        left = list.positions.filter { excluded & 1 << UInt64($0 & 63) == 0 }
+        left = list.indices.filter { excluded & 1 << UInt64($0 & 63) == 0 }
         (full, turned, turnedLater, reason) = ([], nil, [], nil)
     }
 
-    func breakerKey(_ position: Int) -> Balance.BreakerKey { list.all[position].breakerKey }
+    func breakerKey(_ index: Int) -> Balance.BreakerKey { list.all[index].breakerKey }
 
     /// Lets the candidates that had no capacity be chosen again.
     mutating func reopenFullCandidates() {
@@ -250,6 +250,6 @@ struct RemainingCandidates {
         full = []
     }
 
-    /// Whether a candidate besides the one at this position is left, be it with or without capacity.
-    func hasOthers(than position: Int) -> Bool { !full.isEmpty || left.contains { $0 != position } }
+    /// Whether a candidate besides the one at this index is left, be it with or without capacity.
+    func hasOthers(than index: Int) -> Bool { !full.isEmpty || left.contains { $0 != index } }
 }

@@ -5,10 +5,10 @@ package import Shared
 package protocol UpstreamTask: AnyObject, Sendable {
     associatedtype Fit: AttemptFit
     associatedtype Response: Sendable
-    /// Prepares the request for the candidate, which has this position among the candidates.
+    /// Prepares the request for the candidate, which has this index among the candidates.
     ///
     /// If it throws, the next candidate is tried. An error with the status 499 or more ends the request.
-    func fit(_ candidate: Candidate, at position: Int) async throws(APIError) -> Fit
+    func fit(_ candidate: Candidate, at index: Int) async throws(APIError) -> Fit
     /// Calls the vendor until its response has begun. The client has received nothing yet.
     func open(_ fit: Fit, _ attempt: Attempt) async throws(UpstreamError) -> Response
     /// Handles a failed call. It can bill what `open` has not billed.
@@ -36,7 +36,7 @@ extension Candidates {
     /// - Parameters:
     ///   - affinity: a value, such as the user: calls with equal values use one provider and key. Nil without such a
     ///     value.
-    ///   - excluded: the positions of candidates that must not get the call. Must not contain all positions.
+    ///   - excluded: the indexes of candidates that must not get the call. Must not contain all indexes.
     package func attempts(billing: Billing, affinity: AffinityValue? = nil, besides excluded: Set<Int> = []) -> Attempts
     {
         let attempts = Attempts(list, balance, order: order, caller: caller, billing: billing, affinity: affinity)
@@ -52,11 +52,11 @@ extension Candidates {
         _ task: Task,
         _ attempts: Attempts
     ) async throws(UpstreamError) -> Begun<Task.Response> {
-        while let position = await attempts.next() {
+        while let index = await attempts.next() {
             let before = task.otherWaitNanoseconds
             let fit: Task.Fit
             do throws(APIError) {
-                fit = try await task.fit(self[position], at: position)
+                fit = try await task.fit(self[index], at: index)
             } catch {
                 attempts.skip(error)
                 guard error.status < 499 else { throw UpstreamError(refusing: error) }

@@ -20,17 +20,17 @@ package final class Balance: Sendable {
             low = key.low ^ second
         }
 
-        private init(_ key: TurnKey, besides positions: UInt64) {
-            high = key.high ^ positions &* 0x9e37_79b9_7f4a_7c15
-            low = key.low ^ positions
+        private init(_ key: TurnKey, besides excluded: UInt64) {
+            high = key.high ^ excluded &* 0x9e37_79b9_7f4a_7c15
+            low = key.low ^ excluded
         }
 
         func of(_ caller: Identity) -> TurnKey { TurnKey(self, of: caller) }
 
-        /// Returns the key of the turns that the candidates take without those at some positions.
+        /// Returns the key of the turns that the candidates take without those at some indexes.
         ///
-        /// - Parameter positions: a bit set of positions; 0 for none.
-        func besides(_ positions: UInt64) -> TurnKey { positions == 0 ? self : TurnKey(self, besides: positions) }
+        /// - Parameter excluded: a bit set of indexes; 0 for none.
+        func besides(_ excluded: UInt64) -> TurnKey { excluded == 0 ? self : TurnKey(self, besides: excluded) }
 
         func hash(into hasher: inout Hasher) { hasher.combine(high) }
     }
@@ -58,10 +58,10 @@ package final class Balance: Sendable {
 
     private static let keptTurns = 10_000
 
-    /// The statistics about the usage that providers report, by the provider's position in the settings.
+    /// The statistics about the usage that providers report, by the provider's index in the settings.
     private let reports = Lock<[Int: UsageReports]>([:])
 
-    /// The number of calls of each provider, by its position in the settings. Counted only for the load-balancing order
+    /// The number of calls of each provider, by its index in the settings. Counted only for the load-balancing order
     /// `least-load`.
     private let chosen = Lock<[Int: Double]>([:])
 
@@ -81,27 +81,27 @@ package final class Balance: Sendable {
     }
 
     /// Returns the statistics that show whether the provider reports usage. All event loops share them.
-    func reports(ofProvider position: Int) -> UsageReports {
+    func reports(ofProvider index: Int) -> UsageReports {
         reports.withLock { reports in
-            if let known = reports[position] { return known }
+            if let known = reports[index] { return known }
             let new = UsageReports()
-            reports[position] = new
+            reports[index] = new
             return new
         }
     }
 
     /// Returns the number of the provider's next turn: the calls for which it was chosen so far, plus one.
-    func nextTurn(ofProvider position: Int) -> Double { chosen.withLock { $0[position, default: 0] } + 1 }
+    func nextTurn(ofProvider index: Int) -> Double { chosen.withLock { $0[index, default: 0] } + 1 }
 
-    func took(provider position: Int) {
+    func took(provider index: Int) {
         guard rules.order == .leastLoad else { return }
-        chosen.withLock { $0[position, default: 0] += 1 }
+        chosen.withLock { $0[index, default: 0] += 1 }
     }
 
     /// Subtracts one from the provider's number of calls because the provider was not called.
-    func undoSelection(ofProvider position: Int) {
+    func undoSelection(ofProvider index: Int) {
         guard rules.order == .leastLoad else { return }
-        chosen.withLock { $0[position, default: 0] -= 1 }
+        chosen.withLock { $0[index, default: 0] -= 1 }
     }
 
     /// Chooses the provider with the next turn, among providers of the same priority.
@@ -109,7 +109,7 @@ package final class Balance: Sendable {
     /// - Parameters:
     ///   - key: the key for the model and the priority, without a caller.
     ///   - caller: used if the settings give each caller separate turns.
-    ///   - members: the providers to choose from, sorted by position; at least one.
+    ///   - members: the providers to choose from, sorted by index; at least one.
     func turn(_ key: TurnKey, for caller: Identity?, of members: [TurnState.Member]) -> TurnState.Turn {
         let key = scoped(key, caller)
         return turns.withLock { turns in
@@ -151,15 +151,15 @@ package final class Balance: Sendable {
     func openEnd(_ key: BreakerKey, at now: LoopTime) -> LoopTime? { breakers.withLock { $0[key]?.openEnd(at: now) } }
 
     /// Closes the circuit breakers of all models of a provider.
-    func closeBreakers(ofProvider position: Int) {
+    func closeBreakers(ofProvider index: Int) {
         let closed = breakers.withLock { breakers in
-            let closed = breakers.keys.filter { $0.provider == position }
+            let closed = breakers.keys.filter { $0.provider == index }
             for key in closed { breakers[key] = nil }
             failed.store(!breakers.isEmpty, ordering: .relaxed)
             return closed
         }
         for key in closed { reportClosed(key) }
-        if let provider = provider(at: position) { notices?.all.ends(.unreachable(provider: provider), at: .current()) }
+        if let provider = provider(at: index) { notices?.all.ends(.unreachable(provider: provider), at: .current()) }
     }
 
     func openBreakers(at now: LoopTime) -> [BreakerKey] {
@@ -167,8 +167,8 @@ package final class Balance: Sendable {
         return breakers.withLock { $0.filter { $0.value.isTripped(at: now) }.map(\.key) }
     }
 
-    private func provider(at position: Int) -> String? {
-        notices.flatMap { $0.providers.indices.contains(position) ? $0.providers[position] : nil }
+    private func provider(at index: Int) -> String? {
+        notices.flatMap { $0.providers.indices.contains(index) ? $0.providers[index] : nil }
     }
 
     private func reportClosed(_ key: BreakerKey) {

@@ -17,11 +17,11 @@ final class CandidateList: OnLoop, @unchecked Sendable {
     let prices: [Price]
     /// The credit prices of the candidates that charge credits, without duplicates.
     let creditPrices: [CreditPrices]
-    let positions: [Int]
+    let indices: [Int]
     let priorities: [Int]
     /// Whether all candidates have the same priority.
     let areEqual: Bool
-    /// The positions and weights of all candidates, by which they take turns.
+    /// The indexes and weights of all candidates, by which they take turns.
     let members: [TurnState.Member]
     /// The key rings of the candidates that use the relay's keys.
     private let rings: [KeyRing]
@@ -54,10 +54,10 @@ final class CandidateList: OnLoop, @unchecked Sendable {
         creditPrices = all.reduce(into: []) { prices, candidate in
             if let price = candidate.server.credits, !prices.contains(price) { prices.append(price) }
         }
-        positions = Array(all.indices)
+        indices = Array(all.indices)
         priorities = all.map(\.rank.priority)
         areEqual = all.allSatisfy { $0.rank.priority == all[0].rank.priority }
-        members = all.enumerated().map { TurnState.Member(position: $0, weight: $1.rank.weight) }
+        members = all.enumerated().map { TurnState.Member(candidateIndex: $0, weight: $1.rank.weight) }
         rings = all.compactMap { $0.fixed == nil ? $0.keys : nil }
         cooldownRingCounts = rings.reduce(into: []) { counts, ring in
             if !counts.contains(where: { $0 === ring.cooldownRingCount }) { counts.append(ring.cooldownRingCount) }
@@ -74,7 +74,7 @@ final class CandidateList: OnLoop, @unchecked Sendable {
         excludesSomeCalls = list.excludesSomeCalls
         prices = list.prices
         creditPrices = list.creditPrices
-        positions = list.positions
+        indices = list.indices
         priorities = list.priorities
         areEqual = list.areEqual
         members = list.members
@@ -108,9 +108,9 @@ final class CandidateList: OnLoop, @unchecked Sendable {
         return key
     }
 
-    /// Returns whether other candidates have the same priority as the candidate at this position.
-    func hasPeers(_ position: Int) -> Bool {
-        position > 0 && priorities[position - 1] == priorities[position]
-            || position + 1 < priorities.count && priorities[position + 1] == priorities[position]
+    /// Returns whether other candidates have the same priority as the candidate at this index.
+    func hasPeers(_ index: Int) -> Bool {
+        index > 0 && priorities[index - 1] == priorities[index]
+            || index + 1 < priorities.count && priorities[index + 1] == priorities[index]
     }
 }

@@ -95,12 +95,12 @@ package struct Candidates: Sendable {
 
     package subscript(index: Int) -> Candidate { list.all[index] }
 
-    /// Returns the positions of the candidates that the settings exclude from the call; empty if they exclude all.
+    /// Returns the indexes of the candidates that the settings exclude from the call; empty if they exclude all.
     package func excluded(from call: borrowing ChatCall) -> Set<Int> {
         guard list.excludesSomeCalls else { return [] }
         var excluded: Set<Int> = []
-        for position in list.positions {
-            do throws(APIError) { try list.all[position].check(call) } catch { excluded.insert(position) }
+        for index in list.indices {
+            do throws(APIError) { try list.all[index].check(call) } catch { excluded.insert(index) }
         }
         return excluded.count == list.all.count ? [] : excluded
     }

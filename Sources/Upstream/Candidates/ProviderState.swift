@@ -49,10 +49,10 @@ package struct ProviderState: Sendable {
 
 extension Registry {
     /// Returns the present state of a model at the provider with this index in the settings.
-    package func state(of position: Int, model: String) -> ProviderState {
-        let (entry, now) = (entries[position], loop.now)
+    package func state(of index: Int, model: String) -> ProviderState {
+        let (entry, now) = (entries[index], loop.now)
         let keys = entry.keys?.standings ?? []
-        let key = Balance.BreakerKey(provider: position, model: model)
+        let key = Balance.BreakerKey(provider: index, model: model)
         let full = keys.map { entry.capacity?.isKnownFull($0.credential) ?? false }
         let isFull = keys.isEmpty ? entry.capacity?.isKnownFull(.none) ?? false : !full.contains(false)
         return ProviderState(
@@ -77,10 +77,10 @@ extension Registry {
     ///
     /// - Parameter key: the label of the key; nil for the whole provider.
     /// - Returns: false if the provider has no key with this label.
-    package func resume(_ position: Int, key: String?) -> Bool {
-        if let key { return entries[position].keys?.resume(key) ?? false }
-        entries[position].keys?.resumeAll()
-        balance.closeBreakers(ofProvider: position)
+    package func resume(_ index: Int, key: String?) -> Bool {
+        if let key { return entries[index].keys?.resume(key) ?? false }
+        entries[index].keys?.resumeAll()
+        balance.closeBreakers(ofProvider: index)
         return true
     }
 }

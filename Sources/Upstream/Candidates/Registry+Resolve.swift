@@ -45,8 +45,8 @@ extension Registry {
             switch modelCatalog.member(name) {
             case nil: throw modelCatalog.isAwaitingList ? .listAwaited : .modelNotFound(name)
             case .panel(let panel): return .panel(panel)
-            case .model(let model, let position):
-                let served = modelCatalog.servedModels(of: model, at: position)
+            case .model(let model, let index):
+                let served = modelCatalog.servedModels(of: model, at: index)
                 let able = usable(served, as: model, asked: model, caller, able: features)
                 guard !able.isEmpty else { throw .modelNotFound(name) }
                 return candidates(able, caller)
@@ -191,8 +191,8 @@ extension Registry {
 
     /// Returns the candidates of wanted providers for a call that names no model. Each knows the prices of all.
     private func generating(for caller: Caller, _ isWanted: (Entry) -> Bool) -> [Candidate] {
-        let all = entries.indices.compactMap { position -> Candidate? in
-            guard isWanted(entries[position]), let found = modelCatalog.generating(at: position),
+        let all = entries.indices.compactMap { index -> Candidate? in
+            guard isWanted(entries[index]), let found = modelCatalog.generating(at: index),
                 serves(found.servedModel, [.chat, .code]), mayUse(found.servedModel, found.asked, caller: caller)
             else { return nil }
             return candidate(found.name, found.servedModel, caller)

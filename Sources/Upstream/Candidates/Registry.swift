@@ -51,7 +51,7 @@ package final class Registry: OnLoop, @unchecked Sendable {
     package let isPassedOn: @Sendable (String) -> Bool
     /// The models of each provider, in the order of `entries`.
     private let models: [ProviderModels]
-    /// The cached lists of candidates, by the model name's position in the catalog; nil for a list not needed yet.
+    /// The cached lists of candidates, by the model name's index in the catalog; nil for a list not needed yet.
     private var lists: [CandidateList?]
 
     /// Creates a registry.
@@ -114,22 +114,22 @@ package final class Registry: OnLoop, @unchecked Sendable {
     ///   - served: the name of the model that serves the request.
     ///   - name: the requested name, for which the caller needs the permission.
     private func list(of served: String, asked name: String, for caller: Caller) -> CandidateList? {
-        guard let position = modelCatalog.position(of: served) else { return nil }
-        let list = lists[position] ?? madeList(position)
+        guard let index = modelCatalog.position(of: served) else { return nil }
+        let list = lists[index] ?? madeList(index)
         guard let isPassthrough = list.passOnKeys, modelCatalog.mayUse(name, caller, ofPassthrough: isPassthrough)
         else { return nil }
         return list
     }
 
     @inline(never)  // Called once for each model.
-    private func madeList(_ position: Int) -> CandidateList {
-        let named = modelCatalog.all[position]
+    private func madeList(_ index: Int) -> CandidateList {
+        let named = modelCatalog.all[index]
         let passed = named.servedModels.count { entries[$0.provider].isPassthrough }
         let list = CandidateList(
             named.servedModels.map { candidate(named.name, $0, fixed: nil) },
             passOnKeys: passed == 0 ? false : passed == named.servedModels.count ? true : nil
         )
-        lists[position] = list
+        lists[index] = list
         return list
     }
 

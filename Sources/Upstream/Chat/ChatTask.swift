@@ -50,15 +50,15 @@ package final class ChatTask: UpstreamTask, OnLoop, @unchecked Sendable {
 
     /// Returns the fit for the first candidate that can serve the call.
     package func leadingFit() async throws(APIError) -> ChatFit {
-        for position in 0..<candidates.count {
-            if let fit = try await made(position) { return fit }
+        for index in 0..<candidates.count {
+            if let fit = try await made(index) { return fit }
         }
         throw fits.refusals[0] ?? .modelNotFound(asked?.call.model ?? "")
     }
 
     /// Returns the fit for the candidate with this index; nil if the candidate cannot serve the call.
-    private func made(_ position: Int) async throws(APIError) -> ChatFit? {
-        if let fit = fits.known(position, candidates[position], asked) {
+    private func made(_ index: Int) async throws(APIError) -> ChatFit? {
+        if let fit = fits.known(index, candidates[index], asked) {
             if fit.isUnprepared { try await fit.prepare() }
             return fit
         }
@@ -66,26 +66,26 @@ package final class ChatTask: UpstreamTask, OnLoop, @unchecked Sendable {
         do throws(APIError) {
             let fit = try ChatFit(
                 asked.call,
-                candidates[position],
+                candidates[index],
                 caller: caller,
                 services: requester.services,
                 mayRepeat: true
             )
             if fit.isUnprepared { try await fit.prepare() }
-            fits.add(fit, at: position)
+            fits.add(fit, at: index)
             return fit
         } catch {
             // The relay has no time for the call, or the client has disconnected.
             guard error.status < 499 else { throw error }
-            fits.add(error, at: position)
+            fits.add(error, at: index)
             return nil
         }
     }
 
     /// Returns a fit, ready for its vendor call, for a candidate. Its reservation bills the request from now on.
-    package func fit(_ candidate: Candidate, at position: Int) async throws(APIError) -> ChatFit {
-        guard let fit = try await made(position) else {
-            throw fits.refusals[position] ?? .modelNotFound(asked?.call.model ?? "")
+    package func fit(_ candidate: Candidate, at index: Int) async throws(APIError) -> ChatFit {
+        guard let fit = try await made(index) else {
+            throw fits.refusals[index] ?? .modelNotFound(asked?.call.model ?? "")
         }
         fit.restoreBound()
         let usageReservation = billed(fit)

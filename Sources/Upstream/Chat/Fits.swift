@@ -3,7 +3,7 @@ import Shared
 /// The fits of one chat call to its candidates. Each is made once, and serves a further candidate that is alike.
 struct Fits {
     private struct Made {
-        var position: Int
+        var index: Int
         let fit: ChatFit
         /// Whether the relay has checked that the call fits the model's context window.
         var isChecked = false
@@ -18,28 +18,28 @@ struct Fits {
     /// The first fit; nil if there is none, or if it must be prepared before its use.
     var ready: ChatFit? { leading.flatMap { $0.fit.isUnprepared ? nil : $0.fit } }
 
-    mutating func add(_ fit: ChatFit, at position: Int) {
-        let made = Made(position: position, fit: fit)
+    mutating func add(_ fit: ChatFit, at index: Int) {
+        let made = Made(index: index, fit: fit)
         if leading == nil { leading = made } else { others.append(made) }
     }
 
-    mutating func add(_ refusal: APIError, at position: Int) { refusals[position] = refusal }
+    mutating func add(_ refusal: APIError, at index: Int) { refusals[index] = refusal }
 
     /// Returns the fit for the candidate with this index; nil if a fit must be made.
     ///
     /// - Parameter asked: the call as the client requested it; nil if the only fit has it.
-    mutating func known(_ position: Int, _ candidate: Candidate, _ asked: RequestedCall?) -> ChatFit? {
+    mutating func known(_ index: Int, _ candidate: Candidate, _ asked: RequestedCall?) -> ChatFit? {
         if let made = leading {
-            if made.position == position { return made.fit }
+            if made.index == index { return made.fit }
             // A fit that was checked, or that is not the only one, stays with its candidate.
             if others.isEmpty, !made.isChecked, let asked, asked.call.original == nil,
                 made.fit.passes(asked.call, to: candidate)
             {
-                leading?.position = position
+                leading?.index = index
                 return made.fit
             }
         }
-        return others.first { $0.position == position }?.fit
+        return others.first { $0.index == index }?.fit
     }
 
     /// Removes a fit that cannot be used again.

@@ -20,7 +20,7 @@ enum CloudflareRequest {
         chatOptions.parallelToolCalls = nil
         chatOptions.searchTool = nil
         call.chatOptions = chatOptions
-        for position in call.attachments.indices { call.attachments[position].writeOut() }
+        for index in call.attachments.indices { call.attachments[index].writeOut() }
         return RequestRewriter.written(
             OpenAILikeRequest(call, model: model, isOpenAI: false).written(),
             with: quirksOfAll

@@ -92,13 +92,13 @@ private final class RerankResponse: ForwardedResponse, OnLoop, @unchecked Sendab
                 continue
             }
             out.append(#","results":["#)
-            for (position, result) in member.value.elements.enumerated() {
+            for (resultIndex, result) in member.value.elements.enumerated() {
                 guard
                     let index = result.members.first(where: { $0.name == "index" }).flatMap({ Int($0.value.bytes.text) }
                     ),
                     order.documents.indices.contains(index)
                 else { throw .ofOtherForm }
-                out.append(position == 0 ? "{" : ",{")
+                out.append(resultIndex == 0 ? "{" : ",{")
                 out.append(#""document":{"text":"#, order.documents[index].bytes, "}")
                 for member in result.members where member.name != "document" { out.append(next: member) }
                 out.append("}")

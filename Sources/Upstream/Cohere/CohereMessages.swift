@@ -15,8 +15,8 @@ struct CohereMessages: ~Copyable {
 
     init(_ call: borrowing ChatCall, _ names: VendorNameMap) {
         var messages = call.messages.withReminders
-        for position in messages.indices where messages[position].role == .failedTool {
-            messages[position].content.markAsFailed()
+        for index in messages.indices where messages[index].role == .failedTool {
+            messages[index].content.markAsFailed()
         }
         self.messages = messages
         attachments = call.attachments
@@ -31,8 +31,8 @@ struct CohereMessages: ~Copyable {
         var results: [Int: Int] = [:]
         var calls = 0
         var turn = 0
-        for (position, message) in messages.enumerated() {
-            if message.role == .user || message.isResult { turn = position }
+        for (index, message) in messages.enumerated() {
+            if message.role == .user || message.isResult { turn = index }
             for call in message.toolCalls {
                 let key = key(id: call.id, name: call.name)
                 if waiting[key]?.turn != turn { waiting[key] = (turn, []) }
@@ -41,7 +41,7 @@ struct CohereMessages: ~Copyable {
             }
             guard message.isResult else { continue }
             let key = key(id: message.toolCallID, name: message.name ?? "")
-            if let call = waiting[key]?.calls.popFirst() { results[call] = position }
+            if let call = waiting[key]?.calls.popFirst() { results[call] = index }
         }
         return results
     }
@@ -55,7 +55,7 @@ struct CohereMessages: ~Copyable {
     /// Appends all messages. Each tool result follows the message with the tool call.
     mutating func append(to out: inout ByteBuffer) {
         let responses = Set(results.values)
-        for position in messages.indices where !responses.contains(position) { append(messages[position], to: &out) }
+        for index in messages.indices where !responses.contains(index) { append(messages[index], to: &out) }
     }
 
     // MARK: Messages
@@ -88,7 +88,7 @@ struct CohereMessages: ~Copyable {
         for piece in content {
             switch piece {
             case .text(let text), .refusal(let text): append(text: text, to: &parts)
-            case .attachment(let position): append(attachments[position], to: &parts)
+            case .attachment(let index): append(attachments[index], to: &parts)
             case .reasoningBlock: break
             }
         }
@@ -144,16 +144,16 @@ struct CohereMessages: ~Copyable {
     private mutating func appendResults(of ids: [[UInt8]], to out: inout ByteBuffer) {
         var images: [ChatMessage.Piece] = []
         for id in ids {
-            let position = results[calls]
+            let index = results[calls]
             calls += 1
             out.open(message: "tool", &isFirst)
             out.append(member: "tool_call_id")
             out.append(json: id)
-            let text = position.map { messages[$0].text } ?? "No result."
+            let text = index.map { messages[$0].text } ?? "No result."
             out.append("content", text.isEmpty ? "." : text)
             out.append("}")
-            guard let position else { continue }
-            images += messages[position].content.filter { if case .attachment = $0 { true } else { false } }
+            guard let index else { continue }
+            images += messages[index].content.filter { if case .attachment = $0 { true } else { false } }
         }
         guard !images.isEmpty else { return }
         out.open(message: "user", &isFirst)

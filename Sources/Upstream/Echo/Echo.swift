@@ -124,7 +124,7 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
 /// The response stream of the vendor `Echo`: one word per chunk.
 private final class EchoStream: ChatStream, OnLoop, @unchecked Sendable {
     private var message: Body?
-    private var position: Int
+    private var offset: Int
     /// The number of chunks sent so far.
     private var sent = 0
     private var ready = 0
@@ -141,16 +141,16 @@ private final class EchoStream: ChatStream, OnLoop, @unchecked Sendable {
         let reasoningWords: Int
     }
 
-    init(_ message: Body, from position: Int, _ pace: Pace, loop: EventLoop) {
+    init(_ message: Body, from offset: Int, _ pace: Pace, loop: EventLoop) {
         self.message = message
-        self.position = position
+        self.offset = offset
         delayNanoseconds = pace.delayNanoseconds
         cutAfter = pace.cutAfter
         reasoningWords = pace.reasoningWords
         self.loop = loop
     }
 
-    private var isAtEnd: Bool { position >= message?.bytes.count ?? 0 }
+    private var isAtEnd: Bool { offset >= message?.bytes.count ?? 0 }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
@@ -165,11 +165,11 @@ private final class EchoStream: ChatStream, OnLoop, @unchecked Sendable {
 
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard sent < ready, !isAtEnd, let bytes = message?.bytes else { return false }
-        let start = position
-        position += bytes[part: position..<bytes.count].endOfWords(1)
+        let start = offset
+        offset += bytes[part: offset..<bytes.count].endOfWords(1)
         sent += 1
-        StepCount.add(position - start)
-        let word = bytes[part: start..<position]
+        StepCount.add(offset - start)
+        let word = bytes[part: start..<offset]
         emit(0, sent <= reasoningWords ? .reasoning(word) : .text(word))
         if sent == reasoningWords { EchoChat.signature.withBytes { emit(0, .signature(call: nil, $0)) } }
         if isAtEnd { emit(0, .finish(.stop, stop: nil)) }
@@ -182,12 +182,12 @@ private final class EchoStream: ChatStream, OnLoop, @unchecked Sendable {
 extension UnsafeRawBufferPointer {
     /// Returns the index after the first `count` words. Words are separated by spaces.
     fileprivate func endOfWords(_ count: Int) -> Int {
-        var position = 0
+        var offset = 0
         for _ in 0..<count {
-            guard position < self.count else { break }
-            while position < self.count, self[position] == 32 { position += 1 }
-            while position < self.count, self[position] != 32 { position += 1 }
+            guard offset < self.count else { break }
+            while offset < self.count, self[offset] == 32 { offset += 1 }
+            while offset < self.count, self[offset] != 32 { offset += 1 }
         }
-        return position
+        return offset
     }
 }

@@ -76,15 +76,15 @@ struct PhraseMatcher {
         UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
     }
 
-    /// Returns whether the text contains the word as a separate word, with such a position behind it.
+    /// Returns whether the text contains the word as a separate word whose end `isMeant` accepts.
     private func hasWord(_ word: UnsafeRawBufferPointer, where isMeant: (Int) -> Bool) -> Bool {
         guard let first = word.first else { return false }
         return bytes.withUnsafeBytes { bytes in
-            var position = 0
-            while let offset = bytes[part: position..<bytes.count].first(first) {
-                let start = position + offset
+            var from = 0
+            while let offset = bytes[part: from..<bytes.count].first(first) {
+                let start = from + offset
                 let end = start + word.count
-                position = start + 1
+                from = start + 1
                 guard end <= bytes.count, bytes[part: start..<end].elementsEqual(word) else { continue }
                 let isBegun = start > 0 && Self.isOfName(bytes[start - 1])
                 if !isBegun, end == bytes.count || !Self.isOfName(bytes[end]), isMeant(end) { return true }
@@ -118,11 +118,11 @@ struct PhraseMatcher {
             guard scan.find(phrase) else { return [] }
             var names: [String] = []
             var start: Int?
-            for position in scan.position..<bytes.count {
-                switch bytes[position] {
+            for offset in scan.position..<bytes.count {
+                switch bytes[offset] {
                 case UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"):
-                    if let begun = start { names.append(bytes[part: begun..<position].text) }
-                    start = start == nil ? position + 1 : nil
+                    if let begun = start { names.append(bytes[part: begun..<offset].text) }
+                    start = start == nil ? offset + 1 : nil
                 case UInt8(ascii: ".") where start == nil: return names
                 default: break
                 }

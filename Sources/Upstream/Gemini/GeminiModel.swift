@@ -27,14 +27,14 @@ struct GeminiModel: Sendable {
     private static func version(_ word: [UInt8]) -> Int {
         guard let dash = word.firstIndex(of: UInt8(ascii: "-")) else { return newest }
         var numbers: [Int] = [0, 0]
-        var position = 0
+        var index = 0
         var hasNumber = false
         for byte in word[(dash + 1)...] {
             if (48...57).contains(byte) {
                 hasNumber = true
-                numbers[position] = min(99, numbers[position] * 10 + Int(byte) - 48)
-            } else if byte == UInt8(ascii: "."), position == 0, hasNumber {
-                position = 1
+                numbers[index] = min(99, numbers[index] * 10 + Int(byte) - 48)
+            } else if byte == UInt8(ascii: "."), index == 0, hasNumber {
+                index = 1
             } else {
                 break
             }

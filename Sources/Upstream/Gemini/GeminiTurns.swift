@@ -6,7 +6,7 @@ struct GeminiTurns: ~Copyable {
     private struct Turn {
         let isUser: Bool
         /// The indexes in `messages` of the messages that form this turn.
-        var positions: [Int] = []
+        var messageIndices: [Int] = []
     }
 
     /// A tool call from the last model turn. Its result must follow.
@@ -72,10 +72,10 @@ struct GeminiTurns: ~Copyable {
 
     private var turns: [Turn] {
         var turns: [Turn] = []
-        for position in messages.indices where !messages[position].isInstruction {
-            let isUser = messages[position].role != .assistant
+        for messageIndex in messages.indices where !messages[messageIndex].isInstruction {
+            let isUser = messages[messageIndex].role != .assistant
             if turns.last?.isUser != isUser { turns.append(Turn(isUser: isUser)) }
-            turns[turns.count - 1].positions.append(position)
+            turns[turns.count - 1].messageIndices.append(messageIndex)
         }
         return turns
     }
@@ -85,18 +85,20 @@ struct GeminiTurns: ~Copyable {
     /// Appends a model turn: its texts with their thought signatures, and its tool calls, in the client's order.
     private mutating func appendModel(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
         waiting = []
-        for position in turn.positions {
-            let content = messages[position].content
-            var calls = messages[position].toolCalls[...]
+        for messageIndex in turn.messageIndices {
+            let content = messages[messageIndex].content
+            var calls = messages[messageIndex].toolCalls[...]
             var signature: String?
             for case .reasoningBlock(let reasoningBlock) in content {
                 signature = reasoningBlock.signature.map(TextSignature.bare) ?? signature
             }
             if let known = signature, !memory.isKnown(known) { signature = nil }
-            signature = signature ?? memory.signature(of: messages[position].said)
+            signature = signature ?? memory.signature(of: messages[messageIndex].said)
             let lastText = content.lastIndex { if case .text = $0 { true } else { false } }
             for (index, piece) in content.enumerated() {
-                while let call = calls.first, call.position <= index { append(calls.removeFirst(), &parts, to: &out) }
+                while let call = calls.first, call.contentBefore <= index {
+                    append(calls.removeFirst(), &parts, to: &out)
+                }
                 switch piece {
                 case .text(let text):
                     let isSigned = index == lastText && signature != nil
@@ -161,29 +163,30 @@ struct GeminiTurns: ~Copyable {
 
     /// Appends a user turn. It begins with one result for each tool call of the model turn before it.
     private mutating func appendUser(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
-        let (found, unasked) = messages.results(ofCalls: waiting.map(\.key), at: turn.positions)
+        let (found, unasked) = messages.results(ofCalls: waiting.map(\.key), at: turn.messageIndices)
         var moved: [Int] = []
-        for (call, position) in zip(waiting, found) {
+        for (call, messageIndex) in zip(waiting, found) {
             parts.open(to: &out)
             out.append(#"{"functionResponse":{"#)
             append(call.id, call.name, to: &out)
             out.append(#","response":"#)
-            if let position {
-                let message = messages[position]
+            if let messageIndex {
+                let message = messages[messageIndex]
                 append(object: message.text, raw: message.role == .failedTool ? "error" : "output", to: &out)
-                for case .attachment(let position) in message.content { moved.append(position) }
+                for case .attachment(let index) in message.content { moved.append(index) }
             } else {
                 out.append(#"{"error":"no result"}"#)
             }
             out.append("}}")
         }
         waiting = []
-        for position in moved { parts.append(attachments[position], to: &out) }
-        for position in turn.positions where !messages[position].isResult || unasked.contains(position) {
-            for piece in messages[position].content {
+        for index in moved { parts.append(attachments[index], to: &out) }
+        for messageIndex in turn.messageIndices where !messages[messageIndex].isResult || unasked.contains(messageIndex)
+        {
+            for piece in messages[messageIndex].content {
                 switch piece {
                 case .text(let text), .refusal(let text): parts.append(text: text, to: &out)
-                case .attachment(let position): parts.append(attachments[position], to: &out)
+                case .attachment(let index): parts.append(attachments[index], to: &out)
                 case .reasoningBlock: break
                 }
             }

@@ -248,7 +248,7 @@ struct OpenSchema {
         ofChoicesOf schema: JSONValue
     ) -> [(name: UnsafeRawBufferPointer, value: JSONValue?)] {
         var found: [(name: UnsafeRawBufferPointer, value: JSONValue?)] = []
-        var positions: [[UInt8]: Int] = [:]
+        var indices: [[UInt8]: Int] = [:]
         var isFree = false
         for choice in Self.allChoices(of: schema) {
             schemasLeft -= 1
@@ -256,10 +256,10 @@ struct OpenSchema {
             let choice = choice["$ref"]?.text.flatMap { target(of: $0) } ?? choice
             isFree = isFree || choice["properties"] == nil
             for (name, value) in choice["properties"]?.members ?? [] {
-                if let position = positions[Array(name)] {
-                    if found[position].value?.position != value.position { found[position].value = nil }
+                if let index = indices[Array(name)] {
+                    if found[index].value?.position != value.position { found[index].value = nil }
                 } else {
-                    positions[Array(name)] = found.count
+                    indices[Array(name)] = found.count
                     found.append((name, value))
                 }
             }

@@ -7,7 +7,7 @@ import Synchronization
 /// instances.
 package final class Capacity: CallCapacity {
     private let provider: String
-    private let position: Int
+    private let providerIndex: Int
     private let starts: Limit?
     private let calls: Limit?
     private let limiter: Limiter
@@ -22,7 +22,7 @@ package final class Capacity: CallCapacity {
     /// Creates the capacity limits of a provider. Returns nil if the provider's settings contain no such limits.
     package init?(
         _ provider: ProviderSettings,
-        at position: Int,
+        at providerIndex: Int,
         _ rules: BalanceSettings,
         limiter: Limiter,
         queue: CapacityQueue
@@ -30,7 +30,7 @@ package final class Capacity: CallCapacity {
         let settings = provider.capacity
         guard settings.starts != nil || settings.calls != nil else { return nil }
         self.provider = provider.name
-        self.position = position
+        self.providerIndex = providerIndex
         starts = settings.starts.map { Limit(.provider, $0) }
         calls = settings.calls.map { Limit(.provider, $0) }
         self.limiter = limiter
@@ -50,7 +50,7 @@ package final class Capacity: CallCapacity {
     /// Returns whether the key seems to have no free capacity, or another request waits for the key, as far as this
     /// instance knows.
     func isKnownFull(_ credential: Credential) -> Bool {
-        limiter.isKnownFull(charges(for: credential)) || queue.isAwaited(position, by: credential)
+        limiter.isKnownFull(charges(for: credential)) || queue.isAwaited(providerIndex, by: credential)
     }
 
     /// The load of one key: the used and the allowed amount of its capacity limit. Both count concurrent calls, or
@@ -78,8 +78,8 @@ package final class Capacity: CallCapacity {
         let limits = [calls, starts].compactMap(\.self)
         let charges = limits.map { limit in credentials.map { LimitCharge(limit, identity($0)) } }
         let used = await limiter.used(charges.flatMap(\.self), on: loop)
-        let loads = limits.enumerated().map { position, limit in
-            used[position * credentials.count..<(position + 1) * credentials.count].map { Load($0, of: limit.quota) }
+        let loads = limits.enumerated().map { index, limit in
+            used[index * credentials.count..<(index + 1) * credentials.count].map { Load($0, of: limit.quota) }
         }
         return loads.max { $0.share < $1.share } ?? []
     }
@@ -92,7 +92,7 @@ package final class Capacity: CallCapacity {
     var lacksStore: Bool { isUncounted.load(ordering: .relaxed) }
 
     /// Whether requests wait for capacity of any of the provider's keys.
-    var isAwaited: Bool { queue.isAwaited(position) }
+    var isAwaited: Bool { queue.isAwaited(providerIndex) }
 
     /// Acquires capacity for one call with this key, without waiting. Returns nil if the key has no free capacity.
     ///
@@ -112,8 +112,8 @@ package final class Capacity: CallCapacity {
         let isUncounted = if case .storeDown = reservation.decision.outcome { true } else { false }
         if isUncounted != lacksStore { self.isUncounted.store(isUncounted, ordering: .relaxed) }
         guard reservation.decision.isAdmitted else { return nil }
-        let (queue, position) = (queue, position)
-        return HeldCapacity(reservation) { queue.freed(position) }
+        let (queue, providerIndex) = (queue, providerIndex)
+        return HeldCapacity(reservation) { queue.freed(providerIndex) }
     }
 
     /// Finds the first key with free capacity and acquires its capacity for one call, without waiting.
@@ -141,7 +141,8 @@ package final class Capacity: CallCapacity {
         let allRest = all.isEmpty && tried.isEmpty
         if allRest, let keys { all = [keys.soonest] }
         for credential in all
-        where !queue.isAwaited(position, by: credential) && (allRest || keys?.begins(credential, at: now) ?? true) {
+        where !queue.isAwaited(providerIndex, by: credential) && (allRest || keys?.begins(credential, at: now) ?? true)
+        {
             guard let held = await acquireNow(for: credential, on: loop) else {
                 // Of keys that are all in cooldown, the trial call may be another request's.
                 if !allRest { keys?.endTrial(credential) }
@@ -172,7 +173,7 @@ package final class Capacity: CallCapacity {
         by end: LoopTime = .distantFuture,
         on loop: EventLoop
     ) async throws(UpstreamError) -> HeldCapacity {
-        if isAfterAnother || !isAwaited && !queue.isAwaited(position, by: credential),
+        if isAfterAnother || !isAwaited && !queue.isAwaited(providerIndex, by: credential),
             let held = await acquireNow(for: credential, isAfterAnother: isAfterAnother, on: loop)
         {
             return held
@@ -185,8 +186,8 @@ package final class Capacity: CallCapacity {
             }
         let end = lacksStore ? .distantPast : min(end, loop.now + max(queueNanoseconds, least))
         let own = isAfterAnother ? credential : nil
-        let held = await queue.wait(for: [position], with: own, until: end, on: loop) { () -> HeldCapacity? in
-            guard isAfterAnother || !queue.isAwaited(position, by: credential) else { return nil }
+        let held = await queue.wait(for: [providerIndex], with: own, until: end, on: loop) { () -> HeldCapacity? in
+            guard isAfterAnother || !queue.isAwaited(providerIndex, by: credential) else { return nil }
             return await acquireNow(for: credential, isAfterAnother: isAfterAnother, on: loop)
         }
         guard let held else { throw UpstreamError(refusing: lacksStore ? .uncounted : .capacityReached) }

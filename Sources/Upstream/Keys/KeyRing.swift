@@ -93,7 +93,7 @@ package final class KeyRing: KeyCooldowns {
         // A single key without a cooldown needs no choice.
         if credentials.count == 1, !hasCooldowns { return credentials[0] }
         if let available = next(at: now, besides: []) { return available }
-        let first = positionOfSoonest
+        let first = indexOfSoonest
         keyStates.withLock { $0[first].rest?.tryOnce(at: now) }
         return credentials[first]
     }
@@ -101,26 +101,26 @@ package final class KeyRing: KeyCooldowns {
     /// Takes the next key that is neither in cooldown nor in `tried`; returns nil if no such key is left.
     func next(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> Credential? {
         keyStates.withLock { keyStates in
-            var best: (position: Int, rank: KeyChoice.Rank)?
-            for (index, position) in keyStates.enumerated() where position.isAvailable(at: now) && !isIn(tried, index) {
-                let rank = choice.rank(credentials[index], position.weight, position.nextTurn)
+            var best: (index: Int, rank: KeyChoice.Rank)?
+            for (index, state) in keyStates.enumerated() where state.isAvailable(at: now) && !isIn(tried, index) {
+                let rank = choice.rank(credentials[index], state.weight, state.nextTurn)
                 if best.map({ rank < $0.rank }) ?? true { best = (index, rank) }
             }
             guard let best else { return nil }
-            keyStates[best.position].rest?.tryOnce(at: now)
-            select(best.position, of: &keyStates, isTurn: choice.takesTurn, at: now)
-            return credentials[best.position]
+            keyStates[best.index].rest?.tryOnce(at: now)
+            select(best.index, of: &keyStates, isTurn: choice.takesTurn, at: now)
+            return credentials[best.index]
         }
     }
 
     /// Returns the keys that are neither in cooldown nor in `tried`, best first, without choosing one.
     func order(at now: LoopTime, besides tried: Set<String>, _ choice: KeyChoice = KeyChoice()) -> [Credential] {
-        ranked(at: now, besides: tried, choice).map { credentials[$0.position] }
+        ranked(at: now, besides: tried, choice).map { credentials[$0.index] }
     }
 
     /// Returns the keys that are not in cooldown with their ranks, best first, without choosing one.
     func ranks(at now: LoopTime, _ choice: KeyChoice) -> [(credential: Credential, rank: KeyChoice.Rank)] {
-        ranked(at: now, besides: [], choice).map { (credentials[$0.position], $0.rank) }
+        ranked(at: now, besides: [], choice).map { (credentials[$0.index], $0.rank) }
     }
 
     /// Returns the rank of the best key, without choosing the key; nil if all keys are in cooldown.
@@ -135,13 +135,13 @@ package final class KeyRing: KeyCooldowns {
         at now: LoopTime,
         besides tried: Set<String>,
         _ choice: KeyChoice
-    ) -> [(position: Int, rank: KeyChoice.Rank)] {
+    ) -> [(index: Int, rank: KeyChoice.Rank)] {
         let keyStates = keyStates.withLock { $0 }
-        var all: [(position: Int, rank: KeyChoice.Rank)] = []
-        for (index, position) in keyStates.enumerated() where position.isAvailable(at: now) && !isIn(tried, index) {
-            all.append((index, choice.rank(credentials[index], position.weight, position.nextTurn)))
+        var all: [(index: Int, rank: KeyChoice.Rank)] = []
+        for (index, state) in keyStates.enumerated() where state.isAvailable(at: now) && !isIn(tried, index) {
+            all.append((index, choice.rank(credentials[index], state.weight, state.nextTurn)))
         }
-        return all.sorted { ($0.rank, $0.position) < ($1.rank, $1.position) }
+        return all.sorted { ($0.rank, $0.index) < ($1.rank, $1.index) }
     }
 
     /// Records that a call with the key begins, and returns true. Returns false if the key is in cooldown or has a
@@ -193,12 +193,12 @@ package final class KeyRing: KeyCooldowns {
     }
 
     /// The key whose cooldown ends first. Used if all keys are in cooldown.
-    var soonest: Credential { credentials[positionOfSoonest] }
+    var soonest: Credential { credentials[indexOfSoonest] }
 
     /// The end of the cooldown that ends first; in the past if some key has none.
     var soonestEnd: LoopTime { keyStates.withLock { $0.map { $0.rest?.endsAt ?? .distantPast }.min() } ?? .distantPast }
 
-    private var positionOfSoonest: Int {
+    private var indexOfSoonest: Int {
         let ends = keyStates.withLock { $0.map { $0.rest?.endsAt ?? .distantPast } }
         return ends.indices.min { ends[$0] < ends[$1] } ?? 0
     }

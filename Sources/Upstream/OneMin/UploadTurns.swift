@@ -30,8 +30,8 @@ package final class UploadTurns: Sendable {
         while !turn.hasCome, !Task.isCancelled { await turn.waiter.wait() }
         if turn.hasCome { return true }
         let isWaiting = queues.withLock { queues in
-            guard let position = queues[key]?.waiting.firstIndex(where: { $0 === turn }) else { return false }
-            queues[key]?.waiting.remove(at: position)
+            guard let index = queues[key]?.waiting.firstIndex(where: { $0 === turn }) else { return false }
+            queues[key]?.waiting.remove(at: index)
             return true
         }
         // The turn has come, but its message to this loop has not arrived.

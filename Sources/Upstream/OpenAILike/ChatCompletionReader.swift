@@ -137,17 +137,17 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             }
             var piece: ChoiceChunk
             if index >= 0, index < choices.count {
-                let position = Int(index)
+                let choiceIndex = Int(index)
                 let raw = { RawJSON(response: data)["choices"]?.elements.dropFirst(pieces.count).first { _ in true } }
-                piece = try choices[position].consume(
+                piece = try choices[choiceIndex].consume(
                     choice,
-                    index: position,
+                    index: choiceIndex,
                     message: message,
                     isWhole: isWhole,
                     raw: raw()
                 )
                 if number != index { piece.isOdd = true }
-                if isWhole, let first = pieces.firstIndex(where: { $0.index == position }) {
+                if isWhole, let first = pieces.firstIndex(where: { $0.index == choiceIndex }) {
                     pieces[first].join(piece)
                     piece.isDropped = true
                 }
@@ -160,9 +160,9 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             if let word = piece.unknownFinish { unknown = word }
             pieces.append(consume piece)
         }
-        for position in pieces.indices where isWhole && !pieces[position].isDropped {
-            try choices[pieces[position].index].end(&pieces[position])
-            isOdd = isOdd || pieces[position].isOdd
+        for index in pieces.indices where isWhole && !pieces[index].isDropped {
+            try choices[pieces[index].index].end(&pieces[index])
+            isOdd = isOdd || pieces[index].isOdd
         }
         if let unknown { try recordUnknownFinish(unknown) }
         if keepsDetails, let choice = root["choices"]?.elements?.first(where: { _ in true }),
@@ -299,8 +299,8 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     private func passOnMadeArguments(of pieces: inout [ChoiceChunk], _ emit: Emit) {
         for index in pieces.indices where pieces[index].finish != nil {
             let calls = pieces[index].calls
-            let reported = calls.filter { $0.position != nil }.map(\.index)
-            let isEarly = { (call: ToolCallChunk) in call.position == nil && !reported.contains(call.index) }
+            let reported = calls.filter { $0.elementIndex != nil }.map(\.index)
+            let isEarly = { (call: ToolCallChunk) in call.elementIndex == nil && !reported.contains(call.index) }
             guard calls.contains(where: isEarly) else { continue }
             var made = ChoiceChunk(index: pieces[index].index)
             made.calls = calls.filter(isEarly)

@@ -53,9 +53,9 @@ struct ChoiceChunk {
         isOdd = true
         if text == nil { (text, joinedText) = (other.text, other.joinedText) }
         if reasoning == nil { (reasoning, joinedReasoning) = (other.reasoning, other.joinedReasoning) }
-        // The elements of the other list are not at the same positions.
+        // The elements of the other list do not have the same indexes.
         for var call in other.calls {
-            call.position = nil
+            call.elementIndex = nil
             calls.append(call)
         }
         unknownFinish = other.unknownFinish
@@ -246,18 +246,18 @@ struct ChoiceReader {
     ) throws(UpstreamError) {
         if let list = message["tool_calls"] {
             calls.isLastList = isWhole || choice["finish_reason"]?.text?.isEmpty == false
-            var position = 0
+            var elementIndex = 0
             for delta in list.elements ?? JSONElements() {
-                let read = try calls.consume(delta, at: position, isWhole: isWhole, &piece.isOdd)
+                let read = try calls.consume(delta, at: elementIndex, isWhole: isWhole, &piece.isOdd)
                 if let read, read.index < maxCalls {
                     if read.isFirst { try appendUnsentObjects(to: &piece) }
                     piece.calls.append(read)
                 } else {
                     piece.isOdd = true
                 }
-                position += 1
+                elementIndex += 1
             }
-            if position == 0 { piece.isOdd = true }
+            if elementIndex == 0 { piece.isOdd = true }
         }
         guard isWithoutCalls, maxCalls > 0, let function = message["function_call"] else { return }
         guard function.kind == .object else {

@@ -38,10 +38,10 @@ struct MessageWriter {
         moved = []
     }
 
-    private mutating func appendParts(of positions: [Int], to out: inout ByteBuffer) {
+    private mutating func appendParts(of indices: [Int], to out: inout ByteBuffer) {
         out.open(message: "user", &isFirst)
         out.append(#","content":["#)
-        out.append(list: positions) { position, out in append(attachments[position], to: &out) }
+        out.append(list: indices) { index, out in append(attachments[index], to: &out) }
         out.append("]}")
     }
 
@@ -72,7 +72,7 @@ struct MessageWriter {
         if message.role != .user {
             for piece in pieces {
                 // Tool results cannot contain attachments.
-                if case .attachment(let position) = piece, message.isResult { moved.append(position) }
+                if case .attachment(let index) = piece, message.isResult { moved.append(index) }
             }
             pieces.removeAll { if case .attachment = $0 { true } else { false } }
             if message.role == .failedTool { pieces.markAsFailed() }
@@ -93,7 +93,7 @@ struct MessageWriter {
             case .refusal(let text):
                 out.append(#"{"type":"refusal","refusal":"#, json: text)
                 out.append("}")
-            case .attachment(let position): append(attachments[position], to: &out)
+            case .attachment(let index): append(attachments[index], to: &out)
             case .reasoningBlock: break
             }
         }

@@ -89,8 +89,8 @@ struct NativeChoices {
     static func merged(_ pieces: [ToolCallChunk]) -> [ToolCallChunk] {
         var calls: [ToolCallChunk] = []
         for piece in pieces {
-            if let position = calls.firstIndex(where: { $0.index == piece.index }) {
-                calls[position].arguments += piece.arguments
+            if let index = calls.firstIndex(where: { $0.index == piece.index }) {
+                calls[index].arguments += piece.arguments
             } else {
                 calls.append(piece)
             }
@@ -112,8 +112,8 @@ struct NativeChoices {
             }
             append(function: piece, to: &out)
             // Other members of the call are kept, such as thought signatures.
-            if let position = piece.position, originals.indices.contains(position) {
-                for member in originals[position].members {
+            if let elementIndex = piece.elementIndex, originals.indices.contains(elementIndex) {
+                for member in originals[elementIndex].members {
                     switch member.name {
                     case "index", "id", "type", "function", "custom": continue
                     default: out.append(next: member)

@@ -142,10 +142,10 @@ package struct NativeRequest {
     ///
     /// - Parameter read: the messages with the ids of tool calls that the relay has read or made; nil for no new ids.
     private static func append(messages: RawJSON, as read: [ChatMessage]?, to out: inout ByteBuffer) {
-        var position = 0
+        var index = 0
         messages.append(to: &out) { (message: RawJSON, out: inout ByteBuffer) in
-            let known = read?[position]
-            position += 1
+            let known = read?[index]
+            index += 1
             let isLoose = known?.role == .user && known?.toolCallID == nil && message["tool_call_id"] != nil
             var ids = (known?.toolCalls ?? []).compactMap(\.id)[...]
             message.append(to: &out, leavingOut: { $0.saysNothing || isLoose && $0.isOfResult }) {

@@ -202,9 +202,9 @@ extension ChatCall {
 
     /// Whether a tool call or tool result has an id that is too long for some servers.
     fileprivate var hasLongIDs: Bool {
-        messages.indices.contains { position in
-            messages[position].toolCallID.map(MessageRewriter.isLong) ?? false
-                || messages[position].toolCalls.contains { $0.id.map(MessageRewriter.isLong) ?? false }
+        messages.indices.contains { index in
+            messages[index].toolCallID.map(MessageRewriter.isLong) ?? false
+                || messages[index].toolCalls.contains { $0.id.map(MessageRewriter.isLong) ?? false }
         }
     }
 }

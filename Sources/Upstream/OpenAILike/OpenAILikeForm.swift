@@ -135,10 +135,10 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
 extension ChatCall {
     /// Whether a message contains reasoning, or a tool call, with a vendor's signature.
     fileprivate var hasSignedReasoning: Bool {
-        messages.indices.contains { position in
-            messages[position].role == .assistant
-                && (messages[position].toolCalls.contains { $0.signature != nil }
-                    || messages[position].content.contains {
+        messages.indices.contains { index in
+            messages[index].role == .assistant
+                && (messages[index].toolCalls.contains { $0.signature != nil }
+                    || messages[index].content.contains {
                         if case .reasoningBlock(let reasoningBlock) = $0 {
                             reasoningBlock.signature != nil
                         } else {

@@ -34,7 +34,7 @@ struct ResponseCalls {
     var isEmpty: Bool { calls.isEmpty }
     var count: Int { calls.count }
 
-    func has(_ number: Int64) -> Bool { position(of: number) != nil }
+    func has(_ number: Int64) -> Bool { index(of: number) != nil }
 
     /// Returns the `output_index` of the tool call with this id; nil if there is none.
     ///
@@ -43,7 +43,7 @@ struct ResponseCalls {
         id.isEmpty ? nil : calls.first { $0.id.elementsEqual(id) && !others.contains($0.number) }?.number
     }
 
-    private func position(of number: Int64) -> Int? { calls.lastIndex { $0.number == number } }
+    private func index(of number: Int64) -> Int? { calls.lastIndex { $0.number == number } }
 
     /// Adds a new tool call. Returns the tool call chunks that can be emitted now.
     mutating func open(
@@ -67,47 +67,47 @@ struct ResponseCalls {
         _ arguments: UnsafeRawBufferPointer,
         of number: Int64
     ) throws(UpstreamError) -> [ToolCallChunk] {
-        guard let position = position(of: number), !calls[position].isClosed else { return [] }
-        let arguments = calls[position].read.append(Array(arguments))
+        guard let index = index(of: number), !calls[index].isClosed else { return [] }
+        let arguments = calls[index].read.append(Array(arguments))
         guard !arguments.isEmpty else { return [] }
-        guard calls[position].isReported else {
+        guard calls[index].isReported else {
             heldBytes += arguments.count
             guard heldBytes <= Self.argumentLimitBytes else { throw Self.tooLong }
-            calls[position].held += arguments
+            calls[index].held += arguments
             return []
         }
-        return [try chunk(arguments, of: position)]
+        return [try chunk(arguments, of: index)]
     }
 
     /// Marks a tool call as complete. Returns the tool call chunks that can be emitted now.
     ///
     /// - Parameter number: the `output_index` of the tool call.
     mutating func close(_ number: Int64, _ whole: UnsafeRawBufferPointer) throws(UpstreamError) -> [ToolCallChunk] {
-        guard let position = position(of: number), !calls[position].isClosed else { return [] }
-        calls[position].isClosed = true
-        guard let object = CallArguments.object(in: whole) else { return try close(at: position, whole) }
+        guard let index = index(of: number), !calls[index].isClosed else { return [] }
+        calls[index].isClosed = true
+        guard let object = CallArguments.object(in: whole) else { return try close(at: index, whole) }
         var decoded = ByteBuffer()
         object.withUnsafeBytes { decoded.append($0) }
-        return try close(at: position, decoded.bytes)
+        return try close(at: index, decoded.bytes)
     }
 
     private mutating func close(
-        at position: Int,
+        at index: Int,
         _ whole: UnsafeRawBufferPointer
     ) throws(UpstreamError) -> [ToolCallChunk] {
         var pieces: [ToolCallChunk] = []
         if whole.equals("null") { return unsentChunks() }
-        if !calls[position].isReported {
-            if whole.count > calls[position].held.count { try hold(whole, of: position) }
-        } else if let rest = rest(of: whole, at: position) {
-            pieces.append(try chunk(rest, of: position))
+        if !calls[index].isReported {
+            if whole.count > calls[index].held.count { try hold(whole, of: index) }
+        } else if let rest = rest(of: whole, at: index) {
+            pieces.append(try chunk(rest, of: index))
         }
         return pieces + unsentChunks()
     }
 
     /// Marks all tool calls as complete. Returns the tool call chunks that can be emitted now.
     mutating func end() -> [ToolCallChunk] {
-        for position in calls.indices { calls[position].isClosed = true }
+        for index in calls.indices { calls[index].isClosed = true }
         return unsentChunks()
     }
 
@@ -140,27 +140,27 @@ struct ResponseCalls {
     }
 
     /// Replaces the held arguments of a tool call with the complete arguments.
-    private mutating func hold(_ whole: UnsafeRawBufferPointer, of position: Int) throws(UpstreamError) {
-        heldBytes += whole.count - calls[position].held.count
+    private mutating func hold(_ whole: UnsafeRawBufferPointer, of index: Int) throws(UpstreamError) {
+        heldBytes += whole.count - calls[index].held.count
         guard heldBytes <= Self.argumentLimitBytes else { throw Self.tooLong }
-        calls[position].held = Array(whole)
+        calls[index].held = Array(whole)
     }
 
-    private mutating func chunk(_ arguments: [UInt8], of position: Int) throws(UpstreamError) -> ToolCallChunk {
-        guard calls[position].bytes + arguments.count <= Self.argumentLimitBytes else { throw Self.tooLong }
-        record(arguments, of: position)
-        return ToolCallChunk(index: position, arguments: arguments)
+    private mutating func chunk(_ arguments: [UInt8], of index: Int) throws(UpstreamError) -> ToolCallChunk {
+        guard calls[index].bytes + arguments.count <= Self.argumentLimitBytes else { throw Self.tooLong }
+        record(arguments, of: index)
+        return ToolCallChunk(index: index, arguments: arguments)
     }
 
-    private mutating func record(_ arguments: [UInt8], of position: Int) {
-        calls[position].bytes += arguments.count
-        calls[position].hash = ToolCallTable.hash(arguments, from: calls[position].hash)
+    private mutating func record(_ arguments: [UInt8], of index: Int) {
+        calls[index].bytes += arguments.count
+        calls[index].hash = ToolCallTable.hash(arguments, from: calls[index].hash)
     }
 
     /// Returns the part of the complete arguments that was not emitted yet. Returns nil if there is none, or if the
     /// complete arguments do not begin with the emitted ones.
-    private func rest(of whole: UnsafeRawBufferPointer, at position: Int) -> [UInt8]? {
-        let call = calls[position]
+    private func rest(of whole: UnsafeRawBufferPointer, at index: Int) -> [UInt8]? {
+        let call = calls[index]
         guard whole.count > call.bytes,
             ToolCallTable.hash(whole[part: 0..<call.bytes], from: ToolCallTable.basis) == call.hash
         else { return nil }

@@ -130,12 +130,13 @@ extension ChatCall {
             own.tools[index].json = try check.permitted(own.tools[index].json, at: "tools[\(index)]")
         }
         for index in messages.indices {
-            for position in messages[index].content.indices {
-                guard case .reasoningBlock(let block) = messages[index].content[position], let item = block.item else {
+            for pieceIndex in messages[index].content.indices {
+                guard case .reasoningBlock(let block) = messages[index].content[pieceIndex], let item = block.item
+                else {
                     continue
                 }
                 let permitted = try check.permitted(item, at: "input")
-                messages[index].content[position] = .reasoningBlock(ReasoningBlock(item: permitted))
+                messages[index].content[pieceIndex] = .reasoningBlock(ReasoningBlock(item: permitted))
             }
         }
         var options = chatOptions

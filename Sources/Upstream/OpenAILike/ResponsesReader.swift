@@ -133,8 +133,8 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 
     // MARK: Items
 
-    private func position(of number: Int64) throws(UpstreamError) -> Int {
-        if let position = items.lastIndex(where: { $0.number == number }) { return position }
+    private func index(of number: Int64) throws(UpstreamError) -> Int {
+        if let index = items.lastIndex(where: { $0.number == number }) { return index }
         guard items.count < Self.maxItems else { throw Self.tooManyItems }
         items.append(Item(number: number))
         return items.count - 1
@@ -149,7 +149,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         event: (UnsafeRawBufferPointer) -> ChatEvent
     ) throws(UpstreamError) {
         guard let text = piece?.text, !text.isEmpty else { return }
-        items[try position(of: number(of: root))].bytes += text.count
+        items[try index(of: number(of: root))].bytes += text.count
         try emitEvent(event(text), emit)
     }
 
@@ -166,15 +166,15 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
             if speaking != nil, !keepsMessages { try emitEvent(.text(Self.blankLine), emit) }
             speaking = number
         }
-        items[try position(of: number)].bytes += text.count
+        items[try index(of: number)].bytes += text.count
         try emitEvent(event(text), emit)
     }
 
     /// Begins a message. Does nothing if the message was already begun.
     private func begin(message item: JSONValue?, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
-        let position = try position(of: number)
-        guard !items[position].isMessage else { return }
-        items[position].isMessage = true
+        let index = try index(of: number)
+        guard !items[index].isMessage else { return }
+        items[index].isMessage = true
         messages += 1
         let phase = item?["phase"]?.text.flatMap { ChatMessage.Phase(word: $0) }
         guard keepsMessages, messages > 1 || phase != nil else { return }
@@ -183,7 +183,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 
     private func emitAnnotation(_ annotation: JSONValue?, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
         guard keepsMessages, let annotation, annotation.kind == .object else { return }
-        items[try position(of: number)].hasAnnotations = true
+        items[try index(of: number)].hasAnnotations = true
         let json = annotation.body
         defer { withExtendedLifetime(json) {} }
         try order.emitEvent(.annotation(json.bytes)) { emit(0, $0) }
@@ -201,10 +201,10 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 
     /// Emits a chunk of a reasoning summary, with a blank line between two parts.
     private func emitSummary(_ root: JSONValue, _ emit: Emit) throws(UpstreamError) {
-        let position = try position(of: number(of: root))
+        let index = try index(of: number(of: root))
         let part = root["summary_index"]?.integer ?? 0
-        if let last = items[position].part, last != part { try emitParagraph(emit) }
-        items[position].part = part
+        if let last = items[index].part, last != part { try emitParagraph(emit) }
+        items[index].part = part
         try emitText(root["delta"], of: root, emit) { .reasoning($0) }
     }
 
@@ -281,8 +281,8 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 
     private func closeMessage(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
         try begin(message: item, number, emit)
-        let position = try position(of: number)
-        let (hasText, hasAnnotations) = (items[position].bytes > 0, items[position].hasAnnotations)
+        let index = try index(of: number)
+        let (hasText, hasAnnotations) = (items[index].bytes > 0, items[index].hasAnnotations)
         for part in item["content"]?.elements ?? JSONElements() {
             if !hasText {
                 try emitWords(part["text"], number, emit) { .text($0) }
@@ -296,13 +296,13 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     }
 
     private func closeReasoning(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
-        let position = try position(of: number)
-        if items[position].bytes == 0 {
-            for name: StaticString in ["summary", "content"] where items[position].bytes == 0 {
+        let index = try index(of: number)
+        if items[index].bytes == 0 {
+            for name: StaticString in ["summary", "content"] where items[index].bytes == 0 {
                 for part in item[name]?.elements ?? JSONElements() {
                     guard let text = part["text"]?.text, !text.isEmpty else { continue }
-                    if items[position].bytes > 0 { try emitParagraph(emit) }
-                    items[position].bytes += text.count
+                    if items[index].bytes > 0 { try emitParagraph(emit) }
+                    items[index].bytes += text.count
                     try emitEvent(.reasoning(text), emit)
                 }
             }
@@ -312,7 +312,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         else { return }
         signature.removeAll()
         SealedReasoning.append(id, content, to: &signature)
-        let hasText = items[position].bytes > 0
+        let hasText = items[index].bytes > 0
         try emitEvent(hasText ? .signature(call: nil, signature.bytes) : .encryptedReasoning(signature.bytes), emit)
     }
 

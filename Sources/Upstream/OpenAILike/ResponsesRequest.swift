@@ -95,7 +95,7 @@ struct ResponsesRequest: ~Copyable {
             isFirst = false
             switch piece {
             case .text(let text), .refusal(let text): appendPart(text)
-            case .attachment(let position): append(call.attachments[position])
+            case .attachment(let attachmentIndex): append(call.attachments[attachmentIndex])
             case .reasoningBlock: break
             }
         }
@@ -144,7 +144,7 @@ struct ResponsesRequest: ~Copyable {
         _ next: inout Int,
         after text: inout ByteBuffer
     ) {
-        while next < message.toolCalls.count, message.toolCalls[next].position <= index {
+        while next < message.toolCalls.count, message.toolCalls[next].contentBefore <= index {
             appendText(&text, of: message)
             append(message.toolCalls[next])
             next += 1
@@ -275,7 +275,7 @@ struct ResponsesRequest: ~Copyable {
 
     /// Appends the unknown tools that come before the known tool with this index.
     private mutating func append(_ unknown: inout ArraySlice<OwnParts.Tool>, before index: Int) {
-        while let next = unknown.first, next.position <= index {
+        while let next = unknown.first, next.toolsBefore <= index {
             unknown.removeFirst()
             open()
             out.append(next.json.bytes)

@@ -63,20 +63,20 @@ struct TextChunkMatcher: ~Copyable {
     /// - Parameter passed: the chunk that the relay forwarded in place of `data`; empty if none was.
     mutating func learn(_ data: UnsafeRawBufferPointer, _ piece: ChoiceChunk, passed: UnsafeRawBufferPointer) {
         guard misses < Self.maxMisses, piece.isTextAlone, let text = piece.text, !text.isEmpty,
-            let position = Self.position(of: text, in: data)
+            let offset = Self.offset(of: text, in: data)
         else { return }
         misses += 1
-        var passedPlace = 0
+        var passedOffset = 0
         if !passed.isEmpty {
-            guard let position = Self.position(of: text, in: passed) else { return }
-            passedPlace = position
+            guard let offset = Self.offset(of: text, in: passed) else { return }
+            passedOffset = offset
         }
         before.removeAll()
         before.append(Self.field)
-        Self.cut(data, at: position, text.count, &before, &after)
+        Self.cut(data, at: offset, text.count, &before, &after)
         after.append(Self.blank)
         passedChunk.removeAll()
-        if !passed.isEmpty { Self.cut(passed, at: passedPlace, text.count, &passedChunk, &passedAfter) }
+        if !passed.isEmpty { Self.cut(passed, at: passedOffset, text.count, &passedChunk, &passedAfter) }
         passedStart = passedChunk.count
         choice = piece.index
         isKnown = true
@@ -87,25 +87,25 @@ struct TextChunkMatcher: ~Copyable {
 
     private static func cut(
         _ data: UnsafeRawBufferPointer,
-        at position: Int,
+        at offset: Int,
         _ count: Int,
         _ before: inout ByteBuffer,
         _ after: inout ByteBuffer
     ) {
-        before.append(data[part: 0..<position])
+        before.append(data[part: 0..<offset])
         after.removeAll()
-        after.append(data[part: position + count..<data.count])
+        after.append(data[part: offset + count..<data.count])
     }
 
-    /// Returns the position of the text in a chunk's member `content`. Returns nil unless the chunk has exactly one
+    /// Returns the offset of the text in a chunk's member `content`. Returns nil unless the chunk has exactly one
     /// such member, whose value is the text without escapes.
-    private static func position(of text: UnsafeRawBufferPointer, in data: UnsafeRawBufferPointer) -> Int? {
+    private static func offset(of text: UnsafeRawBufferPointer, in data: UnsafeRawBufferPointer) -> Int? {
         var scan = ByteScan(data)
         guard scan.find("\"content\":\"") else { return nil }
-        let position = scan.position
-        guard position + text.count < data.count, data[position + text.count] == UInt8(ascii: "\""),
-            data[part: position..<position + text.count].elementsEqual(text), !scan.find("\"content\":\"")
+        let offset = scan.position
+        guard offset + text.count < data.count, data[offset + text.count] == UInt8(ascii: "\""),
+            data[part: offset..<offset + text.count].elementsEqual(text), !scan.find("\"content\":\"")
         else { return nil }
-        return position
+        return offset
     }
 }

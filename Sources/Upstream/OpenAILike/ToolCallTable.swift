@@ -11,8 +11,8 @@ struct ToolCallChunk {
     var arguments: [UInt8] = []
     /// The signature of the reasoning that led to the tool call; nil if the element has none.
     var signature: UnsafeRawBufferPointer?
-    /// The position of the chunk's element in `tool_calls`; nil if the relay made the chunk.
-    var position: Int?
+    /// The index of the chunk's element in `tool_calls`; nil if the relay made the chunk.
+    var elementIndex: Int?
 }
 
 /// The tool calls of one choice, as far as the vendor has sent them.
@@ -67,11 +67,11 @@ struct ToolCallTable {
     /// - Parameter isOdd: is set to true if the element is not in the form that OpenAI's clients expect.
     mutating func consume(
         _ delta: JSONValue,
-        at position: Int,
+        at elementIndex: Int,
         isWhole: Bool,
         _ isOdd: inout Bool
     ) throws(UpstreamError) -> ToolCallChunk? {
-        if position == 0 { lists += 1 }
+        if elementIndex == 0 { lists += 1 }
         let function = delta["function"] ?? delta["custom"]
         let (reportedID, reportedName) = (delta["id"], function?["name"])
         let id = reportedID?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
@@ -82,7 +82,7 @@ struct ToolCallTable {
         let number = delta["index"]?.integer
         if id.isEmpty, name.isEmpty, !isWhole, function?.isEndOfCall ?? false {
             isOdd = true
-            if let position = known(number, id, name: name) { calls[position].isEnded = true }
+            if let knownIndex = known(number, id, name: name) { calls[knownIndex].isEnded = true }
             return nil
         }
         let index = try find(number, id, name: name, isWhole: isWhole)
@@ -93,7 +93,7 @@ struct ToolCallTable {
             calls[index].name += name
         }
         if function == nil || delta["function"] == nil { calls[index].read.isAnyText = true }
-        var piece = ToolCallChunk(index: index, position: position)
+        var piece = ToolCallChunk(index: index, elementIndex: elementIndex)
         piece.signature = delta["extra_content"]?["google"]?["thought_signature"]?.text
         var arguments = try arguments(of: function, &isOdd)
         let hasArguments = !arguments.isEmpty
@@ -213,7 +213,7 @@ struct ToolCallTable {
         return open
     }
 
-    /// Returns the position in `calls` of the tool call with this index or id; nil if there is none. Without an index
+    /// Returns the index in `calls` of the tool call with this index or id; nil if there is none. Without an index
     /// and an id, this is the tool call that was used last. Without a name, a new id is that of a known index: some
     /// servers make an id for each chunk.
     private func known(

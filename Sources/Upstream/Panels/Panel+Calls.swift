@@ -55,35 +55,35 @@ extension ChatCall {
         if attachments.contains(where: { $0.kind == .image && $0.isOfWhole }) { return true }
         guard let last = messages.last(where: { $0.role == .user }) else { return false }
         return last.content.contains { piece in
-            if case .attachment(let position) = piece { attachments[position].kind == .image } else { false }
+            if case .attachment(let index) = piece { attachments[index].kind == .image } else { false }
         }
     }
 
     /// The index of the last message that is no instruction. If that is a tool result, the index of the message with
     /// the tool calls.
     fileprivate var lastTurn: Int {
-        guard var position = messages.lastIndex(where: { !$0.isInstruction }) else { return max(0, messages.count - 1) }
-        while position > 0, messages[position].isResult { position -= 1 }
-        return position
+        guard var index = messages.lastIndex(where: { !$0.isInstruction }) else { return max(0, messages.count - 1) }
+        while index > 0, messages[index].isResult { index -= 1 }
+        return index
     }
 
     /// Removes the attachments that neither a message nor the whole conversation uses.
     fileprivate mutating func dropUnusedAttachments() {
         if attachments.isEmpty { return }
-        var positions: [Int: Int] = [:]
+        var newIndices: [Int: Int] = [:]
         var kept: [Attachment] = []
-        func keep(_ position: Int) -> Int {
-            if let known = positions[position] { return known }
-            positions[position] = kept.count
-            kept.append(attachments[position])
+        func keep(_ attachmentIndex: Int) -> Int {
+            if let known = newIndices[attachmentIndex] { return known }
+            newIndices[attachmentIndex] = kept.count
+            kept.append(attachments[attachmentIndex])
             return kept.count - 1
         }
-        for position in attachments.indices where attachments[position].isOfWhole { _ = keep(position) }
+        for index in attachments.indices where attachments[index].isOfWhole { _ = keep(index) }
         var changed = messages
         for index in changed.indices {
             for piece in changed[index].content.indices {
-                guard case .attachment(let position) = changed[index].content[piece] else { continue }
-                changed[index].content[piece] = .attachment(keep(position))
+                guard case .attachment(let attachmentIndex) = changed[index].content[piece] else { continue }
+                changed[index].content[piece] = .attachment(keep(attachmentIndex))
             }
         }
         messages = changed

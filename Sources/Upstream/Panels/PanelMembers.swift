@@ -52,14 +52,14 @@ final class PanelMembers: OnLoop, @unchecked Sendable {
     /// Calls all members, and returns their outcomes in the order of the members.
     private func outcomes() async -> [Outcome] {
         await withTaskGroup(of: (Int, Outcome).self) { group in
-            for (position, name) in members.enumerated() {
-                group.addTask { [self] in (position, await outcome(of: name)) }
+            for (index, name) in members.enumerated() {
+                group.addTask { [self] in (index, await outcome(of: name)) }
             }
             var outcomes = [Outcome](repeating: .failed("cancelled"), count: members.count)
             var mayBeGood = members.count
-            for await (position, outcome) in group {
-                outcomes[position] = outcome
-                feedback?.mark(members[position], isGood: outcome.isGood)
+            for await (index, outcome) in group {
+                outcomes[index] = outcome
+                feedback?.mark(members[index], isGood: outcome.isGood)
                 if !outcome.isGood { mayBeGood -= 1 }
                 if mayBeGood < panel.minResponses { group.cancelAll() }
             }

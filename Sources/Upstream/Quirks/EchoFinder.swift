@@ -15,7 +15,7 @@ struct EchoFinder {
     private(set) var isEcho: [Bool]
     /// Whether all strings of the request were compared.
     private(set) var isComplete = true
-    /// The positions of the windows with each hash.
+    /// The offsets of the windows with each hash.
     private var windows: [UInt64: [Int]] = [:]
     /// The hashes in `windows` by 12 of their bits, which is quicker to ask.
     private var filter = [Bool](repeating: false, count: 4_096)
@@ -30,10 +30,10 @@ struct EchoFinder {
         self.text = text
         isEcho = Array(repeating: false, count: text.count)
         guard text.count >= Self.window else { return }
-        for position in text.indices {
-            add(text[position])
+        for offset in text.indices {
+            add(text[offset])
             guard length >= Self.window else { continue }
-            windows[hash, default: []].append(position + 1 - Self.window)
+            windows[hash, default: []].append(offset + 1 - Self.window)
             filter[Self.slot(hash)] = true
         }
         read(request)
@@ -56,27 +56,27 @@ struct EchoFinder {
 
     private mutating func compare(_ byte: UInt8) {
         add(byte)
-        guard length >= Self.window, filter[Self.slot(hash)], let positions = windows[hash] else { return }
-        let isEqual = (0..<Self.window).allSatisfy { recent[(length + $0) % Self.window] == text[positions[0] + $0] }
+        guard length >= Self.window, filter[Self.slot(hash)], let offsets = windows[hash] else { return }
+        let isEqual = (0..<Self.window).allSatisfy { recent[(length + $0) % Self.window] == text[offsets[0] + $0] }
         guard isEqual else { return }
-        for position in positions { for index in position..<(position + Self.window) { isEcho[index] = true } }
+        for offset in offsets { for index in offset..<(offset + Self.window) { isEcho[index] = true } }
         windows[hash] = nil
     }
 
     /// Reads the strings of the request: names and values.
     private mutating func read(_ request: UnsafeRawBufferPointer) {
         begin()
-        var (position, isString, left) = (0, false, Self.limitBytes)
-        while position < request.count {
-            let byte = request[position]
-            position += 1
+        var (offset, isString, left) = (0, false, Self.limitBytes)
+        while offset < request.count {
+            let byte = request[offset]
+            offset += 1
             guard isString else {
                 if byte == UInt8(ascii: "\"") {
                     isString = true
                     begin()
                     // The data of a file repeats no words.
-                    if request[part: position..<min(request.count, position + 5)].equals("data:") {
-                        position = JSONShape.endOfString(in: request, after: position)
+                    if request[part: offset..<min(request.count, offset + 5)].equals("data:") {
+                        offset = JSONShape.endOfString(in: request, after: offset)
                     }
                 }
                 continue
@@ -88,16 +88,16 @@ struct EchoFinder {
             }
             switch byte {
             case UInt8(ascii: "\""): isString = false
-            case UInt8(ascii: "\\"): readEscape(request, &position)
+            case UInt8(ascii: "\\"): readEscape(request, &offset)
             default: compare(byte)
             }
         }
     }
 
-    private mutating func readEscape(_ request: UnsafeRawBufferPointer, _ position: inout Int) {
-        guard position < request.count else { return }
-        let byte = request[position]
-        position += 1
+    private mutating func readEscape(_ request: UnsafeRawBufferPointer, _ offset: inout Int) {
+        guard offset < request.count else { return }
+        let byte = request[offset]
+        offset += 1
         switch byte {
         case UInt8(ascii: "n"): compare(10)
         case UInt8(ascii: "t"): compare(9)
@@ -105,8 +105,8 @@ struct EchoFinder {
         case UInt8(ascii: "b"): compare(8)
         case UInt8(ascii: "f"): compare(12)
         case UInt8(ascii: "u"):
-            let digits = request[part: position..<min(request.count, position + 4)]
-            position += digits.count
+            let digits = request[part: offset..<min(request.count, offset + 4)]
+            offset += digits.count
             // Half of a surrogate pair cannot be compared.
             guard let code = UInt32(digits.text, radix: 16), let scalar = Unicode.Scalar(code) else { return begin() }
             for byte in String(Character(scalar)).utf8 { compare(byte) }

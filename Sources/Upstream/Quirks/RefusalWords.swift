@@ -53,16 +53,16 @@ struct RefusalWords {
     private static func withPlainQuotes(_ text: [UInt8]) -> [UInt8] {
         var plain: [UInt8] = []
         plain.reserveCapacity(text.count)
-        var position = 0
-        while position < text.count {
-            if position + 2 < text.count, text[position] == 0xe2, text[position + 1] == 0x80,
-                (0x98...0x9d).contains(text[position + 2])
+        var offset = 0
+        while offset < text.count {
+            if offset + 2 < text.count, text[offset] == 0xe2, text[offset + 1] == 0x80,
+                (0x98...0x9d).contains(text[offset + 2])
             {
-                plain.append(UInt8(ascii: text[position + 2] < 0x9c ? "'" : "\""))
-                position += 3
+                plain.append(UInt8(ascii: text[offset + 2] < 0x9c ? "'" : "\""))
+                offset += 3
             } else {
-                plain.append(text[position])
-                position += 1
+                plain.append(text[offset])
+                offset += 1
             }
         }
         return plain
@@ -140,7 +140,7 @@ private struct QuoteScan {
     private let own: [[UInt8]]
     private(set) var prose: [UInt8] = []
     private(set) var named: [UInt8] = []
-    private var position = 0
+    private var offset = 0
 
     private static let markers: [StaticString] = ["input", "got", "value", "received"]
     private static let maxNameBytes = 64
@@ -154,20 +154,20 @@ private struct QuoteScan {
     }
 
     mutating func read(to limit: Int) {
-        while position < limit {
-            let byte = text[position]
-            if isEcho[position] {
+        while offset < limit {
+            let byte = text[offset]
+            if isEcho[offset] {
                 appendGap()
-                while position < limit, isEcho[position] { position += 1 }
+                while offset < limit, isEcho[offset] { offset += 1 }
             } else if isOpening(byte) {
                 readQuote(byte)
             } else if let end = endOfMarker {
-                append(position..<end)
-                position = end
+                append(offset..<end)
+                offset = end
                 readValue()
             } else {
-                append(position..<(position + 1))
-                position += 1
+                append(offset..<(offset + 1))
+                offset += 1
             }
         }
     }
@@ -182,22 +182,22 @@ private struct QuoteScan {
         named.append(RefusalWords.gap)
     }
 
-    private func isWord(at position: Int) -> Bool {
-        text.indices.contains(position) && (text[position].isLetter || (48...57).contains(text[position]))
+    private func isWord(at offset: Int) -> Bool {
+        text.indices.contains(offset) && (text[offset].isLetter || (48...57).contains(text[offset]))
     }
 
     /// Returns whether the byte opens a quote. An apostrophe within a word does not.
     private func isOpening(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "\""), UInt8(ascii: "`"): true
-        case UInt8(ascii: "'"): !isWord(at: position - 1)
+        case UInt8(ascii: "'"): !isWord(at: offset - 1)
         default: false
         }
     }
 
     /// Reads a quote. A quote without an end goes on to the end of the message.
     private mutating func readQuote(_ mark: UInt8) {
-        let start = position + 1
+        let start = offset + 1
         var end = start
         while end < text.count {
             if text[end] == UInt8(ascii: "\\") {
@@ -209,16 +209,16 @@ private struct QuoteScan {
             end += 1
         }
         end = min(end, text.count)
-        if text[..<position].suffix(Self.messageKey.utf8CodeUnitCount).withUnsafeBytes({ $0.equals(Self.messageKey) }) {
-            position = start
+        if text[..<offset].suffix(Self.messageKey.utf8CodeUnitCount).withUnsafeBytes({ $0.equals(Self.messageKey) }) {
+            offset = start
             read(to: end)
-            position = max(position, end + 1)
+            offset = max(offset, end + 1)
             return
         }
         appendGap()
         if end < text.count, isName(start..<end) { named += [mark] + text[start..<end] + [mark] }
         appendGap()
-        position = end + 1
+        offset = end + 1
     }
 
     private func isName(_ range: Range<Int>) -> Bool {
@@ -227,12 +227,12 @@ private struct QuoteScan {
             && text[range].allSatisfy { $0.isLetter || (45...57).contains($0) || "[]_:".utf8.contains($0) }
     }
 
-    /// The end of the marker at this position behind which a value of the request is repeated; nil if there is none.
+    /// The end of the marker at this offset behind which a value of the request is repeated; nil if there is none.
     private var endOfMarker: Int? {
-        guard text[position].isLetter, !isWord(at: position - 1) else { return nil }
-        for marker in Self.markers where text[position...].count >= marker.utf8CodeUnitCount {
-            let word = text[position..<(position + marker.utf8CodeUnitCount)].map { $0 | 32 }
-            guard word.withUnsafeBytes({ $0.equals(marker) }), case var end = position + word.count, !isWord(at: end)
+        guard text[offset].isLetter, !isWord(at: offset - 1) else { return nil }
+        for marker in Self.markers where text[offset...].count >= marker.utf8CodeUnitCount {
+            let word = text[offset..<(offset + marker.utf8CodeUnitCount)].map { $0 | 32 }
+            guard word.withUnsafeBytes({ $0.equals(marker) }), case var end = offset + word.count, !isWord(at: end)
             else { continue }
             while end < text.count, text[end] == 32 { end += 1 }
             // Python's words for an unknown argument.
@@ -240,26 +240,26 @@ private struct QuoteScan {
             let hasSign = end < text.count && (text[end] == UInt8(ascii: ":") || text[end] == UInt8(ascii: "="))
             if hasSign { return end + 1 }
             // `value` and `input` are also words of vendors.
-            if marker.utf8CodeUnitCount != 5, end > position + word.count { return end }
+            if marker.utf8CodeUnitCount != 5, end > offset + word.count { return end }
         }
         return nil
     }
 
     /// Reads a value behind a marker: a quote, or a word before a punctuation mark. Otherwise leaves out the rest.
     private mutating func readValue() {
-        while position < text.count, text[position] == 32 {
-            append(position..<(position + 1))
-            position += 1
+        while offset < text.count, text[offset] == 32 {
+            append(offset..<(offset + 1))
+            offset += 1
         }
-        guard position < text.count, !isOpening(text[position]), !isEcho[position] else { return }
-        var end = position
+        guard offset < text.count, !isOpening(text[offset]), !isEcho[offset] else { return }
+        var end = offset
         while end < text.count, !",.;)]} \n".utf8.contains(text[end]) || text[end] == 46 && isWord(at: end + 1) {
             end += 1
         }
         let isAlone = end == text.count || text[end] != 32
-        if isAlone, isName(position..<end) { named += text[position..<end] }
+        if isAlone, isName(offset..<end) { named += text[offset..<end] }
         appendGap()
-        position = isAlone ? end : text.count
+        offset = isAlone ? end : text.count
     }
 }
 

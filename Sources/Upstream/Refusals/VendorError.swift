@@ -37,8 +37,8 @@ struct VendorError {
         type = Self.word(error["type"]) ?? Self.word(root["type"]) ?? Self.word(error["status"]) ?? ""
         said = Self.said(root)
         let details = Self.details(root)?.elements
-        param = Self.param(error["param"] ?? details?.first { _ in true }.flatMap(Self.position))
-        otherParams = (details ?? JSONElements()).prefix(16).dropFirst().compactMap { Self.param(Self.position($0)) }
+        param = Self.param(error["param"] ?? details?.first { _ in true }.flatMap(Self.fieldName))
+        otherParams = (details ?? JSONElements()).prefix(16).dropFirst().compactMap { Self.param(Self.fieldName($0)) }
         for detail in (error["details"]?.elements ?? JSONElements()).prefix(16) { read(detail) }
         if depth < Self.maxDepth { readInner((error["metadata"] ?? root["metadata"])?["raw"], depth: depth + 1) }
     }
@@ -99,7 +99,7 @@ struct VendorError {
         }
     }
 
-    private static func position(_ detail: JSONValue) -> JSONValue? {
+    private static func fieldName(_ detail: JSONValue) -> JSONValue? {
         detail["loc"]?.elements?.dropFirst().suffix(1).first
     }
 

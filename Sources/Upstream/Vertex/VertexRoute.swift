@@ -47,7 +47,7 @@ final class VertexRoute: WireRoute, OnLoop, @unchecked Sendable {
 
     func endpoint(isStreamed: Bool) -> Endpoint { addresses[left.first ?? 0][isStreamed: isStreamed] }
 
-    func served() { if let position = left.first { vertex.site.locations.served(position) } }
+    func served() { if let index = left.first { vertex.site.locations.served(index) } }
 
     func failure(after error: UpstreamError) -> UpstreamError? {
         if error.isOfRelay { return error }
@@ -66,8 +66,8 @@ final class VertexRoute: WireRoute, OnLoop, @unchecked Sendable {
 
     /// Moves to the next location after a failure and returns nil. Returns the call's failure if no location can help.
     private func next(after error: UpstreamError) -> UpstreamError? {
-        guard let position = left.first else { return error }
-        vertex.site.locations.failed(position, model, error: error, at: loop.now)
+        guard let index = left.first else { return error }
+        vertex.site.locations.failed(index, model, error: error, at: loop.now)
         let isLate = [.firstByteTimeout, .idleTimeout, .totalTimeout].contains(error.fault)
         guard error.recovery.contains(.nextCandidate), !error.recovery.contains(.retrySame), !isLate, !error.isCut
         else {

@@ -34,14 +34,14 @@ extension ChatCall {
         guard !attachments.isEmpty, messages.contains(where: { $0.movedParts > 0 }) else { return }
         let old = messages
         var waiting: [ChatMessage.Piece] = []
-        var positions: [Int] = []
+        var newIndices: [Int] = []
         messages = []
         for message in old {
             if !message.isResult, !waiting.isEmpty {
                 messages.append(ChatMessage(role: .user, content: waiting))
                 waiting = []
             }
-            positions.append(messages.count)
+            newIndices.append(messages.count)
             messages.append(message)
             guard message.movedParts > 0 else { continue }
             waiting += message.content.filter(\.isAttachment)
@@ -50,10 +50,10 @@ extension ChatCall {
         if !waiting.isEmpty {
             let isOpen = messages.last?.role == .assistant
             messages.insert(ChatMessage(role: .user, content: waiting), at: messages.count - (isOpen ? 1 : 0))
-            if isOpen { positions[positions.count - 1] += 1 }
+            if isOpen { newIndices[newIndices.count - 1] += 1 }
         }
         guard !chatOptions.cacheBreakpoints.isEmpty else { return }
-        chatOptions.cacheBreakpoints = chatOptions.cacheBreakpoints.compactMap { $0.moved(to: positions, of: old) }
+        chatOptions.cacheBreakpoints = chatOptions.cacheBreakpoints.compactMap { $0.moved(to: newIndices, of: old) }
     }
 }
 
@@ -61,17 +61,17 @@ extension ChatOptions.CacheBreakpoint {
     /// Returns the cache breakpoint's new position; nil if all content up to the breakpoint was moved.
     ///
     /// - Parameters:
-    ///   - positions: the new index of each message.
+    ///   - newIndices: the new index of each message.
     ///   - messages: the messages before the attachments were moved.
-    fileprivate func moved(to positions: [Int], of messages: [ChatMessage]) -> Self? {
+    fileprivate func moved(to newIndices: [Int], of messages: [ChatMessage]) -> Self? {
         switch position {
         case .anywhere, .tool: return self
-        case .call(let index, let position): return Self(.call(index, of: positions[position]), isLong: isLong)
-        case .result(let position): return Self(.result(of: positions[position]), isLong: isLong)
-        case .piece(let index, let position):
-            let message = messages[position]
+        case .call(let index, let messageIndex): return Self(.call(index, of: newIndices[messageIndex]), isLong: isLong)
+        case .result(let messageIndex): return Self(.result(of: newIndices[messageIndex]), isLong: isLong)
+        case .piece(let index, let messageIndex):
+            let message = messages[messageIndex]
             let before = message.movedParts > 0 ? message.content[...index].count(where: \.isAttachment) : 0
-            return before > index ? nil : Self(.piece(index - before, of: positions[position]), isLong: isLong)
+            return before > index ? nil : Self(.piece(index - before, of: newIndices[messageIndex]), isLong: isLong)
         }
     }
 }

@@ -54,9 +54,9 @@ private final class RecordedEvents: ChatStreamWriter, @unchecked Sendable {
         var second = ChatResponse.Choice(text: bytes("abc"), finish: .toolCalls)
         second.reasoning = bytes("because")
         var call = ToolCall(id: "call_1", name: "look", arguments: "{}")
-        (call.signature, call.position) = ("s", 2)
+        (call.signature, call.contentBefore) = ("s", 2)
         var old = ToolCall(id: nil, name: "old", arguments: "")
-        old.position = 3
+        old.contentBefore = 3
         second.toolCalls = [call, old]
         return ChatResponse([first, second], usage: nil)
     }

@@ -85,8 +85,8 @@ private struct PlainCache {
     let bounds: (entries: Int, bytes: Int)
 
     mutating func response(_ key: String, at now: LoopTime) -> String? {
-        guard let position = entries.firstIndex(where: { $0.key == key }) else { return nil }
-        let found = entries.remove(at: position)
+        guard let index = entries.firstIndex(where: { $0.key == key }) else { return nil }
+        let found = entries.remove(at: index)
         if found.end <= now { return nil }
         entries.append(found)
         return found.response

@@ -10,7 +10,7 @@ func shown(_ choices: [ChatResponse.Choice]) -> [String] {
             "\($0.text)/\($0.signature ?? "-")/\($0.isSealed)/\($0.textBytesBefore)/\($0.callsBefore)"
         }
         let calls = choice.toolCalls.map {
-            "\($0.id ?? "-")/\($0.name)/\($0.arguments)/\($0.signature ?? "-")/\($0.position)"
+            "\($0.id ?? "-")/\($0.name)/\($0.arguments)/\($0.signature ?? "-")/\($0.contentBefore)"
         }
         let texts = [choice.text, choice.reasoning, choice.refusal, choice.stop].map { $0?.text ?? "-" }
         let marks = choice.marks.map { mark in

@@ -131,7 +131,7 @@ private final class Script: UpstreamTask, @unchecked Sendable {
 
     init(_ failures: [String: [UpstreamError]]) { self.failures = failures }
 
-    func fit(_ candidate: Candidate, at position: Int) -> ScriptedFit { ScriptedFit(candidate: candidate) }
+    func fit(_ candidate: Candidate, at index: Int) -> ScriptedFit { ScriptedFit(candidate: candidate) }
 
     func open(_ fit: ScriptedFit, _ attempt: Attempt) throws(UpstreamError) {
         let (name, credential) = (fit.candidate.provider.name, attempt.credential)

@@ -90,9 +90,9 @@ import Testing
             let scene = Scene(["", ""], "FALLBACK_DEADLINE=1s", on: loop)
             let attempts = scene.candidates.attempts(billing: anyLedger())
             var names: [String] = []
-            while let position = await attempts.next() {
-                _ = await attempts.call(scene.candidates[position])
-                names.append("v\(position)")
+            while let index = await attempts.next() {
+                _ = await attempts.call(scene.candidates[index])
+                names.append("v\(index)")
                 clock.advance(milliseconds: 1_000)
                 await loop.sleep(nanoseconds: 0)
                 do throws(UpstreamError) { try attempts.failed(.scripted(.failed)) } catch { break }

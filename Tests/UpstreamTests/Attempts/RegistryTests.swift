@@ -9,12 +9,12 @@ import Testing
     /// Returns a registry with providers `v0`, `v1`, ... of the model `m`.
     private func registry(passingOn isPassthrough: [Bool], on loop: EventLoop) -> Registry {
         let settings = settings(isPassthrough.map { _ in "" })
-        let entries = isPassthrough.indices.map { position in
+        let entries = isPassthrough.indices.map { index in
             Registry.Entry(
-                provider: ScriptedVendor(named: "v\(position)", [[[]]]),
-                keys: isPassthrough[position] ? nil : KeyRing(["own"], weights: [1]),
-                isPassthrough: isPassthrough[position],
-                countsCredits: position == 1
+                provider: ScriptedVendor(named: "v\(index)", [[[]]]),
+                keys: isPassthrough[index] ? nil : KeyRing(["own"], weights: [1]),
+                isPassthrough: isPassthrough[index],
+                countsCredits: index == 1
             )
         }
         return Registry(entries, ModelCatalog(settings, [:]), balance: Balance(settings.balance), on: loop)

@@ -9,8 +9,9 @@ import Testing
     private func order(_ weights: [Double], _ order: BalanceSettings.Order, _ count: Int) -> String {
         var state = TurnState()
         let members = weights.enumerated().filter { $0.element > 0 }
-            .map { TurnState.Member(position: $0.offset, weight: $0.element) }
-        return (0..<count).map { _ in "ABCDE".map(String.init)[state.next(of: members, by: order).position] }.joined()
+            .map { TurnState.Member(candidateIndex: $0.offset, weight: $0.element) }
+        return (0..<count).map { _ in "ABCDE".map(String.init)[state.next(of: members, by: order).candidateIndex] }
+            .joined()
     }
 
     @Test("in sequence each is used as often in a row as its weight says")
@@ -34,13 +35,13 @@ import Testing
     func passesOver() {
         var state = TurnState()
         let (a, b, c) = (
-            TurnState.Member(position: 0, weight: 2), TurnState.Member(position: 1, weight: 1),
-            TurnState.Member(position: 2, weight: 1)
+            TurnState.Member(candidateIndex: 0, weight: 2), TurnState.Member(candidateIndex: 1, weight: 1),
+            TurnState.Member(candidateIndex: 2, weight: 1)
         )
-        #expect(state.next(of: [a, b, c], by: .sequence).position == 0)
-        #expect(state.next(of: [b, c], by: .sequence).position == 1)
-        #expect(state.next(of: [a, c], by: .sequence).position == 2)
-        #expect(state.next(of: [a, b, c], by: .sequence).position == 0)
+        #expect(state.next(of: [a, b, c], by: .sequence).candidateIndex == 0)
+        #expect(state.next(of: [b, c], by: .sequence).candidateIndex == 1)
+        #expect(state.next(of: [a, c], by: .sequence).candidateIndex == 2)
+        #expect(state.next(of: [a, b, c], by: .sequence).candidateIndex == 0)
     }
 
     @Test(
@@ -48,34 +49,36 @@ import Testing
         arguments: [BalanceSettings.Order.sequence, .smooth]
     )
     func givesBack(order: BalanceSettings.Order) {
-        let members = [3.0, 1, 2].enumerated().map { TurnState.Member(position: $0.offset, weight: $0.element) }
+        let members = [3.0, 1, 2].enumerated().map { TurnState.Member(candidateIndex: $0.offset, weight: $0.element) }
         var (state, plain) = (TurnState(), TurnState())
         for _ in 0..<30 {
             for others in [members, Array(members[1...]), [members[2]]] {
                 state.giveBack(state.next(of: others, by: order), of: others, by: order)
             }
-            #expect(state.next(of: members, by: order).position == plain.next(of: members, by: order).position)
+            #expect(
+                state.next(of: members, by: order).candidateIndex == plain.next(of: members, by: order).candidateIndex
+            )
         }
     }
 
     @Test("a turn that is given back to a state begun anew, for fewer providers, goes to its place")
     func givesBackToAnotherState() {
-        let members = [1.0, 1, 1].enumerated().map { TurnState.Member(position: $0.offset, weight: $0.element) }
+        let members = [1.0, 1, 1].enumerated().map { TurnState.Member(candidateIndex: $0.offset, weight: $0.element) }
         var (old, new) = (TurnState(), TurnState())
         let turn = (0..<3).map { _ in old.next(of: members, by: .smooth) }[2]
         _ = new.next(of: Array(members[..<2]), by: .smooth)
         new.giveBack(turn, of: members, by: .smooth)
-        #expect(new.next(of: members, by: .smooth).position == 2)
+        #expect(new.next(of: members, by: .smooth).candidateIndex == 2)
     }
 
     @Test("after others were taken it goes to the next", arguments: [BalanceSettings.Order.sequence, .smooth])
     func givesBackLate(order: BalanceSettings.Order) {
-        let members = [1.0, 1].enumerated().map { TurnState.Member(position: $0.offset, weight: $0.element) }
+        let members = [1.0, 1].enumerated().map { TurnState.Member(candidateIndex: $0.offset, weight: $0.element) }
         var state = TurnState()
         let first = state.next(of: members, by: order)
-        #expect(first.position == 0 && state.next(of: members, by: order).position == 1)
+        #expect(first.candidateIndex == 0 && state.next(of: members, by: order).candidateIndex == 1)
         state.giveBack(first, of: members, by: order)
-        #expect((0..<3).map { _ in state.next(of: members, by: order).position } == [0, 0, 1])
+        #expect((0..<3).map { _ in state.next(of: members, by: order).candidateIndex } == [0, 0, 1])
     }
 
     @Test("requests take turns by priority and weight; a weight of 0 is never asked")
@@ -101,12 +104,12 @@ import Testing
     func concurrent() async {
         let (modelCatalog, rules) = providers(["WEIGHT=1", "WEIGHT=3"])
         let balance = Balance(rules)
-        let members = modelCatalog.map { TurnState.Member(position: $0.provider, weight: $0.rank.weight) }
+        let members = modelCatalog.map { TurnState.Member(candidateIndex: $0.provider, weight: $0.rank.weight) }
         let key = Balance.TurnKey(model: "m", priority: 1)
         let first = await withTaskGroup(of: Int.self) { group in
-            for _ in 0..<1_000 { group.addTask { balance.turn(key, for: nil, of: members).position } }
+            for _ in 0..<1_000 { group.addTask { balance.turn(key, for: nil, of: members).candidateIndex } }
             var first = 0
-            for await position in group where position == 0 { first += 1 }
+            for await candidateIndex in group where candidateIndex == 0 { first += 1 }
             return first
         }
         #expect(first == 250)
@@ -116,23 +119,23 @@ import Testing
     func concurrentReturns() async {
         let (modelCatalog, rules) = providers(["WEIGHT=1", "WEIGHT=3"])
         let balance = Balance(rules)
-        let members = modelCatalog.map { TurnState.Member(position: $0.provider, weight: $0.rank.weight) }
+        let members = modelCatalog.map { TurnState.Member(candidateIndex: $0.provider, weight: $0.rank.weight) }
         let key = Balance.TurnKey(model: "m", priority: 1)
         var first = await withTaskGroup(of: Int?.self) { group in
             for number in 0..<1_000 {
                 group.addTask {
                     let turn = balance.turn(key, for: nil, of: members)
-                    if number % 2 == 0 { return turn.position }
+                    if number % 2 == 0 { return turn.candidateIndex }
                     balance.giveBack(turn, key, for: nil, of: members)
                     return nil
                 }
             }
             var first = 0
-            for await position in group where position == 0 { first += 1 }
+            for await candidateIndex in group where candidateIndex == 0 { first += 1 }
             return first
         }
         // Turns that were given back last are still available.
-        for _ in 0..<500 where balance.turn(key, for: nil, of: members).position == 0 { first += 1 }
+        for _ in 0..<500 where balance.turn(key, for: nil, of: members).candidateIndex == 0 { first += 1 }
         #expect(first == 250)
     }
 }

@@ -26,7 +26,7 @@ private final class ScriptedTask: UpstreamTask, @unchecked Sendable {
 
     init(on loop: EventLoop) { self.loop = loop }
 
-    func fit(_ candidate: Candidate, at position: Int) throws(APIError) -> ScriptedFit {
+    func fit(_ candidate: Candidate, at index: Int) throws(APIError) -> ScriptedFit {
         let name = candidate.provider.name
         if let refusal = refusals[name] {
             steps.append("\(name) unfit")

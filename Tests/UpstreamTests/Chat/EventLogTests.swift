@@ -146,7 +146,7 @@ private func replayed(_ log: EventLog) -> [String] {
                         }
                     ) {}
                     let isSame = plain == text && arguments == text && sealed == text
-                    return isSame && cursor.position == stored.bytes.count ? lengths : []
+                    return isSame && cursor.offset == stored.bytes.count ? lengths : []
                 }
             }
             return await group.reduce(into: [[Int]]()) { $0.append($1) }
@@ -193,7 +193,7 @@ private func replayed(_ log: EventLog) -> [String] {
             }
             bytes.withUnsafeBytes { bytes in
                 var cursor = EventCursor()
-                while cursor.next(in: bytes, { _ = shown($0, $1) }) { #expect(cursor.position <= bytes.count) }
+                while cursor.next(in: bytes, { _ = shown($0, $1) }) { #expect(cursor.offset <= bytes.count) }
             }
         }
     }

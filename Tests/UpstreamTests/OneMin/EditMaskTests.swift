@@ -62,10 +62,10 @@ import Testing
         for end in 0..<(whole.count - 12) {  // the last chunk holds nothing
             #expect(flaw(Array(whole[..<end]), width: 30, height: 20) == .broken, "\(end)")
         }
-        for position in whole.indices {
+        for index in whole.indices {
             for bit in 0..<8 {
                 var changed = whole
-                changed[position] ^= 1 << bit
+                changed[index] ^= 1 << bit
                 _ = flaw(changed, width: 30, height: 20)
             }
         }

@@ -13,12 +13,12 @@ import Testing
         var isBroken = false
     }
 
-    private func read(_ text: String, cutAt position: Int) -> ScanResult {
+    private func read(_ text: String, cutAt offset: Int) -> ScanResult {
         var scanner = MemberScanner(model: "as\"ked")
         var out = ByteBuffer()
         let bytes = ByteBuffer(text)
-        scanner.consume(bytes.bytes[part: 0..<position], into: &out)
-        scanner.consume(bytes.bytes[part: position..<bytes.count], into: &out)
+        scanner.consume(bytes.bytes[part: 0..<offset], into: &out)
+        scanner.consume(bytes.bytes[part: offset..<bytes.count], into: &out)
         return ScanResult(
             text: out.bytes.text,
             usage: scanner.usage.bytes.text,
@@ -50,11 +50,11 @@ import Testing
         ]
     )
     func members(text: String, written: String, usage: String, error: String) {
-        for position in 0...text.utf8.count {
-            let read = read(text, cutAt: position)
-            #expect(read.text.drop { $0 == " " }.trimmingSuffix(" ") == written, "\(position)")
-            #expect((read.usage, read.error) == (usage, error), "\(position)")
-            #expect(read.isWhole && !read.isBroken, "\(position)")
+        for offset in 0...text.utf8.count {
+            let read = read(text, cutAt: offset)
+            #expect(read.text.drop { $0 == " " }.trimmingSuffix(" ") == written, "\(offset)")
+            #expect((read.usage, read.error) == (usage, error), "\(offset)")
+            #expect(read.isWhole && !read.isBroken, "\(offset)")
         }
     }
 
@@ -78,15 +78,15 @@ import Testing
 
     @Test("what is no object passes on as it is", arguments: ["[1,{\"model\":2}]", "<html>", "}{", "text", "\u{e9}]]"])
     func others(text: String) {
-        for position in 0...text.utf8.count {
-            let read = read(text, cutAt: position)
-            #expect(read.text == text && !read.isWhole, "\(position)")
+        for offset in 0...text.utf8.count {
+            let read = read(text, cutAt: offset)
+            #expect(read.text == text && !read.isWhole, "\(offset)")
         }
     }
 
     @Test("a text that ends early is not whole", arguments: ["", "{", "{\"model\":\"x", "{\"a\":{}", "{\"a\":\"\\\""])
     func early(text: String) {
-        for position in 0...text.utf8.count { #expect(!read(text, cutAt: position).isWhole) }
+        for offset in 0...text.utf8.count { #expect(!read(text, cutAt: offset).isWhole) }
     }
 }
 

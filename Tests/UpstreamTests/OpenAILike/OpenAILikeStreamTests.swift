@@ -81,10 +81,10 @@ import Testing
     @Test("a broken answer is a failure or an end, and no crash")
     func broken() async {
         let bytes = Array(Self.events.utf8)
-        for position in stride(from: 0, to: bytes.count, by: 3) {
+        for index in stride(from: 0, to: bytes.count, by: 3) {
             for byte in [UInt8(ascii: "\""), UInt8(ascii: "{"), UInt8(ascii: "]"), 0, 0xff, 10] {
                 var bytes = bytes
-                bytes[position] = byte
+                bytes[index] = byte
                 _ = await hear(stream([bytes], isNative: true))
             }
         }

@@ -12,11 +12,11 @@ struct TextCompletion: ChatResponseFormatter {
 
     /// Returns the prompt to repeat before this choice's text; nil if the request does not set `echo`.
     func prompt(ofChoice index: Int) -> String? {
-        guard choices > 0, case let position = index * prompts.count / choices, prompts.indices.contains(position)
+        guard choices > 0, case let promptIndex = index * prompts.count / choices, prompts.indices.contains(promptIndex)
         else {
             return nil
         }
-        return prompts[position]
+        return prompts[promptIndex]
     }
 
     func writer(for wanted: FormatterOptions, _ exchange: Exchange) -> any ChatStreamWriter {

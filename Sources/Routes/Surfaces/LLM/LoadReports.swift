@@ -45,14 +45,14 @@ func showKeyLoad(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
     let load = try await ProviderLoad.of(model, gateway)
     let wanted = String(Substring(named.utf8.dropFirst(model.utf8.count + 1)))
     let digest = Digest(of: wanted)
-    let position = load.keys.indices.first {
+    let index = load.keys.indices.first {
         wanted.hasSameBytes(as: "k\($0 + 1)") || Digest(of: load.keys[$0].credential.key) == digest
     }
-    guard let position else { throw APIError(404, "API key not found") }
-    let key = load.keys[position]
+    guard let index else { throw APIError(404, "API key not found") }
+    let key = load.keys[index]
     exchange.send(
         json: #"""
-            {"model":\#(model),"key":"k\#(position + 1)","weight":\#(key.weight),"current":\#(number: key.load.used),\#
+            {"model":\#(model),"key":"k\#(index + 1)","weight":\#(key.weight),"current":\#(number: key.load.used),\#
             "max":\#(number: key.load.most)}
             """#
     )

@@ -23,8 +23,8 @@ struct ProviderLoad {
     /// Returns the loads of all providers with a capacity limit, except those with passthrough keys.
     static func all(_ gateway: Gateway) async -> [ProviderLoad] {
         var loads: [ProviderLoad] = []
-        for (position, model) in models(gateway) {
-            if let load = await load(position, model, gateway: gateway) { loads.append(load) }
+        for (index, model) in models(gateway) {
+            if let load = await load(index, model, gateway: gateway) { loads.append(load) }
         }
         return loads
     }
@@ -33,33 +33,33 @@ struct ProviderLoad {
     ///
     /// Throws an error with status 404 if no such provider has a capacity limit.
     static func of(_ model: String, _ gateway: Gateway) async throws(APIError) -> ProviderLoad {
-        for (position, name) in models(gateway) where name.hasSameBytes(as: model) {
-            if let load = await load(position, name, gateway: gateway) { return load }
+        for (index, name) in models(gateway) where name.hasSameBytes(as: model) {
+            if let load = await load(index, name, gateway: gateway) { return load }
         }
         throw APIError(404, "Model \(model.beginning(ofBytes: 100)) not found")
     }
 
     /// Returns the providers with a capacity limit, except those with passthrough keys. Each has its index in the
     /// registry and its name in the load reports.
-    static func models(_ gateway: Gateway) -> [(position: Int, name: String)] {
-        let positions = gateway.registry.entries.indices.filter {
+    static func models(_ gateway: Gateway) -> [(index: Int, name: String)] {
+        let indices = gateway.registry.entries.indices.filter {
             gateway.registry.entries[$0].capacity != nil && !gateway.registry.entries[$0].isPassthrough
         }
         let providers = gateway.settings.providers
-        let labels = positions.map { providers[$0].label }
-        return zip(positions, labels).map { position, label in
-            (position, labels.count(where: { $0 == label }) > 1 ? providers[position].name : label)
+        let labels = indices.map { providers[$0].label }
+        return zip(indices, labels).map { index, label in
+            (index, labels.count(where: { $0 == label }) > 1 ? providers[index].name : label)
         }
     }
 
-    private static func load(_ position: Int, _ model: String, gateway: Gateway) async -> ProviderLoad? {
-        let entry = gateway.registry.entries[position]
+    private static func load(_ index: Int, _ model: String, gateway: Gateway) async -> ProviderLoad? {
+        let entry = gateway.registry.entries[index]
         guard let capacity = entry.capacity else { return nil }
         let keys = entry.keys?.all ?? [(.none, 1)]
         let loads = await capacity.loads(of: keys.map(\.credential), on: gateway.loop)
         return ProviderLoad(
             model: model,
-            weight: gateway.registry.modelCatalog.generating(at: position)?.servedModel.rank.weight ?? 1,
+            weight: gateway.registry.modelCatalog.generating(at: index)?.servedModel.rank.weight ?? 1,
             isOfCalls: capacity.isOfCalls,
             keys: zip(keys, loads).map { Key(credential: $0.credential, weight: $0.weight, load: $1) }
         )
@@ -77,9 +77,9 @@ struct ProviderLoad {
 
     /// Returns the labels and weights of the keys, with or without their loads, as JSON objects.
     func keys(haveLoads: Bool) -> [JSONFragment] {
-        keys.enumerated().map { position, key in
+        keys.enumerated().map { index, key in
             let load: JSONFragment? = haveLoads ? "\(number: key.load.used)" : nil
-            return #"{"key":"k\#(position + 1)","weight":\#(key.weight)\#(member: "current", load)}"#
+            return #"{"key":"k\#(index + 1)","weight":\#(key.weight)\#(member: "current", load)}"#
         }
     }
 }

@@ -11,27 +11,27 @@ struct ModelPage {
     init(_ models: [ModelCatalog.Listed], _ request: Request) throws(APIError) {
         let fields = FormFields(request.queryFields)
         let limit = try fields.integer("limit", 1...Self.most) ?? Self.most
-        if let position = try Self.position("before_id", fields, models: models) {
-            let rest = models[..<position]
+        if let index = try Self.index("before_id", fields, models: models) {
+            let rest = models[..<index]
             self.models = rest.suffix(limit)
             hasMore = rest.count > limit
         } else {
-            let rest = models[(try Self.position("after_id", fields, models: models).map { $0 + 1 } ?? 0)...]
+            let rest = models[(try Self.index("after_id", fields, models: models).map { $0 + 1 } ?? 0)...]
             self.models = rest.prefix(limit)
             hasMore = rest.count > limit
         }
     }
 
-    private static func position(
+    private static func index(
         _ name: StaticString,
         _ fields: FormFields,
         models: [ModelCatalog.Listed]
     ) throws(APIError) -> Int? {
         guard let id = try fields.string(name, limitBytes: Model.nameLimitBytes) else { return nil }
-        guard let position = models.firstIndex(where: { $0.id.hasSameBytes(as: id) }) else {
+        guard let index = models.firstIndex(where: { $0.id.hasSameBytes(as: id) }) else {
             throw .value("\(name)", "no model with this id exists")
         }
-        return position
+        return index
     }
 
     var json: JSONFragment {

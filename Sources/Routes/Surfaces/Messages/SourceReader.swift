@@ -6,25 +6,25 @@ import Upstream
 struct SourceReader {
     private let block: JSONValue
     /// The path of the content block in the request, such as `messages[0].content[1]`, for error messages.
-    private let position: String
+    private let path: String
     private let reader: AttachmentReader
 
     typealias Source = (type: UnsafeRawBufferPointer, value: JSONValue)
 
-    init(_ block: JSONValue, _ position: String) {
+    init(_ block: JSONValue, _ path: String) {
         self.block = block
-        self.position = position
-        reader = AttachmentReader(part: block, position: position)
+        self.path = path
+        reader = AttachmentReader(part: block, path: path)
     }
 
     func source() throws(APIError) -> Source {
-        guard let source = try block.object("source", position) else { throw .missing("\(position).source") }
-        guard let type = source.member("type") else { throw .missing("\(position).source.type") }
-        guard let type = type.text else { throw .type("\(position).source.type", "a string") }
+        guard let source = try block.object("source", path) else { throw .missing("\(path).source") }
+        guard let type = source.member("type") else { throw .missing("\(path).source.type") }
+        guard let type = type.text else { throw .type("\(path).source.type", "a string") }
         return (type, source)
     }
 
-    func title() throws(APIError) -> String? { try reader.name("title", of: block, position) }
+    func title() throws(APIError) -> String? { try reader.name("title", of: block, path) }
 
     func image() throws(APIError) -> Attachment {
         let (type, source) = try source()
@@ -32,18 +32,18 @@ struct SourceReader {
         case "base64":
             let media = try text(source, "media_type")
             guard media.hasPrefix("image/") else {
-                throw .value("\(position).source.media_type", "must be image/png, image/jpeg, image/gif or image/webp")
+                throw .value("\(path).source.media_type", "must be image/png, image/jpeg, image/gif or image/webp")
             }
-            return try reader.image(try text(source, "data"), "\(position).source.data")
+            return try reader.image(try text(source, "data"), "\(path).source.data")
         case "url":
-            let param = "\(position).source.url"
+            let param = "\(path).source.url"
             let url = try text(source, "url")
             guard let data = DataURL(url) else {
                 return reader.new(.image, .address(try reader.address(url, param)), param: param)
             }
             return try reader.image(data.base64, param)
         case "file": return stored(.image, try text(source, "file_id"), name: nil)
-        default: throw .value("\(position).source.type", "must be base64, url or file")
+        default: throw .value("\(path).source.type", "must be base64, url or file")
         }
     }
 
@@ -51,11 +51,11 @@ struct SourceReader {
         switch source.type {
         case "base64":
             _ = try text(source.value, "media_type")
-            let param = "\(position).source.data"
+            let param = "\(path).source.data"
             let data = try reader.data(try text(source.value, "data"), .file, param: param)
             return reader.new(.file, .data(data), name: name ?? "document", param: param)
         case "url":
-            let param = "\(position).source.url"
+            let param = "\(path).source.url"
             let url = try text(source.value, "url")
             let isKnown = url.hasPrefix("https://") || url.hasPrefix("http://") || url.hasPrefix("gs://")
             guard isKnown, url.count <= AttachmentReader.addressBytes else {
@@ -63,7 +63,7 @@ struct SourceReader {
             }
             return reader.new(.file, .address(url.text), name: name ?? "document", param: param)
         case "file": return stored(.file, try text(source.value, "file_id"), name: name)
-        default: throw .value("\(position).source.type", "must be base64, text, content, url or file")
+        default: throw .value("\(path).source.type", "must be base64, text, content, url or file")
         }
     }
 
@@ -71,12 +71,12 @@ struct SourceReader {
     func text(_ source: JSONValue) throws(APIError) -> String { try text(source, "data").text }
 
     private func stored(_ kind: Attachment.Kind, _ id: UnsafeRawBufferPointer, name: String?) -> Attachment {
-        reader.new(kind, .file(id: id.text), name: name, param: "\(position).source.file_id")
+        reader.new(kind, .file(id: id.text), name: name, param: "\(path).source.file_id")
     }
 
     private func text(_ source: JSONValue, _ name: StaticString) throws(APIError) -> UnsafeRawBufferPointer {
-        guard let value = source.member(name) else { throw .missing("\(position).source.\(name)") }
-        guard let text = value.text else { throw .type("\(position).source.\(name)", "a string") }
+        guard let value = source.member(name) else { throw .missing("\(path).source.\(name)") }
+        guard let text = value.text else { throw .type("\(path).source.\(name)", "a string") }
         return text
     }
 }

@@ -40,15 +40,15 @@ struct TurnReader {
     }
 
     /// Reads the content of a turn of the role `system`, which contains only text. Ignores a turn without text.
-    private mutating func readInstruction(_ content: JSONValue, _ position: ParameterPath) throws(APIError) {
+    private mutating func readInstruction(_ content: JSONValue, _ path: ParameterPath) throws(APIError) {
         var message = ChatMessage(role: .system, content: [])
         if let whole = content.text {
             message.content = [.text(Self.instruction(whole))]
         } else {
-            guard let blocks = content.elements else { throw .type(position(".content"), "a string or an array") }
+            guard let blocks = content.elements else { throw .type(path(".content"), "a string or an array") }
             for (index, block) in blocks.enumerated() {
-                let position = position.part(index)
-                let type = try Self.type(of: block, position)
+                let path = path.part(index)
+                let type = try Self.type(of: block, path)
                 if type == "tool_addition" {
                     let tool = block["tool"] ?? block
                     let name = tool["tool_name"]?.string ?? tool["name"]?.string
@@ -58,10 +58,10 @@ struct TurnReader {
                     continue
                 }
                 guard type == "text" else {
-                    throw .value(position(".type"), "a turn of the role system supports only text blocks")
+                    throw .value(path(".type"), "a turn of the role system supports only text blocks")
                 }
                 record(.piece(index, of: messages.count), of: block)
-                message.content.append(.text(Self.instruction(try Self.text(block, position))))
+                message.content.append(.text(Self.instruction(try Self.text(block, path))))
             }
         }
         if !message.isBlank { return messages.append(message) }
@@ -85,24 +85,24 @@ struct TurnReader {
         }
     }
 
-    private mutating func read(_ value: JSONValue, _ position: ParameterPath) throws(APIError) {
-        guard value.kind == .object else { throw .type(position(""), "an object") }
-        let role = try Self.role(value, position)
+    private mutating func read(_ value: JSONValue, _ path: ParameterPath) throws(APIError) {
+        guard value.kind == .object else { throw .type(path(""), "an object") }
+        let role = try Self.role(value, path)
         guard let content = value["content"] else {
             throw value.has("content")
-                ? .type(position(".content"), "a string or an array") : .missing(position(".content"))
+                ? .type(path(".content"), "a string or an array") : .missing(path(".content"))
         }
-        if role == .system { return try readInstruction(content, position) }
+        if role == .system { return try readInstruction(content, path) }
         if let whole = content.string {
             messages.append(ChatMessage(role: role, text: whole))
             return
         }
-        guard let blocks = content.elements else { throw .type(position(".content"), "a string or an array") }
+        guard let blocks = content.elements else { throw .type(path(".content"), "a string or an array") }
         let before = messages.count
         var message = ChatMessage(role: role, content: [])
         for (index, block) in blocks.enumerated() {
             do throws(APIError) {
-                try read(block, of: &message, position.part(index))
+                try read(block, of: &message, path.part(index))
             } catch {
                 try reading.tolerate(error)
                 message.content.append(.text(block.body.text))
@@ -115,27 +115,27 @@ struct TurnReader {
     private mutating func read(
         _ block: JSONValue,
         of message: inout ChatMessage,
-        _ position: ParameterPath
+        _ path: ParameterPath
     ) throws(APIError) {
-        switch (try Self.type(of: block, position), message.role) {
+        switch (try Self.type(of: block, path), message.role) {
         case ("tool_result", .user):
             // A result is a message of its own, so the content before it ends here.
             if !message.content.isEmpty { messages.append(message) }
             message.content = []
             record(.result(of: messages.count), of: block)
-            messages.append(try result(block, position))
+            messages.append(try result(block, path))
         case ("tool_use", .assistant):
             record(.call(message.toolCalls.count, of: messages.count), of: block)
-            var call = try call(block, position)
-            call.position = message.content.count
+            var call = try call(block, path)
+            call.contentBefore = message.content.count
             message.toolCalls.append(call)
         case ("thinking", .assistant), ("redacted_thinking", .assistant):
-            if let reasoningBlock = try Self.reasoningBlock(block, position("")) {
+            if let reasoningBlock = try Self.reasoningBlock(block, path("")) {
                 message.content.append(.reasoningBlock(reasoningBlock))
             }
         case (let type, _):
             let count = message.content.count
-            try append(block, type, position: position, to: &message.content)
+            try append(block, type, path: path, to: &message.content)
             // A block without content adds nothing, and there may be no message to mark.
             guard message.content.count > count else { return }
             record(.piece(message.content.count - 1, of: messages.count), of: block)
@@ -146,28 +146,27 @@ struct TurnReader {
         if let mark = ChatOptions.CacheBreakpoint(position, of: block) { cacheBreakpoints.append(mark) }
     }
 
-    private static func role(_ message: JSONValue, _ position: ParameterPath) throws(APIError) -> ChatMessage.Role {
-        guard let name = message["role"] else { throw .missing(position(".role")) }
-        guard let name = name.text else { throw .type(position(".role"), "a string") }
+    private static func role(_ message: JSONValue, _ path: ParameterPath) throws(APIError) -> ChatMessage.Role {
+        guard let name = message["role"] else { throw .missing(path(".role")) }
+        guard let name = name.text else { throw .type(path(".role"), "a string") }
         switch name {
         case "user": return .user
         case "assistant": return .assistant
         case "system": return .system
-        default: throw .value(position(".role"), "must be user, assistant or system")
+        default: throw .value(path(".role"), "must be user, assistant or system")
         }
     }
 
-    private static func type(of block: JSONValue, _ position: ParameterPath) throws(APIError) -> UnsafeRawBufferPointer
-    {
-        guard block.kind == .object else { throw .type(position(""), "an object") }
-        guard let type = block["type"] else { throw .missing(position(".type")) }
-        guard let type = type.text else { throw .type(position(".type"), "a string") }
+    private static func type(of block: JSONValue, _ path: ParameterPath) throws(APIError) -> UnsafeRawBufferPointer {
+        guard block.kind == .object else { throw .type(path(""), "an object") }
+        guard let type = block["type"] else { throw .missing(path(".type")) }
+        guard let type = type.text else { throw .type(path(".type"), "a string") }
         return type
     }
 
-    private static func text(_ block: JSONValue, _ position: ParameterPath) throws(APIError) -> UnsafeRawBufferPointer {
-        guard let text = block["text"] else { throw .missing(position(".text")) }
-        guard let text = text.text else { throw .type(position(".text"), "a string") }
+    private static func text(_ block: JSONValue, _ path: ParameterPath) throws(APIError) -> UnsafeRawBufferPointer {
+        guard let text = block["text"] else { throw .missing(path(".text")) }
+        guard let text = text.text else { throw .type(path(".text"), "a string") }
         return text
     }
 
@@ -179,49 +178,49 @@ struct TurnReader {
 
     // MARK: Tools
 
-    private mutating func call(_ block: JSONValue, _ position: ParameterPath) throws(APIError) -> ToolCall {
-        guard let id = block["id"] else { throw .missing(position(".id")) }
-        guard let id = id.text else { throw .type(position(".id"), "a string") }
-        guard let name = block["name"] else { throw .missing(position(".name")) }
-        guard let name = name.string else { throw .type(position(".name"), "a string") }
-        guard let input = block["input"] else { throw .missing(position(".input")) }
-        guard input.kind == .object else { throw .type(position(".input"), "an object") }
+    private mutating func call(_ block: JSONValue, _ path: ParameterPath) throws(APIError) -> ToolCall {
+        guard let id = block["id"] else { throw .missing(path(".id")) }
+        guard let id = id.text else { throw .type(path(".id"), "a string") }
+        guard let name = block["name"] else { throw .missing(path(".name")) }
+        guard let name = name.string else { throw .type(path(".name"), "a string") }
+        guard let input = block["input"] else { throw .missing(path(".input")) }
+        guard input.kind == .object else { throw .type(path(".input"), "an object") }
         calls.insert(CallID(id))
         return ToolCall(id: id.text, name: name, arguments: input.body.text)
     }
 
-    private mutating func result(_ block: JSONValue, _ position: ParameterPath) throws(APIError) -> ChatMessage {
-        guard let id = block["tool_use_id"] else { throw .missing(position(".tool_use_id")) }
-        guard let id = id.text else { throw .type(position(".tool_use_id"), "a string") }
+    private mutating func result(_ block: JSONValue, _ path: ParameterPath) throws(APIError) -> ChatMessage {
+        guard let id = block["tool_use_id"] else { throw .missing(path(".tool_use_id")) }
+        guard let id = id.text else { throw .type(path(".tool_use_id"), "a string") }
         guard calls.contains(CallID(id)) else {
-            throw .value(position(".tool_use_id"), "no earlier message has this call")
+            throw .value(path(".tool_use_id"), "no earlier message has this call")
         }
         var message = ChatMessage(role: .tool, content: [])
         message.toolCallID = id.text
         if let flag = block["is_error"] {
-            guard let flag = flag.flag else { throw .type(position(".is_error"), "a boolean") }
+            guard let flag = flag.flag else { throw .type(path(".is_error"), "a boolean") }
             if flag { message.role = .failedTool }
         }
         guard let content = block["content"] else {
             message.content = [.text("")]
             return message
         }
-        try append(content, position, to: &message.content)
+        try append(content, path, to: &message.content)
         return message
     }
 
     /// Appends the content of a message or a tool result to `pieces`.
     private mutating func append(
         _ content: JSONValue,
-        _ position: ParameterPath,
+        _ path: ParameterPath,
         to pieces: inout [ChatMessage.Piece]
     ) throws(APIError) {
         if let whole = content.string { return pieces.append(.text(whole)) }
-        guard let blocks = content.elements else { throw .type(position(".content"), "a string or an array") }
+        guard let blocks = content.elements else { throw .type(path(".content"), "a string or an array") }
         for (index, block) in blocks.enumerated() {
-            let position = position.part(index)
+            let path = path.part(index)
             do throws(APIError) {
-                try append(block, try Self.type(of: block, position), position: position, to: &pieces)
+                try append(block, try Self.type(of: block, path), path: path, to: &pieces)
             } catch {
                 try reading.tolerate(error)
                 pieces.append(.text(block.body.text))
@@ -234,23 +233,23 @@ struct TurnReader {
     private mutating func append(
         _ block: JSONValue,
         _ type: UnsafeRawBufferPointer,
-        position: ParameterPath,
+        path: ParameterPath,
         to pieces: inout [ChatMessage.Piece]
     ) throws(APIError) {
         switch type {
-        case "text": pieces.append(.text(try Self.text(block, position).text))
-        case "image": try add(try SourceReader(block, position("")).image(), to: &pieces)
-        case "document": try appendDocument(block, position, to: &pieces)
+        case "text": pieces.append(.text(try Self.text(block, path).text))
+        case "image": try add(try SourceReader(block, path("")).image(), to: &pieces)
+        case "document": try appendDocument(block, path, to: &pieces)
         case "search_result":
             for name: StaticString in ["title", "source"] {
-                if let line = try block.string(name, position("")) { pieces.append(.text("\(line)\n")) }
+                if let line = try block.string(name, path("")) { pieces.append(.text("\(line)\n")) }
             }
-            if let content = block["content"] { try append(content, position, to: &pieces) }
+            if let content = block["content"] { try append(content, path, to: &pieces) }
         // All tools are given to the model at once, so the reference only says which of them was found.
         case "tool_reference":
-            guard let name = try block.string("tool_name", position("")) else { throw .missing(position(".tool_name")) }
+            guard let name = try block.string("tool_name", path("")) else { throw .missing(path(".tool_name")) }
             pieces.append(.text("The tool \(name) is available.\n"))
-        default: throw .unsupportedValue(position(".type"), "blocks of this type are not supported")
+        default: throw .unsupportedValue(path(".type"), "blocks of this type are not supported")
         }
     }
 
@@ -258,12 +257,12 @@ struct TurnReader {
     /// other becomes an attachment.
     private mutating func appendDocument(
         _ block: JSONValue,
-        _ position: ParameterPath,
+        _ path: ParameterPath,
         to pieces: inout [ChatMessage.Piece]
     ) throws(APIError) {
-        let reader = SourceReader(block, position(""))
+        let reader = SourceReader(block, path(""))
         let title = try reader.title()
-        if let context = try block.string("context", position("")) { pieces.append(.text("\(context)\n")) }
+        if let context = try block.string("context", path("")) { pieces.append(.text("\(context)\n")) }
         let source = try reader.source()
         switch source.type {
         case "text":
@@ -271,9 +270,9 @@ struct TurnReader {
             pieces.append(.text(try reader.text(source.value)))
             pieces.append(.text("\n"))
         case "content":
-            guard let content = source.value["content"] else { throw .missing(position(".source.content")) }
+            guard let content = source.value["content"] else { throw .missing(path(".source.content")) }
             pieces.append(.text("[Document\(title.map { ": \($0)" } ?? "")]\n"))
-            try append(content, position, to: &pieces)
+            try append(content, path, to: &pieces)
             pieces.append(.text("\n"))
         default: try add(try reader.file(source, name: title), to: &pieces)
         }

@@ -10,7 +10,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     private let hasFunctions: Bool
     private let names: ToolNames
     /// The JSON arguments of custom tool calls that have arrived so far.
-    private var customArguments: [ToolCallPosition: [UInt8]] = [:]
+    private var customArguments: [ToolCallKey: [UInt8]] = [:]
     /// The signature of each choice's reasoning; empty if the signature must not be sent.
     private var signatures: [Int: [UInt8]] = [:]
     /// The bytes that each text chunk of the first choice begins with.
@@ -124,7 +124,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
             // OpenAI's schema of a chunk has only the type `function`, but the type may be left out.
             out.append(#","custom":{"name":"#, json: name)
             out.append(#","input":""}}]},"finish_reason":null}]}"#)
-            customArguments[ToolCallPosition(choice: choice, index: index)] = []
+            customArguments[ToolCallKey(choice: choice, index: index)] = []
             return out.append("\n\n")
         }
         out.append(#","type":"function","function":{"name":"#, json: name)
@@ -134,7 +134,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
 
     private func arguments(_ index: Int, _ text: UnsafeRawBufferPointer, of choice: Int) {
         if !customArguments.isEmpty,
-            customArguments[ToolCallPosition(choice: choice, index: index)]?.append(contentsOf: text) != nil
+            customArguments[ToolCallKey(choice: choice, index: index)]?.append(contentsOf: text) != nil
         {
             return
         }
@@ -176,10 +176,10 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     }
 
     private func writeInputs(of choice: Int) {
-        for (position, arguments) in customArguments.sorted(by: { $0.key.index < $1.key.index })
-        where position.choice == choice {
+        for (key, arguments) in customArguments.sorted(by: { $0.key.index < $1.key.index })
+        where key.choice == choice {
             open(choice)
-            out.append(#"{"tool_calls":[{"index":"#, decimal: position.index)
+            out.append(#"{"tool_calls":[{"index":"#, decimal: key.index)
             out.append(#","custom":{"input":"#)
             arguments.withUnsafeBytes { text in ToolNames.input(of: text) { out.append(json: $0) } }
             out.append("}}]},\"finish_reason\":null}]}\n\n")
@@ -262,7 +262,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     }
 }
 
-private struct ToolCallPosition: Hashable {
+private struct ToolCallKey: Hashable {
     let choice: Int
     let index: Int
 }

@@ -19,9 +19,9 @@ func readMessages(
     messages.reserveCapacity(min(array.count, 32))
     var calls = EarlierCalls()
     for message in try fields.array("messages") ?? JSONElements() {
-        let position = ParameterPath(message: messages.count)
-        guard message.kind == .object else { throw .type(position(""), "an object") }
-        messages.append(try readMessage(message, position, calls: &calls, parts: &parts, marks: &marks, needs: &needs))
+        let path = ParameterPath(message: messages.count)
+        guard message.kind == .object else { throw .type(path(""), "an object") }
+        messages.append(try readMessage(message, path, calls: &calls, parts: &parts, marks: &marks, needs: &needs))
     }
     guard !messages.isEmpty else {
         throw APIError(400, "'messages' must not be empty.", code: "empty_array", param: "messages")
@@ -32,7 +32,7 @@ func readMessages(
 
 private func readMessage(
     _ message: JSONValue,
-    _ position: ParameterPath,
+    _ path: ParameterPath,
     calls: inout EarlierCalls,
     parts: inout [Attachment],
     marks: inout [ChatOptions.CacheBreakpoint],
@@ -42,14 +42,14 @@ private func readMessage(
     if let (name, text) = message.texts("role", "content"), let role = ChatMessage.Role(name), role != .tool {
         return ChatMessage(role: role, text: text.text)
     }
-    guard let name = message["role"] else { throw .missing(position(".role")) }
-    guard let name = name.text else { throw .type(position(".role"), "a string") }
+    guard let name = message["role"] else { throw .missing(path(".role")) }
+    guard let name = name.text else { throw .type(path(".role"), "a string") }
     guard let role = ChatMessage.Role(name) else {
-        throw .value(position(".role"), "must be system, developer, user, assistant or tool")
+        throw .value(path(".role"), "must be system, developer, user, assistant or tool")
     }
     var read = ChatMessage(role: role, content: [], name: message["name"]?.string)
     if role == .tool {
-        read.toolCallID = try callID(of: message, position)
+        read.toolCallID = try callID(of: message, path)
         calls.settle(&read)
     }
     let hasCalls = role == .assistant && (message["tool_calls"] != nil || message["function_call"] != nil)
@@ -58,7 +58,7 @@ private func readMessage(
     }
     if let content = message["content"] {
         let mayBeEmpty = hasCalls || !read.content.isEmpty
-        try readContent(content, position, mayBeEmpty, message: &read, parts: &parts, marks: &marks)
+        try readContent(content, path, mayBeEmpty, message: &read, parts: &parts, marks: &marks)
     } else if role == .assistant, let audio = message["audio"], audio.kind == .object {
         let words = audio["transcript"]?.string ?? ""
         // Without a transcript, only the vendor that made the audio knows its words.
@@ -66,10 +66,10 @@ private func readMessage(
         read.content.append(.text(words))
     } else if !hasCalls, read.content.isEmpty, role != .assistant || message["refusal"]?.text == nil {
         throw message.has("content")
-            ? .type(position(".content"), "a string or an array") : .missing(position(".content"))
+            ? .type(path(".content"), "a string or an array") : .missing(path(".content"))
     }
     if role == .assistant, let refusal = message["refusal"]?.string { read.content.append(.refusal(refusal)) }
-    if hasCalls { read.toolCalls = try readCalls(message, position, calls: &calls) }
+    if hasCalls { read.toolCalls = try readCalls(message, path, calls: &calls) }
     return read
 }
 
@@ -97,7 +97,7 @@ extension ChatMessage.Role {
 /// - Parameter mayBeEmpty: whether an empty array is accepted, as beside tool calls and reasoning.
 private func readContent(
     _ content: JSONValue,
-    _ position: ParameterPath,
+    _ path: ParameterPath,
     _ mayBeEmpty: Bool,
     message: inout ChatMessage,
     parts: inout [Attachment],
@@ -107,11 +107,11 @@ private func readContent(
         message.content.append(.text(whole))
         return
     }
-    guard let elements = content.elements else { throw .type(position(".content"), "a string or an array") }
+    guard let elements = content.elements else { throw .type(path(".content"), "a string or an array") }
     var index = 0
     for element in elements {
-        let part = position.part(index)
-        if let piece = try readPart(element, message.role, position: part) {
+        let part = path.part(index)
+        if let piece = try readPart(element, message.role, path: part) {
             message.content.append(piece)
         } else {
             try parts.add(try readMedium(element, part))
@@ -120,13 +120,13 @@ private func readContent(
         // A cache breakpoint inside a result marks the end of the whole result.
         let end = message.content.count - 1
         let marked: ChatOptions.CacheBreakpoint.Location =
-            message.isResult ? .result(of: position.message) : .piece(end, of: position.message)
+            message.isResult ? .result(of: path.message) : .piece(end, of: path.message)
         if let mark = ChatOptions.CacheBreakpoint(marked, of: element) { marks.append(mark) }
         index += 1
     }
     guard index > 0 || mayBeEmpty else {
-        let path = position(".content")
-        throw APIError(400, "'\(path)' must not be empty.", code: "empty_array", param: path)
+        let param = path(".content")
+        throw APIError(400, "'\(param)' must not be empty.", code: "empty_array", param: param)
     }
 }
 
@@ -134,23 +134,23 @@ private func readContent(
 func readPart(
     _ part: JSONValue,
     _ role: ChatMessage.Role,
-    position: ParameterPath
+    path: ParameterPath
 ) throws(APIError) -> ChatMessage.Piece? {
-    guard part.kind == .object else { throw .type(position(""), "an object") }
-    guard let type = part["type"] else { throw .missing(position(".type")) }
+    guard part.kind == .object else { throw .type(path(""), "an object") }
+    guard let type = part["type"] else { throw .missing(path(".type")) }
     switch type.text {
-    case "text", "input_text", "output_text": return .text(try partText(part, "text", position: position))
-    case "refusal" where role == .assistant: return .refusal(try partText(part, "refusal", position: position))
+    case "text", "input_text", "output_text": return .text(try partText(part, "text", path: path))
+    case "refusal" where role == .assistant: return .refusal(try partText(part, "refusal", path: path))
     case "image_url", "input_image", "input_audio", "file", "input_file": return nil
-    case nil: throw .type(position(".type"), "a string")
+    case nil: throw .type(path(".type"), "a string")
     default:
         let known = "text, image_url, input_audio or file"
-        throw .value(position(".type"), "this type of content part is not supported; use \(known)")
+        throw .value(path(".type"), "this type of content part is not supported; use \(known)")
     }
 }
 
-func readMedium(_ part: JSONValue, _ position: ParameterPath) throws(APIError) -> Attachment {
-    let reader = AttachmentReader(part: part, position: position(""))
+func readMedium(_ part: JSONValue, _ path: ParameterPath) throws(APIError) -> Attachment {
+    let reader = AttachmentReader(part: part, path: path(""))
     return switch part["type"]?.text {
     case "input_audio": try reader.audio()
     case "file", "input_file": try reader.file()
@@ -158,9 +158,9 @@ func readMedium(_ part: JSONValue, _ position: ParameterPath) throws(APIError) -
     }
 }
 
-private func partText(_ part: JSONValue, _ name: StaticString, position: ParameterPath) throws(APIError) -> String {
-    guard let value = part[name] else { throw .missing(position(".\(name)")) }
-    guard let text = value.string else { throw .type(position(".\(name)"), "a string") }
+private func partText(_ part: JSONValue, _ name: StaticString, path: ParameterPath) throws(APIError) -> String {
+    guard let value = part[name] else { throw .missing(path(".\(name)")) }
+    guard let text = value.string else { throw .type(path(".\(name)"), "a string") }
     return text
 }
 
@@ -168,15 +168,15 @@ private func partText(_ part: JSONValue, _ name: StaticString, position: Paramet
 
 private func readCalls(
     _ message: JSONValue,
-    _ position: ParameterPath,
+    _ path: ParameterPath,
     calls: inout EarlierCalls
 ) throws(APIError) -> [ToolCall] {
     var read: [ToolCall] = []
     if let call = message["function_call"] { read.append(toolCall(call, id: nil)) }
     guard let list = message["tool_calls"] else { return read }
-    guard let elements = list.elements else { throw .type(position(".tool_calls"), "an array") }
+    guard let elements = list.elements else { throw .type(path(".tool_calls"), "an array") }
     for (index, call) in elements.enumerated() {
-        guard let id = call["id"]?.text else { throw .missing(position(".tool_calls[\(index)].id")) }
+        guard let id = call["id"]?.text else { throw .missing(path(".tool_calls[\(index)].id")) }
         calls.insert(CallID(id))
         var made = toolCall(call["function"] ?? call["custom"] ?? call, id: id.text)
         made.signature = call["extra_content"]?["google"]?["thought_signature"]?.string
@@ -192,8 +192,8 @@ private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
     return ToolCall(id: id, name: call["name"]?.string ?? "a tool", arguments: arguments ?? "{}")
 }
 
-private func callID(of message: JSONValue, _ position: ParameterPath) throws(APIError) -> String {
-    guard let value = message["tool_call_id"] else { throw .missing(position(".tool_call_id")) }
-    guard let id = value.text else { throw .type(position(".tool_call_id"), "a string") }
+private func callID(of message: JSONValue, _ path: ParameterPath) throws(APIError) -> String {
+    guard let value = message["tool_call_id"] else { throw .missing(path(".tool_call_id")) }
+    guard let id = value.text else { throw .type(path(".tool_call_id"), "a string") }
     return id.text
 }

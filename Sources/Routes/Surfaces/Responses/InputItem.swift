@@ -72,8 +72,8 @@ struct ItemList: Sendable {
     func alone(_ item: InputItem) -> ItemList {
         var list = ItemList()
         list.items = [
-            item.mapped { position in
-                list.attachments.append(attachments[position])
+            item.mapped { index in
+                list.attachments.append(attachments[index])
                 return list.attachments.count - 1
             }
         ]
@@ -127,7 +127,7 @@ struct ItemList: Sendable {
             case .call(var call):
                 if let id = call.id { calls.insert(CallID(id.utf8)) }
                 if messages.last?.role != .assistant { messages.append(ChatMessage(role: .assistant, content: [])) }
-                call.position = messages[messages.count - 1].content.count
+                call.contentBefore = messages[messages.count - 1].content.count
                 messages[messages.count - 1].toolCalls.append(call)
             case .result(let message):
                 guard let id = message.toolCallID, calls.contains(CallID(id.utf8)) else {
@@ -218,12 +218,12 @@ struct ItemList: Sendable {
 }
 
 extension InputItem {
-    /// Returns a copy of the item whose attachment indexes are replaced by the results of `position`.
-    fileprivate func mapped(_ position: (Int) -> Int) -> InputItem {
+    /// Returns a copy of the item whose attachment indexes are replaced by the results of `newIndex`.
+    fileprivate func mapped(_ newIndex: (Int) -> Int) -> InputItem {
         var item = self
         switch kind {
-        case .message(let message): item.kind = .message(message.mapped(position))
-        case .result(let message): item.kind = .result(message.mapped(position))
+        case .message(let message): item.kind = .message(message.mapped(newIndex))
+        case .result(let message): item.kind = .result(message.mapped(newIndex))
         default: break
         }
         return item
@@ -231,10 +231,10 @@ extension InputItem {
 }
 
 extension ChatMessage {
-    fileprivate func mapped(_ position: (Int) -> Int) -> ChatMessage {
+    fileprivate func mapped(_ newIndex: (Int) -> Int) -> ChatMessage {
         var message = self
         message.content = content.map { piece in
-            if case .attachment(let old) = piece { .attachment(position(old)) } else { piece }
+            if case .attachment(let old) = piece { .attachment(newIndex(old)) } else { piece }
         }
         return message
     }

@@ -4,48 +4,48 @@ import Upstream
 
 /// Functions that read rare types of items, such as calls of built-in tools.
 extension InputReader {
-    mutating func other(_ item: JSONValue, _ position: ParameterPath, index: Int) throws(APIError) -> InputItem.Kind {
+    mutating func other(_ item: JSONValue, _ path: ParameterPath, index: Int) throws(APIError) -> InputItem.Kind {
         switch item["type"]?.text {
         case "agent_message", "multi_agent_call", "multi_agent_call_output": return .message(agentMessage(item))
         case let type? where tools.passesItem(type): return .reasoningBlock(ReasoningBlock(item: own(item)))
-        case "item_reference": return .reference([UInt8](try text(item, "id", position: position).utf8))
+        case "item_reference": return .reference([UInt8](try text(item, "id", path: path).utf8))
         case "compaction", "compaction_summary":
-            return .compaction(try text(item, "encrypted_content", position: position))
+            return .compaction(try text(item, "encrypted_content", path: path))
         case "compaction_trigger":
-            if !isHistory { trigger = position("") }
+            if !isHistory { trigger = path("") }
             return .ignored
-        case "configuration_update": return try configuration(item, position)
+        case "configuration_update": return try configuration(item, path)
         case "additional_tools":
-            guard let tools = item.member("tools")?.elements else { throw .missing(position(".tools")) }
-            try self.tools.read(tools, position(".tools"))
+            guard let tools = item.member("tools")?.elements else { throw .missing(path(".tools")) }
+            try self.tools.read(tools, path(".tools"))
             return .ignored
         case "local_shell_call", "shell_call":
-            return .call(try builtIn(item, "shell", arguments: "action", position: position))
+            return .call(try builtIn(item, "shell", arguments: "action", path: path))
         case "apply_patch_call":
-            return .call(try builtIn(item, "apply_patch", arguments: "operation", position: position))
+            return .call(try builtIn(item, "apply_patch", arguments: "operation", path: path))
         case "tool_search_call":
             return item.member("call_id") == nil
-                ? .ignored : .call(try builtIn(item, "tool_search", arguments: "arguments", position: position))
-        case "program": return .call(try builtIn(item, "program", arguments: "code", position: position))
+                ? .ignored : .call(try builtIn(item, "tool_search", arguments: "arguments", path: path))
+        case "program": return .call(try builtIn(item, "program", arguments: "code", path: path))
         case "mcp_call":
             return .call(
                 ToolCall(
-                    id: try text(item, "id", position: position),
-                    name: try text(item, "name", position: position),
-                    arguments: try text(item, "arguments", position: position)
+                    id: try text(item, "id", path: path),
+                    name: try text(item, "name", path: path),
+                    arguments: try text(item, "arguments", path: path)
                 )
             )
         case "custom_tool_call_output": return .result(try result(item, index))
         case "local_shell_call_output", "shell_call_output", "apply_patch_call_output":
-            return .result(try builtInResult(item, "output", position: position))
+            return .result(try builtInResult(item, "output", path: path))
         case "tool_search_output":
             return item.member("call_id") == nil
-                ? .ignored : .result(try builtInResult(item, "tools", position: position))
-        case "program_output": return .result(try builtInResult(item, "result", position: position))
+                ? .ignored : .result(try builtInResult(item, "tools", path: path))
+        case "program_output": return .result(try builtInResult(item, "result", path: path))
         // The next message of the model contains their result.
         case "web_search_call", "file_search_call", "code_interpreter_call", "mcp_list_tools": return .ignored
         default:
-            guard tools.passesOwn || isHistory else { throw .unknownItem(position("")) }
+            guard tools.passesOwn || isHistory else { throw .unknownItem(path("")) }
             return .reasoningBlock(ReasoningBlock(item: own(item)))
         }
     }
@@ -85,15 +85,15 @@ extension InputReader {
         return Body(text)
     }
 
-    private func configuration(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> InputItem.Kind {
-        let effort = try item.object("reasoning", position("")).flatMap { (reasoning) throws(APIError) in
-            try reasoning.string("effort", position(".reasoning"))
+    private func configuration(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> InputItem.Kind {
+        let effort = try item.object("reasoning", path("")).flatMap { (reasoning) throws(APIError) in
+            try reasoning.string("effort", path(".reasoning"))
         }
-        let format = try item.object("text", position("")).flatMap { (text) throws(APIError) in
-            try text.object("format", position(".text"))
+        let format = try item.object("text", path("")).flatMap { (text) throws(APIError) in
+            try text.object("format", path(".text"))
         }
         let read = try format.map { (format) throws(APIError) in
-            try ChatOptions.Format(format, position(".text.format"), inner: nil)
+            try ChatOptions.Format(format, path(".text.format"), inner: nil)
         }
         return .configuration(effort: effort, format: read)
     }
@@ -104,9 +104,9 @@ extension InputReader {
         _ item: JSONValue,
         _ name: String,
         arguments: StaticString,
-        position: ParameterPath
+        path: ParameterPath
     ) throws(APIError) -> ToolCall {
-        guard let value = item.member(arguments) else { throw .missing(position(".\(arguments)")) }
+        guard let value = item.member(arguments) else { throw .missing(path(".\(arguments)")) }
         var text = ByteBuffer()
         if value.kind == .object {
             value.append(to: &text)
@@ -115,31 +115,31 @@ extension InputReader {
             value.append(to: &text)
             text.append("}")
         }
-        return ToolCall(id: try callOrItemID(item, position), name: name, arguments: text.text)
+        return ToolCall(id: try callOrItemID(item, path), name: name, arguments: text.text)
     }
 
     private func builtInResult(
         _ item: JSONValue,
         _ name: StaticString,
-        position: ParameterPath
+        path: ParameterPath
     ) throws(APIError) -> ChatMessage {
         let value = item.member(name)
         var message = ChatMessage(role: .tool, text: value.map { $0.string ?? $0.body.text } ?? "")
-        message.toolCallID = try callOrItemID(item, position)
+        message.toolCallID = try callOrItemID(item, path)
         return message
     }
 
     /// Returns the id of the tool call: `call_id`, or `id` in older items that have no `call_id`.
-    private func callOrItemID(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> String {
-        item.member("call_id") == nil ? try text(item, "id", position: position) : try callID(item, position)
+    private func callOrItemID(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> String {
+        item.member("call_id") == nil ? try text(item, "id", path: path) : try callID(item, path)
     }
 
     /// Adds the result of a remote (MCP) tool call as a separate item.
-    mutating func addResult(ofRemote item: JSONValue, _ position: ParameterPath) throws(APIError) {
+    mutating func addResult(ofRemote item: JSONValue, _ path: ParameterPath) throws(APIError) {
         guard let outcome = item.member("output") ?? item.member("error") else { return }
         var message = ChatMessage(role: .tool, text: outcome.string ?? outcome.body.text)
-        message.toolCallID = try text(item, "id", position: position)
-        add(.result(message), position(""), id: nil, type: .other, members: nil)
+        message.toolCallID = try text(item, "id", path: path)
+        add(.result(message), path(""), id: nil, type: .other, members: nil)
     }
 }
 

@@ -62,28 +62,28 @@ struct InputReader {
 
     private mutating func readItem(_ item: JSONValue, _ index: Int) throws(APIError) {
         if let trigger { throw .value(trigger, "a compaction_trigger must be the last item") }
-        let position = ParameterPath(message: index, in: .input)
+        let path = ParameterPath(message: index, in: .input)
         let type = item.member("type")
-        if let type, type.text == nil { throw .type(position(".type"), "a string") }
+        if let type, type.text == nil { throw .type(path(".type"), "a string") }
         let (kind, itemType): (InputItem.Kind, ItemType)
         switch type?.text {
-        case nil, "message": (kind, itemType) = (.message(try message(item, position)), .message)
-        case "function_call": (kind, itemType) = (.call(try functionCall(item, position)), .functionCall)
-        case "custom_tool_call": (kind, itemType) = (.call(try customCall(item, position)), .customCall)
+        case nil, "message": (kind, itemType) = (.message(try message(item, path)), .message)
+        case "function_call": (kind, itemType) = (.call(try functionCall(item, path)), .functionCall)
+        case "custom_tool_call": (kind, itemType) = (.call(try customCall(item, path)), .customCall)
         case "function_call_output": (kind, itemType) = (.result(try result(item, index)), .functionOutput)
-        case "reasoning": (kind, itemType) = (try reasoningBlock(item, position), .reasoning)
-        default: (kind, itemType) = (try other(item, position, index: index), .other)
+        case "reasoning": (kind, itemType) = (try reasoningBlock(item, path), .reasoning)
+        default: (kind, itemType) = (try other(item, path, index: index), .other)
         }
-        if case .reference = kind { return add(kind, position(""), id: nil, type: .other, members: nil) }
+        if case .reference = kind { return add(kind, path(""), id: nil, type: .other, members: nil) }
         // A reference to a stored item consists of an id only, whatever its type is.
-        add(kind, position(""), id: try id(item, position), type: itemType, members: kept(item, itemType))
-        if item["type"]?.text == "mcp_call" { try addResult(ofRemote: item, position) }
+        add(kind, path(""), id: try id(item, path), type: itemType, members: kept(item, itemType))
+        if item["type"]?.text == "mcp_call" { try addResult(ofRemote: item, path) }
     }
 
-    private mutating func id(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> String? {
+    private mutating func id(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> String? {
         guard let id = item.member("id") else { return nil }
-        guard let text = id.text else { throw .type(position(".id"), "a string") }
-        guard text.count <= 256 else { throw .tooLong(position(".id"), text.count, limitBytes: 256) }
+        guard let text = id.text else { throw .type(path(".id"), "a string") }
+        guard text.count <= 256 else { throw .tooLong(path(".id"), text.count, limitBytes: 256) }
         hasRelayIDs = hasRelayIDs || ItemType.isMadeByRelay(text)
         return text.text
     }
@@ -95,23 +95,23 @@ struct InputReader {
 
     // MARK: Messages
 
-    private mutating func message(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> ChatMessage {
-        guard let name = item.member("role") else { throw .missing(position(item.has("type") ? ".role" : ".type")) }
+    private mutating func message(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> ChatMessage {
+        guard let name = item.member("role") else { throw .missing(path(item.has("type") ? ".role" : ".type")) }
         let role: ChatMessage.Role
         switch name.text {
         case "user": role = .user
         case "assistant": role = .assistant
         case "system": role = .system
         case "developer": role = .developer
-        case nil: throw .type(position(".role"), "a string")
-        default: throw .value(position(".role"), "must be user, assistant, system or developer")
+        case nil: throw .type(path(".role"), "a string")
+        default: throw .value(path(".role"), "must be user, assistant, system or developer")
         }
         guard let content = item.member("content") else {
             // Some clients send the assistant's calls and reasoning beside a message without content.
-            guard role == .assistant else { throw .missing(position(".content")) }
+            guard role == .assistant else { throw .missing(path(".content")) }
             return ChatMessage(role: role, content: [])
         }
-        var message = ChatMessage(role: role, content: try pieces(content, role, position: position, name: "content"))
+        var message = ChatMessage(role: role, content: try pieces(content, role, path: path, name: "content"))
         if role == .assistant { message.phase = item["phase"]?.text.flatMap { ChatMessage.Phase(word: $0) } }
         return message
     }
@@ -119,18 +119,18 @@ struct InputReader {
     private mutating func pieces(
         _ content: JSONValue,
         _ role: ChatMessage.Role,
-        position: ParameterPath,
+        path: ParameterPath,
         name: StaticString
     ) throws(APIError) -> [ChatMessage.Piece] {
         if let text = content.string { return [.text(text)] }
-        guard let elements = content.elements else { throw .type(position(".\(name)"), "a string or an array") }
+        guard let elements = content.elements else { throw .type(path(".\(name)"), "a string or an array") }
         var pieces: [ChatMessage.Piece] = []
         for (index, part) in elements.enumerated() {
-            let position = position.part(index)
-            if let piece = try readPart(part, role, position: position) ?? forgotten(part) {
+            let path = path.part(index)
+            if let piece = try readPart(part, role, path: path) ?? forgotten(part) {
                 pieces.append(piece)
             } else {
-                try list.attachments.add(try readMedium(part, position))
+                try list.attachments.add(try readMedium(part, path))
                 pieces.append(.attachment(list.attachments.count - 1))
             }
         }
@@ -151,13 +151,13 @@ struct InputReader {
 
     private mutating func reasoningBlock(
         _ item: JSONValue,
-        _ position: ParameterPath
+        _ path: ParameterPath
     ) throws(APIError) -> InputItem.Kind {
         var text = ""
         for list in [item["content"], item["summary"]] where text.isEmpty {
             for part in list?.elements ?? JSONElements() { text += part["text"]?.string ?? "" }
         }
-        let signature = try item.string("encrypted_content", position(""))
+        let signature = try item.string("encrypted_content", path(""))
         guard let block = ReasoningBlock(text, signature: signature, isSealed: text.isEmpty) else { return .ignored }
         hasRelayIDs = hasRelayIDs || block.isMarked
         return .reasoningBlock(block)
@@ -165,37 +165,37 @@ struct InputReader {
 
     // MARK: Calls and their results
 
-    private func functionCall(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> ToolCall {
-        let space = try item.string("namespace", position(""))
+    private func functionCall(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> ToolCall {
+        let space = try item.string("namespace", path(""))
         return ToolCall(
-            id: try callID(item, position),
-            name: ToolNames.offered(try text(item, "name", position: position), in: space),
-            arguments: try text(item, "arguments", position: position)
+            id: try callID(item, path),
+            name: ToolNames.offered(try text(item, "name", path: path), in: space),
+            arguments: try text(item, "arguments", path: path)
         )
     }
 
-    private func customCall(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> ToolCall {
-        let space = try item.string("namespace", position(""))
-        let arguments = ToolNames.arguments(ofInput: try text(item, "input", position: position))
-        let name = ToolNames.offered(try text(item, "name", position: position), in: space)
-        return ToolCall(id: try callID(item, position), name: name, arguments: arguments)
+    private func customCall(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> ToolCall {
+        let space = try item.string("namespace", path(""))
+        let arguments = ToolNames.arguments(ofInput: try text(item, "input", path: path))
+        let name = ToolNames.offered(try text(item, "name", path: path), in: space)
+        return ToolCall(id: try callID(item, path), name: name, arguments: arguments)
     }
 
     mutating func result(_ item: JSONValue, _ index: Int) throws(APIError) -> ChatMessage {
-        let position = ParameterPath(message: index, in: .outputs)
-        guard let output = item.member("output") else { throw .missing(position(".output")) }
-        var message = ChatMessage(role: .tool, content: try pieces(output, .tool, position: position, name: "output"))
-        message.toolCallID = try callID(item, position)
+        let path = ParameterPath(message: index, in: .outputs)
+        guard let output = item.member("output") else { throw .missing(path(".output")) }
+        var message = ChatMessage(role: .tool, content: try pieces(output, .tool, path: path, name: "output"))
+        message.toolCallID = try callID(item, path)
         return message
     }
 
-    func callID(_ item: JSONValue, _ position: ParameterPath) throws(APIError) -> String {
-        try text(item, "call_id", position: position)
+    func callID(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> String {
+        try text(item, "call_id", path: path)
     }
 
-    func text(_ item: JSONValue, _ name: StaticString, position: ParameterPath) throws(APIError) -> String {
-        guard let value = item.member(name) else { throw .missing(position(".\(name)")) }
-        guard let text = value.string else { throw .type(position(".\(name)"), "a string") }
+    func text(_ item: JSONValue, _ name: StaticString, path: ParameterPath) throws(APIError) -> String {
+        guard let value = item.member(name) else { throw .missing(path(".\(name)")) }
+        guard let text = value.string else { throw .type(path(".\(name)"), "a string") }
         return text
     }
 }

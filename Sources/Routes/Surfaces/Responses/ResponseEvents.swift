@@ -23,7 +23,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private var callID = ByteBuffer()
     private var text = ByteBuffer()
     private var signature = ByteBuffer()
-    private var position = ByteBuffer()
+    private var itemMembers = ByteBuffer()
     private var outcome = ResponseObject.Outcome.finished(.stop)
     private var reservation: MemoryReservation?
     /// Whether the vendor's own events may be forwarded.
@@ -104,7 +104,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         if case .message = open, !message.isRefusal {} else { begin(messageOf: false) }
         annotationBytes += json.count
         progress.open("response.output_text.annotation.added", in: &out)
-        out.append(position.bytes)
+        out.append(itemMembers.bytes)
         out.append(#","annotation_index":"#, decimal: message.annotations.count)
         out.append(#","annotation":"#, json, "}\n\n")
         message.annotations.append(Body(copying: json))
@@ -190,11 +190,11 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         open = kind
         itemID = progress.object.itemID(type, progress.items)
         text.removeAll()
-        position.removeAll()
-        position.append(#","item_id":""#)
-        position.append(itemID)
-        position.append(#"","output_index":"#, decimal: progress.items)
-        if case .call = kind {} else { position.append(#","content_index":0"#) }
+        itemMembers.removeAll()
+        itemMembers.append(#","item_id":""#)
+        itemMembers.append(itemID)
+        itemMembers.append(#"","output_index":"#, decimal: progress.items)
+        if case .call = kind {} else { itemMembers.append(#","content_index":0"#) }
         openItemEvent("response.output_item.added")
     }
 
@@ -208,7 +208,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     /// appends.
     private func beginPart() {
         progress.open("response.content_part.added", in: &out)
-        out.append(position.bytes)
+        out.append(itemMembers.bytes)
         out.append(#","part":"#)
     }
 
@@ -216,7 +216,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         makeRoom()
         text.append(piece)
         progress.open(type, in: &out)
-        out.append(position.bytes)
+        out.append(itemMembers.bytes)
         out.append(hasLogs ? #","logprobs":[],"delta":""# : #","delta":""#)
         out.append(jsonContent: piece)
         out.append("\"}\n\n")
@@ -270,7 +270,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private func close(call name: ToolNames.Name) {
         guard name.isCustom else {
             progress.open("response.function_call_arguments.done", in: &out)
-            out.append(position.bytes)
+            out.append(itemMembers.bytes)
             out.append(#","name":"#, json: name.name)
             out.append(#","arguments":"#, json: text.bytes)
             return out.append("}\n\n")
@@ -284,7 +284,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     private func done(_ type: StaticString, _ name: StaticString) {
         progress.open(type, in: &out)
-        out.append(position.bytes)
+        out.append(itemMembers.bytes)
         out.append(name)
         out.append(json: text.bytes)
         out.append("}\n\n")
@@ -292,7 +292,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     private func openPartEnd() {
         progress.open("response.content_part.done", in: &out)
-        out.append(position.bytes)
+        out.append(itemMembers.bytes)
         out.append(#","part":"#)
     }
 

@@ -98,9 +98,9 @@ private struct ItemPage: Sendable {
         var items = Array(all)[...]
         if !isAscending { items = ArraySlice(items.reversed()) }
         if let after {
-            let position = items.firstIndex { $0["id"]?.text?.elementsEqual(after) ?? false }
-            guard let position else { throw .value("after", "no item with this id exists") }
-            items = items[(position + 1)...]
+            let index = items.firstIndex { $0["id"]?.text?.elementsEqual(after) ?? false }
+            guard let index else { throw .value("after", "no item with this id exists") }
+            items = items[(index + 1)...]
         }
         let shown = items.prefix(limit)
         var body = ByteBuffer(#"{"object":"list","data":["#)

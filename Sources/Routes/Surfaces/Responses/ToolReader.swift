@@ -63,7 +63,7 @@ struct ToolReader: Sendable {
             let refusal = APIError.unsupportedValue("\(param).type", "this type is not supported")
             guard passesOwn else { throw refusal }
             own.refusal = own.refusal ?? refusal
-            own.tools.append(OwnParts.Tool(position: tools.count, json: value.body))
+            own.tools.append(OwnParts.Tool(toolsBefore: tools.count, json: value.body))
             echo.append(value.body)
         }
     }

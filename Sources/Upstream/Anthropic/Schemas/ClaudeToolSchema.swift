@@ -26,8 +26,9 @@ struct ClaudeToolSchema {
     private struct Members {
         /// The properties in their order.
         var names: [[UInt8]] = []
-        /// The positions of each property's schemas, one of which must match; empty if the property can be anything.
-        var positions: [[UInt8]: Set<Int>] = [:]
+        /// The keys in `schemas` of each property's schemas, one of which must match; empty if the property can be
+        /// anything.
+        var schemaKeys: [[UInt8]: Set<Int>] = [:]
         var required: Set<[UInt8]> = []
         /// Whether no other members than the properties are allowed.
         var isClosed = false
@@ -37,8 +38,8 @@ struct ClaudeToolSchema {
         var isFree: Bool { !isClosed && (isOpen || names.isEmpty) }
 
         mutating func add(_ name: [UInt8], _ found: Set<Int>) {
-            if positions[name] == nil { names.append(name) }
-            positions[name, default: []].formUnion(found)
+            if schemaKeys[name] == nil { names.append(name) }
+            schemaKeys[name, default: []].formUnion(found)
         }
     }
 
@@ -106,7 +107,7 @@ struct ClaudeToolSchema {
         for (index, name) in members.names.enumerated() {
             out.append(index == 0 ? #","properties":{"# : ",", json: name)
             out.append(":")
-            append(schemasAt: members.positions[name] ?? [], to: &out)
+            append(schemasAt: members.schemaKeys[name] ?? [], to: &out)
         }
         if !members.names.isEmpty {
             out.append("}")
@@ -123,12 +124,12 @@ struct ClaudeToolSchema {
     }
 
     /// Appends a schema that accepts what one of these schemas accepts.
-    private func append(schemasAt positions: Set<Int>, to out: inout ByteBuffer) {
+    private func append(schemasAt keys: Set<Int>, to out: inout ByteBuffer) {
         var texts: [[UInt8]] = []
         var known: Set<[UInt8]> = []
-        for position in positions.sorted() {
+        for key in keys.sorted() {
             var text = ByteBuffer()
-            if let schema = schemas[position] { append(schema, to: &text) }
+            if let schema = schemas[key] { append(schema, to: &text) }
             if known.insert(Array(text.bytes)).inserted { texts.append(Array(text.bytes)) }
         }
         if texts.isEmpty { return out.append("{}") }
@@ -205,10 +206,10 @@ struct ClaudeToolSchema {
 
     private func join(_ other: Members, to members: inout Members) {
         for name in other.names {
-            let (own, others) = (members.positions[name], other.positions[name] ?? [])
+            let (own, others) = (members.schemaKeys[name], other.schemaKeys[name] ?? [])
             // Both must match. The schema that can match anything adds nothing.
             if own != nil, own?.isEmpty == true || others.isEmpty {
-                members.positions[name] = own?.isEmpty == true ? others : own
+                members.schemaKeys[name] = own?.isEmpty == true ? others : own
             } else {
                 members.add(name, others)
             }
@@ -226,16 +227,16 @@ struct ClaudeToolSchema {
             shared.required.formIntersection(members.required)
             shared.isClosed = shared.isClosed && members.isClosed
             for name in members.names {
-                if let own = shared.positions[name], own.isEmpty || members.positions[name]?.isEmpty == true {
-                    shared.positions[name] = []
+                if let own = shared.schemaKeys[name], own.isEmpty || members.schemaKeys[name]?.isEmpty == true {
+                    shared.schemaKeys[name] = []
                 } else {
-                    shared.add(name, members.positions[name] ?? [])
+                    shared.add(name, members.schemaKeys[name] ?? [])
                 }
             }
         }
         let free = all.filter(\.isFree)
-        for name in shared.names where free.contains(where: { $0.positions[name] == nil }) {
-            shared.positions[name] = []
+        for name in shared.names where free.contains(where: { $0.schemaKeys[name] == nil }) {
+            shared.schemaKeys[name] = []
         }
         shared.isOpen = !free.isEmpty
         return shared

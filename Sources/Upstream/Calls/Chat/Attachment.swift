@@ -118,8 +118,8 @@ extension [Attachment] {
     /// need many uploads for a long conversation.
     mutating func leaveOutOlderImages() {
         guard count > Attachment.mostLoadedImages else { return }
-        for position in indices.filter({ self[$0].kind == .image }).dropLast(Attachment.mostLoadedImages) {
-            self[position].source = .words("[An earlier image is not shown.]")
+        for index in indices.filter({ self[$0].kind == .image }).dropLast(Attachment.mostLoadedImages) {
+            self[index].source = .words("[An earlier image is not shown.]")
         }
     }
 }
@@ -136,14 +136,14 @@ extension [Attachment] {
     /// Throws for a URL in Google's cloud (`gs://`), unless the caller uses a passthrough key and the vendor reads the
     /// URL.
     package mutating func leave(to vendor: any ChatVendor, isCallersKey: Bool) throws(APIError) {
-        for position in indices {
-            guard case .address(let address) = self[position].source else { continue }
+        for index in indices {
+            guard case .address(let address) = self[index].source else { continue }
             let isInCloud = address.hasPrefix(Attachment.cloudScheme)
             // With a key of the relay, a caller could read the operator's files.
             if vendor.reads(address), isCallersKey || !isInCloud {
-                self[position].source = .kept(address)
+                self[index].source = .kept(address)
             } else if isInCloud {
-                throw .image(self[position].param, "must be a data:, https: or http: URL", code: "invalid_image_url")
+                throw .image(self[index].param, "must be a data:, https: or http: URL", code: "invalid_image_url")
             }
         }
     }

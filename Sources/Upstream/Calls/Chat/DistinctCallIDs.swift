@@ -73,14 +73,14 @@ extension ChatCall {
     package mutating func distinguishCalls() {
         var ids = DistinctCallIDs()
         var isAssistant = false
-        for position in messages.indices where !messages[position].isInstruction {
-            if messages[position].role == .assistant, !isAssistant { ids.beginTurn() }
-            isAssistant = messages[position].role == .assistant
-            for index in messages[position].toolCalls.indices {
-                guard let id = messages[position].toolCalls[index].id else { continue }
-                messages[position].toolCalls[index].id = ids.call(id)
+        for messageIndex in messages.indices where !messages[messageIndex].isInstruction {
+            if messages[messageIndex].role == .assistant, !isAssistant { ids.beginTurn() }
+            isAssistant = messages[messageIndex].role == .assistant
+            for index in messages[messageIndex].toolCalls.indices {
+                guard let id = messages[messageIndex].toolCalls[index].id else { continue }
+                messages[messageIndex].toolCalls[index].id = ids.call(id)
             }
-            if let id = messages[position].toolCallID { messages[position].toolCallID = ids.result(id) }
+            if let id = messages[messageIndex].toolCallID { messages[messageIndex].toolCallID = ids.result(id) }
         }
         hasChangedCallIDs = true
     }

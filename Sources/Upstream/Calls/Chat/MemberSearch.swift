@@ -52,10 +52,10 @@ package struct MemberSearch {
     ) {
         let text = value.bytes
         levels.removeAll(keepingCapacity: true)
-        var (position, name) = (0, name)
-        while position < text.count {
-            let start = position
-            position += 1
+        var (offset, name) = (0, name)
+        while offset < text.count {
+            let start = offset
+            offset += 1
             switch text[start] {
             case UInt8(ascii: "{"), UInt8(ascii: "["):
                 let isArray = text[start] == UInt8(ascii: "[")
@@ -66,32 +66,32 @@ package struct MemberSearch {
             case UInt8(ascii: ","):
                 if let last = levels.indices.last, levels[last].index >= 0 { levels[last].index += 1 }
             case UInt8(ascii: "\""):
-                let end = JSONShape.endOfString(in: text, after: position)
-                let content = text[part: position..<min(end, text.count)]
-                position = min(end + 1, text.count)
-                guard let value = Self.value(after: position, in: text) else {
+                let end = JSONShape.endOfString(in: text, after: offset)
+                let content = text[part: offset..<min(end, text.count)]
+                offset = min(end + 1, text.count)
+                guard let value = Self.value(after: offset, in: text) else {
                     if isWanted(under: name) { add(content, name, path) }
                     name = nil
                     continue
                 }
-                position = value
+                offset = value
                 name = content
                 guard isSkipped(content) else { continue }
-                position = RawJSON.end(of: text, from: value)
+                offset = RawJSON.end(of: text, from: value)
                 name = nil
             default: break
             }
         }
     }
 
-    /// Returns the position of the value that follows a name; nil if the string before `position` is no name.
-    private static func value(after position: Int, in text: UnsafeRawBufferPointer) -> Int? {
-        var position = position
-        while position < text.count, text[position] <= 32 { position += 1 }
-        guard position < text.count, text[position] == UInt8(ascii: ":") else { return nil }
-        position += 1
-        while position < text.count, text[position] <= 32 { position += 1 }
-        return position
+    /// Returns the offset of the value that follows a name; nil if the string before `offset` is no name.
+    private static func value(after offset: Int, in text: UnsafeRawBufferPointer) -> Int? {
+        var offset = offset
+        while offset < text.count, text[offset] <= 32 { offset += 1 }
+        guard offset < text.count, text[offset] == UInt8(ascii: ":") else { return nil }
+        offset += 1
+        while offset < text.count, text[offset] <= 32 { offset += 1 }
+        return offset
     }
 
     private func isWanted(under name: UnsafeRawBufferPointer?) -> Bool {

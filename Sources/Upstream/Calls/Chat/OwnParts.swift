@@ -6,11 +6,11 @@ package import Shared
 package struct OwnParts: Sendable {
     package struct Tool: Sendable {
         /// The number of the request's known tools before this tool.
-        package let position: Int
+        package let toolsBefore: Int
         package var json: Body
 
-        package init(position: Int, json: Body) {
-            self.position = position
+        package init(toolsBefore: Int, json: Body) {
+            self.toolsBefore = toolsBefore
             self.json = json
         }
     }

@@ -113,7 +113,7 @@ package protocol PreparedImages: AnyObject, Sendable {
     func begin(with image: ImageCall.Image?, mask: Body?, by call: Attempt) async throws(UpstreamError)
     /// Makes the images of one vendor call.
     ///
-    /// - Parameter index: the position of this vendor call, from 0 to `calls` - 1.
+    /// - Parameter index: the index of this vendor call, from 0 to `calls` - 1.
     func images(ofCall index: Int, by call: Attempt) async throws(UpstreamError) -> CallImages
     /// Downloads an image that the vendor made.
     func load(_ file: GeneratedImage) async throws(UpstreamError) -> Body

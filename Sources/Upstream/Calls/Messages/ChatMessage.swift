@@ -135,7 +135,7 @@ package struct ToolCall: Sendable {
     package var signature: String?
     /// The number of text bytes (in a response) or content pieces (in a message) before the tool call. By default, the
     /// tool call comes last.
-    package var position = Int.max
+    package var contentBefore = Int.max
 
     package init(id: String?, name: String, arguments: String) {
         self.id = id
@@ -152,19 +152,19 @@ extension ToolCall {
 }
 
 extension [ChatMessage] {
-    /// Assigns the results among the messages at `positions` to the tool calls with these keys. The first result for a
-    /// key belongs to the first call with it.
+    /// Assigns the results among the messages at `messageIndices` to the tool calls with these keys. The first result
+    /// for a key belongs to the first call with it.
     ///
-    /// - Returns: the position of the result of each call, nil if it has none; and the positions of results that no call
+    /// - Returns: the index of the result of each call, nil if it has none; and the indexes of results that no call
     ///   asked for.
-    package func results(ofCalls keys: [[UInt8]], at positions: [Int]) -> (found: [Int?], unasked: Set<Int>) {
+    package func results(ofCalls keys: [[UInt8]], at messageIndices: [Int]) -> (found: [Int?], unasked: Set<Int>) {
         var asked: [[UInt8]: ArraySlice<Int>] = [:]
         for (call, key) in keys.enumerated() { asked[key, default: []].append(call) }
         var found = [Int?](repeating: nil, count: keys.count)
         var unasked: Set<Int> = []
-        for position in positions where self[position].isResult {
-            let key = ToolCall.key(id: self[position].toolCallID, name: self[position].name ?? "")
-            if let call = asked[key]?.popFirst() { found[call] = position } else { unasked.insert(position) }
+        for messageIndex in messageIndices where self[messageIndex].isResult {
+            let key = ToolCall.key(id: self[messageIndex].toolCallID, name: self[messageIndex].name ?? "")
+            if let call = asked[key]?.popFirst() { found[call] = messageIndex } else { unasked.insert(messageIndex) }
         }
         return (found, unasked)
     }

@@ -33,9 +33,9 @@ package struct ChatResponse: Sendable {
         ) {
             let text = text?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0)
             var reported = 0
-            func flush(upTo position: Int) {
-                var end = min(position, text.count)
-                // The text may have been changed since, so the position may be inside a character.
+            func flush(upTo offset: Int) {
+                var end = min(offset, text.count)
+                // The text may have been changed since, so the offset may be inside a character.
                 while end > reported, end < text.count, text[end] & 0xc0 == 0x80 { end -= 1 }
                 guard end > reported else { return }
                 emitText(text[part: reported..<end])
@@ -45,7 +45,7 @@ package struct ChatResponse: Sendable {
                 flush(upTo: reasoningBlock.textBytesBefore)
                 emitReasoning(reasoningBlock)
             } call: { call in
-                flush(upTo: call.position)
+                flush(upTo: call.contentBefore)
                 emitCall(call)
             } mark: { mark in
                 if splittingAtAnnotations || mark.beginsItem { flush(upTo: mark.textBytesBefore) }

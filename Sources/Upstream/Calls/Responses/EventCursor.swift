@@ -6,23 +6,23 @@ package struct EventCursor: Sendable {
     static let sliceBytes = 65_536
 
     /// The number of encoded bytes whose events were emitted.
-    package private(set) var position = 0
-    /// The number of bytes of the text at `position` that were emitted.
+    package private(set) var offset = 0
+    /// The number of bytes of the text at `offset` that were emitted.
     private var sliced = 0
 
     package init() {}
 
     /// The number of encoded bytes whose events or slices were emitted.
-    var emittedBytes: Int { position + sliced }
+    var emittedBytes: Int { offset + sliced }
 
     /// The first two bytes of a text in choice 0 that needs no escapes: the kind and the index of the choice.
     private static let plainText = UInt16(littleEndian: UInt16(EventKind.plainText.rawValue))
 
     /// Emits the next event, or the next slice of a long text. Returns false at the end, or if the bytes are damaged.
     package mutating func next(in bytes: UnsafeRawBufferPointer, _ emit: (Int, ChatEvent) -> Void) -> Bool {
-        var reader = FieldReader(bytes, at: position)
+        var reader = FieldReader(bytes, at: offset)
         if let text = reader.shortText(after: Self.plainText) {
-            position = reader.position
+            offset = reader.offset
             emit(0, .text(text, isPlain: true))
             return true
         }
@@ -36,7 +36,7 @@ package struct EventCursor: Sendable {
             return emitSlice(of: &reader, kind, choice, call: call, emit)
         default:
             guard let event = Self.event(kind, &reader) else { return false }
-            position = reader.position
+            offset = reader.offset
             emit(choice, event)
             return true
         }
@@ -52,9 +52,9 @@ package struct EventCursor: Sendable {
     ) -> Bool {
         guard var text = reader.text() else { return false }
         if text.count > Self.sliceBytes {
-            text = nextSlice(of: text, end: reader.position)
+            text = nextSlice(of: text, end: reader.offset)
         } else {
-            position = reader.position
+            offset = reader.offset
         }
         switch kind {
         case .reasoning: emit(choice, .reasoning(text))
@@ -72,7 +72,7 @@ package struct EventCursor: Sendable {
         // A character has at most three bytes after its first one.
         if stop < text.count, let end = (stop - 3...stop).last(where: { text[$0] & 0xc0 != 0x80 }) { stop = end }
         sliced = stop
-        if stop == text.count { (position, sliced) = (end, 0) }
+        if stop == text.count { (offset, sliced) = (end, 0) }
         return UnsafeRawBufferPointer(rebasing: text[start..<stop])
     }
 

@@ -122,7 +122,7 @@ package final class EventLog: @unchecked Sendable {
         var reached = cursor
         let isThere = reached.next(in: buffer.bytes, emit)
         cursor = reached
-        if reached.position >= buffer.count { removeAll() }
+        if reached.offset >= buffer.count { removeAll() }
         return isThere
     }
 

@@ -21,21 +21,21 @@ extension ByteBuffer {
 /// A reader for fields that were written by `ByteBuffer.append(field:)`. Its methods return nil if the data is damaged.
 package struct FieldReader {
     private let bytes: UnsafeRawBufferPointer
-    package private(set) var position: Int
+    package private(set) var offset: Int
 
-    package init(_ bytes: UnsafeRawBufferPointer, at position: Int = 0) {
+    package init(_ bytes: UnsafeRawBufferPointer, at offset: Int = 0) {
         self.bytes = bytes
-        self.position = position
+        self.offset = offset
     }
 
-    var isAtEnd: Bool { position >= bytes.count }
+    var isAtEnd: Bool { offset >= bytes.count }
 
     package mutating func number() -> Int? {
         var number: UInt64 = 0
         var shift: UInt64 = 0
-        while position < bytes.count, shift < 64 {
-            let byte = bytes[position]
-            position += 1
+        while offset < bytes.count, shift < 64 {
+            let byte = bytes[offset]
+            offset += 1
             number |= UInt64(byte & 127) << shift
             if byte < 128 { return Int(Int64(bitPattern: number)) }
             shift += 7
@@ -44,9 +44,9 @@ package struct FieldReader {
     }
 
     package mutating func text() -> UnsafeRawBufferPointer? {
-        guard let count = number(), count >= 0, count <= bytes.count - position else { return nil }
-        defer { position += count }
-        return bytes[part: position..<(position + count)]
+        guard let count = number(), count >= 0, count <= bytes.count - offset else { return nil }
+        defer { offset += count }
+        return bytes[part: offset..<(offset + count)]
     }
 
     /// Reads two expected bytes and the text after them.
@@ -54,12 +54,12 @@ package struct FieldReader {
     /// Returns nil, and reads nothing, if the data differs or ends early, or the text has 128 bytes or more.
     /// - Parameter numbers: the two expected bytes in memory order.
     mutating func shortText(after numbers: UInt16) -> UnsafeRawBufferPointer? {
-        guard bytes.count - position >= 3, let here = bytes.baseAddress.map({ $0 + position }),
+        guard bytes.count - offset >= 3, let here = bytes.baseAddress.map({ $0 + offset }),
             here.loadUnaligned(as: UInt16.self) == numbers,
             case let count = Int(here.load(fromByteOffset: 2, as: UInt8.self)),
-            count < 128, count <= bytes.count - position - 3
+            count < 128, count <= bytes.count - offset - 3
         else { return nil }
-        position += 3 + count
+        offset += 3 + count
         return UnsafeRawBufferPointer(start: here + 3, count: count)
     }
 

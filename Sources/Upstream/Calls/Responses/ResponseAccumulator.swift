@@ -77,7 +77,7 @@ struct ChoiceAccumulator: ~Copyable {
         case .toolCall(_, let id, let name):
             closeCall()
             var call = ToolCall(id: id.isEmpty ? nil : id.text, name: name.text, arguments: "")
-            call.position = text.count
+            call.contentBefore = text.count
             calls.append(call)
         case .toolArguments(_, let piece): arguments.append(piece)
         case .signature(.some, let signature): if !calls.isEmpty { calls[calls.count - 1].signature = signature.text }
@@ -114,13 +114,13 @@ struct ChoiceAccumulator: ~Copyable {
     private var here: (textBytes: Int, calls: Int) { (text.count, calls.count) }
 
     private mutating func closeReasoning(_ signature: String?) {
-        let position = reasoningBlock.isEmpty ? here : before
+        let start = reasoningBlock.isEmpty ? here : before
         add(
             ReasoningBlock(
                 reasoningBlock.text,
                 signature: signature,
-                afterTextBytes: position.textBytes,
-                afterCalls: position.calls
+                afterTextBytes: start.textBytes,
+                afterCalls: start.calls
             )
         )
         reasoningBlock.removeAll()

@@ -107,8 +107,8 @@ final class PromptedToolsResponse: OnLoop, @unchecked Sendable {
     }
 
     func add(arguments piece: UnsafeRawBufferPointer, toCall index: Int) {
-        guard let position = native.lastIndex(where: { $0.index == index }) else { return }
-        native[position].arguments.append(contentsOf: piece)
+        guard let callIndex = native.lastIndex(where: { $0.index == index }) else { return }
+        native[callIndex].arguments.append(contentsOf: piece)
         count(native: piece.count)
     }
 

@@ -20,7 +20,7 @@ final class PromptedToolsStream: ChatStream, OnLoop, @unchecked Sendable {
     private let freeBytes = MemoryBudget.smallBytes
     private var stream: any ChatStream
     private var response: PromptedToolsResponse
-    private var position = StreamPhase.reading
+    private var phase = StreamPhase.reading
     /// The invalid response that the repair call corrects; nil before the repair call.
     private var first: PromptedToolsResponse?
     /// The call that asks the model to repair its invalid response; nil if no such call was made.
@@ -47,7 +47,7 @@ final class PromptedToolsStream: ChatStream, OnLoop, @unchecked Sendable {
     var credits: Int? { taken }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
-        switch position {
+        switch phase {
         case .over: return .end
         case .ended: return .bytes
         case .reading: break
@@ -94,14 +94,14 @@ final class PromptedToolsStream: ChatStream, OnLoop, @unchecked Sendable {
         try await response.validate(by: repair.context)
         response.conclude()
         guard let problem = response.problem, !isCut else {
-            position = .ended
+            phase = .ended
             return
         }
         guard first == nil, !repair.form.isRepair, response.raw.count <= PromptedToolsResponse.repairedBytes else {
             guard !repair.form.requiresValidOutput, !lacksDocument else {
                 throw UpstreamError.unmet(problem.text, after: counted)
             }
-            position = .ended
+            phase = .ended
             return
         }
         let again = repair.call(after: response.raw.text, problem)
@@ -120,10 +120,10 @@ final class PromptedToolsStream: ChatStream, OnLoop, @unchecked Sendable {
     private var lacksDocument: Bool { repair.form.format != nil && response.calls.isEmpty && response.text == nil }
 
     func next(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
-        switch position {
+        switch phase {
         case .over: return false
         case .ended:
-            position = .over
+            phase = .over
             handOver(emit)
             return true
         case .reading:
@@ -202,7 +202,7 @@ final class PromptedToolsStream: ChatStream, OnLoop, @unchecked Sendable {
     }
 
     func stop() {
-        position = .over
+        phase = .over
         reservation = nil
         stream.stop()
     }

@@ -17,16 +17,16 @@ enum ResponseOpening {
 
 private struct Reader {
     let bytes: UnsafeRawBufferPointer
-    var position = 0
+    var offset = 0
 
-    private mutating func skipSpace() { while position < bytes.count, bytes[position] <= 32 { position += 1 } }
+    private mutating func skipSpace() { while offset < bytes.count, bytes[offset] <= 32 { offset += 1 } }
 
     private enum PhraseMatch { case whole, part, no }
 
     private mutating func consume(_ text: StaticString) -> PhraseMatch {
-        let rest = bytes[part: position..<bytes.count]
+        let rest = bytes[part: offset..<bytes.count]
         if rest.hasPrefix(text) {
-            position += text.utf8CodeUnitCount
+            offset += text.utf8CodeUnitCount
             return .whole
         }
         let known = UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
@@ -35,23 +35,23 @@ private struct Reader {
 
     mutating func opening(_ allowsFence: Bool, _ isTool: (UnsafeRawBufferPointer) -> Bool) -> ResponseOpening {
         skipSpace()
-        guard position < bytes.count else { return .unknown }
+        guard offset < bytes.count else { return .unknown }
         var isFenced = false
-        if bytes[position] == 96 {
+        if bytes[offset] == 96 {
             guard allowsFence else { return .text }
             switch consume("```") {
             case .part: return .unknown
             case .no: return .text
             case .whole: break
             }
-            while position < bytes.count, bytes[position] != 10 {
-                if bytes[position] == 96 { return .text }
-                position += 1
+            while offset < bytes.count, bytes[offset] != 10 {
+                if bytes[offset] == 96 { return .text }
+                offset += 1
             }
             skipSpace()
-            guard position < bytes.count else { return .unknown }
+            guard offset < bytes.count else { return .unknown }
             isFenced = true
-            if bytes[position] == 60 {
+            if bytes[offset] == 60 {
                 return switch consume("<tool_call>") {
                 case .whole: .fenced
                 case .part: .unknown
@@ -64,9 +64,9 @@ private struct Reader {
 
     /// Reads the beginning of a JSON object such as `{"name": "get_weather"`, or of an array with such an object.
     private mutating func object(_ isFenced: Bool, _ isTool: (UnsafeRawBufferPointer) -> Bool) -> ResponseOpening {
-        let start = position
-        if bytes[position] == 91 {
-            position += 1
+        let start = offset
+        if bytes[offset] == 91 {
+            offset += 1
             skipSpace()
         }
         for text: StaticString in ["{", "\"name\"", ":", "\""] {
@@ -76,10 +76,10 @@ private struct Reader {
             case .whole: if text.utf8Start[0] != 34 || text.utf8CodeUnitCount > 1 { skipSpace() }
             }
         }
-        let name = position
-        while position < bytes.count, bytes[position] != 34 { position += 1 }
-        guard position < bytes.count else { return .unknown }
-        guard isTool(bytes[part: name..<position]) else { return .text }
+        let name = offset
+        while offset < bytes.count, bytes[offset] != 34 { offset += 1 }
+        guard offset < bytes.count else { return .unknown }
+        guard isTool(bytes[part: name..<offset]) else { return .text }
         return isFenced ? .fenced : .call(start)
     }
 }

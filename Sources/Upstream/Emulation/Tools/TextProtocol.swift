@@ -39,8 +39,8 @@ package struct TextProtocol: Sendable {
         if let tools {
             var instructions = ByteBuffer()
             tools.appendInstructions(to: &instructions)
-            let position = call.messages.leadingInstructions
-            call.messages.insert(ChatMessage(role: .system, text: instructions.text), at: position)
+            let index = call.messages.leadingInstructions
+            call.messages.insert(ChatMessage(role: .system, text: instructions.text), at: index)
         }
         var demand = ByteBuffer()
         tools?.appendDemand(to: &demand)
@@ -49,8 +49,8 @@ package struct TextProtocol: Sendable {
         if !demand.isEmpty {
             // The model continues an assistant message only if that message is the last one.
             let isContinued = call.messages.last?.role == .assistant
-            let position = call.messages.count - (isContinued ? 1 : 0)
-            call.messages.insert(ChatMessage(role: .system, text: demand.text), at: position)
+            let index = call.messages.count - (isContinued ? 1 : 0)
+            call.messages.insert(ChatMessage(role: .system, text: demand.text), at: index)
         }
         // The indices of the messages have changed.
         call.chatOptions.cacheBreakpoints = []

@@ -27,13 +27,13 @@ extension ToolCallParser {
     private mutating func open(_ tag: ToolCallTag, _ pass: Pass) {
         (closing, isClosed, isFenceLine, isBare, unknownKeys) = (tag.closing, false, false, false, 0)
         switch tag.body {
-        case .json: position = .seeking
-        case .named: (position, valueStart) = (.named, held.count)
+        case .json: phase = .seeking
+        case .named: (phase, valueStart) = (.named, held.count)
         case .result:
             if calls == 0 { return passHeld(pass) }
             held.removeAll()
             spaces.removeAll()
-            position = .over
+            phase = .over
         }
         alienStart = held.count
     }
@@ -57,7 +57,7 @@ extension ToolCallParser {
         case UInt8(ascii: "{"), UInt8(ascii: "["):
             (scan, valueStart) = (ValueScan(), held.count - 1)
             _ = scan.consume(byte)
-            position = .value
+            phase = .value
         case UInt8(ascii: "`"):
             isFenceLine = true
             alienStart = held.count
@@ -80,7 +80,7 @@ extension ToolCallParser {
             if isBare, case .alien = step {
                 held.append(piece[part: from..<index])
                 breakOff("it is not valid JSON", pass)
-                position = .text
+                phase = .text
                 return index
             }
             held.append(piece[part: from..<(index + 1)])
@@ -88,7 +88,7 @@ extension ToolCallParser {
                 finishValue(pass)
             } else {
                 alienStart = held.count - 1
-                position = .recovery
+                phase = .recovery
             }
             return index + 1
         }
@@ -113,7 +113,7 @@ extension ToolCallParser {
         } catch {
             problem = error.reason
         }
-        position = .after
+        phase = .after
     }
 
     private mutating func hand(_ found: [ParsedToolCall], _ pass: Pass) {
@@ -149,7 +149,7 @@ extension ToolCallParser {
         if isOver(Self.limitBytes, byte) {
             held.removeLast(1)
             breakOff("it is not valid JSON", pass)
-            position = .text
+            phase = .text
             return false
         }
         guard byte == closing.utf8Start[closingBytes - 1], held.count >= valueStart + closingBytes,
@@ -162,7 +162,7 @@ extension ToolCallParser {
         } else {
             problem = "it is not valid JSON"
         }
-        position = .after
+        phase = .after
         return true
     }
 
@@ -210,7 +210,7 @@ extension ToolCallParser {
         if isOver(Self.limitBytes, byte) {
             held.removeLast(1)
             breakOff("it is too long", pass)
-            position = .text
+            phase = .text
             return false
         }
         guard byte == UInt8(ascii: ">"), held.count >= alienStart + closingBytes,
@@ -223,7 +223,7 @@ extension ToolCallParser {
         ValueScan.append(body, to: &text)
         text.append("}")
         isClosed = true
-        position = .after
+        phase = .after
         if let found = try? reader.calls(text.bytes, hasControls: false) {
             held.removeAll()
             hand(found, pass)
@@ -258,7 +258,7 @@ extension ToolCallParser {
             held.append(byte)
             (scan, valueStart) = (ValueScan(), 0)
             _ = scan.consume(byte)
-            position = .value
+            phase = .value
             return true
         case UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: ","), UInt8(ascii: "`"):
             guard !isClosed, unknownKeys < 8 else { break }
@@ -298,7 +298,7 @@ extension ToolCallParser {
 
     mutating func endAfter(_ pass: Pass) {
         if let problem { breakOff(problem, pass) }
-        position = .text
+        phase = .text
         if tail.isEmpty { return }
         held = Self.consumeAll(of: &tail)
         passHeld(pass)

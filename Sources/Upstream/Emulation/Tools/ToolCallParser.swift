@@ -37,7 +37,7 @@ package struct ToolCallParser: ~Copyable {
     let maxCalls: Int
     /// Whether the request demands a tool call. If so, tool calls in code blocks are parsed, too.
     let requiresValidOutput: Bool
-    var position = ParserPhase.opening
+    var phase = ParserPhase.opening
     /// The bytes that might belong to a tool call and are not emitted yet.
     var held = ByteBuffer()
     /// The white space at the end of the text, which is not emitted yet.
@@ -98,7 +98,7 @@ package struct ToolCallParser: ~Copyable {
 
     /// Whether the rest of the model's output is still needed. If not, the upstream call can be stopped.
     package var wantsMore: Bool {
-        if case .over = position { false } else { true }
+        if case .over = phase { false } else { true }
     }
 
     package typealias Pass = (ToolEvent) -> Void
@@ -112,7 +112,7 @@ package struct ToolCallParser: ~Copyable {
         var index = 0
         StepCount.add(piece.count)
         while index < piece.count {
-            switch position {
+            switch phase {
             case .text: index = text(piece, index, pass)
             case .value: index = value(piece, index, pass)
             case .over: return
@@ -135,8 +135,8 @@ package struct ToolCallParser: ~Copyable {
     /// - Parameter isCut: whether the output was cut off, so that a begun tool call is not emitted as text.
     package mutating func finish(isCut: Bool = false, _ pass: Pass) {
         settle()
-        if isCut, position != .text { spaces.removeAll() }
-        switch position {
+        if isCut, phase != .text { spaces.removeAll() }
+        switch phase {
         case .text, .over: break
         case .opening, .tag, .seeking: if !isCut || !mayBecomeCall { passHeld(pass) }
         case .value, .recovery, .named: breakOff("it breaks off before its end", pass)
@@ -146,7 +146,7 @@ package struct ToolCallParser: ~Copyable {
         case .fenced: finishFenced(isCut: isCut, pass)
         }
         if wantsMore, isTextLast || calls == 0 { passSpaces(pass) }
-        position = .over
+        phase = .over
     }
 
     /// Whether the held bytes probably begin a tool call: more than one of them is not white space.
@@ -157,7 +157,7 @@ package struct ToolCallParser: ~Copyable {
     /// Consumes a chunk that cannot begin a tool call, and returns the text to emit. The text is valid until the next
     /// chunk. Returns nil, and consumes nothing, if the chunk must be read byte by byte.
     mutating func plain(_ piece: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
-        guard case .text = position, let start = piece.baseAddress else { return nil }
+        guard case .text = phase, let start = piece.baseAddress else { return nil }
         var hasLineEnd = false
         if Self.mayHaveSigns(start, piece.count) {
             for byte in piece {
@@ -209,7 +209,7 @@ package struct ToolCallParser: ~Copyable {
             guard ToolCallTag.isFirst(byte), requiresValidOutput || !marks.isCode else { continue }
             passText(piece[part: from..<index], pass)
             held.append(byte)
-            position = .tag
+            phase = .tag
             return index + 1
         }
         passText(piece[part: from..<piece.count], pass)
@@ -246,13 +246,13 @@ package struct ToolCallParser: ~Copyable {
         for byte in held.bytes { marks.consume(byte) }
         let text = Self.consumeAll(of: &held)
         passText(text.bytes, pass)
-        position = .text
+        phase = .text
     }
 
     /// Parses the held bytes a second time, now as text that might contain tool calls.
     private mutating func passHeldAgain(_ pass: Pass) {
         let text = Self.consumeAll(of: &held)
-        position = .text
+        phase = .text
         read(text.bytes, pass)
     }
 
@@ -275,12 +275,12 @@ package struct ToolCallParser: ~Copyable {
             held.removeLast(1)
             passHeldAgain(pass)
             return false
-        case .fenced: position = .fenced
+        case .fenced: phase = .fenced
         case .call(let start):
             isBare = true
             (scan, valueStart) = (ValueScan(), start)
             for byte in held.bytes.dropFirst(start) { _ = scan.consume(byte) }
-            position = .value
+            phase = .value
         }
         return true
     }

@@ -119,21 +119,21 @@ struct ToolCallReader {
     }
 }
 
-/// Functions that find the positions of members or elements in a valid JSON text.
+/// Functions that find the ranges of members or elements in a valid JSON text.
 enum JSONRanges {
     static func members(of json: UnsafeRawBufferPointer) -> [Range<Int>] {
         parts(of: json).map { part in
             // A member consists of a name, a colon and a value.
-            var position = part.lowerBound + 1
-            while json[position] != 34 { position += json[position] == 92 ? 2 : 1 }
-            while json[position] != 58 { position += 1 }
-            return trimmed(json, (position + 1)..<part.upperBound)
+            var offset = part.lowerBound + 1
+            while json[offset] != 34 { offset += json[offset] == 92 ? 2 : 1 }
+            while json[offset] != 58 { offset += 1 }
+            return trimmed(json, (offset + 1)..<part.upperBound)
         }
     }
 
     static func elements(of json: UnsafeRawBufferPointer) -> [Range<Int>] { parts(of: json) }
 
-    /// Returns the positions of a JSON object's members, or of an array's elements.
+    /// Returns the ranges of a JSON object's members, or of an array's elements.
     private static func parts(of json: UnsafeRawBufferPointer) -> [Range<Int>] {
         StepCount.add(json.count)
         var parts: [Range<Int>] = []

@@ -21,19 +21,19 @@ enum OneMinPrompt {
             if isPlain, messages.count == 1 { return text.append(to: &body) }
         }
         var hasInstructions = false
-        for position in messages.indices where messages[position].role.isInstruction {
+        for index in messages.indices where messages[index].role.isInstruction {
             body.append(hasInstructions ? #"\n\n"# : #"Instructions:\n"#)
-            Turn(messages[position], attachments).append(to: &body)
+            Turn(messages[index], attachments).append(to: &body)
             hasInstructions = true
         }
         if hasInstructions { body.append(#"\n\n"#) }
         var last: ChatMessage.Role?
-        for position in messages.indices
-        where !messages[position].role.isInstruction && !messages[position].isReasoningOnly {
-            if !isPlain || position > 0 { body.append(label(messages[position].role)) }
-            Turn(messages[position], attachments).append(to: &body)
+        for index in messages.indices
+        where !messages[index].role.isInstruction && !messages[index].isReasoningOnly {
+            if !isPlain || index > 0 { body.append(label(messages[index].role)) }
+            Turn(messages[index], attachments).append(to: &body)
             body.append(#"\n\n"#)
-            last = messages[position].role
+            last = messages[index].role
         }
         body.append(
             last == .assistant
@@ -90,8 +90,8 @@ private enum Turn {
                 if isAfterLine || isAfterText && out.bytes.last != 10, first != 10 { out.append(10 as UInt8) }
                 (isAfterLine, isAfterText) = (false, true)
                 out.append(text)
-            case .attachment(let position):
-                let line = attachments.line(position)
+            case .attachment(let index):
+                let line = attachments.line(index)
                 guard !line.isEmpty else { continue }
                 if isAfterLine || out.bytes.last.map({ $0 != 10 }) ?? false { out.append(10 as UInt8) }
                 out.append(line)
@@ -109,20 +109,20 @@ private enum Turn {
 
 extension [Attachment] {
     /// Returns the prompt's line for an attachment; empty if the prompt does not mention the attachment.
-    fileprivate func line(_ position: Int) -> String {
-        let one = self[position]
+    fileprivate func line(_ index: Int) -> String {
+        let one = self[index]
         switch one.source {
         case .words(let text): return text
-        case .kept where one.kind == .image: return "[Image \(number(position))]"
-        case .kept: return "[File \(number(position)): \(one.name ?? "file")]"
+        case .kept where one.kind == .image: return "[Image \(number(index))]"
+        case .kept: return "[File \(number(index)): \(one.name ?? "file")]"
         case .data, .address, .file: return ""
         }
     }
 
     /// Returns an uploaded attachment's number within its kind, such as 2 for the second uploaded image.
-    private func number(_ position: Int) -> Int {
-        self[...position].count { one in
-            if one.kind == self[position].kind, case .kept = one.source { true } else { false }
+    private func number(_ index: Int) -> Int {
+        self[...index].count { one in
+            if one.kind == self[index].kind, case .kept = one.source { true } else { false }
         }
     }
 }

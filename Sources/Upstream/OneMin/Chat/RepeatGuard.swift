@@ -58,30 +58,30 @@ private struct TextHash: Equatable {
 
     mutating func add(_ text: UnsafeRawBufferPointer) {
         guard let base = text.baseAddress else { return }
-        var position = 0
-        while position + 8 <= text.count {
-            add(UInt64(littleEndian: base.loadUnaligned(fromByteOffset: position, as: UInt64.self)), 8)
-            position += 8
+        var offset = 0
+        while offset + 8 <= text.count {
+            add(UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)), 8)
+            offset += 8
         }
-        if position < text.count { add(Self.word(base + position, text.count - position), text.count - position) }
+        if offset < text.count { add(Self.word(base + offset, text.count - offset), text.count - offset) }
     }
 
     /// Returns up to seven bytes as a little-endian number.
     @inline(__always)
     private static func word(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var word: UInt64 = 0
-        var position = 0
+        var offset = 0
         if count & 4 != 0 {
             word = UInt64(UInt32(littleEndian: base.loadUnaligned(as: UInt32.self)))
-            position = 4
+            offset = 4
         }
         if count & 2 != 0 {
-            let two = UInt16(littleEndian: base.loadUnaligned(fromByteOffset: position, as: UInt16.self))
-            word |= UInt64(two) &<< UInt64(8 &* position)
-            position &+= 2
+            let two = UInt16(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+            word |= UInt64(two) &<< UInt64(8 &* offset)
+            offset &+= 2
         }
         if count & 1 != 0 {
-            word |= UInt64(base.load(fromByteOffset: position, as: UInt8.self)) &<< UInt64(8 &* position)
+            word |= UInt64(base.load(fromByteOffset: offset, as: UInt8.self)) &<< UInt64(8 &* offset)
         }
         return word
     }

@@ -8,8 +8,8 @@ enum VideoLinks {
     static func breakAll(in body: inout ByteBuffer, from start: Int) {
         let text = body.bytes[part: start..<body.count]
         var dots: [Int] = []
-        for position in text.indices where text[position] == UInt8(ascii: ".") && isDotOfHost(position, text) {
-            dots.append(start + position)
+        for index in text.indices where text[index] == UInt8(ascii: ".") && isDotOfHost(index, text) {
+            dots.append(start + index)
         }
         if dots.isEmpty { return }
         var out = ByteBuffer()
@@ -27,11 +27,11 @@ enum VideoLinks {
     private static func isDotOfHost(_ dot: Int, _ text: UnsafeRawBufferPointer) -> Bool {
         hosts.contains { host in
             host.withUTF8Buffer { host in
-                guard let position = host.lastIndex(of: UInt8(ascii: ".")), dot >= position,
-                    dot - position + host.count <= text.count
+                guard let hostDot = host.lastIndex(of: UInt8(ascii: ".")), dot >= hostDot,
+                    dot - hostDot + host.count <= text.count
                 else { return false }
                 return host.indices.allSatisfy { index in
-                    let byte = text[dot - position + index]
+                    let byte = text[dot - hostDot + index]
                     return ((65...90).contains(byte) ? byte | 32 : byte) == host[index]
                 }
             }

@@ -40,7 +40,7 @@ struct OutputItems {
         let isCall = item["type"]?.text == "function_call"
         let last = items.last { $0.isCall == isCall && !$0.isClosed }?.number
         let number = number(of: item["id"]) ?? number(of: item["call_id"]) ?? last ?? add(item, nil)
-        for position in items.indices where items[position].number == number { items[position].isClosed = true }
+        for index in items.indices where items[index].number == number { items[index].isClosed = true }
         return number
     }
 

@@ -12,29 +12,29 @@ struct SurrogatePairJoiner: ~Copyable {
     /// A first half at the end of a string is held back for the next event.
     mutating func rewritten(_ data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         rewritten.removeAll()
-        var (position, copied) = (0, 0)
-        while let found = data[part: position..<data.count].first(UInt8(ascii: "\\")) {
-            position += found
-            guard let half = Self.half(data, at: position) else {
-                position = min(position + 2, data.count)
+        var (offset, copied) = (0, 0)
+        while let found = data[part: offset..<data.count].first(UInt8(ascii: "\\")) {
+            offset += found
+            guard let half = Self.half(data, at: offset) else {
+                offset = min(offset + 2, data.count)
                 continue
             }
-            let end = position + Self.escapeBytes
+            let end = offset + Self.escapeBytes
             if half == .first, Self.half(data, at: end) == .second {
-                position = end + Self.escapeBytes
+                offset = end + Self.escapeBytes
                 continue
             }
-            rewritten.append(data[part: copied..<position])
+            rewritten.append(data[part: copied..<offset])
             if half == .first, end < data.count, data[end] == UInt8(ascii: "\"") {
-                first = Array(data[part: position..<end])
-            } else if half == .second, !first.isEmpty, position > 0, data[position - 1] == UInt8(ascii: "\"") {
+                first = Array(data[part: offset..<end])
+            } else if half == .second, !first.isEmpty, offset > 0, data[offset - 1] == UInt8(ascii: "\"") {
                 first.withUnsafeBytes { rewritten.append($0) }
-                rewritten.append(data[part: position..<end])
+                rewritten.append(data[part: offset..<end])
                 first = []
             } else {
                 rewritten.append(#"\ufffd"#)
             }
-            (position, copied) = (end, end)
+            (offset, copied) = (end, end)
         }
         guard copied > 0 else { return nil }
         rewritten.append(data[part: copied..<data.count])
@@ -46,12 +46,12 @@ struct SurrogatePairJoiner: ~Copyable {
         case second
     }
 
-    /// Returns which half of a surrogate pair begins at the position, as an escape such as `\ud83d`; nil if none does.
-    private static func half(_ data: UnsafeRawBufferPointer, at position: Int) -> Half? {
-        guard position + escapeBytes <= data.count, data[position] == UInt8(ascii: "\\"),
-            data[position + 1] == UInt8(ascii: "u"), data[position + 2] | 32 == UInt8(ascii: "d")
+    /// Returns which half of a surrogate pair begins at the offset, as an escape such as `\ud83d`; nil if none does.
+    private static func half(_ data: UnsafeRawBufferPointer, at offset: Int) -> Half? {
+        guard offset + escapeBytes <= data.count, data[offset] == UInt8(ascii: "\\"),
+            data[offset + 1] == UInt8(ascii: "u"), data[offset + 2] | 32 == UInt8(ascii: "d")
         else { return nil }
-        switch data[position + 3] | 32 {
+        switch data[offset + 3] | 32 {
         case UInt8(ascii: "8"), UInt8(ascii: "9"), UInt8(ascii: "a"), UInt8(ascii: "b"): return .first
         case UInt8(ascii: "c")...UInt8(ascii: "f"): return .second
         default: return nil

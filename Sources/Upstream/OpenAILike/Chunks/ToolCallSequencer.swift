@@ -36,9 +36,9 @@ struct ToolCallSequencer {
         if index == open {
             emitArguments(arguments, emit)
             emitWhole(emit)
-        } else if let position = waiting.firstIndex(where: { $0.index == index }) {
+        } else if let waitingIndex = waiting.firstIndex(where: { $0.index == index }) {
             try hold(arguments.count)
-            waiting[position].arguments += arguments
+            waiting[waitingIndex].arguments += arguments
         }
         // After the complete arguments of an earlier call only white space can follow.
     }

@@ -3,8 +3,8 @@ import Engine
 /// A scanner that reads the members of a JSON object while the object is passed on in chunks. It stores `usage`,
 /// `duration`, `error` and `type`, and replaces `model`.
 struct MemberScanner: ~Copyable {
-    private enum ScanPosition { case before, name, colon, value, after }
-    private var position = ScanPosition.before
+    private enum ScanPhase { case before, name, colon, value, after }
+    private var phase = ScanPhase.before
     private var depth = 0
     private var isInText = false
     private var isEscaped = false
@@ -36,7 +36,7 @@ struct MemberScanner: ~Copyable {
 
     /// Resets the scanner for the next JSON object.
     mutating func restart() {
-        position = .before
+        phase = .before
         depth = 0
         isInText = false
         isEscaped = false
@@ -71,7 +71,7 @@ struct MemberScanner: ~Copyable {
         var copied = 0
         var index = 0
         while index < bytes.count, !isWhole, !isBroken {
-            if kept == .none, position == .value, !isEscaped {
+            if kept == .none, phase == .value, !isEscaped {
                 index = isInText ? Self.endOfText(bytes, index) : Self.endOfBare(bytes, index)
                 guard index < bytes.count else { break }
             }
@@ -80,7 +80,7 @@ struct MemberScanner: ~Copyable {
             if isInText {
                 consumeInText(byte)
             } else {
-                if depth == 1, position == .value, byte == 44 || byte == 125 {
+                if depth == 1, phase == .value, byte == 44 || byte == 125 {
                     if !isHeld { out.append(bytes[part: copied..<index]) }
                     copied = index
                     isHeld = false
@@ -92,7 +92,7 @@ struct MemberScanner: ~Copyable {
                     copied = index + 1
                 }
             }
-            if kept != .none, position == .value { keep(byte, &out) }
+            if kept != .none, phase == .value { keep(byte, &out) }
             index += 1
             if isHeld { copied = index }
         }
@@ -105,7 +105,7 @@ struct MemberScanner: ~Copyable {
         return index
     }
 
-    /// Returns the position of the next quote, comma, bracket or brace; the number of bytes if there is none.
+    /// Returns the offset of the next quote, comma, bracket or brace; the number of bytes if there is none.
     private static func endOfBare(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int {
         var index = start
         while index < bytes.count {
@@ -118,7 +118,7 @@ struct MemberScanner: ~Copyable {
     }
 
     private mutating func consumeInText(_ byte: UInt8) {
-        if position == .name, depth == 1, byte != 34 || isEscaped, name.count < Self.nameLimitBytes {
+        if phase == .name, depth == 1, byte != 34 || isEscaped, name.count < Self.nameLimitBytes {
             name.append(byte)
         }
         if isEscaped {
@@ -127,7 +127,7 @@ struct MemberScanner: ~Copyable {
             isEscaped = true
         } else if byte == 34 {
             isInText = false
-            if position == .name, depth == 1 { position = .colon }
+            if phase == .name, depth == 1 { phase = .colon }
         }
     }
 
@@ -136,18 +136,18 @@ struct MemberScanner: ~Copyable {
         case 34: isInText = true
         case 123, 91:
             depth += 1
-            if position == .before {
+            if phase == .before {
                 isBroken = byte != 123
-                position = .name
+                phase = .name
             }
         case 125, 93:
             depth -= 1
             isWhole = depth == 0
             isBroken = depth < 0
         case 44 where depth == 1:
-            position = .name
+            phase = .name
             name.removeAll()
-        case 58 where depth == 1 && position == .colon: beginValue()
+        case 58 where depth == 1 && phase == .colon: beginValue()
         default:
             // A byte order mark and white space may precede the object.
             if depth == 0, byte > 32, byte < 128 { isBroken = true }
@@ -155,7 +155,7 @@ struct MemberScanner: ~Copyable {
     }
 
     private mutating func beginValue() {
-        position = .value
+        phase = .value
         value.removeAll()
         switch name.bytes {
         case let name where name.equals("model"): kept = .model
@@ -178,7 +178,7 @@ struct MemberScanner: ~Copyable {
 
     private mutating func endValue(_ out: inout ByteBuffer) {
         members += 1
-        position = .after
+        phase = .after
         while let last = value.bytes.last, last <= 32 { value.removeLast(1) }
         switch kept {
         case .none: break
