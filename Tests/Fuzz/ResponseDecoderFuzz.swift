@@ -7,11 +7,11 @@ public func fuzzAnswerDecoder(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CI
     whole.consume(pieces.bytes)
     whole.end()
     var cut = Answer()
-    var position = 0
-    while position < pieces.bytes.count {
-        let end = pieces.end(after: position)
-        cut.consume(UnsafeRawBufferPointer(rebasing: pieces.bytes[position..<end]))
-        position = end
+    var offset = 0
+    while offset < pieces.bytes.count {
+        let end = pieces.end(after: offset)
+        cut.consume(UnsafeRawBufferPointer(rebasing: pieces.bytes[offset..<end]))
+        offset = end
     }
     cut.end()
     demand(whole.outcome == cut.outcome, "whole \(whole.outcome), in pieces \(cut.outcome)")

@@ -17,7 +17,7 @@ struct Words {
     }
 
     private(set) var words: [UInt64] = []
-    private var marks: [(position: Int, mark: Mark)] = []
+    private var marks: [(index: Int, mark: Mark)] = []
 
     mutating func put(_ number: Int) { words.append(UInt64(bitPattern: Int64(number))) }
     mutating func put(_ word: UInt64) { words.append(word) }
@@ -28,7 +28,7 @@ struct Words {
     }
 
     /// The versions of which only the order matters.
-    fileprivate var orders: [UInt64] { marks.filter { $0.mark == .order }.map { words[$0.position] } }
+    fileprivate var orders: [UInt64] { marks.filter { $0.mark == .order }.map { words[$0.index] } }
 
     mutating func put(_ text: StaticString) {
         var hash: UInt64 = 14_695_981_039_346_656_037
@@ -50,9 +50,9 @@ struct Words {
         let orders = Set(all.flatMap(\.orders)).sorted()
         for words in all {
             var mark = 0
-            for (position, word) in words.words.enumerated() {
+            for (index, word) in words.words.enumerated() {
                 var word = word
-                if mark < words.marks.count, words.marks[mark].position == position {
+                if mark < words.marks.count, words.marks[mark].index == index {
                     switch words.marks[mark].mark {
                     case .order: word = UInt64(orders.firstIndex(of: word) ?? 0)
                     case .version: word = current.contains(word) ? 1 : 0

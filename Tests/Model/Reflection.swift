@@ -9,7 +9,7 @@ struct Reflection {
     private let isTimed: Bool
     /// Whether records can be lost, so that it matters which of two copies is the newer one.
     private let losesRecords: Bool
-    private var positions: [ObjectIdentifier: Int] = [:]
+    private var indices: [ObjectIdentifier: Int] = [:]
 
     /// - Parameter isTimed: whether the start of a call under way matters.
     init(now: ClockReading, isTimed: Bool, losesRecords: Bool) {
@@ -67,9 +67,9 @@ struct Reflection {
         }
     }
 
-    mutating func put(_ position: BucketIndex) {
-        words.put(position.number)
-        words.put(position.birth ?? 0, .birth)
+    mutating func put(_ bucket: BucketIndex) {
+        words.put(bucket.number)
+        words.put(bucket.birth ?? 0, .birth)
     }
 
     mutating func put(_ request: Pending) {
@@ -89,16 +89,16 @@ struct Reflection {
             case .unread: words.put(0)
             case .seen: words.put(1)
             case .writing: words.put(2)
-            case .claimed(let position):
+            case .claimed(let bucket):
                 words.put(3)
-                put(position)
-            case .late(let position):
+                put(bucket)
+            case .late(let bucket):
                 words.put(4)
-                put(position)
+                put(bucket)
             case .local: words.put(5)
-            case .turn(let position):
+            case .turn(let bucket):
                 words.put(6)
-                put(position)
+                put(bucket)
             }
             put(part.account)
         }
@@ -122,7 +122,7 @@ struct Reflection {
     mutating func put(_ plan: WritePlan) {
         if isKnown(plan) { return }
         put(plan.record)
-        put(plan.position)
+        put(plan.bucket)
         put(plan.fresh)
         put(plan.takers)
         put(plan.refused)
@@ -196,7 +196,7 @@ struct Reflection {
         for time in [server.probeAt, server.shareUntil] { words.put(max(time, now.steady)) }
         for accounts in [server.active, server.owing] {
             var sum: UInt64 = 0
-            for account in accounts.values { sum &+= UInt64((positions[ObjectIdentifier(account)] ?? -1) + 2) }
+            for account in accounts.values { sum &+= UInt64((indices[ObjectIdentifier(account)] ?? -1) + 2) }
             words.put(sum)
         }
     }
@@ -223,9 +223,9 @@ struct Reflection {
 
     /// Writes the number of an object that was met before. Returns whether it was.
     private mutating func isKnown(_ object: AnyObject) -> Bool {
-        let known = positions[ObjectIdentifier(object)]
+        let known = indices[ObjectIdentifier(object)]
         words.put(known ?? -1)
-        if known == nil { positions[ObjectIdentifier(object)] = positions.count }
+        if known == nil { indices[ObjectIdentifier(object)] = indices.count }
         return known != nil
     }
 
@@ -249,7 +249,7 @@ struct Reflection {
         if type == Kinds.flag, let flag = value as? Bool { return words.put(flag ? 1 : 0) }
         if type == Kinds.record, let record = value as? Record { return put(record) }
         if type == Kinds.slots, let record = value as? SlotRecord { return put(record) }
-        if type == Kinds.position, let position = value as? BucketIndex { return put(position) }
+        if type == Kinds.bucket, let bucket = value as? BucketIndex { return put(bucket) }
         if type == Kinds.maybeRecord, let record = value as? Record? {
             if let record { put(record) } else { words.put(-3) }
             return
@@ -275,7 +275,7 @@ struct Reflection {
         static let record = ObjectIdentifier(Record.self)
         static let maybeRecord = ObjectIdentifier(Record?.self)
         static let slots = ObjectIdentifier(SlotRecord.self)
-        static let position = ObjectIdentifier(BucketIndex.self)
+        static let bucket = ObjectIdentifier(BucketIndex.self)
     }
 }
 
@@ -332,9 +332,9 @@ extension World {
         if instance.isDead { return all.words }
         for account in accounts(of: instance) { all.put(account) }
         all.put(instance.ledger.servers[0])
-        for position in World.loops {
-            all.put(instance.ledger.lanes[position])
-            let lane = instance.lanes[position]
+        for index in World.loops {
+            all.put(instance.ledger.lanes[index])
+            let lane = instance.lanes[index]
             all.words.put(lane.connection, .connection)
             all.words.put(lane.wait.map { max($0, now) } ?? -1)
             guard let flight = lane.flight else { continue }
@@ -345,7 +345,7 @@ extension World {
         for ask in asks where ask.instance == instance.number {
             guard let pending = ask.pending else {
                 if ask.isSettled { continue }
-                for held in ask.held { all.put(held.position) }
+                for held in ask.held { all.put(held.bucket) }
                 continue
             }
             all.put(pending)

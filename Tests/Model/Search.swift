@@ -80,8 +80,8 @@ package final class Search {
         let state = known?.world ?? reach(path)
         let before = known?.words ?? state.instances.map { state.words(of: $0) }
         let actions = state.actions
-        for (position, action) in actions.enumerated() {
-            let world = position == actions.count - 1 ? state : reach(path)
+        for (index, action) in actions.enumerated() {
+            let world = index == actions.count - 1 ? state : reach(path)
             world.apply(action)
             report.transitions += 1
             if let breach = world.breach {

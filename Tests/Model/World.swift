@@ -53,7 +53,7 @@ final class World {
     let fault: Fault?
     let subjects: [Subject]
     private let times: [Int]
-    private(set) var position = 0
+    private(set) var index = 0
     var store: ScriptedStore
     private(set) var instances: [ModelInstance] = []
     var asks: [Ask] = []
@@ -92,7 +92,7 @@ final class World {
         }
     }
 
-    var now: Int { times[position] }
+    var now: Int { times[index] }
     var lastTime: Int { times[times.count - 1] }
     var seconds: Int { now / 1_000_000 }
 
@@ -150,16 +150,16 @@ final class World {
 
     /// Whether time may advance: something must still be able to happen.
     private var canTick: Bool {
-        guard position + 1 < times.count else { return false }
+        guard index + 1 < times.count else { return false }
         if let longest = setting.longestCall {
-            let next = times[position + 1]
+            let next = times[index + 1]
             let isLate = instances.contains { instance in
                 instance.lanes.contains { $0.flight.map { next - $0.since.steady > longest } ?? false }
             }
             if isLate { return false }
         }
         // The bucket in which the first request comes makes no difference.
-        if asks.isEmpty { return times[position + 1] < Setting.start + setting.bucketMicroseconds }
+        if asks.isEmpty { return times[index + 1] < Setting.start + setting.bucketMicroseconds }
         if asks.count < setting.asks { return true }
         return asks.contains { ask in
             !instances[ask.instance].isDead && (!ask.isDecided || !ask.held.isEmpty && !ask.isSettled)
@@ -172,7 +172,7 @@ final class World {
         touched = 0
         switch action {
         case .tick:
-            position += 1
+            index += 1
             touched = ~0
             for instance in instances { instance.tick() }
         case .ask(let number):
@@ -271,7 +271,7 @@ final class World {
         for part in plan.takers {
             guard let waiter = part.request.waiter as? ModelWaiter else { continue }
             asks[waiter.ask].isInRecord = true
-            asks[waiter.ask].bucket = (part.turn ?? plan.position).number
+            asks[waiter.ask].bucket = (part.turn ?? plan.bucket).number
             asks[waiter.ask].lossesBefore = spent.losses
             asks[waiter.ask].order = writes
             asks[waiter.ask].seen = inRecord

@@ -67,8 +67,8 @@ package struct Crowd: Sendable {
         crowd.start()
         breaches = simulation.run().breaches
         rows = crowd.rows
-        for position in 0..<instances {
-            let metrics = simulation.instance(position).ledger.metrics
+        for index in 0..<instances {
+            let metrics = simulation.instance(index).ledger.metrics
             writes += metrics.writes
             lostRaces += metrics.lostRaces
             reads += metrics.reads
@@ -139,8 +139,8 @@ private final class Clients {
         }
     }
 
-    private func ask(_ number: Int, _ position: Int, _ then: @escaping (Decision) -> Void) {
-        let (instance, asked) = (simulation.instance(position), simulation.timeline.now)
+    private func ask(_ number: Int, _ index: Int, _ then: @escaping (Decision) -> Void) {
+        let (instance, asked) = (simulation.instance(index), simulation.timeline.now)
         let ask = Judge.Ask(instance.number, [(subject: subjects[number], units: 1)])
         instance.ask(ask) { decision in
             self.rows[number].times.append(self.simulation.timeline.now - asked)
@@ -150,21 +150,21 @@ private final class Clients {
     }
 
     /// Sends requests one after another, with a pause after a refusal.
-    private func keepAsking(_ number: Int, _ position: Int, _ pause: Int) {
+    private func keepAsking(_ number: Int, _ index: Int, _ pause: Int) {
         guard simulation.isLoading else { return }
-        ask(number, position) { decision in
+        ask(number, index) { decision in
             let next = self.simulation.timeline.now + (decision.isAdmitted ? 500 : pause)
-            self.simulation.timeline.at(next) { self.keepAsking(number, position, pause) }
+            self.simulation.timeline.at(next) { self.keepAsking(number, index, pause) }
         }
     }
 
     /// Sends a request at each multiple of `every`. Times that pass while a request waits are skipped.
-    private func askEvery(_ every: Int, _ due: Int, _ number: Int, _ position: Int) {
+    private func askEvery(_ every: Int, _ due: Int, _ number: Int, _ index: Int) {
         simulation.timeline.at(due) {
             guard self.simulation.isLoading else { return }
-            self.ask(number, position) { _ in
+            self.ask(number, index) { _ in
                 let passed = max(0, self.simulation.timeline.now - due)
-                self.askEvery(every, due + every * max(1, (passed + every - 1) / every), number, position)
+                self.askEvery(every, due + every * max(1, (passed + every - 1) / every), number, index)
             }
         }
     }

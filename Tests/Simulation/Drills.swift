@@ -47,14 +47,14 @@ extension Simulation {
         let quota = scenario.quotas[0]
         let subject = simulation.judge.add(simulation.limit(quota), simulation.identity(0), isExclusive: false)
         // A limit is reset at an instance that nobody asks.
-        for position in (drill == .resets ? 1 : 0)..<scenario.instances {
+        for index in (drill == .resets ? 1 : 0)..<scenario.instances {
             // Drills in which instances divide what is left begin without any earlier use.
             let first = drill == .sharedOut || drill == .thirdJoins ? start + 12_000_000 + dice.below(100_000) : nil
             // Nor does anybody wait for the time of which a refusal speaks, as a reset frees the limit earlier.
             simulation.start(
                 [subject],
                 drill == .resets ? .bursty(most: 4) : .greedy(batch: max(2, quota.count / 3)),
-                home: position,
+                home: index,
                 units: [1...1],
                 think: drill == .resets ? 30_000...150_000 : 1...10_000,
                 at: first
@@ -62,9 +62,9 @@ extension Simulation {
         }
         // A caller that does not wait as long as a dead instance said.
         for incident in scenario.incidents {
-            guard case .replace(let position, let delay) = incident.what else { continue }
+            guard case .replace(let index, let delay) = incident.what else { continue }
             let time = incident.time + delay + 1_000_000
-            simulation.start([subject], .greedy(batch: 20), home: position, units: [1...1], think: 1...10_000, at: time)
+            simulation.start([subject], .greedy(batch: 20), home: index, units: [1...1], think: 1...10_000, at: time)
         }
         return simulation.run()
     }

@@ -30,9 +30,9 @@ extension Judge {
 
     /// Returns the units of the window before an admission that an instance had admitted but not yet written when it
     /// was killed, or when it was stopped or cut off from the store for a window.
-    func debts(_ subject: Subject, _ position: Int, _ first: Int) -> Int {
+    func debts(_ subject: Subject, _ end: Int, _ first: Int) -> Int {
         let all = subject.admissions
-        let time = all[position].time
+        let time = all[end].time
         var units = 0
         let server = scenario.ring.server(of: subject.storeKey)
         let isNear = { (end: Int) in end <= time && end > time - 2 * subject.window }
@@ -43,7 +43,7 @@ extension Judge {
             let cuts = troubles.filter {
                 $0.instance == instance && $0.server == server && isLong($0.began, $0.ended)
             }
-            for admission in all[first...position] where admission.instance == instance {
+            for admission in all[first...end] where admission.instance == instance {
                 // Units that an instance may have admitted by a rule while it was cut off are allowed for separately.
                 let isByRule = admission.isByRule && scenario.rule != .deny
                 let moments = isByRule ? ends : ends + cuts.map(\.failedAt)
@@ -72,14 +72,14 @@ extension Judge {
     /// of others that each had not yet seen (all of them if it has no copy), and one unit an instance for rounding. An
     /// instance that is cut off alone adds at most its part. Of the others, only units between the last response that
     /// an instance saw before the outage and its first write afterwards count.
-    func sharedExcess(_ subject: Subject, _ position: Int, _ first: Int) -> Int {
+    func sharedExcess(_ subject: Subject, _ end: Int, _ first: Int) -> Int {
         let all = subject.admissions
-        var excess = unacquainted(subject, position, first).count * subject.bound
+        var excess = unacquainted(subject, end, first).count * subject.bound
         for instance in 0..<instanceCount {
             let own = subject.exchanges.filter { $0.instance == instance }
             // The last admission of each outage, by the time at which the store was last read before it.
             var lasts: [Int: Subject.Admission] = [:]
-            for index in first...position where all[index].instance == instance && all[index].isByRule {
+            for index in first...end where all[index].instance == instance && all[index].isByRule {
                 let began = outageBegan(subject, all[index])
                 lasts[own.last { $0.heardAt < began }?.time ?? 0] = all[index]
             }
@@ -87,7 +87,7 @@ extension Judge {
                 let joined = own.first { $0.isWritten && $0.sentAt >= last.time }?.time ?? .max
                 var unseen = 0
                 let began = outageBegan(subject, last)
-                for other in all[first...position] where other.instance != instance && other.time <= joined {
+                for other in all[first...end] where other.instance != instance && other.time <= joined {
                     // Units that others admit by the rule in the same outage are their own part.
                     if other.isByRule, other.time > began, !isTakenByStore(subject, other) { continue }
                     if isSeenSince(subject, other) > known { unseen += other.units }

@@ -45,13 +45,13 @@ extension Judge {
     /// units of others that each had not yet seen, and one unit an instance.
     func checkShared(_ subject: Subject) {
         guard let began = hangBegan else { return }
-        windows(subject, where: { _ in true }) { position, first, sum in
+        windows(subject, where: { _ in true }) { end, first, sum in
             let all = subject.admissions
-            guard sum > subject.bound, all[position].time > began else { return }
+            guard sum > subject.bound, all[end].time > began else { return }
             var unseen = 0
             for instance in 0..<instanceCount {
                 let known = subject.exchanges.last { $0.instance == instance && $0.time <= began }?.time ?? 0
-                for other in first...position where all[other].time <= began && all[other].time > known {
+                for other in first...end where all[other].time <= began && all[other].time > known {
                     if all[other].instance != instance { unseen += all[other].units }
                 }
             }
@@ -59,12 +59,12 @@ extension Judge {
             let isExact = all[first].time > began && isRanked(at: began) && isUnused(subject, before: began)
             let allowed =
                 (unseen + instanceCount - 1) / instanceCount + (isExact ? 0 : instanceCount)
-                + unacquainted(subject, position, first).count * subject.bound
+                + unacquainted(subject, end, first).count * subject.bound
             if sum - subject.bound > allowed {
                 excess = max(excess, sum - subject.bound - allowed)
                 breach(
                     "L6",
-                    "\(subject.storeKey): \(sum) units in the window that ends at \(all[position].time), \(allowed) allowed besides"
+                    "\(subject.storeKey): \(sum) units in the window that ends at \(all[end].time), \(allowed) allowed besides"
                 )
             }
         }
@@ -79,11 +79,11 @@ extension Judge {
 
     /// Returns the instances that admitted something in the window before they reached the store. Each of them may
     /// admit the whole limit.
-    func unacquainted(_ subject: Subject, _ position: Int, _ first: Int) -> [Int] {
+    func unacquainted(_ subject: Subject, _ end: Int, _ first: Int) -> [Int] {
         if scenario.countedInstances != nil { return [] }
         return members.indices.filter { instance in
             let reached = members[instance].living.map(\.heardAt).min() ?? .max
-            return subject.admissions[first...position].contains { $0.instance == instance && $0.time < reached }
+            return subject.admissions[first...end].contains { $0.instance == instance && $0.time < reached }
         }
     }
 

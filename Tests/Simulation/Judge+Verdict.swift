@@ -28,13 +28,13 @@ extension Judge {
     func windows(
         _ subject: Subject,
         where isCounted: (Subject.Admission) -> Bool,
-        _ body: (_ position: Int, _ first: Int, _ sum: Int) -> Void
+        _ body: (_ end: Int, _ first: Int, _ sum: Int) -> Void
     ) {
         guard !scenario.isTimeSound else { return windows(subject, subject.window, where: isCounted, body) }
         let shortenings = subject.admissions.map { shortening(subject, $0.time) }
         for shortening in Set(shortenings).sorted() where shortening < subject.window {
-            windows(subject, subject.window - shortening, where: isCounted) { position, first, sum in
-                if shortenings[position] == shortening { body(position, first, sum) }
+            windows(subject, subject.window - shortening, where: isCounted) { end, first, sum in
+                if shortenings[end] == shortening { body(end, first, sum) }
             }
         }
     }
@@ -43,25 +43,25 @@ extension Judge {
         _ subject: Subject,
         _ length: Int,
         where isCounted: (Subject.Admission) -> Bool,
-        _ body: (_ position: Int, _ first: Int, _ sum: Int) -> Void
+        _ body: (_ end: Int, _ first: Int, _ sum: Int) -> Void
     ) {
         let all = subject.admissions
         var (first, sum, settled) = (0, 0, 0)
-        for position in all.indices where isCounted(all[position]) {
-            let time = all[position].time
+        for end in all.indices where isCounted(all[end]) {
+            let time = all[end].time
             while settled < subject.settlements.count, all[subject.settlements[settled]].settledAt <= time {
                 let other = subject.settlements[settled]
                 settled += 1
-                if other >= first, other < position, isCounted(all[other]) {
+                if other >= first, other < end, isCounted(all[other]) {
                     sum -= all[other].units - all[other].counts(at: time)
                 }
             }
-            sum += all[position].counts(at: time)
+            sum += all[end].counts(at: time)
             while time - all[first].time >= length {
                 if isCounted(all[first]) { sum -= all[first].counts(at: time) }
                 first += 1
             }
-            if all[position].units > 0 { body(position, first, sum) }
+            if all[end].units > 0 { body(end, first, sum) }
         }
     }
 
@@ -89,24 +89,24 @@ extension Judge {
     private func checkBound(_ subject: Subject, after resets: Int) {
         let leased = resets > 0 && subject.limit.quota.unit == .requests ? subject.bound / 10 : 0
         windows(subject, where: { subject.resets.isEmpty || subject.resetsBefore($0) == resets }) {
-            position,
+            end,
             first,
             sum in
             let sum = sum - leased
             guard sum > subject.bound else { return }
-            let time = subject.admissions[position].time
+            let time = subject.admissions[end].time
             let span = time - 2 * subject.window...time
             let isTroubled = (0..<instanceCount).contains { self.isTroubled($0, subject, span) }
             var allowed = 0
             if isTroubled {
                 switch scenario.rule {
                 case .allow, .local: return
-                case .share: allowed += sharedExcess(subject, position, first)
+                case .share: allowed += sharedExcess(subject, end, first)
                 case .deny: break
                 }
             }
-            if !subject.losses.isEmpty { allowed += forgotten(subject, position, first) }
-            allowed += debts(subject, position, first)
+            if !subject.losses.isEmpty { allowed += forgotten(subject, end, first) }
+            allowed += debts(subject, end, first)
             let over = sum - subject.bound - allowed
             guard over > 0 else { return }
             excess = max(excess, over)
@@ -118,23 +118,23 @@ extension Judge {
     }
 
     /// Returns the units of the window before an admission that the record may not know because it was lost.
-    private func forgotten(_ subject: Subject, _ position: Int, _ first: Int) -> Int {
+    private func forgotten(_ subject: Subject, _ end: Int, _ first: Int) -> Int {
         let all = subject.admissions
-        let time = all[position].time
+        let time = all[end].time
         // The earliest time at which it was counted in the record: a lease lasts a second.
         let counted =
-            all[position].askedAt - (subject.limit.quota.unit == .requests && subject.bound >= 80 ? 1_000_000 : 0)
+            all[end].askedAt - (subject.limit.quota.unit == .requests && subject.bound >= 80 ? 1_000_000 : 0)
         guard let lastLoss = subject.losses.last(where: { $0 <= time }) else { return 0 }
         let back = Set(
             subject.exchanges.filter { $0.isWritten && $0.time > lastLoss && $0.time <= counted }.map(\.instance)
         )
         var units = 0
-        var isForgotten = [Bool](repeating: false, count: position - first)
+        var isForgotten = [Bool](repeating: false, count: end - first)
         for loss in subject.losses where loss <= time && loss > time - subject.window {
             let known = subject.exchanges.last { $0.time <= loss && back.contains($0.instance) }?.time ?? 0
             let margin = 2 * subject.bucket + scenario.spread + 4 * scenario.weather.delay.upperBound
             var (before, after) = (0, 0)
-            for other in first..<position {
+            for other in first..<end {
                 let admission = all[other]
                 if admission.time > known, admission.time <= loss + margin { isForgotten[other - first] = true }
                 if admission.time > loss - margin, admission.time <= loss { before += admission.units }
@@ -142,19 +142,19 @@ extension Judge {
             }
             units += min(before, after)
         }
-        for other in first..<position where isForgotten[other - first] { units += all[other].units }
+        for other in first..<end where isForgotten[other - first] { units += all[other].units }
         return units
     }
 
     /// Checks that an instance alone never admits more than N, unless its rule is to admit all.
     private func checkOwn(_ subject: Subject, _ instance: Int) {
         guard subject.resets.isEmpty else { return }
-        windows(subject, where: { $0.instance == instance }) { position, _, sum in
+        windows(subject, where: { $0.instance == instance }) { end, _, sum in
             guard sum > subject.bound else { return }
             breach(
                 "L6",
                 "\(subject.storeKey): instance \(instance) alone admitted \(sum) in the window that ends at "
-                    + "\(subject.admissions[position].time)"
+                    + "\(subject.admissions[end].time)"
             )
         }
     }
@@ -165,8 +165,8 @@ extension Judge {
             return
         }
         let delay = 100_000 + 100 * scenario.weather.delay.upperBound
-        windows(subject, where: { _ in true }) { position, _, sum in
-            let time = subject.admissions[position].time
+        windows(subject, where: { _ in true }) { end, _, sum in
+            let time = subject.admissions[end].time
             var charged = 0
             for other in subject.settlements {
                 let admission = subject.admissions[other]
@@ -186,13 +186,13 @@ extension Judge {
     private func checkUtilisation(_ subject: Subject) {
         guard subject.isSaturated, let first = subject.firstAsk else { return }
         let promised = subject.limit.quota.windowSeconds < 60 ? 0.96 : 0.98
-        var (position, sum, windows) = (0, 0, 1)
+        var (next, sum, windows) = (0, 0, 1)
         while first + windows * subject.window <= loadEnd {
-            while position < subject.admissions.count,
-                subject.admissions[position].time < first + windows * subject.window
+            while next < subject.admissions.count,
+                subject.admissions[next].time < first + windows * subject.window
             {
-                sum += subject.admissions[position].units
-                position += 1
+                sum += subject.admissions[next].units
+                next += 1
             }
             let part = Double(sum) / Double(windows * subject.bound)
             utilisation = min(utilisation ?? 1, part)

@@ -19,7 +19,7 @@ final class Judge {
         fileprivate var mustBeAdmitted = false
         fileprivate var mustBeRefusedAtOnce = false
         /// The indices of this request's admissions in its subjects' lists.
-        fileprivate var positions: [Int] = []
+        fileprivate var admissionIndices: [Int] = []
 
         init(
             _ instance: Int,
@@ -148,7 +148,7 @@ final class Judge {
     func decided(_ ask: Ask, _ decision: Decision, at time: Int, isAtOnce: Bool = false, wakesLanes: Bool = false) {
         if ask.hasLeft {
             if decision.isAdmitted { breach("L4", "a request is admitted though its client has left") }
-            for _ in ask.parts { ask.positions.append(0) }
+            for _ in ask.parts { ask.admissionIndices.append(0) }
             return
         }
         if scenario.isCalm, ask.patience > 0, time > ask.time + ask.patience + 1_500_000 {
@@ -170,7 +170,7 @@ final class Judge {
         }
         for part in ask.parts {
             let subject = part.subject
-            ask.positions.append(subject.admissions.count)
+            ask.admissionIndices.append(subject.admissions.count)
             guard decision.isAdmitted else { continue }
             // A request that wishes for more than it needs reserves what is free.
             let units = decision.held.first { $0.account.storeKey == subject.storeKey }?.units ?? part.units
@@ -237,11 +237,11 @@ final class Judge {
         trace?("\(time) instance \(ask.instance) settled \(text(ask)): \(used.map { "\($0)" } ?? "unknown")")
         if let first = ask.parts.first { lastRefusals[first.subject.number] = nil }
         for (index, part) in ask.parts.enumerated() where part.subject.limit.quota.unit.isHeld {
-            let (position, isSlot) = (ask.positions[index], part.subject.isSlots)
+            let (admission, isSlot) = (ask.admissionIndices[index], part.subject.isSlots)
             guard isSlot || used != nil else { continue }
-            part.subject.admissions[position].used = isSlot ? 0 : used?[part.subject.limit.quota.unit]
-            part.subject.admissions[position].settledAt = time
-            part.subject.settlements.append(position)
+            part.subject.admissions[admission].used = isSlot ? 0 : used?[part.subject.limit.quota.unit]
+            part.subject.admissions[admission].settledAt = time
+            part.subject.settlements.append(admission)
         }
     }
 

@@ -23,14 +23,14 @@ package final class LoneRelay {
 
     private struct OpenHold {
         let subject: Int
-        let position: Int
+        let index: Int
         let held: [ReservedUnits]
     }
 
     private struct Refund {
         let subject: Int
         let units: Int
-        let position: BucketIndex
+        let bucket: BucketIndex
         let time: Int
     }
 
@@ -123,7 +123,7 @@ package final class LoneRelay {
         for refund in refunds where refund.time > timeline.now - 10 * Self.lostMicroseconds {
             let subject = subjects[refund.subject]
             ledger.account(LimitCharge(subject.limit, subject.identity), now).counter
-                .giveBack(refund.units, in: refund.position, at: now.wall)
+                .giveBack(refund.units, in: refund.bucket, at: now.wall)
         }
     }
 
@@ -238,7 +238,7 @@ package final class LoneRelay {
         for (number, units) in zip(numbers, units) {
             if number == 1 {
                 holds.append(
-                    OpenHold(subject: 1, position: subjects[1].admissions.count, held: decision.held)
+                    OpenHold(subject: 1, index: subjects[1].admissions.count, held: decision.held)
                 )
             }
             let time = timeline.now
@@ -252,14 +252,14 @@ package final class LoneRelay {
         guard !holds.isEmpty else { return }
         let reservation = holds.remove(at: dice.below(holds.count))
         let subject = subjects[reservation.subject]
-        let units = subject.admissions[reservation.position].units
+        let units = subject.admissions[reservation.index].units
         let used = dice.below(units + 1)
         ledger.settle(reservation.held, Amounts(tokens: used), at: now)
-        subject.admissions[reservation.position].used = used
-        subject.admissions[reservation.position].settledAt = timeline.now
-        if let position = reservation.held.first?.position {
+        subject.admissions[reservation.index].used = used
+        subject.admissions[reservation.index].settledAt = timeline.now
+        if let bucket = reservation.held.first?.bucket {
             refunds.append(
-                Refund(subject: reservation.subject, units: units - used, position: position, time: timeline.now)
+                Refund(subject: reservation.subject, units: units - used, bucket: bucket, time: timeline.now)
             )
         }
     }
@@ -275,10 +275,10 @@ package final class LoneRelay {
                 crashedAt.contains { admission.time <= $0 && admission.time > $0 - Self.lostMicroseconds }
             }
             report.lost += zip(all, isLost).reduce(0) { $0 + ($1.1 ? $1.0.units : 0) }
-            for position in all.indices {
-                let time = all[position].time
-                var sum = all[position].units
-                for other in (0..<position).reversed() {
+            for index in all.indices {
+                let time = all[index].time
+                var sum = all[index].units
+                for other in (0..<index).reversed() {
                     if time - all[other].time >= subject.window { break }
                     if !isLost[other] { sum += all[other].counts(at: time) }
                 }

@@ -38,9 +38,9 @@ package struct Losses {
         ]
         let subjects = 8
         if kind == 2 { incidents = (0..<subjects).map { .init(time: lostAt, what: .evict(subject: $0)) } }
-        for position in 0..<instances {
+        for index in 0..<instances {
             incidents.append(
-                .init(time: replaceAt + 2 * position * second, what: .replace(instance: position, after: 0))
+                .init(time: replaceAt + 2 * index * second, what: .replace(instance: index, after: 0))
             )
         }
         let scenario = Scenario(
@@ -76,9 +76,9 @@ package struct Losses {
                     simulation.instance(0).forget(subject, isHere: true)
                     list.used[number] = 0
                 }
-                for position in 1..<max(1, instances) where dice.below(2) == 0 {
+                for index in 1..<max(1, instances) where dice.below(2) == 0 {
                     timeline.at(resetAt + dice.below(lostAt - resetAt)) {
-                        simulation.instance(position).forget(subject)
+                        simulation.instance(index).forget(subject)
                     }
                 }
             }
@@ -91,16 +91,16 @@ package struct Losses {
                     used: dice.below(units + units / 4 + 1),
                     seconds: Double(dice.below(400)) / 100
                 )
-                let position = dice.below(instances)
+                let index = dice.below(instances)
                 timeline.at(time) {
-                    Self.ask(simulation, position, subject, hold, lostAt) { list.used[number] += $0 }
+                    Self.ask(simulation, index, subject, hold, lostAt) { list.used[number] += $0 }
                 }
             }
         }
         if isOrderly {
-            for position in 0..<instances {
-                timeline.at(replaceAt + 2 * position * second - second / 2) {
-                    simulation.instance(position).close()
+            for index in 0..<instances {
+                timeline.at(replaceAt + 2 * index * second - second / 2) {
+                    simulation.instance(index).close()
                 }
             }
         }
@@ -155,14 +155,14 @@ package struct Losses {
 
     private static func ask(
         _ simulation: Simulation,
-        _ position: Int,
+        _ index: Int,
         _ subject: Subject,
         _ hold: Hold,
         _ lostAt: Int,
         _ then: @escaping (Int) -> Void
     ) {
-        let ask = Judge.Ask(simulation.instance(position).number, [(subject: subject, units: hold.units)])
-        let instance = simulation.instance(position)
+        let ask = Judge.Ask(simulation.instance(index).number, [(subject: subject, units: hold.units)])
+        let instance = simulation.instance(index)
         instance.ask(ask) { decision in
             guard decision.isAdmitted else { return }
             // A refund whose write has no answer when the store restarts is not repeated, as at other times.

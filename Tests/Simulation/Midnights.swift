@@ -65,10 +65,10 @@ private final class MidnightClients {
     }
 
     func start() {
-        for position in 0..<simulation.scenario.instances {
-            keepAsking(position, at: simulation.scenario.start + dice.below(60_000_000))
+        for index in 0..<simulation.scenario.instances {
+            keepAsking(index, at: simulation.scenario.start + dice.below(60_000_000))
             for midnight in ends.dropLast() {
-                for _ in 0..<20 { at(midnight - 8_000_000 + dice.below(10_000_000)) { self.ask(position) } }
+                for _ in 0..<20 { at(midnight - 8_000_000 + dice.below(10_000_000)) { self.ask(index) } }
             }
         }
     }
@@ -77,15 +77,15 @@ private final class MidnightClients {
         simulation.timeline.at(time) { if self.simulation.isLoading { body() } }
     }
 
-    private func keepAsking(_ position: Int, at time: Int) {
+    private func keepAsking(_ index: Int, at time: Int) {
         at(time) {
-            self.ask(position)
-            self.keepAsking(position, at: time + 1 + self.dice.below(1_200_000_000))
+            self.ask(index)
+            self.keepAsking(index, at: time + 1 + self.dice.below(1_200_000_000))
         }
     }
 
-    private func ask(_ position: Int) {
-        let instance = simulation.instance(position)
+    private func ask(_ index: Int) {
+        let instance = simulation.instance(index)
         let wall = instance.clock.wall(at: simulation.timeline.now)
         let day = subjects[ends.firstIndex { wall < $0 } ?? ends.count - 1]
         let parts = dice.pick([Array(day.prefix(1)), Array(day.suffix(1)), day])

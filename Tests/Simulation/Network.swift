@@ -83,7 +83,7 @@ final class Network {
     ///   - end: called once with the result that the instance sees, and the time at which the work was done.
     func send<Reply>(
         from instance: Int,
-        to position: Int,
+        to serverIndex: Int,
         _ server: SimulatedServer,
         isWrite: Bool = false,
         _ work: @escaping () throws(StoreFailure) -> Reply,
@@ -101,24 +101,24 @@ final class Network {
         var patience = timeoutMicroseconds + dice.below(1 + timeoutMicroseconds / 5)
         if isHung { patience = timeoutMicroseconds * (3 + dice.below(10)) }
         timeline.at(timeline.now + patience) { finish(.failure(StoreFailure(reason: "timeout")), self.timeline.now) }
-        if isHung || isCut(instance, position) || happens(weather.lostCalls) { return }
+        if isHung || isCut(instance, serverIndex) || happens(weather.lostCalls) { return }
         let isLate = happens(weather.late)
         let travel = isLate ? timeoutMicroseconds / 2 + dice.below(2 * timeoutMicroseconds) : delay(instance)
-        timeline.at(timeline.now + travel) { self.arrive(instance, position, server, isWrite, work, finish) }
+        timeline.at(timeline.now + travel) { self.arrive(instance, serverIndex, server, isWrite, work, finish) }
     }
 
     private func arrive<Reply>(
         _ instance: Int,
-        _ position: Int,
+        _ serverIndex: Int,
         _ server: SimulatedServer,
         _ isWrite: Bool,
         _ work: @escaping () throws(StoreFailure) -> Reply,
         _ finish: @escaping (Result<Reply, StoreFailure>, Int) -> Void
     ) {
-        if isCut(instance, position) { return }
+        if isCut(instance, serverIndex) { return }
         if server.isUp, server.hangsUntil > timeline.now {
             timeline.at(server.hangsUntil + dice.below(2_000)) {
-                self.arrive(instance, position, server, isWrite, work, finish)
+                self.arrive(instance, serverIndex, server, isWrite, work, finish)
             }
             return
         }
@@ -139,7 +139,7 @@ final class Network {
             timeline.at(doneAt + dice.below(1_000)) { _ = try? work() }
         }
         if isWrite, happens(weather.lostWriteAnswers) { return }
-        if happens(weather.lostAnswers) || isCut(instance, position) { return }
+        if happens(weather.lostAnswers) || isCut(instance, serverIndex) { return }
         let seen = isReset ? .failure(StoreFailure(reason: "reset")) : result
         timeline.at(doneAt + delayBack(instance)) { finish(seen, doneAt) }
     }

@@ -32,14 +32,14 @@ extension Simulation {
 
     /// Sends one request to an instance, for one unit by default.
     private func ask(
-        _ position: Int,
+        _ index: Int,
         _ subject: Subject,
         _ units: Int = 1,
         patience: Int = 0,
         _ then: @escaping (Judge.Ask, Decision) -> Void = { _, _ in }
     ) {
-        let ask = Judge.Ask(instance(position).number, [(subject: subject, units: units)], patience: patience)
-        instance(position).ask(ask) { then(ask, $0) }
+        let ask = Judge.Ask(instance(index).number, [(subject: subject, units: units)], patience: patience)
+        instance(index).ask(ask) { then(ask, $0) }
     }
 
     /// Runs a schedule in which one instance is four buckets away from the store, another one near it. The units of the
@@ -142,8 +142,8 @@ extension Simulation {
         let (start, back) = (simulation.scenario.start + 1_000_000, simulation.scenario.start + 2_000_000)
         for time in stride(from: start, to: back, by: 4_000) { timeline.at(time) { simulation.ask(0, subject) } }
         timeline.at(back) {
-            for position in 0..<2 {
-                let clock = simulation.instance(position).clock
+            for index in 0..<2 {
+                let clock = simulation.instance(index).clock
                 clock.set(offset: clock.offset(at: back) - 20_000_000, at: back)
             }
             simulation.servers[0].set(by: -20_000_000)

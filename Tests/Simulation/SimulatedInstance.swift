@@ -245,8 +245,8 @@ final class SimulatedInstance {
     private func keepTurns(_ request: Pending, _ now: ClockReading) {
         var count = 0
         for index in request.parts.indices {
-            guard case .turn(let position) = request.parts[index].state else { continue }
-            request.parts[index].state = .claimed(position)
+            guard case .turn(let bucket) = request.parts[index].state else { continue }
+            request.parts[index].state = .claimed(bucket)
             count += 1
         }
         request.unread -= count
@@ -391,8 +391,8 @@ final class SimulatedInstance {
     }
 
     private func perform(_ call: StoreCall, _ lane: Int, _ since: ClockReading) {
-        let position = ledger.lanes[lane].server
-        let server = servers[position]
+        let serverIndex = ledger.lanes[lane].server
+        let server = servers[serverIndex]
         let sentAt = timeline.now
         if case .connect = call {
             lanes[lane].sentAt = sentAt
@@ -402,19 +402,24 @@ final class SimulatedInstance {
             let work = { () throws(StoreFailure) -> StoreState in
                 try connection.status()
             }
-            network.send(from: number, to: position, server, work) { (result: Result<StoreState, StoreFailure>, _) in
-                self.isBack(lane, position, sentAt)
+            network.send(from: number, to: serverIndex, server, work) { (result: Result<StoreState, StoreFailure>, _) in
+                self.isBack(lane, serverIndex, sentAt)
                 self.at(self.timeline.now) {
                     if case .success = result {
                         self.lanes[lane].connection = connection
                         self.judge.answers(
                             instance: self.number,
-                            server: position,
+                            server: serverIndex,
                             sentAt: sentAt,
                             at: self.timeline.now
                         )
                     } else {
-                        self.judge.fails(instance: self.number, server: position, sentAt: sentAt, at: self.timeline.now)
+                        self.judge.fails(
+                            instance: self.number,
+                            server: serverIndex,
+                            sentAt: sentAt,
+                            at: self.timeline.now
+                        )
                     }
                     self.run(lane, result.map { .connected(self.planted($0)) }, since: since)
                 }
@@ -431,8 +436,8 @@ final class SimulatedInstance {
             return (result, connection.touched)
         }
         let isWrite = if case .write = call { true } else { false }
-        network.send(from: number, to: position, server, isWrite: isWrite, work) { result, doneAt in
-            self.isBack(lane, position, sentAt)
+        network.send(from: number, to: serverIndex, server, isWrite: isWrite, work) { result, doneAt in
+            self.isBack(lane, serverIndex, sentAt)
             self.at(self.timeline.now) { self.receive(result, doneAt, call, lane, sentAt, since) }
         }
     }
@@ -455,8 +460,8 @@ final class SimulatedInstance {
     ) {
         switch result {
         case .success((let result, let touched)):
-            let position = ledger.lanes[lane].server
-            judge.answers(instance: number, server: position, sentAt: sentAt, at: timeline.now)
+            let serverIndex = ledger.lanes[lane].server
+            judge.answers(instance: number, server: serverIndex, sentAt: sentAt, at: timeline.now)
             for (key, isWritten) in touched {
                 judge.exchanges(
                     Subject.Exchange(
@@ -517,7 +522,7 @@ extension SimulatedInstance {
             let isLate = zip(plans, results)
                 .contains { plan, result in
                     guard result.isWritten, case .counts(let record) = plan.record else { return false }
-                    return wall >= record.layout.end(of: plan.position.number)
+                    return wall >= record.layout.end(of: plan.bucket.number)
                 }
             if isLate { return .failure(StoreFailure(reason: "planted")) }
         default: break

@@ -136,7 +136,7 @@ final class SimulatedServer {
         var value = value
         guard value.first == 1, let last = value.dropFirst().firstIndex(where: { $0 < 128 }), last + 8 < value.count
         else { return value }
-        for position in last + 1...last + 8 { value[position] = 7 }
+        for index in last + 1...last + 8 { value[index] = 7 }
         return value
     }
 }

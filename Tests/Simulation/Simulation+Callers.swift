@@ -49,14 +49,14 @@ extension Simulation {
             prepareManifold(subject, quota.count / unit, unit, think)
         case .fastAndIdle: prepareFastAndIdle(subject, unit, think)
         case .busy:
-            for position in 0..<scenario.instances {
-                start([subject], .greedy(batch: 10), home: position, units: [1...1], think: think)
+            for index in 0..<scenario.instances {
+                start([subject], .greedy(batch: 10), home: index, units: [1...1], think: think)
             }
             subject.isSaturated = true
         case .slots:
-            for position in 0..<scenario.instances {
+            for index in 0..<scenario.instances {
                 let manner = dice.below(2) == 0 ? Caller.Manner.greedy(batch: 1 + dice.below(4)) : .bursty(most: 8)
-                start([subject], manner, home: position, units: [1...1], think: 1...2_000_000)
+                start([subject], manner, home: index, units: [1...1], think: 1...2_000_000)
             }
         case .tokens: prepareTokens(subject)
         case .saturated where isExclusive:
@@ -73,8 +73,8 @@ extension Simulation {
             subject.isSaturated = true
             let batch = dice.pick([quota.count / unit + 1, max(2, 3 * quota.count / (unit * 120))])
             let at = scenario.start + dice.below(subject.bucket)
-            for position in 0..<(choice == 1 ? 1 : scenario.instances) {
-                start([subject], .greedy(batch: batch), home: position, units: [unit...unit], think: think, at: at)
+            for index in 0..<(choice == 1 ? 1 : scenario.instances) {
+                start([subject], .greedy(batch: batch), home: index, units: [unit...unit], think: think, at: at)
             }
         default: prepareMixed(subject, unit, think)
         }
@@ -104,10 +104,10 @@ extension Simulation {
     }
 
     private func prepareTokens(_ subject: Subject) {
-        for position in 0..<scenario.instances {
+        for index in 0..<scenario.instances {
             let units = 1...max(1, subject.bound / 10)
             let manner = dice.below(2) == 0 ? Caller.Manner.greedy(batch: 3) : .bursty(most: 6)
-            start([subject], manner, home: position, units: [units], think: 1...max(1, subject.window / 50))
+            start([subject], manner, home: index, units: [units], think: 1...max(1, subject.window / 50))
         }
     }
 
@@ -120,15 +120,15 @@ extension Simulation {
             let plan = scenario.incidents.map { (time: $0.time + 1 + dice.below(3_000), units: 1) }
             start([subject], .planned(plan), home: homes, units: [], think: think)
         }
-        for position in 0..<homes {
+        for index in 0..<homes {
             switch dice.below(3) {
-            case 0: start([subject], .greedy(batch: width), home: position, units: [unit...unit], think: think)
+            case 0: start([subject], .greedy(batch: width), home: index, units: [unit...unit], think: think)
             case 1:
                 let long = 1...max(1, subject.window / 20)
                 start([subject], .bursty(most: width), home: nil, units: [0...unit], think: long)
             default:
                 let units = unit...min(subject.bound, 2 * unit)
-                start([subject], .punctual, home: position, units: [units], think: think)
+                start([subject], .punctual, home: index, units: [units], think: think)
             }
         }
     }
@@ -136,17 +136,17 @@ extension Simulation {
     /// Creates callers at every instance, most of which want more than their limit.
     private func prepareManifold(_ subject: Subject, _ width: Int, _ unit: Int, _ think: ClosedRange<Int>) {
         let width = max(1, min(20, width + 1))
-        for position in 0..<scenario.instances {
+        for index in 0..<scenario.instances {
             switch dice.below(6) {
             case 0:
                 let long = 1...max(1, subject.window / 20)
                 start([subject], .bursty(most: width), home: nil, units: [0...unit], think: long)
             case 1:
                 let units = unit...min(subject.bound, 2 * unit)
-                start([subject], .punctual, home: position, units: [units], think: think)
+                start([subject], .punctual, home: index, units: [units], think: think)
             default:
                 let units = unit...unit
-                start([subject], .greedy(batch: 1 + dice.below(width)), home: position, units: [units], think: think)
+                start([subject], .greedy(batch: 1 + dice.below(width)), home: index, units: [units], think: think)
             }
         }
     }

@@ -50,14 +50,14 @@ package final class Simulation {
         judge.trace = trace
         self.dice = dice
         trace?("\(scenario)")
-        for position in 0..<scenario.instances { instances.append(instance(at: position)) }
+        for index in 0..<scenario.instances { instances.append(instance(at: index)) }
     }
 
-    private func instance(at position: Int, after delay: Int = 0) -> SimulatedInstance {
+    private func instance(at index: Int, after delay: Int = 0) -> SimulatedInstance {
         let spread = scenario.spread
         var ahead = [dice.below(spread + 1), dice.below(spread + 1)]
         if scenario.kind == .fastAndIdle || dice.below(3) == 0 {
-            ahead = position % 2 == 0 ? [0, 0] : [spread, spread]
+            ahead = index % 2 == 0 ? [0, 0] : [spread, spread]
         }
         // Clocks that drift by half a slot's time within a run would drift more than any real clock does.
         if scenario.kind == .slots { ahead[1] = ahead[0] }
@@ -67,11 +67,11 @@ package final class Simulation {
             aheadAtStart: ahead[0],
             aheadAtEnd: ahead[1],
             steadyAtStart: 1_000_000 + dice.below(1_000_000_000),
-            offset: position < scenario.offsets.count ? scenario.offsets[position] : 0
+            offset: index < scenario.offsets.count ? scenario.offsets[index] : 0
         )
-        let startsAt = max(timeline.now + delay, start(of: position))
+        let startsAt = max(timeline.now + delay, start(of: index))
         judge.add(clock, startedAt: startsAt)
-        network.detours[instanceCount] = scenario.detours[position]
+        network.detours[instanceCount] = scenario.detours[index]
         instanceCount += 1
         let instance = SimulatedInstance(instanceCount - 1, clock, self, Seeded(dice.next()))
         if startsAt > timeline.now { instance.pause(until: startsAt) }
@@ -79,14 +79,14 @@ package final class Simulation {
     }
 
     /// Returns when the first instance at an index starts.
-    func start(of position: Int) -> Int {
-        scenario.start + (position < scenario.startDelays.count ? scenario.startDelays[position] : 0)
+    func start(of index: Int) -> Int {
+        scenario.start + (index < scenario.startDelays.count ? scenario.startDelays[index] : 0)
     }
 
     /// The number of instances that have started.
     var started: Int { max(1, (0..<scenario.instances).filter { start(of: $0) <= timeline.now }.count) }
 
-    func instance(_ position: Int) -> SimulatedInstance { instances[position] }
+    func instance(_ index: Int) -> SimulatedInstance { instances[index] }
 
     var isLoading: Bool { timeline.now < scenario.loadEnd && asks < scenario.asksBound }
 
@@ -165,21 +165,21 @@ package final class Simulation {
             let server = servers[ring.server(of: subject.storeKey)]
             server.reset(subject.storeKey, of: subject.limit, at: instances[0].clock.wall(at: now))
             instances[0].forget(subject, isHere: true)
-            for (position, delay) in zip(1..., delays) where position < instances.count {
-                timeline.at(now + delay) { self.instances[position].forget(subject) }
+            for (index, delay) in zip(1..., delays) where index < instances.count {
+                timeline.at(now + delay) { self.instances[index].forget(subject) }
             }
             judge.resets(subject, at: now, heardBy: now + (delays.max() ?? 0))
-        case .renumber(let position, let count): instances[position].count = count
-        case .replace(let position, let delay):
+        case .renumber(let index, let count): instances[index].count = count
+        case .replace(let index, let delay):
             mayLoseAsks = true
-            judge.dies(instance: instances[position].number, at: now)
-            instances[position].die()
-            instances[position] = instance(at: position, after: delay)
+            judge.dies(instance: instances[index].number, at: now)
+            instances[index].die()
+            instances[index] = instance(at: index, after: delay)
         }
     }
 
-    private func stop(_ position: Int, _ lasting: Int, isStarved: Bool) {
-        judge.stops(instance: instances[position].number, at: timeline.now, until: timeline.now + lasting)
-        instances[position].pause(until: timeline.now + lasting, isStarved: isStarved)
+    private func stop(_ index: Int, _ lasting: Int, isStarved: Bool) {
+        judge.stops(instance: instances[index].number, at: timeline.now, until: timeline.now + lasting)
+        instances[index].pause(until: timeline.now + lasting, isStarved: isStarved)
     }
 }

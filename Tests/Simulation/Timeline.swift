@@ -20,10 +20,10 @@ final class Timeline {
     func at(_ time: Int, _ body: @escaping () -> Void) {
         lastNumber += 1
         heap.append(Event(time: max(time, now), number: lastNumber, body: body))
-        var position = heap.count - 1
-        while position > 0, heap[position].isBefore(heap[(position - 1) / 2]) {
-            heap.swapAt(position, (position - 1) / 2)
-            position = (position - 1) / 2
+        var index = heap.count - 1
+        while index > 0, heap[index].isBefore(heap[(index - 1) / 2]) {
+            heap.swapAt(index, (index - 1) / 2)
+            index = (index - 1) / 2
         }
     }
 
@@ -42,15 +42,15 @@ final class Timeline {
     private func takeFirst() {
         heap.swapAt(0, heap.count - 1)
         heap.removeLast()
-        var position = 0
+        var index = 0
         while true {
-            var least = position
-            for child in [2 * position + 1, 2 * position + 2] where child < heap.count {
+            var least = index
+            for child in [2 * index + 1, 2 * index + 2] where child < heap.count {
                 if heap[child].isBefore(heap[least]) { least = child }
             }
-            if least == position { return }
-            heap.swapAt(position, least)
-            position = least
+            if least == index { return }
+            heap.swapAt(index, least)
+            index = least
         }
     }
 }

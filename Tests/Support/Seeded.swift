@@ -29,7 +29,7 @@ package func pieces(of bytes: [UInt8], most: Int, _ random: inout Seeded) -> [[U
     return pieces
 }
 
-/// Returns `bytes` whole, byte by byte, and cut in two at each position.
+/// Returns `bytes` whole, byte by byte, and cut in two at each offset.
 package func cuttings(of bytes: [UInt8]) -> [[[UInt8]]] {
     var cuttings = [[bytes], bytes.map { [$0] }]
     for cut in 1..<max(1, bytes.count) { cuttings.append([Array(bytes[..<cut]), Array(bytes[cut...])]) }

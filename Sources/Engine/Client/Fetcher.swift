@@ -57,15 +57,15 @@ package final class Fetcher: OnLoop, @unchecked Sendable {
         let deadline = LoopTime.current() + conditions.limitMilliseconds * 1_000_000
         var response = try await response(to: url, limitBytes, deadline, isFirst: true)
         var followed = 0
-        var position = url
+        var lastURL = url
         while let next = response.head.redirectURL {
             guard followed < Self.redirects else { throw FetchFailure(.unavailable, "too many redirects") }
             followed += 1
             response = try await self.response(to: next, limitBytes, deadline, isFirst: false)
-            position = next
+            lastURL = next
         }
         guard response.head.status == 200 else {
-            let host = Endpoint(position, EndpointOptions())?.authority ?? "the host"
+            let host = Endpoint(lastURL, EndpointOptions())?.authority ?? "the host"
             throw FetchFailure(.unavailable, "\(host) answered \(response.head.status)")
         }
         return response.body

@@ -6,7 +6,7 @@ import Glibc
 /// `@unchecked`: only one thread uses an object at a time: the thread of one loop, or a thread that holds a lock.
 package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
     private let bytes = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
-    private var position = capacity
+    private var offset = capacity
     private static let capacity = 4_096
     /// The number of letters and digits in an id after its prefix. They contain 142 random bits.
     package static let idLength = 24
@@ -49,13 +49,13 @@ package final class RandomBytes: RandomNumberGenerator, @unchecked Sendable {
 
     /// Returns a random number. Its bytes are used once, and kept nowhere.
     package func next() -> UInt64 {
-        if position > RandomBytes.capacity - 8 {
+        if offset > RandomBytes.capacity - 8 {
             refill()
-            position = 0
+            offset = 0
         }
-        defer { position += 8 }
-        defer { bytes.storeBytes(of: 0, toByteOffset: position, as: UInt64.self) }
-        return bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+        defer { offset += 8 }
+        defer { bytes.storeBytes(of: 0, toByteOffset: offset, as: UInt64.self) }
+        return bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
     }
 
     private func refill() {

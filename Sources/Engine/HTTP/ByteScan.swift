@@ -1,58 +1,58 @@
 /// A scanner that reads the bytes of a text from front to back, in linear time.
 package struct ByteScan {
     package let bytes: UnsafeRawBufferPointer
-    package private(set) var position = 0
+    package private(set) var offset = 0
 
     package init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    package var isAtEnd: Bool { position == bytes.count }
+    package var isAtEnd: Bool { offset == bytes.count }
 
     /// Skips white space and the next word. Returns the range of the word, empty at the text's end.
     package mutating func word() -> Range<Int> {
-        let before = position
-        while position < bytes.count, case let length = Self.spaceLength(bytes, position), length > 0 {
-            position += length
+        let before = offset
+        while offset < bytes.count, case let length = Self.spaceLength(bytes, offset), length > 0 {
+            offset += length
         }
-        let start = position
-        while position < bytes.count, Self.spaceLength(bytes, position) == 0 { position += 1 }
-        StepCount.add(position - before + 1)
-        return start..<position
+        let start = offset
+        while offset < bytes.count, Self.spaceLength(bytes, offset) == 0 { offset += 1 }
+        StepCount.add(offset - before + 1)
+        return start..<offset
     }
 
     /// Moves past the next occurrence of `text`. Returns false, and moves to the end, if there is none.
     package mutating func find(_ text: StaticString) -> Bool {
-        let before = position
-        while let offset = bytes[part: position..<bytes.count].first(text.utf8Start[0]) {
-            let start = position + offset
-            position = start + 1
+        let before = offset
+        while let distance = bytes[part: offset..<bytes.count].first(text.utf8Start[0]) {
+            let start = offset + distance
+            offset = start + 1
             if bytes[part: start..<bytes.count].hasPrefix(text) {
-                position = start + text.utf8CodeUnitCount
-                StepCount.add(2 * (position - before))
+                offset = start + text.utf8CodeUnitCount
+                StepCount.add(2 * (offset - before))
                 return true
             }
         }
-        position = bytes.count
-        StepCount.add(2 * (position - before))
+        offset = bytes.count
+        StepCount.add(2 * (offset - before))
         return false
     }
 
     /// Moves to the next `end` byte or white space. Returns the range of the bytes before it.
     package mutating func upTo(_ end: UInt8) -> Range<Int> {
-        let start = position
-        while position < bytes.count, bytes[position] != end, Self.spaceLength(bytes, position) == 0 { position += 1 }
-        StepCount.add(position - start + 1)
-        return start..<position
+        let start = offset
+        while offset < bytes.count, bytes[offset] != end, Self.spaceLength(bytes, offset) == 0 { offset += 1 }
+        StepCount.add(offset - start + 1)
+        return start..<offset
     }
 
-    /// Returns the length in bytes of the Unicode white space at `position`; 0 for another character.
-    package static func spaceLength(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> Int {
-        let byte = bytes[position]
+    /// Returns the length in bytes of the Unicode white space at `offset`; 0 for another character.
+    package static func spaceLength(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Int {
+        let byte = bytes[offset]
         if byte < 0x80 { return byte == 32 || (9...13).contains(byte) ? 1 : 0 }
-        guard byte == 0xc2 || byte == 0xe1 || byte == 0xe2 || byte == 0xe3, position + 1 < bytes.count else { return 0 }
-        let second = bytes[position + 1]
+        guard byte == 0xc2 || byte == 0xe1 || byte == 0xe2 || byte == 0xe3, offset + 1 < bytes.count else { return 0 }
+        let second = bytes[offset + 1]
         if byte == 0xc2 { return second == 0x85 || second == 0xa0 ? 2 : 0 }
-        guard position + 2 < bytes.count else { return 0 }
-        let third = bytes[position + 2]
+        guard offset + 2 < bytes.count else { return 0 }
+        let third = bytes[offset + 2]
         let isSpace =
             switch (byte, second) {
             case (0xe1, 0x9a): third == 0x80

@@ -152,23 +152,23 @@ struct HeaderParameters {
     private mutating func consumeQuoted() throws(RequestError) -> String {
         // Only escaped quotes and backslashes are replaced. Browsers send Windows paths with single backslashes.
         var bytes: [UInt8] = []
-        var position = 1
-        while position < rest.count {
-            let byte = rest[position]
+        var offset = 1
+        while offset < rest.count {
+            let byte = rest[offset]
             if byte == 34 {
-                rest = rest[part: (position + 1)..<rest.count].trimmed
+                rest = rest[part: (offset + 1)..<rest.count].trimmed
                 return String(decoding: bytes, as: UTF8.self)
             }
-            let following = position + 1 < rest.count ? rest[position + 1] : 0
+            let following = offset + 1 < rest.count ? rest[offset + 1] : 0
             if byte == 92, following == 34 || following == 92 {
                 bytes.append(following)
-                position += 2
-            } else if byte == 37, rest[part: position..<rest.count].hasPrefix("%22") {
+                offset += 2
+            } else if byte == 37, rest[part: offset..<rest.count].hasPrefix("%22") {
                 bytes.append(34)
-                position += 3
+                offset += 3
             } else {
                 bytes.append(byte)
-                position += 1
+                offset += 1
             }
         }
         throw MultipartFields.malformed

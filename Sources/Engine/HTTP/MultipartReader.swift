@@ -152,19 +152,19 @@ package struct MultipartReader: ~Copyable {
 
     private func findBoundary(in bytes: UnsafeRawBufferPointer) -> BoundaryMatch {
         if isAtLineStart, let found = boundary(in: bytes, at: 0, from: 0) { return found }
-        var position = 0
-        while let offset = bytes[part: position..<bytes.count].first(13) {
-            let start = position + offset
+        var offset = 0
+        while let distance = bytes[part: offset..<bytes.count].first(13) {
+            let start = offset + distance
             if start + 1 == bytes.count { return BoundaryMatch(start: start) }
             if bytes[start + 1] == 10, let found = boundary(in: bytes, at: start, from: start + 2) { return found }
-            position = start + 1
+            offset = start + 1
         }
         return BoundaryMatch(start: bytes.count)
     }
 
-    /// Returns the boundary line that begins at the index `from`; nil if there is none. The `length` of an incomplete
+    /// Returns the boundary line that begins at the offset `from`; nil if there is none. The `length` of an incomplete
     /// line is nil.
-    /// - Parameter start: the index of the line end before the boundary line; `from` if there is no line end.
+    /// - Parameter start: the offset of the line end before the boundary line; `from` if there is no line end.
     private func boundary(in bytes: UnsafeRawBufferPointer, at start: Int, from: Int) -> BoundaryMatch? {
         let rest = bytes[part: from..<bytes.count]
         let common = min(rest.count, mark.count)

@@ -9,22 +9,22 @@ enum RequestTarget {
         let start = try startOfPath(target)
         let end = target[part: start..<target.count].first(63).map { start + $0 } ?? target.count
         var isPlain = start < end
-        var index = start
-        while index < target.count {
-            switch target[index] {
+        var offset = start
+        while offset < target.count {
+            switch target[offset] {
             case 37:
-                guard index + 2 < target.count, let high = target[index + 1].hexValue,
-                    let low = target[index + 2].hexValue,
-                    index >= end || high * 16 + low >= 32 && high * 16 + low != 127
+                guard offset + 2 < target.count, let high = target[offset + 1].hexValue,
+                    let low = target[offset + 2].hexValue,
+                    offset >= end || high * 16 + low >= 32 && high * 16 + low != 127
                 else { throw RequestError(400, "The request target holds an invalid escape.") }
-                if index < end { isPlain = false }
-                index += 2
+                if offset < end { isPlain = false }
+                offset += 2
             case 35: throw RequestError(400, "The request target holds a fragment.")
             case 33...126:
-                if target[index] == 47, index > start, index < end, target[index - 1] == 47 { isPlain = false }
+                if target[offset] == 47, offset > start, offset < end, target[offset - 1] == 47 { isPlain = false }
             default: throw RequestError(400, "The request target holds an invalid character.")
             }
-            index += 1
+            offset += 1
         }
         if end > start + 1, target[end - 1] == 47 { isPlain = false }
         try refuseParents(target[part: start..<end])
@@ -58,19 +58,19 @@ enum RequestTarget {
     /// Appends the decoded path without repeated and trailing slashes. An empty path becomes `/`. The path's escapes
     /// must have been checked before.
     static func normalise(_ path: UnsafeRawBufferPointer, into out: inout ByteBuffer) {
-        var index = 0
+        var offset = 0
         let before = out.count
-        while index < path.count {
-            var byte = path[index]
-            if byte == 37, let high = path[index + 1].hexValue, let low = path[index + 2].hexValue {
+        while offset < path.count {
+            var byte = path[offset]
+            if byte == 37, let high = path[offset + 1].hexValue, let low = path[offset + 2].hexValue {
                 byte = high * 16 + low
-                index += 2
+                offset += 2
             } else if byte == 47, out.count > before, out.bytes.last == 47 {
-                index += 1
+                offset += 1
                 continue
             }
             out.append(byte)
-            index += 1
+            offset += 1
         }
         if out.count > before + 1, out.bytes.last == 47 { out.removeLast(1) }
         if out.count == before { out.append(47) }

@@ -55,34 +55,34 @@ package struct ResponseDecoder: ~Copyable {
         _ body: inout ByteBuffer,
         _ onHead: (ParsedResponseHead, UnsafeRawBufferPointer) -> Void
     ) throws(MalformedResponse) -> Int {
-        var position = 0
+        var offset = 0
         while true {
-            let rest = bytes[part: position..<bytes.count]
+            let rest = bytes[part: offset..<bytes.count]
             switch part {
             case .head:
-                guard let (length, head) = try parser.parse(rest) else { return position }
-                position += length
+                guard let (length, head) = try parser.parse(rest) else { return offset }
+                offset += length
                 guard let head else { continue }
                 begin(head, &body)
                 onHead(head, rest)
             case .bytes(let left):
                 let count = min(left, rest.count)
                 body.append(rest[part: 0..<count])
-                position += count
+                offset += count
                 part = count == left ? .done : .bytes(left - count)
-                if count < left { return position }
+                if count < left { return offset }
             case .chunks:
-                do throws(RequestError) { position += try chunks.consume(rest, into: &body) } catch {
+                do throws(RequestError) { offset += try chunks.consume(rest, into: &body) } catch {
                     throw MalformedResponse()
                 }
-                guard chunks.isDone else { return position }
+                guard chunks.isDone else { return offset }
                 part = .done
             case .open:
                 body.append(rest)
                 return bytes.count
             case .done:
                 guard rest.isEmpty else { throw MalformedResponse() }
-                return position
+                return offset
             }
         }
     }

@@ -71,19 +71,19 @@ package struct ResponseHeadParser {
     /// Checks that the bytes begin with `HTTP/1.`, even if only some bytes have arrived.
     private static func checkBeginning(_ bytes: UnsafeRawBufferPointer) throws(MalformedResponse) {
         let beginning: StaticString = "HTTP/1."
-        for position in 0..<min(bytes.count, beginning.utf8CodeUnitCount)
-        where bytes[position] != beginning.utf8Start[position] {
+        for index in 0..<min(bytes.count, beginning.utf8CodeUnitCount)
+        where bytes[index] != beginning.utf8Start[index] {
             throw MalformedResponse()
         }
     }
 
-    /// Returns the index after the empty line that ends the head; nil if this line has not arrived.
+    /// Returns the offset after the empty line that ends the head; nil if this line has not arrived.
     private mutating func endOfHead(_ bytes: UnsafeRawBufferPointer) -> Int? {
         while let newline = bytes[part: searched..<bytes.count].firstNewline() {
-            let position = searched + newline
-            searched = position + 1
-            if position >= 3, bytes[position - 1] == 13, bytes[position - 2] == 10, bytes[position - 3] == 13 {
-                return position + 1
+            let end = searched + newline
+            searched = end + 1
+            if end >= 3, bytes[end - 1] == 13, bytes[end - 2] == 10, bytes[end - 3] == 13 {
+                return end + 1
             }
         }
         searched = bytes.count
@@ -93,14 +93,14 @@ package struct ResponseHeadParser {
     /// Parses a complete head: all lines with their line ends, without the empty line.
     private static func head(_ bytes: UnsafeRawBufferPointer) throws(MalformedResponse) -> ParsedResponseHead {
         var head = ParsedResponseHead()
-        var position = 0
+        var offset = 0
         var count = 0
         var isChunked = false
         var contentLength: Int?
-        let isHTTP10 = try statusLine(try line(bytes, &position), &head)
-        while position < bytes.count {
-            let start = position
-            let text = try line(bytes, &position)
+        let isHTTP10 = try statusLine(try line(bytes, &offset), &head)
+        while offset < bytes.count {
+            let start = offset
+            let text = try line(bytes, &offset)
             count += 1
             guard count <= fieldLimit,
                 let (name, value) = try? RequestParser.splitField((start, text, false), in: bytes)
@@ -139,17 +139,17 @@ package struct ResponseHeadParser {
         return head
     }
 
-    /// Returns the line at `position` without its line end, and moves `position` to the next line.
+    /// Returns the line at `offset` without its line end, and moves `offset` to the next line.
     private static func line(
         _ bytes: UnsafeRawBufferPointer,
-        _ position: inout Int
+        _ offset: inout Int
     ) throws(MalformedResponse) -> UnsafeRawBufferPointer {
-        guard let end = bytes[part: position..<bytes.count].firstNewline(), end > 0, bytes[position + end - 1] == 13
+        guard let end = bytes[part: offset..<bytes.count].firstNewline(), end > 0, bytes[offset + end - 1] == 13
         else {
             throw MalformedResponse()
         }
-        defer { position += end + 1 }
-        return bytes[part: position..<(position + end - 1)]
+        defer { offset += end + 1 }
+        return bytes[part: offset..<(offset + end - 1)]
     }
 
     /// Parses a status line, such as `HTTP/1.1 200 OK`. Returns whether the version is HTTP/1.0.

@@ -34,10 +34,10 @@ extension String {
     /// The largest size of a file extension that `cut` keeps, in bytes with its dot.
     private static let extensionLimitBytes = 16
 
-    /// Returns how many bytes of a Unicode scalar come before `position`; 0 if a scalar starts there.
-    /// `position` must be less than the length.
-    private func brokenBytes(before position: Int) -> Int {
-        var index = utf8.index(startIndex, offsetBy: position)
+    /// Returns how many bytes of a Unicode scalar come before `offset`; 0 if a scalar starts there.
+    /// `offset` must be less than the length.
+    private func brokenBytes(before offset: Int) -> Int {
+        var index = utf8.index(startIndex, offsetBy: offset)
         var count = 0
         while index > startIndex, utf8[index] & 0xc0 == 0x80 {
             index = utf8.index(before: index)

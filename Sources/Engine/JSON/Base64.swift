@@ -29,8 +29,8 @@ package enum Base64: Sendable {
             var held: UInt32 = 0
             var bits: UInt32 = 0
             var next = 0
-            for position in 0..<end {
-                let value = values[Int(text[position])]
+            for offset in 0..<end {
+                let value = values[Int(text[offset])]
                 if value > 63 { isAlphabet = false }
                 bits = bits << 6 | UInt32(value & 63)
                 held += 6
@@ -67,17 +67,17 @@ extension ByteBuffer {
         // The last two characters of the alphabet.
         let last: (UInt32, UInt32) = kind == .url ? (45, 95) : (43, 47)
         let room = reserve(padded)
-        var position = 0
+        var offset = 0
         for index in stride(from: 0, to: whole, by: 3) {
             let word = UInt32(data[index]) << 16 | UInt32(data[index + 1]) << 8 | UInt32(data[index + 2])
-            room.storeBytes(of: letters(word, last), toByteOffset: position, as: UInt32.self)
-            position += 4
+            room.storeBytes(of: letters(word, last), toByteOffset: offset, as: UInt32.self)
+            offset += 4
         }
         if data.count > whole {
             let second = data.count - whole == 2 ? UInt32(data[whole + 1]) : 0
             room.storeBytes(
                 of: letters(UInt32(data[whole]) << 16 | second << 8, last),
-                toByteOffset: position,
+                toByteOffset: offset,
                 as: UInt32.self
             )
             let padding = data.count - whole == 2 ? 1 : 2

@@ -59,8 +59,8 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
             each json: (Elements.Element) -> JSONFragment
         ) {
             output.bytes.append("[")
-            for (position, element) in elements.enumerated() {
-                if position > 0 { output.bytes.append(",") }
+            for (index, element) in elements.enumerated() {
+                if index > 0 { output.bytes.append(",") }
                 json(element).appendJSON(to: &output.bytes)
             }
             output.bytes.append("]")
@@ -147,8 +147,8 @@ extension Optional: JSONWritable where Wrapped: JSONWritable {
 extension Array: JSONWritable where Element: JSONWritable {
     package func appendJSON(to out: inout ByteBuffer) {
         out.append("[")
-        for (position, element) in enumerated() {
-            if position > 0 { out.append(",") }
+        for (index, element) in enumerated() {
+            if index > 0 { out.append(",") }
             element.appendJSON(to: &out)
         }
         out.append("]")

@@ -1,7 +1,7 @@
 /// The first syntax error in a text that a JSON parser has rejected.
 package struct JSONMistake: Sendable, Equatable {
-    /// The byte index of the error; the length of the text if the text ends too early.
-    package let position: Int
+    /// The offset of the error in bytes; the length of the text if the text ends too early.
+    package let offset: Int
     /// The syntax that was expected at the error, as a phrase such as `a comma or }`.
     package let expected: StaticString
 
@@ -9,18 +9,18 @@ package struct JSONMistake: Sendable, Equatable {
     package init?(in text: UnsafeRawBufferPointer) {
         var scan = JSONScan(text)
         guard let expected = scan.run() else { return nil }
-        position = scan.position
+        offset = scan.offset
         self.expected = expected
     }
 
     package static func == (one: JSONMistake, other: JSONMistake) -> Bool {
-        one.position == other.position && "\(one.expected)" == "\(other.expected)"
+        one.offset == other.offset && "\(one.expected)" == "\(other.expected)"
     }
 }
 
 private struct JSONScan {
     private let text: UnsafeRawBufferPointer
-    private(set) var position: Int
+    private(set) var offset: Int
     /// The open arrays and objects, outermost first; true for an object, false for an array.
     private var open: [Bool] = []
 
@@ -28,12 +28,12 @@ private struct JSONScan {
 
     init(_ text: UnsafeRawBufferPointer) {
         self.text = text
-        position = RawJSON.start(of: text)
+        offset = RawJSON.start(of: text)
     }
 
-    private var byte: UInt8? { position < text.count ? text[position] : nil }
+    private var byte: UInt8? { offset < text.count ? text[offset] : nil }
 
-    /// Checks the text. Returns a phrase for the syntax expected at `position`; nil if there is no error or the text is
+    /// Checks the text. Returns a phrase for the syntax expected at `offset`; nil if there is no error or the text is
     /// nested too deeply.
     mutating func run() -> StaticString? {
         while true {
@@ -48,7 +48,7 @@ private struct JSONScan {
                 guard let byte, byte == UInt8(ascii: ",") || byte == Self.end(isObject) else {
                     return isObject ? "a comma or }" : "a comma or ]"
                 }
-                position += 1
+                offset += 1
                 if byte == UInt8(ascii: ",") {
                     if isObject, let expected = consumeName() { return expected }
                     break
@@ -64,7 +64,7 @@ private struct JSONScan {
     private static func end(_ isObject: Bool) -> UInt8 { isObject ? UInt8(ascii: "}") : UInt8(ascii: "]") }
 
     private mutating func skipBlanks() {
-        while let byte, byte == 32 || byte == 10 || byte == 13 || byte == 9 { position += 1 }
+        while let byte, byte == 32 || byte == 10 || byte == 13 || byte == 9 { offset += 1 }
     }
 
     private mutating func consumeValue() -> StaticString? {
@@ -74,10 +74,10 @@ private struct JSONScan {
         switch byte {
         case UInt8(ascii: "{"): return consumeObject()
         case UInt8(ascii: "["):
-            position += 1
+            offset += 1
             skipBlanks()
             isValueOpen = self.byte != UInt8(ascii: "]")
-            if isValueOpen { open.append(false) } else { position += 1 }
+            if isValueOpen { open.append(false) } else { offset += 1 }
             return nil
         case UInt8(ascii: "\""): return consumeString()
         case UInt8(ascii: "t"): return consumeWord("true")
@@ -90,10 +90,10 @@ private struct JSONScan {
     }
 
     private mutating func consumeObject() -> StaticString? {
-        position += 1
+        offset += 1
         skipBlanks()
         if byte == UInt8(ascii: "}") {
-            position += 1
+            offset += 1
             return nil
         }
         open.append(true)
@@ -109,22 +109,22 @@ private struct JSONScan {
         if let expected = consumeString() { return expected }
         skipBlanks()
         guard byte == UInt8(ascii: ":") else { return "a colon" }
-        position += 1
+        offset += 1
         return nil
     }
 
     private mutating func consumeString() -> StaticString? {
-        position += 1
+        offset += 1
         while let byte {
             switch byte {
             case UInt8(ascii: "\""):
-                position += 1
+                offset += 1
                 return nil
             case UInt8(ascii: "\\"):
-                position += 1
+                offset += 1
                 if let expected = consumeEscape() { return expected }
             case 0..<32: return "a string without control characters (write a line end as \\n)"
-            default: position += 1
+            default: offset += 1
             }
         }
         return "a closing double quote"
@@ -133,56 +133,56 @@ private struct JSONScan {
     private mutating func consumeEscape() -> StaticString? {
         switch byte {
         case UInt8(ascii: "u"):
-            position += 1
+            offset += 1
             for _ in 0..<4 {
                 guard byte?.hexValue != nil else { return "four hexadecimal digits" }
-                position += 1
+                offset += 1
             }
             return nil
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
             UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
-            position += 1
+            offset += 1
             return nil
         default: return "an escape such as \\n or \\\\"
         }
     }
 
     private mutating func consumeWord(_ word: StaticString) -> StaticString? {
-        let start = position
-        for offset in 0..<word.utf8CodeUnitCount {
-            guard byte == word.utf8Start[offset] else {
-                position = start
+        let start = offset
+        for index in 0..<word.utf8CodeUnitCount {
+            guard byte == word.utf8Start[index] else {
+                offset = start
                 return "a value"
             }
-            position += 1
+            offset += 1
         }
         return nil
     }
 
     /// Parses a number. Returns a phrase for the expected syntax; nil if the number is valid.
     private mutating func consumeNumber() -> StaticString? {
-        if byte == UInt8(ascii: "-") { position += 1 }
-        let start = position
+        if byte == UInt8(ascii: "-") { offset += 1 }
+        let start = offset
         guard consumeDigits() else { return "a digit" }
-        if text[start] == 48, position - start > 1 {
-            position = start + 1
+        if text[start] == 48, offset - start > 1 {
+            offset = start + 1
             return "a number without leading zeros"
         }
         if byte == UInt8(ascii: ".") {
-            position += 1
+            offset += 1
             guard consumeDigits() else { return "a digit" }
         }
         if byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") {
-            position += 1
-            if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") { position += 1 }
+            offset += 1
+            if byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") { offset += 1 }
             guard consumeDigits() else { return "a digit" }
         }
         return nil
     }
 
     private mutating func consumeDigits() -> Bool {
-        let start = position
-        while let byte, (48...57).contains(byte) { position += 1 }
-        return position > start
+        let start = offset
+        while let byte, (48...57).contains(byte) { offset += 1 }
+        return offset > start
     }
 }

@@ -1,6 +1,6 @@
 import CSimdjson
 
-/// The members of a JSON object and their positions in its text. The outline is reliable only if `JSONParser.finish`
+/// The members of a JSON object and their offsets in its text. The outline is reliable only if `JSONParser.finish`
 /// succeeds.
 package struct JSONOutline {
     package struct Member {
@@ -18,7 +18,7 @@ package struct JSONOutline {
     /// Returns the first member with this name; nil if the object has no such member.
     package subscript(_ name: StaticString) -> Member? { members.first { $0.raw.name.equals(name) } }
 
-    /// Creates an outline from the positions of each member's name and value in `text`, which the parser found.
+    /// Creates an outline from the offsets of each member's name and value in `text`, which the parser found.
     init(_ text: UnsafeRawBufferPointer, _ spans: some Collection<relay_json_span>) {
         members = spans.map { span in
             let name = text[part: Int(span.name)..<Int(span.name + span.name_count)]

@@ -78,17 +78,17 @@ private struct Scan {
     private var isArray: Bool { arrays[depth >> 6] >> UInt64(depth & 63) & 1 == 1 }
 
     mutating func run() {
-        var position = 0
-        while position < text.count {
-            switch text[position] {
+        var offset = 0
+        while offset < text.count {
+            switch text[offset] {
             case UInt8(ascii: "\""):
                 begins()
-                let end = JSONShape.endOfString(in: text, after: position + 1)
-                if depth == 1 { lastString = (position + 1)..<end }
-                position = end
+                let end = JSONShape.endOfString(in: text, after: offset + 1)
+                if depth == 1 { lastString = (offset + 1)..<end }
+                offset = end
             case UInt8(ascii: "{"), UInt8(ascii: "["):
                 begins()
-                guard open(isArray: text[position] == UInt8(ascii: "[")) else { return }
+                guard open(isArray: text[offset] == UInt8(ascii: "[")) else { return }
             case UInt8(ascii: "}"), UInt8(ascii: "]"): close()
             case UInt8(ascii: ","): if isArray { count() }
             case UInt8(ascii: ":"):
@@ -98,7 +98,7 @@ private struct Scan {
             default: begins()
             }
             if values > bound.values || maxElements > bound.elements { return }
-            position += 1
+            offset += 1
         }
     }
 
@@ -139,7 +139,7 @@ private struct Scan {
 }
 
 extension JSONShape {
-    /// Returns the index of the closing quote of a string whose content begins at `start`. Returns the length of the
+    /// Returns the offset of the closing quote of a string whose content begins at `start`. Returns the length of the
     /// text if the quote is missing.
     package static func endOfString(in text: UnsafeRawBufferPointer, after start: Int) -> Int {
         guard let base = text.baseAddress else { return 0 }

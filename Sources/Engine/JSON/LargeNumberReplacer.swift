@@ -13,22 +13,22 @@ struct LargeNumberReplacer {
         let bytes = UnsafeMutableRawBufferPointer(mutating: held.bytes)
         var isChanged = false
         var isInString = false
-        var position = 0
-        while position < bytes.count {
-            let byte = bytes[position]
+        var offset = 0
+        while offset < bytes.count {
+            let byte = bytes[offset]
             if isInString {
-                if byte == UInt8(ascii: "\\") { position += 1 }
+                if byte == UInt8(ascii: "\\") { offset += 1 }
                 isInString = byte != UInt8(ascii: "\"")
-                position += 1
+                offset += 1
             } else if isDigit(byte) {
-                let start = position
-                while position < bytes.count, isOfNumber(bytes[position]) { position += 1 }
+                let start = offset
+                while offset < bytes.count, isOfNumber(bytes[offset]) { offset += 1 }
                 let isNegative = start > 0 && bytes[start - 1] == UInt8(ascii: "-")
-                let number = UnsafeMutableRawBufferPointer(rebasing: bytes[start..<position])
+                let number = UnsafeMutableRawBufferPointer(rebasing: bytes[start..<offset])
                 if hold(number, isNegative: isNegative) { isChanged = true }
             } else {
                 isInString = byte == UInt8(ascii: "\"")
-                position += 1
+                offset += 1
             }
         }
         guard isChanged else { return nil }
@@ -64,8 +64,8 @@ struct LargeNumberReplacer {
     /// Overwrites all of `digits` with the decimal digits of `value`, with leading zeros.
     private static func write(_ value: Int, into digits: UnsafeMutableRawBufferPointer) {
         var value = value
-        for position in digits.indices.reversed() {
-            digits[position] = UInt8(ascii: "0") + UInt8(value % 10)
+        for index in digits.indices.reversed() {
+            digits[index] = UInt8(ascii: "0") + UInt8(value % 10)
             value /= 10
         }
     }

@@ -22,13 +22,13 @@ extension UnsafeRawPointer {
     /// bytes after `count` must be readable.
     @inline(__always)
     func endOfPlain(_ count: Int) -> Int {
-        var position = 0
-        while position < count {
-            let plain = Int(relay_json_plain(self + position))
-            position += plain
+        var offset = 0
+        while offset < count {
+            let plain = Int(relay_json_plain(self + offset))
+            offset += plain
             if plain < 16 { break }
         }
-        return min(count, position)
+        return min(count, offset)
     }
 }
 
@@ -38,24 +38,24 @@ extension UnsafeRawBufferPointer {
         guard let base = baseAddress, count > 0 else { return true }
         if count < 8 { return odd(in: shortWord(base, count)) == 0 }
         var rest = count
-        var position = base
+        var next = base
         while rest > 8 {
-            if odd(in: position.loadUnaligned(as: UInt64.self)) != 0 { return false }
-            position += 8
+            if odd(in: next.loadUnaligned(as: UInt64.self)) != 0 { return false }
+            next += 8
             rest -= 8
         }
         // The last eight bytes, which overlap those before.
-        return odd(in: (position + rest - 8).loadUnaligned(as: UInt64.self)) == 0
+        return odd(in: (next + rest - 8).loadUnaligned(as: UInt64.self)) == 0
     }
 
     /// Whether the bytes are valid UTF-8 (RFC 3629).
     package var isUTF8: Bool { firstInvalidUTF8 == nil }
 
-    /// The index at which the first invalid UTF-8 sequence begins; nil if all bytes are valid UTF-8.
+    /// The offset at which the first invalid UTF-8 sequence begins; nil if all bytes are valid UTF-8.
     package var firstInvalidUTF8: Int? {
-        var position = 0
-        while position < count {
-            let byte = self[position]
+        var offset = 0
+        while offset < count {
+            let byte = self[offset]
             let (length, lowest, highest): (Int, UInt8, UInt8) =
                 switch byte {
                 case 0..<0x80: (1, 0, 0)
@@ -68,24 +68,24 @@ extension UnsafeRawBufferPointer {
                 case 0xf4: (4, 0x80, 0x8f)
                 default: (0, 0, 0)
                 }
-            guard length > 0, count - position >= length else { return position }
-            if length > 1, self[position + 1] < lowest || self[position + 1] > highest { return position }
-            if length > 2, self[position + 2] & 0xc0 != 0x80 { return position }
-            if length > 3, self[position + 3] & 0xc0 != 0x80 { return position }
-            position += length
+            guard length > 0, count - offset >= length else { return offset }
+            if length > 1, self[offset + 1] < lowest || self[offset + 1] > highest { return offset }
+            if length > 2, self[offset + 2] & 0xc0 != 0x80 { return offset }
+            if length > 3, self[offset + 3] & 0xc0 != 0x80 { return offset }
+            offset += length
         }
         return nil
     }
 
     package var isASCII: Bool {
-        var index = 0
-        while index + 8 <= count {
-            if loadUnaligned(fromByteOffset: index, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 { return false }
-            index += 8
+        var offset = 0
+        while offset + 8 <= count {
+            if loadUnaligned(fromByteOffset: offset, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 { return false }
+            offset += 8
         }
-        while index < count {
-            if self[index] >= 0x80 { return false }
-            index += 1
+        while offset < count {
+            if self[offset] >= 0x80 { return false }
+            offset += 1
         }
         return true
     }

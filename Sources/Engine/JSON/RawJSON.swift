@@ -8,15 +8,15 @@ package struct RawJSON {
 
     /// Creates a value from a whole JSON text. Skips a byte order mark.
     package init(_ text: UnsafeRawBufferPointer) {
-        var position = Self.start(of: text)
-        Self.skipSpace(text, &position)
+        var offset = Self.start(of: text)
+        Self.skipSpace(text, &offset)
         // A valid text ends with its value.
         var end = text.count
-        while end > position, Self.isSpace(text[end - 1]) { end -= 1 }
-        bytes = text[part: position..<end]
+        while end > offset, Self.isSpace(text[end - 1]) { end -= 1 }
+        bytes = text[part: offset..<end]
     }
 
-    /// Returns the index after a UTF-8 byte order mark at the beginning of a text; 0 if there is none.
+    /// Returns the offset after a UTF-8 byte order mark at the beginning of a text; 0 if there is none.
     static func start(of text: UnsafeRawBufferPointer) -> Int { text.hasPrefix("\u{feff}") ? 3 : 0 }
 
     /// Creates a value from its own bytes, without white space around them.
@@ -70,52 +70,52 @@ package struct RawJSON {
     /// The elements of an array, or the names and values of an object, as a sequence.
     package struct Elements: Sequence, IteratorProtocol {
         private let bytes: UnsafeRawBufferPointer
-        private var position: Int
+        private var offset: Int
 
         fileprivate init(_ bytes: UnsafeRawBufferPointer, opening: UInt8) {
             self.bytes = bytes
-            position = bytes.first == opening ? 1 : bytes.count
+            offset = bytes.first == opening ? 1 : bytes.count
         }
 
         package mutating func next() -> RawJSON? {
-            while position < bytes.count {
-                switch bytes[position] {
-                case UInt8(ascii: " "), 9, 10, 13, UInt8(ascii: ","), UInt8(ascii: ":"): position += 1
+            while offset < bytes.count {
+                switch bytes[offset] {
+                case UInt8(ascii: " "), 9, 10, 13, UInt8(ascii: ","), UInt8(ascii: ":"): offset += 1
                 case UInt8(ascii: "}"), UInt8(ascii: "]"):
-                    position = bytes.count
+                    offset = bytes.count
                     return nil
                 default:
-                    let start = position
-                    position = Swift.max(start + 1, RawJSON.end(of: bytes, from: start))
-                    return RawJSON(value: bytes[part: start..<position])
+                    let start = offset
+                    offset = Swift.max(start + 1, RawJSON.end(of: bytes, from: start))
+                    return RawJSON(value: bytes[part: start..<offset])
                 }
             }
             return nil
         }
     }
 
-    private static func skipSpace(_ bytes: UnsafeRawBufferPointer, _ position: inout Int) {
-        while position < bytes.count, isSpace(bytes[position]) { position += 1 }
+    private static func skipSpace(_ bytes: UnsafeRawBufferPointer, _ offset: inout Int) {
+        while offset < bytes.count, isSpace(bytes[offset]) { offset += 1 }
     }
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
 
-    /// Returns the index after the end of the value that begins at `start`.
+    /// Returns the offset after the end of the value that begins at `start`.
     package static func end(of bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
         guard start < bytes.count else { return bytes.count }
         switch bytes[start] {
         case UInt8(ascii: "\""): return min(bytes.count, JSONShape.endOfString(in: bytes, after: start + 1) + 1)
         case UInt8(ascii: "{"), UInt8(ascii: "["): return endOfNest(bytes, from: start)
         default:
-            var position = start
-            while position < bytes.count {
-                switch bytes[position] {
+            var offset = start
+            while offset < bytes.count {
+                switch bytes[offset] {
                 case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "}"), UInt8(ascii: "]"), 32, 9, 10, 13:
-                    return position
-                default: position += 1
+                    return offset
+                default: offset += 1
                 }
             }
-            return position
+            return offset
         }
     }
 
@@ -136,6 +136,6 @@ extension ByteBuffer {
         // A JSON string cannot contain an unescaped line end.
         guard bytes.first(10) != nil || bytes.first(13) != nil, let storage else { return }
         let text = UnsafeMutableRawBufferPointer(start: storage + start, count: count)
-        for position in text.indices where text[position] == 10 || text[position] == 13 { text[position] = 32 }
+        for offset in text.indices where text[offset] == 10 || text[offset] == 13 { text[offset] = 32 }
     }
 }

@@ -7,7 +7,8 @@ package protocol TimerTarget: AnyObject {
 package final class Timer: OnLoop, @unchecked Sendable {
     fileprivate unowned let target: any TimerTarget
     fileprivate var deadline = LoopTime.distantFuture
-    fileprivate var position = LoopTime.distantFuture
+    /// The deadline by which the heap orders the timer; never later than `deadline`.
+    fileprivate var heapDeadline = LoopTime.distantFuture
     fileprivate var index = -1
 
     package init(_ target: any TimerTarget) { self.target = target }
@@ -20,12 +21,12 @@ struct TimerHeap {
     mutating func arm(_ timer: Timer, at deadline: LoopTime) {
         timer.deadline = deadline
         if timer.index < 0 {
-            timer.position = deadline
+            timer.heapDeadline = deadline
             timer.index = timers.count
             timers.append(timer)
             rise(timer.index)
-        } else if deadline < timer.position {
-            timer.position = deadline
+        } else if deadline < timer.heapDeadline {
+            timer.heapDeadline = deadline
             rise(timer.index)
         }
     }
@@ -49,19 +50,19 @@ struct TimerHeap {
     /// Returns how long epoll can wait, in milliseconds rounded up; -1 if there is no timer.
     func wait(from now: LoopTime) -> Int32 {
         guard let first = timers.first else { return -1 }
-        guard first.position > now else { return 0 }
-        let nanoseconds = first.position.nanoseconds(since: now)
+        guard first.heapDeadline > now else { return 0 }
+        let nanoseconds = first.heapDeadline.nanoseconds(since: now)
         return Int32(clamping: nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1))
     }
 
     /// Removes the next timer whose deadline has passed, and returns the timer's target; nil if there is none. Call
     /// `timerFired` of the target afterwards.
     mutating func removeDue(at now: LoopTime) -> (any TimerTarget)? {
-        while let first = timers.first, first.position <= now {
+        while let first = timers.first, first.heapDeadline <= now {
             if first.deadline == .distantFuture {
                 remove(first)
             } else if first.deadline > now {
-                first.position = first.deadline
+                first.heapDeadline = first.deadline
                 sink(0)
             } else {
                 remove(first)
@@ -73,7 +74,7 @@ struct TimerHeap {
 
     private mutating func rise(_ from: Int) {
         var child = from
-        while child > 0, timers[(child - 1) / 2].position > timers[child].position {
+        while child > 0, timers[(child - 1) / 2].heapDeadline > timers[child].heapDeadline {
             exchange(child, (child - 1) / 2)
             child = (child - 1) / 2
         }
@@ -84,7 +85,7 @@ struct TimerHeap {
         while true {
             var least = parent
             for child in [2 * parent + 1, 2 * parent + 2]
-            where child < timers.count && timers[child].position < timers[least].position {
+            where child < timers.count && timers[child].heapDeadline < timers[least].heapDeadline {
                 least = child
             }
             if least == parent { return }

@@ -12,13 +12,13 @@ package enum WholeFile {
         guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= limitBytes
         else { return nil }
         var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
-        var position = 0
-        while position < bytes.count {
+        var offset = 0
+        while offset < bytes.count {
             let count = bytes.withUnsafeMutableBytes {
-                Glibc.read(file, $0.baseAddress.map { $0 + position }, $0.count - position)
+                Glibc.read(file, $0.baseAddress.map { $0 + offset }, $0.count - offset)
             }
             guard count > 0 else { return nil }
-            position += count
+            offset += count
         }
         return bytes
     }

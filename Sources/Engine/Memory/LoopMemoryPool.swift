@@ -122,8 +122,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
     }
 
     func cancel(_ waiter: any MemoryWaiter) {
-        guard let position = waiting.firstIndex(where: { $0.waiter === waiter }) else { return }
-        let gone = waiting.remove(at: position)
+        guard let index = waiting.firstIndex(where: { $0.waiter === waiter }) else { return }
+        let gone = waiting.remove(at: index)
         gone.queue.ended(gone.bytes)
     }
 

@@ -37,7 +37,7 @@ package final class BodyDecoder: @unchecked Sendable {
     private let stream: any CodedStream
     private let coded: Body
     /// The number of compressed bytes that are decoded.
-    private var position = 0
+    private var offset = 0
     private var output = ByteBuffer()
     private let keepsOutput: Bool
     package private(set) var outputBytes = 0
@@ -65,7 +65,7 @@ package final class BodyDecoder: @unchecked Sendable {
     }
 
     /// Whether the decoded bytes are whole: the body does not end inside a member or a frame.
-    package var isWhole: Bool { stream.hasEnded && position == coded.bytes.count }
+    package var isWhole: Bool { stream.hasEnded && offset == coded.bytes.count }
 
     /// The memory that the decoder itself uses, in bytes.
     package var ownBytes: Int { stream.heldBytes }
@@ -80,8 +80,8 @@ package final class BodyDecoder: @unchecked Sendable {
         if !keepsOutput { output.removeAll() }
         guard output.canReserve(bytes) else { throw .overloaded }
         let room = UnsafeMutableRawBufferPointer(start: output.reserve(bytes), count: bytes)
-        let (read, written) = try stream.decode(coded.bytes[part: position..<coded.bytes.count], into: room)
-        position += read
+        let (read, written) = try stream.decode(coded.bytes[part: offset..<coded.bytes.count], into: room)
+        offset += read
         output.wrote(written)
         outputBytes += written
         return written == bytes

@@ -34,13 +34,13 @@ protocol LimitCounter: AnyObject {
 
     /// Corrects reserved units to the units that the request used. If `used` is nil, the reserved units stay counted.
     /// Slots are always released.
-    func settle(_ units: Int, used: Int?, in position: BucketIndex, at time: Int)
+    func settle(_ units: Int, used: Int?, in bucket: BucketIndex, at time: Int)
 
-    func giveBack(_ units: Int, in position: BucketIndex, at time: Int)
+    func giveBack(_ units: Int, in bucket: BucketIndex, at time: Int)
 
     /// Returns the bucket in which a request can use its counted units; nil if their bucket ended too long ago. If
     /// their bucket ended a short time ago, moves the units to the current bucket.
-    func use(_ units: Int, in position: BucketIndex, at time: Int) -> BucketIndex?
+    func use(_ units: Int, in bucket: BucketIndex, at time: Int) -> BucketIndex?
 
     // MARK: Turns
 
@@ -52,7 +52,7 @@ protocol LimitCounter: AnyObject {
     func takeTurn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> BucketIndex?
     /// Returns whether units that were counted for a turn can be used now, because the record counts them and is not
     /// above the limit.
-    func keepsTurn(_ units: Int, in position: BucketIndex, at time: Int) -> Bool
+    func keepsTurn(_ units: Int, in bucket: BucketIndex, at time: Int) -> Bool
 
     // MARK: Outages
 
@@ -81,8 +81,8 @@ protocol LimitCounter: AnyObject {
     ///
     /// - Parameter isTaking: whether the write can admit waiting requests.
     func beginDraft(isTaking: Bool, at time: Int)
-    /// Removes units from the draft of a write. `position` is the bucket in which the units were counted.
-    func remove(_ units: Int, from position: BucketIndex)
+    /// Removes units from the draft of a write. `bucket` is the one in which the units were counted.
+    func remove(_ units: Int, from bucket: BucketIndex)
     /// Returns the units that are free besides those in the draft of a write. `rule` can lower them to this instance's
     /// share.
     func freeInDraft(by rule: OutageRule?, at time: Int) -> Int
@@ -139,7 +139,7 @@ struct Refusal {
 struct OutageRule {
     let rule: StoreDownRule
     let instances: Int
-    /// The position of this instance among all instances, from 0; nil if it is unknown.
+    /// The index of this instance among all instances, from 0; nil if it is unknown.
     let rank: Int?
     /// The number that identifies the current outage of the store. Each new outage has a new number.
     let epoch: Int

@@ -154,12 +154,12 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         return LimitStanding(limit: limit, remaining: free, resetMicroseconds: 0)
     }
 
-    func settle(_ units: Int, used: Int?, in position: BucketIndex, at time: Int) { change(by: -units) }
+    func settle(_ units: Int, used: Int?, in bucket: BucketIndex, at time: Int) { change(by: -units) }
 
-    func giveBack(_ units: Int, in position: BucketIndex, at time: Int) { change(by: -units) }
+    func giveBack(_ units: Int, in bucket: BucketIndex, at time: Int) { change(by: -units) }
 
-    func use(_ units: Int, in position: BucketIndex, at time: Int) -> BucketIndex? {
-        time < position.number ? position : nil
+    func use(_ units: Int, in bucket: BucketIndex, at time: Int) -> BucketIndex? {
+        time < bucket.number ? bucket : nil
     }
 
     // No time is known at which a slot becomes free.
@@ -167,7 +167,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     func takeTurn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> BucketIndex? { nil }
 
-    func keepsTurn(_ units: Int, in position: BucketIndex, at time: Int) -> Bool { false }
+    func keepsTurn(_ units: Int, in bucket: BucketIndex, at time: Int) -> Bool { false }
 
     func countUnknown(at time: Int) -> Int { 0 }
 
@@ -191,7 +191,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         )
     }
 
-    func remove(_ units: Int, from position: BucketIndex) {
+    func remove(_ units: Int, from bucket: BucketIndex) {
         draft?.change -= units
         draft?.isChanged = true
     }

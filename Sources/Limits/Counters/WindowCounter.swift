@@ -4,7 +4,7 @@
 final class WindowCounter: LimitCounter, @unchecked Sendable {
     private struct Return {
         let units: Int
-        let position: BucketIndex
+        let bucket: BucketIndex
     }
 
     private struct Draft {
@@ -120,7 +120,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         if let owed { view.add(owed) }
         if let owed = draft?.owed { view.add(owed) }
         // Refunds come after owed units, because they may refund some of these.
-        for back in returns where isCounted(back.position) { view.giveBack(back.units, in: back.position.number) }
+        for back in returns where isCounted(back.bucket) { view.giveBack(back.units, in: back.bucket.number) }
         view.roll(to: time)
         return view
     }
@@ -268,31 +268,31 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     }
 
     /// Moves the units of a turn to the earliest bucket with room, and returns it; nil if none before theirs has room.
-    func moveTurn(_ units: Int, from position: BucketIndex, at time: Int) -> BucketIndex? {
+    func moveTurn(_ units: Int, from bucket: BucketIndex, at time: Int) -> BucketIndex? {
         if draft == nil { roll(to: time) }
         var next = draft?.record ?? record
-        let start = limit.layout.start(of: position.number)
-        guard start > time, isCounted(position), next.count(in: position.number) >= units else { return nil }
-        next.giveBack(units, in: position.number)
+        let start = limit.layout.start(of: bucket.number)
+        guard start > time, isCounted(bucket), next.count(in: bucket.number) >= units else { return nil }
+        next.giveBack(units, in: bucket.number)
         return turn(units, of: next, in: time...start - 1, at: time).map { count(units, in: $0, of: next) }
     }
 
-    func keepsTurn(_ units: Int, in position: BucketIndex, at time: Int) -> Bool {
+    func keepsTurn(_ units: Int, in bucket: BucketIndex, at time: Int) -> Bool {
         let view = view(at: time)
-        return isCounted(position) && view.count(in: position.number) >= units && view.total <= room(at: time)
+        return isCounted(bucket) && view.count(in: bucket.number) >= units && view.total <= room(at: time)
     }
 
     // MARK: Leases
 
     func spend(_ units: Int, at time: Int) -> BucketIndex? {
         guard var open = lease, units > 0, open.isOpen(at: time), open.left >= units else { return nil }
-        guard time < limit.layout.end(of: open.position.number) + limit.layout.graceMicroseconds else { return nil }
+        guard time < limit.layout.end(of: open.bucket.number) + limit.layout.graceMicroseconds else { return nil }
         open.left -= units
         lease = open
         sums.openUnits -= units
         sizing.record(units, at: time)
-        return time < limit.layout.end(of: open.position.number)
-            ? open.position : move(units, from: open.position, at: time)
+        return time < limit.layout.end(of: open.bucket.number)
+            ? open.bucket : move(units, from: open.bucket, at: time)
     }
 
     /// Ends the open lease. The next write removes its unspent units from their bucket.
@@ -301,25 +301,25 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         self.lease = nil
         sums.openUnits -= lease.left
         ended = lease
-        if lease.left > 0 { returns.append(Return(units: lease.left, position: lease.position)) }
+        if lease.left > 0 { returns.append(Return(units: lease.left, bucket: lease.bucket)) }
     }
 
     // MARK: Refunds
 
-    func settle(_ units: Int, used: Int?, in position: BucketIndex, at time: Int) {
+    func settle(_ units: Int, used: Int?, in bucket: BucketIndex, at time: Int) {
         guard let used else { return }
         if used > units {
             _ = charge(used - units, at: time)
         } else {
-            giveBack(units - max(0, used), in: position, at: time)
+            giveBack(units - max(0, used), in: bucket, at: time)
         }
     }
 
-    func giveBack(_ units: Int, in position: BucketIndex, at time: Int) {
+    func giveBack(_ units: Int, in bucket: BucketIndex, at time: Int) {
         guard units > 0 else { return }
-        guard isShared else { return record.giveBack(units, in: position.number) }
-        if var open = lease, open.position == position, open.isOpen(at: time),
-            time < limit.layout.end(of: position.number)
+        guard isShared else { return record.giveBack(units, in: bucket.number) }
+        if var open = lease, open.bucket == bucket, open.isOpen(at: time),
+            time < limit.layout.end(of: bucket.number)
         {
             open.left += units
             lease = open
@@ -327,28 +327,28 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             return
         }
         deferredUntil = 0
-        outage?.giveBack(units, in: position.number)
-        giveBack(units, in: position)
+        outage?.giveBack(units, in: bucket.number)
+        giveBack(units, in: bucket)
     }
 
-    func use(_ units: Int, in position: BucketIndex, at time: Int) -> BucketIndex? {
-        guard position != .nowhere else { return position }
-        let end = limit.layout.end(of: position.number)
-        if time < end { return position }
+    func use(_ units: Int, in bucket: BucketIndex, at time: Int) -> BucketIndex? {
+        guard bucket != .nowhere else { return bucket }
+        let end = limit.layout.end(of: bucket.number)
+        if time < end { return bucket }
         guard time < end + limit.layout.graceMicroseconds else { return nil }
-        return move(units, from: position, at: time)
+        return move(units, from: bucket, at: time)
     }
 
-    /// Moves units from the bucket `position` to the current bucket, and returns the current bucket.
-    private func move(_ units: Int, from position: BucketIndex, at time: Int) -> BucketIndex {
+    /// Moves units from `bucket` to the current bucket, and returns the current bucket.
+    private func move(_ units: Int, from bucket: BucketIndex, at time: Int) -> BucketIndex {
         guard isShared else {
-            record.giveBack(units, in: position.number)
+            record.giveBack(units, in: bucket.number)
             return count(units, at: time)
         }
         if !hasChanges { deferredUntil = time + sizing.deferMicroseconds }
         let present = count(units, at: time)
-        outage?.giveBack(units, in: position.number)
-        giveBack(units, in: position)
+        outage?.giveBack(units, in: bucket.number)
+        giveBack(units, in: bucket)
         return present
     }
 
@@ -415,8 +415,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             return
         }
         // The units are known to be unused, so they are not merged. The new record may not contain them.
-        for back in returns where isCounted(back.position) { record.giveBack(back.units, in: back.position.number) }
-        returns.removeAll { isCounted($0.position) }
+        for back in returns where isCounted(back.bucket) { record.giveBack(back.units, in: back.bucket.number) }
+        returns.removeAll { isCounted($0.bucket) }
         if unmerged == nil { unmerged = record } else { unmerged?.join(record) }
         unmergedVersion = 0
     }
@@ -427,11 +427,11 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         var next = record
         var isChanged = hasUnmerged || isMoved
         let isDue = !isDeferred(at: time)
-        for back in returns where isCounted(back.position) {
-            next.giveBack(back.units, in: back.position.number)
+        for back in returns where isCounted(back.bucket) {
+            next.giveBack(back.units, in: back.bucket.number)
             isChanged = isChanged || isDue
         }
-        if let ended, isCounted(ended.position) { next.endLease(ended.units, in: ended.position.number) }
+        if let ended, isCounted(ended.bucket) { next.endLease(ended.units, in: ended.bucket.number) }
         if let owed {
             next.add(owed)
             next.roll(to: time)
@@ -440,16 +440,16 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns, deferredUntil: deferredUntil)
     }
 
-    /// Returns whether the current record can contain units that were counted at `position`. It cannot if the store has
+    /// Returns whether the current record can contain units that were counted in `bucket`. It cannot if the store has
     /// lost the record since then, unless it was put back.
-    private func isCounted(_ position: BucketIndex) -> Bool {
-        guard let birth = position.birth, birth != record.birth else { return true }
+    private func isCounted(_ bucket: BucketIndex) -> Bool {
+        guard let birth = bucket.birth, birth != record.birth else { return true }
         return record.origin?.record.birth == birth
     }
 
-    func remove(_ units: Int, from position: BucketIndex) {
+    func remove(_ units: Int, from bucket: BucketIndex) {
         draft?.isChanged = true
-        if isCounted(position) { draft?.record.giveBack(units, in: position.number) }
+        if isCounted(bucket) { draft?.record.giveBack(units, in: bucket.number) }
     }
 
     func freeInDraft(by rule: OutageRule?, at time: Int) -> Int {
@@ -470,15 +470,15 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     var isDraftChanged: Bool { draft?.isChanged ?? false }
 
     func dropDraft() {
-        returns.removeAll { !isCounted($0.position) }
+        returns.removeAll { !isCounted($0.bucket) }
         draft = nil
     }
 
     func commitDraft(leasing: LeaseConditions?, at time: Int) -> (StoredRecord, BucketIndex) {
         guard var next = draft.take() else { preconditionFailure("no draft") }
-        let position = BucketIndex(number: next.record.newest, birth: next.record.birth)
+        let bucket = BucketIndex(number: next.record.newest, birth: next.record.birth)
         if let leasing, next.admitted > 0, lease == nil {
-            next.lease = sizing.lease(next.record, position, leasing, at: time)
+            next.lease = sizing.lease(next.record, bucket, leasing, at: time)
         }
         if let lease = next.lease {
             next.record.charge(lease.units)
@@ -488,7 +488,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         owed = nil
         returns = []
         ended = nil
-        return (.counts(next.record), position)
+        return (.counts(next.record), bucket)
     }
 
     func written(version: UInt64, at time: Int) {
@@ -527,19 +527,19 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         guard owed != nil else { return }
         let all = returns
         returns = []
-        for back in all { giveBack(back.units, in: back.position) }
+        for back in all { giveBack(back.units, in: back.bucket) }
     }
 
     /// Gives back units of a limit that is counted in this process, from the newest buckets first.
     func giveBack(_ units: Int) { record.giveBack(units) }
 
-    private func giveBack(_ units: Int, in position: BucketIndex) {
+    private func giveBack(_ units: Int, in bucket: BucketIndex) {
         var rest = units
-        if position.birth == nil, let here = owed?.count(in: position.number), here > 0 {
-            owed?.giveBack(min(here, units), in: position.number)
+        if bucket.birth == nil, let here = owed?.count(in: bucket.number), here > 0 {
+            owed?.giveBack(min(here, units), in: bucket.number)
             rest -= min(here, units)
         }
-        if rest > 0 { returns.append(Return(units: rest, position: position)) }
+        if rest > 0 { returns.append(Return(units: rest, bucket: bucket)) }
     }
 
     // MARK: Upkeep
@@ -580,12 +580,12 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         owed?.moveBack(to: time)
         outage?.moveBack(to: time)
         let present = limit.layout.bucket(at: time)
-        if let open = lease, open.position.number > present {
+        if let open = lease, open.bucket.number > present {
             sums.openUnits -= open.left
             lease = nil
         }
         ended = nil
-        returns.removeAll { $0.position.number > present }
+        returns.removeAll { $0.bucket.number > present }
         deferredUntil = min(deferredUntil, time)
         left = ExpiredBuckets(limit.layout)
     }

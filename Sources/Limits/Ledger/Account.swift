@@ -167,7 +167,7 @@ final class WritePlan: Sendable {
     let expirySeconds: Int
     let record: StoredRecord
     /// The bucket to which the write adds the units of the admitted requests, but not those of turns.
-    let position: BucketIndex
+    let bucket: BucketIndex
     let fresh: Account.WriteBase
     /// The requests whose units this write counts.
     let takers: [RequestPart]
@@ -180,7 +180,7 @@ final class WritePlan: Sendable {
         _ account: Account,
         expirySeconds: Int,
         record: StoredRecord,
-        position: BucketIndex,
+        bucket: BucketIndex,
         takers: [RequestPart],
         refused: [RequestPart]
     ) {
@@ -188,7 +188,7 @@ final class WritePlan: Sendable {
         fresh = account.fresh
         self.expirySeconds = expirySeconds
         self.record = record
-        self.position = position
+        self.bucket = bucket
         self.takers = takers
         self.refused = refused
     }

@@ -77,7 +77,7 @@ package struct Decision: Sendable {
 package struct ReservedUnits: Sendable {
     let account: Account
     package let units: Int
-    let position: BucketIndex
+    let bucket: BucketIndex
     /// The units of the limit that were free after the decision.
     package let free: Int
 

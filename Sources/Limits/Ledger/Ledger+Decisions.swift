@@ -6,14 +6,14 @@ extension Ledger {
             let part = Pending.Share(account, charges[0], .local)
             guard account.counter.hasRoom(for: part.minimum, at: now.wall) else { return refused([part], now) }
             let units = part.units(ofFree: account.counter.standing(by: nil, at: now.wall).remaining)
-            let position = account.counter.charge(units, at: now.wall)
+            let bucket = account.counter.charge(units, at: now.wall)
             var decision = Decision(.admitted)
             let standing = account.counter.standing(by: nil, at: now.wall)
             decision.record(standing)
             if account.limit.quota.unit.isHeld {
                 account.heldUnits += units
                 let free = standing.remaining
-                decision.held = [ReservedUnits(account: account, units: units, position: position, free: free)]
+                decision.held = [ReservedUnits(account: account, units: units, bucket: bucket, free: free)]
             }
             metrics.count(.admitted, account.limit.kind)
             return decision
@@ -58,13 +58,13 @@ extension Ledger {
         for part in parts where part.account.successor == nil {
             // A request of zero units only reads.
             if part.units > 0 { metrics.count(.admitted, part.account.limit.kind) }
-            guard part.account.limit.quota.unit.isHeld, case .claimed(let position) = part.state else { continue }
+            guard part.account.limit.quota.unit.isHeld, case .claimed(let bucket) = part.state else { continue }
             part.account.heldUnits += part.units
             let free =
                 part.account.limit.quota.unit.isKnownLate
                 ? part.account.counter.standing(by: ruleNow(part.account, now), at: now.wall).remaining : 0
             decision.held.append(
-                ReservedUnits(account: part.account, units: part.units, position: position, free: free)
+                ReservedUnits(account: part.account, units: part.units, bucket: bucket, free: free)
             )
         }
         return decision

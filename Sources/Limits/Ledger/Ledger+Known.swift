@@ -68,8 +68,8 @@ extension Ledger {
 
     /// A number that changes whenever a counter changes. It shows whether the counters must be saved again.
     var changes: Int {
-        let positions = Limit.Kind.positions.indices
-        return positions.reduce(corrections) { $0 &+ metrics.decisions($1, .admitted) }
+        let kinds = Limit.Kind.names.indices
+        return kinds.reduce(corrections) { $0 &+ metrics.decisions($1, .admitted) }
     }
 
     private func isKnownFull(_ account: Account, _ units: Int, now: ClockReading) -> Bool {

@@ -43,11 +43,11 @@ extension Ledger {
     /// Begins a lane's next round (a series of store calls). Returns nil if a round began; otherwise the step to wait
     /// or stop.
     private mutating func beginRound(_ lane: Int, _ now: ClockReading) -> Step? {
-        let position = lanes[lane].server
-        if let stopBy, servers[position].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
-        if servers[position].isDown {
+        let server = lanes[lane].server
+        if let stopBy, servers[server].isDown || now.steady >= stopBy || lanes[lane].inbox.isEmpty { return .stop }
+        if servers[server].isDown {
             guard lanes[lane].isFirst else { return .wait(until: nil) }
-            let probeAt = servers[position].probeAt
+            let probeAt = servers[server].probeAt
             guard now.steady >= probeAt else { return .wait(until: probeAt) }
             lanes[lane].round = .probe
             return nil
@@ -59,14 +59,14 @@ extension Ledger {
             if isForOther { outbox.lanes.append(account.lane) }
         }
         if isLookDue(lane, now) {
-            lanes[lane].round = .measure(epoch: servers[position].epoch)
+            lanes[lane].round = .measure(epoch: servers[server].epoch)
             return nil
         }
-        if lanes[lane].isFirst { sweep(position, now) }
+        if lanes[lane].isFirst { sweep(server, now) }
         let batch = nextBatch(lane, now)
         if batch.isEmpty, let idle = beginWatch(lane, now) { return idle }
         if !batch.isEmpty {
-            let epoch = servers[position].epoch
+            let epoch = servers[server].epoch
             var unread: [Account] = []
             for account in batch where account.needsRead {
                 if !useKnownVersion(account, lane: lane, epoch: epoch, at: now) { unread.append(account) }

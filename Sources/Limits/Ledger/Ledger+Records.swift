@@ -105,9 +105,9 @@ extension Ledger {
             }
             var part = part
             let share = part.request.parts[part.index]
-            if case .late(let position) = share.state {
-                account.counter.remove(share.units, from: position)
-                part.from = position
+            if case .late(let bucket) = share.state {
+                account.counter.remove(share.units, from: bucket)
+                part.from = bucket
             }
             part.request.parts[part.index].state = .writing
             part.units = share.units(ofFree: account.counter.freeInDraft(by: rule, at: now.wall))
@@ -129,12 +129,12 @@ extension Ledger {
             return nil
         }
         let leasing = rule == nil && stopBy == nil ? leaseConditions(account, now) : nil
-        let (record, position) = account.counter.commitDraft(leasing: leasing, at: now.wall)
+        let (record, bucket) = account.counter.commitDraft(leasing: leasing, at: now.wall)
         let plan = WritePlan(
             account,
             expirySeconds: expirySeconds(account.limit),
             record: record,
-            position: position,
+            bucket: bucket,
             takers: takers,
             refused: refused
         )
@@ -172,7 +172,7 @@ extension Ledger {
             // Reservations say nothing about the use.
             if account.hasSettled { report(budget: account, now) }
             account.hasSettled = false
-            for part in plan.takers { count(part, in: plan.position, now) }
+            for part in plan.takers { count(part, in: plan.bucket, now) }
             spendLease(account, now)
             for part in plan.refused where part.request.decision == nil {
                 part.request.parts[part.index].state = .seen
@@ -218,10 +218,10 @@ extension Ledger {
         var spent: [Pending] = []
         account.waiting.removeAll { part in
             guard part.request.decision == nil, part.request.parts[part.index].state == .unread,
-                let position = account.counter.spend(part.request.parts[part.index].units, at: now.wall)
+                let bucket = account.counter.spend(part.request.parts[part.index].units, at: now.wall)
             else { return false }
-            if position.birth == nil { metrics.late += 1 }
-            part.request.parts[part.index].state = .claimed(position)
+            if bucket.birth == nil { metrics.late += 1 }
+            part.request.parts[part.index].state = .claimed(bucket)
             part.request.unread -= 1
             if part.request.unread == 0 { spent.append(part.request) }
             return true
@@ -237,8 +237,8 @@ extension Ledger {
             if part.request.decision == nil {
                 part.request.parts[part.index].state = part.from.map { .late($0) } ?? .seen
                 parts.append(RequestPart(request: part.request, index: part.index))
-            } else if let position = part.from {
-                giveBack(share.units, position, account: share.account, now: now)
+            } else if let bucket = part.from {
+                giveBack(share.units, bucket, account: share.account, now: now)
             }
         }
         return parts
@@ -246,18 +246,18 @@ extension Ledger {
 
     /// Records that a successful write counted a request in one limit. Refunds the units if the request was already
     /// decided.
-    private mutating func count(_ part: RequestPart, in position: BucketIndex, _ now: ClockReading) {
+    private mutating func count(_ part: RequestPart, in bucket: BucketIndex, _ now: ClockReading) {
         guard part.request.decision == nil else {  // decided without the store meanwhile
             return giveBack(
                 part.units,
-                part.turn ?? position,
+                part.turn ?? bucket,
                 account: part.request.parts[part.index].account,
                 now: now
             )
         }
         part.request.parts[part.index].units = part.units
-        part.request.parts[part.index].state = .claimed(part.turn ?? position)
-        if let turn = part.turn { took(turn, part, written: position.number, now) }
+        part.request.parts[part.index].state = .claimed(part.turn ?? bucket)
+        if let turn = part.turn { took(turn, part, written: bucket.number, now) }
         advance(part.request, now)
     }
 
@@ -267,15 +267,15 @@ extension Ledger {
         switch share.state {
         case .local: return
         case .unread: part.request.unread -= 1
-        case .turn(let position) where share.account.counter.keepsTurn(share.units, in: position, at: now.wall):
+        case .turn(let bucket) where share.account.counter.keepsTurn(share.units, in: bucket, at: now.wall):
             part.request.unread -= 1
-            part.request.parts[part.index].state = .claimed(position)
+            part.request.parts[part.index].state = .claimed(bucket)
             return
-        case .turn(let position):
+        case .turn(let bucket):
             part.request.unread -= 1
-            giveBack(share.units, position, account: share.account, now: now)
-        case .late(let position), .claimed(let position):
-            giveBack(share.units, position, account: share.account, now: now)
+            giveBack(share.units, bucket, account: share.account, now: now)
+        case .late(let bucket), .claimed(let bucket):
+            giveBack(share.units, bucket, account: share.account, now: now)
         case .seen, .writing: break
         }
         part.request.parts[part.index].state = .local

@@ -64,10 +64,10 @@ extension Ledger {
             account.counter.beginOutage(servers[account.server].outage, at: now.wall)
         } else {
             account.counter.endOutage()
-            if !clock.isUnsure, let position = account.counter.spend(charge.units, at: now.wall) {
-                state = .claimed(position)
+            if !clock.isUnsure, let bucket = account.counter.spend(charge.units, at: now.wall) {
+                state = .claimed(bucket)
                 // Units used after their bucket are owed from now on.
-                if position.birth == nil {
+                if bucket.birth == nil {
                     metrics.late += 1
                     scheduleWrite(account, now)
                 }
@@ -149,7 +149,7 @@ extension Ledger {
                 let isLast = !held[(index + 1)...].contains { $0.account === account }
                 own = isLast ? max(0, all - before) : min(units.units, max(0, all - before))
             }
-            account.counter.settle(units.units, used: own, in: units.position, at: now.wall)
+            account.counter.settle(units.units, used: own, in: units.bucket, at: now.wall)
             if isShared { account.hasSettled = true } else { report(budget: account, now) }
             scheduleWrite(account, now)
         }
@@ -185,20 +185,20 @@ extension Ledger {
         // The time at which the units are used is unknown until the store's clock is verified.
         if clock.isUnsure, request.parts.contains(where: \.isTaken) { return undecided.append(request) }
         for index in request.parts.indices {
-            guard case .claimed(let position) = request.parts[index].state else { continue }
+            guard case .claimed(let bucket) = request.parts[index].state else { continue }
             let (account, units) = (request.parts[index].account, request.parts[index].units)
-            if !clock.isUnsure, let present = account.counter.use(units, in: position, at: now.wall) {
-                guard present != position else { continue }
+            if !clock.isUnsure, let present = account.counter.use(units, in: bucket, at: now.wall) {
+                guard present != bucket else { continue }
                 metrics.late += 1
                 request.parts[index].state = .claimed(present)
                 scheduleWrite(account, now)
             } else if isUnderRule(account, now) {
                 metrics.late += 1
-                giveBack(units, position, account: account, now: now)
+                giveBack(units, bucket, account: account, now: now)
                 request.parts[index].state = .local
             } else {
                 metrics.late += 1
-                request.parts[index].state = .late(position)
+                request.parts[index].state = .late(bucket)
                 account.waiting.append(RequestPart(request: request, index: index))
                 enqueue(account)
             }
@@ -225,15 +225,15 @@ extension Ledger {
     mutating func giveBackSelected(_ parts: [Pending.Share], _ now: ClockReading) {
         for part in parts {
             switch part.state {
-            case .claimed(let position), .late(let position), .turn(let position):
-                giveBack(part.units, position, account: part.account, now: now)
+            case .claimed(let bucket), .late(let bucket), .turn(let bucket):
+                giveBack(part.units, bucket, account: part.account, now: now)
             case .unread, .seen, .writing, .local: break
             }
         }
     }
 
-    mutating func giveBack(_ units: Int, _ position: BucketIndex, account: Account, now: ClockReading) {
-        account.counter.giveBack(units, in: position, at: now.wall)
+    mutating func giveBack(_ units: Int, _ bucket: BucketIndex, account: Account, now: ClockReading) {
+        account.counter.giveBack(units, in: bucket, at: now.wall)
         scheduleWrite(account, now)
     }
 }

@@ -8,7 +8,7 @@ package struct LimiterMetrics: Sendable {
 
     /// The number of decisions for each kind of limit and each outcome. Read them with `decisions(_:_:)`. An admitted
     /// request counts once for each of its limits.
-    package private(set) var decisions = [Int](repeating: 0, count: Limit.Kind.positions.count * Outcome.allCases.count)
+    package private(set) var decisions = [Int](repeating: 0, count: Limit.Kind.names.count * Outcome.allCases.count)
     /// The number of requests that the rule `RATE_LIMIT_STORE_DOWN` decided without the store.
     package internal(set) var byRule = 0
     /// The number of times that a request could not be counted in the store in time.
@@ -40,7 +40,7 @@ package struct LimiterMetrics: Sendable {
     /// The number of requests that wait for their turn.
     package internal(set) var waiting = 0
     /// The waits of admitted requests for their turn, by the index of the kind of limit.
-    package internal(set) var waits = [TurnWaits](repeating: TurnWaits(), count: Limit.Kind.positions.count)
+    package internal(set) var waits = [TurnWaits](repeating: TurnWaits(), count: Limit.Kind.names.count)
     /// The number of requests for each outcome of their wait. Read them with `turns(_:)`.
     private var turns = [Int](repeating: 0, count: TurnOutcome.allCases.count)
     /// The error of this machine's clock: its time minus the store's time, in milliseconds; nil if unknown.
@@ -52,19 +52,19 @@ package struct LimiterMetrics: Sendable {
 
     mutating func count(_ outcome: TurnOutcome) { turns[outcome.rawValue] += 1 }
 
-    package func decisions(_ kind: Limit.Kind, _ outcome: Outcome) -> Int { decisions[Self.position(kind, outcome)] }
+    package func decisions(_ kind: Limit.Kind, _ outcome: Outcome) -> Int { decisions[Self.index(kind, outcome)] }
 
     /// Returns the number of decisions with this outcome for one kind of limit.
     ///
-    /// - Parameter position: the index of the limit's kind in `Limit.Kind.positions`.
-    package func decisions(_ position: Int, _ outcome: Outcome) -> Int {
-        decisions[position * Outcome.allCases.count + outcome.rawValue]
+    /// - Parameter kind: the index of the limit's kind in `Limit.Kind.names`.
+    package func decisions(_ kind: Int, _ outcome: Outcome) -> Int {
+        decisions[kind * Outcome.allCases.count + outcome.rawValue]
     }
 
-    mutating func count(_ outcome: Outcome, _ kind: Limit.Kind) { decisions[Self.position(kind, outcome)] += 1 }
+    mutating func count(_ outcome: Outcome, _ kind: Limit.Kind) { decisions[Self.index(kind, outcome)] += 1 }
 
-    private static func position(_ kind: Limit.Kind, _ outcome: Outcome) -> Int {
-        kind.position * Outcome.allCases.count + outcome.rawValue
+    private static func index(_ kind: Limit.Kind, _ outcome: Outcome) -> Int {
+        kind.index * Outcome.allCases.count + outcome.rawValue
     }
 }
 

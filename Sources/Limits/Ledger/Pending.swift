@@ -156,10 +156,10 @@ struct DueQueue {
     mutating func put(_ account: Account, at time: Int) {
         account.due = time
         heap.append((time, account))
-        var position = heap.count - 1
-        while position > 0, heap[position].time < heap[(position - 1) / 2].time {
-            heap.swapAt(position, (position - 1) / 2)
-            position = (position - 1) / 2
+        var index = heap.count - 1
+        while index > 0, heap[index].time < heap[(index - 1) / 2].time {
+            heap.swapAt(index, (index - 1) / 2)
+            index = (index - 1) / 2
         }
     }
 
@@ -177,16 +177,16 @@ struct DueQueue {
     private mutating func removeFirst() {
         heap.swapAt(0, heap.count - 1)
         heap.removeLast()
-        var position = 0
+        var index = 0
         while true {
-            var least = position
-            for child in [2 * position + 1, 2 * position + 2]
+            var least = index
+            for child in [2 * index + 1, 2 * index + 2]
             where child < heap.count && heap[child].time < heap[least].time {
                 least = child
             }
-            if least == position { return }
-            heap.swapAt(position, least)
-            position = least
+            if least == index { return }
+            heap.swapAt(index, least)
+            index = least
         }
     }
 }

@@ -169,8 +169,8 @@ extension Limit.Kind {
         }
     }
 
-    /// The index of this kind in `positions`, from 0. `LimiterMetrics` counts decisions by this index.
-    var position: Int {
+    /// The index of this kind in `names`, from 0. `LimiterMetrics` counts decisions by this index.
+    var index: Int {
         switch self {
         case .caller: 0
         case .key: 1
@@ -186,7 +186,7 @@ extension Limit.Kind {
         }
     }
 
-    package static let positions = [
+    package static let names = [
         "caller", "key", "model", "total", "auth", "provider", "login", "group", "usage", "session", "user",
     ]
 

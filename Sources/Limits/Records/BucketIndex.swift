@@ -1,5 +1,4 @@
-/// The position at which a limit's record counts some units: the number of a bucket. For slots, the end of this
-/// instance's entry.
+/// The bucket in which a limit's record counts some units. For slots, the end of this instance's entry.
 struct BucketIndex: Sendable, Equatable {
     /// The number of the bucket, counted from 1970 on. For slots, the time at which the instance's entry ends, in
     /// microseconds.

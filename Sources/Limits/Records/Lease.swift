@@ -1,6 +1,6 @@
 /// Units that an instance has counted in the store ahead of their use.
 struct Lease {
-    let position: BucketIndex
+    let bucket: BucketIndex
     /// The number of units that were counted in the store for this lease.
     let units: Int
     var left: Int

@@ -23,22 +23,22 @@ struct LeaseSizing {
     ///
     /// - Parameters:
     ///   - record: the record to write, which already contains the units of the admitted requests.
-    ///   - position: the bucket in which the lease is counted.
+    ///   - bucket: the bucket in which the lease is counted.
     mutating func lease(
         _ record: Record,
-        _ position: BucketIndex,
+        _ bucket: BucketIndex,
         _ conditions: LeaseConditions,
         at time: Int
     ) -> Lease? {
         guard limit.quota.unit == .requests, record.future.isEmpty else { return nil }
         let bound = limit.quota.count
         let most = min((bound - record.total) / 4, bound / 10 - record.leased(at: time))
-        let bucketEnd = limit.layout.end(of: position.number)
+        let bucketEnd = limit.layout.end(of: bucket.number)
         // Instances that lose every race are never seen.
         let mayBeContended = conditions.isSlow && conditions.instances > 1 && longPace.units(at: time) > 0
         if conditions.isContended || mayBeContended, bound / 10 >= Lease.minUnits {
             return contendedLease(
-                position,
+                bucket,
                 min(most, bound / 10 / conditions.instances),
                 bucketEnd: bucketEnd,
                 at: time
@@ -49,16 +49,16 @@ struct LeaseSizing {
         let units = min(used, most)
         let end = min(bucketEnd, time + Lease.longestMicroseconds)
         guard used >= Lease.busyUnits, units >= Lease.minUnits, time < end else { return nil }
-        return Lease(position: position, units: units, left: units, end: end, returnsBy: end)
+        return Lease(bucket: bucket, units: units, left: units, end: end, returnsBy: end)
     }
 
     /// Returns a lease for a record that several instances compete to write; nil if the lease would have too few units
     /// or would already have ended.
-    private mutating func contendedLease(_ position: BucketIndex, _ most: Int, bucketEnd: Int, at time: Int) -> Lease? {
+    private mutating func contendedLease(_ bucket: BucketIndex, _ most: Int, bucketEnd: Int, at time: Int) -> Lease? {
         let end = min(bucketEnd + limit.layout.graceMicroseconds, time + Lease.longestMicroseconds)
         let used = longPace.units(at: time) * (end - time) / Lease.longestMicroseconds
         let units = min(max(2 * used, pace.units(at: time), Lease.minUnits), most)
         guard units >= Lease.minContendedUnits, time < end else { return nil }
-        return Lease(position: position, units: units, left: units, end: end, returnsBy: end + deferMicroseconds)
+        return Lease(bucket: bucket, units: units, left: units, end: end, returnsBy: end + deferMicroseconds)
     }
 }

@@ -64,14 +64,14 @@ extension Record {
     func futureCount(in bucket: Int) -> Int { future.first { $0.number == bucket }?.units ?? 0 }
 
     mutating func changeFuture(_ bucket: Int, to count: Int) {
-        let position = future.firstIndex { $0.number >= bucket } ?? future.count
-        let isThere = position < future.count && future[position].number == bucket
+        let index = future.firstIndex { $0.number >= bucket } ?? future.count
+        let isThere = index < future.count && future[index].number == bucket
         if count == 0 {
-            if isThere { future.remove(at: position) }
+            if isThere { future.remove(at: index) }
         } else if isThere {
-            future[position].units = count
+            future[index].units = count
         } else {
-            future.insert(FutureBucket(number: bucket, units: count), at: position)
+            future.insert(FutureBucket(number: bucket, units: count), at: index)
         }
     }
 

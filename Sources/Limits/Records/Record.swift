@@ -49,14 +49,14 @@ package struct Record: Sendable, Equatable {
     /// - Parameter body: receives the number of empty buckets that were skipped just before, and the bucket's units.
     /// - Returns: the number of empty buckets that are older than all buckets with units.
     func forEachRun(_ body: (_ empty: Int, _ count: Int) -> Void) -> Int {
-        var position = newest % counts.count
-        if position < 0 { position += counts.count }
+        var index = newest % counts.count
+        if index < 0 { index += counts.count }
         var (empty, rest) = (0, counts.count)
         var left = total
         counts.withUnsafeBufferPointer { counts in
             while left > 0, rest > 0 {
-                let count = counts[position]
-                position = position == 0 ? counts.count - 1 : position - 1
+                let count = counts[index]
+                index = index == 0 ? counts.count - 1 : index - 1
                 rest -= 1
                 if count == 0 {
                     empty += 1
@@ -84,9 +84,9 @@ package struct Record: Sendable, Equatable {
             total = 0
         } else {
             for next in newest + 1...bucket {
-                let position = next % counts.count
-                total -= counts[position]
-                counts[position] = 0
+                let index = next % counts.count
+                total -= counts[index]
+                counts[index] = 0
             }
         }
         newest = bucket
@@ -158,9 +158,9 @@ package struct Record: Sendable, Equatable {
         guard bucket >= oldest, bucket >= 0 else { return }
         let bounded = min(max(0, count), Self.countBound)
         if bucket > newest { return changeFuture(bucket, to: bounded) }
-        let position = bucket % counts.count
-        total += bounded - counts[position]
-        counts[position] = bounded
+        let index = bucket % counts.count
+        total += bounded - counts[index]
+        counts[index] = bounded
     }
 
     /// Merges another copy of this record: each bucket gets the larger count of the two copies. Keeps this record's

@@ -54,12 +54,12 @@ package struct LimitReader {
         let servers = keys.map(store.server)
         for server in Set(servers) {
             let connection = try store.connect(to: server)
-            var positions = keys.indices.filter { servers[$0] == server }[...]
-            while !positions.isEmpty {
-                let some = positions.prefix(Self.batch)
-                positions = positions.dropFirst(Self.batch)
-                for (position, value) in zip(some, try connection.read(some.map { keys[$0] })) {
-                    values[position] = value?.bytes
+            var indices = keys.indices.filter { servers[$0] == server }[...]
+            while !indices.isEmpty {
+                let some = indices.prefix(Self.batch)
+                indices = indices.dropFirst(Self.batch)
+                for (index, value) in zip(some, try connection.read(some.map { keys[$0] })) {
+                    values[index] = value?.bytes
                 }
             }
         }

@@ -184,8 +184,8 @@ package final class Limiter: Sendable {
         _ loop: EventLoop
     ) -> (Ledger.AskResult, Outbox) {
         ledger.withLock { ledger in
-            let position = loops.firstIndex { $0 === loop } ?? 0
-            let response = ledger.ask(charges, patience, from: position, at: clock.now()) { LoopWait(loop) }
+            let index = loops.firstIndex { $0 === loop } ?? 0
+            let response = ledger.ask(charges, patience, from: index, at: clock.now()) { LoopWait(loop) }
             var outbox = Outbox()
             swap(&outbox, &ledger.outbox)
             return (response, outbox)

@@ -128,9 +128,9 @@ package final class DiscoveredCounterStore: CounterStore {
     package func server(of key: String) -> Int { 0 }
 
     package func connect(to server: Int) throws(StoreFailure) -> any CounterConnection {
-        if let position = found.withLock({ $0 }) { return try stores[position].connect(to: 0) }
+        if let index = found.withLock({ $0 }) { return try stores[index].connect(to: 0) }
         var reasons: [String] = []
-        for (position, store) in stores.enumerated() {
+        for (index, store) in stores.enumerated() {
             let connection: any CounterConnection
             do throws(StoreFailure) {
                 connection = try store.connect(to: 0)
@@ -140,10 +140,10 @@ package final class DiscoveredCounterStore: CounterStore {
             }
             // Another thread may have found another store meanwhile, and all threads must use the same.
             let chosen = found.withLock { found in
-                found = found ?? position
-                return found ?? position
+                found = found ?? index
+                return found ?? index
             }
-            return chosen == position ? connection : try stores[chosen].connect(to: 0)
+            return chosen == index ? connection : try stores[chosen].connect(to: 0)
         }
         throw StoreFailure(reason: reasons.joined(separator: "; "))
     }

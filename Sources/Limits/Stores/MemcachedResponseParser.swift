@@ -55,20 +55,20 @@ struct MemcachedResponseParser {
     ///
     /// - Returns: the number of consumed bytes.
     private mutating func consumeMessages(_ bytes: UnsafeRawBufferPointer) throws(StoreFailure) -> Int {
-        var position = 0
-        while ended == nil, bytes.count - position >= MemcachedRequest.headBytes {
-            let message = UnsafeRawBufferPointer(rebasing: bytes[position...])
+        var offset = 0
+        while ended == nil, bytes.count - offset >= MemcachedRequest.headBytes {
+            let message = UnsafeRawBufferPointer(rebasing: bytes[offset...])
             guard let head = MemcachedHead(message) else { throw .outOfStep }
             let isKept = head.bodyBytes <= Self.bodyBytes
             let end = MemcachedRequest.headBytes + head.bodyBytes
-            guard !isKept || message.count >= end else { return position }
+            guard !isKept || message.count >= end else { return offset }
             // An oversized value cannot be a record. It is treated like an empty one: as broken.
             let body = isKept ? UnsafeRawBufferPointer(rebasing: message[MemcachedRequest.headBytes..<end]) : nil
             try consume(head, body)
             skippedBytes = max(0, end - message.count)
-            position += min(end, message.count)
+            offset += min(end, message.count)
         }
-        return position
+        return offset
     }
 
     private mutating func consume(_ head: MemcachedHead, _ body: UnsafeRawBufferPointer?) throws(StoreFailure) {
@@ -78,7 +78,7 @@ struct MemcachedResponseParser {
             if results.count < writes.count {
                 try consumeResult(head, of: writes)
             } else {
-                try check(head, MemcachedRequest.Opcode.get, position: results.count + values.count)
+                try check(head, MemcachedRequest.Opcode.get, index: results.count + values.count)
                 values.append(try value(head, body))
             }
             if results.count + values.count == writes.count + keys.count { ended = .wrote(results, values) }
@@ -92,20 +92,20 @@ struct MemcachedResponseParser {
         of count: Int
     ) throws(StoreFailure) {
         if count > 1, head.opcode == MemcachedRequest.Opcode.noOperation {
-            try check(head, MemcachedRequest.Opcode.noOperation, position: count)
+            try check(head, MemcachedRequest.Opcode.noOperation, index: count)
             ended = .values(values)
             return
         }
-        let position = Int(head.tag &- firstTag)
-        guard position < count else { throw .outOfStep }
+        let index = Int(head.tag &- firstTag)
+        guard index < count else { throw .outOfStep }
         try check(
             head,
             count == 1 ? MemcachedRequest.Opcode.get : MemcachedRequest.Opcode.getQuietly,
-            position: position
+            index: index
         )
         if let value = try value(head, body) {
-            if case .some = values[position] { throw .outOfStep }
-            values[position] = value
+            if case .some = values[index] { throw .outOfStep }
+            values[index] = value
         }
         if count == 1 { ended = .values(values) }
     }
@@ -126,7 +126,7 @@ struct MemcachedResponseParser {
         _ head: MemcachedHead,
         of writes: [MemcachedRequest.Write]
     ) throws(StoreFailure) {
-        try check(head, writes[results.count].opcode, position: results.count)
+        try check(head, writes[results.count].opcode, index: results.count)
         guard let result = head.result(connection: connection) else { throw head.failure }
         results.append(result)
     }
@@ -136,7 +136,7 @@ struct MemcachedResponseParser {
         _ head: MemcachedHead,
         _ body: UnsafeRawBufferPointer?
     ) throws(StoreFailure) {
-        try check(head, MemcachedRequest.Opcode.statistics, position: 0)
+        try check(head, MemcachedRequest.Opcode.statistics, index: 0)
         guard head.status == MemcachedHead.Status.done else { throw head.failure }
         guard head.keyBytes > 0 else {
             guard let seconds = numbers[0], Self.times.contains(seconds) else { throw .outOfStep }
@@ -156,8 +156,8 @@ struct MemcachedResponseParser {
     }
 
     /// Checks that a message belongs to the current request; throws if not.
-    private func check(_ head: MemcachedHead, _ opcode: UInt8, position: Int) throws(StoreFailure) {
-        guard head.opcode == opcode, head.tag == firstTag &+ UInt32(position) else { throw .outOfStep }
+    private func check(_ head: MemcachedHead, _ opcode: UInt8, index: Int) throws(StoreFailure) {
+        guard head.opcode == opcode, head.tag == firstTag &+ UInt32(index) else { throw .outOfStep }
     }
 }
 

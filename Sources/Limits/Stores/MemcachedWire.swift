@@ -157,7 +157,7 @@ struct MemcachedHead {
 }
 
 extension UnsafeRawBufferPointer {
-    fileprivate func number<Number: FixedWidthInteger>(at position: Int, _: Number.Type) -> Number {
-        Number(bigEndian: loadUnaligned(fromByteOffset: position, as: Number.self))
+    fileprivate func number<Number: FixedWidthInteger>(at offset: Int, _: Number.Type) -> Number {
+        Number(bigEndian: loadUnaligned(fromByteOffset: offset, as: Number.self))
     }
 }

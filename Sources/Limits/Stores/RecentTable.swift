@@ -16,13 +16,13 @@ public struct RecentTable<Key: Hashable, Value> {
         }
     }
 
-    @usableFromInline var positions: [Key: Int32] = [:]
+    @usableFromInline var indices: [Key: Int32] = [:]
     @usableFromInline var slots: [Slot] = []
     @usableFromInline var newest: Int32 = -1
     @usableFromInline var oldest: Int32 = -1
 
-    @inlinable public var count: Int { positions.count }
-    @inlinable var isEmpty: Bool { positions.isEmpty }
+    @inlinable public var count: Int { indices.count }
+    @inlinable var isEmpty: Bool { indices.isEmpty }
 
     @inlinable public init() {}
 
@@ -33,9 +33,9 @@ public struct RecentTable<Key: Hashable, Value> {
     @inlinable public mutating func withValue<Result>(of key: Key, _ body: (inout Value) -> Result) -> Result? {
         // This is often the most recently used entry, which is found without hashing.
         if newest < 0 || slots[Int(newest)].key != key {
-            guard let position = positions[key] else { return nil }
-            unlink(position)
-            link(position)
+            guard let index = indices[key] else { return nil }
+            unlink(index)
+            link(index)
         }
         return body(&slots[Int(newest)].value)
     }
@@ -49,24 +49,24 @@ public struct RecentTable<Key: Hashable, Value> {
     /// Adds or replaces a value, and marks it as the most recently used.
     @inlinable public mutating func set(_ key: Key, _ value: Value) {
         if withValue(of: key, { $0 = value }) != nil { return }
-        let position = Int32(slots.count)
+        let index = Int32(slots.count)
         slots.append(Slot(key: key, value: value))
-        positions[key] = position
-        link(position)
+        indices[key] = index
+        link(index)
     }
 
     @discardableResult
     @inlinable public mutating func remove(_ key: Key) -> Value? {
-        guard let position = positions.removeValue(forKey: key) else { return nil }
-        unlink(position)
+        guard let index = indices.removeValue(forKey: key) else { return nil }
+        unlink(index)
         // The last slot moves into the gap, so that no slot is empty.
         let last = slots.removeLast()
-        guard Int(position) < slots.count else { return last.value }
-        let value = slots[Int(position)].value
-        slots[Int(position)] = last
-        positions[last.key] = position
-        if last.older >= 0 { slots[Int(last.older)].newer = position } else { oldest = position }
-        if last.newer >= 0 { slots[Int(last.newer)].older = position } else { newest = position }
+        guard Int(index) < slots.count else { return last.value }
+        let value = slots[Int(index)].value
+        slots[Int(index)] = last
+        indices[last.key] = index
+        if last.older >= 0 { slots[Int(last.older)].newer = index } else { oldest = index }
+        if last.newer >= 0 { slots[Int(last.newer)].older = index } else { newest = index }
         return value
     }
 
@@ -87,7 +87,7 @@ public struct RecentTable<Key: Hashable, Value> {
     func visit(below end: Int, atMost count: Int, _ body: (Value) -> Void) -> Int {
         let end = min(end, slots.count)
         let first = max(0, end - count)
-        for position in (first..<end).reversed() { body(slots[position].value) }
+        for index in (first..<end).reversed() { body(slots[index].value) }
         return first
     }
 
@@ -95,17 +95,17 @@ public struct RecentTable<Key: Hashable, Value> {
         for slot in slots { body(slot.value) }
     }
 
-    @inlinable mutating func link(_ position: Int32) {
-        slots[Int(position)].older = newest
-        slots[Int(position)].newer = -1
-        if newest >= 0 { slots[Int(newest)].newer = position } else { oldest = position }
-        newest = position
+    @inlinable mutating func link(_ index: Int32) {
+        slots[Int(index)].older = newest
+        slots[Int(index)].newer = -1
+        if newest >= 0 { slots[Int(newest)].newer = index } else { oldest = index }
+        newest = index
     }
 
-    @inlinable mutating func unlink(_ position: Int32) {
+    @inlinable mutating func unlink(_ index: Int32) {
         // Copying the slot would count references to its value.
-        let older = slots[Int(position)].older
-        let newer = slots[Int(position)].newer
+        let older = slots[Int(index)].older
+        let newer = slots[Int(index)].newer
         if older >= 0 { slots[Int(older)].newer = newer } else { oldest = newer }
         if newer >= 0 { slots[Int(newer)].older = older } else { newest = older }
     }

@@ -19,8 +19,8 @@ extension Ledger {
         for index in request.parts.indices {
             let part = request.parts[index]
             part.account.waiting.removeAll { $0.request === request }
-            if case .claimed(let position) = part.state {
-                giveBack(part.units, position, account: part.account, now: now)
+            if case .claimed(let bucket) = part.state {
+                giveBack(part.units, bucket, account: part.account, now: now)
             }
             request.parts[index].state = isShared ? .seen : .local
         }

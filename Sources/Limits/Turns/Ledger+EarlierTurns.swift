@@ -15,14 +15,14 @@ extension Ledger {
         for request in account.sleepers {
             guard let first = free, looks < Self.maxLooks else { break }
             guard let turn = request.wait?.turnAt, turn > first, let index = request.onlyWindow,
-                case .claimed(let position) = request.parts[index].state
+                case .claimed(let bucket) = request.parts[index].state
             else { continue }
             looks += 1
             var part = RequestPart(request: request, index: index)
             part.units = request.parts[index].units
-            guard let earlier = counter.moveTurn(part.units, from: position, at: now.wall) else { continue }
+            guard let earlier = counter.moveTurn(part.units, from: bucket, at: now.wall) else { continue }
             free = counter.freeTurn(before: last, at: now.wall)
-            (part.turn, part.from) = (earlier, position)
+            (part.turn, part.from) = (earlier, bucket)
             takers.append(part)
         }
         for part in takers {

@@ -12,9 +12,9 @@ extension Ledger {
         // A slot of another limit would be unused meanwhile.
         for index in request.parts.indices where request.parts[index].account.isOfSlots {
             let other = request.parts[index]
-            guard case .claimed(let position) = other.state else { continue }
+            guard case .claimed(let bucket) = other.state else { continue }
             request.parts[index].state = .seen
-            giveBack(other.units, position, account: other.account, now: now)
+            giveBack(other.units, bucket, account: other.account, now: now)
         }
         request.wait?.slotSince = wait.slotSince ?? now.wall
         request.wait?.kind = wait.kind ?? account.limit.kind
@@ -52,8 +52,8 @@ extension Ledger {
         for part in request.parts { part.account.behind.removeAll { $0 === request } }
         for part in request.parts where part.account.isOfSlots {
             let account = part.account
-            guard let position = account.slotQueue.firstIndex(where: { $0 === request }) else { continue }
-            account.slotQueue.remove(at: position)
+            guard let index = account.slotQueue.firstIndex(where: { $0 === request }) else { continue }
+            account.slotQueue.remove(at: index)
             account.updateWaiting()
             // Other instances need not leave slots to this one any longer.
             if isShared, account.slotQueue.isEmpty { enqueue(account) }

@@ -69,21 +69,21 @@ extension Ledger {
     mutating func takeTurn(_ part: inout RequestPart, _ rule: OutageRule?, _ now: ClockReading) -> Bool {
         let share = part.request.parts[part.index]
         guard rule == nil, mayWait(part.request), let wait = part.request.wait, let span = span(wait, now),
-            let position = share.account.counter.takeTurn(share.minimum, in: span, at: now.wall)
+            let bucket = share.account.counter.takeTurn(share.minimum, in: span, at: now.wall)
         else { return false }
         part.units = share.minimum
-        part.turn = position
+        part.turn = bucket
         countTurn(part)
         return true
     }
 
-    /// Handles a write in the bucket `written` that counted a request in the bucket `position` of one limit. The request's
-    /// other limits must count it in their buckets of the same time. A turn in a later bucket than the write is used
+    /// Handles a write in the bucket `written` that counted a request in `bucket` of one limit. The request's other
+    /// limits must count it in their buckets of the same time. A turn in a later bucket than the write is used
     /// after another read only, even if the response to the write comes when that bucket has begun.
-    mutating func took(_ position: BucketIndex, _ part: RequestPart, written: Int, _ now: ClockReading) {
+    mutating func took(_ bucket: BucketIndex, _ part: RequestPart, written: Int, _ now: ClockReading) {
         let (request, limit) = (part.request, part.request.parts[part.index].account.limit)
-        let start = limit.layout.start(of: position.number)
-        guard let turn = [request.wait?.turnAt, position.number > written ? start : nil].compactMap(\.self).max() else {
+        let start = limit.layout.start(of: bucket.number)
+        guard let turn = [request.wait?.turnAt, bucket.number > written ? start : nil].compactMap(\.self).max() else {
             return
         }
         if request.wait?.turnAt != turn || request.wait?.kind == nil { request.wait?.kind = limit.kind }
@@ -155,7 +155,7 @@ extension Ledger {
         for index in request.parts.indices {
             let account = request.parts[index].account
             switch request.parts[index].state {
-            case .claimed(let position) where position != .nowhere: request.parts[index].state = .turn(position)
+            case .claimed(let bucket) where bucket != .nowhere: request.parts[index].state = .turn(bucket)
             case .seen: request.parts[index].state = .unread
             default: continue
             }
@@ -194,21 +194,21 @@ extension Ledger {
     /// Handles a read of a record that a waiting request needs.
     mutating func saw(_ part: RequestPart, _ now: ClockReading) {
         let share = part.request.parts[part.index]
-        guard case .turn(let position) = share.state else {
+        guard case .turn(let bucket) = share.state else {
             part.request.parts[part.index].state = .seen
             return
         }
         // Late use, charges and joined copies can have filled the record since the turn was counted.
-        let isKept = share.account.counter.keepsTurn(share.units, in: position, at: now.wall)
+        let isKept = share.account.counter.keepsTurn(share.units, in: bucket, at: now.wall)
         if !isKept { part.request.wait?.isOver = true }
-        part.request.parts[part.index].state = isKept ? .claimed(position) : .late(position)
+        part.request.parts[part.index].state = isKept ? .claimed(bucket) : .late(bucket)
     }
 
     /// Forgets that a record which was reset counts the turn of a request.
     func forgetTurn(_ request: Pending, _ account: Account) {
         for index in request.parts.indices where request.parts[index].account === account {
-            guard case .claimed(let position) = request.parts[index].state else { continue }
-            let lost = BucketIndex(number: position.number, birth: position.birth.map(~))
+            guard case .claimed(let bucket) = request.parts[index].state else { continue }
+            let lost = BucketIndex(number: bucket.number, birth: bucket.birth.map(~))
             request.parts[index].state = .claimed(lost)
         }
     }
@@ -225,7 +225,7 @@ extension Ledger {
         var decision = decision
         if let wait = request.wait, let kind = wait.kind {
             decision.waitedMicroseconds = max(0, now.steady - wait.since)
-            metrics.waits[kind.position].record(decision.waitedMicroseconds)
+            metrics.waits[kind.index].record(decision.waitedMicroseconds)
         }
         return decision
     }

@@ -59,12 +59,12 @@ extension Ledger {
         var (isKept, isMoved) = (true, false)
         for index in request.parts.indices where isKept {
             let (counter, units) = (request.parts[index].account.counter, request.parts[index].units)
-            guard case .claimed(let position) = request.parts[index].state else {
+            guard case .claimed(let bucket) = request.parts[index].state else {
                 isKept = counter.hasRoom(for: units, at: now.wall)
                 continue
             }
-            guard counter.keepsTurn(units, in: position, at: now.wall),
-                let present = counter.use(units, in: position, at: now.wall)
+            guard counter.keepsTurn(units, in: bucket, at: now.wall),
+                let present = counter.use(units, in: bucket, at: now.wall)
             else {
                 (isKept, isMoved) = (false, true)
                 continue

@@ -8,7 +8,7 @@ enum KnownMessage {
     static func isKnown(event: UnsafeRawBufferPointer) -> Bool {
         var scan = ByteScan(event)
         guard scan.find("data: ") else { return false }
-        let data = event[part: scan.position..<event.count]
+        let data = event[part: scan.offset..<event.count]
         var rest = ByteScan(data)
         if rest.find("\ndata: ") { return false }
         let root = RawJSON(data)

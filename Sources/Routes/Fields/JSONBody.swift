@@ -87,7 +87,7 @@ enum JSONBody {
             let cause = "At byte \(offset + 1) it is not UTF-8; encode the text of the body as UTF-8."
             return APIError(400, "The body is not valid JSON in UTF-8. \(cause)")
         }
-        let place = mistake.position < bytes.count ? "byte \(mistake.position + 1)" : "its end (byte \(bytes.count))"
+        let place = mistake.offset < bytes.count ? "byte \(mistake.offset + 1)" : "its end (byte \(bytes.count))"
         return APIError(400, "The body is not valid JSON: at \(place), \(mistake.expected) is expected.")
     }
 

@@ -73,13 +73,13 @@ extension EndedSessions {
         guard bytes.count >= Self.headBytes, bytes.count <= Self.encodedBound, bytes[0] == Self.format,
             (bytes.count - Self.headBytes) % Self.entryBytes == 0
         else { return nil }
-        func number(_ position: Int) -> UInt64 { bytes[position..<position + 8].reduce(0) { $0 << 8 | UInt64($1) } }
+        func number(_ offset: Int) -> UInt64 { bytes[offset..<offset + 8].reduce(0) { $0 << 8 | UInt64($1) } }
         notBefore = Int(clamping: number(1))
-        for position in stride(from: Self.headBytes, to: bytes.count, by: Self.entryBytes) {
-            let id = AdminSession.ID(high: number(position), low: number(position + 8))
+        for offset in stride(from: Self.headBytes, to: bytes.count, by: Self.entryBytes) {
+            let id = AdminSession.ID(high: number(offset), low: number(offset + 8))
             sessions[id] = Times(
-                issuedAt: Int(clamping: number(position + 16)),
-                expiresAt: Int(clamping: number(position + 24))
+                issuedAt: Int(clamping: number(offset + 16)),
+                expiresAt: Int(clamping: number(offset + 24))
             )
         }
     }

@@ -15,9 +15,9 @@ extension Limiter: MetricsSource {
             "relay_limit_decisions_total",
             "Decisions by kind of limit: one for each limit that admitted a request, one for the limit that refused a request."
         )
-        for (position, kind) in Limit.Kind.positions.enumerated() {
+        for (index, kind) in Limit.Kind.names.enumerated() {
             for outcome in LimiterMetrics.Outcome.allCases {
-                text.sample(("kind", kind), ("outcome", outcome.label), value: figures.decisions(position, outcome))
+                text.sample(("kind", kind), ("outcome", outcome.label), value: figures.decisions(index, outcome))
             }
         }
         text.gauge("relay_limit_accounts", "Limits of callers whose counters are in the memory of this process.")
@@ -38,7 +38,7 @@ extension Limiter: MetricsSource {
             text.sample(("outcome", "\(outcome)"), value: figures.turns(outcome))
         }
         text.histogram("relay_limit_wait_seconds", "Waits of admitted requests for their turn, by kind of limit.")
-        for (kind, waits) in zip(Limit.Kind.positions, figures.waits) {
+        for (kind, waits) in zip(Limit.Kind.names, figures.waits) {
             text.histogram(("kind", kind), of: .turns, waits.counts)
         }
     }

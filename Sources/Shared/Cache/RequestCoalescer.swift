@@ -68,9 +68,9 @@ package final class RequestCoalescer: Sendable {
 
     fileprivate func leave(_ coalescedWaiter: CoalescedWaiter) {
         state.withLock { state in
-            guard let position = state.coalescer[coalescedWaiter.key]?.firstIndex(where: { $0 === coalescedWaiter })
+            guard let index = state.coalescer[coalescedWaiter.key]?.firstIndex(where: { $0 === coalescedWaiter })
             else { return }
-            state.coalescer[coalescedWaiter.key]?.remove(at: position)
+            state.coalescer[coalescedWaiter.key]?.remove(at: index)
             state.waiting -= 1
         }
     }

@@ -74,11 +74,11 @@ package struct ConfiguredCache: Sendable {
     package let settings: CacheSettings
     package let responseCache: ResponseCache
     package let storeScope: StoreScope
-    private let position: StorageLocation
+    private let storage: Storage
     private let lifeNanoseconds: UInt64
     private let bounds: MemoryCache.Bounds
 
-    private enum StorageLocation {
+    private enum Storage {
         case memory
         case shared(SharedState, CacheGeneration)
         case files(DiskCache)
@@ -100,16 +100,16 @@ package struct ConfiguredCache: Sendable {
         lifeNanoseconds = UInt64(clamping: settings.life.nanoseconds)
         bounds = MemoryCache.Bounds(entries: settings.maxEntries, bytes: settings.maxBytes)
         if settings.store == .memcached, let shared = responseCache.shared, let generation = responseCache.generation {
-            position = .shared(shared, generation)
+            storage = .shared(shared, generation)
         } else if settings.store == .data, let directory = settings.directory {
-            position = .files(responseCache.files(in: directory))
+            storage = .files(responseCache.files(in: directory))
         } else {
-            position = .memory
+            storage = .memory
         }
     }
 
     package var longestBytes: Int {
-        if case .shared = position { return Self.longestSharedBytes }
+        if case .shared = storage { return Self.longestSharedBytes }
         return min(Self.longestBytes, settings.maxBytes / 4)
     }
 
@@ -127,13 +127,13 @@ package struct ConfiguredCache: Sendable {
     /// Returns a cached response from the memory of this process; nil if there is none, or if the settings use files or
     /// memcached.
     package func responseInMemory(_ key: CacheKey, on loop: EventLoop) -> Body? {
-        guard case .memory = position else { return nil }
+        guard case .memory = storage else { return nil }
         return responseCache.memory.response(key.digest, at: loop.now)
     }
 
     /// Returns a valid cached response from memory, a file or memcached; nil if there is none or reading fails.
     package func response(_ key: CacheKey, on loop: EventLoop) async -> Body? {
-        switch position {
+        switch storage {
         case .memory: return responseInMemory(key, on: loop)
         case .files(let files): return await files.response(key, on: loop)
         case .shared(let shared, let generation):
@@ -151,7 +151,7 @@ package struct ConfiguredCache: Sendable {
     /// Caches a response. Does not wait until the response is written.
     package func add(_ response: Body, _ key: CacheKey, label: MemoryCache.Label, on loop: EventLoop) {
         guard response.bytes.count <= longestBytes else { return }
-        if case .memory = position {
+        if case .memory = storage {
             let end = lifeNanoseconds == 0 ? .distantFuture : loop.now + lifeNanoseconds
             return responseCache.memory.add(response, key.digest, until: end, within: bounds, label: label)
         }
@@ -159,7 +159,7 @@ package struct ConfiguredCache: Sendable {
         let leaving = PendingCacheWrite(response, responseCache)
         // Stores count the lifetime in seconds.
         let seconds = lifeNanoseconds == 0 ? 0 : Int(clamping: (lifeNanoseconds + 999_999_999) / 1_000_000_000)
-        switch position {
+        switch storage {
         case .memory: break
         case .shared(let shared, let generation):
             guard let generation = generation.known else { return }

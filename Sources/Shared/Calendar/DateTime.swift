@@ -12,9 +12,9 @@ package enum DateTime {
         if rest.first == UInt8(ascii: ".") {
             let digits = rest.dropFirst().prefix { (48...57).contains($0) }
             guard !digits.isEmpty else { return nil }
-            for position in 0..<3 {
+            for index in 0..<3 {
                 milliseconds =
-                    milliseconds * 10 + (position < digits.count ? Int(digits[digits.startIndex + position] - 48) : 0)
+                    milliseconds * 10 + (index < digits.count ? Int(digits[digits.startIndex + index] - 48) : 0)
             }
             rest = rest.dropFirst(1 + digits.count)
         }

@@ -20,14 +20,14 @@ extension ModelCatalog {
     /// Creates the catalog of the models that these settings offer.
     /// - Parameter lists: the model lists that were read from vendors, by the provider's index.
     package init(_ settings: Settings, _ catalogues: Catalogues, lists: [Int: [LiveModel]] = [:]) {
-        let providers = settings.providers.enumerated().map { position, provider in
+        let providers = settings.providers.enumerated().map { index, provider in
             let hasSubset = provider.kind.row.subset != nil
             return Provider(
                 models: provider.models,
                 catalogue: catalogues[provider.kind],
                 name: provider.name,
                 servesList: provider.servesList,
-                list: provider.readsList ? lists[position] : nil,
+                list: provider.readsList ? lists[index] : nil,
                 subset: hasSubset ? settings.permittedModels : [],
                 hasSearchSuffix: provider.kind == .onemin,
                 isSubsetOnly: hasSubset && settings.isSubsetOnly,

@@ -24,8 +24,8 @@ extension SettingsReader {
             guard let model, modelCatalog[model].isEmpty, modelCatalog.panels[model] == nil else { continue }
             check(.global(name), "no provider serves \"\(model)\"", near: model, modelCatalog)
         }
-        for (position, provider) in settings.providers.enumerated() {
-            guard let model = provider.generateModel, !modelCatalog[model].contains(where: { $0.provider == position })
+        for (index, provider) in settings.providers.enumerated() {
+            guard let model = provider.generateModel, !modelCatalog[model].contains(where: { $0.provider == index })
             else {
                 continue
             }

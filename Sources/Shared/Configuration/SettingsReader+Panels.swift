@@ -30,8 +30,8 @@ extension SettingsReader {
             }
             return
         }
-        guard case .model(let model, let position) = member else { return }
-        let chats = modelCatalog.servedModels(of: model, at: position).contains {
+        guard case .model(let model, let provider) = member else { return }
+        let chats = modelCatalog.servedModels(of: model, at: provider).contains {
             !$0.model.features.isDisjoint(with: .chatting)
         }
         if !chats { report(key, "\"\(name)\" does not support chats") }
@@ -61,10 +61,10 @@ extension ModelCatalog {
                 guard case .panel(let next) = member(name) else { continue }
                 if next.name == panel.name {
                     var way = [next.name]
-                    var position = index
-                    while position > 0 {
-                        way.append(found[position].panel.name)
-                        position = found[position].asker
+                    var asker = index
+                    while asker > 0 {
+                        way.append(found[asker].panel.name)
+                        asker = found[asker].asker
                     }
                     return [panel.name] + way.reversed()
                 }

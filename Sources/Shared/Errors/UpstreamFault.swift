@@ -25,6 +25,6 @@ package enum UpstreamFault: String, CaseIterable, Sendable {
     case unavailable
     case timedOut = "timed_out"
 
-    /// The position of this case in `allCases`, and of its count in a list of counts.
+    /// The index of this case in `allCases`, and of its count in a list of counts.
     var index: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 }

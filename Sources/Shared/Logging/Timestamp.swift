@@ -61,10 +61,10 @@ package struct Timestamp: Sendable {
         put(secondOfDay % 60, at: 17, digits: 2)
     }
 
-    private mutating func put(_ number: Int, at index: Int, digits: Int) {
+    private mutating func put(_ number: Int, at start: Int, digits: Int) {
         var rest = number
-        for position in (index..<index + digits).reversed() {
-            text[position] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+        for offset in (start..<start + digits).reversed() {
+            text[offset] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
         }
     }

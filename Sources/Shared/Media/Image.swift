@@ -81,12 +81,12 @@ extension MediaType {
 
     /// Returns whether the `IEND` chunk, with which a PNG image ends, is present.
     private static func reachesEnd(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        var position = 8
+        var offset = 8
         var steps = 0
-        while position + 12 <= bytes.count, steps < ImageSize.maxSteps {
+        while offset + 12 <= bytes.count, steps < ImageSize.maxSteps {
             steps += 1
-            if bytes.has("IEND", at: position + 4) { return true }
-            position += 12 + Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)))
+            if bytes.has("IEND", at: offset + 4) { return true }
+            offset += 12 + Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
         }
         return false
     }

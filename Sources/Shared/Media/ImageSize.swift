@@ -31,26 +31,26 @@ package struct ImageSize: Sendable, Equatable {
 
     /// Returns the width and height in the frame header of a JPEG (ITU T.81, B.2.2).
     private static func jpeg(_ bytes: UnsafeRawBufferPointer) -> (Int, Int)? {
-        var position = 2
+        var offset = 2
         var steps = 0
-        while position + 4 <= bytes.count, steps < maxSteps {
+        while offset + 4 <= bytes.count, steps < maxSteps {
             steps += 1
-            guard bytes[position] == 0xff else { return nil }
-            let marker = bytes[position + 1]
+            guard bytes[offset] == 0xff else { return nil }
+            let marker = bytes[offset + 1]
             if marker == 0xff {
-                position += 1
+                offset += 1
                 continue
             }
             if marker == 1 || (0xd0...0xd8).contains(marker) {
-                position += 2
+                offset += 2
                 continue
             }
             let isFrame = (0xc0...0xcf).contains(marker) && marker != 0xc4 && marker != 0xc8 && marker != 0xcc
-            if isFrame { return bytes.big(2, at: position + 7).pair(bytes.big(2, at: position + 5)) }
-            guard marker != 0xda, marker != 0xd9, let length = bytes.big(2, at: position + 2), length >= 2 else {
+            if isFrame { return bytes.big(2, at: offset + 7).pair(bytes.big(2, at: offset + 5)) }
+            guard marker != 0xda, marker != 0xd9, let length = bytes.big(2, at: offset + 2), length >= 2 else {
                 return nil
             }
-            position += 2 + length
+            offset += 2 + length
         }
         return nil
     }
@@ -70,14 +70,14 @@ package struct ImageSize: Sendable, Equatable {
 }
 
 extension UnsafeRawBufferPointer {
-    fileprivate func big(_ size: Int, at position: Int) -> Int? {
-        guard position + size <= count else { return nil }
-        return self[position..<(position + size)].reduce(0) { $0 << 8 | Int($1) }
+    fileprivate func big(_ size: Int, at offset: Int) -> Int? {
+        guard offset + size <= count else { return nil }
+        return self[offset..<(offset + size)].reduce(0) { $0 << 8 | Int($1) }
     }
 
-    fileprivate func little(_ size: Int, at position: Int) -> Int? {
-        guard position + size <= count else { return nil }
-        return self[position..<(position + size)].reversed().reduce(0) { $0 << 8 | Int($1) }
+    fileprivate func little(_ size: Int, at offset: Int) -> Int? {
+        guard offset + size <= count else { return nil }
+        return self[offset..<(offset + size)].reversed().reduce(0) { $0 << 8 | Int($1) }
     }
 }
 

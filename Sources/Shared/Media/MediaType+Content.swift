@@ -45,19 +45,19 @@ extension MediaType {
         return layerThreeFrame(bytes, length) == nil ? nil : .mp3
     }
 
-    /// Returns the length in bytes of the MP3 frame at `position`; nil if its header is invalid.
-    private static func layerThreeFrame(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> Int? {
-        guard bytes[position] == 0xff, bytes[position + 1] & 0xe6 == 0xe2 else { return nil }
-        let version = Int(bytes[position + 1] >> 3 & 3)  // 3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5
-        let rate = Int(bytes[position + 2] >> 4)
-        let frequency = Int(bytes[position + 2] >> 2 & 3)
+    /// Returns the length in bytes of the MP3 frame at `offset`; nil if its header is invalid.
+    private static func layerThreeFrame(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> Int? {
+        guard bytes[offset] == 0xff, bytes[offset + 1] & 0xe6 == 0xe2 else { return nil }
+        let version = Int(bytes[offset + 1] >> 3 & 3)  // 3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5
+        let rate = Int(bytes[offset + 2] >> 4)
+        let frequency = Int(bytes[offset + 2] >> 2 & 3)
         guard version != 1, (1...14).contains(rate), frequency < 3 else { return nil }
         let kilobits =
             version == 3
             ? [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320]
             : [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160]
         let hertz = [44_100, 48_000, 32_000][frequency] / (version == 3 ? 1 : version == 2 ? 2 : 4)
-        let padding = Int(bytes[position + 2] >> 1 & 1)
+        let padding = Int(bytes[offset + 2] >> 1 & 1)
         return (version == 3 ? 144_000 : 72_000) * kilobits[rate] / hertz + padding
     }
 
@@ -92,14 +92,14 @@ extension MediaType {
 }
 
 extension UnsafeRawBufferPointer {
-    func has(_ signature: [UInt8], at position: Int = 0) -> Bool {
-        count >= position + signature.count && self[position..<(position + signature.count)].elementsEqual(signature)
+    func has(_ signature: [UInt8], at offset: Int = 0) -> Bool {
+        count >= offset + signature.count && self[offset..<(offset + signature.count)].elementsEqual(signature)
     }
 
-    func has(_ signature: StaticString, at position: Int = 0) -> Bool {
+    func has(_ signature: StaticString, at offset: Int = 0) -> Bool {
         let signature = UnsafeRawBufferPointer(start: signature.utf8Start, count: signature.utf8CodeUnitCount)
-        return count >= position + signature.count
-            && self[position..<(position + signature.count)].elementsEqual(signature)
+        return count >= offset + signature.count
+            && self[offset..<(offset + signature.count)].elementsEqual(signature)
     }
 }
 

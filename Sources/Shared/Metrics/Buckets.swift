@@ -62,6 +62,6 @@ struct HistogramCells: Sendable {
     /// sum.
     func read(_ label: Int, into sums: inout [Int]) {
         let first = label * (buckets.count + 1)
-        for position in sums.indices { sums[position] &+= cells[first + position] }
+        for index in sums.indices { sums[index] &+= cells[first + index] }
     }
 }

@@ -73,7 +73,7 @@ package struct ProcessFigures: MetricsSource {
         let count = read(file, &room, room.count)
         guard count > 0 else { return nil }
         var text = Substring(String(decoding: room[..<count], as: UTF8.self))
-        if let mark, let position = text.lastIndex(of: mark) { text = text[text.index(after: position)...] }
+        if let mark, let index = text.lastIndex(of: mark) { text = text[text.index(after: index)...] }
         return text.split { $0 == " " || $0 == "\n" }.map { Int($0) ?? 0 }
     }
 }

@@ -73,11 +73,11 @@ struct RecentSeries {
 
     mutating func number(_ series: Series) -> Int {
         let mix = UInt(series.route) &* 31 &+ UInt(series.model) &* 7 &+ UInt(series.status)
-        let position = Int(mix % UInt(Self.count))
-        let kept = recent[position]
+        let index = Int(mix % UInt(Self.count))
+        let kept = recent[index]
         if kept.series == series, kept.number > 0 { return kept.number }
         let number = numbers.number(series)
-        recent[position] = SeriesEntry(series: series, number: number)
+        recent[index] = SeriesEntry(series: series, number: number)
         return number
     }
 }

@@ -89,9 +89,9 @@ extension Catalogue {
     private func successors(of gone: Set<String>, among served: [Model]) -> [String: String] {
         let servedByID = Dictionary(served.map { ($0.id, $0) }) { first, _ in first }
         var next: [String: String] = [:]
-        for (position, model) in models.enumerated() where gone.contains(model.id) {
+        for (index, model) in models.enumerated() where gone.contains(model.id) {
             guard let family = family(model.id) else { continue }
-            let later = (models[(position + 1)...] + models[..<position]).compactMap { servedByID[$0.id] } + served
+            let later = (models[(index + 1)...] + models[..<index]).compactMap { servedByID[$0.id] } + served
             next[model.id] =
                 later.first { self.family($0.id) == family && !$0.features.isDisjoint(with: model.features) }?.id
         }

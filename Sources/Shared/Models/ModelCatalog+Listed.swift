@@ -25,8 +25,8 @@ extension ModelCatalog {
 
     /// Returns the facts about a provider's model, such as its context window.
     /// - Parameter live: the model on the vendor's list; nil if it is not there or the list was not read yet.
-    func facts(of model: Model, named name: String, at position: Int, _ live: LiveModel?) -> ModelFacts {
-        let provider = providers[position]
+    func facts(of model: Model, named name: String, at index: Int, _ live: LiveModel?) -> ModelFacts {
+        let provider = providers[index]
         var facts = ModelFacts(model, isOfCatalogue: provider.catalogue != nil, searches: provider.hasSearchSuffix)
         if let live {
             facts.correct(by: live.facts)
@@ -44,17 +44,17 @@ extension ModelCatalog {
     /// Returns the models that the caller may use, in the order of providers. Panels come last.
     /// - Parameter refusers: the names of the passthrough providers whose vendors reject the caller's key.
     package func listed(for caller: Caller, refusedBy refusers: Set<String> = []) -> [Listed] {
-        var positions: [String: Int] = [:]
+        var indices: [String: Int] = [:]
         var listed: [Listed] = []
         for (name, index, model, facts) in listing {
             guard !refusers.contains(providers[index].name), let name = usable(name, at: index, for: caller) else {
                 continue
             }
-            if let position = positions[name] {
-                listed[position].features.formUnion(model.features)
-                listed[position].facts.narrow(by: facts)
+            if let listedIndex = indices[name] {
+                listed[listedIndex].features.formUnion(model.features)
+                listed[listedIndex].facts.narrow(by: facts)
             } else {
-                positions[name] = listed.count
+                indices[name] = listed.count
                 listed.append(
                     Listed(
                         id: name,

@@ -21,14 +21,14 @@ extension ModelCatalog {
     /// without this suffix, and for a name that is served as it stands.
     package func name(beforeWindowOf name: String) -> String? {
         guard Self.asksForLongWindow(name), name.utf8.count > 4 else { return nil }
-        guard position(of: name) == nil, panels[name] == nil, replacement(of: name) == nil else { return nil }
+        guard index(of: name) == nil, panels[name] == nil, replacement(of: name) == nil else { return nil }
         return String(name.dropLast(4))
     }
 
     /// Returns a requested model name as permissions and limits use it: without the suffix `:online`. Keeps a suffix
     /// that is part of a model's or panel's own name.
     package func knownName(_ name: String) -> String {
-        guard let before = Self.name(beforeSuffixOf: name), position(of: name) == nil, panels[name] == nil else {
+        guard let before = Self.name(beforeSuffixOf: name), index(of: name) == nil, panels[name] == nil else {
             return name
         }
         return before
@@ -37,8 +37,8 @@ extension ModelCatalog {
     /// Returns the models that can serve a name such as `gpt-4o:online`, with web search turned on; empty for other
     /// names.
     func searching(_ name: String) -> [ServedModel] {
-        guard let before = Self.name(beforeSuffixOf: name), let position = position(of: before) else { return [] }
-        return all[position].servedModels.compactMap { servedModel in
+        guard let before = Self.name(beforeSuffixOf: name), let index = index(of: before) else { return [] }
+        return all[index].servedModels.compactMap { servedModel in
             guard providers[servedModel.provider].hasSearchSuffix, servedModel.model.features.contains(.chat) else {
                 return nil
             }
@@ -49,11 +49,11 @@ extension ModelCatalog {
     /// Returns whether the name requests a web search from a code model, which cannot search. Such a name is a code
     /// model's name with the suffix `:online`.
     package func lacksSearch(_ name: String) -> Bool {
-        guard let before = Self.name(beforeSuffixOf: name), searching(name).isEmpty, let position = position(of: before)
+        guard let before = Self.name(beforeSuffixOf: name), searching(name).isEmpty, let index = index(of: before)
         else {
             return false
         }
-        return all[position].servedModels.contains {
+        return all[index].servedModels.contains {
             providers[$0.provider].hasSearchSuffix && $0.model.features.contains(.code)
         }
     }

@@ -3,12 +3,12 @@ extension ModelCatalog {
     package func member(_ name: String) -> Panel.Member? {
         let name = replacement(of: name) ?? name
         if let member = served(name) { return member }
-        guard let (model, position) = pinned(name) else { return nil }
+        guard let (model, provider) = pinned(name) else { return nil }
         guard let next = replacement(of: model) else {
-            return serves(model, at: position) ? .model(model, provider: position) : nil
+            return serves(model, at: provider) ? .model(model, provider: provider) : nil
         }
         // If the model was retired, its replacement is served by the same provider or by another one.
-        return serves(next, at: position) ? .model(next, provider: position) : served(next)
+        return serves(next, at: provider) ? .model(next, provider: provider) : served(next)
     }
 
     /// Returns the name under which a panel member counts: without the provider in `provider/model`.
@@ -20,9 +20,9 @@ extension ModelCatalog {
     /// Returns the model and the provider in the name `provider/model`; nil for other names.
     private func pinned(_ name: String) -> (model: String, provider: Int)? {
         guard let slash = name.utf8.firstIndex(of: UInt8(ascii: "/")),
-            let position = providers.firstIndex(where: { $0.name == name[..<slash] })
+            let provider = providers.firstIndex(where: { $0.name == name[..<slash] })
         else { return nil }
-        return (String(name[name.index(after: slash)...]), position)
+        return (String(name[name.index(after: slash)...]), provider)
     }
 
     /// Returns the panel or the model with this name; nil if there is neither.
@@ -66,8 +66,8 @@ extension ModelCatalog {
         func isServed(_ name: String) -> Bool {
             switch member(name) {
             case nil: false
-            case .model(let model, let position):
-                servedModels(of: model, at: position).contains { providers[$0.provider].isPassthrough == isPassthrough }
+            case .model(let model, let provider):
+                servedModels(of: model, at: provider).contains { providers[$0.provider].isPassthrough == isPassthrough }
             case .panel(let panel):
                 (isPassthrough ? panels.takingOwnKeys : panels.holdingCredentials).contains(panel.name)
             }

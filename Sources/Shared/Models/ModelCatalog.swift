@@ -81,8 +81,8 @@ package struct ModelCatalog: Sendable {
     /// All model names, each with the models of the providers that serve it. The order is that in which the names were
     /// added.
     package private(set) var all: [NamedModel] = []
-    /// The position of each model name in the list `all`.
-    private var positions: [String: Int] = [:]
+    /// The index of each model name in the list `all`.
+    private var indices: [String: Int] = [:]
     private(set) var listing: [(name: String, provider: Int, model: Model, facts: ModelFacts)] = []
     /// The models that the settings exclude, by name: outside a provider's subset, or with the weight 0.
     private var forbidden: [String: Model] = [:]
@@ -135,8 +135,8 @@ package struct ModelCatalog: Sendable {
 
     private mutating func sortByPriority() {
         guard providers.contains(where: { $0.rank.priority != providers[0].rank.priority }) else { return }
-        for position in all.indices {
-            all[position].servedModels.sort { ($0.rank.priority, $0.provider) < ($1.rank.priority, $1.provider) }
+        for index in all.indices {
+            all[index].servedModels.sort { ($0.rank.priority, $0.provider) < ($1.rank.priority, $1.provider) }
         }
     }
 
@@ -162,14 +162,14 @@ package struct ModelCatalog: Sendable {
         let ids = catalogue.models.filter(\.isServed).map(\.id).filter { !subset.contains($0) }
         var names: [(ModelName, Bool)] = []
         var seen: Set<String> = []
-        for (position, id) in (subset + ids).enumerated() {
+        for (index, id) in (subset + ids).enumerated() {
             var alias = id
             if let short = catalogue.listedName(of: id), !isTaken(short) {
                 shortNames[id] = short
                 alias = short
             }
             if seen.insert(alias).inserted {
-                names.append((ModelName(alias: alias, upstream: id), position < subset.count))
+                names.append((ModelName(alias: alias, upstream: id), index < subset.count))
             }
         }
         let ofSubset = names.count { $0.1 }
@@ -222,10 +222,10 @@ package struct ModelCatalog: Sendable {
                 listed: live?.facts.price
             )
         )
-        if let position = positions[name] {
-            all[position].servedModels.append(servedModel)
+        if let index = indices[name] {
+            all[index].servedModels.append(servedModel)
         } else {
-            positions[name] = all.count
+            indices[name] = all.count
             all.append(NamedModel(name: name, servedModels: [servedModel]))
         }
         if isListed { listing.append((name, provider, model, facts(of: model, named: name, at: provider, live))) }
@@ -233,12 +233,12 @@ package struct ModelCatalog: Sendable {
 
     /// Returns the models of the providers that serve this name, by priority; empty if no provider serves it.
     package subscript(name: String) -> [ServedModel] {
-        position(of: name).map { all[$0].servedModels } ?? searching(name)
+        index(of: name).map { all[$0].servedModels } ?? searching(name)
     }
 
     /// Returns the index of a model name in the list `all`; nil if no provider serves the name.
-    package func position(of name: String) -> Int? {
-        positions[name] ?? positions[ruledName(name)] ?? fullNames(of: name).lazy.compactMap { positions[$0] }.first
+    package func index(of name: String) -> Int? {
+        indices[name] ?? indices[ruledName(name)] ?? fullNames(of: name).lazy.compactMap { indices[$0] }.first
     }
 
     /// Whether some provider serves all models on its vendor's list, but that list was not read yet.

@@ -19,26 +19,26 @@ indirect enum PatternTree {
 struct PatternReader {
     private(set) var sets: [ScalarSet] = []
     private let scalars: [UInt32]
-    private var position = 0
+    private var index = 0
     private var depth = 0
 
     init(_ text: UnsafeRawBufferPointer) {
         var scalars: [UInt32] = []
-        var position = 0
-        while let scalar = TextPattern.scalar(text, &position) { scalars.append(scalar) }
+        var offset = 0
+        while let scalar = TextPattern.scalar(text, &offset) { scalars.append(scalar) }
         self.scalars = scalars
     }
 
-    private var next: UInt32? { position < scalars.count ? scalars[position] : nil }
+    private var next: UInt32? { index < scalars.count ? scalars[index] : nil }
 
     private mutating func consume(_ character: Unicode.Scalar) -> Bool {
         guard next == character.value else { return false }
-        position += 1
+        index += 1
         return true
     }
 
     mutating func whole() -> PatternTree? {
-        guard let tree = alternatives(), position == scalars.count else { return nil }
+        guard let tree = alternatives(), index == scalars.count else { return nil }
         return tree
     }
 
@@ -97,7 +97,7 @@ struct PatternReader {
         while let scalar = next, (48...57).contains(scalar) {
             count = (count ?? 0) * 10 + Int(scalar - 48)
             guard count ?? 0 <= TextPattern.maxSteps else { return nil }
-            position += 1
+            index += 1
         }
         return count
     }
@@ -116,7 +116,7 @@ struct PatternReader {
                 if consume("<") {
                     // The name of a group. `<=` and `<!` are look-behind, which is not supported.
                     guard let first = next, first != 0x3d, first != 0x21 else { return nil }
-                    while let scalar = next, scalar != 0x3e { position += scalar == 0x29 ? scalars.count : 1 }
+                    while let scalar = next, scalar != 0x3e { index += scalar == 0x29 ? scalars.count : 1 }
                     guard consume(">") else { return nil }
                 } else if !consume(":") {
                     return nil
@@ -136,7 +136,7 @@ struct PatternReader {
             }
         }
         guard let scalar = next, !Self.isSpecial(scalar) else { return nil }
-        position += 1
+        index += 1
         return .scalar(scalar)
     }
 
@@ -150,7 +150,7 @@ struct PatternReader {
 
     private mutating func escape() -> EscapedCharacter? {
         guard let scalar = next else { return nil }
-        position += 1
+        index += 1
         switch Unicode.Scalar(scalar) {
         case "d": return .set(.digits)
         case "D": return .set(ScalarSet.digits.negated)
@@ -166,7 +166,7 @@ struct PatternReader {
         case "0": return next.map { (48...57).contains($0) } == true ? nil : .scalar(0)
         case "c":
             guard let letter = next, letter < 128, UInt8(letter).isLetterOrDigit, letter > 64 else { return nil }
-            position += 1
+            index += 1
             return .scalar(letter & 31)
         case "x": return hex(2).map { .scalar($0) }
         case "u": return unicode().map { .scalar($0) }
@@ -186,17 +186,17 @@ struct PatternReader {
                 return nil
             }
             number = number << 4 | UInt32(digit)
-            position += 1
+            index += 1
         }
         return number
     }
 
     private mutating func unicode() -> UInt32? {
         if consume("{") {
-            let start = position
-            while let scalar = next, scalar != 0x7d { position += position - start > 6 ? scalars.count : 1 }
-            let count = position - start
-            position = start
+            let start = index
+            while let scalar = next, scalar != 0x7d { index += index - start > 6 ? scalars.count : 1 }
+            let count = index - start
+            index = start
             guard (1...6).contains(count), let number = hex(count), consume("}") else { return nil }
             return number
         }
@@ -212,7 +212,7 @@ struct PatternReader {
         var name = ""
         while let scalar = next, scalar != 0x7d, name.utf8.count < 40 {
             if let scalar = Unicode.Scalar(scalar) { name.unicodeScalars.append(scalar) }
-            position += 1
+            index += 1
         }
         guard consume("}") else { return nil }
         for prefix in ["General_Category=", "gc="] where name.hasPrefix(prefix) { name.removeFirst(prefix.count) }
@@ -228,11 +228,11 @@ struct PatternReader {
                 if case .set(let other) = first { set.others.append(other) }
                 continue
             }
-            guard next == 0x2d, position + 1 < scalars.count, scalars[position + 1] != 0x5d else {
+            guard next == 0x2d, index + 1 < scalars.count, scalars[index + 1] != 0x5d else {
                 set.ranges.append(low...low)
                 continue
             }
-            position += 1
+            index += 1
             switch bracketAtom() {
             case .scalar(let high):
                 guard low <= high else { return nil }
@@ -249,7 +249,7 @@ struct PatternReader {
     private mutating func bracketAtom() -> EscapedCharacter? {
         guard let scalar = next else { return nil }
         if consume("\\") { return consume("b") ? .scalar(8) : consume("-") ? .scalar(0x2d) : escape() }
-        position += 1
+        index += 1
         return .scalar(scalar)
     }
 }

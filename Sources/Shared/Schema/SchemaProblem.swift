@@ -1,8 +1,8 @@
 import Engine
 
-/// A problem at one position of a document that does not match its schema.
+/// A problem of one value in a document that does not match its schema.
 package struct SchemaProblem: Equatable, Sendable {
-    /// The position in the document, such as `items[2].name`; empty for the whole document.
+    /// The path of the value in the document, such as `items[2].name`; empty for the whole document.
     package let path: String
     /// The description of the problem, such as "must be a string, not a number".
     package let reason: String

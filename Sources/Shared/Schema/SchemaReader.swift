@@ -5,7 +5,7 @@ struct SchemaReader {
     var nodes: [SchemaNode] = []
     var remarks: [String] = []
     private let document: JSONValue
-    /// The index of the node of each parsed schema, by the schema's position in the document.
+    /// The index of the node of each parsed schema, by the schema's index in the document.
     private var known: [Int: Int] = [:]
     private var waiting: [(node: SchemaNode, reference: UnsafeRawBufferPointer, base: Base)] = []
     private var references = SchemaReferences()
@@ -41,7 +41,7 @@ struct SchemaReader {
     }
 
     private mutating func node(_ value: JSONValue, _ base: Base, depth: Int) throws(SchemaError) -> Int {
-        if let number = known[value.position] { return number }
+        if let number = known[value.index] { return number }
         guard nodes.count < JSONSchema.maxNodes else {
             throw SchemaError("the schema has more than \(JSONSchema.maxNodes) parts")
         }
@@ -51,7 +51,7 @@ struct SchemaReader {
         let node = SchemaNode()
         let number = nodes.count
         nodes.append(node)
-        known[value.position] = number
+        known[value.index] = number
         if let flag = value.flag {
             node.always = flag
             return number

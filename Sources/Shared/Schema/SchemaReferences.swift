@@ -3,10 +3,10 @@ package import Engine
 /// A resolver of `$ref` references within one document: `#`, JSON pointers, anchors and `$id`.
 package struct SchemaReferences {
     private var resources: [[UInt8]: SchemaReader.Base] = [:]
-    /// The values that `$anchor` or `$dynamicAnchor` names, by the position of the document or the subschema with `$id`
+    /// The values that `$anchor` or `$dynamicAnchor` names, by the index of the document or the subschema with `$id`
     /// that contains them.
     private var anchors: [Int: (names: NameTable, values: [JSONValue])] = [:]
-    /// A cache of the members of objects and arrays, by position. Without it, many pointers into one object would take
+    /// A cache of the members of objects and arrays, by index. Without it, many pointers into one object would take
     /// quadratic time.
     private var members: [Int: (names: NameTable, values: [JSONValue])] = [:]
 
@@ -19,9 +19,9 @@ package struct SchemaReferences {
     }
 
     mutating func addAnchor(_ name: UnsafeRawBufferPointer, of base: SchemaReader.Base, at value: JSONValue) {
-        var known = anchors.removeValue(forKey: base.value.position) ?? (NameTable(), [])
+        var known = anchors.removeValue(forKey: base.value.index) ?? (NameTable(), [])
         if known.names.insert(name).isNew { known.values.append(value) }
-        anchors[base.value.position] = known
+        anchors[base.value.index] = known
     }
 
     mutating func target(
@@ -56,7 +56,7 @@ package struct SchemaReferences {
     private mutating func named(_ fragment: UnsafeRawBufferPointer, _ root: JSONValue) -> JSONValue? {
         if fragment.isEmpty { return root }
         if fragment[0] == UInt8(ascii: "/") { return at(fragment, root) }
-        guard let known = anchors[root.position], let number = known.names.number(of: fragment) else { return nil }
+        guard let known = anchors[root.index], let number = known.names.number(of: fragment) else { return nil }
         return known.values[number]
     }
 
@@ -85,7 +85,7 @@ package struct SchemaReferences {
     }
 
     private mutating func child(_ name: UnsafeRawBufferPointer, _ value: JSONValue) -> JSONValue? {
-        if members[value.position] == nil {
+        if members[value.index] == nil {
             var known: (names: NameTable, values: [JSONValue]) = (NameTable(), [])
             for member in value.members ?? [] where known.names.insert(member.name).isNew {
                 known.values.append(member.value)
@@ -96,9 +96,9 @@ package struct SchemaReferences {
                 }
                 known.values.append(element)
             }
-            members[value.position] = known
+            members[value.index] = known
         }
-        guard let known = members[value.position], let number = known.names.number(of: name) else { return nil }
+        guard let known = members[value.index], let number = known.names.number(of: name) else { return nil }
         return known.values[number]
     }
 

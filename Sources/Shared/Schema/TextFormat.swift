@@ -78,48 +78,48 @@ enum TextFormat: Sendable {
         guard text.count >= 9, text[2] == 58, text[5] == 58, let hour = number(text, 0..<2),
             let minute = number(text, 3..<5), let second = number(text, 6..<8), hour < 24, minute < 60, second <= 60
         else { return false }
-        var position = 8
-        if text[position] == 46 {
-            position += 1
-            let start = position
-            while position < text.count, (48...57).contains(text[position]) { position += 1 }
-            guard position > start else { return false }
+        var offset = 8
+        if text[offset] == 46 {
+            offset += 1
+            let start = offset
+            while offset < text.count, (48...57).contains(text[offset]) { offset += 1 }
+            guard offset > start else { return false }
         }
-        guard position < text.count else { return false }
-        var offset = 0
-        if text[position] == 43 || text[position] == 45 {
-            guard text.count == position + 6, text[position + 3] == 58,
-                let hours = number(text, (position + 1)..<(position + 3)),
-                let minutes = number(text, (position + 4)..<(position + 6)), hours < 24, minutes < 60
+        guard offset < text.count else { return false }
+        var minutesToUTC = 0
+        if text[offset] == 43 || text[offset] == 45 {
+            guard text.count == offset + 6, text[offset + 3] == 58,
+                let hours = number(text, (offset + 1)..<(offset + 3)),
+                let minutes = number(text, (offset + 4)..<(offset + 6)), hours < 24, minutes < 60
             else { return false }
-            offset = (hours * 60 + minutes) * (text[position] == 43 ? -1 : 1)
+            minutesToUTC = (hours * 60 + minutes) * (text[offset] == 43 ? -1 : 1)
         } else {
-            guard text.count == position + 1, text[position] == 90 || text[position] == 122 else { return false }
+            guard text.count == offset + 1, text[offset] == 90 || text[offset] == 122 else { return false }
         }
         // A leap second can only be the last second of a day in UTC.
-        return second < 60 || (hour * 60 + minute + offset + 2_880) % 1_440 == 1_439
+        return second < 60 || (hour * 60 + minute + minutesToUTC + 2_880) % 1_440 == 1_439
     }
 
     private static func isDuration(_ text: UnsafeRawBufferPointer) -> Bool {
         guard text.count >= 3, text[0] == 80 else { return false }
-        var (units, isTime, position, last) = (Array("YMDW".utf8), false, 1, -1)
+        var (units, isTime, offset, last) = (Array("YMDW".utf8), false, 1, -1)
         var seen: [UInt8] = []
-        while position < text.count {
-            if text[position] == 84, !isTime {
+        while offset < text.count {
+            if text[offset] == 84, !isTime {
                 (units, isTime, last) = (Array("HMS".utf8), true, -1)
-                position += 1
-                guard position < text.count else { return false }
+                offset += 1
+                guard offset < text.count else { return false }
             }
-            let start = position
-            while position < text.count, (48...57).contains(text[position]) { position += 1 }
-            guard position > start, position < text.count, let unit = units.firstIndex(of: text[position]) else {
+            let start = offset
+            while offset < text.count, (48...57).contains(text[offset]) { offset += 1 }
+            guard offset > start, offset < text.count, let unit = units.firstIndex(of: text[offset]) else {
                 return false
             }
             // The units must be consecutive.
             guard last < 0 || unit == last + 1 else { return false }
             last = unit
-            seen.append(text[position])
-            position += 1
+            seen.append(text[offset])
+            offset += 1
         }
         return !seen.contains(87) || seen.count == 1
     }

@@ -102,10 +102,10 @@ struct TextPattern: Sendable {
     func matches(_ text: UnsafeRawBufferPointer) -> Bool {
         var now = Threads(count: steps.count)
         var next = Threads(count: steps.count)
-        var position = 0
+        var offset = 0
         var last: UInt32?
         while true {
-            var end = position
+            var end = offset
             let scalar = Self.scalar(text, &end)
             if add(0, &now, last, scalar) { return true }
             guard let scalar else { return false }
@@ -118,13 +118,13 @@ struct TextPattern: Sendable {
                     default: false
                     }
                 guard passes else { continue }
-                // The anchors of the next step are checked at the next position.
+                // The anchors of the next step are checked at the next offset.
                 var ahead = end
                 if add(number + 1, &next, scalar, Self.scalar(text, &ahead)) { return true }
             }
             swap(&now, &next)
             last = scalar
-            position = end
+            offset = end
         }
     }
 
@@ -151,8 +151,8 @@ struct TextPattern: Sendable {
     /// without consuming a character. Returns true if the pattern is matched.
     /// - Parameters:
     ///   - number: the index of the step.
-    ///   - last: the character before the position; nil at the start of the text.
-    ///   - next: the character after the position; nil at the end of the text.
+    ///   - last: the character before the step; nil at the start of the text.
+    ///   - next: the character after the step; nil at the end of the text.
     private func add(_ number: Int, _ threads: inout Threads, _ last: UInt32?, _ next: UInt32?) -> Bool {
         var waiting = [number]
         while let number = waiting.popLast() {
@@ -175,18 +175,18 @@ struct TextPattern: Sendable {
 
     private static func isWord(_ scalar: UInt32?) -> Bool { scalar.map { ScalarSet.word.contains($0) } ?? false }
 
-    /// Returns the character at `position` and moves `position` behind it; nil at the end of the text.
-    static func scalar(_ text: UnsafeRawBufferPointer, _ position: inout Int) -> UInt32? {
-        guard position < text.count else { return nil }
-        let first = text[position]
+    /// Returns the character at `offset` and moves `offset` behind it; nil at the end of the text.
+    static func scalar(_ text: UnsafeRawBufferPointer, _ offset: inout Int) -> UInt32? {
+        guard offset < text.count else { return nil }
+        let first = text[offset]
         let more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3
-        guard position + more < text.count else {
-            position = text.count
+        guard offset + more < text.count else {
+            offset = text.count
             return 0xfffd
         }
         var scalar = UInt32(more == 0 ? first : first & (0x3f >> UInt8(more)))
-        for index in 0..<more { scalar = scalar << 6 | UInt32(text[position + 1 + index] & 0x3f) }
-        position += 1 + more
+        for index in 0..<more { scalar = scalar << 6 | UInt32(text[offset + 1 + index] & 0x3f) }
+        offset += 1 + more
         return scalar
     }
 }

@@ -28,7 +28,7 @@ extension SettingRow {
 }
 
 extension String {
-    /// Returns the position after the first occurrence of `mark`; nil if the text does not contain `mark`.
+    /// Returns the index after the first occurrence of `mark`; nil if the text does not contain `mark`.
     fileprivate func range(after mark: String) -> Index? {
         indices.first { self[$0...].hasPrefix(mark) }.map { index($0, offsetBy: mark.count) }
     }

@@ -119,7 +119,7 @@ extension [SettingsProblem] {
             if !sources.contains(where: { $0 == source }) { sources.append(String(source)) }
             places.append((sources.firstIndex { $0 == source } ?? 0, line ?? 0))
         }
-        // The positions keep the order of problems with one place.
+        // The indices keep the order of problems with one place.
         return indices.sorted { (places[$0].source, places[$0].line, $0) < (places[$1].source, places[$1].line, $1) }
             .map { self[$0] }
     }

@@ -97,9 +97,9 @@ extension SettingType {
     }
 
     private func isDocument(_ text: String) -> Bool {
-        let position = text.prefix { $0 != "?" }
+        let address = text.prefix { $0 != "?" }
         return text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "#") }
-            && WebAddress(String(position), schemes: ["http", "https"], mayHoldCredentials: true) != nil
+            && WebAddress(String(address), schemes: ["http", "https"], mayHoldCredentials: true) != nil
     }
 
     /// Returns whether the text is a PostgreSQL URL without an unescaped `@` or `/` in its password.
@@ -107,9 +107,9 @@ extension SettingType {
         guard text.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "#") }) else { return false }
         let parts = text.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, ["postgres", "postgresql"].contains(parts[0]) else { return false }
-        let position = parts[1].prefix { $0 != "?" }
-        return position.count { $0 == "@" } == position.prefix { $0 != "/" }.count { $0 == "@" }
-            && position.count { $0 == "@" } <= 1
+        let address = parts[1].prefix { $0 != "?" }
+        return address.count { $0 == "@" } == address.prefix { $0 != "/" }.count { $0 == "@" }
+            && address.count { $0 == "@" } <= 1
     }
 
     /// Parses limits by model, such as `gpt-4o*=10/minute;100/day, o3-mini=5/minute`.
@@ -260,10 +260,10 @@ private func byModel<Value>(_ text: String, _ sign: Character, _ read: (String) 
     for item in items(of: text) ?? [] {
         // The last colon may belong to the suffix of the other model's name.
         let head = sign == ":" && item.hasSuffix(ModelName.online) ? item.dropLast(ModelName.online.count) : item[...]
-        guard let position = head.lastIndex(of: sign) ?? item.lastIndex(of: sign),
-            let value = read(String(item[item.index(after: position)...].trimmed))
+        guard let separator = head.lastIndex(of: sign) ?? item.lastIndex(of: sign),
+            let value = read(String(item[item.index(after: separator)...].trimmed))
         else { return nil }
-        let name = String(item[..<position].trimmed)
+        let name = String(item[..<separator].trimmed)
         guard ModelName.isName(name), values.updateValue(value, forKey: name) == nil else { return nil }
     }
     return values.isEmpty ? nil : values

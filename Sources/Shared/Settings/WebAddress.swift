@@ -15,9 +15,9 @@ struct WebAddress {
         scheme = text[..<colon].lowercased()
         let rest = text[colon...]
         guard schemes.contains(scheme), rest.hasPrefix("://") else { return nil }
-        let position = rest.dropFirst(3)
-        let slash = position.firstIndex(of: "/") ?? position.endIndex
-        var host = position[..<slash]
+        let afterScheme = rest.dropFirst(3)
+        let slash = afterScheme.firstIndex(of: "/") ?? afterScheme.endIndex
+        var host = afterScheme[..<slash]
         if let at = host.lastIndex(of: "@") {
             guard mayHoldCredentials else { return nil }
             credentials = String(host[..<at])
@@ -27,7 +27,7 @@ struct WebAddress {
         }
         guard WebAddress.isAuthority(host) else { return nil }
         authority = String(host)
-        var path = position[slash...]
+        var path = afterScheme[slash...]
         while path.last == "/" { path = path.dropLast() }
         self.path = String(path)
     }

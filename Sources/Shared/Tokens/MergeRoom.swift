@@ -11,12 +11,12 @@ struct MergeRoom: ~Copyable {
 
     private let list: UnsafeMutablePointer<MergeNode>
     /// A heap of the pairs of parts that can be joined, at most three pairs for each byte of the text. A pair's entry
-    /// has the rank of the joined part in its upper 32 bits, and the position of the first part in its lower 32 bits.
+    /// has the rank of the joined part in its upper 32 bits, and the offset of the first part in its lower 32 bits.
     private let heap: UnsafeMutablePointer<UInt64>
     private var heapCount = 0
     private let capacity: Int
     private(set) var bytes = 0
-    /// The end position of each part (token) in the text; set by `finish`, after all joins.
+    /// The offset of the end of each part (token) in the text; set by `finish`, after all joins.
     private let endList: UnsafeMutablePointer<UInt32>
     private(set) var parts = 0
 
@@ -40,27 +40,27 @@ struct MergeRoom: ~Copyable {
         precondition(count <= capacity, "more bytes than room")
         bytes = count
         heapCount = 0
-        for position in 0..<count {
+        for offset in 0..<count {
             let part = MergeNode(
-                next: UInt32(position + 1),
-                before: UInt32(max(0, position - 1)),
+                next: UInt32(offset + 1),
+                before: UInt32(max(0, offset - 1)),
                 rank: TokenTable.noRank
             )
-            (list + position).initialize(to: part)
+            (list + offset).initialize(to: part)
         }
     }
 
     @inline(__always)
-    func next(_ position: Int) -> Int { Int(list[position].next) }
+    func next(_ offset: Int) -> Int { Int(list[offset].next) }
 
     @inline(__always)
-    func before(_ position: Int) -> Int { Int(list[position].before) }
+    func before(_ offset: Int) -> Int { Int(list[offset].before) }
 
     @inline(__always)
-    mutating func add(_ rank: UInt32, _ position: Int) {
-        list[position].rank = rank
+    mutating func add(_ rank: UInt32, _ offset: Int) {
+        list[offset].rank = rank
         guard rank != TokenTable.noRank else { return }
-        let entry = UInt64(rank) << 32 | UInt64(truncatingIfNeeded: position)
+        let entry = UInt64(rank) << 32 | UInt64(truncatingIfNeeded: offset)
         var index = heapCount
         heapCount += 1
         while index > 0 {
@@ -72,15 +72,15 @@ struct MergeRoom: ~Copyable {
         heap[index] = entry
     }
 
-    /// Removes the pair of parts whose join has the lowest rank. Returns the position of its first part; nil if nothing
+    /// Removes the pair of parts whose join has the lowest rank. Returns the offset of its first part; nil if nothing
     /// can be joined.
     @inline(__always)
     mutating func removeLeast() -> Int? {
         while heapCount > 0 {
             let least = heap[0]
             removeFirst()
-            let position = Int(truncatingIfNeeded: least & 0xffff_ffff)
-            if list[position].rank == UInt32(truncatingIfNeeded: least >> 32) { return position }
+            let offset = Int(truncatingIfNeeded: least & 0xffff_ffff)
+            if list[offset].rank == UInt32(truncatingIfNeeded: least >> 32) { return offset }
         }
         return nil
     }
@@ -102,24 +102,24 @@ struct MergeRoom: ~Copyable {
         heap[index] = entry
     }
 
-    /// Joins the part that starts at a byte position with the next part. Returns the end of the joined part.
+    /// Joins the part that starts at a byte offset with the next part. Returns the end of the joined part.
     @inline(__always)
-    mutating func join(_ position: Int) -> Int {
-        let gone = Int(list[position].next)
+    mutating func join(_ offset: Int) -> Int {
+        let gone = Int(list[offset].next)
         let end = list[gone].next
         list[gone].rank = TokenTable.noRank
-        list[position].rank = TokenTable.noRank
-        list[position].next = end
-        if Int(end) < bytes { list[Int(end)].before = UInt32(truncatingIfNeeded: position) }
+        list[offset].rank = TokenTable.noRank
+        list[offset].next = end
+        if Int(end) < bytes { list[Int(end)].before = UInt32(truncatingIfNeeded: offset) }
         return Int(end)
     }
 
     mutating func finish() {
-        var position = 0
+        var offset = 0
         parts = 0
-        while position < bytes {
-            position = Int(list[position].next)
-            endList[parts] = UInt32(position)
+        while offset < bytes {
+            offset = Int(list[offset].next)
+            endList[parts] = UInt32(offset)
             parts += 1
         }
     }

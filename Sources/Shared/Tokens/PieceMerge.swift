@@ -18,7 +18,7 @@ struct PieceMerge {
     /// Returns the number of tokens in a piece of at most 128 bytes that is not a token itself.
     ///
     /// Each two neighboring parts of the piece get a key. Its upper bits are the rank of the joined parts, and its
-    /// lower 7 bits are the position of the first part.
+    /// lower 7 bits are the offset of the first part.
     private func short(_ text: UnsafePointer<UInt8>, _ count: Int) -> Int {
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: Self.shortBytes) { keys in
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 2 * Self.shortBytes) { links in
@@ -36,11 +36,11 @@ struct PieceMerge {
         nexts: UnsafeMutablePointer<UInt8>,
         befores: UnsafeMutablePointer<UInt8>
     ) -> Int {
-        for position in 0..<(count - 1) {
-            let rank = table.rank(text[position], text[position + 1])
-            keys[position] = Self.key(rank, position)
-            nexts[position] = UInt8(position + 1)
-            befores[position] = UInt8(truncatingIfNeeded: position &- 1)
+        for offset in 0..<(count - 1) {
+            let rank = table.rank(text[offset], text[offset + 1])
+            keys[offset] = Self.key(rank, offset)
+            nexts[offset] = UInt8(offset + 1)
+            befores[offset] = UInt8(truncatingIfNeeded: offset &- 1)
         }
         keys[count - 1] = TokenTable.noRank
         nexts[count - 1] = UInt8(count)
@@ -48,30 +48,30 @@ struct PieceMerge {
         var parts = count
         while true {
             var least = TokenTable.noRank
-            for position in 0..<count { least = min(least, keys[position]) }
+            for offset in 0..<count { least = min(least, keys[offset]) }
             if least == TokenTable.noRank { return parts }
             parts -= 1
-            let position = Int(least & 127)
-            let gone = Int(nexts[position])
+            let offset = Int(least & 127)
+            let gone = Int(nexts[offset])
             let next = Int(nexts[gone])
             keys[gone] = TokenTable.noRank
-            nexts[position] = UInt8(next)
+            nexts[offset] = UInt8(next)
             if next < count {
-                befores[next] = UInt8(position)
-                keys[position] = Self.key(table.rank(text + position, Int(nexts[next]) - position), position)
+                befores[next] = UInt8(offset)
+                keys[offset] = Self.key(table.rank(text + offset, Int(nexts[next]) - offset), offset)
             } else {
-                keys[position] = TokenTable.noRank
+                keys[offset] = TokenTable.noRank
             }
-            if position > 0 {
-                let before = Int(befores[position])
+            if offset > 0 {
+                let before = Int(befores[offset])
                 keys[before] = Self.key(table.rank(text + before, next - before), before)
             }
         }
     }
 
     @inline(__always)
-    private static func key(_ rank: UInt32, _ position: Int) -> UInt32 {
-        rank == TokenTable.noRank ? rank : rank << 7 | UInt32(truncatingIfNeeded: position)
+    private static func key(_ rank: UInt32, _ offset: Int) -> UInt32 {
+        rank == TokenTable.noRank ? rank : rank << 7 | UInt32(truncatingIfNeeded: offset)
     }
 
     /// Returns the number of tokens in a long piece, counted in overlapping windows.
@@ -90,13 +90,13 @@ struct PieceMerge {
             while border > 1, room.bytes - room.end(border - 1) < table.longest { border -= 1 }
             var isFound = false
             for _ in 0..<8 where border > 0 && !isFound {
-                let position = room.end(border - 1)
-                merge(text + from + position, min(size, count - from - position), &following)
+                let end = room.end(border - 1)
+                merge(text + from + end, min(size, count - from - end), &following)
                 let start = border > 1 ? room.end(border - 2) : 0
-                isFound = staysApart(text + from + start, position - start, following.end(0))
+                isFound = staysApart(text + from + start, end - start, following.end(0))
                 if isFound {
                     total += border
-                    from += position
+                    from += end
                 } else {
                     border -= 1
                 }
@@ -125,12 +125,12 @@ struct PieceMerge {
     /// `room`.
     private func merge(_ text: UnsafePointer<UInt8>, _ count: Int, _ room: inout MergeRoom) {
         room.begin(count)
-        for position in 0..<(count - 1) { room.add(table.rank(text[position], text[position + 1]), position) }
-        while let position = room.removeLeast() {
-            let next = room.join(position)
-            if next < count { room.add(table.rank(text + position, room.next(next) - position), position) }
-            if position > 0 {
-                let before = room.before(position)
+        for offset in 0..<(count - 1) { room.add(table.rank(text[offset], text[offset + 1]), offset) }
+        while let offset = room.removeLeast() {
+            let next = room.join(offset)
+            if next < count { room.add(table.rank(text + offset, room.next(next) - offset), offset) }
+            if offset > 0 {
+                let before = room.before(offset)
                 room.add(table.rank(text + before, next - before), before)
             }
         }

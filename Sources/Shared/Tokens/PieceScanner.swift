@@ -20,16 +20,16 @@ struct PieceScanner {
     private static let notBefore = CharacterClasses.letter | CharacterClasses.number | CharacterClasses.newline
 
     @inline(__always)
-    private func character(_ position: Int) -> (classes: UInt8, bytes: Int) {
-        let byte = text[position]
+    private func character(_ offset: Int) -> (classes: UInt8, bytes: Int) {
+        let byte = text[offset]
         if byte < 0x80 { return (classes.ofASCII(byte), 1) }
-        return wide(position, byte)
+        return wide(offset, byte)
     }
 
-    private func wide(_ position: Int, _ lead: UInt8) -> (classes: UInt8, bytes: Int) {
-        let left = end - position
-        func tail(_ offset: Int) -> UInt32? {
-            let byte = text[position + offset]
+    private func wide(_ offset: Int, _ lead: UInt8) -> (classes: UInt8, bytes: Int) {
+        let left = end - offset
+        func tail(_ distance: Int) -> UInt32? {
+            let byte = text[offset + distance]
             return byte & 0xc0 == 0x80 ? UInt32(byte & 0x3f) : nil
         }
         switch lead {
@@ -51,16 +51,16 @@ struct PieceScanner {
         return (0, 1)
     }
 
-    /// Returns the end of the run of characters from `position` on that have at least one of the class bits `wanted`.
+    /// Returns the end of the run of characters from `offset` on that have at least one of the class bits `wanted`.
     @inline(__always)
-    private func run(_ position: Int, of wanted: UInt8) -> Int {
-        var position = position
-        while position < end {
-            let next = character(position)
+    private func run(_ offset: Int, of wanted: UInt8) -> Int {
+        var offset = offset
+        while offset < end {
+            let next = character(offset)
             if next.classes & wanted == 0 { break }
-            position += next.bytes
+            offset += next.bytes
         }
-        return position
+        return offset
     }
 
     /// Returns the end of the piece that begins at `start`. `start` must be before the end of the text.
@@ -80,23 +80,23 @@ struct PieceScanner {
         let first = character(start)
         if first.classes & CharacterClasses.number != 0 { return numberEnd(start) }
         let from = first.classes & Self.notBefore == 0 ? start + first.bytes : start
-        var position = from
+        var offset = from
         // U* matches as much as possible and backtracks until an L follows, which is then the last character that it
         // matched.
         var lastLower = 0
-        while position < end {
-            let next = character(position)
+        while offset < end {
+            let next = character(offset)
             if next.classes & CharacterClasses.upper == 0 {
                 if next.classes & CharacterClasses.lower == 0 { break }
-                return contractionEnd(run(position + next.bytes, of: CharacterClasses.lower))
+                return contractionEnd(run(offset + next.bytes, of: CharacterClasses.lower))
             }
-            position += next.bytes
-            if next.classes & CharacterClasses.lower != 0 { lastLower = position }
+            offset += next.bytes
+            if next.classes & CharacterClasses.lower != 0 { lastLower = offset }
         }
         if lastLower > 0 { return contractionEnd(lastLower) }
         // A mark may be P, but counts as L if no other L follows.
         if from > start, first.classes & CharacterClasses.lower != 0 { return contractionEnd(from) }
-        if position > from { return contractionEnd(position) }
+        if offset > from { return contractionEnd(offset) }
         if let symbols = symbolsEnd(start, first.classes, andSlashes: true) { return symbols }
         let spaces = spacesEnd(start)
         if spaces.lastNewline > 0 { return spaces.lastNewline }
@@ -120,13 +120,13 @@ struct PieceScanner {
 
     /// Returns the end of a number piece, which matches `\p{N}{1,3}`.
     private func numberEnd(_ start: Int) -> Int {
-        var position = start
-        for _ in 0..<3 where position < end {
-            let next = character(position)
+        var offset = start
+        for _ in 0..<3 where offset < end {
+            let next = character(offset)
             if next.classes & CharacterClasses.number == 0 { break }
-            position += next.bytes
+            offset += next.bytes
         }
-        return position
+        return offset
     }
 
     /// Returns the end of a piece of symbols (` ?[^\s\p{L}\p{N}]+[\r\n/]*`); nil if there is no match.
@@ -134,28 +134,28 @@ struct PieceScanner {
     ///   - first: the classes of the character at `start`.
     ///   - slashes: whether the pattern contains the slash.
     private func symbolsEnd(_ start: Int, _ first: UInt8, andSlashes slashes: Bool) -> Int? {
-        var position = start
+        var offset = start
         if text[start] == UInt8(ascii: " ") {
-            position += 1
+            offset += 1
         } else if first & Self.named != 0 {
             return nil
         }
-        let from = position
-        while position < end {
-            let next = character(position)
+        let from = offset
+        while offset < end {
+            let next = character(offset)
             if next.classes & Self.named != 0 { break }
-            position += next.bytes
+            offset += next.bytes
         }
-        guard position > from else { return nil }
-        while position < end {
-            let byte = text[position]
+        guard offset > from else { return nil }
+        while offset < end {
+            let byte = text[offset]
             guard byte == 10 || byte == 13 || (slashes && byte == UInt8(ascii: "/")) else { break }
-            position += 1
+            offset += 1
         }
-        return position
+        return offset
     }
 
-    /// Returns three positions in the run of spaces that begins at `start`: its end, its last space, and the end of its
+    /// Returns three offsets in the run of spaces that begins at `start`: its end, its last space, and the end of its
     /// last CR or LF (0 if it has none). The run has at least one space.
     private func spacesEnd(_ start: Int) -> (end: Int, last: Int, lastNewline: Int) {
         var found = (end: start, last: start, lastNewline: 0)
@@ -171,28 +171,28 @@ struct PieceScanner {
         return found
     }
 
-    /// Returns the end of the English contraction at this position (`(?i:'s|'t|'re|'ve|'m|'ll|'d)`). Returns the
-    /// position itself if there is none. The letter ſ (long s) counts as s.
+    /// Returns the end of the English contraction at this offset (`(?i:'s|'t|'re|'ve|'m|'ll|'d)`). Returns the
+    /// offset itself if there is none. The letter ſ (long s) counts as s.
     @inline(__always)
-    private func contractionEnd(_ position: Int) -> Int {
-        guard position < end, text[position] == UInt8(ascii: "'"), position + 1 < end else { return position }
-        return contraction(position)
+    private func contractionEnd(_ offset: Int) -> Int {
+        guard offset < end, text[offset] == UInt8(ascii: "'"), offset + 1 < end else { return offset }
+        return contraction(offset)
     }
 
-    private func contraction(_ position: Int) -> Int {
-        func lowered(_ index: Int) -> UInt8 { index < end ? text[index] | 0x20 : 0 }
-        let second = lowered(position + 2)
-        switch lowered(position + 1) {
-        case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"): return position + 2
-        case UInt8(ascii: "r"), UInt8(ascii: "v"): return second == UInt8(ascii: "e") ? position + 3 : position
-        case UInt8(ascii: "l"): return second == UInt8(ascii: "l") ? position + 3 : position
+    private func contraction(_ offset: Int) -> Int {
+        func lowered(_ letter: Int) -> UInt8 { letter < end ? text[letter] | 0x20 : 0 }
+        let second = lowered(offset + 2)
+        switch lowered(offset + 1) {
+        case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"): return offset + 2
+        case UInt8(ascii: "r"), UInt8(ascii: "v"): return second == UInt8(ascii: "e") ? offset + 3 : offset
+        case UInt8(ascii: "l"): return second == UInt8(ascii: "l") ? offset + 3 : offset
         default: break
         }
-        let isLongS = position + 2 < end && text[position + 1] == 0xc5 && text[position + 2] == 0xbf
-        return isLongS ? position + 3 : position
+        let isLongS = offset + 2 < end && text[offset + 1] == 0xc5 && text[offset + 2] == 0xbf
+        return isLongS ? offset + 3 : offset
     }
 
-    /// Returns the last position at which the text can be cut in two, so that later text cannot change the pieces
+    /// Returns the last offset at which the text can be cut in two, so that later text cannot change the pieces
     /// before it; 0 if there is none.
     func lastCut() -> Int {
         let word = CharacterClasses.letter | CharacterClasses.number
@@ -210,10 +210,10 @@ struct PieceScanner {
         return 0
     }
 
-    /// Returns the start of the character that ends at this position.
-    private func characterBefore(_ position: Int) -> Int {
-        var before = max(0, position - 1)
-        let least = max(0, position - 4)
+    /// Returns the start of the character that ends at this offset.
+    private func characterBefore(_ offset: Int) -> Int {
+        var before = max(0, offset - 1)
+        let least = max(0, offset - 4)
         while before > least, text[before] & 0xc0 == 0x80 { before -= 1 }
         return before
     }

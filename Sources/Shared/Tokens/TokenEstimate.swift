@@ -21,18 +21,18 @@ package struct TokenEstimate: Sendable {
                 return
             }
         }
-        var index = 0
-        while index < text.count {
+        var offset = 0
+        while offset < text.count {
             let isPlain =
-                index &+ 8 <= text.count
-                && start.loadUnaligned(fromByteOffset: index, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
+                offset &+ 8 <= text.count
+                && start.loadUnaligned(fromByteOffset: offset, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
             if isPlain {
                 parts &+= 32
-                index &+= 8
+                offset &+= 8
             } else {
-                let byte = start.load(fromByteOffset: index, as: UInt8.self)
+                let byte = start.load(fromByteOffset: offset, as: UInt8.self)
                 parts &+= byte < 0x80 ? 4 : Self.parts(byte)
-                index &+= 1
+                offset &+= 1
             }
         }
     }
@@ -46,9 +46,9 @@ package struct TokenEstimate: Sendable {
             add(text)
             return text.count
         }
-        for index in 0..<text.count {
-            let more = Self.parts(text[index])
-            if more > 0, parts + more > most { return index }
+        for offset in 0..<text.count {
+            let more = Self.parts(text[offset])
+            if more > 0, parts + more > most { return offset }
             parts += more
         }
         return text.count

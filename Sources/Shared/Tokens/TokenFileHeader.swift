@@ -1,6 +1,6 @@
 package import Engine
 
-/// The header of a token file, its first 128 bytes: the positions and sizes of the tables.
+/// The header of a token file, its first 128 bytes: the offsets and sizes of the tables.
 ///
 /// The list shows the offset of each field. Numbers are little-endian and have four bytes; the file size has eight.
 ///
@@ -9,13 +9,13 @@ package import Engine
 ///     12 number of vocabularies
 ///     16 size of the file
 ///     24 SHA-256 of everything after the header
-///     56 position of the table of character classes
+///     56 offset of the table of character classes
 ///     60 number of blocks in this table
-///     64 fields of o200k_base: position of slots, bits of a slot number, position of starts, number of tokens,
-///        position of the tokens' bytes, number of these bytes, position of pairs, length of the longest token
+///     64 fields of o200k_base: offset of slots, bits of a slot number, offset of starts, number of tokens,
+///        offset of the tokens' bytes, number of these bytes, offset of pairs, length of the longest token
 ///     96 the same fields of cl100k_base
 ///
-/// Positions count from the beginning of the file and are multiples of 8.
+/// Offsets count from the beginning of the file and are multiples of 8.
 package struct TokenFileHeader: Sendable {
     package struct Vocabulary: Sendable {
         package var slots = 0
@@ -45,24 +45,24 @@ package struct TokenFileHeader: Sendable {
     /// Reads a token file's header. Returns nil if the header is incomplete, invalid or does not fit the file's size.
     package init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= Self.byteCount, bytes[part: 0..<8].equals(Self.magic) else { return nil }
-        func number(_ position: Int) -> Int {
-            Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self)))
+        func number(_ offset: Int) -> Int {
+            Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
         }
         guard number(8) == Self.version, number(12) == 2, number(16) == bytes.count, number(20) == 0 else { return nil }
         fileSize = number(16)
         digest = Digest(bytes: bytes[part: 24..<56])
         classIndex = number(56)
         classBlocks = number(60)
-        for position in [64, 96] {
+        for offset in [64, 96] {
             var one = Vocabulary()
-            one.slots = number(position)
-            one.slotBits = number(position + 4)
-            one.starts = number(position + 8)
-            one.tokens = number(position + 12)
-            one.bytes = number(position + 16)
-            one.byteCount = number(position + 20)
-            one.pairs = number(position + 24)
-            one.longest = number(position + 28)
+            one.slots = number(offset)
+            one.slotBits = number(offset + 4)
+            one.starts = number(offset + 8)
+            one.tokens = number(offset + 12)
+            one.bytes = number(offset + 16)
+            one.byteCount = number(offset + 20)
+            one.pairs = number(offset + 24)
+            one.longest = number(offset + 28)
             vocabularies.append(one)
         }
         guard isPlausible else { return nil }
@@ -70,8 +70,8 @@ package struct TokenFileHeader: Sendable {
 
     /// Whether all tables that the header describes lie within the file.
     private var isPlausible: Bool {
-        func holds(_ position: Int, _ bytes: Int) -> Bool {
-            position >= Self.byteCount && position % 8 == 0 && position + bytes <= fileSize
+        func holds(_ offset: Int, _ bytes: Int) -> Bool {
+            offset >= Self.byteCount && offset % 8 == 0 && offset + bytes <= fileSize
         }
         return holds(classIndex, CharacterClasses.indexBytes + classBlocks * CharacterClasses.blockSize)
             && (1...CharacterClasses.maxBlocks).contains(classBlocks)

@@ -6,7 +6,7 @@ package struct TokenTable: @unchecked Sendable {
     /// hash in the others. An empty slot has all bits set.
     private let slots: UnsafePointer<UInt32>
     private let slotMask: Int
-    /// The position at which each token begins in the tokens' bytes, by rank. The last element is the end of the last
+    /// The offset at which each token begins in the tokens' bytes, by rank. The last element is the end of the last
     /// token.
     private let starts: UnsafePointer<UInt32>
     private let tokens: UInt32
@@ -53,16 +53,16 @@ package struct TokenTable: @unchecked Sendable {
         if count > longest { return Self.noRank }
         let hash = Self.hash(text, count)
         let tag = Self.tag(hash)
-        var position = Int(truncatingIfNeeded: hash) & slotMask
+        var index = Int(truncatingIfNeeded: hash) & slotMask
         // A valid table has an empty slot, but a damaged file must not cause an endless loop.
         for _ in 0...slotMask {
-            let slot = slots[position]
+            let slot = slots[index]
             if slot == Self.noRank { return Self.noRank }
             if slot & ~Self.rankMask == tag {
                 let rank = slot & Self.rankMask
                 if isToken(rank, text, count: count) { return rank }
             }
-            position = (position + 1) & slotMask
+            index = (index + 1) & slotMask
         }
         return Self.noRank
     }
@@ -78,23 +78,23 @@ package struct TokenTable: @unchecked Sendable {
     @inline(__always)
     private static func areEqual(_ one: UnsafeRawPointer, _ other: UnsafeRawPointer, count: Int) -> Bool {
         if count < 8 {
-            for index in 0..<count
-            where one.load(fromByteOffset: index, as: UInt8.self)
-                != other.load(fromByteOffset: index, as: UInt8.self)
+            for offset in 0..<count
+            where one.load(fromByteOffset: offset, as: UInt8.self)
+                != other.load(fromByteOffset: offset, as: UInt8.self)
             { return false }
             return true
         }
-        var position = 0
-        while position < count - 8 {
-            if word(one, position) != word(other, position) { return false }
-            position += 8
+        var offset = 0
+        while offset < count - 8 {
+            if word(one, offset) != word(other, offset) { return false }
+            offset += 8
         }
         return word(one, count - 8) == word(other, count - 8)
     }
 
     @inline(__always)
-    private static func word(_ text: UnsafeRawPointer, _ position: Int) -> UInt64 {
-        text.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+    private static func word(_ text: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+        text.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
     }
 
     /// Returns the part of a token's hash that a slot contains: its upper 14 bits. The lower 18 bits of the result are
@@ -107,10 +107,10 @@ package struct TokenTable: @unchecked Sendable {
     package static func hash(_ text: UnsafeRawPointer, _ count: Int) -> UInt64 {
         var hash = UInt64(truncatingIfNeeded: count) &* 0x9e37_79b9_7f4a_7c15
         if count >= 8 {
-            var position = 0
-            while position < count - 8 {
-                hash = mixed(hash ^ word(text, position))
-                position += 8
+            var offset = 0
+            while offset < count - 8 {
+                hash = mixed(hash ^ word(text, offset))
+                offset += 8
             }
             return mixed(hash ^ word(text, count - 8))
         }

@@ -23,11 +23,11 @@ package final class Vocabulary: Sendable {
         let merge = PieceMerge(table: table)
         let pattern: PieceScanner.Pattern = name == .o200k ? .o200k : .cl100k
         var total = 0
-        var position = 0
-        while position < text.count {
-            let end = scanner.pieceEnd(position, pattern)
-            total += merge.count(bytes + position, end - position)
-            position = end
+        var offset = 0
+        while offset < text.count {
+            let end = scanner.pieceEnd(offset, pattern)
+            total += merge.count(bytes + offset, end - offset)
+            offset = end
         }
         return total
     }
@@ -41,24 +41,24 @@ package final class Vocabulary: Sendable {
         let bytes = base.assumingMemoryBound(to: UInt8.self)
         let scanner = PieceScanner(classes, bytes, count: text.count)
         let merge = PieceMerge(table: table)
-        var (position, tokens, pieceEnd) = (0, 0, 0)
-        while position < text.count {
-            if position == pieceEnd { pieceEnd = scanner.pieceEnd(position, name == .o200k ? .o200k : .cl100k) }
-            var end = min(pieceEnd, position + Self.longestUnit)
-            while end < pieceEnd, end > position + 1, text[end] & 0xc0 == 0x80 { end -= 1 }
-            var more = merge.count(bytes + position, end - position)
+        var (offset, tokens, pieceEnd) = (0, 0, 0)
+        while offset < text.count {
+            if offset == pieceEnd { pieceEnd = scanner.pieceEnd(offset, name == .o200k ? .o200k : .cl100k) }
+            var end = min(pieceEnd, offset + Self.longestUnit)
+            while end < pieceEnd, end > offset + 1, text[end] & 0xc0 == 0x80 { end -= 1 }
+            var more = merge.count(bytes + offset, end - offset)
             guard tokens + more > limit else {
-                (position, tokens) = (end, tokens + more)
+                (offset, tokens) = (end, tokens + more)
                 continue
             }
-            while end > position, tokens + more > limit {
+            while end > offset, tokens + more > limit {
                 end -= 1
-                while end > position, text[end] & 0xc0 == 0x80 { end -= 1 }
-                more = end > position ? merge.count(bytes + position, end - position) : 0
+                while end > offset, text[end] & 0xc0 == 0x80 { end -= 1 }
+                more = end > offset ? merge.count(bytes + offset, end - offset) : 0
             }
             return (end, tokens + more)
         }
-        return (position, tokens)
+        return (offset, tokens)
     }
 
     /// Returns the bytes of these token ids; nil if one is not a token of ordinary text.
@@ -76,7 +76,7 @@ package final class Vocabulary: Sendable {
         return text.withUTF8 { count(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Returns the last position at which `text` can be cut in two, so that later text cannot change the number of
+    /// Returns the last offset at which `text` can be cut in two, so that later text cannot change the number of
     /// tokens before it; 0 if there is none.
     func lastCut(_ text: UnsafeRawBufferPointer) -> Int {
         guard let base = text.baseAddress else { return 0 }
@@ -84,12 +84,12 @@ package final class Vocabulary: Sendable {
         return scanner.lastCut()
     }
 
-    /// Returns the start of the last character of `text`. For invalid UTF-8, the result can be another position in the
+    /// Returns the start of the last character of `text`. For invalid UTF-8, the result can be another offset in the
     /// text.
     func lastCharacter(_ text: UnsafeRawBufferPointer) -> Int {
-        var position = text.count - 1
-        while position > 0, position > text.count - 4, text[position] & 0xc0 == 0x80 { position -= 1 }
-        return max(0, position)
+        var offset = text.count - 1
+        while offset > 0, offset > text.count - 4, text[offset] & 0xc0 == 0x80 { offset -= 1 }
+        return max(0, offset)
     }
 }
 

@@ -16,12 +16,12 @@ extension UsageRecord {
         let words = text.split(separator: " ")
         var kind: [Substring] = []
         var quote: Character?
-        for (position, word) in words.enumerated() {
+        for (index, word) in words.enumerated() {
             let bare = word.drop { "(\"'`".contains($0) }.prefix { !"),:;\"'`".contains($0) }
-            let next = position + 1 < words.count ? words[position + 1] : ""
+            let next = index + 1 < words.count ? words[index + 1] : ""
             if quote == nil, let first = word.first, "\"'`".contains(first) { quote = first }
             let isKey = next == "was" && kind.last == "key"
-            let isProvider = position == 0 && word.last == ":"
+            let isProvider = index == 0 && word.last == ":"
             guard quote != nil || isKey || !isProvider && isVariable(word, bare, after: kind.last ?? "", before: next)
             else {
                 kind.append(word)

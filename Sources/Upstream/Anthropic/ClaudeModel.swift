@@ -173,7 +173,7 @@ struct ClaudeModel: Sendable {
         self = bytes.withUnsafeBytes { bytes in
             var scan = ByteScan(bytes)
             guard scan.find("claude-") else { return Self.foreign }
-            let rest = bytes[part: scan.position..<bytes.count]
+            let rest = bytes[part: scan.offset..<bytes.count]
             var model = Self.match(rest, in: Self.rows) ?? Self.newest
             model.minCachedTokens = Self.match(rest, in: Self.cachedLengths) ?? model.minCachedTokens
             return model

@@ -45,7 +45,7 @@ extension VendorError {
         var scan = ByteScan(text.bytes)
         guard scan.find("regain access on ") else { return nil }
         // Such as `2026-12-01 at 00:00 UTC`. The time of the day may be absent.
-        let reported = text.bytes[part: scan.position..<min(text.bytes.count, scan.position + 19)].text
+        let reported = text.bytes[part: scan.offset..<min(text.bytes.count, scan.offset + 19)].text
         let times = [reported.suffix(5), "00:00"].lazy.map { "\(reported.prefix(10))T\($0):00Z" }
         guard let access = times.compactMap(DateTime.milliseconds).first else { return nil }
         let seconds = access / 1_000 - time(nil)

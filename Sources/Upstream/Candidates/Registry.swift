@@ -114,7 +114,7 @@ package final class Registry: OnLoop, @unchecked Sendable {
     ///   - served: the name of the model that serves the request.
     ///   - name: the requested name, for which the caller needs the permission.
     private func list(of served: String, asked name: String, for caller: Caller) -> CandidateList? {
-        guard let index = modelCatalog.position(of: served) else { return nil }
+        guard let index = modelCatalog.index(of: served) else { return nil }
         let list = lists[index] ?? madeList(index)
         guard let isPassthrough = list.passOnKeys, modelCatalog.mayUse(name, caller, ofPassthrough: isPassthrough)
         else { return nil }

@@ -55,7 +55,7 @@ private enum VariationSource {
         var scan = ByteScan(text)
         var lowest: UInt8?
         while scan.find("[_V") {
-            let rest = text[part: scan.position..<text.count]
+            let rest = text[part: scan.offset..<text.count]
             guard let number = rest.first, numbers.contains(number), rest[part: 1..<rest.count].hasPrefix("_]") else {
                 continue
             }

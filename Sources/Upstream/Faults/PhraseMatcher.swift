@@ -118,7 +118,7 @@ struct PhraseMatcher {
             guard scan.find(phrase) else { return [] }
             var names: [String] = []
             var start: Int?
-            for offset in scan.position..<bytes.count {
+            for offset in scan.offset..<bytes.count {
                 switch bytes[offset] {
                 case UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"):
                     if let begun = start { names.append(bytes[part: begun..<offset].text) }
@@ -136,7 +136,7 @@ struct PhraseMatcher {
         bytes.withUnsafeBytes { bytes in
             var scan = ByteScan(bytes)
             guard scan.find(phrase) else { return nil }
-            let digits = bytes[scan.position...].drop { !(48...57).contains($0) }.prefix { (48...57).contains($0) }
+            let digits = bytes[scan.offset...].drop { !(48...57).contains($0) }.prefix { (48...57).contains($0) }
             return Int(String(decoding: digits, as: UTF8.self))
         }
     }
@@ -149,7 +149,7 @@ struct PhraseMatcher {
             let rest = bytes.withUnsafeBytes { bytes -> String? in
                 var scan = ByteScan(bytes)
                 guard scan.find(phrase) else { return nil }
-                return bytes[part: scan.position..<min(bytes.count, scan.position + 40)].text
+                return bytes[part: scan.offset..<min(bytes.count, scan.offset + 40)].text
             }
             if let rest, let seconds = UpstreamHead.seconds(ofWait: rest) { return seconds }
         }

@@ -56,11 +56,11 @@ struct OpenSchema {
         guard schema.kind == .object, schemasLeft >= 0, bytesLeft > 0, depth <= Self.maxDepth else { return }
         let description = description ?? schema["description"].flatMap { $0.kind == .string ? $0 : nil }
         if let reference = schema["$ref"]?.text {
-            guard let target = target(of: reference), !open.contains(target.position) else {
+            guard let target = target(of: reference), !open.contains(target.index) else {
                 if isNullable { member("nullable", "true", &out) }
                 return
             }
-            open.append(target.position)
+            open.append(target.index)
             appendMembers(of: target, isNullable: isNullable, description: description, depth: depth + 1, to: &out)
             open.removeLast()
             return
@@ -257,7 +257,7 @@ struct OpenSchema {
             isFree = isFree || choice["properties"] == nil
             for (name, value) in choice["properties"]?.members ?? [] {
                 if let index = indices[Array(name)] {
-                    if found[index].value?.position != value.position { found[index].value = nil }
+                    if found[index].value?.index != value.index { found[index].value = nil }
                 } else {
                     indices[Array(name)] = found.count
                     found.append((name, value))

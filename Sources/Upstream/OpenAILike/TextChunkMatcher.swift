@@ -102,7 +102,7 @@ struct TextChunkMatcher: ~Copyable {
     private static func offset(of text: UnsafeRawBufferPointer, in data: UnsafeRawBufferPointer) -> Int? {
         var scan = ByteScan(data)
         guard scan.find("\"content\":\"") else { return nil }
-        let offset = scan.position
+        let offset = scan.offset
         guard offset + text.count < data.count, data[offset + text.count] == UInt8(ascii: "\""),
             data[part: offset..<offset + text.count].elementsEqual(text), !scan.find("\"content\":\"")
         else { return nil }

@@ -94,11 +94,11 @@ import Testing
         let sealed = key.seal(Array("a secret".utf8), context: [7])
         #expect(key.open(sealed, context: [7]) == Array("a secret".utf8))
         #expect(sealed.count == 8 + SealingKey.overhead)
-        for position in sealed.indices {
+        for offset in sealed.indices {
             var changed = sealed
-            changed[position] ^= 1
+            changed[offset] ^= 1
             #expect(key.open(changed, context: [7]) == nil)
-            #expect(key.open(Array(sealed[..<position]), context: [7]) == nil)
+            #expect(key.open(Array(sealed[..<offset]), context: [7]) == nil)
         }
         #expect(key.open(sealed + [0], context: [7]) == nil)
         #expect(key.open(sealed, context: [8]) == nil && key.open(sealed, context: []) == nil)

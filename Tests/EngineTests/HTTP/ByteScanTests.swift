@@ -33,11 +33,11 @@ import Testing
         "what is looked for is found where it stands first",
         arguments: [("", 0), ("!!![x", 4), ("!!", 2), ("a![", 3)]
     )
-    func finds(_ text: String, _ position: Int) {
+    func finds(_ text: String, _ offset: Int) {
         let bytes = ByteBuffer(text)
         var scan = ByteScan(bytes.bytes)
         #expect(scan.find("![") == text.contains("!["))
-        #expect(scan.position == position)
+        #expect(scan.offset == offset)
     }
 
     @Test("steps are counted in debug builds")

@@ -107,8 +107,8 @@ import Testing
             .joined()
         if random.below(4) == 0 {
             let odd = random.pick(["\"", "\\", "\\n", "\\u0041", "\u{e4}", "\u{1f310}", "\n", "\u{1}", #"","x":"y"#])
-            let position = text.index(text.startIndex, offsetBy: random.below(text.count + 1))
-            text.insert(contentsOf: odd, at: position)
+            let index = text.index(text.startIndex, offsetBy: random.below(text.count + 1))
+            text.insert(contentsOf: odd, at: index)
         }
         let begin =
             random.below(4) > 0 ? "\(opening)" : random.pick(["data: ", "event: contenT\ndata: ", "\r\n", ": \n"])

@@ -25,9 +25,9 @@ import Testing
     )
     func refusesControls(_ byte: UInt8) {
         let mayStand = byte == 9 || byte == 32
-        for position in 0..<20 {
+        for offset in 0..<20 {
             var long = [UInt8](repeating: 0xe4, count: 20)
-            long[position] = byte
+            long[offset] = byte
             let head = Array("GET / HTTP/1.1\r\nHost: a\r\nX: b\tb".utf8) + long + Array("c\r\n\r\n".utf8)
             #expect((read(head) == .refused(400)) == !mayStand)
             let plain = Array("GET / HTTP/1.1\r\nHost: a\r\nX: b".utf8) + long + Array("c\r\n\r\n".utf8)

@@ -28,10 +28,10 @@ import Testing
             ("\u{feff}{", 4, "a name in double quotes"), ("", 0, "a value"),
         ]
     )
-    func positions(text: String, position: Int, expected: String) {
+    func offsets(text: String, offset: Int, expected: String) {
         let found = mistake(text)
         #expect(
-            found?.position == position && found.map { "\($0.expected)" } == expected,
+            found?.offset == offset && found.map { "\($0.expected)" } == expected,
             "\(text): \(String(describing: found))"
         )
     }
@@ -41,17 +41,17 @@ import Testing
         let text = Array(#" {"a":[1,-2.5e+3,{"b":"c\u00e4\n"},[],{}],"d":true,"e":null,"f":"","g":[[false]]} "#.utf8)
         #expect(isParsed(text))
         let bytes = Array(#"{}[],:"\-+.019eE tfnu"#.utf8)
-        for position in 0...text.count {
-            var changed = [Array(text[..<position])]
-            if position < text.count {
-                changed.append(Array(text[..<position] + text[(position + 1)...]))
-                for byte in bytes { changed.append(text[..<position] + [byte] + text[(position + 1)...]) }
+        for offset in 0...text.count {
+            var changed = [Array(text[..<offset])]
+            if offset < text.count {
+                changed.append(Array(text[..<offset] + text[(offset + 1)...]))
+                for byte in bytes { changed.append(text[..<offset] + [byte] + text[(offset + 1)...]) }
             }
             for text in changed {
                 let found = text.withUnsafeBytes { JSONMistake(in: $0) }
                 let shown = String(decoding: text, as: UTF8.self)
                 #expect((found == nil) == isParsed(text), "\(shown): \(String(describing: found))")
-                #expect(found.map { $0.position <= text.count } ?? true)
+                #expect(found.map { $0.offset <= text.count } ?? true)
             }
         }
     }
@@ -59,6 +59,6 @@ import Testing
     @Test("a text that is nested very deeply is read no further")
     func deep() {
         #expect(mistake(String(repeating: "[", count: 100_000)) == nil)
-        #expect(mistake(String(repeating: "[", count: 1_000))?.position == 1_000)
+        #expect(mistake(String(repeating: "[", count: 1_000))?.offset == 1_000)
     }
 }

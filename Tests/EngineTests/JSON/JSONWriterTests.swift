@@ -11,11 +11,11 @@ import Testing
     func eachByte(length: Int) throws {
         let parser = JSONParser()
         for byte in 0..<128 as Range<UInt8> {
-            for position in 0..<length {
+            for offset in 0..<length {
                 var text = [UInt8](repeating: 97, count: length)
-                text[position] = byte
+                text[offset] = byte
                 let back = try readBack(text, parser)
-                if back != text { Issue.record("byte \(byte) at \(position) of \(length): \(back)") }
+                if back != text { Issue.record("byte \(byte) at \(offset) of \(length): \(back)") }
             }
         }
     }
@@ -69,9 +69,9 @@ import Testing
     )
     func longTexts(length: Int) throws {
         let parser = JSONParser()
-        for position in [0, 1, 247, 248, 254, 255, 256, 257, length - 1] where position < length {
+        for offset in [0, 1, 247, 248, 254, 255, 256, 257, length - 1] where offset < length {
             var text = [UInt8](repeating: 97, count: length)
-            text[position] = 34
+            text[offset] = 34
             let back = try readBack(text, parser)
             #expect(back == text)
             var buffer = ByteBuffer()

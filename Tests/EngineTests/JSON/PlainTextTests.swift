@@ -9,10 +9,10 @@ import Testing
         for length in 0..<34 {
             var bytes = [UInt8](repeating: 0x7f, count: length)
             #expect(bytes.withUnsafeBytes { $0.isASCII })
-            for position in 0..<length {
-                bytes[position] = 0x80
-                if bytes.withUnsafeBytes({ $0.isASCII }) { Issue.record("\(position) of \(length)") }
-                bytes[position] = 0
+            for offset in 0..<length {
+                bytes[offset] = 0x80
+                if bytes.withUnsafeBytes({ $0.isASCII }) { Issue.record("\(offset) of \(length)") }
+                bytes[offset] = 0
             }
         }
     }
@@ -22,10 +22,10 @@ import Testing
         for length in 0..<34 {
             var bytes = [UInt8](repeating: 0x7f, count: length)
             #expect(bytes.withUnsafeBytes { $0.isPlain })
-            for position in 0..<length {
-                bytes[position] = odd
-                if bytes.withUnsafeBytes({ $0.isPlain }) { Issue.record("\(odd) at \(position) of \(length)") }
-                bytes[position] = 32
+            for offset in 0..<length {
+                bytes[offset] = odd
+                if bytes.withUnsafeBytes({ $0.isPlain }) { Issue.record("\(odd) at \(offset) of \(length)") }
+                bytes[offset] = 32
             }
         }
     }

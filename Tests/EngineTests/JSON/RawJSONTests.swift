@@ -58,7 +58,7 @@ import Testing
 /// Returns the end of a nested value, found byte by byte.
 private func endOfNest(_ text: [UInt8]) -> Int {
     var (depth, isString, isEscaped) = (0, false, false)
-    for (position, byte) in text.enumerated() {
+    for (offset, byte) in text.enumerated() {
         if isString {
             if isEscaped {
                 isEscaped = false
@@ -73,7 +73,7 @@ private func endOfNest(_ text: [UInt8]) -> Int {
             depth += 1
         } else if byte == 125 || byte == 93 {
             depth -= 1
-            if depth == 0 { return position + 1 }
+            if depth == 0 { return offset + 1 }
         }
     }
     return text.count

@@ -37,13 +37,13 @@ import Testing
     @Test("any damage is an error or harmless, and never ends the process", arguments: ["gzip", "zstd"])
     func bearsDamage(_ name: String) {
         let packed = pack(name, Self.texts[3])
-        for position in packed.indices {
+        for offset in packed.indices {
             for change: UInt8 in [1, 0x80, 0xff] {
                 var damaged = packed
-                damaged[position] ^= change
+                damaged[offset] ^= change
                 let text = try? decoded(name, damaged, 10_000)
                 // A header has fields without meaning, such as the time.
-                #expect(text == nil || text == Self.texts[3] || position < 10)
+                #expect(text == nil || text == Self.texts[3] || offset < 10)
             }
         }
     }

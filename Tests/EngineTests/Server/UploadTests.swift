@@ -261,23 +261,23 @@ private enum Block {
 
 private struct BlockChecker {
     private var expected = Block.bytes(0)
-    private var position = 0
+    private var offset = 0
     private(set) var blocks = 0
     private(set) var isRight = true
 
     mutating func check(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes
         while !rest.isEmpty, isRight {
-            let count = min(rest.count, Block.size - position)
+            let count = min(rest.count, Block.size - offset)
             let isSame = expected.withUnsafeBytes { expected in
                 guard let one = expected.baseAddress, let other = rest.baseAddress else { return false }
-                return memcmp(one + position, other, count) == 0
+                return memcmp(one + offset, other, count) == 0
             }
             if !isSame { isRight = false }
             rest = rest[part: count..<rest.count]
-            position += count
-            if position == Block.size {
-                position = 0
+            offset += count
+            if offset == Block.size {
+                offset = 0
                 blocks += 1
                 expected = Block.bytes(blocks)
             }

@@ -8,10 +8,10 @@ import Testing
         let limit = Limit(.caller(.chat), Quota(10, .tokens, per: .minute))
         let counter = WindowCounter(limit, isShared: true, sums: CounterSums(), at: epoch)
         counter.absorb(nil, birth: 1, isAhead: false, at: epoch)
-        let position = counter.charge(4, at: epoch)
+        let bucket = counter.charge(4, at: epoch)
         counter.beginDraft(isTaking: false, at: epoch)
         _ = counter.commitDraft(leasing: nil, at: epoch)
-        counter.settle(4, used: 1, in: position, at: epoch)
+        counter.settle(4, used: 1, in: bucket, at: epoch)
         if isKnown { counter.notWritten() } else { counter.unknown() }
         // Another instance has added the record.
         counter.absorb(.counts(Record(limit.layout, at: epoch, birth: 2)), birth: 3, isAhead: false, at: epoch)
@@ -41,13 +41,13 @@ import Testing
         counter.absorb(nil, birth: 1, isAhead: false, at: epoch)
         counter.beginDraft(isTaking: true, at: epoch)
         #expect(counter.admit(10, by: nil, at: epoch))
-        let position = counter.commitDraft(leasing: nil, at: epoch).1
+        let bucket = counter.commitDraft(leasing: nil, at: epoch).1
         counter.written(at: epoch)
-        let end = limit.layout.end(of: position.number)
-        #expect(counter.use(10, in: position, at: end - 1) == position)
-        #expect(counter.use(10, in: position, at: end + 3_750_000) == nil)
+        let end = limit.layout.end(of: bucket.number)
+        #expect(counter.use(10, in: bucket, at: end - 1) == bucket)
+        #expect(counter.use(10, in: bucket, at: end + 3_750_000) == nil)
         let later = end + 3_749_999
-        let moved = try #require(counter.use(10, in: position, at: later))
+        let moved = try #require(counter.use(10, in: bucket, at: later))
         #expect(moved.number == limit.layout.bucket(at: later))
         #expect(!counter.hasRoom(for: 1, at: later), "they count once")
         // The charge is written, and repeated if its outcome is unknown. The refund is not repeated.
@@ -67,10 +67,10 @@ import Testing
         counter.absorb(nil, birth: 1, isAhead: false, at: epoch)
         counter.beginDraft(isTaking: true, at: epoch)
         #expect(counter.admit(4, by: nil, at: epoch))
-        let position = counter.commitDraft(leasing: nil, at: epoch).1
+        let bucket = counter.commitDraft(leasing: nil, at: epoch).1
         counter.written(at: epoch)
-        let late = limit.layout.end(of: position.number) + 1
-        _ = try #require(counter.use(4, in: position, at: late))
+        let late = limit.layout.end(of: bucket.number) + 1
+        _ = try #require(counter.use(4, in: bucket, at: late))
         #expect(!counter.needsWrite(at: late) && counter.dueTime() == late + 1_000_000)
         #expect(counter.needsWrite(at: late + 1_000_000))
         #expect(counter.needsWrite(at: late - 1), "the clock was set back")
@@ -81,10 +81,10 @@ import Testing
         counter.beginDraft(isTaking: true, at: late)
         #expect(counter.admit(1, by: nil, at: late))
         guard case .counts(let record) = counter.commitDraft(leasing: nil, at: late).0 else { return }
-        #expect(record.total == 5 && record.count(in: position.number) == 0)
+        #expect(record.total == 5 && record.count(in: bucket.number) == 0)
         counter.written(at: late)
         #expect(!counter.needsWrite(at: late + 1_000_000))
-        _ = try #require(counter.use(1, in: position, at: late))
+        _ = try #require(counter.use(1, in: bucket, at: late))
         _ = counter.charge(1, at: late)
         #expect(counter.needsWrite(at: late))
     }
@@ -101,24 +101,24 @@ import Testing
         counter.written(at: epoch)
         counter.beginDraft(isTaking: true, at: epoch)
         #expect(counter.admit(1, by: nil, at: epoch))
-        let (written, position) = counter.commitDraft(
+        let (written, bucket) = counter.commitDraft(
             leasing: LeaseConditions(isContended: true, isSlow: true, instances: 4),
             at: epoch
         )
         counter.written(at: epoch)
         guard case .counts(let record) = written else { return }
         #expect(sums.openUnits == 25 && record.total == 56, "a quarter of a tenth of the limit")
-        let end = limit.layout.end(of: position.number)
-        #expect(counter.spend(1, at: end - 1) == position)
+        let end = limit.layout.end(of: bucket.number)
+        #expect(counter.spend(1, at: end - 1) == bucket)
         let moved = try #require(counter.spend(1, at: end))
-        #expect(moved.number == position.number + 1 && moved.birth == nil)
+        #expect(moved.number == bucket.number + 1 && moved.birth == nil)
         let last = end + limit.layout.graceMicroseconds
         #expect(counter.spend(1, at: last) == nil)
         #expect(counter.needsWrite(at: last), "what was moved")
         counter.beginDraft(isTaking: false, at: last)
         guard case .counts(let next) = counter.commitDraft(leasing: nil, at: last).0 else { return }
         // The record counts the units used in their bucket and those that were moved. The rest is refunded.
-        #expect(next.count(in: position.number) == 32 && next.count(in: moved.number) == 1 && next.total == 33)
+        #expect(next.count(in: bucket.number) == 32 && next.count(in: moved.number) == 1 && next.total == 33)
         #expect(sums.openUnits == 0)
     }
 

@@ -43,9 +43,9 @@ import Testing
         for length in file.indices {
             #expect(throws: CounterFile.ReadError.self) { try CounterFile(Array(file[..<length])) }
         }
-        for position in file.indices {
+        for offset in file.indices {
             var other = file
-            other[position] ^= 0x20
+            other[offset] ^= 0x20
             #expect(throws: CounterFile.ReadError.self) { try CounterFile(other) }
         }
         #expect(throws: CounterFile.ReadError.length) { try CounterFile(file + [0]) }

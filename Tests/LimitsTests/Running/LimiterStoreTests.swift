@@ -60,9 +60,9 @@ import Testing
         defer { for limiter in limiters { limiter.stop() } }
         let loops = TestLoops()
         let limit = Limit(.key(nil), Quota(100, .tokens, per: .hour))  // never leased
-        let remaining: (Int) async -> Int? = { position in
+        let remaining: (Int) async -> Int? = { index in
             let charges = [LimitCharge(limit, .everybody)]
-            let decision = await loops.run { await limiters[position].reserve(charges, on: $0).decision }
+            let decision = await loops.run { await limiters[index].reserve(charges, on: $0).decision }
             return decision.isAdmitted ? decision.tokens?.remaining : nil
         }
         for left in [99, 98] { #expect(await remaining(0) == left) }

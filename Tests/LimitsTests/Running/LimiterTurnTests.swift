@@ -95,7 +95,7 @@ extension Limiter {
         #expect(await second.value.allSatisfy { $0.isAdmitted })
         let figures = limiter.metrics()
         #expect(figures.waiting == 0 && figures.turns(.used) == 5 && figures.turns(.moved) == 0)
-        #expect(figures.waits[Self.minute.kind.position].counts.dropLast().reduce(0, +) == 5)
+        #expect(figures.waits[Self.minute.kind.index].counts.dropLast().reduce(0, +) == 5)
     }
 
     @Test("a request waits until all its limits have room, and keeps out what would delay it")

@@ -108,7 +108,7 @@ private final class SlotUsers: Sendable {
         #expect(users.holders.suffix(5) == [3, 4, 5, 6, 7] && users.most == 2)
         let figures = limiter.metrics()
         #expect(figures.waiting == 0 && figures.turns(.used) == 5 && figures.turns(.moved) == 0)
-        #expect(figures.waits[Self.two.kind.position].counts.dropLast().reduce(0, +) == 5)
+        #expect(figures.waits[Self.two.kind.index].counts.dropLast().reduce(0, +) == 5)
         for number in 6...7 { users.end(number) }
         #expect(await reaches { limiter.metrics().slots == 0 })
         limiter.stop()

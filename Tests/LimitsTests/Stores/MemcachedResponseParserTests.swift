@@ -8,14 +8,14 @@ import Testing
 
     private static func message(
         _ opcode: UInt8,
-        tag position: Int = 0,
+        tag index: Int = 0,
         status: UInt16 = 0,
         extras: Int = 0,
         key: String = "",
         _ value: [UInt8] = [],
         version: UInt8 = 0
     ) -> [UInt8] {
-        let tag = tag &+ UInt32(position)
+        let tag = tag &+ UInt32(index)
         let body = extras + key.utf8.count + value.count
         return [0x81, opcode, 0, UInt8(key.utf8.count), UInt8(extras), 0, UInt8(status >> 8), UInt8(status & 255)]
             + (0..<4).map { UInt8(truncatingIfNeeded: body >> (24 - 8 * $0)) }
@@ -124,9 +124,9 @@ import Testing
     @Test("is the same however it is cut", arguments: cases)
     func cut(one: Case) throws {
         #expect(try Self.said(one.request, [one.bytes[...]]) == one.said)
-        for position in one.bytes.indices {
-            #expect(try Self.said(one.request, [one.bytes[..<position], one.bytes[position...]]) == one.said)
-            #expect(try Self.said(one.request, [one.bytes[..<position]]) == nil)
+        for offset in one.bytes.indices {
+            #expect(try Self.said(one.request, [one.bytes[..<offset], one.bytes[offset...]]) == one.said)
+            #expect(try Self.said(one.request, [one.bytes[..<offset]]) == nil)
         }
         #expect(try Self.said(one.request, one.bytes.indices.map { one.bytes[$0...$0] }) == one.said)
     }
@@ -139,11 +139,11 @@ import Testing
 
     @Test("whatever a byte is, it is an answer, an error, or not all", arguments: cases)
     func altered(one: Case) {
-        for position in one.bytes.indices {
-            for byte: UInt8 in [0, 1, 0x7f, 0x80, 0xff, one.bytes[position] ^ 1] {
+        for offset in one.bytes.indices {
+            for byte: UInt8 in [0, 1, 0x7f, 0x80, 0xff, one.bytes[offset] ^ 1] {
                 var bytes = one.bytes
-                bytes[position] = byte
-                _ = try? Self.said(one.request, [bytes[..<(position + 1)], bytes[(position + 1)...]])
+                bytes[offset] = byte
+                _ = try? Self.said(one.request, [bytes[..<(offset + 1)], bytes[(offset + 1)...]])
             }
         }
     }

@@ -45,11 +45,11 @@ import Testing
         let own = sessions(try settings())
         let token = try #require(own.logIn(user: "admin", password: Self.password, random: random))
         let bytes = Array(token.utf8)
-        for position in bytes.indices {
+        for offset in bytes.indices {
             var changed = bytes
-            changed[position] = changed[position] == 65 ? 66 : 65
+            changed[offset] = changed[offset] == 65 ? 66 : 65
             #expect(!isOpen(String(decoding: changed, as: UTF8.self), own))
-            #expect(!isOpen(String(decoding: bytes[..<position], as: UTF8.self), own))
+            #expect(!isOpen(String(decoding: bytes[..<offset], as: UTF8.self), own))
         }
         for text in ["", "=", token + "A", token + "=", String(repeating: "A", count: 100_000)] {
             #expect(!isOpen(text, own))

@@ -8,7 +8,7 @@ import Testing
     private let key = CacheKey(Digest(of: "one"))
 
     @Test("the first leads, as many as may wait do, and the rest go alone; a lead that is dropped passes on")
-    func positions() async {
+    func order() async {
         let coalescer = RequestCoalescer(bound: 2)
         let texts: [String] = await onLoop { [key] loop in
             guard case .leads(let lead) = coalescer.join(key, on: loop),

@@ -33,11 +33,11 @@ import Testing
     func damaged() throws {
         let coded = try #require(Self.file().encoded())
         #expect(StoredFile(coded) == Self.file())
-        for position in coded.indices {
-            #expect(StoredFile(Array(coded[..<position])) == nil)
+        for offset in coded.indices {
+            #expect(StoredFile(Array(coded[..<offset])) == nil)
             for byte: UInt8 in [0, 1, 0x7f, 0xff] {
                 var changed = coded
-                changed[position] = byte
+                changed[offset] = byte
                 _ = StoredFile(changed)
             }
         }
@@ -141,11 +141,11 @@ import Testing
     func changed() throws {
         let owner = try Self.owner("key-one")
         let id = try #require(owner.id(of: Self.file())).text
-        for position in id.indices {
+        for index in id.indices {
             var text = id
-            text.replaceSubrange(position...position, with: id[position] == "A" ? "B" : "A")
+            text.replaceSubrange(index...index, with: id[index] == "A" ? "B" : "A")
             #expect(owner.open(text) == nil)
-            #expect(owner.open(String(id[..<position])) == nil)
+            #expect(owner.open(String(id[..<index])) == nil)
         }
         let long = "file-" + String(repeating: "A", count: 2_000)
         for text in [id + "A", id + "AAAA", " " + id, id + "=", "", "file-", "file-abc", "file", "x" + id, long] {

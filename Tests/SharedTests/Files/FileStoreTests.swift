@@ -42,8 +42,8 @@ extension MemcachedProcess {
 
     @Test("what one instance adds, another lists, newest first, and only for its owner", arguments: Kind.allCases)
     func lists(kind: Kind) async throws {
-        let position = try TemporaryFolder(kind)
-        let (one, other) = (position.state(), position.state())
+        let folder = try TemporaryFolder(kind)
+        let (one, other) = (folder.state(), folder.state())
         let (owner, stranger) = (try FileOwnerTests.owner("one"), try FileOwnerTests.owner("two"))
         let ids = (0..<3).compactMap { owner.id(of: file($0)) }
         try await result { loop in for id in ids { try await FileStore(one).add(id, of: owner, on: loop) } }
@@ -62,8 +62,8 @@ extension MemcachedProcess {
 
     @Test("deleted is deleted for all instances, once", arguments: Kind.allCases)
     func deletes(kind: Kind) async throws {
-        let position = try TemporaryFolder(kind)
-        let (one, other) = (position.state(), position.state())
+        let folder = try TemporaryFolder(kind)
+        let (one, other) = (folder.state(), folder.state())
         let owner = try FileOwnerTests.owner("one")
         let ids = (0..<2).compactMap { owner.id(of: file($0)) }
         let text = ids[0].text
@@ -85,8 +85,8 @@ extension MemcachedProcess {
 
     @Test("instances that add at the same moment lose nothing", arguments: Kind.allCases)
     func adds(kind: Kind) async throws {
-        let position = try TemporaryFolder(kind)
-        let meeting = MeetingStore(position.store, members: 4)
+        let folder = try TemporaryFolder(kind)
+        let meeting = MeetingStore(folder.store, members: 4)
         // The clocks stand still, so no wait ends by its time.
         let clock = ManualClock()
         let states = (0..<4).map { _ in SharedState(meeting, timeoutMilliseconds: 2_000) }
@@ -115,8 +115,8 @@ extension MemcachedProcess {
 
     @Test("a full list drops its oldest, which still open", arguments: Kind.allCases)
     func full(kind: Kind) async throws {
-        let position = try TemporaryFolder(kind)
-        let state = position.state()
+        let folder = try TemporaryFolder(kind)
+        let state = folder.state()
         let owner = try FileOwnerTests.owner("one")
         let ids = (0..<400).compactMap { owner.id(of: file($0)) }
         let listed = try await result { [now] loop in
@@ -134,8 +134,8 @@ extension MemcachedProcess {
 
     @Test("a record that is not readable is replaced")
     func broken() async throws {
-        let position = try TemporaryFolder(.memory)
-        let state = position.state()
+        let folder = try TemporaryFolder(.memory)
+        let state = folder.state()
         let owner = try FileOwnerTests.owner("one")
         let id = try #require(owner.id(of: file(1)))
         let key = "relay:1:files:\(owner.identity.digest.base64url(characters: 22))"
@@ -153,9 +153,9 @@ extension MemcachedProcess {
 
     @Test("a store that does not answer, or is gone, is a failure in time, and of use again when it is back")
     func away() async throws {
-        let position = try TemporaryFolder(.memcached)
-        let process = try #require(position.process)
-        let patient = position.state(timeoutMilliseconds: 10_000)
+        let folder = try TemporaryFolder(.memcached)
+        let process = try #require(folder.process)
+        let patient = folder.state(timeoutMilliseconds: 10_000)
         let store = try MemcachedCounters([process.address], timeoutMilliseconds: 100)
         let state = SharedState(store, timeoutMilliseconds: 100)
         let owner = try FileOwnerTests.owner("one")

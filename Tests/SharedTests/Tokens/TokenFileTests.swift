@@ -61,9 +61,9 @@ import Testing
         "a header with another kind, version or a place outside of the file is refused",
         arguments: [0, 8, 12, 16, 20]
     )
-    func kind(position: Int) throws {
+    func kind(offset: Int) throws {
         var bytes = try made()
-        bytes[position] ^= 1
+        bytes[offset] ^= 1
         #expect(try loads(bytes) == nil)
     }
 
@@ -71,9 +71,9 @@ import Testing
         "places and sizes outside of the file are refused",
         arguments: [56, 60, 64, 68, 72, 76, 80, 84, 88, 92, 96, 124]
     )
-    func positions(position: Int) throws {
+    func offsets(offset: Int) throws {
         var bytes = try made()
-        bytes[position + 3] = 0xff
+        bytes[offset + 3] = 0xff
         #expect(try loads(bytes) == nil)
     }
 

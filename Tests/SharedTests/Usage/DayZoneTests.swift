@@ -57,9 +57,9 @@ import Testing
         for length in 0..<whole.count { _ = ZoneRules(Array(whole.prefix(length))) }
         #expect(ZoneRules([]) == nil)
         #expect(ZoneRules(Array("TZif2".utf8)) == nil)
-        for position in 0..<min(whole.count, 2_000) {
+        for offset in 0..<min(whole.count, 2_000) {
             var bytes = whole
-            bytes[position] ^= 0xff
+            bytes[offset] ^= 0xff
             _ = ZoneRules(bytes)?.offset(atSecond: 1_790_000_000)
         }
         #expect(DayZone(named: "No/Where").name == "UTC")

@@ -11,27 +11,27 @@ private final class PostgresServer {
         #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/postgres-server"
 
     private let folder = TemporaryFolder()
-    private let position: String
+    private let directory: String
 
     init() {
-        position = "\(folder.path)/server"
+        directory = "\(folder.path)/server"
         chmod(folder.path, 0o755)
-        #expect(spawned(Self.program, "init", position, "pass-@-of-a-test") == 0)
+        #expect(spawned(Self.program, "init", directory, "pass-@-of-a-test") == 0)
         start()
     }
 
-    deinit { spawned(Self.program, "remove", position) }
+    deinit { spawned(Self.program, "remove", directory) }
 
-    func start() { #expect(spawned(Self.program, "start", position) == 0) }
-    func stop() { #expect(spawned(Self.program, "stop", position) == 0) }
-    func pause() { #expect(spawned(Self.program, "pause", position) == 0) }
-    func resume() { #expect(spawned(Self.program, "resume", position) == 0) }
+    func start() { #expect(spawned(Self.program, "start", directory) == 0) }
+    func stop() { #expect(spawned(Self.program, "stop", directory) == 0) }
+    func pause() { #expect(spawned(Self.program, "pause", directory) == 0) }
+    func resume() { #expect(spawned(Self.program, "resume", directory) == 0) }
 
-    var folderPath: String { position }
+    var folderPath: String { directory }
 
     /// - Parameter host: the folder of the socket; nil for the server's own.
     func url(password: String = PostgresServer.password, host: String? = nil) -> String {
-        "postgresql://relay:\(password)@/postgres?host=\(host ?? position)"
+        "postgresql://relay:\(password)@/postgres?host=\(host ?? directory)"
     }
 
     func rows(_ sql: String) throws -> [[String?]] {
@@ -308,12 +308,12 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
 
 /// Tests of the sums of a PostgreSQL database.
 @Suite(.timeLimit(.minutes(5)), .serialized) struct PostgresSumsTests {
-    private static func position(
+    private static func checked(
         _ server: PostgresServer,
         _ store: PostgresStore,
         _ zone: DayZone = .utc
-    ) throws -> CheckedLocation {
-        CheckedLocation(
+    ) throws -> CheckedStore {
+        CheckedStore(
             name: "postgres",
             source: try PostgresRecords(url: server.url(), patience),
             zone: zone,
@@ -341,7 +341,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
     @Test("one server: sums, lists and the command line agree; older rows, zones, lost answers, retention")
     func everything() throws {
         let server = PostgresServer()
-        var agreement = UsageAgreement(try Self.position(server, try Self.store(server)), seed: 3)
+        var agreement = UsageAgreement(try Self.checked(server, try Self.store(server)), seed: 3)
         try agreement.run(requests: checkedRequests)
         try Self.empty(server)
         try Self.sumsOlderRows(server)
@@ -357,24 +357,24 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         _ = try server.rows("TRUNCATE relay_usage, relay_usage_sums, relay_usage_hours, relay_usage_process")
     }
 
-    private static func sum(_ position: CheckedLocation) throws -> UsageTable {
-        try position.source.table(UsageQuery(by: [.day]), until: .distantFuture)
+    private static func sum(_ checked: CheckedStore) throws -> UsageTable {
+        try checked.source.table(UsageQuery(by: [.day]), until: .distantFuture)
     }
 
     /// Tests sums with two older relays. The first one continues to write.
     private static func sumsOlderRows(_ server: PostgresServer) throws {
         let now = Timestamp.now()
         let first = try store(server)
-        let writer = try position(server, first)
+        let writer = try checked(server, first)
         try writer.write((0..<5_000).map { request($0, at: now - 86_400_000 + $0, cost: 3) })
         _ = try server.rows(
             "UPDATE relay_usage SET process = number % 2; TRUNCATE relay_usage_sums, relay_usage_hours, relay_usage_process"
         )
         let second = try store(server)
-        let position = try position(server, second)
-        try position.write([request(1, at: now)])
+        let checked = try checked(server, second)
+        try checked.write([request(1, at: now)])
         _ = second.advance()
-        #expect(try sum(position).isPartial)
+        #expect(try sum(checked).isPartial)
         let question = UsageReportQuery(by: .key, days: 3)
         #expect(try PostgresReading.summary(url: server.url(), question)?.total.requests == 5_001)
         let columns = UsageColumn.stored.names
@@ -382,13 +382,13 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
             "INSERT INTO relay_usage (process,number,\(columns)) SELECT process, number + 100000, \(columns) FROM relay_usage WHERE process = 0 LIMIT 10"
         )
         finish(second)
-        let whole = try sum(position)
+        let whole = try sum(checked)
         #expect(!whole.isPartial && whole.sum.requests == 5_011)
         #expect(try PostgresReading.summary(url: server.url(), question)?.total == whole.sum)
         // The older relay may have deleted rows, so all sums are computed again at the next start.
         _ = try server.rows("DELETE FROM relay_usage WHERE number >= 100000")
         finish(try store(server))
-        #expect(try sum(position).sum.requests == 5_001)
+        #expect(try sum(checked).sum.requests == 5_001)
         let hours = try server.rows("SELECT omitted, sum(requests) FROM relay_usage_hours GROUP BY 1 ORDER BY 1")
         #expect(hours == [["9", "5001"], ["11", "5001"], ["13", "5001"], ["15", "5001"]])
     }
@@ -396,14 +396,14 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
     private static func changesZone(_ server: PostgresServer) throws {
         let zone = DayZone(named: "Pacific/Kiritimati")
         let (old, new) = (try store(server), try store(server, zone))
-        let writer = try position(server, old)
+        let writer = try checked(server, old)
         try writer.write((0..<50).map { request($0, at: Timestamp.now() - $0 * 3_600_000) })
-        let position = try position(server, new, zone)
-        try position.write([request(50)])
+        let checked = try checked(server, new, zone)
+        try checked.write([request(50)])
         // The other relay follows.
         try writer.write([request(51)])
         finish(new)
-        let table = try sum(position)
+        let table = try sum(checked)
         #expect(table.sum.requests == 52 && table.rows.last?.values == [zone.today.text])
         #expect(
             try server.rows("SELECT sum(requests) FROM relay_usage_sums WHERE day = \(zone.today.number)") != [["0"]]
@@ -413,12 +413,12 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
 
     private static func forgets(_ server: PostgresServer) throws {
         let now = Timestamp.now()
-        let position = try position(server, try store(server))
-        try position.write((0..<6_000).map { request($0, at: now - 3 * 86_400_000 + $0) })
+        let checked = try checked(server, try store(server))
+        try checked.write((0..<6_000).map { request($0, at: now - 3 * 86_400_000 + $0) })
         let store = try store(server, days: 2)
-        try Self.position(server, store).write([request(1, at: now)])
+        try Self.checked(server, store).write([request(1, at: now)])
         for _ in 0..<4 { _ = store.advance() }
-        let table = try sum(position)
+        let table = try sum(checked)
         #expect(table.sum.requests == 1 && table.rows.count == 1)
         #expect(try server.rows("SELECT count(*) FROM relay_usage_sums") == [["\(SumsTable.days.omissions.count)"]])
         #expect(try server.rows("SELECT count(*) FROM relay_usage_hours") == [["\(SumsTable.hours.omissions.count)"]])
@@ -446,7 +446,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
                 } catch { cuts += 1 }
             }
         }
-        let table = try sum(try position(server, store))
+        let table = try sum(try checked(server, store))
         #expect(cuts >= batches && table.sum.requests == 3 * batches)
         #expect(table.sum.cost == Int128(21 * batches))
         #expect(try server.rows("SELECT count(*) FROM relay_usage") == [["\(6 * batches)"]])
@@ -513,15 +513,15 @@ private final class CuttingRelay: @unchecked Sendable {
                 pollfd(fd: server, events: Int16(POLLIN), revents: 0),
             ]
             guard poll(&ends, 2, 60_000) > 0 else { return true }
-            for (position, other) in [(0, server), (1, client)] where ends[position].revents != 0 {
-                let count = read(ends[position].fd, &room, room.count)
+            for (index, other) in [(0, server), (1, client)] where ends[index].revents != 0 {
+                let count = read(ends[index].fd, &room, room.count)
                 guard count > 0 else { return true }
-                if position == 0, String(decoding: room[..<count], as: UTF8.self).contains("INSERT INTO relay_usage ") {
+                if index == 0, String(decoding: room[..<count], as: UTF8.self).contains("INSERT INTO relay_usage ") {
                     isInsert = true
                 }
                 // The server's response says that the statement is committed. It is not forwarded.
                 let isCut =
-                    position == 1 && isInsert
+                    index == 1 && isInsert
                     && mayCut.withLock { mayCut in
                         defer { mayCut = false }
                         return mayCut

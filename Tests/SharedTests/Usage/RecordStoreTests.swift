@@ -7,9 +7,9 @@ import Testing
 @Suite struct RecordStoreTests {
     private let folder = TemporaryFolder()
 
-    private func sqlite(_ zone: DayZone = .utc) -> (SQLiteStore, CheckedLocation) {
+    private func sqlite(_ zone: DayZone = .utc) -> (SQLiteStore, CheckedStore) {
         let store = SQLiteStore(folder: folder.path, days: 0, maxBytes: 1 << 30, zone: zone, noLog)
-        let position = CheckedLocation(
+        let checked = CheckedStore(
             name: "sqlite",
             source: SQLiteRecords(folder: folder.path),
             zone: zone,
@@ -19,7 +19,7 @@ import Testing
             delete: { try store.delete($0) },
             summary: { [folder] in try SQLiteReading.summary(folder: folder.path, $0) }
         )
-        return (store, position)
+        return (store, checked)
     }
 
     @Test("sums, lists and the command line agree with the records", arguments: ["UTC", "Asia/Kathmandu"])
@@ -31,14 +31,14 @@ import Testing
     @Test("the same in memory")
     func memoryAgrees() throws {
         let records = MemoryRecords(bound: 100_000, .utc, .unbounded(), bodies: BodyBudget(.unbounded()))
-        let position = CheckedLocation(
+        let checked = CheckedStore(
             name: "memory",
             source: records,
             zone: .utc,
             write: { try records.writeAll($0) },
             delete: { records.delete($0) }
         )
-        var agreement = UsageAgreement(position, seed: 2)
+        var agreement = UsageAgreement(checked, seed: 2)
         try agreement.run(requests: checkedRequests)
     }
 
@@ -79,13 +79,13 @@ import Testing
     func steps() throws {
         let day = 86_400_000
         let now = Timestamp.now()
-        var (store, position) = sqlite()
-        try position.write((0..<9_000).map { request($0, at: now - day + $0 % 3, cost: $0) })
+        var (store, checked) = sqlite()
+        try checked.write((0..<9_000).map { request($0, at: now - day + $0 % 3, cost: $0) })
         // The sums are as an older relay left them.
         try change("DELETE FROM sums; UPDATE sums_state SET mark = last_id")
-        func table() throws -> UsageTable { try position.source.table(UsageQuery(by: [.day]), until: .distantFuture) }
+        func table() throws -> UsageTable { try checked.source.table(UsageQuery(by: [.day]), until: .distantFuture) }
         #expect(try table().isPartial)
-        try position.write([request(1, at: now)])
+        try checked.write([request(1, at: now)])
         for _ in 0..<2 { #expect(store.advance() == 20) }
         #expect(try table().rows.map(\.isPartial).contains(true))
         let question = UsageReportQuery(by: .key, days: 3)
@@ -93,11 +93,11 @@ import Testing
         // Deletions behind the mark leave the sums unchanged; those before it change them.
         var query = RecordQuery()
         query.isDescending = false
-        let oldest = try position.source.page(query, until: .distantFuture).records
+        let oldest = try checked.source.page(query, until: .distantFuture).records
         query.isDescending = true
-        let newest = try position.source.page(query, until: .distantFuture).records
+        let newest = try checked.source.page(query, until: .distantFuture).records
         #expect(try store.delete((oldest + newest).map(\.id)) == 20)
-        (store, position) = sqlite()
+        (store, checked) = sqlite()
         while let pause = store.advance(), pause == 20 {}
         let whole = try table()
         #expect(!whole.isPartial && whole.sum.requests == 8_981)
@@ -106,13 +106,13 @@ import Testing
 
     @Test("rows that an older relay writes beside this one are in the sums, and all are made anew at the next start")
     func older() throws {
-        let (_, position) = sqlite()
-        try position.write([request(1)])
+        let (_, checked) = sqlite()
+        try checked.write([request(1)])
         let columns = UsageColumn.stored.names
         try change("INSERT INTO records (id,\(columns)) SELECT id + 1,\(columns) FROM records")
-        try position.write([request(2)])
+        try checked.write([request(2)])
         func sum() throws -> Int {
-            try position.source.table(UsageQuery(by: [.day]), until: .distantFuture).sum.requests
+            try checked.source.table(UsageQuery(by: [.day]), until: .distantFuture).sum.requests
         }
         #expect(try sum() == 3)
         // Another relay deletes a record without changing the sums.
@@ -126,24 +126,24 @@ import Testing
     @Test("another time zone has the sums made anew")
     func zones() throws {
         try sqlite().1.write((0..<50).map { request($0, at: Timestamp.now() - $0 * 3_600_000) })
-        let (store, position) = sqlite(DayZone(named: "Pacific/Kiritimati"))
+        let (store, checked) = sqlite(DayZone(named: "Pacific/Kiritimati"))
         while store.advance() == 20 {}
-        let table = try position.source.table(UsageQuery(by: [.day]), until: .distantFuture)
-        #expect(table.sum.requests == 50 && table.rows.last?.values == [position.zone.today.text])
+        let table = try checked.source.table(UsageQuery(by: [.day]), until: .distantFuture)
+        #expect(table.sum.requests == 50 && table.rows.last?.values == [checked.zone.today.text])
     }
 
     @Test("a query whose time is over says so, and where to go on")
     func time() throws {
-        let (_, position) = sqlite()
-        try position.write((0..<20_000).map { request($0, at: 1_790_000_000_000 + $0) })
+        let (_, checked) = sqlite()
+        try checked.write((0..<20_000).map { request($0, at: 1_790_000_000_000 + $0) })
         var query = RecordQuery()
         query.filter.keywords = "nothing"
         var rounds = 0
-        var page = try position.source.page(query, until: .current())
+        var page = try checked.source.page(query, until: .current())
         while page.isPartial, rounds < 10_000 {
             #expect(page.records.isEmpty && (rounds == 0 || page.continuation != nil))
             query.filter.before = page.continuation ?? query.filter.before
-            page = try position.source.page(query, until: .current() + 1_000_000)
+            page = try checked.source.page(query, until: .current() + 1_000_000)
             rounds += 1
         }
         #expect(!page.isPartial && page.total == 0 && rounds > 0)

@@ -135,7 +135,7 @@ struct SeededNumbers {
 }
 
 /// A store of records, as the checks below use it.
-struct CheckedLocation {
+struct CheckedStore {
     let name: String
     let source: any RecordSource
     let zone: DayZone
@@ -147,13 +147,13 @@ struct CheckedLocation {
 
 /// A comparison of a store's results with plain sums of the records that it was given.
 struct UsageAgreement {
-    private let position: CheckedLocation
+    private let checked: CheckedStore
     private var random: RandomUsage
     /// The requests with their calls.
     private var kept: [[UsageRecord]] = []
 
-    init(_ position: CheckedLocation, seed: UInt64) {
-        self.position = position
+    init(_ checked: CheckedStore, seed: UInt64) {
+        self.checked = checked
         random = RandomUsage(seed: seed)
     }
 
@@ -165,7 +165,7 @@ struct UsageAgreement {
         var rest = requests[...]
         while !rest.isEmpty {
             let batch = rest.prefix(random.one(of: [1, 7, 100, 700]))
-            try position.write(batch.flatMap { [$0.record] + $0.calls })
+            try checked.write(batch.flatMap { [$0.record] + $0.calls })
             rest = rest.dropFirst(batch.count)
         }
         try checkSums()
@@ -183,19 +183,19 @@ struct UsageAgreement {
         var query = RecordQuery()
         query.recordsPerPage = 100
         query.page = 2
-        let found = try position.source.page(query, until: Self.end).records.prefix(count)
+        let found = try checked.source.page(query, until: Self.end).records.prefix(count)
         #expect(
-            try position.delete(found.map(\.id) + [.number(1), .triple(time: 1, process: 2, number: 3)]) == found.count
+            try checked.delete(found.map(\.id) + [.number(1), .triple(time: 1, process: 2, number: 3)]) == found.count
         )
         let gone = Set(found.map(\.request.requestID))
         kept.removeAll { gone.contains($0[0].requestID) }
-        #expect(try found.first.flatMap { try position.source.request($0.id, until: Self.end) }?.record.id == nil)
+        #expect(try found.first.flatMap { try checked.source.request($0.id, until: Self.end) }?.record.id == nil)
     }
 
     // MARK: Sums
 
     private func checkSums() throws {
-        let zone = position.zone
+        let zone = checked.zone
         for dimensions in [
             [.day], [.model], [.caller, .day], [.provider], [.endpoint, .provider, .day], [.day, .model, .caller],
             [.model, .provider], [.provider, .caller], [.endpoint, .model], [.caller, .endpoint],
@@ -207,23 +207,23 @@ struct UsageAgreement {
                 as [(Day?, Day?)]
             {
                 let query = UsageQuery(by: dimensions, from: first, to: last)
-                let table = try position.source.table(query, until: Self.end)
+                let table = try checked.source.table(query, until: Self.end)
                 let expected = expected(query)
-                #expect(!table.isPartial && !table.isCut, "\(position.name) \(dimensions)")
+                #expect(!table.isPartial && !table.isCut, "\(checked.name) \(dimensions)")
                 let found = Dictionary(uniqueKeysWithValues: table.rows.map { ($0.values, $0.figures) })
-                #expect(found == expected, "\(position.name) \(dimensions) \(first?.text ?? "-")")
+                #expect(found == expected, "\(checked.name) \(dimensions) \(first?.text ?? "-")")
                 #expect(
                     table.sum == expected.values.reduce(into: UsageFigures()) { $0 += $1 },
-                    "\(position.name) \(dimensions)"
+                    "\(checked.name) \(dimensions)"
                 )
             }
         }
         for dimensions in [[.day], [.day, .model], [.endpoint, .provider]] as [[UsageQuery.Dimension]] {
             let query = UsageQuery(by: dimensions, caller: "team")
-            let table = try position.source.table(query, until: Self.end)
+            let table = try checked.source.table(query, until: Self.end)
             #expect(table.sum == expected(query).values.reduce(into: UsageFigures()) { $0 += $1 })
         }
-        guard let summary = position.summary else { return }
+        guard let summary = checked.summary else { return }
         for (group, dimension) in [(.key, .caller), (.model, .model), (.provider, .provider), (.day, .day)]
             as [(UsageReportQuery.Group, UsageQuery.Dimension)]
         {
@@ -231,7 +231,7 @@ struct UsageAgreement {
             let expected = expected(UsageQuery(by: [dimension]))
             #expect(
                 found.total == expected.values.reduce(into: UsageFigures()) { $0 += $1 },
-                "\(position.name) \(group)"
+                "\(checked.name) \(group)"
             )
             #expect(Dictionary(uniqueKeysWithValues: found.rows.map { ([$0.name], $0.figures) }) == expected)
         }
@@ -258,8 +258,8 @@ struct UsageAgreement {
             expected[names, default: UsageFigures()] += figures
         }
         let found = summary.rows.map { ([$0.name, $0.caller], $0.figures) }
-        #expect(Dictionary(uniqueKeysWithValues: found) == expected, "\(position.name)")
-        #expect(summary.total == expected.values.reduce(into: UsageFigures()) { $0 += $1 }, "\(position.name)")
+        #expect(Dictionary(uniqueKeysWithValues: found) == expected, "\(checked.name)")
+        #expect(summary.total == expected.values.reduce(into: UsageFigures()) { $0 += $1 }, "\(checked.name)")
     }
 
     private func hasFailed(_ record: UsageRecord) -> Bool {
@@ -274,7 +274,7 @@ struct UsageAgreement {
         var sums: [[String?]: UsageFigures] = [:]
         for record in kept.joined().flatMap({ [$0, $0.onlyCall].compactMap(\.self) })
         where record.isOfRequest != query.countsCalls && (query.caller == nil || query.caller == record.caller) {
-            let day = position.zone.day(atMilliseconds: record.timeMilliseconds)
+            let day = checked.zone.day(atMilliseconds: record.timeMilliseconds)
             guard query.first.map({ $0 <= day }) ?? true, query.last.map({ day <= $0 }) ?? true else { continue }
             let values = query.dimensions.map { dimension in
                 let value: String? =
@@ -318,22 +318,22 @@ struct UsageAgreement {
             var ids: [String] = []
             for number in 1...3 {
                 query.page = number
-                let page = try position.source.page(query, until: Self.end)
+                let page = try checked.source.page(query, until: Self.end)
                 #expect(
                     page.total == expected.count && !page.isPartial && !page.isTotalBound,
-                    "\(position.name) \(query)"
+                    "\(checked.name) \(query)"
                 )
                 ids += page.records.map(\.request.requestID)
                 for record in page.records { try check(record) }
             }
             let most = min(expected.count, 3 * query.recordsPerPage)
-            #expect(ids.count == most && Set(ids).count == most, "\(position.name) \(query)")
-            #expect(Set(ids).isSubset(of: Set(expected.map { $0[0].requestID })), "\(position.name) \(query)")
+            #expect(ids.count == most && Set(ids).count == most, "\(checked.name) \(query)")
+            #expect(Set(ids).isSubset(of: Set(expected.map { $0[0].requestID })), "\(checked.name) \(query)")
             if query.order == .id {
                 let order = expected.map { $0[0].requestID }
                 #expect(
                     ids == Array((query.isDescending ? order.reversed() : order).prefix(most)),
-                    "\(position.name) \(query)"
+                    "\(checked.name) \(query)"
                 )
             }
         }
@@ -348,8 +348,8 @@ struct UsageAgreement {
             let search = KeywordSearch(keywords)
             let expected = kept.filter { query.filter.matches($0[0], search) }.count
             #expect(
-                try position.source.page(query, until: Self.end).total == expected,
-                "\(position.name) \(keywords)"
+                try checked.source.page(query, until: Self.end).total == expected,
+                "\(checked.name) \(keywords)"
             )
         }
     }
@@ -367,8 +367,8 @@ struct UsageAgreement {
             expected[minute].counts.failures += hasFailed(request) ? 1 : 0
             expected[minute].counts.refusals += request.status == 429 && request.provider == nil ? 1 : 0
         }
-        #expect(try position.source.count(since: first * 60_000, into: &found, until: Self.end))
-        #expect(found == expected, "\(position.name)")
+        #expect(try checked.source.count(since: first * 60_000, into: &found, until: Self.end))
+        #expect(found == expected, "\(checked.name)")
         #expect(expected.reduce(0) { $0 + $1.counts.failures } > 0)
     }
 
@@ -388,19 +388,19 @@ struct UsageAgreement {
                 filter,
                 in: end - length..<end
             )
-            let plan = TimelinePlan(query, position.zone, now: now)
-            let found = try position.source.timeline(plan, until: Self.end)
+            let plan = TimelinePlan(query, checked.zone, now: now)
+            let found = try checked.source.timeline(plan, until: Self.end)
             let timeline = Timeline(plan, found.rows, isPartial: found.isPartial)
             #expect(!timeline.isPartial && timeline.starts == timeline.starts.sorted())
             var steps: [String: [Int: UsageFigures]] = [:]
             for group in timeline.groups { steps[group.name ?? ""] = group.steps.mapValues(\.usage) }
             let expected = expectedSteps(query, timeline.starts)
-            #expect(steps == expected.usage, "\(position.name) \(query) \(timeline.step)")
+            #expect(steps == expected.usage, "\(checked.name) \(query) \(timeline.step)")
             let hasTimes = plan.read.count == 1 && plan.stored.isEmpty || plan.table.hasTimes
             guard !query.countsCalls, hasTimes else { continue }
             #expect(
                 (timeline.sum.times ?? RequestTimes()) == expected.times,
-                "\(position.name) \(query) \(timeline.step)"
+                "\(checked.name) \(query) \(timeline.step)"
             )
         }
     }
@@ -441,24 +441,24 @@ struct UsageAgreement {
         query.filter.outcome = .failed
         var ids: [String] = []
         while true {
-            let page = try position.source.page(query, until: Self.end)
+            let page = try checked.source.page(query, until: Self.end)
             ids += page.records.map(\.request.requestID)
             guard let last = page.records.last else { break }
             query.filter.before = last.id
         }
-        #expect(ids == kept.map { $0[0] }.filter { !$0.isSuccess }.map(\.requestID).reversed(), "\(position.name)")
+        #expect(ids == kept.map { $0[0] }.filter { !$0.isSuccess }.map(\.requestID).reversed(), "\(checked.name)")
     }
 
     private func check(_ record: StoredRecord) throws {
-        let whole = try #require(try position.source.request(record.id, until: Self.end))
+        let whole = try #require(try checked.source.request(record.id, until: Self.end))
         let given = try #require(kept.first { $0[0].requestID == record.request.requestID })
         let calls = (given[0].onlyCall.map { [$0] } ?? []) + given.dropFirst()
-        #expect(whole.calls.map(\.timeMilliseconds) == calls.map(\.timeMilliseconds), "\(position.name)")
+        #expect(whole.calls.map(\.timeMilliseconds) == calls.map(\.timeMilliseconds), "\(checked.name)")
         #expect(whole.calls.map(\.provider) == calls.map(\.provider))
         #expect(record.lastCallStatus == calls.last { $0.status != nil }?.status)
         #expect(record.request.session == given[0].session && whole.calls.allSatisfy { $0.session == nil })
         #expect(record.request.isRebuilt == given[0].isRebuilt)
-        #expect(whole.calls.map(\.isRebuilt) == calls.map(\.isRebuilt), "\(position.name)")
+        #expect(whole.calls.map(\.isRebuilt) == calls.map(\.isRebuilt), "\(checked.name)")
         #expect(
             zip(whole.calls, calls).allSatisfy { $0.usage.isRecorded(like: $1.usage) && $0.bill?.bill == $1.bill?.bill }
         )

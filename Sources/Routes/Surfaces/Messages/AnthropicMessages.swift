@@ -38,7 +38,7 @@ struct AnthropicMessages: ChatSurface {
         // Agents shorten the conversation only if the message begins so. The vendor may have said it already.
         let rest: String? = message.withBytes { text in
             var scan = ByteScan(text)
-            return scan.find("rompt is too long") ? text[part: scan.position..<text.count].text : nil
+            return scan.find("rompt is too long") ? text[part: scan.offset..<text.count].text : nil
         }
         return "prompt is too long\(rest ?? ": \(message)")"
     }

@@ -29,14 +29,14 @@ package struct BodyText: Sendable {
     package func excerpt(of body: UnsafeRawBufferPointer) -> [UInt8] {
         var out: [UInt8] = []
         var strings = JSONStrings(body)
-        var position = 0
+        var offset = 0
         while out.count < excerptBytes, let string = strings.next() {
             let content = body[part: string.content.lowerBound..<string.content.upperBound]
-            append(body[part: position..<string.content.lowerBound], to: &out)
-            position = string.content.upperBound
+            append(body[part: offset..<string.content.lowerBound], to: &out)
+            offset = string.content.upperBound
             if !string.isName, let media = Self.media(content) { out += media.utf8 } else { append(content, to: &out) }
         }
-        append(body[part: position..<body.count], to: &out)
+        append(body[part: offset..<body.count], to: &out)
         return out
     }
 
@@ -87,22 +87,22 @@ struct JSONStrings {
     }
 
     private let bytes: UnsafeRawBufferPointer
-    /// The position up to which the text was read: that of the last string's closing quote.
-    private(set) var position = 0
+    /// The offset up to which the text was read: that of the last string's closing quote.
+    private(set) var offset = 0
     private var isInside = false
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     /// Returns the next string; nil if there are no more strings.
     mutating func next() -> FoundString? {
-        if isInside { position += 1 }
+        if isInside { offset += 1 }
         isInside = false
-        guard let quote = bytes[part: position..<bytes.count].first(34) else { return nil }
-        let start = position + quote + 1
-        position = JSONShape.endOfString(in: bytes, after: start)
+        guard let quote = bytes[part: offset..<bytes.count].first(34) else { return nil }
+        let start = offset + quote + 1
+        offset = JSONShape.endOfString(in: bytes, after: start)
         // The text may have been cut within the string.
-        isInside = position < bytes.count
-        return FoundString(content: start..<position, isName: isInside && isColon(after: position))
+        isInside = offset < bytes.count
+        return FoundString(content: start..<offset, isName: isInside && isColon(after: offset))
     }
 
     private func isColon(after quote: Int) -> Bool {

@@ -67,9 +67,9 @@ package final class SecretFinder: Sendable {
     /// - Parameter findsPart: whether the text may have been cut off. Then the last range can be that of a part: the
     ///   beginning of a secret with which the text ends.
     func ranges(in text: some Collection<UInt8>, findsPart: Bool = false) -> [Range<Int>] {
-        var (found, node, position, steps): ([Range<Int>], Int, Int, Int) = ([], 0, 0, 0)
+        var (found, node, offset, steps): ([Range<Int>], Int, Int, Int) = ([], 0, 0, 0)
         for byte in text {
-            position += 1
+            offset += 1
             steps += 1
             if node == 0, !firstBytes[Int(byte)] { continue }
             while node != 0, edges[Self.edge(node, byte)] == nil {
@@ -78,11 +78,11 @@ package final class SecretFinder: Sendable {
             }
             node = edges[Self.edge(node, byte)] ?? 0
             let length = nodes[node].foundBytes
-            if length > 0 { found.append((position - length)..<position) }
+            if length > 0 { found.append((offset - length)..<offset) }
         }
         StepCount.add(steps)
         let depth = nodes[node].depth
-        if findsPart, depth >= Self.minPartBytes { found.append((position - depth)..<position) }
+        if findsPart, depth >= Self.minPartBytes { found.append((offset - depth)..<offset) }
         return found
     }
 

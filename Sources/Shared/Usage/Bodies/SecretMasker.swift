@@ -24,7 +24,7 @@ struct SecretMasker {
 
     private mutating func mask(_ range: Range<Int>) {
         StepCount.add(range.count)
-        for index in range { isMasked[index] = true }
+        for offset in range { isMasked[offset] = true }
     }
 
     private mutating func mask(_ finder: SecretFinder) {
@@ -38,15 +38,15 @@ struct SecretMasker {
 
     private mutating func maskShapes() {
         let bytes = text.bytes
-        var position = 0
-        while position < bytes.count {
-            let start = position
-            while position < bytes.count, SecretShapes.isKeyByte(bytes[position]) { position += 1 }
-            let isAtEnd = position == bytes.count
-            if SecretShapes.isKey(bytes[start..<position], isAtEnd: isAtEnd, after: bytes[..<start]) {
-                mask(start..<position)
+        var offset = 0
+        while offset < bytes.count {
+            let start = offset
+            while offset < bytes.count, SecretShapes.isKeyByte(bytes[offset]) { offset += 1 }
+            let isAtEnd = offset == bytes.count
+            if SecretShapes.isKey(bytes[start..<offset], isAtEnd: isAtEnd, after: bytes[..<start]) {
+                mask(start..<offset)
             }
-            position += 1
+            offset += 1
         }
     }
 
@@ -54,26 +54,26 @@ struct SecretMasker {
     private mutating func maskNamedValues() {
         let bytes = text.bytes
         var last = [Int?](repeating: nil, count: Self.maxLevels)
-        var index = 0
-        while index < bytes.count {
-            guard let level = text.level(ofQuote: index), level < Self.maxLevels else {
-                index += 1
+        var offset = 0
+        while offset < bytes.count {
+            guard let level = text.level(ofQuote: offset), level < Self.maxLevels else {
+                offset += 1
                 continue
             }
-            let name = last[level].map { bytes[($0 + 1)..<index] }
-            last[level] = index
-            index += 1
-            let colon = text.skipSpace(index)
+            let name = last[level].map { bytes[($0 + 1)..<offset] }
+            last[level] = offset
+            offset += 1
+            let colon = text.skipSpace(offset)
             guard let name, colon < bytes.count, bytes[colon] == UInt8(ascii: ":") else { continue }
             let value = text.skipSpace(colon + 1)
             guard value < bytes.count, bytes[value] == UInt8(ascii: "\"") || bytes[value] == UInt8(ascii: "["),
                 SecretShapes.isName(name)
             else { continue }
-            index = maskStrings(at: value, level)
+            offset = maskStrings(at: value, level)
         }
     }
 
-    /// Masks the string, or the strings of the list, that begins at `start`. Returns the index after them.
+    /// Masks the string, or the strings of the list, that begins at `start`. Returns the offset after them.
     private mutating func maskStrings(at start: Int, _ level: Int) -> Int {
         let bytes = text.bytes
         let isList = bytes[start] == UInt8(ascii: "[")

@@ -1,13 +1,13 @@
 import Engine
 
-/// A text without the escapes of JSON and of URLs, and the position of each of its bytes in the original.
+/// A text without the escapes of JSON and of URLs, and the offset of each of its bytes in the original.
 ///
 /// The text can be JSON within strings of JSON, however deep. So a key is found in `a\/b`, in `a\\\/b`, in `a\\u002fb`
 /// and in `a%2Fb`. All line ends and tabs become 10.
 struct UnescapedText {
     private(set) var bytes: [UInt8] = []
     private let original: [UInt8]
-    /// The position in the original at which each byte begins, and the position after the last one.
+    /// The offset in the original at which each byte begins, and the offset after the last one.
     private var starts: [Int] = []
 
     /// The byte that replaces an escaped character that is not ASCII.
@@ -19,20 +19,20 @@ struct UnescapedText {
         self.original = original
         bytes.reserveCapacity(original.count)
         starts.reserveCapacity(original.count + 1)
-        var position = 0
-        while position < original.count {
-            var (byte, end) = (original[position], position + 1)
+        var offset = 0
+        while offset < original.count {
+            var (byte, end) = (original[offset], offset + 1)
             if byte == Self.backslash || byte == UInt8(ascii: "%") {
-                let escape = byte == Self.backslash ? backslashEscape(at: position) : percentEscape(at: position)
+                let escape = byte == Self.backslash ? backslashEscape(at: offset) : percentEscape(at: offset)
                 // The text was cut within this escape.
                 guard let escape else { break }
                 (byte, end) = escape
             }
             bytes.append(byte)
-            starts.append(position)
-            position = end
+            starts.append(offset)
+            offset = end
         }
-        starts.append(position)
+        starts.append(offset)
         StepCount.add(original.count)
     }
 
@@ -40,14 +40,14 @@ struct UnescapedText {
     func original(_ isMasked: [Bool]) -> [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(original.count)
-        var position = 0
-        while position < bytes.count {
-            let start = position
-            while position < bytes.count, isMasked[position] == isMasked[start] { position += 1 }
+        var offset = 0
+        while offset < bytes.count {
+            let start = offset
+            while offset < bytes.count, isMasked[offset] == isMasked[start] { offset += 1 }
             if isMasked[start] {
                 out += SecretShapes.mask.utf8
             } else {
-                out += original[starts[start]..<starts[position]]
+                out += original[starts[start]..<starts[offset]]
             }
         }
         return out + original[starts[bytes.count]...]
@@ -55,10 +55,10 @@ struct UnescapedText {
 
     /// Returns how many strings of JSON a quote is nested in: 0 for `"`, 1 for `\"`, 2 for `\\\"`. Nil if the byte is not
     /// a quote that can begin or end a string.
-    func level(ofQuote index: Int) -> Int? {
+    func level(ofQuote offset: Int) -> Int? {
         StepCount.add(1)
-        guard bytes[index] == Self.quote else { return nil }
-        let (start, end) = (starts[index], starts[index + 1])
+        guard bytes[offset] == Self.quote else { return nil }
+        let (start, end) = (starts[offset], starts[offset + 1])
         // Each level doubles the backslashes: those of the quote itself, and pairs of them before it.
         if original[end - 1] == Self.quote { return (end - start).trailingZeroBitCount }
         guard original[start] == Self.backslash else { return nil }
@@ -66,17 +66,17 @@ struct UnescapedText {
         return backslashes > 0 ? Int.bitWidth - backslashes.leadingZeroBitCount : nil
     }
 
-    /// Returns the index of the first byte at or after `start` that is not white space.
+    /// Returns the offset of the first byte at or after `start` that is not white space.
     func skipSpace(_ start: Int) -> Int {
-        var index = start
-        while index < bytes.count, bytes[index] == 32 || 9...13 ~= bytes[index] { index += 1 }
-        StepCount.add(index - start)
-        return index
+        var offset = start
+        while offset < bytes.count, bytes[offset] == 32 || 9...13 ~= bytes[offset] { offset += 1 }
+        StepCount.add(offset - start)
+        return offset
     }
 
-    /// Returns the character of an escape that begins with a backslash, and the position after it; nil if it is cut off.
-    private func backslashEscape(at position: Int) -> (UInt8, Int)? {
-        var end = position
+    /// Returns the character of an escape that begins with a backslash, and the offset after it; nil if it is cut off.
+    private func backslashEscape(at offset: Int) -> (UInt8, Int)? {
+        var end = offset
         while end < original.count, original[end] == Self.backslash {
             end += 1
             // A backslash in a string in a string can be written so.
@@ -94,21 +94,21 @@ struct UnescapedText {
         }
     }
 
-    /// Returns the byte of an escape that begins with a percent sign, and the position after it; nil if it is cut off.
-    private func percentEscape(at position: Int) -> (UInt8, Int)? {
-        var end = position + 1
+    /// Returns the byte of an escape that begins with a percent sign, and the offset after it; nil if it is cut off.
+    private func percentEscape(at offset: Int) -> (UInt8, Int)? {
+        var end = offset + 1
         while end + 1 < original.count, original[end] == UInt8(ascii: "2"), original[end + 1] == UInt8(ascii: "5") {
             end += 2
         }
         let digits = original[end...].prefix(2)
-        guard digits.allSatisfy({ $0.hexValue != nil }) else { return (original[position], end) }
+        guard digits.allSatisfy({ $0.hexValue != nil }) else { return (original[offset], end) }
         return digits.count == 2 ? (UInt8(truncatingIfNeeded: Self.number(digits)), end + 2) : nil
     }
 
-    /// Returns the number in `u0041` at this position; nil if something else is there.
-    private func code(at position: Int) -> Int? {
-        guard position + 5 <= original.count, original[position] == UInt8(ascii: "u") else { return nil }
-        let digits = original[(position + 1)..<(position + 5)]
+    /// Returns the number in `u0041` at this offset; nil if something else is there.
+    private func code(at offset: Int) -> Int? {
+        guard offset + 5 <= original.count, original[offset] == UInt8(ascii: "u") else { return nil }
+        let digits = original[(offset + 1)..<(offset + 5)]
         return digits.allSatisfy { $0.hexValue != nil } ? Self.number(digits) : nil
     }
 

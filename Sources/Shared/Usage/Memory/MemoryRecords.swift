@@ -108,12 +108,12 @@ final class MemoryRecords: UsageStore, RecordSource {
         let column = query.order.column
         return state.withLock { state in
             var collector = PageCollector<Int>(query, until: end)
-            var position: RecordID?
+            var lastID: RecordID?
             var isCut = false
             for step in 0..<state.count {
                 let slot = query.readsNewestFirst ? state.kept.count - 1 - step : state.first + step
                 let kept = state.kept[slot]
-                position = .number(kept.id)
+                lastID = .number(kept.id)
                 if step % 1_024 == 1_023, case let now = LoopTime.current() {
                     isCut = now > end
                     if isCut || collector.stops(at: now) { break }
@@ -125,7 +125,7 @@ final class MemoryRecords: UsageStore, RecordSource {
             var page = collector.page()
             page.isPartial = isCut
             page.records = collector.ids().map { Self.stored(state.kept[$0]).record }
-            if isCut || collector.isStopped { page.goOn(after: position, query) }
+            if isCut || collector.isStopped { page.goOn(after: lastID, query) }
             return page
         }
     }

@@ -197,7 +197,7 @@ final class PostgresValues {
         }
     }
 
-    /// Ends the next value, whose text was appended to `bytes` from the position `start` on.
+    /// Ends the next value, whose text was appended to `bytes` from the offset `start` on.
     func end(of start: Int) {
         bytes.append(0 as UInt8)
         starts.append(start)

@@ -28,7 +28,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
             var page = collector.page()
             page.isPartial = isCut
             page.records = try Self.records(collector.ids(), connection)
-            if isCut || collector.isStopped { page.goOn(after: scan.position, query) }
+            if isCut || collector.isStopped { page.goOn(after: scan.continuation, query) }
             return page
         }
     }
@@ -192,12 +192,12 @@ private struct PackedRow: UsageRow {
         numbers = found
     }
 
-    func number(at position: Int) -> Int? {
-        if position < keys.count { return text(at: position).flatMap { Int($0) } }
-        return numbers.indices.contains(position - keys.count) ? numbers[position - keys.count] : nil
+    func number(at index: Int) -> Int? {
+        if index < keys.count { return text(at: index).flatMap { Int($0) } }
+        return numbers.indices.contains(index - keys.count) ? numbers[index - keys.count] : nil
     }
-    func flag(at position: Int) -> Bool { text(at: position) == "t" }
-    func text(at position: Int) -> String? { position < keys.count ? keys[keys.startIndex + position] : nil }
+    func flag(at index: Int) -> Bool { text(at: index) == "t" }
+    func text(at index: Int) -> String? { index < keys.count ? keys[keys.startIndex + index] : nil }
 }
 
 extension TimelinePlan {

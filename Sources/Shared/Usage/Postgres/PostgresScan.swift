@@ -73,7 +73,7 @@ struct PostgresScan {
     private var size = PostgresScan.firstMilliseconds
     /// The id from which a later search for lower ids can continue; nil if nothing was read or the oldest records are
     /// read first.
-    private(set) var position: RecordID?
+    private(set) var continuation: RecordID?
 
     init(_ query: RecordQuery, _ spans: [Range<Int>], until end: LoopTime) {
         self.query = query
@@ -118,7 +118,7 @@ struct PostgresScan {
                 let fitting = max(1_000, size * Self.windowMilliseconds / max(1, took))
                 size = min(fitting, size * 4, Self.maxMilliseconds)
                 rest = isDescending ? rest.lowerBound..<window.lowerBound : window.upperBound..<rest.upperBound
-                position = isDescending ? .triple(time: window.lowerBound, process: 0, number: 0) : nil
+                continuation = isDescending ? .triple(time: window.lowerBound, process: 0, number: 0) : nil
             }
         }
         return false

@@ -239,7 +239,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         }
     }
 
-    private func stopIndexes() { for position in indexes.indices { indexes[position].stop() } }
+    private func stopIndexes() { for index in indexes.indices { indexes[index].stop() } }
 }
 
 /// Creates and upgrades the tables of a PostgreSQL database.
@@ -262,10 +262,10 @@ struct PostgresSchema {
         guard try version() < steps.count else { return }
         _ = try connection.run("BEGIN; SELECT pg_advisory_xact_lock(\(Self.lock))")
         // Another relay may have applied them first.
-        for (position, step) in steps.enumerated().dropFirst(try version()) {
+        for (index, step) in steps.enumerated().dropFirst(try version()) {
             _ = try connection.run("CREATE TABLE IF NOT EXISTS \(Self.versionTable) (version integer NOT NULL)")
             _ = try connection.run(step)
-            _ = try connection.run("INSERT INTO \(Self.versionTable) VALUES (\(position + 1))")
+            _ = try connection.run("INSERT INTO \(Self.versionTable) VALUES (\(index + 1))")
         }
         _ = try connection.run("COMMIT")
     }

@@ -163,7 +163,7 @@ enum PostgresRequestRows {
 struct PostgresRow: UsageRow {
     let columns: [String?]
 
-    func number(at position: Int) -> Int? { text(at: position).flatMap { Int($0) } }
-    func flag(at position: Int) -> Bool { text(at: position) == "t" }
-    func text(at position: Int) -> String? { columns.indices.contains(position) ? columns[position] : nil }
+    func number(at index: Int) -> Int? { text(at: index).flatMap { Int($0) } }
+    func flag(at index: Int) -> Bool { text(at: index) == "t" }
+    func text(at index: Int) -> String? { columns.indices.contains(index) ? columns[index] : nil }
 }

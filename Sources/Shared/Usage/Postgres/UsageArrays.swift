@@ -17,7 +17,7 @@ struct UsageArrays: UsageCells {
     /// The size of all values, in bytes.
     var bytes: Int { columns.reduce(0) { $0 + $1.count - 1 } }
 
-    mutating func removeAll() { for position in columns.indices { columns[position] = [UInt8(ascii: "{")] } }
+    mutating func removeAll() { for index in columns.indices { columns[index] = [UInt8(ascii: "{")] } }
 
     /// Begins a row. The values that are added next belong to this row.
     mutating func begin() { next = 0 }

@@ -23,7 +23,7 @@ struct PageCollector<ID> {
     private let skipped: Int
     /// The largest number of records that this page and all pages before it contain together.
     private let needed: Int
-    private var candidates: [(value: SortValue, position: Int, id: ID)] = []
+    private var candidates: [(value: SortValue, rank: Int, id: ID)] = []
     private var matched = 0
     /// The time after which a search stops if the page is full, although more records might match.
     private let enoughFrom: LoopTime
@@ -79,7 +79,7 @@ struct PageCollector<ID> {
     private mutating func sort() {
         let isDescending = query.isDescending
         candidates.sort { one, other in
-            if one.value == other.value { return one.position < other.position }
+            if one.value == other.value { return one.rank < other.rank }
             return isDescending ? one.value > other.value : one.value < other.value
         }
         candidates.removeLast(max(0, candidates.count - needed))

@@ -125,12 +125,12 @@ package struct RecordPage: Sendable {
     package var continuation: RecordID?
 
     /// Sets `continuation`, from which a later query goes on: the last record's id if the page is full and sorted by
-    /// id, otherwise `position`. A page with ascending ids cannot be continued, because `RecordFilter.before` excludes
+    /// id, otherwise `id`. A page with ascending ids cannot be continued, because `RecordFilter.before` excludes
     /// the higher ids.
-    mutating func goOn(after position: RecordID?, _ query: RecordQuery) {
+    mutating func goOn(after id: RecordID?, _ query: RecordQuery) {
         guard query.readsNewestFirst else { return }
         let isFull = query.order == .id && records.count >= query.recordsPerPage
-        continuation = isFull ? records.last?.id : position
+        continuation = isFull ? records.last?.id : id
     }
 }
 

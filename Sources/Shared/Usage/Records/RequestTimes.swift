@@ -26,7 +26,7 @@ package struct RequestTimes: Sendable, Equatable {
 
     static func + (one: RequestTimes, other: RequestTimes) -> RequestTimes {
         var sum = one
-        for position in sum.counts.indices { sum.counts[position] &+= other.counts[position] }
+        for index in sum.counts.indices { sum.counts[index] &+= other.counts[index] }
         return sum
     }
 
@@ -60,9 +60,9 @@ package struct RequestTimes: Sendable, Equatable {
 }
 
 extension RequestTimes {
-    /// Reads the counts from the columns of a database row, from position `first`; nil if the row lacks them.
+    /// Reads the counts from the columns of a database row, from index `first`; nil if the row lacks them.
     init?(_ row: some UsageRow, at first: Int) {
         guard row.number(at: first) != nil else { return nil }
-        for position in counts.indices { counts[position] = row.number(at: first + position) ?? 0 }
+        for index in counts.indices { counts[index] = row.number(at: first + index) ?? 0 }
     }
 }

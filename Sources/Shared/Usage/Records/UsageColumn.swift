@@ -40,7 +40,7 @@ struct UsageColumn: Sendable {
     private(set) var member: String
     /// The value in lines of JSON, if it is another one; nil to leave it out.
     private var json: (@Sendable (UsageRecord) -> JSONFragment?)?
-    /// The position of the column's step among those that add a column, from 1; nil if its step is written by hand.
+    /// The number of the column's step among those that add a column, from 1; nil if its step is written by hand.
     private(set) var addition: Int?
 
     /// - Parameter type: the type in PostgreSQL, if it is not that of all such values.
@@ -64,7 +64,7 @@ struct UsageColumn: Sendable {
 
     /// Returns the column with a step of its own, after those that are written by hand.
     /// - Parameters:
-    ///   - addition: the position of the step, from 1. It never changes.
+    ///   - addition: the number of the step, from 1. It never changes.
     ///   - member: the name of the value in JSON, if it is not that of the column.
     func added(as addition: Int, member: String? = nil) -> UsageColumn {
         var column = self
@@ -86,11 +86,11 @@ struct UsageColumn: Sendable {
     fileprivate static let listed = UsageRecord.columns.filter { $0.traits.contains(.listed) }
 
     /// Sets the value of a record to that of a database row.
-    fileprivate func read(_ row: some UsageRow, at position: Int, into record: inout UsageRecord) {
+    fileprivate func read(_ row: some UsageRow, at index: Int, into record: inout UsageRecord) {
         switch value {
-        case .number(_, let set): set(&record, row.number(at: position))
-        case .flag(_, let set): set(&record, row.flag(at: position))
-        case .text(_, let set): set(&record, row.text(at: position))
+        case .number(_, let set): set(&record, row.number(at: index))
+        case .flag(_, let set): set(&record, row.flag(at: index))
+        case .text(_, let set): set(&record, row.text(at: index))
         }
     }
 
@@ -124,10 +124,10 @@ struct UsageColumn: Sendable {
 extension Sequence<UsageColumn> {
     var names: String { map(\.name).joined(separator: ",") }
 
-    /// Returns the record in a row of a database that has these columns, beginning at position `first`.
+    /// Returns the record in a row of a database that has these columns, beginning at index `first`.
     func record(_ row: some UsageRow, at first: Int = 0) -> UsageRecord {
         var record = UsageRecord(at: 0, .request, requestID: "", endpoint: nil, caller: nil, model: nil)
-        for (position, column) in enumerated() { column.read(row, at: first + position, into: &record) }
+        for (index, column) in enumerated() { column.read(row, at: first + index, into: &record) }
         return record
     }
 
@@ -165,11 +165,11 @@ extension UsageRecord {
     }
 }
 
-/// A row of a database table. Its columns are accessed by position.
+/// A row of a database table. Its columns are accessed by index.
 protocol UsageRow {
-    func number(at position: Int) -> Int?
-    func flag(at position: Int) -> Bool
-    func text(at position: Int) -> String?
+    func number(at index: Int) -> Int?
+    func flag(at index: Int) -> Bool
+    func text(at index: Int) -> String?
 }
 
 /// A receiver of the values of a database row, in the order of the columns.

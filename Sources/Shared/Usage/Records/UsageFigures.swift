@@ -98,10 +98,10 @@ package struct UsageFigures: Sendable, Equatable {
         for column in columns { sum[keyPath: column.path] &+= more[keyPath: column.path] }
     }
 
-    /// Reads the sums from the columns of a database row, from position `first`.
+    /// Reads the sums from the columns of a database row, from index `first`.
     init(_ row: some UsageRow, at first: Int) {
-        for (position, column) in Self.columns.enumerated() {
-            self[keyPath: column.path] = row.number(at: first + position) ?? 0
+        for (index, column) in Self.columns.enumerated() {
+            self[keyPath: column.path] = row.number(at: first + index) ?? 0
         }
     }
 

@@ -4,8 +4,8 @@
 extension UsageSchema {
     static let sqliteSteps =
         writtenSQLiteSteps
-        + UsageColumn.added.indices.map { position in
-            let (column, all) = (UsageColumn.added[position], UsageColumn.added[...position])
+        + UsageColumn.added.indices.map { index in
+            let (column, all) = (UsageColumn.added[index], UsageColumn.added[...index])
             let own = all.filter { $0.traits.contains(.ofRequest) }.map(\.name)
             let shared = all.filter { !$0.traits.contains(.ofRequest) }.map(\.name)
             return """

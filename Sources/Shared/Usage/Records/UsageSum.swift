@@ -30,11 +30,11 @@ struct UsageSum: Sendable {
         for count in times?.counts ?? [] { cells.add(count) }
     }
 
-    /// Reads a row of stored sums, whose key columns begin at position `first`.
+    /// Reads a row of stored sums, whose key columns begin at index `first`.
     static func row(_ row: some UsageRow, at first: Int) -> (key: SumKey, sum: UsageSum) {
         var key = SumKey(SumFields(rawValue: row.number(at: first) ?? 0), day: row.number(at: first + 1) ?? 0)
-        for (position, field) in UsageField.allCases.enumerated() {
-            key[field] = row.text(at: first + 2 + position) ?? ""
+        for (index, field) in UsageField.allCases.enumerated() {
+            key[field] = row.text(at: first + 2 + index) ?? ""
         }
         let columns = first + 2 + UsageField.allCases.count
         let count = UsageFigures.columns.count

@@ -64,7 +64,7 @@ struct SumKey: Sendable, Hashable {
 /// The sums of usage records by a span of time, such as a day, and by text fields, in memory.
 struct SumTable {
     private(set) var rows: [(key: SumKey, sum: UsageSum)] = []
-    private var positions: [SumKey: Int] = [:]
+    private var indices: [SumKey: Int] = [:]
     private let omitted: SumFields
     private let hasTimes: Bool
 
@@ -84,20 +84,20 @@ struct SumTable {
     mutating func add(_ record: UsageRecord, _ sign: Int = 1, id: Int = 0, in span: Int?, callSpan: Int?) {
         let isCallBeside = callSpan != span
         if let span {
-            let position = position(of: record, span)
+            let index = index(of: record, span)
             let hasCall = record.hasCall && !isCallBeside
-            rows[position].sum.add(record, sign, id: id, request: record.isOfRequest, call: hasCall)
+            rows[index].sum.add(record, sign, id: id, request: record.isOfRequest, call: hasCall)
         }
         guard isCallBeside, let callSpan else { return }
-        rows[position(of: record, callSpan)].sum.add(record, sign, id: id, request: false, call: true)
+        rows[index(of: record, callSpan)].sum.add(record, sign, id: id, request: false, call: true)
     }
 
-    private mutating func position(of record: UsageRecord, _ span: Int) -> Int {
+    private mutating func index(of record: UsageRecord, _ span: Int) -> Int {
         // Many records have the same key as the record before. This comparison makes no key, and `Span` no copy.
         if let last = rows.indices.last, rows.span[last].key.isKey(of: record, day: span) { return last }
         let key = SumKey(record, day: span, omitting: omitted)
-        if let known = positions[key] { return known }
-        positions[key] = rows.count
+        if let known = indices[key] { return known }
+        indices[key] = rows.count
         rows.append((key, UsageSum(times: hasTimes ? RequestTimes() : nil)))
         return rows.count - 1
     }
@@ -109,7 +109,7 @@ struct SumTable {
             rows.removeAll { $0.key.day == oldest }
         }
         if rows.count > bound { rows.removeLast(rows.count - bound) }
-        positions = Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($1.key, $0) })
+        indices = Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($1.key, $0) })
     }
 
     /// The rows for a database: for each set in `omissions`, the sums that are not grouped by these fields. The rows

@@ -34,11 +34,11 @@ struct UsageTableSQL {
     /// The SQL query for the table's rows. A row contains the grouping fields, then the numbers of `UsageFigures`.
     var rows: String {
         let names = query.dimensions.map(\.rawValue).joined(separator: ",")
-        let positions = query.dimensions.indices.map { "\($0 + 1)" }
+        let columns = query.dimensions.indices.map { "\($0 + 1)" }
         let count = query.dimensions.count + 1
         let day = query.dimensions.firstIndex(of: .day).map { ["\($0 + 1)"] } ?? []
-        let order = (day + ["\(count) DESC"] + positions).joined(separator: ",")
-        let groups = positions.joined(separator: ",")
+        let order = (day + ["\(count) DESC"] + columns).joined(separator: ",")
+        let groups = columns.joined(separator: ",")
         return
             "SELECT \(names),\(sums) FROM \(source(keeping: query.fields)) GROUP BY \(groups) ORDER BY \(order) LIMIT \(UsageQuery.maxRows + 1)"
     }
@@ -49,13 +49,13 @@ struct UsageTableSQL {
 
     func row(_ row: some UsageRow, partialUntil lastPartial: Int?) -> UsageTable.Row {
         var isPartial = isPartial(until: lastPartial)
-        let values = query.dimensions.enumerated().map { position, dimension in
+        let values = query.dimensions.enumerated().map { index, dimension in
             if dimension == .day {
-                let day = row.number(at: position) ?? 0
+                let day = row.number(at: index) ?? 0
                 isPartial = lastPartial.map { day <= $0 } ?? false
                 return Day(number: day).text as String?
             }
-            return row.text(at: position).flatMap { $0.isEmpty ? nil : $0 }
+            return row.text(at: index).flatMap { $0.isEmpty ? nil : $0 }
         }
         return UsageTable.Row(
             values: values,
@@ -124,14 +124,14 @@ extension UsageOverview.Counts {
 extension [UsageOverview.Minute] {
     /// Adds counts to the array's element for a minute, counted since 1970. Does nothing if there is no such element.
     mutating func add(_ counts: UsageOverview.Counts, atMinute minute: Int) {
-        guard let first = first?.startMilliseconds, case let position = minute - first / 60_000,
-            indices.contains(position)
+        guard let first = first?.startMilliseconds, case let index = minute - first / 60_000,
+            indices.contains(index)
         else { return }
-        self[position].counts.requests += counts.requests
-        self[position].counts.errors += counts.errors
-        self[position].counts.failures += counts.failures
-        self[position].counts.refusals += counts.refusals
-        self[position].counts.budgets += counts.budgets
+        self[index].counts.requests += counts.requests
+        self[index].counts.errors += counts.errors
+        self[index].counts.failures += counts.failures
+        self[index].counts.refusals += counts.refusals
+        self[index].counts.budgets += counts.budgets
     }
 }
 

@@ -261,16 +261,16 @@ extension SQLiteStatement: UsageCells {
     }
 
     private func add(_ text: UnsafeRawBufferPointer) {
-        let position = texts + next * textLimitBytes
+        let start = texts + next * textLimitBytes
         defer { next += 1 }
         let count = text.count
         if let base = text.baseAddress {
-            if case .text(count) = values[next], memcmp(position, base, count) == 0 { return }
-            position.copyMemory(from: base, byteCount: count)
+            if case .text(count) = values[next], memcmp(start, base, count) == 0 { return }
+            start.copyMemory(from: base, byteCount: count)
         }
         values[next] = .text(bytes: count)
-        while let zero = memchr(position, 0, count) { zero.storeBytes(of: UInt8(ascii: "?"), as: UInt8.self) }
-        sqlite3_bind_text(handle, Int32(next + 1), position.assumingMemoryBound(to: CChar.self), Int32(count), nil)
+        while let zero = memchr(start, 0, count) { zero.storeBytes(of: UInt8(ascii: "?"), as: UInt8.self) }
+        sqlite3_bind_text(handle, Int32(next + 1), start.assumingMemoryBound(to: CChar.self), Int32(count), nil)
     }
 }
 
@@ -292,14 +292,14 @@ enum SQLiteKeywords {
 }
 
 private func hasKeywords(_ context: OpaquePointer?, _ count: Int32, _ values: UnsafeMutablePointer<OpaquePointer?>?) {
-    func text(_ position: Int) -> UnsafeRawBufferPointer? {
-        guard let value = values?[position], let bytes = sqlite3_value_text(value) else { return nil }
+    func text(_ index: Int) -> UnsafeRawBufferPointer? {
+        guard let value = values?[index], let bytes = sqlite3_value_text(value) else { return nil }
         return UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_value_bytes(value)))
     }
     var isFound = false
     if count > 0, let keywords = text(0) {
-        for position in 1..<max(1, Int(count)) where !isFound {
-            if let text = text(position) { isFound = KeywordSearch.finds(keywords, in: text) }
+        for index in 1..<max(1, Int(count)) where !isFound {
+            if let text = text(index) { isFound = KeywordSearch.finds(keywords, in: text) }
         }
     }
     sqlite3_result_int(context, isFound ? 1 : 0)

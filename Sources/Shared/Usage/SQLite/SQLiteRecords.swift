@@ -35,7 +35,7 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
             for id in collector.ids() {
                 if let found = Self.stored(try rows.rows(id)) { page.records.append(found.record) }
             }
-            if isCut || collector.isStopped { page.goOn(after: scan.position.map { .number($0) }, query) }
+            if isCut || collector.isStopped { page.goOn(after: scan.lastID.map { .number($0) }, query) }
             return page
         }
     }

@@ -8,7 +8,7 @@ struct SQLiteScan {
     private let ranges: [ClosedRange<Int>]
     private let database: SQLiteDatabase
     /// The id of the row that was read last; nil before the first row.
-    private(set) var position: Int?
+    private(set) var lastID: Int?
 
     init(_ query: RecordQuery, _ ranges: [ClosedRange<Int>], database: SQLiteDatabase) {
         self.query = query
@@ -49,7 +49,7 @@ struct SQLiteScan {
                 defer { statement.end() }
                 while try statement.step() {
                     let id = statement.number(0) ?? 0
-                    position = id
+                    lastID = id
                     count += 1
                     if count % Self.rowsPerCheck == 0, collector.stops(at: .current()) { return false }
                     guard statement.number(1) == 1 else { continue }

@@ -147,7 +147,7 @@ extension SQLiteStatement {
 }
 
 extension SQLiteStatement: UsageRow {
-    func number(at position: Int) -> Int? { number(Int32(position)) }
-    func flag(at position: Int) -> Bool { number(Int32(position)) == 1 }
-    func text(at position: Int) -> String? { text(Int32(position)) }
+    func number(at index: Int) -> Int? { number(Int32(index)) }
+    func flag(at index: Int) -> Bool { number(Int32(index)) == 1 }
+    func text(at index: Int) -> String? { text(Int32(index)) }
 }

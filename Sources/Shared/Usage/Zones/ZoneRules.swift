@@ -39,10 +39,10 @@ struct ZoneRules: Sendable {
         let types = kinds.dropFirst(header.times)
         let offsets = (0..<header.types).map { types.number(at: $0 * 6, bytes: 4) }
         firstOffset = offsets[0]
-        for position in 0..<header.times {
-            let kind = Int(kinds[kinds.startIndex + position])
+        for index in 0..<header.times {
+            let kind = Int(kinds[kinds.startIndex + index])
             guard kind < offsets.count else { return nil }
-            changes.append((body.number(at: position * timeBytes, bytes: timeBytes), offsets[kind]))
+            changes.append((body.number(at: index * timeBytes, bytes: timeBytes), offsets[kind]))
         }
         guard zip(changes, changes.dropFirst()).allSatisfy({ $0.second < $1.second }) else { return nil }
         if timeBytes == 8 { later = ZoneFooter(body.dropFirst(header.bodyBytes(timeBytes: 8))) }
@@ -201,8 +201,8 @@ private struct ZoneFooter: Sendable {
         case UInt8(ascii: "M"):
             text = text.dropFirst()
             var numbers: [Int] = []
-            for position in 0..<3 {
-                if position > 0, text.popFirst() != UInt8(ascii: ".") { return nil }
+            for index in 0..<3 {
+                if index > 0, text.popFirst() != UInt8(ascii: ".") { return nil }
                 guard let number = number(&text) else { return nil }
                 numbers.append(number)
             }

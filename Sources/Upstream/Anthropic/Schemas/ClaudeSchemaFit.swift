@@ -70,10 +70,10 @@ private struct ClaudeSchemaFitReader {
             !(Self.combinations + Self.conditions + ["properties", "patternProperties", "additionalProperties"])
                 .contains(where: { schema.has($0) })
         else { return .narrower }
-        if let known = targets[target.position] { return max(known, count > 1 ? .wider : .exact) }
-        targets[target.position] = .narrower
+        if let known = targets[target.index] { return max(known, count > 1 ? .wider : .exact) }
+        targets[target.index] = .narrower
         let fit = fit(of: target)
-        targets[target.position] = fit
+        targets[target.index] = fit
         return max(fit, count > 1 ? .wider : .exact)
     }
 
@@ -103,7 +103,7 @@ private struct ClaudeSchemaFitReader {
             "$schema", "$anchor", "required", "$defs", "definitions":
             return .exact
         case "additionalProperties": return isObject ? .exact : .wider
-        case "$id": return schema.position == root.position ? .exact : .narrower
+        case "$id": return schema.index == root.index ? .exact : .narrower
         case "type":
             let types = value.elements.map { Array($0) } ?? [value]
             return types.allSatisfy(isType) && !types.isEmpty ? .exact : .narrower

@@ -86,7 +86,7 @@ struct ClaudeToolSchema {
             append(name, value, to: &out)
         }
         if keepsOriginal { appendDefinitions(to: &out) }
-        for (name, value) in root.members ?? [] where top.position != root.position {
+        for (name, value) in root.members ?? [] where top.index != root.index {
             if name.equals("$defs") || name.equals("definitions") { append(name, value, to: &out) }
         }
         if members.isClosed { out.append(#","additionalProperties":false"#) }
@@ -198,8 +198,8 @@ struct ClaudeToolSchema {
         for (name, schema) in properties.members ?? [] {
             schemasLeft -= 1
             guard schemasLeft >= 0 else { return Members() }
-            schemas[schema.position] = schema
-            members.add(Array(name), [schema.position])
+            schemas[schema.index] = schema
+            members.add(Array(name), [schema.index])
         }
         return members
     }

@@ -115,9 +115,9 @@ package struct ToolProtocol: Sendable {
         var scan = ByteScan(text.bytes)
         var start = 0
         while scan.find("</tool_response") {
-            buffer.append(text.bytes[part: start..<(scan.position - 15)])
+            buffer.append(text.bytes[part: start..<(scan.offset - 15)])
             buffer.append("\\")
-            start = scan.position - 15
+            start = scan.offset - 15
         }
         buffer.append(text.bytes[part: start..<text.count])
         buffer.append("\n</tool_response>\n")

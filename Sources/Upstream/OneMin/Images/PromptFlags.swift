@@ -12,7 +12,7 @@ struct PromptFlags {
         let text = ByteBuffer(prompt)
         var scan = ByteScan(text.bytes)
         var kept = ByteBuffer()
-        while case let before = scan.position, case let word = scan.word(), !word.isEmpty {
+        while case let before = scan.offset, case let word = scan.word(), !word.isEmpty {
             switch Self.flag(text.bytes[part: word]) {
             case "ar": shape = try Self.ratio(text.bytes[part: scan.word()])
             case "size": shape = try Self.size(text.bytes[part: scan.word()])
