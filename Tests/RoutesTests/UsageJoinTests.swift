@@ -82,7 +82,7 @@ import Testing
             #expect(!isTaken && record.count == 1, "\(call)")
         }
         let changes: [(inout UsageRecord) -> Void] = [
-            { $0.isSuccess = false }, { $0.cost = Cost(millionths: 1) }, { $0.modelUsed = nil },
+            { $0.isSuccess = false }, { $0.cost = Cost(picodollars: 1) }, { $0.modelUsed = nil },
             { $0.promptTokens = 1 },
             { $0.provider = nil }, { $0.status = nil },
         ]

@@ -3,7 +3,7 @@
 package struct Amounts: Sendable, Equatable {
     package var tokens: Int
     package var images: Int
-    /// The amount of money, counted in units of 10^-9 US dollars.
+    /// The amount of money in nanodollars.
     package var usd: Int
     package var credits: Int
 

@@ -6,7 +6,7 @@ package struct Quota: Sendable, Hashable {
         case requests
         case tokens
         case images
-        /// US dollars, counted in units of 10^-9 dollars.
+        /// US dollars, counted in nanodollars.
         case usd
         case credits
         /// Requests that run at the same time. A quota of this unit has no window.
@@ -35,7 +35,7 @@ package struct Quota: Sendable, Hashable {
     }
 
     package let unit: Unit
-    /// The number of units, at least 1. For `usd`, it is the number of 10^-9 dollars.
+    /// The number of units, at least 1. For `usd`, it is the number of nanodollars.
     package let count: Int
     /// The number of time units in the window, such as 10 for `10 seconds`; 0 for `concurrent`.
     package let timeUnitCount: Int
@@ -44,7 +44,7 @@ package struct Quota: Sendable, Hashable {
     /// sliding window.
     package let isCalendar: Bool
 
-    package static let usdParts = 1_000_000_000
+    package static let nanodollarsPerDollar = 1_000_000_000
     /// The largest `count` of a quota.
     package static let countBound = 10_000_000_000_000_000
     package static let longestWindowSeconds = 366 * 86_400
@@ -101,7 +101,9 @@ package struct Quota: Sendable, Hashable {
     }
 
     /// Returns units as the `RateLimit` headers count them: dollars in millionths.
-    package func policyUnits(_ units: Int) -> Int { unit == .usd ? units / (Self.usdParts / 1_000_000) : units }
+    package func policyUnits(_ units: Int) -> Int {
+        unit == .usd ? units / (Self.nanodollarsPerDollar / 1_000_000) : units
+    }
 
     /// Returns a number of units as text, such as `128512`, or `3.50` for `usd`.
     package func amount(_ units: Int) -> String {
@@ -112,6 +114,11 @@ package struct Quota: Sendable, Hashable {
 
     package func append(amount units: Int, to text: inout ByteBuffer) {
         guard unit == .usd else { return text.append(decimal: units) }
-        text.append(decimal: units / Self.usdParts, rest: units % Self.usdParts, of: Self.usdParts, least: 100)
+        text.append(
+            decimal: units / Self.nanodollarsPerDollar,
+            rest: units % Self.nanodollarsPerDollar,
+            of: Self.nanodollarsPerDollar,
+            least: 100
+        )
     }
 }

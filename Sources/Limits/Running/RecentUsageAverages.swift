@@ -8,7 +8,7 @@ package final class RecentUsageAverages: Sendable {
         var credits = RecentNumbers()
         /// The times until the first output, and the times and tokens of the output after it.
         var (waits, outputTimes, outputTokens) = (RecentNumbers(), RecentNumbers(), RecentNumbers())
-        /// The prices of prompt tokens, in 10^-9 dollars for a million.
+        /// The prices of prompt tokens, in nanodollars for a million.
         var promptPrices = RecentNumbers()
         /// The seconds of recordings.
         var seconds = RecentNumbers()
@@ -61,7 +61,7 @@ package final class RecentUsageAverages: Sendable {
     package struct Lesson: Sendable {
         package var completionTokens: Int?
         package var credits: Int?
-        /// The price of the prompt, in 10^-9 dollars for a million tokens.
+        /// The price of the prompt, in nanodollars for a million tokens.
         package var promptPrice: Int?
         /// The bytes of output for a thousand tokens.
         package var bytesPerThousand: Int?
@@ -158,7 +158,7 @@ extension RecentUsageAverages {
         fileprivate var knownCompletion: Int?
         /// The credits of one call; nil if the vendor has reported none.
         package fileprivate(set) var knownCredits: Int?
-        /// The price of a prompt, in 10^-9 dollars for a million tokens; nil if unknown.
+        /// The price of a prompt, in nanodollars for a million tokens; nil if unknown.
         package fileprivate(set) var promptPrice: Int?
         /// The bytes of a thousand tokens of output; nil if unknown.
         package fileprivate(set) var bytesPerThousand: Int?

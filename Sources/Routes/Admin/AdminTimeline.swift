@@ -122,7 +122,7 @@ private enum Measure: String, CaseIterable {
         case .failures: Int128(figures.failures)
         case .refusals: Int128(figures.refusals)
         case .tokens: Int128(figures.promptTokens) + Int128(figures.completionTokens)
-        case .cost: figures.cost ?? 0
+        case .cost: figures.costPicodollars ?? 0
         default: Int128(figures.requests)
         }
     }
@@ -130,7 +130,7 @@ private enum Measure: String, CaseIterable {
     private func text(_ value: Int128) -> JSONFragment {
         guard self == .cost else { return "\(Int(clamping: value))" }
         var figures = UsageFigures()
-        figures.cost = value
+        figures.costPicodollars = value
         return figures.costNumber
     }
 }

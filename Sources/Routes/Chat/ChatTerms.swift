@@ -151,7 +151,7 @@ extension Candidate {
         let usage = Usage(promptTokens: prompt, completionTokens: completion)
         return advisors.reduce(Amounts()) { sum, advisor in
             guard let models = server.models, let id = models.id(of: advisor.model, for: caller) else { return sum }
-            let cost = models.served(as: id)?.model.price?.highestCost(usage).usdParts ?? 0
+            let cost = models.served(as: id)?.model.price?.highestCost(usage).nanodollars ?? 0
             return sum + Amounts(tokens: advisor.uses * usage.totalTokens, usd: advisor.uses * cost)
         }
     }
@@ -166,7 +166,7 @@ private struct ChatNeeds {
     let averages: RecentUsageAverages
     /// The credits of an upstream call if the model has no list price.
     let expectedCredits: Int
-    /// The usual price of a prompt, in 10^-9 dollars for a million tokens; nil if it is not known.
+    /// The usual price of a prompt, in nanodollars for a million tokens; nil if it is not known.
     let promptPrice: Int?
 
     /// Returns what all upstream calls use together. Each choice may be an upstream call of its own.
@@ -186,7 +186,7 @@ private struct ChatNeeds {
     }
 
     private func usd(ofCredits credits: Int) -> Int {
-        prices.lazy.filter(\.usesCredits).map { $0.cost(ofCredits: credits).usdParts }.max() ?? 0
+        prices.lazy.filter(\.usesCredits).map { $0.cost(ofCredits: credits).nanodollars }.max() ?? 0
     }
 
     /// Returns the amounts of the prompt: the dearest or, if `isLeast`, the usual ones.
@@ -196,7 +196,7 @@ private struct ChatNeeds {
         // A request that names no tier gets the plain one as a rule.
         if isLeast, tiers == .any { tiers = .one(nil) }
         var amounts = Amounts(tokens: prompt)
-        amounts.usd = prices.lazy.map { $0.highestCost(paid, tiers: tiers).usdParts }.max() ?? 0
+        amounts.usd = prices.lazy.map { $0.highestCost(paid, tiers: tiers).nanodollars }.max() ?? 0
         if isLeast, let promptPrice {
             let usual = OutputNeed(usualPrompt: 0, dearestPrompt: 0, perMillion: promptPrice)
             amounts.usd = min(amounts.usd, usual.units(ofOutput: paid.promptTokens))
@@ -214,7 +214,7 @@ private struct ChatNeeds {
         var amounts = Amounts(tokens: million)
         amounts.usd =
             prices.lazy.map {
-                $0.highestCost(with, tiers: tiers).usdParts - $0.highestCost(without, tiers: tiers).usdParts
+                $0.highestCost(with, tiers: tiers).nanodollars - $0.highestCost(without, tiers: tiers).nanodollars
             }
             .max() ?? 0
         guard !creditPrices.isEmpty else { return amounts }

@@ -24,8 +24,8 @@ extension UsageReservation {
             least = prices.ofImages(images, mean: nil) ?? calls * guess
         }
         let price = candidate.price
-        let usd = price?.highestCost(Usage(pieces: images, .image)).usdParts ?? 0
-        func dollars(_ credits: Int) -> Int { max(usd, price?.cost(ofCredits: credits).usdParts ?? 0) }
+        let usd = price?.highestCost(Usage(pieces: images, .image)).nanodollars ?? 0
+        func dollars(_ credits: Int) -> Int { max(usd, price?.cost(ofCredits: credits).nanodollars ?? 0) }
         self.init(
             reserving: Amounts(images: images, usd: dollars(credits), credits: credits),
             atLeast: Amounts(images: images, usd: dollars(least), credits: least),
@@ -56,9 +56,9 @@ extension UsageReservation {
             usage.completionTokens = expected
             let prices = gateway.registry.prices(of: candidate, asked: name, for: caller)
             reserved.tokens = usage.totalTokens
-            reserved.usd = max(reserved.usd, prices.map { $0.highestCost(usage).usdParts }.max() ?? 0)
+            reserved.usd = max(reserved.usd, prices.map { $0.highestCost(usage).nanodollars }.max() ?? 0)
             let minute = Usage(pieces: min(usage.pieces, RecentUsageAverages.firstSeconds), .second)
-            least.usd = max(least.usd, prices.map { $0.lowestCost(minute).usdParts }.max() ?? 0)
+            least.usd = max(least.usd, prices.map { $0.lowestCost(minute).nanodollars }.max() ?? 0)
         }
         self.init(reserving: reserved, atLeast: least, usageReservation)
     }

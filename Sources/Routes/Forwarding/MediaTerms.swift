@@ -81,7 +81,7 @@ struct MediaTerms: Sendable {
         guard gateway.limits.countsLate || counted != nil else { return nil }
         let prices = gateway.registry.prices(of: candidate, asked: plan.model, for: caller)
         func amounts(_ usage: Usage, _ costs: [Cost]) -> Amounts {
-            Amounts(tokens: usage.totalTokens, images: images, usd: costs.max()?.usdParts ?? 0)
+            Amounts(tokens: usage.totalTokens, images: images, usd: costs.max()?.nanodollars ?? 0)
         }
         var expected = expected(candidate, promptTokens: counted ?? 0)
         var prompt = Usage(promptTokens: expected.promptTokens, completionTokens: 0)

@@ -130,9 +130,11 @@ extension Decision.Refusal {
             let wait = durationText(microseconds: retryAfterMilliseconds * 1_000)
             return "Running requests hold the rest of \(name). Please try again in \(wait)."
         }
-        let isLeft = remaining >= (quota.unit == .usd ? Quota.usdParts / 100 : 1)
+        let isLeft = remaining >= (quota.unit == .usd ? Quota.nanodollarsPerDollar / 100 : 1)
         // Dollars are told to a hundredth of a cent.
-        let step = quota.unit == .usd && requested >= Quota.usdParts / 1_000 ? Quota.usdParts / 10_000 : 1
+        let step =
+            quota.unit == .usd && requested >= Quota.nanodollarsPerDollar / 1_000
+            ? Quota.nanodollarsPerDollar / 10_000 : 1
         let needed = quota.amount(roundedUp(requested, to: step) * step)
         let left = quota.amount(remaining / step * step)
         let rest = isLeft ? "has \(left) left, and this request needs \(needed)" : "is used up"

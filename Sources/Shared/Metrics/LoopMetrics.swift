@@ -30,7 +30,7 @@ package final class LoopMetrics: @unchecked Sendable {
     let impossibleUsage: Cells
     /// The number of responses that ended because a budget was used up, by the unit of the budget.
     let budgetEnds = Cells(count: Quota.Unit.allCases.count)
-    /// The totals of each caller: requests, prompt tokens, completion tokens, and the cost in 10^-12 dollars.
+    /// The totals of each caller: requests, prompt tokens, completion tokens, and the cost in picodollars.
     let callers: Cells
     let operations = OperationCells()
     let gauges = Cells(count: Gauge.allCases.count)
@@ -152,7 +152,7 @@ package final class LoopMetrics: @unchecked Sendable {
         let first = number(ofCaller: caller) * CallerCount.allCases.count
         callers.add(usage.promptTokens, at: first + CallerCount.promptTokens.rawValue)
         callers.add(usage.completionTokens, at: first + CallerCount.completionTokens.rawValue)
-        callers.add(cost?.millionths ?? 0, at: first + CallerCount.cost.rawValue)
+        callers.add(cost?.picodollars ?? 0, at: first + CallerCount.cost.rawValue)
     }
 
     private func count(_ ended: borrowing EndCounts, of caller: String) {
@@ -160,7 +160,7 @@ package final class LoopMetrics: @unchecked Sendable {
         callers.add(1, at: first + CallerCount.requests.rawValue)
         callers.add(ended.promptTokens, at: first + CallerCount.promptTokens.rawValue)
         callers.add(ended.completionTokens, at: first + CallerCount.completionTokens.rawValue)
-        callers.add(ended.cost?.millionths ?? 0, at: first + CallerCount.cost.rawValue)
+        callers.add(ended.cost?.picodollars ?? 0, at: first + CallerCount.cost.rawValue)
     }
 
     /// Counts a failure of an upstream call, such as a timeout or an incomplete response.

@@ -43,13 +43,13 @@ package struct BillLine: Sendable, Equatable {
     /// The cost of the whole amount.
     package let product: Cost
 
-    /// - Parameter price: the price of `size` units in 10^-12 dollars.
-    init(_ unit: Unit, _ amount: Int, at price: Int, per size: Int = 1) {
+    /// - Parameter picodollars: the price of `size` units.
+    init(_ unit: Unit, _ amount: Int, at picodollars: Int, per size: Int = 1) {
         self.unit = unit
         self.amount = amount
-        self.price = Cost(millionths: price)
+        self.price = Cost(picodollars: picodollars)
         self.size = size
-        product = Cost(amount, at: price, per: size)
+        product = Cost(amount, at: picodollars, per: size)
     }
 }
 
@@ -59,19 +59,19 @@ extension Price {
     /// Returns false if the cost is unknown.
     package func forEachLine(of usage: Usage, credits: Int? = nil, _ emit: (BillLine) -> Void) -> Bool {
         if let cost = usage.reportedCost, terms?.fields.usesReported ?? false {
-            emit(BillLine(.reportedCost, 1, at: cost.millionths))
+            emit(BillLine(.reportedCost, 1, at: cost.picodollars))
             return true
         }
-        if let credits, let price = terms?.fields.credit {
-            if credits > 0 { emit(BillLine(.credit, credits, at: price)) }
+        if let credits, let picodollars = terms?.fields.creditPicodollars {
+            if credits > 0 { emit(BillLine(.credit, credits, at: picodollars)) }
             return true
         }
         guard let prices = tokenPrices(promptTokens: usage.promptTokens, tier: usage.serviceTier) else {
             // Nothing used costs nothing.
             return usage.totalTokens == 0 && usage.toolUses.isEmpty
         }
-        func add(_ unit: BillLine.Unit, _ amount: Int, _ price: Int) {
-            if amount > 0 { emit(BillLine(unit, amount, at: price)) }
+        func add(_ unit: BillLine.Unit, _ amount: Int, _ picodollars: Int) {
+            if amount > 0 { emit(BillLine(unit, amount, at: picodollars)) }
         }
         let prompt = max(0, usage.promptTokens)
         let cached = min(max(0, usage.cachedTokens), prompt)
@@ -79,16 +79,16 @@ extension Price {
         let long = min(usage.longCacheWriteTokens, written)
         let cachedAudio = min(usage.cachedAudioTokens, usage.audioPromptTokens, cached)
         let audio = min(usage.audioPromptTokens - cachedAudio, prompt - cached - written)
-        add(.prompt, prompt - cached - written - audio, prices.prompt)
-        add(.cachedPrompt, cached, prices.cached)
-        add(.cacheWrite, written - long, prices.cacheWrite)
-        add(.longCacheWrite, long, prices.longCacheWrite)
-        add(.audioPrompt, audio, prices.audioPrompt)
+        add(.prompt, prompt - cached - written - audio, prices.promptPicodollars)
+        add(.cachedPrompt, cached, prices.cachedPicodollars)
+        add(.cacheWrite, written - long, prices.cacheWritePicodollars)
+        add(.longCacheWrite, long, prices.longCacheWritePicodollars)
+        add(.audioPrompt, audio, prices.audioPromptPicodollars)
         let audioCompletion = min(usage.audioCompletionTokens, max(0, usage.completionTokens))
-        add(.completion, usage.completionTokens - audioCompletion, prices.completion)
-        add(.audioCompletion, audioCompletion, prices.audioCompletion)
+        add(.completion, usage.completionTokens - audioCompletion, prices.completionPicodollars)
+        add(.audioCompletion, audioCompletion, prices.audioCompletionPicodollars)
         if usage.pieces > 0, let piece = terms?.fields.piece, usage.pieceUnit == piece.unit {
-            emit(BillLine(.pieces(piece.unit), usage.pieces, at: piece.price, per: piece.size))
+            emit(BillLine(.pieces(piece.unit), usage.pieces, at: piece.picodollars, per: piece.size))
         }
         guard !usage.toolUses.isEmpty, let fees = terms?.fields.fees, !fees.isEmpty else { return true }
         for tool in HostedTool.allCases where fees[tool] > 0 { add(.use(tool), usage.toolUses[tool], fees[tool]) }

@@ -4,40 +4,40 @@ import Limits
 package struct CreditPrices: Sendable, Equatable {
     /// The prices for chats; nil if 1min.ai's list has no such prices.
     package var chat: ChatCredits?
-    /// The price for one image at the lowest quality, in 10^-9 credits; nil if unknown.
-    package var imageParts: Int?
+    /// The price for one image at the lowest quality; nil if unknown.
+    package var imageNanocredits: Int?
 
-    package init(chat: ChatCredits? = nil, imageParts: Int? = nil) {
+    package init(chat: ChatCredits? = nil, imageNanocredits: Int? = nil) {
         self.chat = chat
-        self.imageParts = imageParts
+        self.imageNanocredits = imageNanocredits
     }
 
     /// Takes over prices from `other` that are unknown in this value. Known prices stay unchanged.
     package mutating func add(_ other: CreditPrices) {
         chat = chat ?? other.chat
-        imageParts = imageParts ?? other.imageParts
+        imageNanocredits = imageNanocredits ?? other.imageNanocredits
     }
 
     /// Returns the credits that generating `count` images costs, rounded up; nil if the price is unknown.
     package func ofImages(_ count: Int) -> Int? {
-        imageParts.map { ChatCredits.rounded([count.multipliedReportingOverflow(by: $0)]) }
+        imageNanocredits.map { ChatCredits.rounded([count.multipliedReportingOverflow(by: $0)]) }
     }
 }
 
 /// The prices for chats with a model, in 1min.ai's credits.
 package struct ChatCredits: Sendable, Equatable {
-    /// The price for a prompt token, in 10^-9 credits.
-    private let promptParts: Int
-    private let completionParts: Int
-    /// The price for an image in the prompt, in 10^-9 credits; nil if an image costs as much as its tokens.
-    private let imageParts: Int?
+    /// The price for a prompt token.
+    private let promptNanocredits: Int
+    private let completionNanocredits: Int
+    /// The price for an image in the prompt; nil if an image costs as much as its tokens.
+    private let imageNanocredits: Int?
 
-    package static let parts = 1_000_000_000
+    package static let nanocreditsPerCredit = 1_000_000_000
 
-    package init(promptParts: Int, completionParts: Int, imageParts: Int?) {
-        self.promptParts = promptParts
-        self.completionParts = completionParts
-        self.imageParts = imageParts
+    package init(promptNanocredits: Int, completionNanocredits: Int, imageNanocredits: Int?) {
+        self.promptNanocredits = promptNanocredits
+        self.completionNanocredits = completionNanocredits
+        self.imageNanocredits = imageNanocredits
     }
 
     /// The number of images in a prompt, and their tokens.
@@ -57,11 +57,11 @@ package struct ChatCredits: Sendable, Equatable {
     /// Returns the credits that one chat call costs, rounded up.
     package func credits(_ usage: Usage, _ images: Images) -> Int {
         var prompt = usage.promptTokens
-        if imageParts != nil { prompt = max(0, prompt - images.tokens) }
+        if imageNanocredits != nil { prompt = max(0, prompt - images.tokens) }
         return Self.rounded([
-            prompt.multipliedReportingOverflow(by: promptParts),
-            usage.completionTokens.multipliedReportingOverflow(by: completionParts),
-            images.count.multipliedReportingOverflow(by: imageParts ?? 0),
+            prompt.multipliedReportingOverflow(by: promptNanocredits),
+            usage.completionTokens.multipliedReportingOverflow(by: completionNanocredits),
+            images.count.multipliedReportingOverflow(by: imageNanocredits ?? 0),
         ])
     }
 
@@ -73,6 +73,6 @@ package struct ChatCredits: Sendable, Equatable {
             if isTooLarge || product.overflow { return Quota.countBound }
             sum = next
         }
-        return sum / parts + (sum % parts == 0 ? 0 : 1)
+        return sum / nanocreditsPerCredit + (sum % nanocreditsPerCredit == 0 ? 0 : 1)
     }
 }

@@ -30,10 +30,14 @@ package struct ListedPrice: Sendable, Equatable {
 
     init(_ price: Price) {
         guard let prices = price.plain else { return }
-        self[.prompt] = Cost(millionths: prices.prompt).exactText
-        self[.completion] = Cost(millionths: prices.completion).exactText
-        if prices.cached != prices.prompt { self[.cacheRead] = Cost(millionths: prices.cached).exactText }
-        if prices.cacheWrite != prices.prompt { self[.cacheWrite] = Cost(millionths: prices.cacheWrite).exactText }
+        self[.prompt] = Cost(picodollars: prices.promptPicodollars).exactText
+        self[.completion] = Cost(picodollars: prices.completionPicodollars).exactText
+        if prices.cachedPicodollars != prices.promptPicodollars {
+            self[.cacheRead] = Cost(picodollars: prices.cachedPicodollars).exactText
+        }
+        if prices.cacheWritePicodollars != prices.promptPicodollars {
+            self[.cacheWrite] = Cost(picodollars: prices.cacheWritePicodollars).exactText
+        }
     }
 
     package subscript(part: PriceKind) -> String? {
@@ -65,7 +69,7 @@ package struct ListedPrice: Sendable, Equatable {
         if isPlain, text.utf8.first != UInt8(ascii: "."), text.utf8.last != UInt8(ascii: ".") { return text }
         guard let number = Double(text) else { return nil }
         let parts = (number * 1e12).rounded()
-        return parts < 1e18 ? Cost(millionths: Int(parts)).exactText : nil
+        return parts < 1e18 ? Cost(picodollars: Int(parts)).exactText : nil
     }
 }
 

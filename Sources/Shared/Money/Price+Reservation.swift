@@ -32,12 +32,18 @@ extension Price {
     package func highestCost(_ usage: Usage, tiers: Tiers = .any) -> Cost {
         var highest = Cost.nothing
         forEachPossible(usage.promptTokens, tiers) { prices in
-            let prompt = max(prices.dearestPrompt, usage.audioPromptTokens > 0 ? prices.audioPrompt : 0)
-            let completion = max(prices.completion, usage.audioCompletionTokens > 0 ? prices.audioCompletion : 0)
+            let prompt = max(
+                prices.dearestPromptPicodollars,
+                usage.audioPromptTokens > 0 ? prices.audioPromptPicodollars : 0
+            )
+            let completion = max(
+                prices.completionPicodollars,
+                usage.audioCompletionTokens > 0 ? prices.audioCompletionPicodollars : 0
+            )
             highest = max(highest, Cost(usage.promptTokens, at: prompt) + Cost(usage.completionTokens, at: completion))
         }
         if let piece = terms?.fields.piece, usage.pieceUnit == piece.unit {
-            highest = highest + Cost(usage.pieces, at: piece.price, per: piece.size)
+            highest = highest + Cost(usage.pieces, at: piece.picodollars, per: piece.size)
         }
         guard !usage.toolUses.isEmpty, let fees = terms?.fields.fees else { return highest }
         return HostedTool.allCases.reduce(highest) { $0 + Cost(usage.toolUses[$1], at: fees[$1]) }
@@ -49,12 +55,12 @@ extension Price {
         var lowest: Cost?
         forEachPossible(usage.promptTokens, tiers) { prices in
             let cost =
-                Cost(usage.promptTokens, at: prices.cheapestPrompt)
-                + Cost(usage.completionTokens, at: prices.completion)
+                Cost(usage.promptTokens, at: prices.cheapestPromptPicodollars)
+                + Cost(usage.completionTokens, at: prices.completionPicodollars)
             lowest = lowest.map { min($0, cost) } ?? cost
         }
         guard let piece = terms?.fields.piece, usage.pieceUnit == piece.unit else { return lowest ?? .nothing }
-        return (lowest ?? .nothing) + Cost(usage.pieces, at: piece.price, per: piece.size)
+        return (lowest ?? .nothing) + Cost(usage.pieces, at: piece.picodollars, per: piece.size)
     }
 
     /// Calls `body` with the prices of tokens at each possible tier, for prompts within the error of an estimate.

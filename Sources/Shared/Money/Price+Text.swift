@@ -46,10 +46,10 @@ extension Price {
 extension TokenPrices {
     /// The prices of a thousand tokens in dollars, such as `0.001/0.004`.
     fileprivate var text: String {
-        var numbers = numbers
-        // Numbers that follow from those before are left out, but for the completion.
-        while numbers.count > 2, TokenPrices(Array(numbers.dropLast())) == self { numbers.removeLast() }
-        return numbers.map { Cost(millionths: $0 * 1_000).text }.joined(separator: "/")
+        var picodollars = picodollars
+        // Prices that follow from those before are left out, but for the completion.
+        while picodollars.count > 2, TokenPrices(Array(picodollars.dropLast())) == self { picodollars.removeLast() }
+        return picodollars.map { Cost(picodollars: $0 * 1_000).text }.joined(separator: "/")
     }
 }
 
@@ -151,7 +151,7 @@ private struct PriceParser {
             throw Price.Mistake("write each 0.04 (an image), each minute 0.006 or each 1000 characters 0.015")
         }
         next += 1
-        return PiecePrice(unit: unit, price: price.millionths)
+        return PiecePrice(unit: unit, picodollars: price.picodollars)
     }
 
     /// Reads the number behind `over`.
@@ -196,7 +196,7 @@ private struct PriceParser {
                     ? "write at most six decimals for a million tokens" : "write at most nine decimals for 1000 tokens"
             )
         }
-        guard number <= Price.maxDollars * Quota.usdParts else { throw Price.Mistake() }
+        guard number <= Price.maxDollars * Quota.nanodollarsPerDollar else { throw Price.Mistake() }
         return number
     }
 }
@@ -224,7 +224,7 @@ extension Cost {
     package init?(dollars text: String) {
         guard text.utf8.count <= 20, let units = Int(dollars: text[...], decimals: 12), units <= 1_000_000_000_000_000
         else { return nil }
-        self.init(millionths: units)
+        self.init(picodollars: units)
     }
 }
 
@@ -258,7 +258,7 @@ extension ToolFees {
             guard let end = item.firstIndex(of: "="), let tool = HostedTool(name: item[..<end].trimmed),
                 let price = Cost(dollars: String(item[item.index(after: end)...].trimmed)), self[tool] == 0
             else { return nil }
-            self[tool] = price.millionths
+            self[tool] = price.picodollars
         }
         if isEmpty { return nil }
     }

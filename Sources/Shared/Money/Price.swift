@@ -13,29 +13,33 @@ package struct Price: Sendable, Equatable {
         self.terms = terms
     }
 
-    /// Creates a price from prices in 10^-9 dollars for a thousand tokens.
-    /// - Parameter cachedParts: the price of cached prompt tokens; nil for `promptParts`.
-    package init(promptParts: Int, completionParts: Int, cachedParts: Int? = nil) {
-        self.init(TokenPrices([promptParts, completionParts] + (cachedParts.map { [$0] } ?? [])))
+    /// Creates a price from the prices of one token.
+    /// - Parameter cachedPicodollars: the price of a cached prompt token; nil for `promptPicodollars`.
+    package init(promptPicodollars: Int, completionPicodollars: Int, cachedPicodollars: Int? = nil) {
+        self.init(TokenPrices([promptPicodollars, completionPicodollars] + (cachedPicodollars.map { [$0] } ?? [])))
     }
 
-    /// The price of a thousand prompt tokens in 10^-9 dollars; 0 if it is unknown.
-    package var promptParts: Int { plain?.prompt ?? 0 }
-    package var completionParts: Int { plain?.completion ?? 0 }
+    /// The price of a prompt token; 0 if it is unknown.
+    package var promptPicodollars: Int { plain?.promptPicodollars ?? 0 }
+    package var completionPicodollars: Int { plain?.completionPicodollars ?? 0 }
 
     /// Whether 1000 tokens of prompt or completion cost more than 0.1 dollars, as if it were the price of a million.
-    var isAboveUsual: Bool { plain.map { max($0.prompt, $0.completion) > 100_000_000 } ?? false }
+    var isAboveUsual: Bool { plain.map { max($0.promptPicodollars, $0.completionPicodollars) > 100_000_000 } ?? false }
 
     /// Whether `isAboveUsual`, or 1000 tokens cost less than 0.00001 dollars, as if it were the price of one.
     var isUnusual: Bool {
-        isAboveUsual || (plain.map { [$0.prompt, $0.completion].contains { (1..<10_000).contains($0) } } ?? false)
+        isAboveUsual
+            || (plain.map { [$0.promptPicodollars, $0.completionPicodollars].contains { (1..<10_000).contains($0) } }
+                ?? false)
     }
 
     /// Returns the prices of a million tokens of prompt and completion in dollars, such as `2.5/10`.
     func perMillionText(timesAs factor: Int = 1) -> String {
         guard let plain else { return "" }
-        return [plain.prompt, plain.completion].map { Cost(millionths: $0 * 1_000_000 * factor).text }
-            .joined(separator: "/")
+        return [plain.promptPicodollars, plain.completionPicodollars].map {
+            Cost(picodollars: $0 * 1_000_000 * factor).text
+        }
+        .joined(separator: "/")
     }
 
     /// Whether the provider's model list has the price.
@@ -55,7 +59,7 @@ package struct Price: Sendable, Equatable {
         guard !fees.isEmpty || credit != nil else { return self }
         var terms = terms?.fields ?? PriceTerms.Fields()
         terms.fees = fees
-        terms.credit = credit?.millionths
+        terms.creditPicodollars = credit?.picodollars
         return Price(plain, terms: PriceTerms(terms))
     }
 
@@ -63,10 +67,10 @@ package struct Price: Sendable, Equatable {
     package var pricesPieces: Bool { terms?.fields.piece != nil }
 
     /// Whether the cost of a call follows from its credits.
-    package var usesCredits: Bool { terms?.fields.credit != nil }
+    package var usesCredits: Bool { terms?.fields.creditPicodollars != nil }
 
     /// Returns the cost of this number of credits; nothing if a credit has no price.
-    package func cost(ofCredits credits: Int) -> Cost { Cost(credits, at: terms?.fields.credit ?? 0) }
+    package func cost(ofCredits credits: Int) -> Cost { Cost(credits, at: terms?.fields.creditPicodollars ?? 0) }
 
     /// Returns the prices of tokens for a prompt of this length at this service tier; nil if they are unknown.
     func tokenPrices(promptTokens: Int, tier: ServiceTier?) -> TokenPrices? {
@@ -88,38 +92,43 @@ package struct Price: Sendable, Equatable {
     package func cost(_ usage: Usage) -> Cost { knownCost(usage) ?? .nothing }
 }
 
-/// The prices of one token of each kind, in 10^-12 dollars.
+/// The prices of one token of each kind.
 struct TokenPrices: Sendable, Equatable {
-    let prompt: Int
-    let completion: Int
+    let promptPicodollars: Int
+    let completionPicodollars: Int
     /// The price of a prompt token that the vendor read from its prompt cache.
-    let cached: Int
+    let cachedPicodollars: Int
     /// The price of a prompt token that the vendor wrote into its prompt cache for a short time.
-    let cacheWrite: Int
+    let cacheWritePicodollars: Int
     /// The price of a prompt token that the vendor wrote into its prompt cache for an hour.
-    let longCacheWrite: Int
-    let audioPrompt: Int
-    let audioCompletion: Int
+    let longCacheWritePicodollars: Int
+    let audioPromptPicodollars: Int
+    let audioCompletionPicodollars: Int
 
     static let maxCount = 7
 
     /// Creates the prices from one to seven numbers, in the order of the properties.
-    init(_ numbers: [Int]) {
-        func number(_ position: Int, or other: Int) -> Int { position < numbers.count ? numbers[position] : other }
-        prompt = number(0, or: 0)
-        completion = number(1, or: prompt)
-        cached = number(2, or: prompt)
-        cacheWrite = number(3, or: prompt)
-        longCacheWrite = number(4, or: cacheWrite)
-        audioPrompt = number(5, or: prompt)
-        audioCompletion = number(6, or: completion)
+    init(_ picodollars: [Int]) {
+        func number(_ index: Int, or other: Int) -> Int { index < picodollars.count ? picodollars[index] : other }
+        promptPicodollars = number(0, or: 0)
+        completionPicodollars = number(1, or: promptPicodollars)
+        cachedPicodollars = number(2, or: promptPicodollars)
+        cacheWritePicodollars = number(3, or: promptPicodollars)
+        longCacheWritePicodollars = number(4, or: cacheWritePicodollars)
+        audioPromptPicodollars = number(5, or: promptPicodollars)
+        audioCompletionPicodollars = number(6, or: completionPicodollars)
     }
 
-    var numbers: [Int] { [prompt, completion, cached, cacheWrite, longCacheWrite, audioPrompt, audioCompletion] }
+    var picodollars: [Int] {
+        [
+            promptPicodollars, completionPicodollars, cachedPicodollars, cacheWritePicodollars,
+            longCacheWritePicodollars, audioPromptPicodollars, audioCompletionPicodollars,
+        ]
+    }
 
     /// The highest price of a prompt token that is text.
-    var dearestPrompt: Int { max(prompt, cacheWrite, longCacheWrite) }
-    var cheapestPrompt: Int { min(prompt, cached, cacheWrite) }
+    var dearestPromptPicodollars: Int { max(promptPicodollars, cacheWritePicodollars, longCacheWritePicodollars) }
+    var cheapestPromptPicodollars: Int { min(promptPicodollars, cachedPicodollars, cacheWritePicodollars) }
 }
 
 /// The terms of a price beside the prices of tokens. It is an object, because few prices have such terms.
@@ -151,8 +160,8 @@ final class PriceTerms: Sendable, Equatable {
         var fees = ToolFees()
         /// The price of images, recordings or spoken texts; nil if they have none.
         var piece: PiecePrice?
-        /// The price of one of 1min.ai's credits in 10^-12 dollars; nil if it is unknown.
-        var credit: Int?
+        /// The price of one of 1min.ai's credits; nil if it is unknown.
+        var creditPicodollars: Int?
     }
 
     let fields: Fields
@@ -163,14 +172,14 @@ final class PriceTerms: Sendable, Equatable {
     static func == (one: PriceTerms, other: PriceTerms) -> Bool { one === other || one.fields == other.fields }
 }
 
-/// The prices of one use of each hosted tool, in 10^-12 dollars.
+/// The prices of one use of each hosted tool, in picodollars.
 package struct ToolFees: Sendable, Equatable {
-    private var prices = SIMD4<Int>()
+    private var picodollars = SIMD4<Int>()
 
-    package var isEmpty: Bool { prices == SIMD4() }
+    package var isEmpty: Bool { picodollars == SIMD4() }
 
     package subscript(tool: HostedTool) -> Int {
-        get { prices[tool.rawValue] }
-        set { prices[tool.rawValue] = newValue }
+        get { picodollars[tool.rawValue] }
+        set { picodollars[tool.rawValue] = newValue }
     }
 }

@@ -50,7 +50,7 @@ extension BillSource {
             else { return nil }
             let size = numbers.count > 1 ? max(1, Int(numbers[1]) ?? 1) : 1
             let unit = size == 1 ? String(parts[0]) : "\(parts[0]) (per \(size))"
-            return (amount, unit, Cost(millionths: price), Cost(amount, at: price, per: size))
+            return (amount, unit, Cost(picodollars: price), Cost(amount, at: price, per: size))
         }
     }
 }

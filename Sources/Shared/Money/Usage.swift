@@ -24,8 +24,8 @@ package struct Usage: Sendable, Equatable {
     package var pieceUnit = PieceUnit.image
     /// The service tier that the response named; nil if it named none, or none that can have a price of its own.
     package var serviceTier: ServiceTier?
-    /// The reported cost in 10^-12 dollars; -1 if none was reported.
-    private var costMillionths = -1
+    /// The reported cost; -1 if none was reported.
+    private var costPicodollars = -1
     /// Whether the vendor reported an impossible number of tokens. Such a number is 0 in this value.
     package var hasImpossibleFigure = false
     /// Whether the relay counted or estimated some of the tokens itself, because the vendor did not report them.
@@ -59,8 +59,8 @@ package struct Usage: Sendable, Equatable {
 
     /// The cost of the call that the vendor reported; nil if it reported none.
     package var reportedCost: Cost? {
-        get { costMillionths < 0 ? nil : Cost(millionths: costMillionths) }
-        set { costMillionths = newValue?.millionths ?? -1 }
+        get { costPicodollars < 0 ? nil : Cost(picodollars: costPicodollars) }
+        set { costPicodollars = newValue?.picodollars ?? -1 }
     }
 
     package var hasDetails: Bool { cachedTokens > 0 || cacheWriteTokens > 0 || serviceTier != nil || !toolUses.isEmpty }
@@ -149,8 +149,8 @@ package enum PieceUnit: UInt8, Sendable {
 /// The price of the pieces of a call.
 struct PiecePrice: Sendable, Equatable {
     let unit: PieceUnit
-    /// The price of `size` pieces in 10^-12 dollars.
-    let price: Int
+    /// The price of `size` pieces.
+    let picodollars: Int
 
     /// The number of pieces that the price is for.
     var size: Int {
@@ -169,6 +169,6 @@ struct PiecePrice: Sendable, Equatable {
             case .second: "each minute"
             case .character: "each 1000 characters"
             }
-        return "\(words) \(Cost(millionths: price).exactText)"
+        return "\(words) \(Cost(picodollars: picodollars).exactText)"
     }
 }

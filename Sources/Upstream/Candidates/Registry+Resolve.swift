@@ -55,7 +55,7 @@ extension Registry {
             return try forwarding(name, to: endpoint, for: caller, able: features, isSubstituting: isSubstituting)
         case .anyModel:
             let all = generating(for: caller) { $0.generates }
-            let costs = all.map { ($0.price?.promptParts ?? 0) + ($0.price?.completionParts ?? 0) }
+            let costs = all.map { ($0.price?.promptPicodollars ?? 0) + ($0.price?.completionPicodollars ?? 0) }
             let order = all.indices.sorted {
                 (all[$0].rank.priority, costs[$0], $0) < (all[$1].rank.priority, costs[$1], $1)
             }

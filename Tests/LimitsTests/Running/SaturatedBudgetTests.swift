@@ -15,7 +15,7 @@ private struct SaturatedBudget {
         var isLowered = false
     }
 
-    // Prices of Claude in 10^-9 dollars: a prompt of 20,000 tokens, of which the cache holds nearly all.
+    // Prices of Claude in nanodollars: a prompt of 20,000 tokens, of which the cache holds nearly all.
     private static let (usual, dearest, perMillion) = (10_000_000, 125_000_000, 25_000_000_000)
     private static let tokensPerSecond = 60
     private let clock = TestClock()

@@ -8,7 +8,7 @@ import Testing
 ///
 /// `@unchecked`: `months` is set once.
 private final class Team: @unchecked Sendable {
-    /// The used units, in 10^-9 dollars.
+    /// The used units, in nanodollars.
     struct Spent {
         /// By month and key.
         var ofKeys: [[Int: Int]] = [[:], [:]]

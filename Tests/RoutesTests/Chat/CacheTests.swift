@@ -19,7 +19,7 @@ import Testing
             let records = relay.records()
             #expect(records.calls.count == 2 && records.requests.map(\.isCached) == [false, true, false])
             #expect(records.requests.map(\.completionTokens) == [2, 2, 2])
-            #expect(records.requests[1].millionths == 0 && records.requests[1].attempts == 0)
+            #expect(records.requests[1].microdollars == 0 && records.requests[1].attempts == 0)
         }
     }
 

@@ -38,10 +38,10 @@ import Testing
             let records = relay.records()
             #expect(records.calls.compactMap(\.provider).sorted() == ["a", "b", "c"])
             #expect(records.calls.allSatisfy { $0.promptTokens == 7 && $0.completionTokens == 2 })
-            #expect(records.calls.allSatisfy { $0.isSuccess && $0.millionths == 9_000 })
+            #expect(records.calls.allSatisfy { $0.isSuccess && $0.microdollars == 9_000 })
             // The request has the tokens of its summary and the cost of all its calls.
             #expect(records.requests.map(\.promptTokens) == [7] && records.requests.map(\.completionTokens) == [2])
-            #expect(records.requests.map(\.millionths) == [27_000])
+            #expect(records.requests.map(\.microdollars) == [27_000])
         }
     }
 
@@ -55,7 +55,7 @@ import Testing
             #expect(summary.contains("Reference answer 1: from b") && !summary.contains("Reference answer 2"))
             let records = relay.records()
             #expect(records.calls.count == 3 && records.calls.filter { !$0.isSuccess }.map(\.provider) == ["a"])
-            #expect(records.requests.map(\.millionths) == [18_000] && records.requests.map(\.isSuccess) == [true])
+            #expect(records.requests.map(\.microdollars) == [18_000] && records.requests.map(\.isSuccess) == [true])
         }
     }
 
@@ -115,7 +115,7 @@ import Testing
             #expect(relay.c.calls.last?.body.contains("Reference answer 1: inner summary") == true)
             let records = relay.records()
             #expect(records.calls.compactMap(\.provider).sorted() == ["a", "b", "b", "c", "c"])
-            #expect(records.requests.map(\.millionths) == [45_000] && records.requests.map(\.attempts) == [5])
+            #expect(records.requests.map(\.microdollars) == [45_000] && records.requests.map(\.attempts) == [5])
         }
     }
 

@@ -11,8 +11,8 @@ struct RecordLine: Sendable {
     let isSuccess: Bool
     let isCached: Bool
     let error: String?
-    /// The cost in millionths of a dollar; nil if it is unknown.
-    let millionths: Int?
+    /// The cost; nil if it is unknown.
+    let microdollars: Int?
 
     init(_ line: String) {
         let text = ByteBuffer(line)
@@ -27,7 +27,7 @@ struct RecordLine: Sendable {
         isSuccess = json?["success"]?.flag ?? false
         isCached = json?["cached"]?.flag ?? false
         error = json?["error"]?.string
-        millionths = json?["cost"]?.number.map { Int(($0 * 1e6).rounded()) }
+        microdollars = json?["cost"]?.number.map { Int(($0 * 1e6).rounded()) }
     }
 }
 

@@ -99,9 +99,16 @@ import Testing
             let file = "PROVIDER_E_KIND=echo\nANONYMOUS_MODELS=all\n" + cost
             return try #require(outcome(file: file).settings).providers[0].prices.common
         }
-        #expect(try price("PROVIDER_E_COST=0.002") == Price(promptParts: 2_000_000, completionParts: 2_000_000))
-        #expect(try price("PROVIDER_E_COST=0.001 / 0.000000004") == Price(promptParts: 1_000_000, completionParts: 4))
-        #expect(try price("PROVIDER_E_COST=0/1000") == Price(promptParts: 0, completionParts: 1_000_000_000_000))
+        #expect(
+            try price("PROVIDER_E_COST=0.002") == Price(promptPicodollars: 2_000_000, completionPicodollars: 2_000_000)
+        )
+        #expect(
+            try price("PROVIDER_E_COST=0.001 / 0.000000004")
+                == Price(promptPicodollars: 1_000_000, completionPicodollars: 4)
+        )
+        #expect(
+            try price("PROVIDER_E_COST=0/1000") == Price(promptPicodollars: 0, completionPicodollars: 1_000_000_000_000)
+        )
         #expect(try price("PROVIDER_E_COST=0") == .free && price("PROVIDER_E_COST=free") == .free)
         #expect(try price("") == nil)
     }

@@ -27,7 +27,7 @@ import Testing
         seconds: Double = 0,
         caller: String? = nil,
         tokens: (Int, Int) = (0, 0),
-        millionths: Int? = nil
+        picodollars: Int? = nil
     ) -> LoopMetrics.EndCounts {
         LoopMetrics.EndCounts(
             route: route,
@@ -38,17 +38,17 @@ import Testing
             caller: caller,
             promptTokens: tokens.0,
             completionTokens: tokens.1,
-            cost: millionths.map { Cost(millionths: $0) }
+            cost: picodollars.map { Cost(picodollars: $0) }
         )
     }
 
     @Test("known callers are counted by name, others that have a key together, those without none not at all")
     func callers() {
         let metrics = metrics(2)
-        metrics.loops[0].count(ended(caller: "team", tokens: (10, 1), millionths: 1_500_000_000_000))
-        metrics.loops[1].count(ended(caller: "team", tokens: (5, 0), millionths: 7))
+        metrics.loops[0].count(ended(caller: "team", tokens: (10, 1), picodollars: 1_500_000_000_000))
+        metrics.loops[1].count(ended(caller: "team", tokens: (5, 0), picodollars: 7))
         for number in 0..<1_000 { metrics.loops[0].count(ended(caller: "digest-\(number)", tokens: (1, 0))) }
-        metrics.loops[0].count(ended(caller: nil, tokens: (100, 100), millionths: 5))
+        metrics.loops[0].count(ended(caller: nil, tokens: (100, 100), picodollars: 5))
         #expect(
             lines(metrics, of: "relay_caller_") == [
                 #"relay_caller_requests_total{caller="other"} 1000"#,

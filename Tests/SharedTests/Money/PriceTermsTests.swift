@@ -74,7 +74,7 @@ import Testing
         usage.audioCompletionTokens = .random(in: 0...9_999)
         usage.serviceTier = Bool.random() ? nil : [.flex, .fast, ServiceTier(word: "ultrafast")].randomElement() ?? nil
         usage.toolUses[.webSearch] = .random(in: 0...3)
-        if Bool.random() { usage.reportedCost = Cost(millionths: .random(in: 0...1_000_000)) }
+        if Bool.random() { usage.reportedCost = Cost(picodollars: .random(in: 0...1_000_000)) }
         return usage
     }
 
@@ -94,7 +94,7 @@ import Testing
             let usage = usage(&random)
             var (sum, tokens) = (Cost.nothing, 0)
             let isKnown = price.forEachLine(of: usage) { line in
-                #expect(line.amount > 0 && line.product.millionths == line.amount * line.price.millionths)
+                #expect(line.amount > 0 && line.product.picodollars == line.amount * line.price.picodollars)
                 sum = sum + line.product
                 if case .use = line.unit { return }
                 tokens += line.unit == .reportedCost ? usage.totalTokens : line.amount
@@ -119,7 +119,7 @@ import Testing
             usage.reportedCost = nil
             let cached = min(usage.cachedTokens, usage.promptTokens)
             let cost = (usage.promptTokens - cached) * prompt + usage.completionTokens * completion + cached * read
-            #expect(price.cost(usage).millionths == cost)
+            #expect(price.cost(usage).picodollars == cost)
         }
     }
 
@@ -144,21 +144,21 @@ import Testing
         let price = try #require(Price(text))
         let usage = Usage(promptTokens: tokens, completionTokens: 100)
         let tiers = Price.Tiers(requested: tier)
-        #expect(price.highestCost(usage, tiers: tiers).millionths == highest * 1_000_000)
-        #expect(price.lowestCost(usage, tiers: tiers).millionths == lowest * 1_000_000)
+        #expect(price.highestCost(usage, tiers: tiers).picodollars == highest * 1_000_000)
+        #expect(price.lowestCost(usage, tiers: tiers).picodollars == lowest * 1_000_000)
     }
 
     @Test("nothing overflows", arguments: ["1000 over 5 1000 flex 1000", "1000/1000/1000/1000/1000/1000/1000"])
     func absurd(text: String) throws {
         var fees = ToolFees()
         fees[.webSearch] = .max / 3
-        let price = try #require(Price(text)).adding(fees, credit: Cost(millionths: 1 << 50))
+        let price = try #require(Price(text)).adding(fees, credit: Cost(picodollars: 1 << 50))
         var usage = Usage(promptTokens: .max, completionTokens: .max)
         usage.toolUses[.webSearch] = .max
         (usage.cachedTokens, usage.cacheWriteTokens, usage.longCacheWriteTokens) = (.max / 2, .max, .max)
         for cost in [price.cost(usage), price.highestCost(usage), price.lowestCost(usage), price.cost(ofCredits: .max)]
         {
-            #expect(cost.millionths == Cost.maxMillionths)
+            #expect(cost.picodollars == Cost.maxPicodollars)
         }
         #expect(usage.longCacheWriteTokens == 1 << 32 - 1 && usage.toolUses[.webSearch] == 65_535)
     }
@@ -170,17 +170,17 @@ import Testing
         #expect(Price(listed) == nil)
         listed[.completion] = "0.00000000000011"
         let price = try #require(Price(listed))
-        #expect(price.cost(Usage(promptTokens: 2, completionTokens: 1)).millionths == 5_000_001)
+        #expect(price.cost(Usage(promptTokens: 2, completionTokens: 1)).picodollars == 5_000_001)
         listed[.cacheRead] = "0"
         listed[.cacheWrite] = "0.000003"
-        #expect(Price(listed)?.plain?.numbers == [2_500_000, 1, 0, 3_000_000, 3_000_000, 2_500_000, 1])
+        #expect(Price(listed)?.plain?.picodollars == [2_500_000, 1, 0, 3_000_000, 3_000_000, 2_500_000, 1])
     }
 
     @Test("credits cost what a credit costs, if they are known")
     func credits() {
-        let price = Price(nil).adding(ToolFees(), credit: Cost(millionths: 10))
-        #expect(price.knownCost(.nothing, credits: 7)?.millionths == 70)
+        let price = Price(nil).adding(ToolFees(), credit: Cost(picodollars: 10))
+        #expect(price.knownCost(.nothing, credits: 7)?.picodollars == 70)
         #expect(price.knownCost(Usage(promptTokens: 5, completionTokens: 5)) == nil)
-        #expect(price.usesCredits && price.cost(ofCredits: 3).millionths == 30)
+        #expect(price.usesCredits && price.cost(ofCredits: 3).picodollars == 30)
     }
 }

@@ -14,10 +14,10 @@ import Testing
             ("1000", 1_500, 0, "1500", 1_500_000_000_000),
         ]
     )
-    func exact(price: String, prompt: Int, completion: Int, text: String, usdParts: Int) throws {
+    func exact(price: String, prompt: Int, completion: Int, text: String, nanodollars: Int) throws {
         let cost = try #require(Price(price)).cost(Usage(promptTokens: prompt, completionTokens: completion))
         #expect(cost.text == text)
-        #expect(cost.usdParts == usdParts)
+        #expect(cost.nanodollars == nanodollars)
     }
 
     @Test(
@@ -29,7 +29,7 @@ import Testing
         usage.cachedTokens = 1_500
         #expect(try #require(Price(price)).cost(usage).text == text)
         usage.cachedTokens = .max
-        #expect(try #require(Price(price)).cost(usage).millionths >= 0)
+        #expect(try #require(Price(price)).cost(usage).picodollars >= 0)
     }
 
     @Test(
@@ -45,12 +45,12 @@ import Testing
     func absurd(tokens: Int) throws {
         let cost = try #require(Price("1000")).cost(Usage(promptTokens: tokens, completionTokens: tokens))
         #expect(cost.text == "9000000")
-        #expect(cost.usdParts <= Quota.countBound)
+        #expect(cost.nanodollars <= Quota.countBound)
     }
 
     @Test("sums of the largest amounts are the largest amount")
     func sums() {
-        let most = Cost(millionths: .max)
+        let most = Cost(picodollars: .max)
         #expect((most + most).text == "9000000")
         let all = Amounts(tokens: .max, images: .max, usd: .max, credits: .max)
         #expect(all + all == all)
@@ -64,7 +64,11 @@ import Testing
 }
 
 @Suite struct CreditPricesTests {
-    private let price = ChatCredits(promptParts: 1_500_000_000, completionParts: 100_000_001, imageParts: 250_000_000)
+    private let price = ChatCredits(
+        promptNanocredits: 1_500_000_000,
+        completionNanocredits: 100_000_001,
+        imageNanocredits: 250_000_000
+    )
 
     @Test(
         "credits of a chat are exact, and rounded up",
@@ -81,23 +85,27 @@ import Testing
         let usage = Usage(promptTokens: 172, completionTokens: 0)
         #expect(price.credits(usage, shown) == 4)
         #expect(price.credits(Usage(promptTokens: 5, completionTokens: 0), shown) == 1)
-        let plain = ChatCredits(promptParts: ChatCredits.parts, completionParts: 0, imageParts: nil)
+        let plain = ChatCredits(
+            promptNanocredits: ChatCredits.nanocreditsPerCredit,
+            completionNanocredits: 0,
+            imageNanocredits: nil
+        )
         #expect(plain.credits(usage, shown) == 172)
     }
 
     @Test("absurd numbers neither crash nor wrap", arguments: [Int.max, 1 << 40, .max / 1_000])
     func absurd(count: Int) {
-        let dear = ChatCredits(promptParts: 1 << 50, completionParts: 1 << 50, imageParts: 1 << 50)
+        let dear = ChatCredits(promptNanocredits: 1 << 50, completionNanocredits: 1 << 50, imageNanocredits: 1 << 50)
         let usage = Usage(promptTokens: count, completionTokens: count)
         #expect(dear.credits(usage, .init(count: count, tokens: 0)) == Quota.countBound)
-        #expect(CreditPrices(imageParts: 1 << 50).ofImages(count) == Quota.countBound)
+        #expect(CreditPrices(imageNanocredits: 1 << 50).ofImages(count) == Quota.countBound)
     }
 
     @Test("what lists tell goes together, the first one first")
     func sums() {
-        var all = CreditPrices(imageParts: 1)
-        all.add(CreditPrices(chat: price, imageParts: 2))
-        #expect(all == CreditPrices(chat: price, imageParts: 1))
+        var all = CreditPrices(imageNanocredits: 1)
+        all.add(CreditPrices(chat: price, imageNanocredits: 2))
+        #expect(all == CreditPrices(chat: price, imageNanocredits: 1))
         #expect(all.ofImages(3) == 1 && CreditPrices().ofImages(3) == nil)
     }
 }

@@ -87,7 +87,7 @@ import Testing
             (0, "0"), (1, "0.000000000001"), (1_500_000_000_000, "1.5"), (-2, "-0.000000000002"),
             (Int128(Int64.max) * 1_000_000, "9223372036854.775807"),
         ] as [(Int128, String)] {
-            figures.cost = cost
+            figures.costPicodollars = cost
             #expect(figures.dollars == text)
         }
     }

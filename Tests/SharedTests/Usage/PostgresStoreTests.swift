@@ -448,7 +448,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         }
         let table = try sum(try checked(server, store))
         #expect(cuts >= batches && table.sum.requests == 3 * batches)
-        #expect(table.sum.cost == Int128(21 * batches))
+        #expect(table.sum.costPicodollars == Int128(21 * batches))
         #expect(try server.rows("SELECT count(*) FROM relay_usage") == [["\(6 * batches)"]])
         #expect(
             try server.rows("SELECT DISTINCT sum(calls) FROM relay_usage_sums GROUP BY omitted") == [["\(3 * batches)"]]

@@ -86,7 +86,7 @@ struct RandomUsage {
         call.usage.serviceTier = random.one(of: [nil, nil, .flex, .fast])
         call.usage.toolUses[.webSearch] = random.below(3)
         if random.below(2) == 0 { call.bill = StoredBill("5 prompt at 0.000001; 2 web_search at 0.01") }
-        call.cost = random.below(6) == 0 ? nil : Cost(millionths: random.below(1 << 50))
+        call.cost = random.below(6) == 0 ? nil : Cost(picodollars: random.below(1 << 50))
         call.isRebuilt = random.below(5) == 0
         call.isSuccess = random.below(4) > 0
         call.status = call.isSuccess ? 200 : random.one(of: [500, 429, nil])
@@ -107,7 +107,7 @@ struct RandomUsage {
         }
         if random.below(3) == 0 { filter.fromMilliseconds = now - random.below(6 * 86_400_000) }
         if random.below(3) == 0 { filter.toMilliseconds = now - random.below(6 * 86_400_000) }
-        if random.below(6) == 0 { filter.minCost = Cost(millionths: random.below(1 << 51)) }
+        if random.below(6) == 0 { filter.minCost = Cost(picodollars: random.below(1 << 51)) }
         if random.below(6) == 0 { filter.minDurationMilliseconds = random.below(20_000) }
         if random.below(4) == 0 {
             filter.keywords = random.one(of: Self.keywords)
@@ -247,7 +247,7 @@ struct UsageAgreement {
             figures.failed = request.isSuccess ? 0 : 1
             figures.promptTokens = request.promptTokens
             figures.completionTokens = request.completionTokens
-            figures.cost = request.cost.map { Int128($0.millionths) }
+            figures.costPicodollars = request.cost.map { Int128($0.picodollars) }
             figures.cachedTokens = request.usage.cachedTokens
             figures.cacheWrites = request.usage.cacheWriteTokens
             figures.longCacheWrites = request.usage.longCacheWriteTokens
@@ -292,7 +292,7 @@ struct UsageAgreement {
             figures.failed = record.isSuccess ? 0 : 1
             figures.promptTokens = record.promptTokens
             figures.completionTokens = record.completionTokens
-            figures.cost = record.cost.map { Int128($0.millionths) }
+            figures.costPicodollars = record.cost.map { Int128($0.picodollars) }
             figures.cachedTokens = record.usage.cachedTokens
             figures.cacheWrites = record.usage.cacheWriteTokens
             figures.longCacheWrites = record.usage.longCacheWriteTokens

@@ -44,7 +44,7 @@ import Testing
         fputs(line + "\n", file)
         fclose(file)
         #expect(try summary(inFile: true, .model)?.total.requests == 1)
-        #expect(try summary(inFile: true, .model)?.total.cost == nil)
+        #expect(try summary(inFile: true, .model)?.total.costPicodollars == nil)
     }
 
     @Test("sums by model, key, day and provider", arguments: [false, true])
@@ -66,7 +66,10 @@ import Testing
         #expect(try summary(inFile: inFile, .day, days: 41)?.total.requests == 4)
         let byProvider = try #require(try summary(inFile: inFile, .provider))
         #expect(byProvider.rows.map(\.name) == ["row", "other"] && byProvider.rows.map(\.figures.requests) == [2, 1])
-        #expect(byProvider.total.failed == 3 && byProvider.total.promptTokens == 15 && byProvider.total.cost == nil)
+        #expect(
+            byProvider.total.failed == 3 && byProvider.total.promptTokens == 15
+                && byProvider.total.costPicodollars == nil
+        )
     }
 
     @Test("sums by session are those of each caller, and of all requests without a session", arguments: [false, true])
@@ -88,7 +91,9 @@ import Testing
         let found = try #require(try summary(inFile: inFile, .session))
         let rows = found.rows.map { "\($0.name ?? "-") \($0.caller ?? "-") \($0.figures.requests)" }
         #expect(rows.sorted() == ["- - 2", "s - 1", "s a 2", "s b 1"])
-        #expect(found.total.requests == 6 && found.total.failed == 6 && found.total.cost == nil && !found.isCut)
+        #expect(
+            found.total.requests == 6 && found.total.failed == 6 && found.total.costPicodollars == nil && !found.isCut
+        )
     }
 
     @Test("sums by end user are those of each caller, and of all requests that name none", arguments: [false, true])
@@ -129,20 +134,20 @@ import Testing
         )
         let byModel = try #require(try summary(inFile: inFile, .model, days: 1))
         #expect(byModel.rows.map(\.name) == ["fast"] && byModel.total.requests == 3 && byModel.total.failed == 0)
-        #expect(byModel.total.promptTokens == 60 && byModel.total.cost == 3_000)
+        #expect(byModel.total.promptTokens == 60 && byModel.total.costPicodollars == 3_000)
         let byProvider = try #require(try summary(inFile: inFile, .provider, days: 2))
         #expect(byProvider.rows.map(\.name) == ["row"] && byProvider.total.requests == 2)
         #expect(byProvider.total.promptTokens == 40 && byProvider.total.completionTokens == 60)
-        #expect(byProvider.total.cost == 3_000 && byProvider.total.failed == 0)
+        #expect(byProvider.total.costPicodollars == 3_000 && byProvider.total.failed == 0)
         try write([requestWithCall(4, at: now, callAt: now)], inFile: inFile)
         #expect(try summary(inFile: inFile, .provider, days: 1)?.total.requests == 1)
     }
 
     @Test("sums of the largest costs are exact")
     func largeCosts() throws {
-        let most = Cost.maxMillionths
+        let most = Cost.maxPicodollars
         try write((0..<5).map { request($0, cost: most - $0) }, inFile: false)
-        let total = try summary(inFile: false, .key)?.total.cost
+        let total = try summary(inFile: false, .key)?.total.costPicodollars
         #expect(total == Int128(most) * 5 - 10)
     }
 

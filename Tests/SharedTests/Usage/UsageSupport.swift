@@ -59,7 +59,7 @@ func request(
     record.provider = "row"
     record.promptTokens = 20
     record.completionTokens = 30
-    record.cost = cost.map { Cost(millionths: $0) }
+    record.cost = cost.map { Cost(picodollars: $0) }
     record.durationMilliseconds = 812
     record.attempts = 1
     record.isSuccess = true

@@ -160,7 +160,7 @@ import Testing
                 $0.server.price == nil && $0.outcome.end != .abandoned && $0.usage.totalTokens > 0
             }
             try #require(!isPartial || bill.cost == nil, "\(what)")
-            try #require(isPartial || bill.cost.map(\.usdParts) ?? 0 == used.usd, "\(what)")
+            try #require(isPartial || bill.cost.map(\.nanodollars) ?? 0 == used.usd, "\(what)")
             // One record for each call; those that cost nothing say so.
             let records = bill.calls
             try #require(records.count == calls.count, "\(what)")

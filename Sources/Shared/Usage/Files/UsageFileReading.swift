@@ -133,10 +133,10 @@ package struct UsageFileReading {
         figures.cacheWrites = Int(root["cache_writes"]?.integer ?? 0)
         figures.longCacheWrites = Int(root["cache_writes_1h"]?.integer ?? 0)
         // The file has ten decimals. A Double of this size keeps all of them.
-        figures.cost = root["cost"]?.number.flatMap { dollars in
+        figures.costPicodollars = root["cost"]?.number.flatMap { dollars in
             abs(dollars) <= maxDollars ? Int128(exactly: (dollars * 1e10).rounded()).map { $0 * 100 } : nil
         }
-        figures.unpriced = figures.cost == nil && root["provider"]?.text != nil ? 1 : 0
+        figures.unpriced = figures.costPicodollars == nil && root["provider"]?.text != nil ? 1 : 0
         return figures
     }
 

@@ -80,7 +80,7 @@ struct FilterSQL {
         }
         add("time", ">=", number: filter.fromMilliseconds)
         add("time", "<", number: filter.toMilliseconds)
-        add("cost", ">=", number: filter.minCost?.millionths)
+        add("cost", ">=", number: filter.minCost?.picodollars)
         add("duration_ms", ">=", number: filter.minDurationMilliseconds)
         guard let keywords = filter.keywords else { return }
         let columns = "request_id, caller, model, provider, endpoint, error"

@@ -8,10 +8,9 @@ package struct UsageFigures: Sendable, Equatable {
     package var completionTokens = 0
     /// The number of records with known cost.
     private var costs = 0
-    /// The sum of all costs, each rounded down to whole 10^-6 dollars. `costRemainder` is the sum of the cut parts, in
-    /// 10^-12 dollars.
-    private var costMillionths = 0
-    private var costRemainder = 0
+    /// The sum of all costs, each rounded down. `costRestPicodollars` is the sum of the cut parts.
+    private var costMicrodollars = 0
+    private var costRestPicodollars = 0
     package var cachedTokens = 0
     package var cacheWrites = 0
     /// The part of `cacheWrites` that vendors keep for an hour.
@@ -56,16 +55,16 @@ package struct UsageFigures: Sendable, Equatable {
         }
     }
 
-    /// The columns of stored sums. The total of all costs is `cost` (in 10^-6 dollars) plus `cost_rest` (in 10^-12
-    /// dollars).
+    /// The columns of stored sums. The total of all costs is `cost` (in microdollars) plus `cost_rest` (in
+    /// picodollars).
     static let columns = [
         Column("requests", \.requests, ofCalls: "calls"),
         Column("failed", \.failed, ofCalls: "failed_calls", count: "NOT success"),
         Column("prompt_tokens", \.promptTokens, sum: "prompt_tokens"),
         Column("completion_tokens", \.completionTokens, sum: "completion_tokens"),
         Column("costs", \.costs, count: "cost IS NOT NULL"),
-        Column("cost", \.costMillionths, sum: "cost / \(costScale)"),
-        Column("cost_rest", \.costRemainder, sum: "cost % \(costScale)"),
+        Column("cost", \.costMicrodollars, sum: "cost / \(costScale)"),
+        Column("cost_rest", \.costRestPicodollars, sum: "cost % \(costScale)"),
         Column("cached_tokens", \.cachedTokens, sum: "cached_tokens"),
         Column("cache_writes", \.cacheWrites, sum: "cache_writes"),
         Column("cache_writes_1h", \.longCacheWrites, sum: "cache_writes_1h"),
@@ -88,10 +87,10 @@ package struct UsageFigures: Sendable, Equatable {
         if record.isUnpriced { unpriced &+= sign }
         if record.isFailure { failures &+= sign }
         if record.isRefusal { refusals &+= sign }
-        guard let cost = record.cost?.millionths else { return }
+        guard let cost = record.cost?.picodollars else { return }
         costs &+= sign
-        costMillionths &+= sign * (cost / Self.costScale)
-        costRemainder &+= sign * (cost % Self.costScale)
+        costMicrodollars &+= sign * (cost / Self.costScale)
+        costRestPicodollars &+= sign * (cost % Self.costScale)
     }
 
     package static func += (sum: inout UsageFigures, more: UsageFigures) {
@@ -105,19 +104,19 @@ package struct UsageFigures: Sendable, Equatable {
         }
     }
 
-    /// The sum of all known costs, in 10^-12 dollars; nil if no cost is known.
-    package var cost: Int128? {
-        get { costs > 0 ? Int128(costMillionths) * Int128(Self.costScale) + Int128(costRemainder) : nil }
+    /// The sum of all known costs; nil if no cost is known.
+    package var costPicodollars: Int128? {
+        get { costs > 0 ? Int128(costMicrodollars) * Int128(Self.costScale) + Int128(costRestPicodollars) : nil }
         set {
             costs = newValue == nil ? 0 : 1
             let (whole, rest) = (newValue ?? 0).quotientAndRemainder(dividingBy: Int128(Self.costScale))
-            (costMillionths, costRemainder) = (Int(clamping: whole), Int(rest))
+            (costMicrodollars, costRestPicodollars) = (Int(clamping: whole), Int(rest))
         }
     }
 
     /// The cost in dollars with all decimals; nil if no cost is known.
     package var dollars: String? {
-        guard let cost else { return nil }
+        guard let cost = costPicodollars else { return nil }
         let scale = 1_000_000_000_000
         let (whole, rest) = cost.magnitude.quotientAndRemainder(dividingBy: UInt128(scale))
         return (cost < 0 ? "-" : "") + String(decimal: Int(clamping: whole), rest: Int(rest), of: scale)

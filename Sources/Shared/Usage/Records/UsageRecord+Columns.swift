@@ -1,7 +1,7 @@
 import Engine
 
 extension UsageRecord {
-    /// The columns of a usage record, in the order of lines of JSON. Money is in 10^-12 dollars, `time` in milliseconds
+    /// The columns of a usage record, in the order of lines of JSON. Money is in picodollars, `time` in milliseconds
     /// since 1970. `kind` is 0 for a request and 1 for an upstream call. `call_before_ms` is the time from the end of the
     /// only call to the end of its request; NULL if the row has no call.
     static let columns: [UsageColumn] = ofRequestAndCall + ofUse + ofOutcome + ofOnlyCall
@@ -49,7 +49,7 @@ extension UsageRecord {
         UsageColumn("service_tier", .text({ $0.usage.serviceTier?.rawValue }, setServiceTier), .sparse),
         UsageColumn("tool_uses", .text({ $0.usage.toolUses.text }, setToolUses))
             .written { $0.usage.toolUses.json.map { JSONFragment(stringLiteral: $0) } },
-        UsageColumn("cost", .number({ $0.cost?.millionths }) { $0.cost = $1.map { Cost(millionths: $0) } }, .summed)
+        UsageColumn("cost", .number({ $0.cost?.picodollars }) { $0.cost = $1.map { Cost(picodollars: $0) } }, .summed)
             .written { JSONFragment(stringLiteral: $0.cost?.text ?? "null") },
         UsageColumn("credits", .number(\.credits) { $0.credits = $1 }, .ofCall).written { $0.credits.map { "\($0)" } },
         UsageColumn("bill", .text({ $0.bill?.bill }) { $0.bill = $1.map { StoredBill($0) } }, .unwritten),

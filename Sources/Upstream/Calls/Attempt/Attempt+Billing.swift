@@ -165,7 +165,7 @@ extension Attempt {
             var prompt = usage
             (prompt.completionTokens, prompt.audioCompletionTokens, prompt.toolUses) = (0, 0, ToolUses())
             prompt.reportedCost = nil
-            lesson.promptPrice = price.knownCost(prompt).map { $0.usdParts(perMillionOf: usage.promptTokens) }
+            lesson.promptPrice = price.knownCost(prompt).map { $0.nanodollars(perMillionOf: usage.promptTokens) }
         }
         billing.learn(lesson)
     }

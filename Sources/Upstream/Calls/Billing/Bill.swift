@@ -193,7 +193,7 @@ package struct Bill: ~Copyable, Sendable {
         return Amounts(
             tokens: tokens + prompt,
             images: min(images, mostImages),
-            usd: costs.known?.usdParts ?? 0,
+            usd: costs.known?.nanodollars ?? 0,
             credits: credits
         )
     }

@@ -112,24 +112,26 @@ package final class OneMinList: ModelList, OnLoop, @unchecked Sendable {
 
     /// Returns a model's prices for tokens and images, as the vendor reports them for one feature.
     private static func prices(_ reported: JSONValue, of feature: Model.Features) -> CreditPrices {
-        let image = parts(reported["LOW_IMAGE"])
+        let image = nanocredits(reported["LOW_IMAGE"])
         if feature.isSubset(of: [.image, .imageEdit, .imageInpaint, .imageVariation]) {
-            return CreditPrices(imageParts: image)
+            return CreditPrices(imageNanocredits: image)
         }
-        guard feature.isSubset(of: [.chat, .code]), let prompt = parts(reported["INPUT"], orNone: true),
-            let completion = parts(reported["OUTPUT"], orNone: true), prompt + completion > 0
+        guard feature.isSubset(of: [.chat, .code]), let prompt = nanocredits(reported["INPUT"], orNone: true),
+            let completion = nanocredits(reported["OUTPUT"], orNone: true), prompt + completion > 0
         else { return CreditPrices() }
-        return CreditPrices(chat: ChatCredits(promptParts: prompt, completionParts: completion, imageParts: image))
+        return CreditPrices(
+            chat: ChatCredits(promptNanocredits: prompt, completionNanocredits: completion, imageNanocredits: image)
+        )
     }
 
-    /// Converts a price in credits to parts of 10^-9 credits; nil if the price is missing or implausible.
+    /// Converts a price in credits to nanocredits; nil if the price is missing or implausible.
     ///
     /// - Parameter orNone: whether a price of 0 is valid.
-    private static func parts(_ value: JSONValue?, orNone: Bool = false) -> Int? {
+    private static func nanocredits(_ value: JSONValue?, orNone: Bool = false) -> Int? {
         guard let credits = value?.number, (0...maxCredits).contains(credits), credits > 0 || orNone else {
             return nil
         }
-        return Int((credits * Double(ChatCredits.parts)).rounded())
+        return Int((credits * Double(ChatCredits.nanocreditsPerCredit)).rounded())
     }
 
     private static func day(_ date: UnsafeRawBufferPointer) -> Day? {

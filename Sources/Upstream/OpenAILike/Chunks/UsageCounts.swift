@@ -120,7 +120,7 @@ extension Usage {
         if let cost = reported["cost"] {
             let dollars = cost.number ?? cost["total_cost"]?.number
             if let dollars, (0...Self.maxReportedDollars).contains(dollars) {
-                reportedCost = max(reportedCost ?? .nothing, Cost(millionths: Int((dollars * 1e12).rounded())))
+                reportedCost = max(reportedCost ?? .nothing, Cost(picodollars: Int((dollars * 1e12).rounded())))
             }
         }
         if let uses = reported["server_tool_use"] { toolUses.raise(to: uses) }
