@@ -174,11 +174,11 @@ def test_all_relays_together_post_once(relay_with, receiver, caller, clock, is_f
             callers = [caller(relay, TEAM_TOKEN) for relay in relays]
             for number in range(34):
                 assert ask(callers[number % RELAYS]) == 200
-            wall.advance_until(lambda: len(receiver.posts) == 1, 20)
+            wall.advance_until(lambda: len(receiver.posts) == 1, 60)
             if is_flushed:
                 store.flush()
             use_up(*callers)
-            wall.advance_until(lambda: len(receiver.posts) >= 2, 20)
+            wall.advance_until(lambda: len(receiver.posts) >= 2, 60)
             for _ in range(10):
                 wall.advance(1)
                 time.sleep(0.1)
@@ -188,6 +188,31 @@ def test_all_relays_together_post_once(relay_with, receiver, caller, clock, is_f
                 relay.stop()
         finally:
             store.kill()
+
+
+def test_a_store_that_stalls_loses_no_alert(relay_with, receiver, caller, clock):
+    """The store ends the relay's claim of the mark, but its response comes too late."""
+    wall, store = clock(0), Memcached()
+    try:
+        more = {"BUDGET_ALERT_URL": receiver.url, "BUDGET_ALERTS": "80", "MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
+        relay = relay_with(LIMIT, **more, **wall.environment)
+        http = caller(relay, TEAM_TOKEN)
+        for _ in range(17):
+            assert ask(http) == 200
+        before = set(store.keys())
+        wall.advance_until(lambda: set(store.keys()) - before, 20)
+        store.pause()
+        # Three seconds until the claim has lasted, and five until its end is given up.
+        for _ in range(45):
+            wall.advance(0.2)
+            time.sleep(0.02)
+        store.resume()
+        wall.advance_until(lambda: receiver.posts, 90)
+        wall.advance(30)
+        time.sleep(0.5)
+        assert (len(receiver.posts), len(lines(relay))) == (1, 1)
+    finally:
+        store.kill()
 
 
 def test_a_budget_that_is_free_again_gives_new_alerts(relay_with, receiver, caller):

@@ -110,6 +110,8 @@ package final class BudgetAlerts: Sendable {
     /// Sends the alert about the mark that a budget has reached, unless another instance has sent it. Clears the marks
     /// if the use has fallen under the lowest one.
     private func decide(_ record: String, _ parts: Parts) async {
+        // Whether the store was asked to end this instance's claim. If its response was lost, the claim may have ended.
+        var isEnding = false
         for _ in 0..<Self.maxTries {
             await settle(parts)
             guard let use = state.withLock({ $0.use(ofRecord: record) }) else { return }
@@ -119,19 +121,22 @@ package final class BudgetAlerts: Sendable {
             guard let caller = key else { return }
             do throws(StoreFailure) {
                 let claim = [UInt8(mark)] + id
-                let isOwn = try await change(use, parts) { found in
+                let ended = claim + [0]
+                let isOwn = try await change(use, parts) { [isEnding] found in
                     if mark == 0 { return SharedState.Change(found == nil ? nil : [0], false) }
                     return Int(found?.first ?? 0) < mark
-                        ? SharedState.Change(claim, true) : SharedState.Change(nil, found == claim)
+                        ? SharedState.Change(claim, true)
+                        : SharedState.Change(nil, found == claim || isEnding && found == ended)
                 }
                 if isOwn {
                     await settle(parts)
+                    isEnding = true
                     // A store that has lost its records may have two claims, or an alert that was sent.
                     let found = try await change(use, parts) { found in
-                        SharedState.Change(found == claim ? [UInt8(mark)] : nil, found)
+                        SharedState.Change(found == claim ? ended : nil, found)
                     }
                     if found == nil { continue }
-                    if found != claim { return }
+                    if found != claim, found != ended { return }
                     state.withLock { $0.known[record]?.sent = mark }
                     return await send(use, caller, parts)
                 }
@@ -180,7 +185,7 @@ package final class BudgetAlerts: Sendable {
             for known in known {
                 _ = try? await self.change(known.use, parts) { found in
                     let mark = Int(found?.first ?? 0)
-                    let isClaim = mark == known.sent && found?.count != 1
+                    let isClaim = mark == known.sent && found?.count == 1 + self.id.count
                     return SharedState.Change(mark < known.sent || isClaim ? [UInt8(known.sent)] : nil, true)
                 }
             }
