@@ -79,7 +79,12 @@ let package = Package(
         .target(name: "Limits", dependencies: ["Engine", "CMemcached"], swiftSettings: product),
         .target(
             name: "Shared",
-            dependencies: ["Limits", "Engine", "CStamp", "CTokens", "CSQLite", "CPostgres"],
+            dependencies: ["Limits", "Engine", "CStamp", "CTokens"],
+            swiftSettings: product
+        ),
+        .target(
+            name: "UsageRecords",
+            dependencies: ["Shared", "Limits", "Engine", "CSQLite", "CPostgres"],
             swiftSettings: product
         ),
         .target(
@@ -90,12 +95,12 @@ let package = Package(
         ),
         .target(
             name: "Routes",
-            dependencies: ["Upstream", "Shared", "Limits", "Engine", "CPages"],
+            dependencies: ["Upstream", "UsageRecords", "Shared", "Limits", "Engine", "CPages"],
             swiftSettings: product
         ),
         .executableTarget(
             name: "relay",
-            dependencies: ["Routes", "Upstream", "Shared", "Limits", "Engine"],
+            dependencies: ["Routes", "Upstream", "UsageRecords", "Shared", "Limits", "Engine"],
             path: "Sources/Relay",
             exclude: ["hot-functions.txt"],
             swiftSettings: strict,
@@ -117,7 +122,7 @@ let package = Package(
         // Writes records until it is killed.
         .executableTarget(
             name: "write-usage",
-            dependencies: ["Shared", "Engine"],
+            dependencies: ["UsageRecords", "Shared", "Engine"],
             path: "Tests/WriteUsage",
             swiftSettings: product
         ),
@@ -175,7 +180,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SharedTests",
-            dependencies: ["Upstream", "Shared", "Limits", "Engine", "Support", "CTokens"],
+            dependencies: ["Upstream", "UsageRecords", "Shared", "Limits", "Engine", "Support", "CTokens"],
             swiftSettings: strict
         ),
         .testTarget(
@@ -185,7 +190,7 @@ let package = Package(
         ),
         .testTarget(
             name: "RoutesTests",
-            dependencies: ["Routes", "Upstream", "Shared", "Limits", "Engine", "Support"],
+            dependencies: ["Routes", "Upstream", "UsageRecords", "Shared", "Limits", "Engine", "Support"],
             swiftSettings: strict
         ),
     ],

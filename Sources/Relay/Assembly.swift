@@ -5,6 +5,7 @@ import Routes
 import Shared
 import Synchronization
 import Upstream
+import UsageRecords
 
 /// The running relay: it creates, starts and shuts down all parts of the process. Only this type decides which concrete
 /// types the relay uses.

@@ -1,6 +1,7 @@
 import Engine
 import Glibc
 import Shared
+import UsageRecords
 
 /// The command that the program's arguments select, such as `serve` or `check`.
 enum Command: Equatable {

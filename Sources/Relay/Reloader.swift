@@ -5,6 +5,7 @@ import Routes
 import Shared
 import Synchronization
 import Upstream
+import UsageRecords
 
 /// A reader that loads the settings again and applies them on all loops. If the new settings are invalid, the relay
 /// keeps the old ones.

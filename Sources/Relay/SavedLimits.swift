@@ -1,6 +1,7 @@
 import Engine
 import Limits
 import Shared
+import UsageRecords
 
 /// The limit counters in a file in `DATA_DIR`, or with memcached, copies of those of a day or longer in the database of
 /// usage records. Nothing is saved without `DATA_DIR` and such a database.

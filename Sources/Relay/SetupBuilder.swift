@@ -3,6 +3,7 @@ import Limits
 import Routes
 import Shared
 import Upstream
+import UsageRecords
 
 /// The parts of the process that survive a reload of the settings.
 struct ProcessServices: Sendable {

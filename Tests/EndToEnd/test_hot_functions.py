@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DEBUG = ROOT / ".build/debug/relay"
 """A debug build has each function that a release build may have specialised, merged or outlined."""
-TARGETS = ("Engine", "Limits", "Shared", "Upstream", "Routes", "relay")
+TARGETS = ("Engine", "Limits", "Shared", "UsageRecords", "Upstream", "Routes", "relay")
 OWN = re.compile(r"\$s(?:" + "|".join(f"{len(target)}{target}" for target in TARGETS) + ")")
 ROLE = re.compile(
     r"^(?:specialized|merged|static|implicit|closure #\d+ in|default argument \d+ of|\(\d+\) (?:suspend|await) resume partial function for"

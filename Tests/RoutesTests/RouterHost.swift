@@ -6,6 +6,7 @@ import Upstream
 @testable import Engine
 @testable import Routes
 @testable import Shared
+@testable import UsageRecords
 
 /// The response that a client would have received.
 struct ReceivedResponse: Sendable {

@@ -4,6 +4,7 @@ import Testing
 @testable import Routes
 @testable import Shared
 @testable import Upstream
+@testable import UsageRecords
 
 @Suite struct UsageJoinTests {
     /// The time at which the request ends, a second after the loop's clock began.

@@ -75,7 +75,7 @@ FIXED = [
     # Columns of `relay usage` and `relay limits`, and members of their JSON and of `relay models --json`.
     ("Relay/Reports/UsageReport.swift", '"{}"', ["CALLS", "REQUESTS", "FAILED", "PROMPT TOKENS", "COMPLETION TOKENS", "USD", "total"]),
     ("Relay/Reports/UsageReport.swift", '"{}"', ["calls", "requests"]),
-    ("Shared/Usage/Records/UsageFigures.swift", '"{}"', "failed prompt_tokens completion_tokens cost".split()),
+    ("UsageRecords/Records/UsageFigures.swift", '"{}"', "failed prompt_tokens completion_tokens cost".split()),
     ("Relay/Reports/UsageReport.swift", '"{}":', "by from to rows total is_cut bad_lines".split()),
     ("Relay/LimitTable.swift", '"{}"', ["LIMIT", "OF", "USED", "LEFT", "ALL FREE IN"]),
     ("Relay/LimitTable.swift", '"{}":', ["caller", "limits", "limit"]),

@@ -1,5 +1,6 @@
 import Glibc
 import Shared
+import UsageRecords
 
 // write-usage FOLDER RATE: writes RATE usage records a second to FOLDER/usage.db until it is killed, as a relay does.
 // Each tenth of a second it prints the number of records that it has handed over.

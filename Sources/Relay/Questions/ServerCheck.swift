@@ -1,6 +1,7 @@
 import Engine
 import Limits
 import Shared
+import UsageRecords
 
 /// The check of the servers that the relay itself uses, which `relay check --ask` runs: memcached, the database of usage
 /// records, and the proxy.

@@ -1,5 +1,6 @@
 import Engine
 import Shared
+import UsageRecords
 
 /// The bill of one request, for the command `usage --bill ID`.
 struct BillReport {

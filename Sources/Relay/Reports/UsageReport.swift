@@ -1,5 +1,6 @@
 import Engine
 import Shared
+import UsageRecords
 
 /// A report that sums up usage records by key, group, model, provider, day, session, end user or cause, for the command `usage`.
 struct UsageReport {

@@ -1,6 +1,7 @@
 import Engine
 import Limits
 import Shared
+import UsageRecords
 
 /// Handles GET /admin/keys: lists the known callers with their budgets and usage.
 ///

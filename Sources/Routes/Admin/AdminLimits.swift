@@ -2,6 +2,7 @@ import Engine
 import Limits
 import Shared
 import Upstream
+import UsageRecords
 
 /// Handles GET /admin/limits: lists the limits of one caller, or of known and busy callers.
 ///

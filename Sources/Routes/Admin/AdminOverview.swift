@@ -3,6 +3,7 @@ import Limits
 import Shared
 import Synchronization
 import Upstream
+import UsageRecords
 
 /// Handles GET /admin/overview: sends the overview for the admin page.
 func showOverview(_ visit: AdminVisit) async throws(APIError) { visit.send(data: try await overview(visit)) }

@@ -1,6 +1,7 @@
 import Engine
 import Shared
 import Upstream
+import UsageRecords
 
 /// Handles GET /admin/req_logs: lists the stored records of requests.
 func listRecords(_ visit: AdminVisit) async throws(APIError) {

@@ -1,6 +1,7 @@
 import Engine
 import Shared
 import Upstream
+import UsageRecords
 
 /// Handles GET /admin/timeline: sends the sums of requests in a range of time, for each step and for each group.
 func showTimeline(_ visit: AdminVisit) async throws(APIError) {

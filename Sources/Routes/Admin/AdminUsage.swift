@@ -1,6 +1,7 @@
 import Engine
 import Shared
 import Upstream
+import UsageRecords
 
 /// Handles GET /admin/usage: sends the sums of requests, tokens and cost as JSON or CSV.
 func showUsage(_ visit: AdminVisit) async throws(APIError) {

@@ -1,5 +1,6 @@
 import Engine
 import Shared
+import UsageRecords
 
 /// The query parameters with which an operator searches request records.
 enum RecordFields {

@@ -1,6 +1,7 @@
 import Engine
 import Shared
 import Upstream
+import UsageRecords
 
 /// A writer of request records as JSON for the admin API.
 struct RecordWriter {

@@ -2,6 +2,7 @@ import Engine
 import Limits
 import Shared
 import Upstream
+import UsageRecords
 
 /// The time without a byte from the vendor after which the client gets a ping, in nanoseconds.
 private let patienceNanoseconds: UInt64 = 10_000_000_000

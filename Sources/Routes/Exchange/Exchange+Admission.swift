@@ -2,6 +2,7 @@ import Engine
 import Limits
 import Shared
 import Upstream
+import UsageRecords
 
 extension Exchange {
     /// Authenticates the request and returns its caller. Charges the request's memory to the caller.

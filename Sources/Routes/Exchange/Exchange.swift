@@ -2,6 +2,7 @@ import Engine
 import Limits
 import Shared
 import Upstream
+import UsageRecords
 
 /// One request of a client and the response to it.
 final class Exchange: OnLoop, @unchecked Sendable {

@@ -3,6 +3,7 @@ import Limits
 package import Shared
 package import Synchronization
 import Upstream
+import UsageRecords
 
 /// The services and settings that endpoints use on one event loop.
 ///

@@ -2,6 +2,7 @@ package import Engine
 package import Limits
 package import Shared
 import Upstream
+package import UsageRecords
 
 /// The services that all event loops of the process share.
 package struct SharedServices: Sendable {

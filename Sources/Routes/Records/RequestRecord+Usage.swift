@@ -1,6 +1,7 @@
 import Engine
 import Shared
 import Upstream
+import UsageRecords
 
 extension RequestRecord {
     /// Returns the usage record of the request. Does not change this record.

@@ -2,6 +2,7 @@ import Engine
 import Limits
 import Shared
 import Upstream
+import UsageRecords
 
 /// Handles GET /v1/usage: sends the caller's own limits and usage of the last 30 days.
 func showOwnUsage(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {

@@ -1,6 +1,7 @@
 import Engine
 import Shared
 import Testing
+import UsageRecords
 
 @testable import Routes
 

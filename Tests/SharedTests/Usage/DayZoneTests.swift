@@ -2,6 +2,7 @@ import Engine
 import Testing
 
 @testable import Shared
+@testable import UsageRecords
 
 @Suite struct DayZoneTests {
     private static func milliseconds(_ day: String, _ seconds: Int = 0) throws -> Int {

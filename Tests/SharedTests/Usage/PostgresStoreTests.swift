@@ -3,6 +3,7 @@ import Glibc
 import Testing
 
 @testable import Shared
+@testable import UsageRecords
 
 /// A PostgreSQL server that a test has started. It ends with the object.
 private final class PostgresServer {

@@ -3,6 +3,7 @@ import Glibc
 import Testing
 
 @testable import Shared
+@testable import UsageRecords
 
 @Suite struct RecordStoreTests {
     private let folder = TemporaryFolder()

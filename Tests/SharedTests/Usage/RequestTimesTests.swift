@@ -2,6 +2,7 @@ import Glibc
 import Testing
 
 @testable import Shared
+@testable import UsageRecords
 
 @Suite struct RequestTimesTests {
     @Test("percentiles of the buckets are near those of the times", arguments: [120.0, 900, 4_000, 25_000])

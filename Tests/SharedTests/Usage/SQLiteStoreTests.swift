@@ -4,6 +4,7 @@ import Glibc
 import Testing
 
 @testable import Shared
+@testable import UsageRecords
 
 @Suite struct SQLiteStoreTests {
     private let folder = TemporaryFolder()

@@ -3,6 +3,7 @@ import Glibc
 import Testing
 
 @testable import Shared
+@testable import UsageRecords
 
 /// A generator of random requests of some days: successful, failed, cached, with one call, several after failures, or
 /// those of a panel.

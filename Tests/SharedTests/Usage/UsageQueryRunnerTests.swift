@@ -3,6 +3,7 @@ import Glibc
 import Testing
 
 @testable import Shared
+@testable import UsageRecords
 
 /// Tests of the same queries to the database and to the log files.
 @Suite struct UsageQueryRunnerTests {

@@ -2,6 +2,7 @@ import Engine
 import Testing
 
 @testable import Shared
+@testable import UsageRecords
 
 @Suite struct UsageQueueTests {
     @Test("records that wait go to the present store, and later ones to the next, while the thread is busy")

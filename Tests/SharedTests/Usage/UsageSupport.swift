@@ -1,6 +1,7 @@
 import Glibc
 
 @testable import Shared
+@testable import UsageRecords
 
 /// A folder of a test, which is removed with the object.
 final class TemporaryFolder {
