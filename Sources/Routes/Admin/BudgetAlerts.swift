@@ -110,8 +110,8 @@ package final class BudgetAlerts: Sendable {
     /// Sends the alert about the mark that a budget has reached, unless another instance has sent it. Clears the marks
     /// if the use has fallen under the lowest one.
     private func decide(_ record: String, _ parts: Parts) async {
-        // Whether the store was asked to end this instance's claim. If its response was lost, the claim may have ended.
-        var isEnding = false
+        // Whether the store was asked to end the claim, and its response was lost.
+        var mayHaveEnded = false
         for _ in 0..<Self.maxTries {
             await settle(parts)
             guard let use = state.withLock({ $0.use(ofRecord: record) }) else { return }
@@ -122,21 +122,27 @@ package final class BudgetAlerts: Sendable {
             do throws(StoreFailure) {
                 let claim = [UInt8(mark)] + id
                 let ended = claim + [0]
-                let isOwn = try await change(use, parts) { [isEnding] found in
+                let isOwn = try await change(use, parts) { [mayHaveEnded] found in
                     if mark == 0 { return SharedState.Change(found == nil ? nil : [0], false) }
                     return Int(found?.first ?? 0) < mark
                         ? SharedState.Change(claim, true)
-                        : SharedState.Change(nil, found == claim || isEnding && found == ended)
+                        : SharedState.Change(nil, found == claim || mayHaveEnded && found == ended)
                 }
                 if isOwn {
                     await settle(parts)
-                    isEnding = true
                     // A store that has lost its records may have two claims, or an alert that was sent.
-                    let found = try await change(use, parts) { found in
-                        SharedState.Change(found == claim ? ended : nil, found)
+                    let found: [UInt8]?
+                    do throws(StoreFailure) {
+                        found = try await change(use, parts) { found in
+                            SharedState.Change(found == claim ? ended : nil, found)
+                        }
+                    } catch {
+                        mayHaveEnded = true
+                        throw error
                     }
                     if found == nil { continue }
-                    if found != claim, found != ended { return }
+                    // Another decision of this instance may have ended the claim, and sends.
+                    guard found == claim || mayHaveEnded && found == ended else { return }
                     state.withLock { $0.known[record]?.sent = mark }
                     return await send(use, caller, parts)
                 }
