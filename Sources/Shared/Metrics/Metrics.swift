@@ -1,6 +1,5 @@
 import Engine
 import Limits
-import Synchronization
 
 /// A source of metrics, such as a type with atomic counters. `write(to:)` is called on any thread, so it must not wait.
 package protocol MetricsSource: Sendable {
@@ -168,77 +167,4 @@ package final class Metrics: MetricsSource {
             loops.reduce(sum) { $0 &+ $1.requests[index] }
         }
     }
-}
-
-/// Counters that one thread writes and any thread reads. A reader can see values from slightly different times.
-///
-/// `@unchecked`: the counters are atomic, and their address is constant.
-final class Cells: @unchecked Sendable {
-    private let cells: UnsafeMutableBufferPointer<Atomic<Int>>
-
-    /// The alignment of the counters in memory, in bytes. With it, the counters of two event loops never share a cache
-    /// line of the processor.
-    private static let lineBytes = 128
-
-    init(count: Int) {
-        let size = MemoryLayout<Atomic<Int>>.stride
-        let bytes = (max(1, count) * size + Self.lineBytes - 1) / Self.lineBytes * Self.lineBytes
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: Self.lineBytes)
-        let first = memory.bindMemory(to: Atomic<Int>.self, capacity: count)
-        for index in 0..<count { (first + index).initialize(to: Atomic(0)) }
-        cells = UnsafeMutableBufferPointer(start: first, count: count)
-    }
-
-    deinit { UnsafeMutableRawPointer(cells.baseAddress)?.deallocate() }
-
-    /// Adds an amount to a counter. Call it on the thread that writes the counters.
-    func add(_ amount: Int, at index: Int) {
-        precondition(cells.indices.contains(index))
-        let old = cells[index].load(ordering: .relaxed)
-        cells[index].store(old &+ amount, ordering: .relaxed)
-    }
-
-    subscript(index: Int) -> Int {
-        precondition(cells.indices.contains(index))
-        return cells[index].load(ordering: .relaxed)
-    }
-}
-
-/// The possible values of all metrics labels. A reload of the settings can add values.
-package struct MetricLabels: Sendable {
-    package let routes: LabelNames
-    package let models: LabelNames
-    package let providers: LabelNames
-    /// The names of known callers. All other callers with a key count as `other`.
-    package let callers: LabelNames
-    /// The value of the label `gen_ai.provider.name` for each provider, by the provider's name.
-    let kinds: [String: String]
-
-    /// - Parameter kinds: the values of the label `gen_ai.provider.name`, by the provider's name.
-    package init(
-        routes: [String],
-        models: [String],
-        providers: [String],
-        callers: [String] = [],
-        kinds: [String: String] = [:]
-    ) {
-        self.routes = LabelNames(routes)
-        self.models = LabelNames([Self.noModel] + models)
-        self.providers = LabelNames(providers)
-        self.callers = LabelNames(callers)
-        self.kinds = kinds
-    }
-
-    private init(_ old: MetricLabels, adding new: MetricLabels) {
-        routes = old.routes
-        models = old.models.adding(new.models)
-        providers = old.providers.adding(new.providers)
-        callers = old.callers.adding(new.callers)
-        kinds = old.kinds.merging(new.kinds) { $1 }
-    }
-
-    package func adding(_ new: MetricLabels) -> MetricLabels { MetricLabels(self, adding: new) }
-
-    /// The label value for requests without a model. Prometheus treats an empty label as an absent one.
-    static let noModel = ""
 }

@@ -1,6 +1,5 @@
 import Engine
 import Glibc
-import Limits
 package import Shared
 
 /// A store of usage records in a PostgreSQL database, which several relays may share.
@@ -241,82 +240,4 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     }
 
     private func stopIndexes() { for index in indexes.indices { indexes[index].stop() } }
-}
-
-/// Creates and upgrades the tables of a PostgreSQL database.
-struct PostgresSchema {
-    /// The key of the PostgreSQL advisory lock for changing the tables: an arbitrary number.
-    private static let lock = 7_031_912_844_551
-    private static let versionTable = "relay_usage_version"
-
-    private let connection: PostgresConnection
-    private let steps: [String]
-
-    /// - Parameter steps: the SQL statements of each version; the first step starts with an empty database.
-    init(_ connection: PostgresConnection, steps: [String]) {
-        self.connection = connection
-        self.steps = steps
-    }
-
-    /// Runs all upgrade steps that the database lacks, in one transaction. Only one relay at a time does this.
-    func upgrade() throws(PostgresFailure) {
-        guard try version() < steps.count else { return }
-        _ = try connection.run("BEGIN; SELECT pg_advisory_xact_lock(\(Self.lock))")
-        // Another relay may have applied them first.
-        for (index, step) in steps.enumerated().dropFirst(try version()) {
-            _ = try connection.run("CREATE TABLE IF NOT EXISTS \(Self.versionTable) (version integer NOT NULL)")
-            _ = try connection.run(step)
-            _ = try connection.run("INSERT INTO \(Self.versionTable) VALUES (\(index + 1))")
-        }
-        _ = try connection.run("COMMIT")
-    }
-
-    /// Returns the version of the tables in the database; 0 if there are no tables.
-    private func version() throws(PostgresFailure) -> Int {
-        // PostgreSQL remembers within a transaction that `to_regclass` found no table, so the catalog is read.
-        let look = "SELECT 1 FROM pg_class WHERE relname = '\(Self.versionTable)' AND pg_table_is_visible(oid)"
-        guard try !connection.run(look).isEmpty else { return 0 }
-        let found = try connection.run("SELECT max(version) FROM \(Self.versionTable)").first?.first ?? nil
-        let version = found.flatMap { Int($0) } ?? 0
-        guard version <= steps.count else {
-            let cause =
-                "a newer relay created the tables (schema \(version); this relay supports \(steps.count)); use the newer relay"
-            throw PostgresFailure(text: cause)
-        }
-        return version
-    }
-}
-
-extension PostgresStore: CopyTable {
-    func copies(_ keys: [String]) throws(UsageFailure) -> [RecordCopy] {
-        var array = UsageArrays(columns: 1, isPlain: false)
-        for key in keys {
-            array.begin()
-            array.add(key)
-        }
-        let values = PostgresValues()
-        array.end(in: values)
-        let sql = "SELECT key, birth, version, record FROM relay_limits WHERE key = ANY ($1::text[])"
-        return try access { connection throws(PostgresFailure) in
-            try connection.run(sql, values).compactMap { row in
-                RecordCopy(row[0], row[1].flatMap { Int($0) }, row[2].flatMap { Int($0) }, row[3])
-            }
-        }
-    }
-
-    func save(_ copies: [RecordCopy]) throws(UsageFailure) {
-        var arrays = UsageArrays(columns: 6, isPlain: false, textLimitBytes: CopySQL.textBound)
-        for copy in copies {
-            arrays.begin()
-            copy.write(to: &arrays)
-        }
-        let values = PostgresValues()
-        arrays.end(in: values)
-        let rows = "unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[])"
-        let insert = "INSERT INTO relay_limits (\(CopySQL.columns)) SELECT * FROM \(rows)"
-        try access { connection throws(PostgresFailure) in
-            _ = try connection.run("\(insert) \(CopySQL.unlessNewer(in: "relay_limits"))", values)
-            if let expired = copyCleaning.statement(deletingFrom: "relay_limits") { _ = try connection.run(expired) }
-        }
-    }
 }
