@@ -30,7 +30,7 @@ from rawhttp import ECHO_RELAY
 from relay_process import Relay
 from vendor import Vendor
 
-pytest_plugins = ["longest_first", "kinds_fixtures"]
+pytest_plugins = ["failed_tests", "longest_first", "kinds_fixtures"]
 VENDOR_KEY = "key-that-the-relay-has-there"
 TEAM_TOKEN = "token-of-the-whole-team-0"
 secrets: set[str] = {ANSWER_MARK}

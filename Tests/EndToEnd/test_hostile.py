@@ -22,6 +22,8 @@ MARKS = "\u0301\u0327"
 FORCED_STATUS = 70
 # The system calls epoll_wait and epoll_pwait, on x86-64 and arm64.
 EPOLL_WAITS = ("232", "281", "22")
+# rt_sigtimedwait, on x86-64 and arm64.
+SIGNAL_WAITS = ("128", "137")
 SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
 
 
@@ -144,6 +146,8 @@ def test_a_loop_that_is_stuck_does_not_keep_the_process(vendor: Vendor) -> None:
     )
     wait_for(lambda: len(loop_threads(relay)) == 2)
     threads = loop_threads(relay)
+    # The start waits for the loops; a stopped one would keep it from waiting for signals.
+    wait_for(lambda: Path(f"/proc/{relay.process.pid}/syscall").read_text().split()[0] in SIGNAL_WAITS)
     with stopped_thread(threads[0]):
         began = time.monotonic()
         relay.signal(signal.SIGTERM)
