@@ -97,6 +97,41 @@ import Testing
         #expect(client.isSilent, "an answer too many, or the connection was ended")
     }
 
+    @Test("a pipelined request is begun when the answer before it was sent")
+    func pipelinesInTurn() throws {
+        let begun = Count()
+        let server = try TestServer { _, writer in
+            begun.up()
+            writer.respond(String(repeating: "x", count: 8_000_000) + "y")
+        }
+        defer { server.stop() }
+        let client = server.connect(receiveBufferBytes: 4_096)
+        client.send(String(repeating: request, count: 3))
+        server.loop.settle()
+        client.send(String(repeating: request, count: 2))
+        server.pass(milliseconds: 100)
+        #expect(begun.value == 1)
+        for number in 1...5 {
+            #expect(client.receive(upTo: "\r\n\r\n") != nil && client.receive(exactly: 8_000_001)?.last == 0x79)
+            server.loop.settle()
+            #expect(begun.value == min(number + 1, 5))
+        }
+        server.loop.settle()
+        client.send(request)
+        #expect(client.receive(upTo: "\r\n\r\n") != nil, "the connection was ended")
+    }
+
+    @Test("a client that pipelines requests and takes no answer is left after 120 seconds")
+    func pipelinesUnread() throws {
+        let server = try TestServer { _, writer in writer.respond(String(repeating: "x", count: 8_000_000)) }
+        defer { server.stop() }
+        let client = server.connect(receiveBufferBytes: 4_096)
+        client.send(String(repeating: request, count: 20))
+        server.pass(milliseconds: 120_000)
+        server.loop.settle()
+        #expect(client.receiveAll().bytes.count < 8_000_000)
+    }
+
     @Test("a handler that returns without an answer ends the connection")
     func noAnswer() throws {
         let server = try TestServer { _, _ in }
