@@ -26,7 +26,7 @@ final class Assembly {
 
     var threads: Int { served.count }
 
-    init(_ settings: Settings, _ remote: Settings.Remote?, log: Log) throws(Listener.Failure) {
+    init(_ settings: Settings, file: String?, _ remote: Settings.Remote?, log: Log) throws(Listener.Failure) {
         Memory.prepareProcess()
         CurlClient.prepareProcess()
         let threads = settings.threads > 0 ? settings.threads : usableProcessors()
@@ -80,7 +80,7 @@ final class Assembly {
         served = try Self.serve(sockets.listening(on: loops, metrics), parts, makers: makers)
         Self.watch(served, paces, metrics: metrics, process: process)
         let live = Reloader.Parts(lasting: lasting, metrics: metrics, figures: figures, ends: ends, served: served)
-        reloader = Reloader(makers, remote, live)
+        reloader = Reloader(makers, file: file, remote, live)
         let reloader: any SettingsReloader = reloader
         process.reloader.withLock { $0 = reloader }
         alerts.begin(parts, served[0].own, served[0].router)

@@ -28,6 +28,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     private var firstListing: SettingsListing?
     private let worker = Worker(bound: 4)
     private var makers: SetupBuilder
+    /// The name of the settings file that the settings in use are from; nil if there is none.
+    private var file: String?
     private var remote: Settings.Remote?
     private var models: LiveModels?
     /// The task that regularly reads the remote settings document (`CONFIG_URL`); nil if no such document is polled.
@@ -46,8 +48,9 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     private var settings: Settings { makers.settings }
 
     /// Creates the reloader. Starts to read the vendors' model lists and the remote settings document regularly.
-    init(_ makers: SetupBuilder, _ remote: Settings.Remote?, _ parts: Parts) {
+    init(_ makers: SetupBuilder, file: String?, _ remote: Settings.Remote?, _ parts: Parts) {
         self.makers = makers
+        self.file = file
         first = makers.settings
         self.remote = remote
         self.parts = parts
@@ -92,7 +95,12 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         guard mayReload else { return .stopping }
         if !isPolled { ServiceManager.ofProcess.report(.reloading) }
         defer { if !isPolled, mayReload { ServiceManager.ofProcess.report(.ready) } }
-        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, from: first.remoteLocation) { !self.mayReload }
+        let outcome = Settings.ofProcess(
+            Vendors.catalogues,
+            &remote,
+            from: first.remoteLocation,
+            keeping: file
+        ) { !self.mayReload }
         guard mayReload else { return .stopping }
         guard let next = outcome.settings else {
             let refusal = refused(outcome.problems.map(\.description), isPolled: isPolled)
@@ -110,6 +118,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         } catch {
             return refused([error.reason], isPolled: isPolled)
         }
+        file = outcome.file
         parts.lasting.admin.listing.withLock {
             $0 = SettingsListing(outcome.effective, warnings: outcome.warnings, waiting: waiting)
         }

@@ -118,6 +118,28 @@ def test_settings_with_problems_change_nothing(documented):
         assert said(http) == "by first/1"
 
 
+@pytest.mark.parametrize("content", [None, "", "# KEY_A_TOKEN=x\n"], ids=["missing", "empty", "comments"])
+def test_a_file_that_has_lost_its_settings_changes_nothing(start_relay, tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / ".env"
+    settings = f"PROVIDER_E_KIND=echo\nKEY_A_TOKEN={ONE}\n"
+    path.write_text(settings)
+    relay = start_relay(RELOAD_ACCESS="local")
+    path.unlink() if content is None else path.write_text(content)
+    answer = local_http.post(f"{relay.base_url}/reload_config")
+    problem = ".env  the settings in use are from this file, which is missing or empty; put it back, or restart the relay"
+    assert answer.status_code == 422 and answer.json()["errors"] == [problem]
+    relay.signal(signal.SIGHUP)
+    wait_for(lambda: sum(line.get("problem") == problem for line in relay.log_lines()) == 2)
+    with plain(relay, "nobody") as stranger, plain(relay, ONE) as http:
+        assert ask(stranger, model="echo").status_code == 401
+        assert ask(http, model="echo").status_code == 200
+    path.write_text(settings.replace(ONE, TWO))
+    assert local_http.post(f"{relay.base_url}/reload_config").json() == OK
+    with plain(relay, TWO) as http:
+        assert ask(http, model="echo").status_code == 200
+
+
 def test_running_requests_end_under_the_old_settings(documented, server):
     it = documented()
     gate = threading.Event()

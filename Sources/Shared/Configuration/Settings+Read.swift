@@ -10,6 +10,8 @@ extension Settings {
         package let effective: [EffectiveSetting]
         /// The places from which the settings were read, such as `/srv/.env and the environment`.
         package let sources: String
+        /// The name of the settings file that has settings; nil if there is none.
+        package let file: String?
         /// Whether the settings are missing only because the remote settings document could not be downloaded.
         package internal(set) var isUnavailable = false
 
@@ -50,7 +52,8 @@ extension Settings {
             problems: reader.problems.byPlace,
             warnings: reader.warnings.byPlace,
             effective: reader.effective,
-            sources: sources.places
+            sources: sources.places,
+            file: sources.file
         )
     }
 

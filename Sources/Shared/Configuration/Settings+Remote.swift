@@ -34,15 +34,22 @@ extension Settings {
     /// - Parameters:
     ///   - remote: the remote document as it was last downloaded; this function updates it.
     ///   - location: the location of the remote document that was read at startup; nil during startup.
+    ///   - file: the settings file that must still have settings; nil if there is none.
     ///   - isCancelled: whether a download must end, asked about once a second.
     package static func ofProcess(
         _ catalogues: Catalogues,
         _ remote: inout Remote?,
-        in file: SettingsSource.File = .ofService,
+        in source: SettingsSource.File = .ofService,
         from location: RemoteLocation? = nil,
+        keeping file: String? = nil,
         isCancelled: @escaping () -> Bool = { false }
     ) -> Outcome {
-        var sources = SettingsSource.ofProcess(file)
+        var sources = SettingsSource.ofProcess(source)
+        if let file, sources.allSatisfy({ $0.isEnvironment || $0.entries.isEmpty && $0.problems.isEmpty }) {
+            let text =
+                "the settings in use are from this file, which is missing or empty; put it back, or restart the relay"
+            sources.append(.broken(SettingsProblem(location: file, name: nil, text: text)))
+        }
         // Most relays have no remote document, so their settings are read only once.
         guard
             location?.url != nil || sources.contains(where: { $0.entries.contains { $0.name.hasPrefix("CONFIG_URL") } })

@@ -107,6 +107,11 @@ package struct SettingsSource: Sendable {
 }
 
 extension [SettingsSource] {
+    /// The name of the settings file that has settings; nil if there is none.
+    var file: String? {
+        first { !$0.isEnvironment && $0.name != "CONFIG_URL" && !$0.entries.isEmpty }?.name
+    }
+
     /// The places of the sources: files with their whole paths.
     var places: String {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
