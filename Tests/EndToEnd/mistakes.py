@@ -290,6 +290,16 @@ OWN = [
         "contains no certificate", "SSL_CERT_FILE", "PEM file", "SSL_CERT_FILE={folder}/ca.pem\n",
     ),
     Mistake(
+        "open quote", 'PROVIDER_A_KIND="echo\n' + CALLER + 'PROVIDER_A_LABEL="\n',
+        ".env:1  PROVIDER_A_KIND: a later line of this value sets another variable; end its quotes, and save the file with LF at the "
+        "ends of lines",
+        "sets another variable", "PROVIDER_A_KIND", "end its quotes", ECHO,
+    ),
+    Mistake(
+        "CR at the ends of lines", ECHO.replace("\n", "\r"), ".env  save this file with LF at the ends of lines", "LF", ".env",
+        "save this file with LF", ECHO,
+    ),
+    Mistake(
         "settings from a server that is down", "CONFIG_URL=http://127.0.0.1:{port}/x.env\n",
         ".env:1  CONFIG_URL: the document cannot be read: Couldn't connect to server; correct it, or set CONFIG_REQUIRED=false to "
         "start without the document",

@@ -19,9 +19,10 @@ extension SettingRow {
         return start < at ? "\(text[..<start])...\(text[at...])" : text
     }
 
-    /// Returns the value as an error message quotes it: on one line, shortened, and without a secret.
+    /// Returns the value as an error message quotes it: shortened, and without a secret. A value of several lines is not
+    /// quoted, because an open quote makes the following settings a part of it.
     func quoted(_ text: String) -> String {
-        if trait == .secret { return "the value" }
+        if trait == .secret || text.contains(where: \.isNewline) { return "the value" }
         let plain = String(String.UnicodeScalarView(shown(text).unicodeScalars.map { $0.value < 32 ? " " : $0 }))
         return plain.count > 60 ? "\"\(plain.prefix(57))...\"" : "\"\(plain)\""
     }

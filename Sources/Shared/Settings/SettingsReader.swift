@@ -62,6 +62,10 @@ struct SettingsReader {
     private mutating func read(_ entry: SettingsSource.Entry, as match: SettingsTable.Match, at location: String) {
         let row = match.row
         let adviceOnEnvFile = entry.adviceOnEnvFile
+        if entry.hasLine(where: { table.match($0) != nil }) {
+            let advice = "end its quotes, and save the file with LF at the ends of lines"
+            return report(at: location, entry.name, "a later line of this value sets another variable; \(advice)")
+        }
         do throws(FileProblem) {
             let text = match.isFile ? try contents(of: entry.value) : entry.value
             if row.type == .file && match.key != .global("ENV_FILE"), !(try readFile(text)).holdsCertificate {
@@ -78,7 +82,9 @@ struct SettingsReader {
             guard let value = row.type.value(of: text), row.type != .timeZone || isZone(text) else {
                 let isKind = match.key.prefix == "PROVIDER_" && row.name == "KIND"
                 let meant = isKind ? ForeignVariables.advice(onKind: text, of: match.key.instance) : nil
-                let reason = (adviceOnEnvFile ?? row.type.reason(text) ?? meant).map { ": \($0)" } ?? ""
+                // The further lines may be secrets, and reasons quote what is invalid.
+                let specific = text.contains(where: \.isNewline) ? nil : row.type.reason(text) ?? meant
+                let reason = (adviceOnEnvFile ?? specific).map { ": \($0)" } ?? ""
                 return report(at: location, entry.name, "\(row.quoted(text)) is not \(row.type.expectation)\(reason)")
             }
             if let adviceOnEnvFile, row.type != .text {
@@ -88,7 +94,7 @@ struct SettingsReader {
         } catch {
             // A secret that was given in place of a file name must not appear in the log.
             let isPath = row.trait != .secret || entry.value.hasPrefix("/") || entry.value.hasPrefix("./")
-            let file = isPath ? "\"\(entry.value)\"" : "the file"
+            let file = isPath && !entry.value.contains(where: \.isNewline) ? "\"\(entry.value)\"" : "the file"
             let advice = adviceOnEnvFile.map { "; \($0)" } ?? error.advice
             report(at: location, entry.name, "\(file) cannot be read: \(error.text)\(advice)")
         }

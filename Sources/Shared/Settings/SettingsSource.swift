@@ -46,6 +46,14 @@ package struct SettingsSource: Sendable {
             let problem = SettingsProblem(location: name, name: nil, text: text)
             return SettingsSource(name: name, isEnvironment: false, entries: [], problems: [problem])
         }
+        if !bytes.contains(10), bytes.dropLast().contains(13) {
+            let problem = SettingsProblem(
+                location: name,
+                name: nil,
+                text: "save this file with LF at the ends of lines"
+            )
+            return SettingsSource(name: name, isEnvironment: false, entries: [], problems: [problem])
+        }
         var parser = DotEnvParser(bytes)
         parser.parse()
         let problems = parser.mistakes.map { mistake in

@@ -67,6 +67,24 @@ import Testing
         )
     }
 
+    @Test(
+        "a value of several lines is not quoted, and none contains another setting",
+        arguments: [
+            "PORT=\"5001\nKEY_A_TOKEN=hidden-0123456789\nHOST=\"", "PORT=5001\rKEY_A_TOKEN=hidden-0123456789\nHOST=::1",
+            "BUDGET_CONTACT=\"ask Bob\n  export KEY_A_TOKEN = hidden-0123456789\n\"",
+            "MODEL_REPLACEMENTS=\"a:b\n#KEY_A_TOKEN=hidden-0123456789\n\"",
+            "RATE_LIMIT=\"60/minute\nhidden-0123456789\"", "MODEL_REPLACEMENTS=\"a:b\nhidden-0123456789\"",
+            "PANEL_A_MODELS=\"a b\rhidden-0123456789\"", "PORT=5001\rhidden-0123456789\nHOST=::1",
+            "SSL_CERT_FILE=\"/ca.pem\nhidden-0123456789\"", "PORT=5001\rKEY_A_TOKEN=hidden-0123456789\r",
+            "KEY_A_TOKEN=\"a-token-0123456789\nKEY_B_TOKEN=hidden-0123456789\"",
+        ]
+    )
+    func severalLines(file: String) {
+        let outcome = outcome(file: file)
+        let texts = outcome.problemTexts + outcome.warningTexts + outcome.effective.map(\.shown)
+        #expect(!outcome.problems.isEmpty && !texts.contains { $0.contains("hidden") }, "\(texts)")
+    }
+
     @Test("a file that is empty does not pass for a secret that is unset")
     func empty() {
         let outcome = outcome(environment: [("BOX_A_TOKEN_FILE", "/a")], files: ["/a": "\n"], table: table)
