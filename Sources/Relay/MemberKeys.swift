@@ -70,7 +70,7 @@ struct MemberKeys {
         var names = request.members.map { (place: "", name: $0) }
         guard let file = request.file else { return names }
         guard let bytes = WholeFile.read(file, limitBytes: 16_777_216),
-            let text = String(validating: bytes, as: UTF8.self)
+            let text = String(validating: bytes.withoutByteOrderMark, as: UTF8.self)
         else {
             throw Failure(text: "the file of names cannot be read, or is not UTF-8", isMistake: false)
         }

@@ -219,6 +219,12 @@ def test_names_that_are_no_members(tmp_path, content, words, expected):
     assert done.returncode == 64 and not done.stdout and expected in done.stderr
 
 
+def test_a_byte_order_mark_before_the_names_is_none_of_them(tmp_path):
+    file = tmp_path / "names"
+    file.write_text("ann\nbob\n", encoding="utf-8-sig")
+    assert command("class", "--file", str(file)).stdout == command("class", "ann", "bob").stdout
+
+
 def test_the_command_says_what_is_missing():
     done = command("class", "ann", settings=ECHO | {"KEY_B_TOKEN": "token-of-another-caller-0123"})
     assert done.returncode == 64 and "KEY_CLASS_SECRET is not set; set it to a secret of at least 32 characters" in done.stderr

@@ -20,7 +20,7 @@ struct DotEnvParser {
 
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
-        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { index = 3 }
+        index = bytes.withoutByteOrderMark.startIndex
     }
 
     mutating func parse() {

@@ -1,3 +1,25 @@
+/// The files that settings name.
+extension SettingsReader {
+    /// Returns whether this machine knows the time zone. `UTC` is always known.
+    func isZone(_ name: String) -> Bool {
+        name == "UTC" || (try? readFile("/usr/share/zoneinfo/" + name))?.starts(with: "TZif".utf8) ?? false
+    }
+
+    /// Returns the text of a file. Removes a byte order mark, and one line end at the end of the text.
+    func contents(of path: String) throws(FileProblem) -> String {
+        guard var text = String(validating: try readFile(path).withoutByteOrderMark, as: UTF8.self) else {
+            throw FileProblem(text: "not UTF-8 text; save the file as UTF-8", isAbsence: false)
+        }
+        if let last = text.last, last == "\n" || last == "\r\n" { text.removeLast() }
+        return text
+    }
+}
+
+extension [UInt8] {
+    /// The bytes without UTF-8's byte order mark, which some editors write at the beginning of a file.
+    package var withoutByteOrderMark: ArraySlice<UInt8> { starts(with: [0xEF, 0xBB, 0xBF]) ? self[3...] : self[...] }
+}
+
 extension SettingsSource.Entry {
     /// Returns whether a further line of the value has the form `NAME=value` with such a name.
     func hasLine(where isSetting: (String) -> Bool) -> Bool {

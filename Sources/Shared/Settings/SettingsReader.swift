@@ -22,7 +22,7 @@ struct SettingsReader {
     /// reported.
     private(set) var meantNames: Set<String> = []
     let table: SettingsTable
-    private let readFile: (String) throws(FileProblem) -> [UInt8]
+    let readFile: (String) throws(FileProblem) -> [UInt8]
 
     /// Reads and checks the values of all settings.
     /// - Parameters:
@@ -98,20 +98,6 @@ struct SettingsReader {
             let advice = adviceOnEnvFile.map { "; \($0)" } ?? error.advice
             report(at: location, entry.name, "\(file) cannot be read: \(error.text)\(advice)")
         }
-    }
-
-    /// Returns whether this machine knows the time zone. `UTC` is always known.
-    private func isZone(_ name: String) -> Bool {
-        name == "UTC" || (try? readFile("/usr/share/zoneinfo/" + name))?.starts(with: "TZif".utf8) ?? false
-    }
-
-    /// Returns the text of a file. Removes one line end at the end of the text.
-    private func contents(of path: String) throws(FileProblem) -> String {
-        guard var text = String(validating: try readFile(path), as: UTF8.self) else {
-            throw FileProblem(text: "not UTF-8 text; save the file as UTF-8", isAbsence: false)
-        }
-        if let last = text.last, last == "\n" || last == "\r\n" { text.removeLast() }
-        return text
     }
 
     /// Reports unknown variables in files, and those in the environment that resemble the relay's settings.

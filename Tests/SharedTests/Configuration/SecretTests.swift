@@ -67,6 +67,16 @@ import Testing
         )
     }
 
+    @Test("a byte order mark at the beginning of a file is no part of the value")
+    func byteOrderMark() {
+        let outcome = outcome(
+            environment: [("BOX_A_TOKEN_FILE", "/a")],
+            files: ["/a": "\u{FEFF}token-of-a-box\n"],
+            table: table
+        )
+        #expect(outcome.problemTexts == [] && shown("BOX_A_TOKEN", outcome) == "toke...ox")
+    }
+
     @Test(
         "a value of several lines is not quoted, and none contains another setting",
         arguments: [
