@@ -290,6 +290,11 @@ OWN = [
         "contains no certificate", "SSL_CERT_FILE", "PEM file", "SSL_CERT_FILE={folder}/ca.pem\n",
     ),
     Mistake(
+        "damaged certificate", "SSL_CERT_FILE={folder}/damaged.pem\n",
+        '.env:1  SSL_CERT_FILE: "{folder}/damaged.pem" has a certificate that cannot be read; copy the file again',
+        "cannot be read", "SSL_CERT_FILE", "copy the file again", "SSL_CERT_FILE={folder}/ca.pem\n",
+    ),
+    Mistake(
         "open quote", 'PROVIDER_A_KIND="echo\n' + CALLER + 'PROVIDER_A_LABEL="\n',
         ".env:1  PROVIDER_A_KIND: a later line of this value sets another variable; end its quotes, and save the file with LF at the "
         "ends of lines",

@@ -32,6 +32,7 @@ def test_a_mistake_is_named_with_its_place_and_the_way_out(tmp_path: Path, row: 
     (tmp_path / "written").write_text(TOKEN + "\n")
     (tmp_path / "wrapped").write_text(f"{TOKEN}\n{TOKEN[:17]}\n")
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    (tmp_path / "damaged.pem").write_text((tmp_path / "ca.pem").read_text().replace("MII", "MIX"))
     port = free_port()
 
     def filled(text: str) -> str:

@@ -1,3 +1,5 @@
+import Engine
+
 /// The files that settings name.
 extension SettingsReader {
     /// Returns whether this machine knows the time zone. `UTC` is always known.
@@ -12,6 +14,18 @@ extension SettingsReader {
         }
         if let last = text.last, last == "\n" || last == "\r\n" { text.removeLast() }
         return text
+    }
+
+    /// Returns the reason why a file has no usable certificates; nil if it has.
+    func certificateProblem(_ path: String) throws(FileProblem) -> String? {
+        let bytes = try readFile(path)
+        if Certificates.areReadable(inPEM: bytes) { return nil }
+        let hasCertificate = bytes.split(separator: 10).contains { line in
+            line.starts(with: "-----BEGIN ".utf8) && String(decoding: line, as: UTF8.self).contains("CERTIFICATE-----")
+        }
+        return hasCertificate
+            ? "has a certificate that cannot be read; copy the file again"
+            : "contains no certificate; set the path of a PEM file, which contains -----BEGIN CERTIFICATE-----"
     }
 }
 

@@ -68,9 +68,8 @@ struct SettingsReader {
         }
         do throws(FileProblem) {
             let text = match.isFile ? try contents(of: entry.value) : entry.value
-            if row.type == .file && match.key != .global("ENV_FILE"), !(try readFile(text)).holdsCertificate {
-                let advice = "set the path of a PEM file, which contains -----BEGIN CERTIFICATE-----"
-                return report(at: location, entry.name, "\"\(text)\" contains no certificate; \(advice)")
+            if row.type == .file && match.key != .global("ENV_FILE"), let problem = try certificateProblem(text) {
+                return report(at: location, entry.name, "\"\(text)\" \(problem)")
             }
             guard !text.isEmpty else {
                 return report(
@@ -313,13 +312,4 @@ extension SettingsReader {
 
 extension SettingKey: ExpressibleByStringLiteral {
     package init(stringLiteral name: String) { self = .global(name) }
-}
-
-extension [UInt8] {
-    /// Whether these bytes contain a certificate in PEM format.
-    fileprivate var holdsCertificate: Bool {
-        split(separator: 10).contains { line in
-            line.starts(with: "-----BEGIN ".utf8) && String(decoding: line, as: UTF8.self).contains("CERTIFICATE-----")
-        }
-    }
 }

@@ -95,6 +95,26 @@ import Testing
         #expect(!outcome.problems.isEmpty && !texts.contains { $0.contains("hidden") }, "\(texts)")
     }
 
+    @Test(
+        "a file of certificates has one, and each of its certificates can be read",
+        arguments: [
+            (certificate, nil), ("\(certificate)\ntext\n\(certificate)\n", nil), ("text", "contains no certificate"),
+            ("", "contains no certificate"),
+            (certificate.replacing("MIIB", with: "MIIC"), "has a certificate that cannot be read"),
+            (certificate.replacing("BEGIN CERT", with: "BEGIN X509 CERT"), "has a certificate that cannot be read"),
+            (String(certificate.dropLast(60)), "has a certificate that cannot be read"),
+            ("\(certificate)\n\(certificate.dropLast(60))", "has a certificate that cannot be read"),
+        ] as [(String, String?)]
+    )
+    func certificates(file: String, problem: String?) {
+        let texts = outcome(environment: [("SSL_CERT_FILE", "/ca.pem")], files: ["/ca.pem": file]).problemTexts
+        #expect(texts.count == (problem == nil ? 0 : 1))
+        #expect(
+            texts.first.map { $0.hasPrefix("environment  SSL_CERT_FILE: \"/ca.pem\" \(problem ?? "?")") } ?? true,
+            "\(texts)"
+        )
+    }
+
     @Test("a file that is empty does not pass for a secret that is unset")
     func empty() {
         let outcome = outcome(environment: [("BOX_A_TOKEN_FILE", "/a")], files: ["/a": "\n"], table: table)

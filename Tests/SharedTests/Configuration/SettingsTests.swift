@@ -37,7 +37,7 @@ import Testing
                 ("PROVIDER_MAIN_IDLE_TIMEOUT", "250ms"), ("PROVIDER_MAIN_TOTAL_TIMEOUT", "2h"),
                 ("PROVIDER_MAIN_HTTP2", "Yes"),
             ],
-            files: ["/ca.pem": "-----BEGIN CERTIFICATE-----\n"]
+            files: ["/ca.pem": certificate]
         )
         #expect(outcome.problemTexts == [] && outcome.warningTexts == [])
         let settings = try #require(outcome.settings)
