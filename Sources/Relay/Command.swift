@@ -129,7 +129,8 @@ enum Command: Equatable {
         case .keys(let isJSON): show("keys", of: "keys", settings, isJSON: isJSON, reports) { $0.keys }
         case .memberKeys(let request):
             do throws(MemberKeys.Failure) {
-                end(.success, try MemberKeys(request, settings).write(to: request.output), errors: reports)
+                let keys = try MemberKeys(request, settings)
+                end(.success, try keys.write(to: request.output), errors: reports + keys.warning)
             } catch {
                 end(error.isMistake ? .usage : .failure, errors: "\(reports)key: \(error.text)\n")
             }

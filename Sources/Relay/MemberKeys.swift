@@ -34,6 +34,8 @@ struct MemberKeys {
     }
 
     private var lines: [String] = []
+    /// The warning that the keys have ended already; empty if they have not.
+    private(set) var warning = ""
 
     init(_ request: Request, _ settings: Settings) throws(Failure) {
         let (instance, key) = (request.family.asInstance, settings.keys.named(request.family))
@@ -42,6 +44,9 @@ struct MemberKeys {
             throw Failure(text: "KEY_\(instance)_SECRET is not set; \(advice)")
         }
         let last = try request.lastDay.map { (text) throws(Failure) in try Self.day(text) }
+        if let last, last < DayZone(named: settings.timeZone).today {
+            warning = "key: \(last.text) is over, so these keys are refused\n"
+        }
         var seen: [String: String] = [:]
         for (place, name) in try Self.names(request) {
             let member = request.makesSlugs ? Self.slug(name) : name

@@ -90,7 +90,7 @@ THE_LIST = [
     Mistake(
         "kind", "PROVIDER_B_KIND=openia\nPROVIDER_B_MODELS=llama\n" + CALLER,
         f'.env:1  PROVIDER_B_KIND: "openia" is not {ALL_KINDS}', "is not one of", "PROVIDER_B_KIND", "openai",
-        "PROVIDER_B_KIND=openai\nPROVIDER_B_MODELS=llama\n" + CALLER,
+        "PROVIDER_B_KIND=openai\nPROVIDER_B_API_KEYS=k\nPROVIDER_B_MODELS=llama\n" + CALLER,
     ),
     Mistake(
         "no models", "PROVIDER_B_KIND=openai\n" + CALLER,
@@ -177,7 +177,7 @@ OWN = [
     Mistake(
         "no kind", "PROVIDER_B_MODELS=llama\n" + CALLER,
         f".env:1  PROVIDER_B_MODELS: PROVIDER_B_KIND is not set; set it to one of onemin, {KINDS}", "is not set",
-        "PROVIDER_B_MODELS", "openai", "PROVIDER_B_MODELS=llama\nPROVIDER_B_KIND=openai\n" + CALLER,
+        "PROVIDER_B_MODELS", "openai", "PROVIDER_B_MODELS=llama\nPROVIDER_B_KIND=openai\nPROVIDER_B_API_KEYS=k\n" + CALLER,
     ),
     Mistake(
         "no token", ECHO + "KEY_BOB_MODELS=all\n", ".env:3  KEY_BOB_MODELS: KEY_BOB_TOKEN is not set; set it, or remove this line",
@@ -305,6 +305,57 @@ OWN = [
         "save this file with LF", ECHO,
     ),
     Mistake(
+        "variable in a key", OPENAI + "PROVIDER_B_API_KEYS=${OPENAI_API_KEY}\n",
+        ".env:5  PROVIDER_B_API_KEYS: contains a variable after $, which the relay does not replace; write its value in its place",
+        "contains a variable", "PROVIDER_B_API_KEYS", "write its value", OPENAI + "PROVIDER_B_API_KEYS=k$ey$1\n", is_warning=True,
+    ),
+    Mistake(
+        "variable in a database's password", ECHO + "USAGE_DATABASE_URL=postgres://relay:$PASSWORD@db/relay\n",
+        ".env:3  USAGE_DATABASE_URL: contains a variable after $, which the relay does not replace; write its value in its place",
+        "contains a variable", "USAGE_DATABASE_URL", "write its value", ECHO + "USAGE_DATABASE_URL=postgres://relay:a$Pas@db/relay\n",
+        {"DATA_DIR": ""}, is_warning=True,
+    ),
+    Mistake(
+        "semicolon between keys", OPENAI + "PROVIDER_B_API_KEYS=k-1;k-2\n",
+        ".env:5  PROVIDER_B_API_KEYS: contains ;, which is a part of the key; write a comma between two keys",
+        "is a part of the key", "PROVIDER_B_API_KEYS", "write a comma", OPENAI + "PROVIDER_B_API_KEYS=k-1,k-2\n", is_warning=True,
+    ),
+    Mistake(
+        "no key for OpenAI", "PROVIDER_B_KIND=openai\nPROVIDER_B_MODELS=gpt-x\n" + CALLER,
+        ".env:1  PROVIDER_B_KIND: no key is set, and https://api.openai.com/v1 accepts no request without one; set PROVIDER_B_API_KEYS, or "
+        "PROVIDER_B_PASSTHROUGH=true for keys of the callers",
+        "no key is set", "PROVIDER_B_KIND", "set PROVIDER_B_API_KEYS",
+        "PROVIDER_B_KIND=openai\nPROVIDER_B_API_KEYS=k\nPROVIDER_B_MODELS=gpt-x\n" + CALLER, is_warning=True,
+    ),
+    Mistake(
+        "no key for Anthropic", "PROVIDER_B_KIND=anthropic\nPROVIDER_B_MODELS=claude-x\n" + CALLER,
+        ".env:1  PROVIDER_B_KIND: no key is set, and https://api.anthropic.com accepts no request without one; set PROVIDER_B_API_KEYS, or "
+        "PROVIDER_B_PASSTHROUGH=true for keys of the callers",
+        "no key is set", "PROVIDER_B_KIND", "set PROVIDER_B_API_KEYS",
+        "PROVIDER_B_KIND=anthropic\nPROVIDER_B_API_KEYS=k\nPROVIDER_B_MODELS=claude-x\n" + CALLER, is_warning=True,
+    ),
+    Mistake(
+        "URL of the responses", OPENAI.replace("/v1", "/v1/responses"),
+        ".env:2  PROVIDER_B_BASE_URL: ends in /responses, which the relay adds itself; write http://127.0.0.1:9/v1",
+        "ends in /responses", "PROVIDER_B_BASE_URL", "http://127.0.0.1:9/v1", OPENAI, is_warning=True,
+    ),
+    Mistake(
+        "URL of the messages", OPENAI.replace("openai", "anthropic").replace("/v1", "/v1/messages"),
+        ".env:2  PROVIDER_B_BASE_URL: ends in /messages, which the relay adds itself; write http://127.0.0.1:9/v1",
+        "ends in /messages", "PROVIDER_B_BASE_URL", "http://127.0.0.1:9/v1", OPENAI.replace("openai", "anthropic"), is_warning=True,
+    ),
+    Mistake(
+        "alerts without a budget", ECHO + "BUDGET_ALERT_URL=https://hooks.example.org/x\n",
+        ".env:3  BUDGET_ALERT_URL: no limit is a budget, so nothing is posted; set one, as in RATE_LIMIT=5 usd/day",
+        "no limit is a budget", "BUDGET_ALERT_URL", "RATE_LIMIT=5 usd/day",
+        ECHO + "BUDGET_ALERT_URL=https://hooks.example.org/x\nRATE_LIMIT=5 usd/day\nPROVIDER_A_COST=0.001/0.004\n", is_warning=True,
+    ),
+    Mistake(
+        "only provider without weight", ECHO + "PROVIDER_A_WEIGHT=0\n",
+        ".env:3  PROVIDER_A_WEIGHT: is 0 for the only provider, so no request is served; remove this line", "is 0", "PROVIDER_A_WEIGHT",
+        "remove this line", ECHO, is_warning=True,
+    ),
+    Mistake(
         "settings from a server that is down", "CONFIG_URL=http://127.0.0.1:{port}/x.env\n",
         ".env:1  CONFIG_URL: the document cannot be read: Couldn't connect to server; correct it, or set CONFIG_REQUIRED=false to "
         "start without the document",
@@ -316,7 +367,7 @@ OWN = [
         "PROVIDER_ANTHROPIC_KIND=anthropic and PROVIDER_ANTHROPIC_MODELS",
         "unknown variable", "ANTHROPIC_BASE_URL", "PROVIDER_ANTHROPIC_BASE_URL",
         CALLER + "PROVIDER_ANTHROPIC_BASE_URL=https://api.anthropic.com\nPROVIDER_ANTHROPIC_KIND=anthropic\n"
-        "PROVIDER_ANTHROPIC_MODELS=claude-sonnet-4-5\n",
+        "PROVIDER_ANTHROPIC_MODELS=claude-sonnet-4-5\nPROVIDER_ANTHROPIC_API_KEYS=k\n",
     ),
     Mistake(
         "proxy", "HTTPS_PROXY=http://proxy:3128\n", ".env:1  HTTPS_PROXY: unknown variable; in this relay the setting is UPSTREAM_PROXY",
@@ -357,7 +408,7 @@ OWN = [
     Mistake(
         "a vendor as a kind", "PROVIDER_B_KIND=claude\nPROVIDER_B_MODELS=claude-x\n" + CALLER,
         f'.env:1  PROVIDER_B_KIND: "claude" is not {ALL_KINDS}: write anthropic', '"claude" is not one of', "PROVIDER_B_KIND",
-        "write anthropic", "PROVIDER_B_KIND=anthropic\nPROVIDER_B_MODELS=claude-x\n" + CALLER,
+        "write anthropic", "PROVIDER_B_KIND=anthropic\nPROVIDER_B_API_KEYS=k\nPROVIDER_B_MODELS=claude-x\n" + CALLER,
     ),
     Mistake(
         "Azure's variable", CALLER + "AZURE_OPENAI_ENDPOINT=https://x.openai.azure.com\n",

@@ -225,6 +225,13 @@ def test_a_byte_order_mark_before_the_names_is_none_of_them(tmp_path):
     assert command("class", "--file", str(file)).stdout == command("class", "ann", "bob").stdout
 
 
+def test_keys_that_have_ended_are_said_to(tmp_path):
+    done = command("class", "ann", "--expires", "2020-01-31")
+    assert done.returncode == 0 and done.stdout.startswith("ann,")
+    assert done.stderr == "key: 2020-01-31 is over, so these keys are refused\n"
+    assert command("class", "ann", "--expires", str(datetime.date.today() + datetime.timedelta(days=2))).stderr == ""
+
+
 def test_the_command_says_what_is_missing():
     done = command("class", "ann", settings=ECHO | {"KEY_B_TOKEN": "token-of-another-caller-0123"})
     assert done.returncode == 64 and "KEY_CLASS_SECRET is not set; set it to a secret of at least 32 characters" in done.stderr

@@ -192,18 +192,18 @@ extension SettingsReader {
 
     fileprivate mutating func warnOfPath(_ key: SettingKey) {
         guard let url = text(key) else { return }
-        let ending = "/chat/completions"
         let address = WebAddress(url, schemes: ["http", "https"], mayHoldCredentials: false)
         if let address, address.authority.hasSuffix(".openai.azure.com"), !address.path.hasPrefix("/openai/v1") {
             let text = "has not the path of Azure's API; write https://\(address.authority)/openai/v1"
             return warn(key, "\(text), and name the deployments in PROVIDER_\(key.instance)_MODELS")
         }
-        if url.hasSuffix(ending) {
-            warn(key, "ends in \(ending), which the relay adds itself; write \(url.dropLast(ending.count))")
-        } else if address?.path.isEmpty ?? false {
+        if address?.path.isEmpty ?? false {
             warn(key, "has no path, but most servers of the kind openai have one; did you mean \(url)/v1?")
         }
     }
+
+    /// The paths of endpoints with which a base URL may end by mistake.
+    private static let endpoints = ["/chat/completions", "/completions", "/responses", "/messages", "/embeddings"]
 
     /// Returns the base URL of a provider. Removes an ending that the relay itself adds to upstream calls, such as
     /// `/chat/completions` for the kind openai.
@@ -213,17 +213,20 @@ extension SettingsReader {
         of kind: ProviderSettings.Kind
     ) -> String {
         if kind == .openai { warnOfPath(key) }
-        guard let own = text(key) else {
+        guard var own = text(key) else {
             switch standard {
             case .setting(let setting): return text(setting) ?? ""
             case .fixed(let url), .host(let url): return url
             case .location: return ""
             }
         }
+        if let ending = Self.endpoints.first(where: own.hasSuffix) {
+            own = String(own.dropLast(ending.count))
+            warn(key, "ends in \(ending), which the relay adds itself; write \(own)")
+        }
         let endings: [String]
         switch standard {
-        case .setting: endings = []
-        case .fixed: endings = ["/chat/completions"]
+        case .setting, .fixed: endings = []
         case .host: endings = ["/v1", "/v2", "/v1beta", "/client/v4"]
         case .location: endings = ["/v1", "/v1beta1"]
         }

@@ -10,10 +10,7 @@ extension SettingsReader {
         checkLimits(settings)
         checkPrices(settings)
         checkMemory(settings)
-        warnOfPlaceholders()
-        warnOfWrappedKeys()
-        warnOfLongTimeouts()
-        warnOfProviders(settings)
+        warnOfMistakes(settings)
         guard !hasProblemOfModels else { return }
         let modelCatalog = ModelCatalog(settings, catalogues)
         let named = [
@@ -83,71 +80,6 @@ extension SettingsReader {
             let key = ProviderSettings.key(provider.instance, "PASSTHROUGH")
             report(key, "must be jwt, too: it gets the same keys as the provider of \(name)")
         }
-    }
-
-    /// Warns of values that README and docs have in place of a secret.
-    private mutating func warnOfPlaceholders() {
-        for (key, value) in given where value.row.trait == .secret {
-            guard value.text.contains("your-key-of-") || value.text.contains("sk-choose-something-long") else {
-                continue
-            }
-            let isCallers = key.prefix == "KEY_"
-            let advice = isCallers ? "`openssl rand -hex 24` makes a token" : "write a key of the vendor's"
-            warn(key, "is the placeholder of the README, which anybody can read; \(advice)")
-        }
-    }
-
-    /// Warns of a key in a file that seems to be wrapped: all its lines but a shorter last one are equally long.
-    private mutating func warnOfWrappedKeys() {
-        for (key, value) in given where value.row.type == .tokens {
-            let sizes = value.text.split(whereSeparator: \.isNewline).map(\.utf8.count)
-            guard sizes.count > 1, let last = sizes.last, sizes.dropLast().allSatisfy({ $0 == sizes[0] && $0 > last })
-            else { continue }
-            warn(key, "each of its \(sizes.count) lines is a key of its own; if they are one key, write it on one line")
-        }
-    }
-
-    /// Warns of times without a unit that are probably meant in milliseconds.
-    private mutating func warnOfLongTimeouts() {
-        for (key, value) in given where key.field.hasSuffix("TIMEOUT") {
-            guard let number = Int(value.text), number >= 10_000 else { continue }
-            let hours = "\(number / 3_600) h \(number / 60 % 60) min"
-            warn(key, "\(number) is in seconds, \(hours); write \(number)ms for milliseconds, else \(number)s")
-        }
-    }
-
-    /// Warns of providers with one label, with another vendor's key, or that everybody can use at the operator's cost.
-    private mutating func warnOfProviders(_ settings: Settings) {
-        var labels: [String: String] = [:]
-        for provider in settings.providers {
-            let instance = provider.instance
-            if let other = labels.updateValue(instance, forKey: provider.label) {
-                let text = "\"\(provider.label)\" is also the label of PROVIDER_\(other)"
-                let key = ProviderSettings.key(instance, "LABEL")
-                let shown = given[key] == nil ? ProviderSettings.key(other, "LABEL") : key
-                warn(shown, "\(text), so responses and metrics do not tell them apart; write another label")
-            }
-            let field = given[ProviderSettings.key(instance, "API_KEYS")] == nil ? "API_KEY" : "API_KEYS"
-            for (start, name, kind) in [("sk-ant-", "anthropic", "anthropic"), ("AIza", "google", "gemini")]
-            where provider.kind == .openai && !provider.baseURL.contains(name) {
-                guard provider.apiKeys.contains(where: { $0.hasPrefix(start) }) else { continue }
-                let advice = "set PROVIDER_\(instance)_KIND=\(kind), or write a key for \(provider.baseURL)"
-                warn(
-                    ProviderSettings.key(instance, field),
-                    "begins with \(start), as keys of another vendor do; \(advice)"
-                )
-            }
-        }
-        let isLocal = settings.host.hasPrefix("127.") || settings.host == "::1"
-        guard !isLocal, !settings.anonymousModels.isEmpty else { return }
-        guard let paid = settings.providers.first(where: { !$0.apiKeys.isEmpty }) else { return }
-        warn(
-            "ANONYMOUS_MODELS",
-            """
-            everybody who reaches \(settings.host):\(settings.port) may use the keys of PROVIDER_\(paid.instance) without a \
-            key; set HOST=127.0.0.1, or KEY_<NAME>_TOKEN in place of ANONYMOUS_MODELS
-            """
-        )
     }
 
     /// Reports callers' tokens that are also keys of providers.
@@ -281,5 +213,5 @@ extension SettingsReader {
 }
 
 extension ProviderSettings {
-    fileprivate var instance: String { name.asInstance }
+    var instance: String { name.asInstance }
 }

@@ -42,6 +42,12 @@ extension SettingsReader {
             }
             for quota in quotas { warnIfTooSmall(quota, key) }
         }
+        let hasBudget = givenLimits(settings).contains { limit in
+            limit.quotas.contains { $0.isBudget && $0.unit != .tokens }
+        }
+        if given["BUDGET_ALERT_URL"] != nil, !hasBudget {
+            warn("BUDGET_ALERT_URL", "no limit is a budget, so nothing is posted; set one, as in RATE_LIMIT=5 usd/day")
+        }
         if settings.limits.store == .memory, settings.dataFolder == nil { warnOfRestarts(givenLimits(settings)) }
     }
 

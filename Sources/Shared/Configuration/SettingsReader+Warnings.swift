@@ -1,0 +1,122 @@
+import Engine
+
+/// Warnings about values that are valid, but most likely mistakes.
+extension SettingsReader {
+    mutating func warnOfMistakes(_ settings: Settings) {
+        warnOfPlaceholders()
+        warnOfUnusualSecrets()
+        warnOfWrappedKeys()
+        warnOfLongTimeouts()
+        warnOfProviders(settings)
+    }
+
+    /// Warns of values that README and docs have in place of a secret.
+    fileprivate mutating func warnOfPlaceholders() {
+        for (key, value) in given where value.row.trait == .secret {
+            guard value.text.contains("your-key-of-") || value.text.contains("sk-choose-something-long") else {
+                continue
+            }
+            let isCallers = key.prefix == "KEY_"
+            let advice = isCallers ? "`openssl rand -hex 24` makes a token" : "write a key of the vendor's"
+            warn(key, "is the placeholder of the README, which anybody can read; \(advice)")
+        }
+    }
+
+    /// Warns of secrets in which a variable was not replaced by its value, or that seem to be several keys in one.
+    fileprivate mutating func warnOfUnusualSecrets() {
+        for (key, value) in given where value.row.trait == .secret || [.proxy, .database].contains(value.row.type) {
+            if value.text.namesVariable {
+                warn(key, "contains a variable after $, which the relay does not replace; write its value in its place")
+            }
+            if [.token, .tokens].contains(value.row.type), value.text.contains(";") {
+                warn(key, "contains ;, which is a part of the key; write a comma between two keys")
+            }
+        }
+    }
+
+    /// Warns of a key in a file that seems to be wrapped: all its lines but a shorter last one are equally long.
+    fileprivate mutating func warnOfWrappedKeys() {
+        for (key, value) in given where value.row.type == .tokens {
+            let sizes = value.text.split(whereSeparator: \.isNewline).map(\.utf8.count)
+            guard sizes.count > 1, let last = sizes.last, sizes.dropLast().allSatisfy({ $0 == sizes[0] && $0 > last })
+            else { continue }
+            warn(key, "each of its \(sizes.count) lines is a key of its own; if they are one key, write it on one line")
+        }
+    }
+
+    /// Warns of times without a unit that are probably meant in milliseconds.
+    fileprivate mutating func warnOfLongTimeouts() {
+        for (key, value) in given where key.field.hasSuffix("TIMEOUT") {
+            guard let number = Int(value.text), number >= 10_000 else { continue }
+            let hours = "\(number / 3_600) h \(number / 60 % 60) min"
+            warn(key, "\(number) is in seconds, \(hours); write \(number)ms for milliseconds, else \(number)s")
+        }
+    }
+
+    /// Warns of providers with one label, with another vendor's key, or that everybody can use at the operator's cost.
+    fileprivate mutating func warnOfProviders(_ settings: Settings) {
+        var labels: [String: String] = [:]
+        for provider in settings.providers {
+            let instance = provider.instance
+            if let other = labels.updateValue(instance, forKey: provider.label) {
+                let text = "\"\(provider.label)\" is also the label of PROVIDER_\(other)"
+                let key = ProviderSettings.key(instance, "LABEL")
+                let shown = given[key] == nil ? ProviderSettings.key(other, "LABEL") : key
+                warn(shown, "\(text), so responses and metrics do not tell them apart; write another label")
+            }
+            let field = given[ProviderSettings.key(instance, "API_KEYS")] == nil ? "API_KEY" : "API_KEYS"
+            for (start, name, kind) in [("sk-ant-", "anthropic", "anthropic"), ("AIza", "google", "gemini")]
+            where provider.kind == .openai && !provider.baseURL.contains(name) {
+                guard provider.apiKeys.contains(where: { $0.hasPrefix(start) }) else { continue }
+                let advice = "set PROVIDER_\(instance)_KIND=\(kind), or write a key for \(provider.baseURL)"
+                warn(
+                    ProviderSettings.key(instance, field),
+                    "begins with \(start), as keys of another vendor do; \(advice)"
+                )
+            }
+        }
+        for provider in settings.providers { warnOfUse(provider, settings) }
+        let isLocal = settings.host.hasPrefix("127.") || settings.host == "::1"
+        guard !isLocal, !settings.anonymousModels.isEmpty else { return }
+        guard let paid = settings.providers.first(where: { !$0.apiKeys.isEmpty }) else { return }
+        warn(
+            "ANONYMOUS_MODELS",
+            """
+            everybody who reaches \(settings.host):\(settings.port) may use the keys of PROVIDER_\(paid.instance) without a \
+            key; set HOST=127.0.0.1, or KEY_<NAME>_TOKEN in place of ANONYMOUS_MODELS
+            """
+        )
+    }
+
+    /// Warns if a provider gets no request, or none that its vendor accepts.
+    fileprivate mutating func warnOfUse(_ provider: ProviderSettings, _ settings: Settings) {
+        func key(_ field: String) -> SettingKey { ProviderSettings.key(provider.instance, field) }
+        let (rank, prefix) = (provider.rank, "PROVIDER_\(provider.instance)_")
+        if settings.providers.count == 1, rank.weight == 0, rank.weights.allSatisfy({ $0.value == 0 }) {
+            warn(key("WEIGHT"), "is 0 for the only provider, so no request is served; remove this line")
+        }
+        // Other servers need no key, or a header in its place.
+        let vendors: [ProviderSettings.Kind: String] = [
+            .openai: "https://api.openai.com/", .anthropic: "https://api.anthropic.com",
+        ]
+        guard let vendor = vendors[provider.kind], provider.baseURL.hasPrefix(vendor), provider.apiKeys.isEmpty,
+            !provider.isPassthrough, provider.headers.isEmpty,
+            !problems.contains(where: { $0.name?.hasPrefix(prefix) ?? false })
+        else { return }
+        let advice = "set \(prefix)API_KEYS, or \(prefix)PASSTHROUGH=true for keys of the callers"
+        warn(key("KIND"), "no key is set, and \(provider.baseURL) accepts no request without one; \(advice)")
+    }
+}
+
+extension String {
+    /// Whether the text contains `${NAME}`, or `$NAME` in capitals.
+    fileprivate var namesVariable: Bool {
+        utf8.split(separator: UInt8(ascii: "$"), omittingEmptySubsequences: false).dropFirst().contains { rest in
+            let isBraced = rest.first == UInt8(ascii: "{")
+            let name = rest.dropFirst(isBraced ? 1 : 0).prefix { $0.isLetterOrDigit || $0 == UInt8(ascii: "_") }
+            // A password may have a $ anywhere.
+            let isUpper = name.count > 2 && name.allSatisfy { !(97...122).contains($0) }
+            return name.first.map { !(48...57).contains($0) } ?? false && (isBraced || isUpper)
+        }
+    }
+}
