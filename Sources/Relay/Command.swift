@@ -158,6 +158,8 @@ enum Command: Equatable {
             guard let problem = checkHealth(.ofProcess()).problem else { Self.end(.success) }
             Self.end(.failure, errors: "health: \(problem)\n")
         case .heal: Self.end(killIfStuck(.ofProcess()) ? .success : .failure)
+        case .key(let name, _) where name.asInstance == "DEFAULT":
+            Self.end(.usage, errors: "key: \(SettingFamily.reasonOfDefaults)\n")
         case .key(let name, let isJSON):
             guard let key = NewKey(name) else {
                 Self.end(.usage, errors: "key: the NAME must consist of letters, digits, - and _\n")

@@ -290,6 +290,9 @@ def test_a_new_key_is_a_line_for_the_settings() -> None:
     assert told("key", "team").stdout != told("key", "team").stdout
     for arguments in (["key"], ["key", "a b"], ["key", ""], ["key", "a", "b"]):
         assert told(*arguments).returncode == 64
+    reserved = told("key", "default")
+    assert (reserved.returncode, reserved.stdout) == (64, "")
+    assert reserved.stderr == "key: KEY_DEFAULT_... are what each key has that does not set its own; rename this key\n"
 
 
 def test_the_models_of_the_settings() -> None:

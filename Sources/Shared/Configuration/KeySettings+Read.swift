@@ -8,8 +8,7 @@ extension KeySettings {
         var owners: [Digest: SettingKey] = [:]
         let groups = GroupSettings.all(reader)
         for own in ["TOKEN", "SECRET", "JWT_ISSUER"] where reader.given[key("DEFAULT", own)] != nil {
-            let text = "KEY_DEFAULT_... are what each key has that does not set its own; rename this key"
-            reader.report(key("DEFAULT", own), text)
+            reader.report(key("DEFAULT", own), SettingFamily.reasonOfDefaults)
         }
         let keys = reader.instances(of: prefix)
             .compactMap { instance -> KeySettings? in
@@ -191,6 +190,10 @@ extension SettingsReader {
 }
 
 extension SettingFamily {
+    /// The reason why no key has the NAME `DEFAULT`.
+    package static let reasonOfDefaults =
+        "KEY_DEFAULT_... are what each key has that does not set its own; rename this key"
+
     static let keys = SettingFamily(
         "KEY_",
         declaring: ["TOKEN", "SECRET", "JWT_ISSUER"],
