@@ -116,6 +116,26 @@ def test_a_limit_of_all_callers_stands_once_and_no_callers_row_resets_it(start_r
     assert operator.data("/admin/config")["actions"][0]["target"] == f"all callers {total['id']}"
 
 
+def test_an_unknown_parameter_is_named_and_nothing_is_done(operated, operator):
+    routes = re.findall(r"^## (GET|POST|DELETE) `(/admin[^`]*)`", (ROOT / "docs" / "admin-api.md").read_text(), re.MULTILINE)
+    assert len(routes) > 30
+    for method, path in routes:
+        path = re.sub(r"\{\w+\}", "1", path)
+        if path == "/admin":
+            assert operator.get(path, utm_source="mail").status_code == 200, "a page, to which links may have anything"
+            continue
+        ways = [{"params": {"amounts": "3"}}] + ([{"json": {"amounts": "3", "username": "x"}}] if method != "GET" else [])
+        for way in ways:
+            answer = operator.ask(method, path, **way)
+            assert answer.status_code == 400 and "'amounts'" in answer.json()["msg"], (method, path, way, answer.text)
+    [chat] = [item for item in operator.items("/admin/limits", caller="team") if item["unit"] == "requests"]
+    ask(operated)
+    answer = operator.post("/admin/limits/reset", {"caller": "team", "id": chat["id"], "amount": "1 requests"})
+    assert answer.status_code == 400 and answer.json()["msg"] == "Unknown parameter 'amount'. Known: caller, id."
+    [left] = [item for item in operator.items("/admin/limits", caller="team") if item["unit"] == "requests"]
+    assert int(left["used"]) == int(chat["used"]) + 1
+
+
 def test_a_callers_own_usage(operated):
     told = local_http.get(operated.v1 + "/usage", headers={"Authorization": f"Bearer {TEAM}"})
     assert told.status_code == 200, told.text

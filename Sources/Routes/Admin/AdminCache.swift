@@ -5,7 +5,7 @@ import Upstream
 
 /// Handles GET /admin/req_cache: lists the cached responses in this process's memory.
 func listCache(_ visit: AdminVisit) async throws(APIError) {
-    let fields = try AdminQuery(visit.request, ["keywords", "per_page", "page", "order_by", "order_dir"])
+    let fields = visit.query
     let perPage = try fields.number("per_page", 1...200) ?? 10
     let page = try fields.number("page", 1...100_000) ?? 1
     let order = try fields.choice("order_by", ["id", "hit_count", "updated_at", "bytes"]) ?? "id"

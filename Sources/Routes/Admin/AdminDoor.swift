@@ -14,9 +14,12 @@ func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
         guard let values = route.values(in: path) else { continue }
         if route.method == request.method || route.method == .get && request.method == .head {
             let visitor = try visitor(of: route.access, request, gateway)
-            return try await route.handle(
-                AdminVisit(exchange: exchange, gateway: gateway, session: visitor, values: values)
-            )
+            let visit = try AdminVisit(route, values, visitor, exchange, gateway)
+            // A body may have a member that narrows what a route changes. Other routes read theirs.
+            if request.method != .get, request.method != .head, route.parameters == [] {
+                try await visit.body { (_) throws(APIError) in }
+            }
+            return try await route.handle(visit)
         }
         allowed += route.method == .get ? [.get, .head] : [route.method]
     }

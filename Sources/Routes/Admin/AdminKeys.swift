@@ -7,7 +7,6 @@ import UsageRecords
 ///
 /// The keys of a group follow the row of their first group. What is nearest to its end comes first.
 func listKeys(_ visit: AdminVisit) async throws(APIError) {
-    _ = try AdminQuery(visit.request, [])
     let usage = try await KeyUsage.all(visit)
     let keys = visit.gateway.settings.keys.withMembers(named: usage.keys)
     let budgets = try await KeyBudgets(of: keys, visit)

@@ -8,7 +8,7 @@ import UsageRecords
 ///
 /// The limits that count all callers together are on the first page, once; those of a group beside its first caller.
 func listLimits(_ visit: AdminVisit) async throws(APIError) {
-    let fields = try AdminQuery(visit.request, ["caller", "page"])
+    let fields = visit.query
     let page = try fields.number("page", 1...100_000) ?? 1
     var callers: [Caller]
     if let name = fields["caller"] {

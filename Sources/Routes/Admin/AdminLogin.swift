@@ -5,11 +5,11 @@ import Upstream
 
 /// Handles POST /admin/login: begins an admin session if the user name and the password are correct.
 func logIn(_ visit: AdminVisit) async throws(APIError) {
-    let (exchange, gateway, sessions) = (visit.exchange, visit.gateway, visit.admin.sessions)
+    let (gateway, sessions) = (visit.gateway, visit.admin.sessions)
     guard visit.request[.origin] == nil || visit.request.isOfOwnOrigin(gateway.settings) else { throw .otherOrigin }
     try await countLogin(visit)
-    let given = try await exchange.json(limitBytes: loginLimitBytes) { (root) throws(APIError) in
-        guard root.kind == .object, let user = root["username"]?.string, let password = root["password"]?.string else {
+    let given = try await visit.body(limitBytes: loginLimitBytes) { (root) throws(APIError) in
+        guard let user = root["username"]?.string, let password = root["password"]?.string else {
             throw APIError(400, "The body must be an object with the strings 'username' and 'password'.")
         }
         return (user: user, password: password)

@@ -5,15 +5,10 @@ import Shared
 struct AdminQuery {
     private var fields: [String: String] = [:]
 
-    /// Reads the query parameters of a request. Throws if a parameter is not in `names`.
-    init(_ request: Request, _ names: [String]) throws(APIError) {
+    /// Reads the query parameters of a request. Throws if a parameter is not in `names`; nil permits any.
+    init(_ request: Request, _ names: [String]?) throws(APIError) {
         for field in request.queryFields where !field.text.isEmpty {
-            guard names.contains(field.name) else {
-                throw APIError(
-                    400,
-                    "Unknown parameter '\(field.name.beginning(ofBytes: 60))'. Known: \(names.joined(separator: ", "))."
-                )
-            }
+            if let names, !names.contains(field.name) { throw .unknownParameter(field.name, names) }
             fields[field.name] = field.text
         }
     }
@@ -34,5 +29,13 @@ struct AdminQuery {
         guard let text = fields[name] else { return nil }
         guard words.contains(text) else { throw .value(name, "must be one of \(words.joined(separator: ", "))") }
         return text
+    }
+}
+
+extension APIError {
+    /// Returns the error for a query parameter, or a member of a body, that an admin route does not know.
+    static func unknownParameter(_ name: String, _ known: [String]) -> APIError {
+        let list = known.isEmpty ? "This route has no parameters." : "Known: \(known.joined(separator: ", "))."
+        return APIError(400, "Unknown parameter '\(name.beginning(ofBytes: 60))'. \(list)")
     }
 }

@@ -5,7 +5,7 @@ import UsageRecords
 
 /// Handles GET /admin/req_logs: lists the stored records of requests.
 func listRecords(_ visit: AdminVisit) async throws(APIError) {
-    let fields = try AdminQuery(visit.request, RecordFields.names)
+    let fields = visit.query
     if fields["status"] == "running" { return await listRunningRecords(visit) }
     let reader = try recordReader(visit)
     let query = try RecordFields.query(fields, reader.zone)
@@ -22,7 +22,7 @@ func listRecords(_ visit: AdminVisit) async throws(APIError) {
 
 /// Handles GET /admin/req_figures: sends sums and durations of the newest requests that match a filter.
 func showRecordFigures(_ visit: AdminVisit) async throws(APIError) {
-    let fields = try AdminQuery(visit.request, RecordFields.filterNames)
+    let fields = visit.query
     let reader = try recordReader(visit)
     let filter = try RecordFields.filter(fields, reader.zone)
     let found = try await readRecords(visit) { () async throws(UsageFailure) in

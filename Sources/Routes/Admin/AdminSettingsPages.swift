@@ -36,7 +36,7 @@ func reloadByOperator(_ visit: AdminVisit) async throws(APIError) {
 
 /// Handles GET /admin/clients: sends the texts with which an operator sets up a caller's programs to use this relay.
 func listClients(_ visit: AdminVisit) async throws(APIError) {
-    let fields = try AdminQuery(visit.request, ["kind", "key", "model"])
+    let fields = visit.query
     let callers = visit.gateway.settings.callersToSetUp
     let kind = try fields.choice("kind", ["known", "anonymous", "passthrough"])
     let chosen = callers.first { choice in

@@ -5,8 +5,7 @@ import UsageRecords
 
 /// Handles GET /admin/timeline: sends the sums of requests in a range of time, for each step and for each group.
 func showTimeline(_ visit: AdminVisit) async throws(APIError) {
-    let known = ["last", "from", "to", "by", "measure", "caller", "model", "provider", "endpoint", "format"]
-    let fields = try AdminQuery(visit.request, known)
+    let fields = visit.query
     let reader = try recordReader(visit)
     let groups = TimelineQuery.Group.allCases.map(\.rawValue)
     let group = try fields.choice("by", groups).flatMap(TimelineQuery.Group.init)

@@ -5,7 +5,7 @@ import UsageRecords
 
 /// Handles GET /admin/usage: sends the sums of requests, tokens and cost as JSON or CSV.
 func showUsage(_ visit: AdminVisit) async throws(APIError) {
-    let fields = try AdminQuery(visit.request, ["by", "from", "to", "format"])
+    let fields = visit.query
     let isCSV = try fields.choice("format", ["json", "csv"]) == "csv"
     let query = try usageQuery(fields)
     let reader = try recordReader(visit)
@@ -76,7 +76,6 @@ func csvField(_ text: String) -> String {
 
 /// Handles GET /admin/statistics: sends the tokens of all request records by model.
 func showStatistics(_ visit: AdminVisit) async throws(APIError) {
-    _ = try AdminQuery(visit.request, [])
     let reader = try recordReader(visit)
     let table = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.usage(UsageQuery(by: [.model]), on: visit.gateway.loop)
@@ -92,7 +91,6 @@ func showStatistics(_ visit: AdminVisit) async throws(APIError) {
 
 /// Handles GET /admin/statistics_model_day: sends each model's tokens per day of the last week as a line chart.
 func showModelDays(_ visit: AdminVisit) async throws(APIError) {
-    _ = try AdminQuery(visit.request, [])
     let reader = try recordReader(visit)
     let today = reader.zone.today
     let days = (-6...0).map { today.adding(days: $0).text }

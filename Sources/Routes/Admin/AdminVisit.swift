@@ -10,8 +10,24 @@ struct AdminVisit: Sendable {
     let session: AdminSession?
     /// The variable parts of the request's path by name, such as `id` of `/admin/req_logs/{id}`.
     let values: [String: String]
+    let query: AdminQuery
+    /// The names of the members that a body may have.
+    private let members: [String]
 
     private static let bodyLimitBytes = 65_536
+
+    /// Reads the parameters of a request. Throws if the route does not know one.
+    init(
+        _ route: AdminRoute,
+        _ values: [String: String],
+        _ session: AdminSession?,
+        _ exchange: Exchange,
+        _ gateway: Gateway
+    ) throws(APIError) {
+        (self.exchange, self.gateway, self.session, self.values) = (exchange, gateway, session, values)
+        query = try AdminQuery(exchange.request, route.method == .get ? route.parameters : [])
+        members = route.method == .post ? route.parameters ?? [] : []
+    }
 
     var admin: AdminState { gateway.process.admin }
     var request: Request { exchange.request }
@@ -22,16 +38,19 @@ struct AdminVisit: Sendable {
     /// Returns the variable part of the path with this name; empty if there is none.
     func value(_ name: String) -> String { values[name] ?? "" }
 
-    /// Reads the request body, which must be a JSON object. An empty body is read as `{}`.
+    /// Reads the request body, which must be a JSON object of known members. An empty body is read as `{}`.
     func body<Value: Sendable>(
+        limitBytes: Int = bodyLimitBytes,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
         guard request.body.declaredBytes != 0 else {
             let empty = ByteBuffer("{}")
             return try JSONBody.read(empty.bytes, by: gateway.parser, read)
         }
-        return try await exchange.json(limitBytes: Self.bodyLimitBytes) { (root) throws(APIError) in
-            guard root.kind == .object else { throw APIError(400, "The body must be a JSON object.") }
+        return try await exchange.json(limitBytes: limitBytes) { [members] (root) throws(APIError) in
+            guard let all = root.members else { throw APIError(400, "The body must be a JSON object.") }
+            let unknown = all.first { member in !members.contains { $0.utf8.elementsEqual(member.name) } }
+            if let unknown { throw .unknownParameter(unknown.name.text, members) }
             return try read(root)
         }
     }
