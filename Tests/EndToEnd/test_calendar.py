@@ -43,6 +43,13 @@ def test_a_month_ends_at_midnight_in_the_zone(start_relay, clock, zone):
     assert '"month";q=3' in answers[0].headers["ratelimit-policy"]
     wall.set(ahead + HOUR)
     assert [chat(http).status_code for _ in range(4)] == [200, 200, 200, 429]
+    (limit,) = http.get("/v1/usage").json()["limits"]
+    assert 28 * 24 * HOUR - 2 * HOUR - 120 < limit["resets_at"] - (time.time() + ahead + HOUR) <= 31 * 24 * HOUR
+    header = milliseconds(chat(http).headers["x-ratelimit-reset-requests"]) / 1000
+    assert header == pytest.approx(limit["resets_at"] - (time.time() + ahead + HOUR), abs=60)
+    wall.set(ahead + 25 * HOUR)
+    later = milliseconds(chat(http).headers["x-ratelimit-reset-requests"]) / 1000
+    assert header - later == pytest.approx(24 * HOUR, abs=60)
 
 
 def test_relays_share_a_period(start_relay, store):

@@ -41,10 +41,17 @@ package struct CalendarPeriod: Sendable {
     package let endMicroseconds: Int
     /// The end of the period as text for readers: `1 December 2026, 00:00 (Europe/Berlin)`.
     package let endText: String
+    private let now: (@Sendable () -> Int)?
 
-    package init(name: String, endMicroseconds: Int, endText: String) {
+    /// - Parameter now: returns the time of the machine's clock, in microseconds. The limits' own clock, which applies in
+    ///   place of nil, differs from it after the machine's clock was set.
+    package init(name: String, endMicroseconds: Int, endText: String, now: (@Sendable () -> Int)? = nil) {
         self.name = name
         self.endMicroseconds = endMicroseconds
         self.endText = endText
+        self.now = now
     }
+
+    /// Returns the time until the period's end, in microseconds; 0 if it is over. `time` is that of the limits' clock.
+    func leftMicroseconds(at time: Int) -> Int { max(0, endMicroseconds - (now?() ?? time)) }
 }

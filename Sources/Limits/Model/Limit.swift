@@ -113,9 +113,7 @@ package final class Limit: Sendable, Hashable {
     }
 
     /// Returns the time until the limit is unused, in microseconds: to the end of the period if the limit has one.
-    func reset(_ microseconds: Int, at time: Int) -> Int {
-        period.map { max(0, $0.endMicroseconds - time) } ?? microseconds
-    }
+    func reset(_ microseconds: Int, at time: Int) -> Int { period?.leftMicroseconds(at: time) ?? microseconds }
 
     package static func == (one: Limit, other: Limit) -> Bool { one === other || one.id == other.id }
 

@@ -40,7 +40,8 @@ extension DayZone {
         return CalendarPeriod(
             name: "\(period).\(Digest(of: name).base64url(characters: 8))",
             endMicroseconds: startMilliseconds(of: end) * 1_000,
-            endText: "\(parts[2]) \(Self.months[parts[1] - 1]) \(parts[0]), 00:00 (\(name))"
+            endText: "\(parts[2]) \(Self.months[parts[1] - 1]) \(parts[0]), 00:00 (\(name))",
+            now: { Timestamp.now() * 1_000 }
         )
     }
 }

@@ -6,8 +6,8 @@ import Testing
 @Suite struct CalendarTests {
     private let loops = TestLoops()
 
-    private func limit(_ name: String, end: Int) -> Limit {
-        let period = CalendarPeriod(name: name, endMicroseconds: end, endText: "")
+    private func limit(_ name: String, end: Int, now: (@Sendable () -> Int)? = nil) -> Limit {
+        let period = CalendarPeriod(name: name, endMicroseconds: end, endText: "", now: now)
         return Limit(.key(nil), Quota(60, per: .month), in: period)
     }
 
@@ -33,6 +33,28 @@ import Testing
         clock.advance(microseconds: 1)
         let december = await ask(limit("2026-12", end: start + 2 * length))
         #expect(december.isAdmitted && december.requests?.remaining == 59)
+    }
+
+    @Test("a period ends by the machine's clock, also after it was set, which the limits' own clock does not follow")
+    func setClock() async throws {
+        let clock = TestClock()
+        let limiter = Limiter(store: nil, clock: clock.clock)
+        let (hour, ahead) = (3_600_000_000, Lock(0))
+        let end = clock.clock.now().wall + 10 * hour
+        let november = limit("2026-11", end: end) { clock.clock.now().wall + ahead.withLock { $0 } }
+        func ask() async -> Decision {
+            let charge = LimitCharge(november, .knownKey(named: "A"), units: 30)
+            return await loops.run { await limiter.reserve([charge], on: $0).decision }
+        }
+        for (hours, left) in [(0, 10), (9, 1)] {
+            ahead.withLock { $0 = hours * hour }
+            let decision = await ask()
+            #expect(decision.isAdmitted && decision.requests?.resetMicroseconds == left * hour)
+        }
+        for (hours, left) in [(9, 1), (-3, 13), (0, 10)] {
+            ahead.withLock { $0 = hours * hour }
+            #expect(await ask().refusal?.retryAfterMicroseconds == left * hour)
+        }
     }
 
     @Test(
