@@ -234,6 +234,20 @@ def test_the_tokens_of_all_calls_count_and_the_request_once(team, faulty, server
         assert answer.headers["x-relay-cost"] == f"{4 * USAGE['total_tokens'] / 1_000_000:.10f}".rstrip("0")
 
 
+def test_the_cost_of_a_panel_is_unknown_if_that_of_a_call_is(start_relay, server):
+    for name in "abcs":
+        server.says(f"up-{name}", {"text": "Says"})
+    relay = start_relay(**paneled.settings(server.base_url, PROVIDER_ROW_COSTS="a=0.001,b=0.001,s=0.001"), **panel("ALL"), **panel("TWO", MODELS="a,b"))
+    with client(relay, TOKEN) as http:
+        for name, isKnown in (("all", False), ("two", True)):
+            answer = whole(http, name)
+            assert answer.status_code == 200 and ("x-relay-cost" in answer.headers) == isKnown
+            request_id = answer.headers["x-request-id"]
+            line = relay.wait_for_line(lambda line, it=request_id: line.get("message") == "request" and line.get("id") == it)
+            assert ("cost" in line) == isKnown
+    server.take_violations()
+
+
 def test_a_panel_that_cannot_be_admitted_asks_nobody(team, faulty, server):
     with client(faulty, "token-of-the-caller-small") as http:
         refused = whole(http, "once", messages=[{"role": "user", "content": "x " * 2_000}])

@@ -150,7 +150,7 @@ package struct Bill: ~Copyable, Sendable {
     }
 
     /// The sum of the known costs, nil if there are none, and whether the cost of some tokens is not known.
-    private var costs: (known: Cost?, isPartial: Bool) {
+    var costs: (known: Cost?, isPartial: Bool) {
         var (sum, isPartial) = (Cost?.none, false)
         forEachBilled { entry in
             let call = entry.call

@@ -134,15 +134,12 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
         parts.isEmpty ? vendorWaits : vendorWaits + parts.flatMap(\.allVendorWaits)
     }
 
-    /// The cost of all calls so far; nil if nothing was used or the cost is unknown.
-    ///
-    /// The cost of a panel is the sum of known costs.
+    /// The cost of all calls so far, including a panel's calls; nil if nothing was used or a cost is unknown.
     package var cost: Cost? {
-        guard parts.isEmpty else {
-            let costs = parts.compactMap(\.cost)
-            return costs.dropFirst().reduce(costs.first) { sum, cost in sum.map { $0 + cost } }
-        }
-        return bill.cost
+        if parts.isEmpty { return bill.cost }
+        let costs = parts.map { $0.bill.costs }
+        if costs.contains(where: \.isPartial) { return nil }
+        return costs.compactMap(\.known).reduce(nil) { sum, cost in sum.map { $0 + cost } ?? cost }
     }
 
     package var isOfPanel: Bool { !parts.isEmpty }
