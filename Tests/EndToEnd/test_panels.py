@@ -36,6 +36,8 @@ def paneling(launch, server, tmp_path_factory):
         **panel("DIRECT", MODE="direct", MODELS=None),
         **panel("DIRECT_KEEPING", MODE="direct", MODELS=None, KEEP_HISTORY="true"),
         **panel("TWO", MIN_ANSWERS="2"), **panel("THREE", MIN_ANSWERS="3", STATUS_FEEDBACK="off"),
+        **panel("THINKING", STATUS_FEEDBACK="reasoning", SUMMARY_MODEL="thinker"),
+        PROVIDER_DEMO_KIND="echo", PROVIDER_DEMO_MODELS="thinker=echo",
         **panel("REASONING", STATUS_FEEDBACK="reasoning"), **panel("COMMENT", STATUS_FEEDBACK="comment"),
         **panel("OUTER", MODELS="plain,a", STATUS_FEEDBACK="content"),
         **panel("LAST", MODELS="b", SUMMARY_MODEL="two"),
@@ -308,6 +310,23 @@ def test_messages(paneling, team):
         headers={"anthropic-version": "2023-06-01"},
     ).text  # fmt: skip
     assert commented.count(" ✅\n\n") == 3 and commented.index("message_start") < commented.index(": a ✅")
+
+
+def test_a_signature_is_for_the_summary_models_own_thoughts(paneling, team):
+    words = user("!think=2 One two three")
+    with checked.client(httpx2, timeout=30) as http:
+        claude = anthropic.Anthropic(api_key=TOKEN, base_url=paneling.base_url, max_retries=0, http_client=http)
+        with claude.messages.stream(model="thinking", max_tokens=50, messages=[words]) as events:
+            marks, thought, text = events.get_final_message().content
+    assert marks.thinking.count("✅") == 3 and not marks.signature
+    assert (thought.thinking, thought.signature, text.text) == ("One two", "signed by echo", " three")
+    with team.stream("POST", "/v1/responses", json={"model": "thinking", "input": "!think=2 One two three", "store": False, "stream": True}) as answer:
+        final = json.loads([line for line in answer.iter_lines() if line.startswith("data: ")][-1][6:])
+    marks, thought, _ = final["response"]["output"]
+    assert json.dumps(marks, ensure_ascii=False).count("✅") == 3 and "encrypted_content" not in marks
+    assert thought["content"][0]["text"] == "One two" and thought["encrypted_content"] == "signed by echo"
+    got = stream(team, "thinking", words)
+    assert got.text() == " three" and "thought_signature" not in json.dumps(got.chunks), "the marks stand before the thoughts"
 
 
 # --- Marks of earlier turns ------------------------------------------------------------------------------------

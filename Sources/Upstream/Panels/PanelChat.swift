@@ -88,6 +88,7 @@ package final class PanelChat: OnLoop, @unchecked Sendable {
         let feedback = notes.flatMap { panel.mode == .direct ? nil : PanelFeedback(panel.feedback, $0) }
         feedback?.begin()
         let asked = try await askedSummary(billing: billing, feedback)
+        feedback?.end()
         let end = loop.now + UInt64(clamping: panel.summaryTimeout.nanoseconds)
         let begun = try await TimedCall(by: loop).result(until: end, orFailFor: Self.tooLate) {
             [self] () async throws(UpstreamError) in
@@ -175,6 +176,9 @@ struct PanelFeedback {
         }
         writer.flush()
     }
+
+    /// Ends reasoning that consists of progress lines: the summary model's signature is not for them.
+    func end() { if form == .reasoning { "".withBytes { writer.write(0, .signature(call: nil, $0)) } } }
 
     /// Sends the progress line of a panel member that has ended.
     func mark(_ member: String, isGood: Bool) {

@@ -74,8 +74,10 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
             if block != .thinking { open(.thinking, #"{"type":"thinking","thinking":"","signature":""}"#) }
             delta(#"{"type":"thinking_delta","thinking":""#, text)
         case .signature(nil, let text):
-            if block != .thinking { open(.thinking, #"{"type":"thinking","thinking":"","signature":""}"#) }
-            delta(#"{"type":"signature_delta","signature":""#, text)
+            if !text.isEmpty {
+                if block != .thinking { open(.thinking, #"{"type":"thinking","thinking":"","signature":""}"#) }
+                delta(#"{"type":"signature_delta","signature":""#, text)
+            }
             // Further reasoning begins a new block.
             close()
         case .encryptedReasoning(let data):

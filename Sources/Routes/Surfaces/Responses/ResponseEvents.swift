@@ -130,6 +130,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     /// Adds a signature to the open or a new reasoning item, and ends the item.
     private func add(signature piece: UnsafeRawBufferPointer) {
+        if piece.isEmpty, case .reasoning = open { return closeItem("completed") }
         guard !piece.isEmpty, takes(piece) else { return }
         if let item = ReasoningBlock.item(in: piece) { return add(item: item) }
         if case .reasoning = open {} else { beginReasoning() }

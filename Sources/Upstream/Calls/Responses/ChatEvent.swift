@@ -13,7 +13,8 @@ package enum ChatEvent {
     case toolArguments(index: Int, UnsafeRawBufferPointer)
     /// A complete signature, which belongs to the tool call with the index `call`.
     ///
-    /// If `call` is nil, the signature belongs to the preceding reasoning.
+    /// If `call` is nil, the signature belongs to the preceding reasoning. If it is then empty, that reasoning has none, and
+    /// ends.
     case signature(call: Int?, UnsafeRawBufferPointer)
     /// Complete reasoning in encrypted form, which only its vendor can read.
     case encryptedReasoning(UnsafeRawBufferPointer)
