@@ -34,7 +34,7 @@ def relay(launch, server, anthropic_server, path):
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
         PROVIDER_ROW_MODELS="a=row/1,b=row/2,emb=emb/1", PROVIDER_ROW_COST="0.001/0.002",
         PROVIDER_SAGE_KIND="anthropic", PROVIDER_SAGE_BASE_URL=anthropic_server.base_url, PROVIDER_SAGE_API_KEY=VENDOR_KEY,
-        PROVIDER_SAGE_MODELS="c=claude-sonnet-4-5",
+        PROVIDER_SAGE_MODELS="c=claude-sonnet-4-5", PROVIDER_SAGE_COST="0.001/0.002", PROVIDER_SAGE_FEES="web_search=0.01",
     )  # fmt: skip
 
 
@@ -167,6 +167,15 @@ def test_the_larger_of_the_callers_and_the_models_bound_counts(rich, anthropic_s
     says(server, told(51) | {"total_tokens": 60})
     assert ask(rich, model="a", max_tokens=50).json()["usage"]["completion_tokens"] < 10
     file.more(2)
+
+
+def test_impossible_numbers_of_searches_are_lowered_and_cost_their_fee(rich, anthropic_server, file):
+    for figure in (10**6, 2**40, 2**60, 10**30):
+        usage = {"input_tokens": 10, "output_tokens": 5, "server_tool_use": {"web_search_requests": figure}}
+        anthropic_server.says("claude-sonnet-4-5", {"usage": usage})
+        assert ask(rich, model="c").status_code == 200
+        _, call = file.more(2)
+        assert call["tool_uses"] == {"web_search": 100} and call["cost"] == pytest.approx(100 * 0.01 + 20 / 1e6)
 
 
 def test_the_first_vendors_figures_are_judged_by_its_list(start_relay, vendor, new_key, is_streamed):

@@ -134,7 +134,9 @@ extension ToolUses {
     /// Raises the uses to those in a vendor's `server_tool_use`.
     mutating func raise(to reported: JSONValue) {
         for tool in HostedTool.allCases {
-            if let count = reported[tool.countName]?.tokens { self[tool] = max(self[tool], count) }
+            // A number that is too large for a number of tokens is lowered, as all impossible numbers of uses are.
+            guard let count = reported[tool.countName]?.number, count > 0 else { continue }
+            self[tool] = max(self[tool], Int(min(count, Double(UInt16.max))))
         }
     }
 }
