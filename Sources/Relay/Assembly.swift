@@ -270,6 +270,7 @@ final class Assembly {
         }
         limiter.endWaits()
         for _ in 0..<Self.refusingMilliseconds where remaining.count.load(ordering: .acquiring) > 0 { usleep(1_000) }
+        process.hasCut.store(true, ordering: .relaxed)
         for one in served { one.loop.call { for server in one.servers { server.closeAll() } } }
         // A request that was cut also ends properly: its usage is charged and logged, and its slots are released.
         for _ in 0..<Self.endingMilliseconds where remaining.count.load(ordering: .acquiring) > 0 { usleep(1_000) }

@@ -1,6 +1,7 @@
 """The relay as a process: invalid settings, a port in use, draining and exit."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -216,6 +217,29 @@ def test_draining_has_an_end(vendor: Vendor, api_key: str, how: str) -> None:
         relay.ended = True  # its status tells that it was cut short; nothing else is to be asked of it
         relay.process.kill()
         relay.process.wait()
+
+
+def test_a_request_that_the_shutdown_cuts_is_recorded_so(tmp_path: Path) -> None:
+    file = tmp_path / "records"
+    relay = Relay(ECHO_RELAY | {"SHUTDOWN_SECONDS": "1", "USAGE_LOG_FILE": str(file)})
+    try:
+        with connected(relay.port) as stream, connected(relay.port) as silent:
+            stream.send(request("POST", CHAT, chat_body("!delay=200 " + "word " * 500, stream=True)))
+            silent.send(request("POST", CHAT, chat_body("!delay=60000 word")))
+            assert stream.reads(b"word")
+            relay.signal(signal.SIGTERM)
+            relay.process.wait(10)
+            assert b"[DONE]" not in stream.until_closed()
+        relay.reader.join(5)
+    finally:
+        relay.ended = True  # its status tells that it was cut short; nothing else is to be asked of it
+        relay.process.kill()
+        relay.process.wait()
+    lines = [line for line in relay.log_lines() if line["message"] == "request" and line.get("model") == "echo"]
+    assert [(line["status"], line["cause"]) for line in lines] == [(503, "the relay shut down")] * 2, lines
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    assert {(record["status"], record["error"]) for record in records if record.get("kind") != "call"} == {(503, "the relay shut down")}
+    assert "the client left" not in file.read_text() and "cancelled" not in file.read_text()
 
 
 def test_the_port_is_free_again_at_once(start_relay: Callable[..., Relay]) -> None:

@@ -1,6 +1,7 @@
 import Engine
 import Limits
 import Shared
+import Synchronization
 import Upstream
 import UsageRecords
 
@@ -159,6 +160,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
     func fail(_ error: APIError) {
         if !hasBegun, surface.streams(error) { beginEvents() }
         record.record(error)
+        if error.status == 499, gateway.process.hasCut.load(ordering: .relaxed) { record.recordShutdown() }
         if error.status == 499 || isBinary { return writer.cut() }
         var error = error
         error.requestID = (vendorFields.isEmpty ? nil : vendorRequestID) ?? record.id

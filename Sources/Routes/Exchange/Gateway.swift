@@ -143,6 +143,8 @@ final class Gateway: ChatServices, @unchecked Sendable {
 /// The state that all event loops of the process share.
 package final class ProcessState: Sendable {
     package let isDraining = Atomic<Bool>(false)
+    /// Whether the relay cuts the requests that still run at the end of its shutdown.
+    package let hasCut = Atomic<Bool>(false)
     package let admin: AdminState
     let unknownKeys = RecentUnknownKeys()
     let issuerKeys = IssuerKeys()

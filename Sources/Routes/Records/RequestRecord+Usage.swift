@@ -70,13 +70,16 @@ extension RequestRecord {
     }
 
     private func error(ofCall error: String) -> String {
-        status == 499 && error == "cancelled" ? Self.clientLeft : error.beginning(ofBytes: Self.maxBytes)
+        let isEnded = status == 499 || cause == Self.relayEnded
+        return isEnded && error == "cancelled" ? cause ?? plainCause : error.beginning(ofBytes: Self.maxBytes)
     }
 
     private func endpoint(_ counts: LoopMetrics) -> String? { route == nil ? nil : counts.routeName(routeLabel) }
 
     /// The cause of a request with status 499.
     static let clientLeft = "the client left"
+    /// The cause of a request that ran when the shutdown was over.
+    static let relayEnded = "the relay shut down"
 
     private var plainCause: String { status == 499 ? Self.clientLeft : "returned status \(status)" }
 

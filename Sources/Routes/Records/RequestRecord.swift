@@ -75,6 +75,9 @@ struct RequestRecord {
         status = error.status
     }
 
+    /// Records that the relay's shutdown, not the client, ended the request.
+    mutating func recordShutdown() { (status, cause) = (503, Self.relayEnded) }
+
     /// Sets the provider of the request, unless a failure has named another one, and adds it to the cause of a failure.
     mutating func name(provider last: String?) {
         if provider == nil { provider = last }
