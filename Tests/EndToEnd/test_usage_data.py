@@ -84,17 +84,18 @@ def use(http, good=3, bad=1):
 def check_report(environment, good=3, bad=1):
     """Checks the output of `relay usage` about requests of `use`."""
     asked = {}
-    for group in ("model", "key", "provider", "day"):
+    for group in ("model", "caller", "key", "provider", "day"):
         found = told("usage", "--by", group, "--json", "--days", "2", **environment)
         assert (found.returncode, found.stderr) == (0, ""), found
         asked[group] = json.loads(found.stdout)
+        assert asked[group]["by"] == group
     by_model = {row["model"]: row for row in asked["model"]["rows"]}
     assert by_model["fast"] == {
         "model": "fast", "requests": good, "failed": 0, "prompt_tokens": PROMPT * good, "completion_tokens": COMPLETION * good,
         "cost": pytest.approx(COST * good / 1e12, rel=1e-12),
     }  # fmt: skip
     assert (by_model["bad"]["requests"], by_model["bad"]["failed"]) == (bad, bad)
-    for group, name in (("key", "team"), ("day", datetime.now(UTC).strftime("%Y-%m-%d"))):
+    for group, name in (("caller", "team"), ("key", "team"), ("day", datetime.now(UTC).strftime("%Y-%m-%d"))):
         (row,) = asked[group]["rows"]
         assert (row[group], row["requests"], row["failed"]) == (name, good + bad, bad)
         assert asked[group]["total"]["requests"] == good + bad

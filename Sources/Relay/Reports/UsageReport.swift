@@ -2,7 +2,7 @@ import Engine
 import Shared
 import UsageRecords
 
-/// A report that sums up usage records by key, group, model, provider, day, session, end user or cause, for the command `usage`.
+/// A report that sums up usage records by caller, group, model, provider, day, session, end user or cause, for the command `usage`.
 struct UsageReport {
     static let options = "--by caller|group|model|provider|day|session|user|cause, --days N"
     private static let standardDays = 30
@@ -14,7 +14,7 @@ struct UsageReport {
 
     /// Makes the question from the values of `--by` and `--days`, or their defaults; nil if a value is invalid.
     static func question(by group: String?, days: String?) -> UsageReportQuery? {
-        let named = UsageReportQuery.Group(rawValue: group == "caller" ? "key" : group ?? "model")
+        let named = UsageReportQuery.Group(rawValue: group ?? "model")
         let days = days.map { Int($0) } ?? standardDays
         guard let named, let days, (1...maxDays).contains(days) else { return nil }
         return UsageReportQuery(by: named, days: days)

@@ -92,7 +92,7 @@ package struct UsageFileReading {
         }
         let name: UnsafeRawBufferPointer? =
             switch question.group {
-            case .key, .group: root["caller"]?.text
+            case .caller, .key, .group: root["caller"]?.text
             case .model: root["model"]?.text
             case .provider: root["provider"]?.text
             case .day: day

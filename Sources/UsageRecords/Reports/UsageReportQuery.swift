@@ -4,6 +4,8 @@ package import Shared
 package struct UsageReportQuery: Sendable, Equatable {
     package enum Group: String, CaseIterable, Sendable {
         /// One group for each caller, by name.
+        case caller
+        /// The older name of `caller`.
         case key
         /// One group for each group of callers, and one for all callers without a group.
         case group
@@ -62,7 +64,7 @@ package struct UsageReportQuery: Sendable, Equatable {
     /// Converts this query to a `UsageQuery` for the stored sums, up to the day `today`. Returns nil if the sums are not
     /// grouped by this group.
     func query(today: Day) -> UsageQuery? {
-        UsageQuery.Dimension(rawValue: group == .key || group == .group ? "caller" : group.rawValue)
+        UsageQuery.Dimension(rawValue: [.key, .group].contains(group) ? "caller" : group.rawValue)
             .map { UsageQuery(by: [$0], from: today.adding(days: 1 - days)) }
     }
 }
