@@ -107,7 +107,8 @@ enum Command: Equatable {
         if command == .config { write(SettingsListing(outcome.effective).content, to: 1) }
         if isCheck { write("settings: \(outcome.sources)\n", to: 1) }
         let isToServe = command == .serve || isCheck
-        let problems = (outcome.problems + (isToServe ? StorageCheck.problems(of: outcome.effective) : [])).byPlace
+        let storage = isToServe ? StorageCheck.problems(of: outcome.effective, outcome.usageDatabase) : []
+        let problems = (outcome.problems + storage).byPlace
         // A warning about no setting concerns a relay that serves.
         let warnings = outcome.warnings.filter { isToServe || $0.name != nil }
         let reports = [problems.report("problem"), warnings.report("warning")].joined()

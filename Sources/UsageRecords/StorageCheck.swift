@@ -2,16 +2,22 @@ import Engine
 import Glibc
 package import Shared
 
-/// Checks whether the relay can write to the files and folders in the settings. It changes nothing.
+/// Checks whether the relay can write to the files and folders in the settings. It leaves no change.
 package enum StorageCheck {
-    /// Returns the reasons why the relay could not write to `DATA_DIR` or `USAGE_LOG_FILE`; empty if it can.
-    package static func problems(of settings: [EffectiveSetting]) -> [SettingsProblem] {
+    /// Returns the reasons why the relay could not write to `DATA_DIR` or `USAGE_LOG_FILE`, or use the URL of the database;
+    /// empty if it can.
+    package static func problems(
+        of settings: [EffectiveSetting],
+        _ database: UsageDatabaseSettings?
+    ) -> [SettingsProblem] {
+        let server = settings.first { $0.name == "USAGE_DATABASE_URL" }
         let folder = settings.first { $0.name == "DATA_DIR" && !$0.shown.isEmpty }
         let file = settings.first { $0.name == "USAGE_LOG_FILE" && !$0.shown.isEmpty && $0.shown != "-" }
         return [
             folder.flatMap { setting in problem(ofFolder: setting.shown).map { setting.problem($0) } },
             file.flatMap { setting in problem(ofFile: setting.shown, besides: folder?.shown).map { setting.problem($0) }
             },
+            server.flatMap { setting in database?.urlProblem.map { setting.problem($0) } },
         ].compactMap(\.self)
     }
 
@@ -20,7 +26,8 @@ package enum StorageCheck {
 
     private static func problem(ofFolder path: String) -> String? {
         guard let mode = mode(path) else {
-            guard let why = obstacle(toMakingIn: parent(of: path)) else { return nil }
+            let why = obstacle(toMakingIn: parent(of: path)) ?? refusal(mkdir(path, 0o700)) { _ in rmdir(path) }
+            guard let why else { return nil }
             return "\(path) cannot be made: \(why); \(volumeAdvice ?? "make it, or name another folder")"
         }
         guard mode & S_IFMT == S_IFDIR else { return "\(path) is not a folder; name another folder" }
@@ -42,7 +49,9 @@ package enum StorageCheck {
         guard let mode = mode(path) else {
             let location = parent(of: path)
             if location == folder { return nil }
-            return obstacle(toMakingIn: location).map { "\(path) cannot be made: \($0)" }
+            let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
+            let why = obstacle(toMakingIn: location) ?? refusal(open(path, flags, 0o600)) { close($0) + unlink(path) }
+            return why.map { "\(path) cannot be made: \($0)" }
         }
         guard mode & S_IFMT != S_IFDIR else { return "\(path) is a folder; name a file" }
         return access(path, W_OK) == 0
@@ -53,6 +62,14 @@ package enum StorageCheck {
         guard let mode = mode(folder) else { return "\(folder) is missing" }
         guard mode & S_IFMT == S_IFDIR else { return "\(folder) is not a folder" }
         return access(folder, W_OK | X_OK) == 0 ? nil : "\(folder) is not writable (\(systemError))"
+    }
+
+    /// Returns why the system did not make a folder or a file, and removes it if it did. Some file systems, such as
+    /// `/proc`, refuse those who may write, too.
+    private static func refusal(_ result: Int32, _ remove: (Int32) -> Int32) -> String? {
+        if result < 0 { return errno == EEXIST ? nil : systemError }
+        _ = remove(result)
+        return nil
     }
 
     private static func mode(_ path: String) -> mode_t? {
@@ -71,6 +88,14 @@ package enum StorageCheck {
 extension EffectiveSetting {
     fileprivate func problem(_ text: String) -> SettingsProblem {
         SettingsProblem(location: location, name: name, text: text)
+    }
+}
+
+extension UsageDatabaseSettings {
+    /// The reason why libpq does not understand the URL of the server; nil if it does, or if there is none.
+    fileprivate var urlProblem: String? {
+        guard case .server(let url) = location, PostgresAddress(url) == nil else { return nil }
+        return PostgresAddress.rejection
     }
 }
 

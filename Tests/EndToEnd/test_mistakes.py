@@ -156,6 +156,26 @@ def test_a_folder_on_a_read_only_file_system(tmp_path: Path) -> None:
     ]
 
 
+def test_places_that_cannot_be_written_and_databases_that_are_none(tmp_path: Path) -> None:
+    form = "postgres://user:password@host:5432/database?sslmode=verify-full"
+    (tmp_path / ".env").write_text(
+        f"PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={TOKEN}\nDATA_DIR=/proc/x\nUSAGE_LOG_FILE=/proc/y\n"
+        "USAGE_DATABASE_URL=postgres://relay:hidden-password@db/relay?sslmod=require\nPORT=0\n"
+    )
+    for words in (["check"], []):
+        ended = run(words, tmp_path, {})
+        problems = reported(ended)
+        assert ended.returncode == 78 and problems[0].startswith(".env:3  DATA_DIR: /proc/x cannot be made: "), ended.stderr
+        assert problems[1].startswith(".env:4  USAGE_LOG_FILE: /proc/y cannot be made: ")
+        assert problems[2:4] == [
+            f".env:5  USAGE_DATABASE_URL: libpq rejects this URL; write it as {form}", '.env:6  PORT: "0" is not a number from 1 to 65535',
+        ]  # fmt: skip
+        assert "hidden-password" not in ended.stderr
+    (tmp_path / ".env").write_text(f"PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={TOKEN}\nDATA_DIR=data\nUSAGE_LOG_FILE=log\n")
+    assert run(["check"], tmp_path, {}).returncode == 0
+    assert not (tmp_path / "data").exists() and not (tmp_path / "log").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "place"),
     [

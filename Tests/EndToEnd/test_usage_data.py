@@ -155,7 +155,7 @@ def test_what_cannot_start(server, tmp_path):
     for more, status, lines, cause in (
         ({"DATA_DIR": tmp_path / "a" / "b"}, 78, 2, f"cannot be made: {tmp_path}/a is missing; make it, or name another folder"),
         ({"DATA_DIR": tmp_path / "file"}, 78, 2, "is not a folder; name another folder"),
-        ({"USAGE_DATABASE_URL": f"postgres://a:{PASSWORD}%zz@host/db"}, 1, 1, "libpq rejects this URL; write it as postgres://"),
+        ({"USAGE_DATABASE_URL": f"postgres://a:{PASSWORD}%zz@host/db"}, 78, 2, "libpq rejects this URL; write it as postgres://"),
     ):
         found = told(HOST="127.0.0.1", PORT=str(free_port()), **settings(server, **more))
         assert found.returncode == status and cause in found.stderr and len(found.stderr.splitlines()) == lines, found

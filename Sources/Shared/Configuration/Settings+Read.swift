@@ -12,6 +12,8 @@ extension Settings {
         package let sources: String
         /// The name of the settings file that has settings; nil if there is none.
         package let file: String?
+        /// The database of usage records, also if there are problems; nil if there is none.
+        package let usageDatabase: UsageDatabaseSettings?
         /// Whether the settings are missing only because the remote settings document could not be downloaded.
         package internal(set) var isUnavailable = false
 
@@ -53,7 +55,8 @@ extension Settings {
             warnings: reader.warnings.byPlace,
             effective: reader.effective,
             sources: sources.places,
-            file: sources.file
+            file: sources.file,
+            usageDatabase: settings.usageDatabase
         )
     }
 

@@ -8,6 +8,9 @@ struct PostgresAddress: Sendable {
     fileprivate let url: String
     private let secrets: [String]
     private static let shownBytes = 300
+    /// The reason why a URL is no address, and its right form.
+    static let rejection =
+        "libpq rejects this URL; write it as postgres://user:password@host:5432/database?sslmode=verify-full"
 
     /// Parses a URL. Returns nil if libpq rejects it.
     init?(_ url: String) {

@@ -65,8 +65,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
 
     static func address(_ url: String) throws(UsageFailure) -> PostgresAddress {
         guard let address = PostgresAddress(url) else {
-            let form = "postgres://user:password@host:5432/database?sslmode=verify-full"
-            throw UsageFailure("USAGE_DATABASE_URL: libpq rejects this URL; write it as \(form)")
+            throw UsageFailure("USAGE_DATABASE_URL: \(PostgresAddress.rejection)")
         }
         return address
     }
