@@ -279,6 +279,7 @@ final class Assembly {
         limiter.stop(withinMilliseconds: end.milliseconds(since: .current()) - Self.endingMilliseconds / 2)
         for one in served { one.loop.stop() }
         for one in served { one.thread.join() }
+        alerts.stop(log)
         process.admin.stop()
         states.stop()
         cachedResponses.stop()

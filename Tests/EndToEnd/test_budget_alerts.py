@@ -242,6 +242,18 @@ def test_a_receiver_that_fails_is_tried_three_times(relay_with, receiver, caller
     assert HOOK not in relay.text()
 
 
+def test_an_alert_that_the_end_of_the_relay_prevents_is_logged(relay_with, receiver, caller):
+    receiver.statuses = [500] * 3
+    relay = relay_with(LIMIT, BUDGET_ALERT_URL=receiver.url, BUDGET_ALERTS="80")
+    use_up(caller(relay, TEAM_TOKEN))
+    wait_for(lambda: len(receiver.posts) == 1)
+    relay.stop()
+    (line,) = [line for line in relay.log_lines() if line["message"].startswith("an alert about a budget")]
+    assert line["message"] == "an alert about a budget was not posted before the relay ended"
+    assert (line["caller"], line["limit"]) == ("team", "0.35 usd per day") and 80 <= line["percent"] <= 100
+    assert HOOK not in relay.text()
+
+
 def test_no_request_waits_for_a_receiver(relay_with, receiver, caller):
     receiver.gate.clear()
     http = caller(relay_with(LIMIT, BUDGET_ALERT_URL=receiver.url), TEAM_TOKEN)

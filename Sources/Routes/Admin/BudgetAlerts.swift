@@ -29,6 +29,8 @@ package final class BudgetAlerts: Sendable {
         var known: [String: Known] = [:]
         /// The time at which the store has last lost its records.
         var lostAt: LoopTime?
+        /// The uses of budgets, with the budgets' owners, whose alerts are being posted.
+        var unsent: [String: (use: BudgetUse, owner: String)] = [:]
 
         /// Returns the last known use of a budget, about whose mark the caller decides.
         mutating func use(ofRecord record: String) -> BudgetUse? {
@@ -54,6 +56,17 @@ package final class BudgetAlerts: Sendable {
     private static let teamsDomains = ["logic.azure.com", "powerplatform.com", "webhook.office.com"]
 
     package init() {}
+
+    /// Logs the alerts that are still being posted when the relay ends. Call it when its loops have ended.
+    package func stop(_ log: Log) {
+        for (use, owner) in state.withLock({ $0.unsent }).values {
+            log.warning("an alert about a budget was not posted before the relay ended") { line in
+                line.add(use.limit.group == nil ? "caller" : "group", owner)
+                line.add("limit", use.limit.quota.textWithUnit)
+                line.add("percent", use.percent)
+            }
+        }
+    }
 
     package func begin(_ services: SharedServices, _ own: LoopServices, _ router: Router) {
         state.withLock { $0.parts = Parts(services: services, own: own, router: router) }
@@ -207,8 +220,9 @@ package final class BudgetAlerts: Sendable {
         let (used, percent) = (quota.amount(use.used), use.percent)
         let text =
             "The budget of \(whose), \(quota.textWithUnit), is used to \(percent) %: \(used) of \(quota.amount(quota.count)). All of it is free again at \(resets)."
+        let owner = caller ?? group ?? "all callers together"
         parts.services.log.warning("budget") { line in
-            line.add(group == nil ? "caller" : "group", caller ?? group ?? "all callers together")
+            line.add(group == nil ? "caller" : "group", owner)
             line.add("limit", quota.textWithUnit)
             line.add("used", used)
             line.add("percent", percent)
@@ -229,7 +243,10 @@ package final class BudgetAlerts: Sendable {
             "used":\#(number: used),"percent":\#(percent),"resets":\#(resets),"time":\#(Timestamp.text(second: now / 1_000))\#
             \#(isTeams ? Self.card(text) : "")}
             """#
+        let name = "\(use.record) \(percent)"
+        state.withLock { $0.unsent[name] = (use, owner) }
         let cause = await Self.post(Body(ByteBuffer(json: body)), to: endpoint, parts.own)
+        state.withLock { $0.unsent[name] = nil }
         if let cause {
             failed.add(1, ordering: .relaxed)
             parts.services.log.warning("an alert about a budget could not be posted") { line in
