@@ -27,6 +27,8 @@ class Vendor(FakeServer):
         """Each event takes one, and whoever reads it gives it back: so a vendor writes no faster than its output is read."""
         self.pace = 0.0
         """The seconds that an event takes: a vendor writes no faster than its model."""
+        self.refused: tuple[str, str] | None = None
+        """A field that the vendor refuses, and its words."""
         self.bounds: list[int | None] = []
         self.raw: list[bytes] = []
         self.written: list[int] = []
@@ -56,6 +58,9 @@ def handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             raw = self.read()
             body = json.loads(raw)
+            if vendor.refused and vendor.refused[0] in body:
+                error = {"message": vendor.refused[1], "type": "invalid_request_error", "param": None, "code": None}
+                return self.whole({"error": error}, 400)
             bound = body.get("max_tokens") or body.get("max_completion_tokens")
             length = min(vendor.length, bound) if bound and vendor.obeys else vendor.length
             with vendor.lock:
@@ -133,9 +138,9 @@ def handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:
             self.named({"type": "message_stop"})
             self.chunk(b"")
 
-        def whole(self, body: dict[str, Any]) -> None:
+        def whole(self, body: dict[str, Any], status: int = 200) -> None:
             data = json.dumps(body, separators=(",", ":")).encode()
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

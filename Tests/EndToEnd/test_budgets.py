@@ -214,6 +214,38 @@ def test_a_bound_that_is_paid_is_not_touched(relay_with, seller, caller):
     assert seller.bounds == [32_000, 32_000, None]
 
 
+@pytest.mark.parametrize("model, stream", [("m", False), ("c", False), ("c", True)])
+def test_the_calls_of_several_choices_keep_a_budget_together(relay_with, seller, caller, model, stream):
+    http = caller(relay_with("0.50 usd/day"), TEAM_TOKEN)
+    seller.length = 30_000
+    answer = http.post(PATH, json=body(WORDS, model=model, max_tokens=32_000, n=4, stream=stream))
+    # Claude has no `n`; the other vendor returns one choice, whatever `n` is.
+    assert answer.status_code == 200 and len(seller.bounds) == 4
+    assert 0.8 * 0.5 <= seller.billed <= 0.5, f"{seller.billed} of 0.50 dollars"
+
+
+FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+
+@pytest.mark.parametrize("fields", [{"n": 4}, {}], ids=["choices", "one"])
+def test_a_call_with_emulated_tools_keeps_a_budget(relay_with, seller, caller, is_streamed, fields):
+    http = caller(relay_with("0.50 usd/day"), TEAM_TOKEN)
+    (seller.length, seller.refused) = (30_000, ("tools", "This model does not support tools."))
+    answer = ask(http, max_tokens=32_000, tools=[FUNCTION], stream=is_streamed, **fields)
+    assert answer.status_code == 200
+    assert seller.billed <= 0.5, f"{seller.billed} of 0.50 dollars"
+    assert sum(seller.bounds) * PRICE[1] / 1e6 <= 0.5
+
+
+def test_a_correction_is_paid_by_what_the_response_left(relay_with, seller, caller):
+    http = caller(relay_with("0.50 usd/day"), TEAM_TOKEN)
+    (seller.length, seller.refused) = (12_000, ("tools", "This model does not support tools."))
+    ask(http, max_tokens=16_000, tools=[FUNCTION], tool_choice="required", stream=True)
+    # The vendor never calls the tool.
+    assert len(seller.bounds) == 2 and seller.bounds[0] == 16_000 and 7_000 < seller.bounds[1] < 8_000
+    assert seller.billed <= 0.5, f"{seller.billed} of 0.50 dollars"
+
+
 def test_a_thinking_budget_is_kept(relay_with, seller, caller):
     http = caller(relay_with("0.05 usd/day"), TEAM_TOKEN)
     thinking = {"type": "enabled", "budget_tokens": 1_500}

@@ -48,6 +48,7 @@ extension ChatFit {
             if fit.isUnprepared { try await fit.prepare() }
             if !fit.isShort(nil) { try await fit.check(nil) }
             fit.emulation.first = error.partial as? LoggedStream
+            fit.lower(by: attempt.billing)
             return fit
         } catch let refusal {
             // The vendor did not refuse the unchanged call, so its own failure is reported.

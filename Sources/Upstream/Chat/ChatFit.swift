@@ -166,13 +166,31 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
 
     /// Lowers the limit of the completion to what the budgets of the request pay, if that is less.
     func lower(by billing: Billing) {
-        guard candidate.chats, abilities.contains(.tokenBound) else { return }
+        // An earlier response has at least one of the choices.
+        let bound = bound(of: call, by: billing, choices: emulation.first == nil ? call.choices : call.choices - 1)
+        guard let bound else { return }
+        unlowered = (call.maxTokens, call.hasLowerBound)
+        (call.maxTokens, call.hasLowerBound) = (bound, true)
+    }
+
+    /// Returns a further call for the same response, with the limit of the completion that is paid beside what the calls
+    /// before it have used.
+    func lowered(_ further: ChatCall, by billing: Billing) -> ChatCall {
+        var further = further
+        if let unlowered { (further.maxTokens, further.hasLowerBound) = unlowered }
+        if let bound = bound(of: further, by: billing, choices: further.choices) {
+            (further.maxTokens, further.hasLowerBound) = (bound, true)
+        }
+        return further
+    }
+
+    /// Returns the limit of the completion that budgets pay; nil if they pay the call's own.
+    private func bound(of call: borrowing ChatCall, by billing: Billing, choices: Int) -> Int? {
+        guard candidate.chats, abilities.contains(.tokenBound) else { return nil }
         let added = candidate.provider.reasoning(of: call, for: candidate.model)
         let asked = (call.maxTokens ?? candidate.model.maxOutputTokens).map { $0 + (added.isOnTop ? added.tokens : 0) }
-        guard let bound = billing.lowerBound(asked, choices: call.choices) else { return }
-        unlowered = (call.maxTokens, call.hasLowerBound)
-        call.maxTokens = min(call.maxTokens ?? .max, max(1, added.isOnTop ? bound - added.tokens : bound))
-        call.hasLowerBound = true
+        guard let bound = billing.lowerBound(asked, choices: choices) else { return nil }
+        return min(call.maxTokens ?? .max, max(1, added.isOnTop ? bound - added.tokens : bound))
     }
 
     /// Lowers the limit of the completion to what the model's context window leaves beside the prompt. Throws if the

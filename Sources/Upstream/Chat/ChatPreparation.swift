@@ -70,7 +70,8 @@ extension ChatFit {
                 loop: services.loop
             )
             return emulation.completed(chat, of: call, in: form, with: context) {
-                [self] (call, attempt) async throws(UpstreamError) in try await written(call, by: attempt)
+                [self] (call, attempt) async throws(UpstreamError) in
+                try await written(lowered(call, by: attempt.billing), by: attempt)
             }
         }
         if isLast, case .plain = route { dropContent() }

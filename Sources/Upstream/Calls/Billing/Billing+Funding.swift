@@ -59,7 +59,7 @@ extension Billing {
     ///
     /// - Parameter asked: the bound of each choice; nil if it has none.
     package func lowerBound(_ asked: Int?, choices: Int) -> Int? {
-        var most = outputShare ?? .max
+        var most = outputShare.map { $0 - (usageOfFailure?.completionTokens ?? 0) } ?? .max
         if let paid = paidOutput, paid.limit.quota.isBudget, let output = usageReservation?.output {
             most = min(most, output.isSeen ? paid.reserved + paid.spare + paid.free : paid.reserved)
         }
