@@ -569,6 +569,21 @@ def test_callers_with_tokens_of_their_own(relay, vertex):
     assert vertex.take_violations() == []
 
 
+@pytest.mark.parametrize("status, word, first", [(404, "NOT_FOUND", (200, [1, 1])), (429, "RESOURCE_EXHAUSTED", (429, [1, 0]))])
+def test_the_refusals_of_a_callers_token_rest_no_location(launch, vertex, status, word, first):
+    more = {"MODELS": "far=gemini-3-far", "LOCATIONS": ",".join(FAR[:2]), "PASSTHROUGH": "true"}
+    relay = launch(**settings("vertexai_gemini", vertex, REFRESH_TOKEN=None, CLIENT_ID=None, CLIENT_SECRET=None, **more))
+    for location in FAR:
+        vertex.says(f"{location}/gemini-3-far", {})
+    vertex.says("europe-west4/gemini-3-far", {"status": status, "json": GOOGLES(status, word), "headers": {"Retry-After": "60"}}, {})
+    for caller, expected in [("a", first), ("b", (200, [2, first[1][1]]))]:
+        headers = {"Authorization": f"Bearer ya29.own-of-caller-{caller}"}
+        with checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30) as http:
+            assert ask(http, model="far").status_code == expected[0]
+        assert asked_at(vertex, "gemini-3-far", *FAR[:2]) == expected[1]
+    assert vertex.take_violations() == []
+
+
 def test_locations_that_have_no_room_give_way_to_another_provider(start_relay, vendor, vertex, caller, is_streamed):
     providers = Providers(vendor, secrets.add, one=1)
     providers.answers("one", {"answer": "by one"})

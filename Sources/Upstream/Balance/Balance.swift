@@ -244,11 +244,11 @@ package final class Balance: Sendable {
     }
 
     private func isUnrelatedToCandidate(_ error: UpstreamError) -> Bool {
-        // The rate limit of a caller's own key does not affect other callers.
+        // A refusal of a caller's own key does not affect other callers.
         let isCallers = error.credential.map { $0.label == nil } ?? false
         return switch error.kind {
         case .unknownModel: isCallers || error.isOfModel
-        case .rateLimited: isCallers
+        case .badKey, .forbidden, .outOfCredit, .rateLimited: isCallers
         // The prompt is too long for its window.
         case .badRequest: true
         default: false

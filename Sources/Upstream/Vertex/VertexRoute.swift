@@ -47,7 +47,7 @@ final class VertexRoute: WireRoute, OnLoop, @unchecked Sendable {
 
     func endpoint(isStreamed: Bool) -> Endpoint { addresses[left.first ?? 0][isStreamed: isStreamed] }
 
-    func served() { if let index = left.first { vertex.site.locations.served(index) } }
+    func served() { if let index = left.first, !attempt.isCallersKey { vertex.site.locations.served(index) } }
 
     func failure(after error: UpstreamError) -> UpstreamError? {
         if error.isOfRelay { return error }
@@ -67,7 +67,8 @@ final class VertexRoute: WireRoute, OnLoop, @unchecked Sendable {
     /// Moves to the next location after a failure and returns nil. Returns the call's failure if no location can help.
     private func next(after error: UpstreamError) -> UpstreamError? {
         guard let index = left.first else { return error }
-        vertex.site.locations.failed(index, model, error: error, at: loop.now)
+        // A caller's own account may lack a model that others have.
+        if !attempt.isCallersKey { vertex.site.locations.failed(index, model, error: error, at: loop.now) }
         let isLate = [.firstByteTimeout, .idleTimeout, .totalTimeout].contains(error.fault)
         guard error.recovery.contains(.nextCandidate), !error.recovery.contains(.retrySame), !isLate, !error.isCut
         else {

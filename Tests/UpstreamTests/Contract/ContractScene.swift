@@ -18,6 +18,7 @@ final class ContractScene: ChatServices, @unchecked Sendable {
     let worker: WorkQueue
     let loop: EventLoop
     var model: Model
+    var key = Credential(own: "key", label: "k1")
     private let caller = Caller(anonymousWith: [.all])
 
     private static let workers = WorkQueue(bytes: 1 << 24)
@@ -132,7 +133,6 @@ final class ContractScene: ChatServices, @unchecked Sendable {
         } catch {
             throw UpstreamError(refusing: error)
         }
-        let key = Credential(own: "key", label: "k1")
         billing.hold(try await capacity.acquire(for: key, isAfterAnother: false, .none, by: .distantPast, on: loop))
         let attempt = Attempt(key, of: candidate.server, billing: billing, on: loop, within: capacity)
         let begun: BegunChat

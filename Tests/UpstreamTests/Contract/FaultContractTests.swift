@@ -97,6 +97,28 @@ import Testing
         }
     }
 
+    @Test("a refusal of a caller's own key concerns no other call", arguments: VendorKind.allCases, [true, false])
+    func callersKeys(kind: VendorKind, isStreamed: Bool) async {
+        await withScene(kind) { scene in
+            scene.key = Credential(passedOn: "key of a caller")
+            for status in [400, 401, 402, 403, 404, 429] {
+                for message in ["The call failed.", "The model was not found.", "You have no access to this model."] {
+                    let response = ContractTransport.Response.error(
+                        status,
+                        scene.contract.error(status, message),
+                        retryAfter: status == 429 ? 60 : nil
+                    )
+                    let outcome = await scene.ask(scene.call(isStreamed: isStreamed), [response])
+                    guard let error = outcome.error, error.kind != .failed else { continue }
+                    #expect(!error.recovery.contains(.nextKey), "\(status) \(message)")
+                    let (balance, key) = (Balance(BalanceSettings()), Balance.BreakerKey(provider: 0, model: "m"))
+                    for _ in 0..<20 where error.isOfProvider { balance.conclude(key, error, at: .current()) }
+                    #expect(!balance.hasFailures, "\(status) \(message)")
+                }
+            }
+        }
+    }
+
     @Test("an error in a response of status 200 is an error", arguments: VendorKind.allCases)
     func errorsInside(kind: VendorKind) async {
         await withScene(kind) { scene in
