@@ -24,6 +24,19 @@ ENVELOPES = {
     "msg": {"code": 1301, "msg": "It is wrong."},
     "array": [openai_error()],
     "errors": {"errors": [{"message": "It is wrong."}]},
+    "errors as texts": {"errors": ["It is wrong."]},
+    "object": {"error": {"message": {"detail": "It is wrong."}}},
+    "error in an error": {"error": {"code": 400, "error": {"msg": "It is wrong."}}},
+    "detail object": {"detail": {"error": {"message": "It is wrong.", "type": "x"}}},
+    "description": {"error": "invalid_request", "error_description": "It is wrong."},
+    "problem": {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "It is wrong."},
+    "problem's title": {"type": "about:blank", "title": "It is wrong.", "status": 400},
+    "apigee": {"fault": {"faultstring": "It is wrong.", "detail": {"errorcode": "steps.json.Failed"}}},
+    "amazon": {"__type": "com.amazon.coral#ValidationException", "Message": "It is wrong."},
+    "minimax": {"base_resp": {"status_code": 2013, "status_msg": "It is wrong."}},
+    "cloudflare": {"success": False, "errors": [{"code": 1, "message": "It is wrong."}], "messages": [], "result": None},
+    "baidu": {"error_code": 336001, "error_msg": "It is wrong."},
+    "spring": {"timestamp": "x", "status": 400, "error": "Bad Request", "message": "It is wrong.", "path": "/v1"},
 }
 
 
@@ -44,6 +57,14 @@ def test_a_packed_refusal_is_no_text(team, server):
 FIELDS = openai_error(param="messages[0].content", code="bad_thing")
 LONG = openai_error("This model's maximum context length is 10 tokens.", code="context_length_exceeded", param="messages")
 QUOTA = openai_error("You exceeded your current quota", type="insufficient_quota", code="insufficient_quota")
+GOOGLES_MINUTE = {"error": {
+    "code": 429, "status": "RESOURCE_EXHAUSTED",
+    "message": "You exceeded your current quota, please check your plan and billing details. Please retry in 26.3s.",
+    "details": [
+        {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel"}]},
+        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "26.3s"},
+    ],
+}}  # fmt: skip
 HARD_LIMIT = openai_error("Billing hard limit has been reached", type="invalid_request_error", code="billing_hard_limit_reached")
 TABLE = [
     # status, headers, body -> status, code, param, header
@@ -59,6 +80,24 @@ TABLE = [
     (401, {}, openai_error(code="invalid_api_key"), 502, "upstream_error", None, {}),
     (402, {}, {"error": {"message": "Insufficient Balance"}}, 402, "insufficient_quota", None, {"x-should-retry": "false"}),
     (429, {}, QUOTA, 402, "insufficient_quota", None, {"x-should-retry": "false"}),
+    (429, {}, openai_error("Your account a is suspended due to insufficient balance, please recharge", type="exceeded_current_quota_error"), 402, "insufficient_quota", None, {}),
+    (429, {}, {"error": {"code": "1113", "message": "Insufficient balance or no resource package. Please recharge."}}, 402, "insufficient_quota", None, {}),
+    (429, {}, {"error": {"code": "1113", "message": "余额不足或无可用资源包,请充值。"}}, 402, "insufficient_quota", None, {}),
+    (400, {}, {"code": "Arrearage", "message": "Access denied, please make sure your account is in good standing."}, 402, "insufficient_quota", None, {}),
+    (403, {}, openai_error("Access denied due to overdue account"), 402, "insufficient_quota", None, {}),
+    (402, {}, {"error": {"code": 402, "message": "Insufficient credits. Add more using our page."}}, 402, "insufficient_quota", None, {}),
+    (403, {}, {"error": {"code": 403, "message": "Key limit exceeded (total limit)."}}, 402, "insufficient_quota", None, {}),
+    (403, {}, {"code": "no permission", "error": "Your team a has either used all available credits or reached its monthly spending limit."}, 402, "insufficient_quota", None, {}),
+    (429, {}, {"code": "used up", "error": "Your team a has either used all available credits or reached its monthly spending limit."}, 402, "insufficient_quota", None, {}),
+    (403, {}, {"code": "x", "error": "You have run out of credits or need a Grok subscription."}, 402, "insufficient_quota", None, {}),
+    (403, {}, {"code": 30001, "message": "Sorry, your account balance is insufficient", "data": None}, 402, "insufficient_quota", None, {}),
+    (402, {}, openai_error("Credit limit exceeded, please navigate to our page"), 402, "insufficient_quota", None, {}),
+    (412, {}, openai_error("Account a is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.", code="PRECONDITION_FAILED", type="error"), 402, "insufficient_quota", None, {}),
+    (403, {}, {"error": {"code": "AccountOverdueError", "message": "Your account has an overdue balance.", "type": "Forbidden"}}, 402, "insufficient_quota", None, {}),
+    (429, {}, [GOOGLES_MINUTE], 429, "rate_limit_exceeded", None, {"retry-after": "27"}),
+    (429, {}, openai_error(json.dumps(GOOGLES_MINUTE), code=429), 429, "rate_limit_exceeded", None, {"retry-after": "27"}),
+    (400, {}, openai_error(code="invalid_base64_image"), 400, "invalid_base64_image", None, {}),
+    (400, {}, openai_error(code="image_too_large"), 400, "image_too_large", None, {}),
     (429, {}, openai_error("x", code="organization_spend_limit_exceeded"), 402, "insufficient_quota", None, {}),
     (400, {}, HARD_LIMIT, 402, "insufficient_quota", None, {"x-should-retry": "false"}),
     (403, {}, openai_error("Not you"), 502, "upstream_error", None, {}),
@@ -133,19 +172,28 @@ def test_a_prompt_that_an_account_cannot_pay_rests_no_key(start_relay, server, c
     assert text_of(ask(http, model="m")) == "Hello there"
 
 
-def test_a_key_at_its_hard_limit_rests(start_relay, server, caller, new_key):
+@pytest.fixture
+def at_two_keys(start_relay, server, caller, new_key):
+    """Two callers of a provider with two keys, and a function that returns the numbers of the keys that were used."""
     keys = [new_key(), new_key()]
     relay = start_relay(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEYS=",".join(keys),
-        PROVIDER_ROW_MODELS="m=at/limit", KEY_A_TOKEN="token-of-hard-limits",
+        PROVIDER_ROW_MODELS="m=at/limit", KEY_A_TOKEN="token-of-hard-limits", KEY_B_TOKEN="token-of-a-neighbour",
     )  # fmt: skip
-    http = caller(relay, "token-of-hard-limits")
+
+    def used():
+        return [keys.index(seen["headers"]["authorization"].removeprefix("Bearer ")) for seen in server.asked("at/limit")]
+
+    return caller(relay, "token-of-hard-limits"), caller(relay, "token-of-a-neighbour"), used
+
+
+def test_a_key_at_its_hard_limit_rests(at_two_keys, server):
+    http, _, used = at_two_keys
     server.says("at/limit", {"status": 400, "json": HARD_LIMIT}, {})
     for _ in range(3):
         answer = http.post("/v1/images/generations", json={"model": "m", "prompt": "x"})
         assert answer.status_code == 200, answer.text
-    asked = [seen["headers"]["authorization"] for seen in server.asked("at/limit")]
-    assert asked == [f"Bearer {keys[0]}"] + [f"Bearer {keys[1]}"] * 3
+    assert used() == [0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("status, body", [(409, {}), (425, {}), (400, openai_error(code="tool_use_failed"))])

@@ -32,7 +32,7 @@ extension VendorError {
     }
 
     private var isOfSpending: Bool {
-        if words.say("credit balance is too low") || names("billing_error") { return true }
+        if names("billing_error") || isOfCredit { return true }
         if words.say("you have reached your specified"), words.say("usage limits") { return true }
         return status == 429 && retryAfterSeconds == nil
             && code.utf8.suffix(Self.spending.utf8.count).elementsEqual(Self.spending.utf8)
@@ -41,7 +41,7 @@ extension VendorError {
     /// The seconds until the time in the error message at which the account regains access, at most 86,400; nil if the
     /// message contains no future time.
     private var secondsToAccess: Int? {
-        let text = ByteBuffer(said)
+        let text = ByteBuffer(heard ?? said)
         var scan = ByteScan(text.bytes)
         guard scan.find("regain access on ") else { return nil }
         // Such as `2026-12-01 at 00:00 UTC`. The time of the day may be absent.

@@ -15,6 +15,7 @@ extension VendorError {
             return error
         case 400 where isPromptTooLong: return tooLong
         case 404 where names("NOT_FOUND"): return new(.unknownModel)
+        case 429 where words.say("credits are depleted"): return new(.outOfCredit)
         case 429 where isOfDay:
             var error = new(.outOfCredit)
             error.retryAfterSeconds = Self.secondsToPacificMidnight(at: Int(Glibc.time(nil)))

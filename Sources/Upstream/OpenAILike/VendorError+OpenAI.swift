@@ -2,6 +2,8 @@ extension VendorError {
     static let openAI: VendorErrorTable = { $0.ofOpenAI }
 
     var ofOpenAI: UpstreamError? {
+        // Google has the same words for a used-up quota of a minute.
+        if status == 429, names("RESOURCE_EXHAUSTED") { return ofGemini }
         if isOfCredit { return new(.outOfCredit) }
         if status == 503, words.containsAny(of: ["loading model", "is loading", "currently loading"]) {
             var error = self.error

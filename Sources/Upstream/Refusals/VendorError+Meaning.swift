@@ -1,0 +1,152 @@
+import Engine
+import Shared
+
+/// The meaning of a vendor's error, by its status, its code and its words.
+extension VendorError {
+    /// The HTTP status that fits the error code, for an error in a response whose own status is a success.
+    var statusOfCode: Int {
+        if let number = Int(code), (400..<600).contains(number) { return number }
+        for word in [code, type] {
+            switch word {
+            case "insufficient_quota", "rate_limit_exceeded", "rate_limit_error", "slow_down", "too_many_requests",
+                "RateLimitReached", "Throttling.RateQuota":
+                return 429
+            case "invalid_api_key", "authentication_error": return 401
+            case "billing_error": return 402
+            case "permission_denied", "permission_error": return 403
+            case "model_not_found", "DeploymentNotFound", "not_found_error": return 404
+            case "invalid_request_error", "context_length_exceeded", "content_filter", "invalid_prompt": return 400
+            case _ where Self.imageCodes.contains(word): return 400
+            case "request_too_large": return 413
+            case "overloaded_error": return 529
+            case "server_is_overloaded", "unavailable_error", "service_unavailable": return 503
+            case "timeout", "timeout_error", "upstream_timeout": return 504
+            default: continue
+            }
+        }
+        return 502
+    }
+
+    /// The error for this HTTP status, if the vendor's error table does not recognise the error.
+    var error: UpstreamError {
+        switch status {
+        case 400, 422: return refusal
+        case 401: return new(.badKey)
+        case 402 where words.say("prompt tokens limit exceeded"):
+            // The account can pay for shorter prompts (OpenRouter).
+            var error = refused("insufficient_quota", param: "messages")
+            error.recovery = [.nextKey, .nextCandidate]
+            return error
+        case 402: return new(.outOfCredit)
+        case 403:
+            var error = isOfModel ? new(.forbidden, recovery: .nextCandidate) : new(.forbidden)
+            error.isOfModel = isOfModel
+            return error
+        case 404 where isOfModel: return new(.unknownModel)
+        case 408, 504: return new(.timedOut, recovery: .nextCandidate)
+        case 409, 425: return new(.failed, recovery: [.retrySame, .nextCandidate])
+        case 413: return tooLarge
+        case 429: return new(.rateLimited)
+        case 503, 529: return new(.unavailable)
+        case 406: return new(.failed, recovery: .nextCandidate)
+        case 415, 431: return refusal
+        default: return new(.failed)
+        }
+    }
+
+    var isOfModel: Bool { names("model_not_found") || names("DeploymentNotFound") || words.say("model") }
+
+    /// Whether the vendor refused the request because the prompt does not fit the model's context window.
+    var isPromptTooLong: Bool { Self.contextCodes.contains(where: names) || words.saysPromptTooLong }
+
+    /// Whether the account has no money left.
+    var isOfCredit: Bool {
+        guard status >= 400 else { return false }
+        return Self.creditCodes.contains(where: names) || words.containsAny(of: Self.creditWords)
+    }
+
+    /// The codes of OpenAI, Moonshot, Alibaba, Z.ai, Volcano Engine, and of gateways.
+    private static let creditCodes = [
+        "insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted",
+        "organization_spend_limit_exceeded", "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
+        "exceeded_current_quota_error", "Arrearage", "1113", "AccountOverdueError", "INSUFFICIENT_BALANCE",
+        "insufficient_balance", "insufficient_credits", "SPEND_LIMIT_EXCEEDED",
+    ]
+    /// The words of OpenAI, DeepSeek, Moonshot, Z.ai, Alibaba (three), SiliconFlow, OpenRouter (two), Together,
+    /// Anthropic, Volcano Engine, xAI (two), Fireworks and Google.
+    private static let creditWords: [StaticString] = [
+        "exceeded your current quota", "insufficient balance", "insufficient account balance", "please recharge",
+        "余额不足", "account is in good standing", "overdue account", "欠费", "balance is insufficient",
+        "insufficient credits", "key limit exceeded", "credit limit exceeded", "credit balance is too low",
+        "overdue balance", "used all available credits", "run out of credits", "monthly spending limit",
+        "credits are depleted",
+    ]
+
+    private static let contextCodes = [
+        APIError.contextLengthCode, "exceed_context_size_error", "model_context_window_exceeded",
+        "model_max_prompt_tokens_exceeded", "tokens_limit_reached",
+    ]
+
+    func names(_ word: String) -> Bool { code.hasSameBytes(as: word) || type.hasSameBytes(as: word) }
+
+    // MARK: The error
+
+    private var cause: String {
+        let reported = [code, type].first { Self.isPlain($0) }
+        return "the vendor answered \(status)\(reported.map { " \($0)" } ?? "")"
+    }
+
+    /// OpenAI's codes for images that cannot be read (`ResponseErrorCode`).
+    private static let imageCodes: Set = [
+        "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url", "image_too_large",
+        "image_too_small", "image_parse_error", "image_content_policy_violation", "invalid_image_mode",
+        "image_file_too_large", "unsupported_image_media_type", "empty_image_file", "failed_to_download_image",
+        "image_file_not_found",
+    ]
+
+    /// Returns whether a vendor's error code consists of lower-case letters and `_` only, or is one of OpenAI's.
+    private static func isPlain(_ word: String) -> Bool {
+        if imageCodes.contains(word) { return true }
+        return (1...64).contains(word.utf8.count)
+            && word.utf8.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "_") }
+    }
+
+    func new(_ kind: UpstreamError.Kind, recovery: UpstreamError.RecoveryOptions? = nil) -> UpstreamError {
+        var error = UpstreamError(kind, cause: cause)
+        if let recovery { error.recovery = recovery }
+        error.retryAfterSeconds = retryAfterSeconds ?? (kind == .rateLimited ? words.secondsToWait : nil)
+        return error
+    }
+
+    var refusal: UpstreamError {
+        var error = UpstreamError(.badRequest, message: UpstreamError.words(of: said), cause: cause)
+        // The type `invalid_request_error` is left out, as all such errors have it.
+        error.code = [code, type].first { Self.isPlain($0) && !$0.hasSameBytes(as: "invalid_request_error") }
+        error.param = param.flatMap { Self.isPath($0) && UpstreamError.words(of: $0) == $0 ? $0 : nil }
+        return error
+    }
+
+    /// The error for a prompt that does not fit the model's context window.
+    var tooLong: UpstreamError { refused(APIError.contextLengthCode, param: "messages") }
+
+    func refused(_ code: String, param: String?) -> UpstreamError {
+        var error = refusal
+        error.code = code
+        error.param = param
+        return error
+    }
+
+    private var tooLarge: UpstreamError {
+        var error = UpstreamError(.badRequest, cause: cause)
+        error.refusal = APIError(
+            413,
+            "The provider rejected the request because it is too large.",
+            code: "request_too_large"
+        )
+        return error
+    }
+
+    private static func isPath(_ param: String) -> Bool {
+        (1...100).contains(param.utf8.count) && param.utf8.allSatisfy { $0.isLetterOrDigit(or: ".[]_") }
+    }
+}
