@@ -8,7 +8,7 @@ import httpx
 import local_http
 import pytest
 from anthropic_vendor import all_events, events, failure, text, thought, use, whole
-from conftest import CLAUDE_KEY, TEAM_TOKEN
+from conftest import CLAUDE_KEY, TEAM_TOKEN, secrets
 from memcached import wait_for
 from operating import PASSWORD, Operator
 from usage import is_call, lines_so_far
@@ -710,3 +710,23 @@ def test_the_relay_estimates_what_the_vendor_does_not_count(lane, anthropic_serv
     many = lane.post("/v1/messages/count_tokens", json={"model": "claude", "messages": [{"role": "user", "content": [block]}]}).json()["input_tokens"]
     assert 0 < few < 20 and many > 100
     assert len(anthropic_server.asked(MODEL)) == 2
+
+
+@pytest.mark.parametrize("header", ["anthropic-beta", "anthropic-version"])
+def test_a_header_that_the_vendor_quotes_rests_no_key(launch, anthropic_server, header):
+    keys = [f"{CLAUDE_KEY}-{number}" for number in range(2)]
+    secrets.update(keys)
+    more = {"PROVIDER_ANT_API_KEY": None, "PROVIDER_ANT_API_KEYS": ",".join(keys), "KEY_OTHER_TOKEN": "token-of-a-neighbour"}
+    relay = launch(**settings(anthropic_server, CLIENT_INFO="all") | more)
+    words = "your credit balance is too low"
+    quoted = failure("invalid_request_error", f"{header}: `{words}` is not a valid value")
+    anthropic_server.says(MODEL, {"status": 400, "json": quoted} | OPEN, {"content": [text("Hello")]} | OPEN)
+    body = {"model": "claude", "max_tokens": 9, "messages": [USER]}
+    with client(relay, **{header: words}) as http:
+        assert http.post(PATH, json=body).status_code in (200, 400)
+    with client(relay, "token-of-a-neighbour") as http:
+        for _ in range(4):
+            assert http.post(PATH, json=body).status_code == 200
+    used = [seen["headers"]["x-api-key"] for seen in anthropic_server.asked(MODEL)]
+    assert set(used[-4:]) == set(keys)
+    anthropic_server.take_violations()

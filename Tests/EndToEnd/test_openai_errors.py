@@ -4,10 +4,11 @@ import gzip
 import json
 
 import pytest
-from chat import ask, refusal, text_of
+from chat import ask, refusal, stream, text_of
 from conftest import VENDOR_KEY
 from openai_vendor import whole
 from test_openai_chat import MODEL
+from test_openai_endpoints import WAV
 
 
 def openai_error(message="It is wrong.", **fields):
@@ -139,6 +140,10 @@ def test_the_table(team, server, case, is_streamed):
     assert len(server.asked(MODEL)) == 1
 
 
+BEGUN = {
+    "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+    "choices": [{"index": 0, "delta": {"content": "So"}, "finish_reason": None}],
+}  # fmt: skip
 MINIMAX = [
     (1002, "rate limit", 429, "rate_limit_exceeded"), (1004, "login fail", 502, "upstream_error"), (1008, "insufficient balance", 402, "insufficient_quota"),
     (1027, "output new_sensitive", 400, "content_filter"), (2013, "invalid params, context window exceeds limit", 400, "context_length_exceeded"),
@@ -172,6 +177,15 @@ def test_a_prompt_that_an_account_cannot_pay_rests_no_key(start_relay, server, c
     assert text_of(ask(http, model="m")) == "Hello there"
 
 
+ECHOES = {
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hi"}], "user": "Insufficient Balance"},
+    "/v1/embeddings": {"input": "Insufficient Balance"},
+    "/v1/moderations": {"input": "Insufficient Balance"},
+    "/v1/images/generations": {"prompt": "Insufficient Balance"},
+    "/v1/audio/transcriptions": {"prompt": "Insufficient Balance"},
+}
+
+
 @pytest.fixture
 def at_two_keys(start_relay, server, caller, new_key):
     """Two callers of a provider with two keys, and a function that returns the numbers of the keys that were used."""
@@ -185,6 +199,39 @@ def at_two_keys(start_relay, server, caller, new_key):
         return [keys.index(seen["headers"]["authorization"].removeprefix("Bearer ")) for seen in server.asked("at/limit")]
 
     return caller(relay, "token-of-hard-limits"), caller(relay, "token-of-a-neighbour"), used
+
+
+@pytest.mark.parametrize("path", ECHOES)
+@pytest.mark.parametrize("words", ["Invalid value: 'Insufficient Balance'.", "Cannot use insufficient balance here"])
+def test_words_of_one_callers_request_rest_no_key(at_two_keys, server, path, words):
+    http, other, used = at_two_keys
+    server.says("at/limit", {"status": 400, "json": openai_error(words, type="invalid_request_error")}, {})
+    fields = ECHOES[path] | {"model": "m"}
+    how = {"data": fields, "files": {"file": ("a.wav", WAV, "audio/wav")}} if "audio" in path else {"json": fields}
+    answer = http.post(path, **how)
+    assert answer.status_code == 400, answer.text
+    for _ in range(2):
+        assert text_of(ask(other, model="m")) == "Hello there"
+    assert used() == [0, 1, 0], "the keys take turns"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_words_of_one_callers_request_in_a_stream_rest_no_key(at_two_keys, server, is_first):
+    http, other, used = at_two_keys
+    event = {"error": {"message": "Cannot use 'Insufficient Balance'"}}
+    server.says("at/limit", {"events": [*([] if is_first else [BEGUN]), event], "done": False}, {})
+    assert stream(http, model="m", user="Insufficient Balance").error["code"] == "upstream_error"
+    for _ in range(2):
+        assert text_of(ask(other, model="m")) == "Hello there"
+    assert used() == [0, 1, 0], "the keys take turns"
+
+
+def test_the_vendors_own_words_rest_a_key(at_two_keys, server):
+    http, other, used = at_two_keys
+    server.says("at/limit", {"status": 400, "json": openai_error("Insufficient Balance")}, {})
+    for client in (http, other):
+        assert text_of(ask(client, "What is a balance?", model="m")) == "Hello there"
+    assert used() == [0, 1, 1]
 
 
 def test_a_key_at_its_hard_limit_rests(at_two_keys, server):

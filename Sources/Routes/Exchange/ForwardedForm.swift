@@ -33,8 +33,20 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         var hasModel = false
         var isLeftOut = false
         var hasEnded = false
+        var texts: [String]? = []
+        /// The bytes of all texts.
+        var textBytes = 0
+        var text = ByteBuffer()
+        var isText = false
+
+        /// Keeps a text, unless there are many.
+        mutating func keep(_ added: String) {
+            textBytes += added.utf8.count + 16
+            if textBytes > ForwardedForm.textLimitBytes { texts = nil } else { texts?.append(added) }
+        }
     }
 
+    private static let textLimitBytes = 65_536
     /// The number of images that a form may request.
     static let imageRange = 1...1_000
 
@@ -52,6 +64,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     }
 
     var hasEnded: Bool { rewriting.hasEnded }
+    var texts: [String]? { rewriting.texts }
     var isReplayable: Bool { body.isReplayable }
     var canBeTooLarge: Bool { body.canBeTooLarge }
     var waitedNanoseconds: UInt64 { body.wait.nanoseconds }
@@ -137,6 +150,8 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             try part.check()
             if let refusal = rewriting.passed.refusal(ofFormField: part.name) { throw refusal }
             rewriting.isLeftOut = part.staysHere
+            rewriting.isText = part.filename == nil
+            for text in [part.name, part.filename, part.contentType] { text.map { rewriting.keep($0) } }
             if rewriting.isLeftOut { return }
             rewriting.isInModel = part.name.hasSameBytes(as: "model")
             if rewriting.isInModel { rewriting.hasModel = true }
@@ -156,7 +171,11 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
                 rewriting.format.append(bytes[part: 0..<min(16, bytes.count)])
             }
             if !rewriting.isInModel, !rewriting.isLeftOut { out.append(bytes) }
-        case .partEnd: if !rewriting.isLeftOut { out.append("\r\n") }
+            if rewriting.isText, rewriting.text.count <= Self.textLimitBytes { rewriting.text.append(bytes) }
+        case .partEnd:
+            rewriting.keep(rewriting.text.text)
+            rewriting.text.removeAll()
+            if !rewriting.isLeftOut { out.append("\r\n") }
         case .end:
             if !rewriting.hasModel {
                 MultipartFile.begin(&out, boundary, name: "model")

@@ -126,6 +126,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     }
 
     var betas: [String] { clientHeaders?.betas.betas ?? [] }
+    var callersHeaders: [String] { clientHeaders.map { betas + [$0.betas, $0.version ?? ""] } ?? [] }
 
     func adopt(_ quirks: Set<Quirk>) { refusedBetas += quirks.betas }
 

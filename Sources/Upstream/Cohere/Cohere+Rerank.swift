@@ -23,7 +23,8 @@ extension Cohere: Forwarder {
             let response = try await attempt.send(call, on: wire.transport)
             guard response.head.status == 200 else {
                 let reader = ErrorResponseReader(wire.tools.parser, VendorError.cohere, namesFields: true)
-                throw wire.headers.hiding(reader.error(response.head, response.body.bytes))
+                let sent = RefusedRequest(call.body, beside: [model.id])
+                throw wire.headers.hiding(reader.error(response.head, response.body.bytes, to: sent))
             }
             return response
         }

@@ -64,8 +64,9 @@ extension UpstreamError {
             self.recovery.insert(.retrySame)
         case 429: self.init(.rateLimited, cause: cause)
         case 503: self.init(.unavailable, cause: cause)
-        case _ where text.contains("INSUFFICIENT_CREDITS"): self.init(.outOfCredit, cause: cause)
-        case 400 where failure.code == Code.unsupportedModel || text.contains("Invalid model"):
+        // A message may repeat the request, but does not begin with it.
+        case _ where failure.begins(with: "INSUFFICIENT_CREDITS"): self.init(.outOfCredit, cause: cause)
+        case 400 where failure.code == Code.unsupportedModel || failure.begins(with: "Invalid model"):
             self.init(.unknownModel, cause: cause)
             self.isOfModel = failure.code == Code.unsupportedModel
         case 400 where text.contains("OPEN_AI_UNEXPECTED_ERROR") && !Self.namesValue(text):
@@ -155,6 +156,11 @@ extension UpstreamError {
 }
 
 extension OneMinFailure {
+    /// Returns whether the error code or the message begins with the words.
+    fileprivate func begins(with words: String) -> Bool {
+        [code, said].contains { $0.utf8.starts(with: words.utf8) }
+    }
+
     /// The cause for the log: the HTTP status, and an error code of only capital letters and underscores.
     fileprivate var cause: String {
         let isCode = code.utf8.count <= 60 && code.utf8.allSatisfy { (65...90).contains($0) || $0 == 95 }

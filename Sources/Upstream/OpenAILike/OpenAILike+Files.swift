@@ -22,9 +22,10 @@ extension OpenAILike: FileProvider {
             fields: metadata.fields
         )
         let headers = wire.headers.headers(for: attempt.key, replacing: ["Content-Type: \(file.contentType)"])
+        let request = RefusedRequest(nil, beside: [label.name, label.contentType])
         let response = UploadRules(sendsMetadata: true) { [self] (head, body) in
             let isUnknown = head.status == 404 || head.status == 405
-            return isUnknown ? UpstreamError(skipping: .noFilesKept) : refusal(head, body)
+            return isUnknown ? UpstreamError(skipping: .noFilesKept) : refusal(head, body, to: request)
         } asset: { [self] (body) throws(UpstreamError) in
             try asset(body)
         }
@@ -53,7 +54,7 @@ extension OpenAILike: FileProvider {
         return try await attempt.retrying { () async throws(UpstreamError) in
             let stream = try await attempt.open(call, on: wire.transport)
             if stream.head.status == 200 { return try await StoredFileStream(stream).begun() }
-            let error = try await refusal(stream)
+            let error = try await refusal(stream, to: RefusedRequest(nil, beside: [path]))
             throw stream.head.status == 404 ? UpstreamError(refusing: .lostFile) : error
         }
     }
@@ -68,7 +69,9 @@ extension OpenAILike: FileProvider {
         try await attempt.retrying { () async throws(UpstreamError) in
             let response = try await attempt.send(call, on: wire.transport)
             if response.head.status == 404 { return }
-            guard response.head.status / 100 == 2 else { throw refusal(response.head, response.body) }
+            guard response.head.status / 100 == 2 else {
+                throw refusal(response.head, response.body, to: RefusedRequest(nil, beside: [path]))
+            }
             // Some servers send only the status.
             if response.body.bytes.isEmpty { return }
             let root = try? wire.tools.parser.parse(response.body.bytes)

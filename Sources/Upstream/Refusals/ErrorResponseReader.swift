@@ -11,7 +11,7 @@ struct ErrorResponseReader {
     /// Whether clients of the vendor's own API may get its error responses.
     private let passesErrors: Bool
     /// Reads errors in a form of the vendor's own; nil for the usual form.
-    let own: ((UpstreamHead, UnsafeRawBufferPointer) -> UpstreamError)?
+    private let own: ((UpstreamHead, UnsafeRawBufferPointer) -> UpstreamError)?
 
     /// The largest error body that is parsed, in bytes.
     private static let limitBytes = 262_144
@@ -42,12 +42,23 @@ struct ErrorResponseReader {
 
     /// Returns the error for an error response. HTML and binary bodies are not shown to the client.
     ///
-    /// - Parameter body: must be in a `ByteBuffer`, as the JSON parser requires.
-    func error(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> UpstreamError {
+    /// - Parameters:
+    ///   - body: must be in a `ByteBuffer`, as the JSON parser requires.
+    ///   - request: the refused request, whose words in the error are not the vendor's; nil if it is not known.
+    func error(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, to request: RefusedRequest?) -> UpstreamError {
         if let own { return own(head, body) }
-        var vendorError = vendorError(head, body)
+        return error(vendorError(head, body), head, body, request)
+    }
+
+    private func error(
+        _ vendorError: VendorError,
+        _ head: UpstreamHead,
+        _ body: UnsafeRawBufferPointer,
+        _ request: RefusedRequest?
+    ) -> UpstreamError {
+        var vendorError = vendorError
         if !namesFields { vendorError.param = nil }
-        var error = error(vendorError)
+        var error = vendorError.meaning(table, request)
         if head.status >= 400 { error.status = head.status }
         if obeysRetry { obey(head.shouldRetry, &error) }
         if passesErrors {
@@ -70,11 +81,11 @@ struct ErrorResponseReader {
     }
 
     /// Returns the error that a response contains although its HTTP status is successful.
-    static func error(in root: JSONValue, _ table: VendorErrorTable) -> UpstreamError {
+    static func error(in root: JSONValue, _ table: @escaping VendorErrorTable) -> UpstreamError {
         var vendorError = VendorError(root, status: 0)
         vendorError.status = vendorError.statusOfCode
         vendorError.param = nil
-        return table(vendorError) ?? vendorError.error
+        return vendorError.meaning(table)
     }
 
     /// Throws the error that an event named `error` contains.
@@ -95,33 +106,34 @@ struct ErrorResponseReader {
         }
         var vendorError = VendorError(status: 500)
         vendorError.said = data[part: 0..<min(4_096, data.count)].text
-        return error(vendorError)
+        return vendorError.meaning(table)
     }
 
-    /// Returns the refusal that an error response contains.
+    /// Returns the refusal that an error response contains; nil for an error in a form of the vendor's own.
     ///
     /// - Parameters:
     ///   - body: must be in a `ByteBuffer`, as the JSON parser requires.
+    ///   - request: the refused request, which has a body.
     ///   - known: the quirks for which the refused request was already changed.
     func refusal(
         _ head: UpstreamHead,
         _ body: UnsafeRawBufferPointer,
-        of request: Body,
+        of request: RefusedRequest,
         known: Set<Quirk>
-    ) -> Refusal {
-        var vendorError = vendorError(head, body)
-        vendorError.distrustEcho(of: request.bytes)
+    ) -> Refusal? {
+        guard own == nil, let sent = request.body else { return nil }
+        let vendorError = vendorError(head, body)
+        var trusted = vendorError
+        trusted.distrustEcho(of: sent.bytes)
         return Refusal(
             status: head.status,
-            vendorError: vendorError,
-            isSpecial: table(vendorError) != nil,
-            error: error(head, body),
-            request: request,
+            vendorError: trusted,
+            isSpecial: table(trusted) != nil,
+            error: error(vendorError, head, body, request),
+            request: sent,
             known: known
         )
     }
-
-    private func error(_ vendorError: VendorError) -> UpstreamError { table(vendorError) ?? vendorError.error }
 
     private func vendorError(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> VendorError {
         var vendorError: VendorError
@@ -136,5 +148,52 @@ struct ErrorResponseReader {
         }
         vendorError.retryAfterSeconds = vendorError.retryAfterSeconds ?? head.retryAfterSeconds
         return vendorError
+    }
+}
+
+extension VendorError {
+    /// Returns the meaning of the error. Words that the message repeats of the caller's request mean nothing for other
+    /// requests.
+    ///
+    /// - Parameter request: the request; nil if it is not known here. Then the error is read again if the words matter.
+    func meaning(_ table: @escaping VendorErrorTable, _ request: RefusedRequest? = nil) -> UpstreamError {
+        func read(_ vendorError: VendorError) -> UpstreamError { table(vendorError) ?? vendorError.error }
+        let error = read(self)
+        var plain = read(withoutWords)
+        // The request is compared only if the words keep further requests from the vendor.
+        if error.harm <= plain.harm { return error }
+        guard let request else {
+            plain.readAgain = { meaning(table, $0) }
+            return plain
+        }
+        var other = self
+        if let sent = request.body { other.distrustEcho(of: sent.bytes) }
+        other.heard = OwnWords(other.said, without: request).text
+        let own = read(other)
+        return own.harm < error.harm ? own : error
+    }
+}
+
+extension UpstreamError {
+    /// The harm of the failure for further requests. Waits of up to a minute are not compared.
+    fileprivate var harm: (Int, Int) {
+        let scope =
+            switch kind {
+            case .badRequest, .cancelled: 0
+            case .unknownModel, .failed, .unavailable, .timedOut: 1
+            case .forbidden where self.isOfModel: 1
+            case .rateLimited: 2
+            case .badKey, .forbidden, .outOfCredit: 3
+            }
+        return (scope, max(60, self.retryAfterSeconds ?? 0) + (self.modelCooldownSeconds ?? 0))
+    }
+
+    /// Returns the error with the meaning of the vendor's own words, without those that the request has.
+    func reread(beside request: @autoclosure () -> RefusedRequest?) -> UpstreamError {
+        guard let readAgain = self.readAgain, let request = request() else { return self }
+        var error = readAgain(request)
+        (error.status, error.passed, error.credential) = (self.status, self.passed, self.credential)
+        (error.usage, error.partial, error.lack, error.isCut) = (self.usage, self.partial, self.lack, self.isCut)
+        return error
     }
 }

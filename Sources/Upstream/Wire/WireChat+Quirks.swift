@@ -64,8 +64,10 @@ extension WireChat {
     /// Throws the error of the refusal if no change helps. If the model lacks an ability, the error has the lack and the
     /// recovery option `emulation`.
     private func rewrite(after head: UpstreamHead, _ refused: UnsafeRawBufferPointer) throws(UpstreamError) {
-        guard let body = request?.body, errorReader.own == nil else { throw judged(errorReader.error(head, refused)) }
-        let refusal = errorReader.refusal(head, refused, of: body, known: quirks)
+        let request = refusedRequest
+        guard let body = request.body,
+            let refusal = errorReader.refusal(head, refused, of: request, known: quirks)
+        else { throw judged(errorReader.error(head, refused, to: request)) }
         let ofWindow = [400, 402, 413, 422].contains(refusal.status) ? refusal.findingOfWindow : nil
         guard var found = ofWindow ?? form.quirk(refusal) else { throw judged(refusal.error) }
         // A message with a secret is not shown.

@@ -308,9 +308,12 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     var errorReader: ErrorResponseReader { form.errorReader(vendor.tools.parser) }
 
+    /// The request as far as its caller chose its content.
+    var refusedRequest: RefusedRequest { RefusedRequest(request?.body, beside: [model.id] + form.callersHeaders) }
+
     /// Returns the error without secrets, and without recovery options if a passthrough key was refused.
     func judged(_ error: UpstreamError) -> UpstreamError {
-        var error = vendor.headers.hiding(error, form.route?.token)
+        var error = vendor.headers.hiding(error.reread(beside: refusedRequest), form.route?.token)
         // For a passthrough key, the relay must not use another key.
         guard isCallersKey else { return error }
         switch error.kind {

@@ -55,6 +55,8 @@ protocol WireForm: AnyObject, Sendable {
     func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body
     /// The betas in the request's header.
     var betas: [String] { get }
+    /// The values of the request's header lines that the client has sent.
+    var callersHeaders: [String] { get }
     /// Prepares the form for a request that was changed for these quirks, and for its response.
     func adopt(_ quirks: Set<Quirk>)
 }
@@ -67,6 +69,7 @@ extension WireForm {
     var route: (any WireRoute)? { nil }
     var findingOfResponse: QuirkFinding? { nil }
     var betas: [String] { [] }
+    var callersHeaders: [String] { [] }
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body { request }
     func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body { request }
     func adopt(_ quirks: Set<Quirk>) {}

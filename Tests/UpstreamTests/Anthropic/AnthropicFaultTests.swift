@@ -14,7 +14,7 @@ import Testing
         let body = ByteBuffer(#"{"type":"error","error":{"type":"invalid_request_error","message":"\#(said)"}}"#)
         let errorReader = ErrorResponseReader(JSONParser(), VendorError.anthropic, namesFields: false)
         let head = UpstreamHead(status: 400, isEventStream: false, retryAfterSeconds: nil)
-        let error = errorReader.error(head, body.bytes)
+        let error = errorReader.error(head, body.bytes, to: RefusedRequest(nil))
         #expect(error.kind == .outOfCredit && error.retryAfterSeconds == seconds)
     }
 }

@@ -97,6 +97,30 @@ import Testing
         }
     }
 
+    /// Texts of a caller that are also words of vendors about keys, accounts and models.
+    private static let echoes = [
+        "insufficient balance", "your credit balance is too low", "this model is at capacity", "api key not valid",
+        "the model was not found", "INSUFFICIENT_CREDITS for this", "the key was leaked",
+    ]
+
+    @Test("words of the request in an error concern no other request", arguments: VendorKind.allCases, [true, false])
+    func echoedWords(kind: VendorKind, isStreamed: Bool) async {
+        for text in Self.echoes {
+            await withScene(kind) { scene in
+                var call = scene.call(isStreamed: isStreamed)
+                call.messages = [ChatMessage(role: .user, text: text)]
+                let messages = [
+                    "Wrong input: '\(text)'.", "Wrong: \(text.uppercased()), at 3.", "Wrong: \"\(text.prefix(19))...\"",
+                ]
+                for message in messages {
+                    let body = scene.contract.error(400, message)
+                    let outcome = await scene.ask(call, [.error(400, body)])
+                    #expect(outcome.error?.kind == .badRequest && outcome.error?.cooldown == nil, "\(message)")
+                }
+            }
+        }
+    }
+
     @Test("a refusal of a caller's own key concerns no other call", arguments: VendorKind.allCases, [true, false])
     func callersKeys(kind: VendorKind, isStreamed: Bool) async {
         await withScene(kind) { scene in

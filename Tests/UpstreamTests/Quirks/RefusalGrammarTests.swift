@@ -56,7 +56,7 @@ import Testing
         let json = ByteBuffer(#"{"error":{"message":"\#(message)","type":"invalid_request_error"\#(named)}}"#)
         let reader = ErrorResponseReader(JSONParser(), VendorError.openAI, namesFields: true)
         let head = UpstreamHead(status: 400, isEventStream: false, retryAfterSeconds: nil)
-        let refusal = reader.refusal(head, json.bytes, of: request, known: [])
+        guard let refusal = reader.refusal(head, json.bytes, of: RefusedRequest(request), known: []) else { return nil }
         return api == .messages ? refusal.finding(among: refusal.findingsOfMessages) : refusal.findingOfOpenAI
     }
 

@@ -72,6 +72,14 @@ package struct ForwardedRequest: Sendable {
         if case .form(let form) = content { form.isReplayable } else { true }
     }
 
+    /// The request as far as its caller chose its content; nil for a form with long texts.
+    var refused: RefusedRequest? {
+        switch content {
+        case .json(let body): RefusedRequest(body, beside: [model])
+        case .form(let form): form.texts.map { RefusedRequest(nil, beside: $0 + [model]) }
+        }
+    }
+
     /// Whether nothing of the request is left to send, because its whole form has been read; always true for JSON.
     package var isSent: Bool {
         if case .form(let form) = content { form.hasEnded } else { true }
@@ -103,6 +111,8 @@ package protocol FormSource: OnLoop {
     var canBeTooLarge: Bool { get }
     /// Whether the client wants a text response instead of JSON. The value is final after the whole form is read.
     var wantsText: Bool { get }
+    /// The names and texts that were read since the last `begin`, without the contents of files; nil if they are long.
+    var texts: [String]? { get }
     /// The total time that `next` has waited for bytes from the client so far, in nanoseconds.
     var waitedNanoseconds: UInt64 { get }
     /// Starts to read the form from its beginning.

@@ -72,6 +72,8 @@ package struct UpstreamError: Error {
         var namesHost = false
         /// Whether the call failed because the relay itself had no time for it.
         fileprivate var isOfBusyRelay = false
+        /// Reads the error once more, after a comparison of its words with the request; nil if the words do not matter.
+        var readAgain: (@Sendable (RefusedRequest) -> UpstreamError)?
     }
     /// The steps that can help after a failure, such as a retry; empty if nothing helps.
     package struct RecoveryOptions: OptionSet, Sendable {

@@ -6,7 +6,7 @@ extension ForwardedEndpoint {
     ///
     /// - Parameter errorTable: recognises errors that the vendor reports in its own way.
     /// - Throws: the error that the response contains, or an error if the response lacks this content.
-    func check(_ response: Body, _ parser: JSONParser, _ errorTable: VendorErrorTable) throws(UpstreamError) {
+    func check(_ response: Body, _ parser: JSONParser, _ errorTable: @escaping VendorErrorTable) throws(UpstreamError) {
         let root = try parser.response(response.bytes)
         let isFailure =
             root.containsError || root["success"]?.flag == false || root["type"]?.text?.equals("error") ?? false

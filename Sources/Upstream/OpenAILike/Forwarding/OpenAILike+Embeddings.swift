@@ -32,10 +32,11 @@ extension OpenAILike {
             }
             let refused = try await refusalBody(stream)
             let reader = ErrorResponseReader(wire.tools.parser, errorTable, namesFields: true)
-            let refusal = reader.refusal(stream.head, refused.bytes, of: body, known: [])
+            let refusedRequest = RefusedRequest(body, beside: [model.id])
             guard learned.count < Self.maxQuirks,
+                let refusal = reader.refusal(stream.head, refused.bytes, of: refusedRequest, known: []),
                 let found = refusal.finding(among: [refusal.findingOfEncoding].compactMap(\.self))
-            else { throw self.refusal(stream.head, refused) }
+            else { throw self.refusal(stream.head, refused, to: refusedRequest) }
             learned.append(found)
             body = found.applied(to: body)
             try await attempt.next(afterRefusal: stream.head.status)

@@ -42,14 +42,16 @@ extension OpenAILike: Forwarder {
             }
         case .form(let form): stream = try await sent(form, to: endpoint, model, attempt: attempt)
         }
-        guard stream.head.status / 100 == 2 else { throw located(try await refusal(stream), of: request.endpoint) }
+        guard stream.head.status / 100 == 2 else {
+            throw located(try await refusal(stream, to: request.refused), of: request.endpoint)
+        }
         let response = ForwardedVendorResponse(stream, request, tools: wire.tools, errorTable)
         do throws(UpstreamError) {
             try await response.begin()
             return response
         } catch {
             response.stop()
-            var error = wire.headers.hiding(error).after(response.usage)
+            var error = wire.headers.hiding(error.reread(beside: request.refused)).after(response.usage)
             error.isCut = error.mayBeBilled
             throw error
         }
@@ -146,8 +148,9 @@ extension OpenAILike: Forwarder {
     }
 
     /// Reads the body of an error response and returns the error. Stops the stream.
-    func refusal(_ stream: any UpstreamStream) async throws(UpstreamError) -> UpstreamError {
-        refusal(stream.head, try await refusalBody(stream))
+    func refusal(_ stream: any UpstreamStream, to request: RefusedRequest?) async throws(UpstreamError) -> UpstreamError
+    {
+        refusal(stream.head, try await refusalBody(stream), to: request)
     }
 
     /// Reads the body of an error response; empty if reading fails. Stops the stream.
@@ -164,9 +167,8 @@ extension OpenAILike: Forwarder {
         }
     }
 
-    func refusal(_ head: UpstreamHead, _ body: Body) -> UpstreamError {
-        wire.headers.hiding(
-            ErrorResponseReader(wire.tools.parser, errorTable, namesFields: true).error(head, body.bytes)
-        )
+    func refusal(_ head: UpstreamHead, _ body: Body, to request: RefusedRequest?) -> UpstreamError {
+        let reader = ErrorResponseReader(wire.tools.parser, errorTable, namesFields: true)
+        return wire.headers.hiding(reader.error(head, body.bytes, to: request))
     }
 }
