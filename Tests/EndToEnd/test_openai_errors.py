@@ -144,6 +144,21 @@ BEGUN = {
     "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
     "choices": [{"index": 0, "delta": {"content": "So"}, "finish_reason": None}],
 }  # fmt: skip
+INSIDE = [
+    ({"message": "This model's maximum context length is 10 tokens. However, you requested 70000 tokens"}, "context_length_exceeded"),
+    ({"message": "Prompt is too long", "type": "server_error"}, "context_length_exceeded"),
+    ({"message": "The image is not valid.", "code": "invalid_base64_image"}, "invalid_base64_image"),
+]
+
+
+@pytest.mark.parametrize("error, code", INSIDE)
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_error_within_a_stream_has_its_code(team, server, error, code, begun):
+    server.says(MODEL, {"events": [*([BEGUN] if begun else []), {"error": error}], "done": False})
+    out = stream(team, model="fast")
+    assert out.error["code"] == code and out.status == (200 if begun else 400)
+
+
 MINIMAX = [
     (1002, "rate limit", 429, "rate_limit_exceeded"), (1004, "login fail", 502, "upstream_error"), (1008, "insufficient balance", 402, "insufficient_quota"),
     (1027, "output new_sensitive", 400, "content_filter"), (2013, "invalid params, context window exceeds limit", 400, "context_length_exceeded"),

@@ -84,6 +84,8 @@ struct ErrorResponseReader {
     static func error(in root: JSONValue, _ table: @escaping VendorErrorTable) -> UpstreamError {
         var vendorError = VendorError(root, status: 0)
         vendorError.status = vendorError.statusOfCode
+        // A server may report a full context without a code.
+        if vendorError.status == 502, vendorError.isPromptTooLong { vendorError.status = 400 }
         vendorError.param = nil
         return vendorError.meaning(table)
     }
