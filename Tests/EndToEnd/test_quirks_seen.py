@@ -81,6 +81,19 @@ def test_quirks_are_listed_counted_and_deleted(start_relay, server, caller, sett
     server.take_violations()
 
 
+def test_the_callers_texts_are_not_shown(start_relay, server, caller, settings):
+    relay = start_relay(**settings)
+    operator = Operator(relay.base_url)
+    texts = ["pin 1234", "secret\tphrase", "hunter22"]
+    words = "'top_p' is not supported when 'user' is set"
+    server.says("seen", said(f"{words}: pin 1234 (secret\tphrase) was refused for 'hunter22'."), {"extra": True})
+    messages = [{"role": "user", "content": texts[0]}, {"role": "user", "content": [{"type": "text", "text": texts[1]}]}]
+    assert ask(caller(relay, ALICE), model="seen", messages=messages, user=texts[2], top_p=0.5).status_code == 200
+    [row] = operator.items("/admin/quirks")
+    assert row["words"].startswith(words) and row["condition"] == "with user", row
+    assert not any(text.split()[-1] in json.dumps(row) + relay.text() for text in texts), row
+
+
 def test_a_quirk_is_deleted_at_all_instances(start_relay, server, caller, settings, store, clock):
     wall = clock(0)
     relays = [start_relay(**settings, MEMCACHED_SERVERS=store.address, **wall.environment) for _ in range(2)]

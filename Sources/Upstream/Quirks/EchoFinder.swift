@@ -63,54 +63,13 @@ struct EchoFinder {
         windows[hash] = nil
     }
 
-    /// Reads the strings of the request: names and values.
+    /// Compares the strings of the request, names and values.
     private mutating func read(_ request: UnsafeRawBufferPointer) {
-        begin()
-        var (offset, isString, left) = (0, false, Self.limitBytes)
-        while offset < request.count {
-            let byte = request[offset]
-            offset += 1
-            guard isString else {
-                if byte == UInt8(ascii: "\"") {
-                    isString = true
-                    begin()
-                    // The data of a file repeats no words.
-                    if request[part: offset..<min(request.count, offset + 5)].equals("data:") {
-                        offset = JSONShape.endOfString(in: request, after: offset)
-                    }
-                }
-                continue
-            }
-            left -= 1
-            if left < 0 {
-                isComplete = false
-                return
-            }
-            switch byte {
-            case UInt8(ascii: "\""): isString = false
-            case UInt8(ascii: "\\"): readEscape(request, &offset)
-            default: compare(byte)
-            }
+        var strings = RequestStrings(request, limitBytes: Self.limitBytes)
+        while strings.next() {
+            begin()
+            for byte in strings.text { compare(byte) }
         }
-    }
-
-    private mutating func readEscape(_ request: UnsafeRawBufferPointer, _ offset: inout Int) {
-        guard offset < request.count else { return }
-        let byte = request[offset]
-        offset += 1
-        switch byte {
-        case UInt8(ascii: "n"): compare(10)
-        case UInt8(ascii: "t"): compare(9)
-        case UInt8(ascii: "r"): compare(13)
-        case UInt8(ascii: "b"): compare(8)
-        case UInt8(ascii: "f"): compare(12)
-        case UInt8(ascii: "u"):
-            let digits = request[part: offset..<min(request.count, offset + 4)]
-            offset += digits.count
-            // Half of a surrogate pair cannot be compared.
-            guard let code = UInt32(digits.text, radix: 16), let scalar = Unicode.Scalar(code) else { return begin() }
-            for byte in String(Character(scalar)).utf8 { compare(byte) }
-        default: compare(byte)
-        }
+        isComplete = strings.isComplete
     }
 }

@@ -19,7 +19,7 @@ struct RefusalWords {
     private let said: PhraseMatcher
 
     /// The byte that stands for what is left out. No phrase contains it.
-    fileprivate static let gap: UInt8 = 1
+    static let gap: UInt8 = 1
     /// The fewest letters that must be left for the repetitions to count. A message with fewer ones of its own is
     /// itself a part of the prompt.
     private static let minLetters = 8
@@ -27,21 +27,26 @@ struct RefusalWords {
     /// - Parameter request: the JSON of the refused request, which must be valid.
     init(_ message: String, of request: UnsafeRawBufferPointer) {
         said = PhraseMatcher(message)
-        let text = Self.withPlainQuotes(Array(message.utf8))
+        let text = Self.withPlainQuotes(Array(Self.withoutTag(message).utf8))
         let echo = EchoFinder(text, in: request)
         isComplete = echo.isComplete
         let letters = text.indices.reduce(0) { $0 + (!echo.isEcho[$1] && text[$1].isLetter ? 1 : 0) }
-        let isEcho = letters < Self.minLetters ? Array(repeating: false, count: text.count) : echo.isEcho
-        var scan = QuoteScan(
-            text,
-            isEcho,
-            own: RawJSON(request).members.compactMap { $0.value.content.map { Array($0) } }
-        )
+        var isForeign = letters < Self.minLetters ? Array(repeating: false, count: text.count) : echo.isEcho
+        Self.markTemplate(in: text, &isForeign)
+        Self.markStrings(of: RawJSON(request), in: text, &isForeign)
+        var scan = QuoteScan(text, isForeign)
         scan.read(to: text.count)
         prose = PhraseMatcher(String(decoding: scan.prose, as: UTF8.self))
         named = PhraseMatcher(String(decoding: scan.named, as: UTF8.self))
         namedText = scan.named
         ambiguous = Self.ambiguous(RawJSON(request).members.map(\.name.text))
+    }
+
+    /// Returns the message without a status at its beginning, as DashScope writes it: `<400> `.
+    private static func withoutTag(_ message: String) -> Substring {
+        guard message.first == "<", let end = message.firstIndex(of: ">") else { return message[...] }
+        let status = message[..<end].dropFirst()
+        return Int(status) == nil ? message[...] : message[message.index(after: end)...]
     }
 
     /// Returns the names that differ from others in letter case alone, in lower case.
@@ -66,11 +71,6 @@ struct RefusalWords {
             }
         }
         return plain
-    }
-
-    /// The vendor's own words with quoted names, for operators: without other quotes, keys and addresses.
-    var forOperators: String {
-        UpstreamError.words(of: String(decoding: namedText.filter { $0 != Self.gap }, as: UTF8.self))
     }
 
     /// Returns whether the vendor's own words contain a phrase in lower case.
@@ -117,11 +117,12 @@ struct RefusalWords {
     /// Whether the message is about a rule or the form of a schema, so that the server may accept other schemas.
     var areAboutSchema: Bool {
         quoteAny(of: [
-            "invalid schema", "invalid json schema", "schema for ", "in context", "properties", "anyof", "oneof",
-            "allof",
+            "invalid schema", "invalid json schema", "schema for ", "in context", "anyof", "oneof", "allof",
             "minlength", "maxlength", "minitems", "maxitems", "prefixitems", "nesting", "too complex", "recursi",
             "too many states",
         ]) || quote("keyword") && !say("keyword argument")
+            // Decoders say so of the whole request.
+            || quote("properties") && !containsAny(of: ["properties are not allowed (", "known properties"])
     }
 
     /// Returns whether the complete message contains a value of the request as a separate word.
@@ -135,30 +136,29 @@ struct RefusalWords {
 /// A scanner that takes quotes and values out of a vendor's message.
 private struct QuoteScan {
     private let text: [UInt8]
-    private let isEcho: [Bool]
-    /// The values of the request's own members, which name no field.
-    private let own: [[UInt8]]
+    /// Whether each byte is not the vendor's.
+    private let isForeign: [Bool]
     private(set) var prose: [UInt8] = []
     private(set) var named: [UInt8] = []
     private var offset = 0
 
     private static let markers: [StaticString] = ["input", "got", "value", "received"]
     private static let maxNameBytes = 64
-    /// The key of the vendor's words in a list of errors as Pydantic (vLLM, Ollama, Groq) writes it.
-    private static let messageKey: StaticString = "'msg': "
+    /// The words before a quote that is the vendor's: in a list of errors as Pydantic (vLLM, Ollama, Groq) writes it,
+    /// and of LM Studio.
+    private static let messageKeys: [StaticString] = ["'msg': ", "jinja template: "]
 
-    init(_ text: [UInt8], _ isEcho: [Bool], own: [[UInt8]]) {
+    init(_ text: [UInt8], _ isForeign: [Bool]) {
         self.text = text
-        self.isEcho = isEcho
-        self.own = own
+        self.isForeign = isForeign
     }
 
     mutating func read(to limit: Int) {
         while offset < limit {
             let byte = text[offset]
-            if isEcho[offset] {
+            if isForeign[offset] {
                 appendGap()
-                while offset < limit, isEcho[offset] { offset += 1 }
+                while offset < limit, isForeign[offset] { offset += 1 }
             } else if isOpening(byte) {
                 readQuote(byte)
             } else if let end = endOfMarker {
@@ -205,11 +205,14 @@ private struct QuoteScan {
                 continue
             }
             // A mark within the request's own text does not end the quote.
-            if text[end] == mark, !isEcho[end], mark != UInt8(ascii: "'") || !isWord(at: end + 1) { break }
+            if text[end] == mark, !isForeign[end], mark != UInt8(ascii: "'") || !isWord(at: end + 1) { break }
             end += 1
         }
         end = min(end, text.count)
-        if text[..<offset].suffix(Self.messageKey.utf8CodeUnitCount).withUnsafeBytes({ $0.equals(Self.messageKey) }) {
+        let isOfVendor = Self.messageKeys.contains { key in
+            text[..<offset].suffix(key.utf8CodeUnitCount).withUnsafeBytes { $0.equals(key) }
+        }
+        if isOfVendor {
             offset = start
             read(to: end)
             offset = max(offset, end + 1)
@@ -222,9 +225,8 @@ private struct QuoteScan {
     }
 
     private func isName(_ range: Range<Int>) -> Bool {
-        (1...Self.maxNameBytes).contains(range.count) && !own.contains { $0.elementsEqual(text[range]) }
-            && !range.contains { isEcho[$0] }
-            && text[range].allSatisfy { $0.isLetter || (45...57).contains($0) || "[]_:".utf8.contains($0) }
+        (1...Self.maxNameBytes).contains(range.count) && !range.contains { isForeign[$0] }
+            && text[range].allSatisfy { $0.isLetter || (45...57).contains($0) || "[]_:=".utf8.contains($0) }
     }
 
     /// The end of the marker at this offset behind which a value of the request is repeated; nil if there is none.
@@ -251,7 +253,7 @@ private struct QuoteScan {
             append(offset..<(offset + 1))
             offset += 1
         }
-        guard offset < text.count, !isOpening(text[offset]), !isEcho[offset] else { return }
+        guard offset < text.count, !isOpening(text[offset]), !isForeign[offset] else { return }
         var end = offset
         while end < text.count, !",.;)]} \n".utf8.contains(text[end]) || text[end] == 46 && isWord(at: end + 1) {
             end += 1
@@ -264,5 +266,5 @@ private struct QuoteScan {
 }
 
 extension UInt8 {
-    fileprivate var isLetter: Bool { (97...122).contains(self | 32) || self >= 0x80 }
+    var isLetter: Bool { (97...122).contains(self | 32) || self >= 0x80 }
 }

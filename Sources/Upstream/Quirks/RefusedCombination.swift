@@ -7,8 +7,16 @@ extension OtherField {
         return state == .present ? found != .absent : found == state
     }
 
+    /// The fields with a text of the caller's own, which says nothing about other requests and is not shown.
+    private static let ofCaller: Set = [
+        "user", "safety_identifier", "prompt_cache_key", "session_id", "instructions", "suffix", "stop", "conversation",
+        "previous_response_id",
+    ]
+
     fileprivate static func state(of paths: [String], in request: RawJSON) -> State {
-        guard let value = paths.lazy.compactMap({ request.value(at: $0) }).first else { return .absent }
+        guard let path = paths.first(where: { request.value(at: $0) != nil }), let value = request.value(at: path)
+        else { return .absent }
+        if ofCaller.contains(path) { return .present }
         let scalar = value.isObject ? value["type"] ?? value : value
         let bytes = scalar.content ?? scalar.bytes
         return scalar.isObject || scalar.isArray || bytes.count > 64 ? .present : .equal(bytes.text)
@@ -60,7 +68,7 @@ struct RefusedCombination {
             ["json", "structured", "schema"],
             ["response_format", "output_config.format", "text.format", "generationConfig.responseMimeType"]
         ),
-        (["streaming", "streamed"], ["stream"]), (["fast"], ["speed"]),
+        (["streaming", "streamed", "non-streaming"], ["stream"]), (["fast"], ["speed"]),
     ]
 
     /// Returns the name as it is compared: in lower case and without underscores.
@@ -85,6 +93,7 @@ struct RefusedCombination {
                 let word = clause[index]
                 let rest = clause[(index + 1)...].prefix { !Self.markers.contains($0) }
                 if word == "in" { return rest.dropFirst().prefix(3).contains("mode") }
+                if word == "for" { return rest.indices.prefix(2).contains { paths(clause, $0) == ["stream"] } }
                 guard Self.markers.contains(word) || Self.pairs.contains(word) else { return false }
                 if rest.indices.contains(where: { !paths(clause, $0).isEmpty }) { return true }
                 if Self.pairs.contains(word), namesSeveral { return true }
@@ -140,7 +149,7 @@ extension RawJSON {
     private static let containers: [StaticString] = ["generationConfig", "output_config", "reasoning", "text"]
 
     /// The paths of the fields in a request's body, without the conversation.
-    fileprivate var paths: [String] {
+    var paths: [String] {
         let others: [StaticString] = ["model", "messages", "input", "contents", "system"]
         return members.flatMap { member -> [String] in
             let name = member.name.text

@@ -71,7 +71,7 @@ extension WireChat {
         let ofWindow = [400, 402, 413, 422].contains(refusal.status) ? refusal.findingOfWindow : nil
         guard var found = ofWindow ?? form.quirk(refusal) else { throw judged(refusal.error) }
         // A message with a secret is not shown.
-        if !judged(refusal.error).message.isEmpty { found.words = refusal.words.forOperators }
+        if !judged(refusal.error).message.isEmpty { found.words = refusal.words.forOperators(of: body.bytes) }
         let combination = RefusedCombination(refusal.words, of: refusal.request)
         if found.isLack {
             let isOfPath = Set(found.quirks).contains(anyOf: [.otherPath, .otherPathWithTools])
