@@ -315,7 +315,7 @@ def test_an_empty_text_beside_calls_is_left_out(opened, server, words):
 NO_STREAM = said("Your organization must be verified to stream this model.", param="stream", code="unsupported_value")
 ONLY_STREAMS = [
     "This model only supports streaming. Set stream=true", "This model only support stream mode, please enable the stream parameter to access the model.",
-    "parameter.enable_thinking must be set to false for non-streaming calls",
+    "parameter.enable_thinking must be set to false for non-streaming calls", "enable thinking can not be support when `stream=False`.",
 ]  # fmt: skip
 
 

@@ -243,14 +243,14 @@ FIELDS = {
     "max_tokens": 9, "max_completion_tokens": 9, "temperature": 0.7, "top_p": 0.5, "presence_penalty": 0.5, "frequency_penalty": 0.5,
     "logprobs": True, "seed": 3, "store": True, "user": "me", "service_tier": "priority", "reasoning_effort": "minimal",
     "parallel_tool_calls": False, "n": 2, "metadata": {"a": "b"}, "response_format": {"type": "json_object"}, "prompt_cache_key": "k",
-    "verbosity": "low", "tools": [TOOL], "stream_options": {"include_usage": True}, "safety_identifier": "s",
+    "verbosity": "low", "tools": [TOOL], "stream_options": {"include_usage": True}, "safety_identifier": "s", "echo": True,
     "messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}],
     "developer": [{"role": "developer", "content": "a"}, {"role": "user", "content": "b"}],
     "parts": [{"role": "user", "content": [{"type": "text", "text": "a"}]}],
     "name": [{"role": "user", "name": "x", "content": "a"}],
     "schema": {"type": "json_schema", "json_schema": {"name": "thing", "schema": SCHEMA}},
 }  # fmt: skip
-ROW = re.compile(r"^\| ([\w.]+) \| (\d{3}) (?:`` (.*?) ``|`(.*?)`)( \((?:param|code) .*?\))? \| `(\w+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| ([\w. ]+) \| (\d{3}) (?:`` (.*?) ``|`(.*?)`)( \((?:param|code) .*?\))? \| `(\w+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
 PLACES = {"developer": "messages", "parts": "messages", "name": "messages", "schema": "response_format"}
 
 

@@ -27,29 +27,40 @@ extension RefusalWords {
         }
     }
 
-    /// The words that may name a field: those in quotes, with underscores or points, and known names. An ordinary word
-    /// counts if the sentence is about a parameter of this name. Words behind an offer, such as `use`, do not count.
+    /// The words that may name a field: those in quotes, with underscores or points, in camel case, and known names. An
+    /// ordinary word counts if the sentence is about a parameter of this name, or behind another name in a list. Words
+    /// behind an offer, such as `use`, do not count.
     var fieldNames: [FieldName] {
         let words = tokens
         let end = words.firstIndex { Self.offers.contains($0.text.lowercased()) } ?? words.count
-        return words[..<end].indices.compactMap { index in
-            let word = words[index]
+        var (names, isListed) = ([FieldName](), false)
+        for (index, word) in words[..<end].enumerated() {
+            if isListed, Self.joints.contains(word.text) { continue }
             let next = index + 1 < words.count ? words[index + 1].text : ""
+            let isLikeName =
+                word.text.contains { $0 == "_" || $0 == "." || $0 == "[" }
+                || word.text.first?.isLowercase ?? false && word.text.contains(where: \.isUppercase)
             let isMeant =
-                word.isQuoted || word.text.contains { $0 == "_" || $0 == "." || $0 == "[" } || Self.isKnown(word.text)
-                || Self.verbs.contains(next)
+                word.mark == .quote || isLikeName || Self.isKnown(word.text) || Self.verbs.contains(next)
+                || word.mark == .equals && Self.literals.contains(next) || Self.nouns.contains(next)
                 || words[max(0, index - 2)..<index].contains { Self.nouns.contains($0.text) }
+                || isListed && (word.isBehindComma || Self.joints.contains(words[index - 1].text))
+            isListed = isMeant
             let name = FieldName(word.text)
-            guard isMeant, let last = name.parts.last, !ambiguous.contains(last.lowercased()) else { return nil }
-            return name
+            if isMeant, let last = name.parts.last, !ambiguous.contains(last.lowercased()) { names.append(name) }
         }
+        return names
     }
 
-    private static let offers: Set = ["use", "mean", "instead", "allowed:", "supported:", "expected", "values"]
+    private static let offers: Set = [
+        "use", "mean", "instead", "allowed:", "supported:", "expected", "values", "known",
+    ]
     private static let verbs: Set = ["is", "are", "does", "cannot", "may", "must", "Extra"]
     private static let nouns: Set = [
         "parameter", "parameters", "param", "argument", "supplied", "field", "fields", "property",
     ]
+    private static let joints: Set = ["and", "or"]
+    private static let literals: Set = ["True", "False", "None", "true", "false", "null"]
 
     private static func isKnown(_ word: String) -> Bool {
         FieldNames.ofChats.contains { word.hasSameBytes(as: "\($0)") }
@@ -58,9 +69,16 @@ extension RefusalWords {
     /// The numbers in the message that stand alone.
     var numbers: [Int] { tokens.compactMap { Int($0.text.filter { $0 != "[" && $0 != "]" }) } }
 
-    private var tokens: [(text: String, isQuoted: Bool)] {
-        var tokens: [(text: String, isQuoted: Bool)] = []
-        var start: Int?
+    private enum Mark {
+        case none
+        case quote
+        /// The word is before `=`.
+        case equals
+    }
+
+    private var tokens: [(text: String, mark: Mark, isBehindComma: Bool)] {
+        var tokens: [(text: String, mark: Mark, isBehindComma: Bool)] = []
+        var (start, end): (Int?, Int) = (nil, 0)
         for index in 0...namedText.count {
             if index < namedText.count,
                 PhraseMatcher.isOfName(namedText[index]) || "-.[]".utf8.contains(namedText[index])
@@ -70,12 +88,15 @@ extension RefusalWords {
             }
             guard let begin = start else { continue }
             start = nil
-            let isQuoted =
-                begin > 0 && index < namedText.count && namedText[begin - 1] == namedText[index]
-                && "'`\"".utf8.contains(namedText[index])
+            let next = index < namedText.count ? namedText[index] : 0
+            let isQuoted = begin > 0 && namedText[begin - 1] == next && "'`\"".utf8.contains(next)
             let word = namedText[begin..<index]
             let text = String(decoding: word.last == UInt8(ascii: ".") ? word.dropLast() : word, as: UTF8.self)
-            if !text.isEmpty { tokens.append((text, isQuoted)) }
+            let isBehindComma = namedText[end..<begin].contains(UInt8(ascii: ","))
+            end = index
+            if !text.isEmpty {
+                tokens.append((text, isQuoted ? .quote : next == UInt8(ascii: "=") ? .equals : .none, isBehindComma))
+            }
         }
         return tokens
     }

@@ -27,7 +27,8 @@ extension Refusal {
         guard named.count == 1, let given = request.value(at: named[0].joined(separator: "."))?.integer
         else { return nil }
         guard let most = words.numbers.filter({ $0 > 0 && $0 < given }).max() else { return nil }
-        let isBelow = words.contains("less than \(most)") || words.contains("< \(most)")
+        // An interval without its end: `[1, 8193)`.
+        let isBelow = ["less than \(most)", "< \(most)", ", \(most))", ",\(most))"].contains(where: words.contains)
         guard !isBelow || most > 1 else { return nil }
         let change = FieldChange(path: named[0], kind: .atMost(isBelow ? most - 1 : most))
         return QuirkFinding([change], isLasting: words.isComplete)
@@ -67,7 +68,7 @@ extension Refusal {
 
     private static let excesses: [StaticString] = [
         "at most", "less than", "maximum", "too large", "too high", "exceed", "above", "up to", "between", "range",
-        "max tokens", "<", ">",
+        "max tokens", "<", ">", "must be in", "should be in",
     ]
 
     // MARK: Fields

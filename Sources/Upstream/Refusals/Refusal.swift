@@ -15,18 +15,28 @@ final class Refusal {
     private(set) lazy var words = RefusalWords(vendorError.said, of: body.bytes)
     /// Whether the error says that something is not supported.
     private(set) lazy var isUnsupported =
-        Self.codes.contains { vendorError.names($0) } || words.containsAny(of: Self.phrases)
+        vendorError.names("unsupported_value") || isOfUnknown || words.containsAny(of: Self.phrases)
         || words.quote("use \u{1}'max")
 
-    private static let codes = ["unsupported_parameter", "unsupported_value", "unknown_parameter", "extra_forbidden"]
     private static let phrases: [StaticString] = [
         "not supported", "not currently supported", "not yet supported", "unsupported", "not support", "n't support",
-        "not permitted", "not allowed", "only allowed", "extra inputs",
-        "extra fields", "unknown parameter", "unknown field", "unknown variant", "unknown name", "unrecognized",
-        "unexpected", "no longer", "only the default", "not available", "cannot be used",
+        "not permitted", "not allowed", "only allowed", "only supported", "only available", "unknown variant",
+        "unrecognized", "unexpected", "no longer", "only the default", "not available", "cannot be used",
         // Cloudflare's spelling of "unsupported".
-        "n't suuport", "deprecated", "unknown argument", "cannot find field", "cannot both", "not compatible",
-        "incompatible", "may not be", "may only be", "must be removed", "not enabled",
+        "n't suuport", "deprecated", "cannot both", "not compatible", "incompatible", "may not be", "may only be",
+        "must be removed", "not enabled",
+    ]
+
+    /// Whether the error says that the server does not know a field, whatever its value is.
+    private var isOfUnknown: Bool {
+        ["unsupported_parameter", "unknown_parameter", "extra_forbidden"].contains { vendorError.names($0) }
+            || words.containsAny(of: Self.unknown)
+    }
+
+    private static let unknown: [StaticString] = [
+        "extra inputs", "extra fields", "unknown parameter", "unknown field", "unknown name", "unknown argument",
+        "unrecognized field", "unrecognized key", "unrecognized request argument", "cannot find field",
+        "keyword argument", "properties are not allowed (",
     ]
 
     init(
@@ -61,9 +71,11 @@ final class Refusal {
         let first = paths[0]
         let value = request.value(at: first.joined(separator: "."))
         var (kind, isOfOthers) = (kind, false)
-        if kind == .drop, value != nil, let accepted = acceptedValues {
+        if isOfUnknown {
+            isOfOthers = words.nameOnlyPart(of: first[first.count - 1])
+        } else if kind == .drop, value != nil, let accepted = acceptedValues {
             if !accepted.isEmpty { kind = .dropUnless(accepted) }
-        } else if !Self.codesOfFields.contains(where: { vendorError.names($0) }) {
+        } else {
             isOfOthers = isOfValue(first[first.count - 1], value)
         }
         return QuirkFinding(
@@ -90,9 +102,6 @@ final class Refusal {
 
     /// Whether the refusal holds for later requests, because it is not about a range, a length or a schema.
     var isLasting: Bool { words.isComplete && !isOfSchema && !words.containsAny(of: Self.bounds) }
-
-    /// The codes of refusals that hold for all values of a field.
-    private static let codesOfFields = ["unsupported_parameter", "unknown_parameter", "extra_forbidden"]
 
     /// The values that the error lists as supported; nil if it lists none, empty if it has the default without a value.
     private var acceptedValues: [String]? {
@@ -137,7 +146,7 @@ final class Refusal {
         if let param = vendorError.param {
             return isLast(field, of: param) || vendorError.otherParams.contains { isLast(field, of: $0) }
         }
-        return words.name(field)
+        return words.name(field) || words.fieldNames.contains { $0.names(["\(field)"]) }
     }
 
     /// Returns whether a path ends with the field: `messages[0].name` ends with `name`.

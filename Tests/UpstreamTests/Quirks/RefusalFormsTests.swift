@@ -40,6 +40,83 @@ import Testing
         )
     }
 
+    @Test(
+        "decoders' and servers' words for a refused field",
+        arguments: [
+            ("presencePenalty is not supported", #""presence_penalty":1"#, "-presence_penalty"),
+            (
+                "Argument not supported on this model: parallelToolCalls", #""parallel_tool_calls":true"#,
+                "-parallel_tool_calls"
+            ),
+            ("unsupported parameters: logit_bias, top_k", #""logit_bias":{},"top_k":2"#, "-top_k"),
+            (
+                "unsupported parameters: verbosity, store, top_k", #""verbosity":"low","store":true,"top_k":2"#,
+                "-store -top_k -verbosity"
+            ),
+            ("Unsupported parameters: [\"store\", \"metadata\"]", #""store":true,"metadata":{}"#, "-metadata -store"),
+            ("temperature must be in [0, 1)", #""temperature":1.5"#, "nothing"),
+            ("max_tokens must be in the range [1, 8193)", #""max_tokens":9000"#, "max_tokens atMost(8192)"),
+            ("max_tokens must be in (0, 8192]", #""max_tokens":9000"#, "max_tokens atMost(8192)"),
+            (
+                "`logit_bias2` is not supported for streaming requests", #""logit_bias2":1,"stream":true"#,
+                "-logit_bias2 with stream=true"
+            ),
+            ("top_k is only supported when stream=false", #""top_k":1,"stream":true"#, "-top_k with stream=true"),
+            ("top_k is only supported when stream=False", #""top_k":1,"stream":true"#, "-top_k with stream=true"),
+            ("echo=True is not supported", #""echo":true"#, "-echo once"),
+            ("store must be None", #""store":true"#, "nothing"),
+            (
+                "<400> InternalError.Algo.InvalidParameter: The parameter enable_search is not supported",
+                #""enable_search":true"#, "-enable_search"
+            ),
+            (
+                "<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]",
+                #""max_tokens":9000"#, "max_tokens atMost(8192)"
+            ),
+            (
+                "1 validation error for ChatCompletionRequest\nstore\n  Extra inputs are not permitted [type=extra_forbidden, input_value=True, input_type=bool]",
+                #""store":true"#, "-store"
+            ),
+            (
+                "[{'type': 'extra_forbidden', 'loc': ('body', 'store'), 'msg': 'Extra inputs are not permitted', 'input': True}]",
+                #""store":true"#, "-store"
+            ),
+            ("json: unknown field \"top_k\"", #""top_k":1"#, "-top_k"),
+            (
+                "Failed to deserialize the JSON body into the target type: unknown field `top_k`, expected one of `model`, `messages`, `top_p`, `user` at line 1 column 30",
+                #""top_k":1,"top_p":0.5,"user":"u""#, "-top_k"
+            ),
+            ("Unrecognized key(s) in object: 'top_k'", #""top_k":1"#, "-top_k"),
+            ("Unrecognized key(s) in object: 'top_k', 'store'", #""top_k":1,"store":true"#, "-store -top_k"),
+            (
+                "[{\"code\":\"unrecognized_keys\",\"keys\":[\"top_k\"],\"path\":[],\"message\":\"Unrecognized key(s) in object: 'top_k'\"}]",
+                #""top_k":1"#, "-top_k"
+            ),
+            ("Unrecognized keys: \"top_k\", \"store\"", #""top_k":1,"store":true"#, "-store -top_k"),
+            (
+                "Unrecognized field \"top_k\" (class com.acme.ChatRequest), not marked as ignorable (3 known properties: \"user\", \"top_p\", \"model\"])",
+                #""top_k":1,"user":"u","top_p":0.5"#, "-top_k"
+            ),
+            (
+                "JSON parse error: Unrecognized field \"top_k\" (class com.acme.ChatRequest), not marked as ignorable",
+                #""top_k":1"#, "-top_k"
+            ),
+            (
+                "Additional properties are not allowed ('top_k', 'store' were unexpected)", #""top_k":1,"store":true"#,
+                "-store -top_k"
+            ),
+            ("Invalid JSON payload received. Unknown name \"topK\": Cannot find field.", #""top_k":1"#, "-top_k"),
+            ("toolChoice is not supported", #""tool_choice":"required","tools":[]"#, "tool_choice required"),
+            (
+                "maxOutputTokens must be less than or equal to 8192", #""max_output_tokens":9000"#,
+                "max_output_tokens atMost(8192)"
+            ),
+        ]
+    )
+    func forms(_ message: String, _ members: String, _ wanted: String) {
+        #expect(Self.text(Self.finding(message, of: Self.request(members))) == wanted, "\(message)")
+    }
+
     private static func tool(_ name: String, _ property: String) -> String {
         """
         "tools":[{"type":"function","function":{"name":"\(name)","description":"d",\
