@@ -113,3 +113,12 @@ def test_at_most_three_changes(http, server, at):
     refused = [said(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter") for name in fields]
     answer, bodies = asked(http, server, at, *refused, **fields)
     assert answer.status_code == 400 and len(bodies) == 4
+
+
+def test_a_refused_pair_is_changed_together_only(http, server, at):
+    pair = {"encoding_format": "base64", "dimensions": 3}
+    refused = said("encoding_format 'base64' cannot be used together with dimensions")
+    assert [[*body] for body in asked(http, server, at, refused, {}, **pair)[1]][1] == ["model", "input", "dimensions"]
+    for fields in ({"encoding_format": "base64"}, {"dimensions": 3}, pair):
+        _, bodies = asked(http, server, at, {}, **fields)
+        assert len(bodies) == 1 and bodies[0].get("encoding_format") == (None if fields == pair else fields.get("encoding_format"))

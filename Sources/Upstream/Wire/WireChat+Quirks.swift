@@ -3,18 +3,12 @@ import Shared
 
 /// The quirks that change the request of a chat call, and those that the call learns.
 extension WireChat {
-    private static let maxQuirks = 3
-
     /// Changes the request body for the known quirks that concern only some requests, and decides for each quirk that
     /// was learned an hour ago whether this call ignores it.
     func applyOthers() {
         for (finding, isDue) in known.others {
             guard let changed = changedBody(for: finding) else { continue }
-            if isDue, vendor.quirks.beginTrial(of: finding, at: vendor.name, model.id, for: callQuirks.owner) {
-                tried.append(finding)
-            } else {
-                change(to: changed, for: finding)
-            }
+            if !findings.ignores(finding, isDue: isDue) { change(to: changed, for: finding) }
         }
     }
 
@@ -46,7 +40,7 @@ extension WireChat {
         by attempt: Attempt
     ) async throws(UpstreamError) {
         try rewrite(after: head, refused.bytes)
-        try await keepingQuirks { () async throws(UpstreamError) in
+        try await findings.keeping { () async throws(UpstreamError) in
             try await attempt.next(afterRefusal: head.status)
         }
     }
@@ -56,7 +50,7 @@ extension WireChat {
     func change(afterUnusable error: UpstreamError, by attempt: Attempt) async throws(UpstreamError) {
         let error = unserved(error)
         guard isRewritten(afterResponse: error) else { throw judged(error) }
-        try await keepingQuirks { () async throws(UpstreamError) in try await attempt.next(after: error) }
+        try await findings.keeping { () async throws(UpstreamError) in try await attempt.next(after: error) }
     }
 
     /// Rewrites the request body for the quirk that the vendor's refusal shows.
@@ -70,26 +64,23 @@ extension WireChat {
         else { throw judged(errorReader.error(head, refused, to: request)) }
         let ofWindow = [400, 402, 413, 422].contains(refusal.status) ? refusal.findingOfWindow : nil
         guard var found = ofWindow ?? form.quirk(refusal) else { throw judged(refusal.error) }
-        // A message with a secret is not shown.
-        if !judged(refusal.error).message.isEmpty { found.words = refusal.words.forOperators(of: body.bytes) }
-        let combination = RefusedCombination(refusal.words, of: refusal.request)
+        let token = form.route?.token
         if found.isLack {
-            let isOfPath = Set(found.quirks).contains(anyOf: [.otherPath, .otherPathWithTools])
-            throw lacking(isOfPath ? found : combination.scoped(found, changed: nil), judged(refusal.error))
+            // A server may have the other API whatever the fields are.
+            if Set(found.quirks).contains(anyOf: [.otherPath, .otherPathWithTools]) { found.isOfPair = true }
+            throw lacking(findings.described(found, of: refusal, changed: nil, token: token), judged(refusal.error))
         }
-        guard learned.count < Self.maxQuirks else { throw judged(refusal.error) }
+        guard findings.mayGrow else { throw judged(refusal.error) }
         let changed = rewritten(body, for: found)
-        let finding = combination.scoped(found, changed: RawJSON(changed.bytes))
-        learned.append(finding)
-        change(to: changed, for: finding)
+        change(to: changed, for: findings.add(found, of: refusal, changed: changed, token: token))
     }
 
     /// Rewrites the request body if an unusable response shows a quirk. Returns whether the body was rewritten.
     private func isRewritten(afterResponse error: UpstreamError) -> Bool {
-        guard !error.recovery.contains(.emulation), learned.count < Self.maxQuirks, let body = request?.body,
+        guard !error.recovery.contains(.emulation), findings.mayGrow, let body = request?.body,
             let finding = form.findingOfResponse, !quirks.isSuperset(of: finding.quirks)
         else { return false }
-        learned.append(finding)
+        findings.add(finding)
         change(to: rewritten(body, for: finding), for: finding)
         return true
     }
@@ -105,7 +96,7 @@ extension WireChat {
         var error = error
         if mustSearch, finding.quirks.contains(.named(.noSearch)) {
             // No changed call to the candidate could serve the request, so that none will show that the lack holds.
-            keepUnproven([finding])
+            findings.keepUnproven([finding])
             error.recovery.insert(.nextCandidate)
             return error
         }
@@ -114,32 +105,9 @@ extension WireChat {
         return error
     }
 
-    /// Runs `begin`, which prepares the next call. If `begin` throws, remembers for this caller what the
-    /// call has learned: without this, each call could need a repetition for which there is no capacity.
-    private func keepingQuirks(_ begin: () async throws(UpstreamError) -> Void) async throws(UpstreamError) {
-        do throws(UpstreamError) {
-            try await begin()
-        } catch {
-            keepUnproven(learned)
-            throw error
-        }
-    }
-
     /// Remembers what the call has learned, after it has succeeded.
     func keepQuirks() {
-        if learned.isEmpty, tried.isEmpty, callQuirks.learned.isEmpty, callQuirks.tried.isEmpty { return }
-        keepFoundQuirks()
-    }
-
-    @inline(never)  // Rarely called.
-    private func keepFoundQuirks() {
-        let (learned, tried) = (learned + callQuirks.learned, tried + callQuirks.tried)
-        vendor.record(learned, without: tried, of: model.id, for: callQuirks.owner)
-        self.learned.removeAll { $0.isLasting }
-        self.tried = []
-    }
-
-    private func keepUnproven(_ findings: [QuirkFinding]) {
-        vendor.learn(findings.filter(\.isLasting), of: model.id, for: callQuirks.owner, isProven: false)
+        if findings.isEmpty, callQuirks.learned.isEmpty, callQuirks.tried.isEmpty { return }
+        findings.keep(with: callQuirks)
     }
 }

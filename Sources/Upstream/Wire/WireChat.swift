@@ -23,10 +23,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     let callQuirks: CallQuirks
     /// The quirks for which the request body was written or changed.
     var quirks: Set<Quirk>
-    /// The quirks that this call has learned from the vendor's responses.
-    var learned: [QuirkFinding] = []
-    /// The known quirks that this call ignores, to find out whether they still hold.
-    var tried: [QuirkFinding] = []
+    /// The quirks that the vendor's responses to this call have shown.
+    var findings: RequestFindings
     /// Whether the response must come from a web search.
     let mustSearch: Bool
     private var bounds: UsageBounds
@@ -47,6 +45,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         mustSearch = call.needs.contains(.searchOptions)
         self.call = consume call
         self.model = model
+        findings = RequestFindings(vendor, model, callQuirks.owner)
         isCallersKey = attempt.isCallersKey
         known = quirks
         self.quirks = quirks.sure

@@ -2,9 +2,6 @@ import Engine
 import Shared
 
 extension OpenAILike {
-    /// The number of changes for which a refused request is sent again.
-    private static let maxQuirks = 3
-
     /// Sends a request for embeddings, and waits for the response. If the server refuses a field, changes the request
     /// as it does for chats, and sends it again.
     func openEmbeddings(
@@ -13,33 +10,32 @@ extension OpenAILike {
         by attempt: Attempt
     ) async throws(UpstreamError) -> any UpstreamStream {
         let call = CallQuirks.of(attempt)
-        var (learned, tried) = ([QuirkFinding](), [QuirkFinding]())
+        var findings = RequestFindings(wire, model, call.owner)
         var body = request.body ?? Body(ByteBuffer())
         for (finding, isDue) in wire.known(model, for: call).others where !finding.changes.isEmpty {
-            guard finding.concerns(RawJSON(body.bytes)) else { continue }
-            if isDue, wire.quirks.beginTrial(of: finding, at: wire.name, model.id, for: call.owner) {
-                tried.append(finding)
-            } else {
-                body = finding.applied(to: body)
-            }
+            guard finding.concerns(RawJSON(body.bytes)), !findings.ignores(finding, isDue: isDue) else { continue }
+            body = finding.applied(to: body)
         }
         while true {
             let sent = UpstreamCall(endpoint: request.endpoint, headers: request.headers, body: body)
             let stream = try await attempt.open(sent, on: wire.transport)
             if stream.head.status / 100 == 2 {
-                wire.record(learned, without: tried, of: model.id, for: call.owner)
+                findings.keep(with: call)
                 return stream
             }
             let refused = try await refusalBody(stream)
             let reader = ErrorResponseReader(wire.tools.parser, errorTable, namesFields: true)
             let refusedRequest = RefusedRequest(body, beside: [model.id])
-            guard learned.count < Self.maxQuirks,
+            guard findings.mayGrow,
                 let refusal = reader.refusal(stream.head, refused.bytes, of: refusedRequest, known: []),
                 let found = refusal.finding(among: [refusal.findingOfEncoding].compactMap(\.self))
             else { throw self.refusal(stream.head, refused, to: refusedRequest) }
-            learned.append(found)
-            body = found.applied(to: body)
-            try await attempt.next(afterRefusal: stream.head.status)
+            let changed = found.applied(to: body)
+            _ = findings.add(found, of: refusal, changed: changed)
+            body = changed
+            try await findings.keeping { () async throws(UpstreamError) in
+                try await attempt.next(afterRefusal: stream.head.status)
+            }
         }
     }
 }
