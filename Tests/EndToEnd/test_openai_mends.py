@@ -197,6 +197,19 @@ def test_a_mend_that_did_not_help_is_not_kept(model, server):
 
 
 @pytest.mark.parametrize(
+    "second, kept", [("'store' and 'user' are not supported", ["store"]), ("'user' is not supported", [])]
+)  # fmt: skip
+def test_only_what_helped_is_kept(model, server, second, kept):
+    http, at = model
+    server.says(at, said("'store' is not supported"), said(second), {})
+    ask(http, model=at, store=True, user="u")
+    assert len(server.asked(at)) == 3
+    server.says(at, {})
+    ask(http, model=at, store=True, user="u")
+    assert [name for name in ("store", "user") if name in server.body(at)] == kept
+
+
+@pytest.mark.parametrize(
     "refused, fields",
     [
         (said("Invalid 'temperature': decimal above maximum value. Expected a value <= 1.", param="temperature", code="decimal_above_max_value"), {"temperature": 1.5}),

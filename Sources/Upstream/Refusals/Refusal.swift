@@ -131,6 +131,15 @@ final class Refusal {
         "too long", "too short", "too large", "too small", "length", "characters", "pattern", "match", "<", ">",
     ]
 
+    /// Returns whether a change did not help, because the vendor still refuses the field that was left out, or because
+    /// the next change replaces this one.
+    func persists(after finding: QuirkFinding, before next: QuirkFinding) -> Bool {
+        let changes = finding.changes
+        guard !changes.isEmpty else { return false }
+        return changes.allSatisfy { $0.kind == .drop && isNamed($0.path) }
+            || next.isLasting && changes.allSatisfy { next.changes.map(\.path).contains($0.path) }
+    }
+
     // MARK: Fields
 
     /// Returns the finding; nil if the request was already changed for it.

@@ -10,6 +10,9 @@ struct RequestFindings {
     private(set) var learned: [QuirkFinding] = []
     /// The known findings that the request ignores, to find out whether they still hold.
     private var tried: [QuirkFinding] = []
+    /// The words and the field of the refusal that showed the last finding.
+    private var (lastWords, lastParam) = ("", String?.none)
+
     private static let maxChanges = 3
 
     init(_ vendor: WireVendor, _ model: Model, _ owner: CallQuirks.Owner) {
@@ -39,6 +42,15 @@ struct RequestFindings {
     ///   - token: a secret in the request's headers other than the key; nil if there is none.
     mutating func add(_ found: QuirkFinding, of refusal: Refusal, changed: Body, token: String? = nil) -> QuirkFinding {
         let finding = described(found, of: refusal, changed: RawJSON(changed.bytes), token: token)
+        let error = refusal.vendorError
+        if let index = learned.indices.last,
+            refusal.persists(after: learned[index], before: finding)
+                || error.said.hasSameBytes(as: lastWords) && error.param == lastParam
+        {
+            // The last change did not help.
+            learned[index].isLasting = false
+        }
+        (lastWords, lastParam) = (error.said, error.param)
         learned.append(finding)
         return finding
     }
