@@ -67,16 +67,17 @@ extension RefusalWords {
     }
 
     /// The numbers in the message that stand alone.
-    var numbers: [Int] { tokens.compactMap { Int($0.text.filter { $0 != "[" && $0 != "]" }) } }
+    var numbers: [Int] { tokens.compactMap { Int($0.text) } }
 
-    private enum Mark {
+    enum Mark {
         case none
         case quote
         /// The word is before `=`.
         case equals
     }
 
-    private var tokens: [(text: String, mark: Mark, isBehindComma: Bool)] {
+    /// The words and paths, without points and brackets around them.
+    var tokens: [(text: String, mark: Mark, isBehindComma: Bool)] {
         var tokens: [(text: String, mark: Mark, isBehindComma: Bool)] = []
         var (start, end): (Int?, Int) = (nil, 0)
         for index in 0...namedText.count {
@@ -90,8 +91,8 @@ extension RefusalWords {
             start = nil
             let next = index < namedText.count ? namedText[index] : 0
             let isQuoted = begin > 0 && namedText[begin - 1] == next && "'`\"".utf8.contains(next)
-            let word = namedText[begin..<index]
-            let text = String(decoding: word.last == UInt8(ascii: ".") ? word.dropLast() : word, as: UTF8.self)
+            let word = namedText[begin..<index].drop { "[]".utf8.contains($0) }.reversed()
+            let text = String(decoding: word.drop { ".[]".utf8.contains($0) }.reversed(), as: UTF8.self)
             let isBehindComma = namedText[end..<begin].contains(UInt8(ascii: ","))
             end = index
             if !text.isEmpty {

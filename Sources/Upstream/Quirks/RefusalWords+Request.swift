@@ -6,15 +6,14 @@ extension RefusalWords {
 
     /// Marks the source of a chat template that a server quotes before its error: `{%- if tools %}`.
     static func markTemplate(in text: [UInt8], _ isForeign: inout [Bool]) {
+        if let source = text.firstRange(of: Array("in source:".utf8))?.upperBound {
+            let end = text[source...].firstRange(of: Array("Error:".utf8))?.lowerBound ?? text.count
+            return mark([source..<end], &isForeign)
+        }
         guard text.contains(UInt8(ascii: "{")) else { return }
-        let marks = ["{%", "%}", "{{"].flatMap { text.ranges(of: Array($0.utf8)) }
-        guard let first = marks.map(\.lowerBound).min(), let last = marks.map(\.upperBound).max() else { return }
-        let line = text[..<first].lastIndex(of: 10).map { $0 + 1 } ?? first
-        let start = text[..<first].firstRange(of: Array("in source:".utf8))?.upperBound ?? line
-        let end =
-            text[last...].firstRange(of: Array("Error:".utf8))?.lowerBound ?? text[last...].firstIndex(of: 10)
-            ?? text.count
-        mark([start..<end], &isForeign)
+        let starts = ["{%", "{{"].compactMap { text.firstRange(of: Array($0.utf8))?.lowerBound }
+        let ends = ["%}", "}}"].compactMap { text.ranges(of: Array($0.utf8)).last?.upperBound }
+        if let start = starts.min(), let end = ends.max(), start < end { mark([start..<end], &isForeign) }
     }
 
     /// Marks quotes of the caller's short texts. In a message about one tool or schema, marks also names of fields that

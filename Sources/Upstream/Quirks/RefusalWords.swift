@@ -27,7 +27,7 @@ struct RefusalWords {
     /// - Parameter request: the JSON of the refused request, which must be valid.
     init(_ message: String, of request: UnsafeRawBufferPointer) {
         said = PhraseMatcher(message)
-        let text = Self.withPlainQuotes(Array(Self.withoutTag(message).utf8))
+        let text = Self.withPlainQuotes(Self.withoutTag(message))
         let echo = EchoFinder(text, in: request)
         isComplete = echo.isComplete
         let letters = text.indices.reduce(0) { $0 + (!echo.isEcho[$1] && text[$1].isLetter ? 1 : 0) }
@@ -55,22 +55,14 @@ struct RefusalWords {
     }
 
     /// Returns the text with ASCII quotes in place of typographic ones.
-    private static func withPlainQuotes(_ text: [UInt8]) -> [UInt8] {
-        var plain: [UInt8] = []
-        plain.reserveCapacity(text.count)
-        var offset = 0
-        while offset < text.count {
-            if offset + 2 < text.count, text[offset] == 0xe2, text[offset + 1] == 0x80,
-                (0x98...0x9d).contains(text[offset + 2])
-            {
-                plain.append(UInt8(ascii: text[offset + 2] < 0x9c ? "'" : "\""))
-                offset += 3
-            } else {
-                plain.append(text[offset])
-                offset += 1
+    private static func withPlainQuotes(_ text: Substring) -> [UInt8] {
+        text.unicodeScalars.flatMap { scalar in
+            switch scalar {
+            case "\u{2018}"..."\u{201b}": return [UInt8(ascii: "'")]
+            case "\u{201c}"..."\u{201d}": return [UInt8(ascii: "\"")]
+            default: return Array(String(scalar).utf8)
             }
         }
-        return plain
     }
 
     /// Returns whether the vendor's own words contain a phrase in lower case.
@@ -93,12 +85,7 @@ struct RefusalWords {
     ///
     /// - Parameter all: the names among which none may be ambiguous.
     func exact(_ names: [String], among all: [String]) -> [String] {
-        let point = UInt8(ascii: ".")
-        let said = Set(
-            namedText.split { !PhraseMatcher.isOfName($0) && !"-.".utf8.contains($0) }.map { word in
-                String(decoding: word.last == point ? word.dropLast() : word, as: UTF8.self)
-            }
-        )
+        let said = Set(tokens.map(\.text))
         let unclear = Self.ambiguous(all)
         return names.filter { said.contains($0) && !unclear.contains($0.lowercased()) }
     }
@@ -142,7 +129,7 @@ private struct QuoteScan {
     private(set) var named: [UInt8] = []
     private var offset = 0
 
-    private static let markers: [StaticString] = ["input", "got", "value", "received"]
+    private static let markers: Set = ["input", "got", "value", "received"]
     private static let maxNameBytes = 64
     /// The words before a quote that is the vendor's: in a list of errors as Pydantic (vLLM, Ollama, Groq) writes it,
     /// and of LM Studio.
@@ -232,19 +219,15 @@ private struct QuoteScan {
     /// The end of the marker at this offset behind which a value of the request is repeated; nil if there is none.
     private var endOfMarker: Int? {
         guard text[offset].isLetter, !isWord(at: offset - 1) else { return nil }
-        for marker in Self.markers where text[offset...].count >= marker.utf8CodeUnitCount {
-            let word = text[offset..<(offset + marker.utf8CodeUnitCount)].map { $0 | 32 }
-            guard word.withUnsafeBytes({ $0.equals(marker) }), case var end = offset + word.count, !isWord(at: end)
-            else { continue }
-            while end < text.count, text[end] == 32 { end += 1 }
-            // Python's words for an unknown argument.
-            if text[end...].starts(with: "an unexpected keyword argument".utf8) { continue }
-            let hasSign = end < text.count && (text[end] == UInt8(ascii: ":") || text[end] == UInt8(ascii: "="))
-            if hasSign { return end + 1 }
-            // `value` and `input` are also words of vendors.
-            if marker.utf8CodeUnitCount != 5, end > offset + word.count { return end }
-        }
-        return nil
+        let letters = text[offset...].indices.prefix { isWord(at: $0) }
+        let word = String(decoding: text[letters], as: UTF8.self).lowercased()
+        guard Self.markers.contains(word) else { return nil }
+        let end = text[letters.upperBound...].firstIndex { $0 != 32 } ?? text.count
+        // Python's words for an unknown argument.
+        if text[end...].starts(with: "an unexpected keyword argument".utf8) { return nil }
+        if end < text.count, ":=".utf8.contains(text[end]) { return end + 1 }
+        // `value` and `input` are also words of vendors.
+        return word.utf8.count != 5 && end > letters.upperBound ? end : nil
     }
 
     /// Reads a value behind a marker: a quote, or a word before a punctuation mark. Otherwise leaves out the rest.
