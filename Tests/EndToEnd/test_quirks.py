@@ -9,7 +9,7 @@ import pytest
 from chat import ask, either, stream
 from conftest import CLAUDE_KEY
 from test_messages_lane import OPEN, USER
-from test_openai_mends import FORMATS, SCHEMA, TOOL, dropped, said
+from test_openai_mends import FORMATS, SCHEMA, TOOL, dropped, named, said
 
 ALICE, BOB, CAROL = "token-of-alice-0001", "token-of-bob-00000001", "token-of-carol-0001"
 DOCS = Path(__file__).resolve().parents[2] / "docs/design/openai.md"
@@ -200,6 +200,9 @@ ONCE = {
     "a service tier": (said("service_tier 'flex' is not supported for this model"), {"service_tier": "flex"}, {}, 2),
     "a bad name": (said("Invalid 'messages[0].name': these characters are not allowed, the pattern is '^[a-z]+$'"), {"messages": NAMED}, {}, 2),
     "roles in a prompt": (said(f'The prompt "{LONG}" was refused.'), {"messages": [{"role": "user", "content": LONG}, {"role": "user", "content": "b"}]}, {}, None),
+    "a tool's name": (said("Tool 'metadata' has an invalid type, which is not supported"), {"metadata": {"k": "v"}, "tools": [named("metadata")]}, {}, None),
+    "a template": (said("While executing CallExpression in source:\n...{%- if tools %}{{ raise_exception('store is not supp...\n ^\nError: Jinja Exception: No user query."),
+                   {"store": True, "tools": [TOOL]}, {}, None),
     "an escaped text": (said(f"Cannot read {LONG} as a number"), {"user": LONG, "tools": [TOOL]}, {}, None),
 }  # fmt: skip
 
@@ -246,12 +249,13 @@ FIELDS = {
     "verbosity": "low", "tools": [TOOL], "stream_options": {"include_usage": True}, "safety_identifier": "s", "echo": True,
     "messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}],
     "developer": [{"role": "developer", "content": "a"}, {"role": "user", "content": "b"}],
+    "system": [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}],
     "parts": [{"role": "user", "content": [{"type": "text", "text": "a"}]}],
     "name": [{"role": "user", "name": "x", "content": "a"}],
     "schema": {"type": "json_schema", "json_schema": {"name": "thing", "schema": SCHEMA}},
 }  # fmt: skip
 ROW = re.compile(r"^\| ([\w. ]+) \| (\d{3}) (?:`` (.*?) ``|`(.*?)`)( \((?:param|code) .*?\))? \| `(\w+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
-PLACES = {"developer": "messages", "parts": "messages", "name": "messages", "schema": "response_format"}
+PLACES = {"developer": "messages", "system": "messages", "parts": "messages", "name": "messages", "schema": "response_format"}
 
 
 def rows():

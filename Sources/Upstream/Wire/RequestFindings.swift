@@ -70,6 +70,7 @@ struct RequestFindings {
     /// Remembers what the request has shown, after the vendor has served it.
     ///
     /// - Parameter call: the quirks that earlier requests of the call have shown.
+    @inline(never)  // Rarely called.
     mutating func keep(with call: CallQuirks) {
         vendor.record(learned + call.learned, without: tried + call.tried, of: model, for: owner)
         learned.removeAll { $0.isLasting }

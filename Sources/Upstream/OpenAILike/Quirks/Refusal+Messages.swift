@@ -17,10 +17,7 @@ extension Refusal {
         {
             return ofMessages(.reasoningBack)
         }
-        if words.quote("developer"), messages.contains(where: { $0["role"]?.content == "developer" }) {
-            let change = FieldChange("messages.role", .replace("developer", by: #""system""#))
-            return QuirkFinding([change], isLasting: words.isComplete && !words.areAboutSchema, isOfPair: true)
-        }
+        if words.quote("developer"), let finding = replacing("developer", by: "system") { return finding }
         if vendorError.names("empty_array") || words.say("empty array"),
             messages.contains(where: { $0["content"]?.isEmptyArray ?? false })
         {
@@ -42,12 +39,22 @@ extension Refusal {
         return messages.contains { $0["content"]?.isArray ?? false } ? ofMessages(.joinedContent) : nil
     }
 
+    /// The finding that messages of one role get another one; nil if there are none.
+    private func replacing(_ role: String, by other: String) -> QuirkFinding? {
+        let change = FieldChange("messages.role", .replace(role, by: "\"\(other)\""))
+        guard change.concerns(request) else { return nil }
+        return QuirkFinding([change], isLasting: words.isComplete && !words.areAboutSchema, isOfPair: true)
+    }
+
     private func ofMessages(_ quirk: QuirkName) -> QuirkFinding {
         QuirkFinding(quirk, isLasting: scoped(quirk).isLasting, isOfPair: true)
     }
 
-    /// The quirk for a refused order of the messages; nil if the error is not about their order.
+    /// The quirk for a refused role or order of the messages; nil if the error is not about them.
     var quirkOfTurns: QuirkFinding? {
+        if words.containsAny(of: ["system role not supported", "system role is not supported"]) {
+            return replacing("system", by: "user")
+        }
         let isOfOrder = words.say("must alternate") || words.say("should alternate")
         guard isOfOrder || isSystemMisplaced else { return nil }
         let isMerging = isOfOrder || known.contains(.oneInstruction)

@@ -63,7 +63,8 @@ extension Refusal {
     }
 
     private static let streamsOnly: [StaticString] = [
-        "only supports stream", "only support stream", "stream must be", "stream=true", "stream=false", "stream to true",
+        "only supports stream", "only support stream", "stream must be", "stream=true", "stream=false",
+        "stream to true",
         "streaming is required", "requires stream", "must be streamed", "non-stream",
     ]
 
