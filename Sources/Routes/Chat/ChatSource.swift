@@ -32,7 +32,7 @@ extension ChatTask: ChatSource {
         // who repeat such a request want new media.
         let name = fit.candidate.name + (fit.candidate.model.searchesWeb ? ModelCatalog.online : "")
         return ChatPlan(
-            options: fit.options,
+            options: options(of: fit),
             cachedName: fit.candidate.chats ? name : nil,
             limits: limits,
             usageReservation: exchange.usageReservation(for: fit, under: limits)

@@ -61,7 +61,7 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
         isRepair: Bool = false
     ) throws(APIError) {
         let (model, provider) = (candidate.model, candidate.provider)
-        if let wire = call.original?.wire, wire != .chat, !provider.wires.contains(wire) { call.original = nil }
+        if !candidate.speaksWire(of: call) { call.original = nil }
         try candidate.begin(&call, for: caller)
         if call.needs.contains(.inlineMedia) {
             try call.attachments.leave(to: provider, isCallersKey: !candidate.usesOwnKey)
@@ -199,6 +199,19 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
         guard let bound = try await count.count(call, known: promptTokens) else { return }
         call.maxTokens = bound
         call.hasLowerBound = true
+    }
+}
+
+extension Candidate {
+    /// Returns whether the vendor has the API of the client's request.
+    fileprivate func speaksWire(of call: borrowing ChatCall) -> Bool {
+        guard let wire = call.original?.wire, wire != .chat else { return true }
+        return provider.wires.contains(wire)
+    }
+
+    /// Returns whether the vendor may get the client's request unchanged.
+    func mayPass(_ call: borrowing ChatCall) -> Bool {
+        call.original != nil && speaksWire(of: call) && provider.acceptsOriginal(of: call, for: model)
     }
 }
 

@@ -40,6 +40,15 @@ package final class ChatTask: UpstreamTask, OnLoop, @unchecked Sendable {
         }
     }
 
+    /// Returns the options of a fit's response, which another candidate may begin in the end.
+    package func options(of fit: ChatFit) -> FormatterOptions {
+        var options = fit.options
+        if !options.mayBeNative, let asked, asked.call.original != nil {
+            options.mayBeNative = candidates.list.all.contains { $0.mayPass(asked.call) }
+        }
+        return options
+    }
+
     /// Whether Claude Code's attribution line may reach a vendor.
     package var sendsAttribution: Bool { candidates.list.all.contains { $0.provider.sendsAttribution } }
 

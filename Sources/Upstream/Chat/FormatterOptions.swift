@@ -11,7 +11,7 @@ package struct FormatterOptions: Sendable {
     /// The number of prompt tokens; 0 if the response does not report usage at the beginning.
     package let promptTokens: Int
     /// Whether a vendor may get the client's request unchanged and respond in the client's API.
-    package let mayBeNative: Bool
+    package internal(set) var mayBeNative: Bool
 
     init(_ call: borrowing ChatCall, _ candidate: borrowing Candidate) {
         model = call.model
