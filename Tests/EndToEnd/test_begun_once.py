@@ -76,3 +76,15 @@ def test_another_takes_over_after_a_sign_of_life(relay, server, anthropic_server
     assert [event["sequence_number"] for event in found] == list(range(len(found)))
     for vendor in (server, anthropic_server):
         vendor.take_violations()
+
+
+def test_a_translation_begins_with_the_prompts_tokens(relay, server, anthropic_server):
+    anthropic_server.says("claude-opus-4-5", BUSY)
+    server.says("begun/last", {"text": "Well."})
+    path, body = SURFACES["messages"]
+    headers = {"x-api-key": TEAM_TOKEN}
+    answer = local_http.post(relay.base_url + path, json=body | {"model": "falls", "stream": True}, headers=headers, timeout=30)
+    start = events(answer.text.split("\n"))[0]
+    assert start["type"] == "message_start" and start["message"]["usage"]["input_tokens"] > 20
+    for vendor in (server, anthropic_server):
+        vendor.take_violations()

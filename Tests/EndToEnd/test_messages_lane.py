@@ -670,6 +670,7 @@ def test_the_cache(start_relay, anthropic_server):
 
     for is_streamed in (False, True):
         answer = hits(1, stream=is_streamed)
+        assert '"input_tokens":0' not in answer.text
         assert "Hello there" in answer.text.replace('"}}\n\nevent: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"', "")
         hits(1, stream=is_streamed, headers={"anthropic-beta": "a"})
         hits(1, stream=is_streamed, headers={"anthropic-beta": "b"})

@@ -69,6 +69,8 @@ final class RecordingWriter: ChatStreamWriter, OnLoop, @unchecked Sendable {
 
     func ping() { writer.ping() }
 
+    func expect(_ prompt: PromptCount) { writer.expect(prompt) }
+
     var isFull: Bool { writer.isFull }
 
     var failure: UpstreamError? { writer.failure }

@@ -86,6 +86,8 @@ final class CacheStage: OnLoop, @unchecked Sendable {
         _ wanted: FormatterOptions
     ) async throws(UpstreamError) {
         let names = Body(ResponseNames.write("chat.completion.chunk", model: wanted.model, exchange))
+        let usage = found.usage
+        writer.expect(.known(usage.promptTokens - usage.cachedTokens - usage.cacheWriteTokens))
         if found.hasOpening { writer.begin(with: " ") }
         var reader = CachedEventReader(found.bytes, names: names, includesUsage: wanted.includesUsage)
         var step = reader.offset
@@ -98,7 +100,7 @@ final class CacheStage: OnLoop, @unchecked Sendable {
             }
         }
         try await flush(writer)
-        await writer.end(found.usage)
+        await writer.end(usage)
     }
 
     /// Sends the collected output, and waits for a slow client.

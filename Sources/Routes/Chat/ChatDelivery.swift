@@ -64,6 +64,7 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
     /// Takes the response that a vendor has begun. `run` sends it.
     func begin(_ open: OpenChat, _ admission: consuming Admission) {
         self.open = open
+        writer.expect(.estimated(open))
         self.admission = consume admission
         if !open.stream.countsItself { accumulator = TokenCountAccumulator(open.count.counter) }
         meter = exchange.billing.flatMap { OutputMeter($0, on: exchange.gateway.loop) }

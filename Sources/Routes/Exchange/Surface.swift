@@ -126,6 +126,8 @@ extension ChatResponseFormatter {
 protocol ChatStreamWriter: ProgressNotes {
     /// Sends a sign of life to the client while the relay waits for the vendor.
     func ping()
+    /// Sets the prompt tokens with which the response begins. Called before its first event.
+    func expect(_ prompt: PromptCount)
     /// Whether the collected output should be sent before more output is added.
     var isFull: Bool { get }
     /// The reason why no more output can be added: memory is short, or the output is too long. Nil if there is none.
@@ -140,8 +142,23 @@ extension ChatStreamWriter {
 
     var failure: UpstreamError? { nil }
 
+    func expect(_ prompt: PromptCount) {}
+
     func begin(with text: StaticString) {
         write(0, .text(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)))
+    }
+}
+
+/// The number of prompt tokens of a response, which is estimated only when a writer needs it.
+enum PromptCount {
+    case known(Int)
+    case estimated(OpenChat)
+
+    var tokens: Int {
+        switch self {
+        case .known(let tokens): tokens
+        case .estimated(let open): open.knownPromptTokens
+        }
     }
 }
 

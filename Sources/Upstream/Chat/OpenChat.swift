@@ -82,5 +82,8 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
         return attempt.billing.withUnmet(usage)
     }
 
+    /// The number of prompt tokens, which was counted earlier or is estimated now.
+    package var knownPromptTokens: Int { count.knownPromptTokens(or: promptTokens) }
+
     package var loop: EventLoop { attempt.loop }
 }

@@ -22,6 +22,8 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
     let exchange: Exchange
     private let wanted: FormatterOptions
     var out = ByteBuffer()
+    /// The prompt tokens with which the response begins.
+    private var prompt: PromptCount
     private var hasBegun = false
     /// Whether the response head was sent, with or without events.
     private var hasHead = false
@@ -47,6 +49,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     init(_ wanted: FormatterOptions, _ exchange: Exchange) {
         self.wanted = wanted
+        prompt = .known(wanted.promptTokens)
         self.exchange = exchange
     }
 
@@ -205,6 +208,8 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         out.append("event: ping\ndata: {\"type\":\"ping\"}\n\n")
     }
 
+    func expect(_ prompt: PromptCount) { if wanted.promptTokens == 0 { self.prompt = prompt } }
+
     private func begin() {
         guard !hasBegun else { return }
         hasBegun = true
@@ -214,7 +219,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         exchange.gateway.ids.appendID("msg_", into: &out)
         out.append(#"","type":"message","role":"assistant","model":"#, json: wanted.model)
         out.append(#","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":"#)
-        out.append(decimal: wanted.promptTokens)
+        out.append(decimal: prompt.tokens)
         out.append(",\"output_tokens\":0}}}\n\n")
     }
 
