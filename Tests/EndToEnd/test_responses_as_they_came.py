@@ -157,3 +157,18 @@ def test_a_budget_lowers_nothing_but_the_digits(start_relay, server, unchecked):
     assert answer.status_code == 200
     lowered = int(answer.headers["x-relay-max-tokens"])
     assert server.asked(AT)[0]["raw"] == written(body).replace(b'"m"', b'"%s"' % AT.encode()).replace(b"100000", b"%d" % lowered)
+# --- What the relay changes ---------------------------------------------------------------------
+
+
+def test_a_stream_that_breaks_off_ends_as_it_began(http, server):
+    whole = [event | {"sequence_number": event["sequence_number"] + 7} for event in vendor_events({"items": ITEMS})]
+    for ending in ({"cut": True}, {"events": [*whole[:9], {"type": "error", "message": "no", "sequence_number": 16}]}):
+        server.says(AT, {"events": whole[:9]} | ending)
+        answer = post(http, BODY, stream=True)
+        found = [json.loads(line.removeprefix("data: ")) for line in answer.text.split("\n") if line.startswith("data: ")]
+        assert found[:-1] == whole[:9] and found[-1]["type"] == "response.failed"
+        last = found[-1]["response"]
+        assert (last["id"], last["model"], last["created_at"]) == ("resp_vendor", "the-server's-own", 1700000000)
+        assert last["status"] == "failed" and found[-1]["sequence_number"] == 16
+
+

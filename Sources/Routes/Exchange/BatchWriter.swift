@@ -23,3 +23,12 @@ extension ByteBuffer {
     /// Reserves memory for a whole batch if this buffer is empty.
     mutating func makeBatchRoom() { if isEmpty { reserve(batchBytes + 1_024, front: batchFrontBytes) } }
 }
+
+extension UnsafeRawBufferPointer {
+    /// The data of an event of a stream, which follows the line with the event's name if there is one.
+    var dataOfEvent: UnsafeRawBufferPointer {
+        var data = self
+        if hasPrefix("event: "), let line = firstNewline() { data = self[part: (line + 1)..<count] }
+        return data[part: Swift.min(6, data.count)..<data.count]
+    }
+}

@@ -115,9 +115,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         guard event.hasPrefix("event: content_block_st") || event.hasPrefix(#"data: {"type":"content_block_st"#) else {
             return
         }
-        var data = event
-        if let line = event.firstNewline(), event.hasPrefix("event: ") { data = event[part: (line + 1)..<event.count] }
-        let root = RawJSON(data[part: min(6, data.count)..<data.count])
+        let root = RawJSON(event.dataOfEvent)
         let isStart = root["type"]?.content.map { $0.hasPrefix("content_block_start") } ?? false
         nativeBlock = isStart ? root["index"].flatMap { Int($0.bytes.text) } ?? 0 : nil
     }

@@ -68,7 +68,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private func pass(_ event: UnsafeRawBufferPointer) {
         beginHead()
         isNative = true
-        progress.passed()
+        progress.passed(event)
         makeRoom()
         out.append(event)
     }

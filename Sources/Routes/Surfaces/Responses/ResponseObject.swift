@@ -6,9 +6,25 @@ import Upstream
 struct ResponseObject: Sendable {
     /// The random part of the response's id. The ids of its output items contain this part, too.
     let seed: String
-    let createdAt: Int
-    let model: String
+    private(set) var createdAt: Int
+    private(set) var model: String
     let echo: Body
+    /// The id of the response that the vendor has begun; nil for the relay's own.
+    private var vendorID: String?
+
+    init(seed: String, createdAt: Int, model: String, echo: Body) {
+        self.seed = seed
+        self.createdAt = createdAt
+        self.model = model
+        self.echo = echo
+    }
+
+    /// Takes over the id, the model and the time of a response that the vendor has begun.
+    mutating func adopt(_ begun: RawJSON) {
+        vendorID = begun["id"]?.content?.text ?? vendorID
+        model = begun["model"]?.content?.text ?? model
+        createdAt = begun["created_at"].flatMap { Int($0.bytes.text) } ?? createdAt
+    }
 
     enum Outcome: Sendable {
         case inProgress
@@ -16,7 +32,7 @@ struct ResponseObject: Sendable {
         case failed(APIError)
     }
 
-    var id: String { "resp_\(seed)" }
+    var id: String { vendorID ?? "resp_\(seed)" }
 
     func itemID(_ type: ItemType, _ index: Int) -> String { "\(type.rawValue)\(seed)\(index)" }
 

@@ -4,7 +4,7 @@ import Upstream
 
 /// The progress of a streamed response: its complete output items, and the number of events that were sent.
 final class ResponseProgress: OnLoop, @unchecked Sendable {
-    let object: ResponseObject
+    private(set) var object: ResponseObject
     var isStored: Bool
     /// The number of output items that are complete.
     private(set) var items = 0
@@ -18,8 +18,13 @@ final class ResponseProgress: OnLoop, @unchecked Sendable {
 
     var hasBegun: Bool { events > 0 }
 
-    /// Counts an event of the vendor that goes on as it came.
-    func passed() { events += 1 }
+    /// Counts an event of the vendor that goes on as it came, after which the relay may have to end the response.
+    func passed(_ event: UnsafeRawBufferPointer) {
+        let root = RawJSON(event.dataOfEvent)
+        if events == 0, let begun = root["response"] { object.adopt(begun) }
+        let number = root["sequence_number"].flatMap { Int($0.bytes.text) } ?? events
+        events = max(1, number &+ 1)
+    }
 
     /// Appends the events with which each stream begins.
     func begin(in out: inout ByteBuffer) {
