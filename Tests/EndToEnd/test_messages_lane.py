@@ -182,6 +182,12 @@ def test_usual_events_go_on_as_they_came(lane, anthropic_server):
     assert answer.content == events(script)
 
 
+def test_an_end_without_its_last_event(lane, anthropic_server):
+    script = {"events": list(all_events({}))[:-1]}
+    answer, _ = sent(lane, anthropic_server, written(asked(stream=True), "compact"), script)
+    assert answer.content == events(script) + b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+
 def test_line_ends(lane, anthropic_server):
     script = {"line_end": "\r\n"}
     answer, _ = sent(lane, anthropic_server, written(asked(stream=True), "compact"), script)

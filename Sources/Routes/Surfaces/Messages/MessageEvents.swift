@@ -29,6 +29,8 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private var hasHead = false
     /// Whether the vendor's own events are forwarded unchanged and all other events are ignored.
     private var isNative = false
+    /// Whether the vendor's own events have ended with their last one.
+    private var hasStopped = false
     private var block: Block?
     /// Whether a text or a tool call has begun.
     private var hasOutput = false
@@ -110,8 +112,11 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         out.append(event)
     }
 
-    /// Finds out whether the vendor's event begins or ends a content block.
+    /// Finds out whether the vendor's event begins or ends a content block, or the message.
     private func trackBlock(_ event: UnsafeRawBufferPointer) {
+        if event.hasPrefix("event: message_stop") || event.hasPrefix(#"data: {"type":"message_stop"#) {
+            hasStopped = true
+        }
         guard event.hasPrefix("event: content_block_st") || event.hasPrefix(#"data: {"type":"content_block_st"#) else {
             return
         }
@@ -230,6 +235,8 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
     func end(_ usage: Usage) async {
         if isNative {
             guard isCut else {
+                // Some vendors leave the last event out.
+                if !hasStopped { appendStop() }
                 flush()
                 return exchange.writer.end()
             }
@@ -245,8 +252,11 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         if finish == .refusal { out.append(stopDetails: refusal.bytes) }
         out.append(#"},"usage":"#)
         usage.appendMessageJSON(to: &out)
-        out.append("}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")
+        out.append("}\n\n")
+        appendStop()
         exchange.writer.write(out)
         exchange.writer.end()
     }
+
+    private func appendStop() { out.append("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n") }
 }
