@@ -76,7 +76,7 @@ def test_shapes_are_accepted(player, vendors, vendor, program, at, kind):
         return
     assert response.status_code == 200, response.text
     assert ('"type":"message_stop"' if program == "claude" else '"type":"response.completed"') in response.text.replace(": ", ":")
-    is_compacting = "'type': 'compaction" in str(shape)  # The relay reads what it concerns.
+    is_compacting = "'type': 'compaction_trigger'" in str(shape)  # The relay reads what it concerns.
     if kind == "responses" and program == "codex" and not is_compacting:
         (arrived,) = vendors["openai"].asked(MODELS[kind])
         assert list(arrived["body"].items()) == list((shape["body"] | {"model": MODELS[kind]}).items())

@@ -160,6 +160,22 @@ def test_a_budget_lowers_nothing_but_the_digits(start_relay, server, unchecked):
 # --- What the relay changes ---------------------------------------------------------------------
 
 
+def test_an_own_compaction_alone_is_written_anew(http, server, is_streamed):
+    server.says(AT, {"text": "They like the sun."})
+    items = [{"type": "message", "role": "user", "content": "Rome?"}, {"type": "message", "role": "assistant", "content": "Sunny."}]
+    compacted = http.post("/v1/responses/compact", json={"model": "m", "input": items}).json()["output"]
+    assert compacted[-1]["type"] == "compaction" and "gAAAA" not in compacted[-1]["encrypted_content"]
+    script = {"items": ITEMS}
+    server.says(AT, script)
+    answer = post(http, BODY | {"input": [*compacted, *HISTORY]}, stream=is_streamed)
+    assert answer.status_code == 200, answer.text
+    (asked,) = server.asked(AT)
+    user = {name: value for name, value in compacted[0].items() if name != "id"}
+    summary = {"type": "message", "role": "user", "content": "This is a summary of the conversation so far:\n\nThey like the sun."}
+    assert asked["body"] == BODY | {"model": AT, "stream": is_streamed, "input": [user, summary, *HISTORY]}
+    assert "output_of_tomorrow" in answer.text
+
+
 def test_a_stream_that_breaks_off_ends_as_it_began(http, server):
     whole = [event | {"sequence_number": event["sequence_number"] + 7} for event in vendor_events({"items": ITEMS})]
     for ending in ({"cut": True}, {"events": [*whole[:9], {"type": "error", "message": "no", "sequence_number": 16}]}):

@@ -71,7 +71,7 @@ extension ResponseDraft {
 
 extension InputItem {
     fileprivate var isOfUser: Bool {
-        if case .message(let message) = kind { message.role == .user && members != nil } else { false }
+        kind.isOfUser && members != nil
     }
 }
 
@@ -132,5 +132,34 @@ extension Registry {
             let candidate = candidates[index]
             return candidate.provider.abilities(for: call, of: candidate.model).contains(.ownCompactions)
         }
+    }
+}
+
+extension OriginalRequest {
+    /// Returns the request with messages in place of the relay's own compactions, and without the ids that the relay has
+    /// given to messages of the user. All other bytes stay as they are.
+    /// - Parameter messages: the messages by the paths of the compactions.
+    func replacingCompactions(by messages: [String: ChatMessage]) -> OriginalRequest {
+        guard !messages.isEmpty, let items = RawJSON(bytes)["input"]?.elements else { return self }
+        var input = ByteBuffer()
+        for (index, item) in items.enumerated() {
+            input.append(index == 0 ? "[" : ",")
+            if let message = messages["input[\(index)]"] {
+                input.append(#"{"type":"message","role":"user","content":"#, json: message.text)
+                input.append("}")
+            } else if item["role"]?.content == "user", item["id"]?.content.map(ItemType.isMadeByRelay) ?? false {
+                var isFirst = true
+                for member in item.members where !member.name.equals("id") {
+                    input.append(isFirst ? "{\"" : ",\"", member.name, "\":")
+                    input.append(member.value.bytes)
+                    isFirst = false
+                }
+                input.append("}")
+            } else {
+                input.append(item.bytes)
+            }
+        }
+        input.append("]")
+        return OriginalRequest(self, of: wire, body: replacing(["input": Body(input)]))
     }
 }

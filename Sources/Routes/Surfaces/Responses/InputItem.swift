@@ -19,6 +19,8 @@ struct InputItem: Sendable {
         case configuration(effort: String?, format: ChatOptions.Format?)
         /// An item that the model does not get.
         case ignored
+
+        var isOfUser: Bool { if case .message(let message) = self { message.role == .user } else { false } }
     }
 
     var kind: Kind
@@ -134,9 +136,7 @@ struct ItemList: Sendable {
                     throw .value("\(item.param).call_id", "no earlier item has this call_id")
                 }
                 messages.append(message)
-            case .summary(let text):
-                let words = "This is a summary of the conversation so far:\n\n" + text
-                messages.append(ChatMessage(role: .user, text: words))
+            case .summary(let text): messages.append(Self.message(ofSummary: text))
             case .reference, .compaction, .configuration, .ignored: break
             }
         }
@@ -182,13 +182,19 @@ struct ItemList: Sendable {
 
     var hasCompactions: Bool { items.contains { if case .compaction = $0.kind { true } else { false } } }
 
-    var hasReferences: Bool {
-        items.contains {
-            switch $0.kind {
-            case .reference, .compaction: true
-            default: false
-            }
+    var namesStoredItems: Bool { items.contains { if case .reference = $0.kind { true } else { false } } }
+
+    var hasReferences: Bool { hasCompactions || namesStoredItems }
+
+    /// The messages in place of the relay's own compactions, by the paths of these items.
+    var summaries: [String: ChatMessage] {
+        items.reduce(into: [:]) { found, item in
+            if case .summary(let text) = item.kind { found[item.param] = Self.message(ofSummary: text) }
         }
+    }
+
+    private static func message(ofSummary text: String) -> ChatMessage {
+        ChatMessage(role: .user, text: "This is a summary of the conversation so far:\n\n\(text)")
     }
 
     var keptBytes: Int { items.reduce(0) { $0 + 64 + ($1.members?.bytes.count ?? 0) } }

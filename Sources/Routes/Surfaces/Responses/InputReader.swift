@@ -24,8 +24,10 @@ struct InputReader {
     var toleratesUnknown = false
     /// The error for the first item that was left out.
     private(set) var unreadError: APIError?
-    /// Whether an item has an id or a signature that the relay has made.
+    /// Whether an item has an id or a signature that the relay has made, other than the id of a user's message.
     private(set) var hasRelayIDs = false
+    /// Whether a user's message has an id that the relay has made when it compacted the conversation.
+    private(set) var hasCompactedMessages = false
 
     init(keeping: Keeping, isHistory: Bool = false, _ tools: ToolReader = ToolReader()) {
         self.keeping = keeping
@@ -76,15 +78,17 @@ struct InputReader {
         }
         if case .reference = kind { return add(kind, path(""), id: nil, type: .other, members: nil) }
         // A reference to a stored item consists of an id only, whatever its type is.
-        add(kind, path(""), id: try id(item, path), type: itemType, members: kept(item, itemType))
+        add(kind, path(""), id: try id(item, path, kind.isOfUser), type: itemType, members: kept(item, itemType))
         if item["type"]?.text == "mcp_call" { try addResult(ofRemote: item, path) }
     }
 
-    private mutating func id(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> String? {
+    private mutating func id(_ item: JSONValue, _ path: ParameterPath, _ isOfUser: Bool) throws(APIError) -> String? {
         guard let id = item.member("id") else { return nil }
         guard let text = id.text else { throw .type(path(".id"), "a string") }
         guard text.count <= 256 else { throw .tooLong(path(".id"), text.count, limitBytes: 256) }
-        hasRelayIDs = hasRelayIDs || ItemType.isMadeByRelay(text)
+        if ItemType.isMadeByRelay(text) {
+            if isOfUser { hasCompactedMessages = true } else { hasRelayIDs = true }
+        }
         return text.text
     }
 

@@ -25,12 +25,19 @@ struct ResponseDraft: Sendable {
     private(set) var isCompacting = false
     /// Whether items of the input have ids or signatures that the relay has made, which no vendor knows.
     private var hasRelayIDs = false
+    /// Whether the input has messages of the user with ids that a compaction of the relay has given to them.
+    private var hasCompactedMessages = false
     var names = ToolNames()
     /// The response's members that repeat request fields, as JSON text separated by commas.
     private(set) var echo = Body(ByteBuffer())
 
     /// Whether a vendor of the Responses API could answer the request as it came.
-    var isWhole: Bool { !isStored && !hasReferences && !isCompacting && !hasRelayIDs }
+    ///
+    /// The relay's own compactions are replaced before.
+    var isWhole: Bool {
+        !isStored && previousID == nil && !input.namesStoredItems && !isCompacting && !hasRelayIDs
+            && (!hasCompactedMessages || input.hasCompactions)
+    }
     var hasReferences: Bool { previousID != nil || input.hasReferences }
 
     /// Creates a draft from the body of a Responses API request.
@@ -117,6 +124,7 @@ struct ResponseDraft: Sendable {
         input = reader.list
         call.unreadError = reader.unreadError
         hasRelayIDs = reader.hasRelayIDs
+        hasCompactedMessages = reader.hasCompactedMessages
         if let trigger = reader.trigger {
             guard purpose != .chat else { throw .value(trigger, "a chat completion cannot be a compaction") }
             isCompacting = purpose == .response

@@ -21,8 +21,10 @@ final class ResponsesFormatter: ChatResponseFormatter, OnLoop, @unchecked Sendab
     }
 
     func resolve(_ asked: ChatRequest, for caller: Caller, _ exchange: Exchange) async throws(APIError) {
+        let original = asked.call.original
         try await draft.resolve(for: caller, exchange.gateway)
         asked.call = draft.call
+        if let original { asked.call.keep(original.replacingCompactions(by: draft.input.summaries)) }
         giveUpCall()
     }
 
