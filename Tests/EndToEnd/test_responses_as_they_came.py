@@ -188,3 +188,14 @@ def test_a_stream_that_breaks_off_ends_as_it_began(http, server):
         assert last["status"] == "failed" and found[-1]["sequence_number"] == 16
 
 
+def test_reasoning_of_openai_stays_with_openai(http, server):
+    """A request that is written anew keeps it, with or without an id."""
+    for item in (HISTORY[1], {"type": "reasoning", "summary": [], "encrypted_content": "gAAAA-other"}):
+        server.says(AT, {})
+        made = {"type": "message", "id": "msg_" + "aB3" * 8 + "0", "role": "assistant", "content": "So."}
+        answer = post(http, {"model": "m", "store": False, "input": [item, made, {"role": "user", "content": "Hi"}]})
+        assert answer.status_code == 200, answer.text
+        sent = server.asked(AT)[0]["body"]["input"][0]
+        assert sent == {name: value for name, value in item.items() if value is not None}
+
+

@@ -177,3 +177,14 @@ def test_a_name_with_a_large_window_is_the_model(anthropics, official, prepare, 
     assert official.chat.completions.create(model="gem[1m]", messages=[HI]).choices
     with pytest.raises(openai.NotFoundError):
         official.chat.completions.create(model="nothing[1m]", messages=[HI])
+# --- What is read as JSON -------------------------------------------------------------------------
+
+
+def test_reasoning_of_openai_goes_to_no_other_vendor(official, prepare):
+    for summary in ([], [{"type": "summary_text", "text": "Hm"}]):
+        item = {"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "gAAAA-sealed"}
+        for name in ("new", "gem", "open"):
+            last = prepare(name)
+            turns = [HI, item, {"role": "assistant", "content": "So."}, HI]
+            official.responses.create(model=name, input=turns)
+            assert "gAAAA" not in str(last())

@@ -182,7 +182,9 @@ struct ResponsesRequest: ~Copyable {
             return
         }
         open()
-        out.append(#"{"type":"reasoning","id":"#, json: id)
+        out.append(#"{"type":"reasoning""#)
+        // Some clients leave the id out.
+        if !id.hasSameBytes(as: ReasoningBlock.markOfOpenAI) { out.append("id", id) }
         out.append(#","summary":["#)
         if !reasoningBlock.text.isEmpty {
             out.append(#"{"type":"summary_text""#)

@@ -161,9 +161,11 @@ struct InputReader {
         for list in [item["content"], item["summary"]] where text.isEmpty {
             for part in list?.elements ?? JSONElements() { text += part["text"]?.string ?? "" }
         }
-        let signature = try item.string("encrypted_content", path(""))
+        var signature = try item.string("encrypted_content", path(""))
+        let isOfOpenAI = signature.map(ReasoningBlock.isOfOpenAI) ?? false
+        if isOfOpenAI { signature = signature.map { ReasoningBlock.marked($0, item["id"]?.string ?? "") } }
         guard let block = ReasoningBlock(text, signature: signature, isSealed: text.isEmpty) else { return .ignored }
-        hasRelayIDs = hasRelayIDs || block.isMarked
+        hasRelayIDs = hasRelayIDs || block.isMarked && !isOfOpenAI
         return .reasoningBlock(block)
     }
 

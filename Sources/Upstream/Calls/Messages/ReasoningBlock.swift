@@ -44,6 +44,15 @@ package final class ReasoningBlock: Sendable {
     static let markOfOpenAI = "rs_"
     static let markOfGemini = "gemini."
 
+    /// Returns whether the content of a reasoning item is encrypted as only OpenAI does it.
+    package static func isOfOpenAI(_ content: String) -> Bool { content.hasPrefix("gAAAA") }
+
+    /// Returns the signature of OpenAI's reasoning: the id of its item, which can be empty, and its encrypted content.
+    package static func marked(_ content: String, _ id: String) -> String {
+        let id = id.utf8.count > 150 || id.utf8.contains(UInt8(ascii: ".")) ? "" : id
+        return "\(id.hasPrefix(markOfOpenAI) ? "" : markOfOpenAI)\(id).\(content)"
+    }
+
     /// The prefix of the compacted conversations that OpenAI has encrypted, which are kept like sealed reasoning.
     static let markOfCompaction = "cmp_"
 
