@@ -188,6 +188,17 @@ def test_a_stream_that_breaks_off_ends_as_it_began(http, server):
         assert last["status"] == "failed" and found[-1]["sequence_number"] == 16
 
 
+def test_a_cached_response_comes_as_it_came(start_relay, server, unchecked, is_streamed):
+    relay = start_relay(**settings(server), KEY_TEAM_TOKEN=TEAM_TOKEN, CACHE="true", CACHE_MODELS="m")
+    items = [*ITEMS, {"id": "fc_1", "type": "function_call", "status": "completed", "call_id": "c", "namespace": "mcp", "name": "f", "arguments": "{}", "new": 1}]
+    server.says(AT, {"items": items})
+    with unchecked(relay, TEAM_TOKEN) as http:
+        first, second = (post(http, BODY, stream=is_streamed) for _ in range(2))
+    assert (first.headers["x-relay-cache"], second.headers["x-relay-cache"]) == ("miss", "hit") and len(server.asked(AT)) == 1
+    assert second.text == first.text and second.headers["content-type"] == first.headers["content-type"]
+    server.take_violations()
+
+
 def test_reasoning_of_openai_stays_with_openai(http, server):
     """A request that is written anew keeps it, with or without an id."""
     for item in (HISTORY[1], {"type": "reasoning", "summary": [], "encrypted_content": "gAAAA-other"}):

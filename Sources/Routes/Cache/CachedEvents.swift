@@ -12,14 +12,19 @@ extension ChatResponse {
 
     /// Returns the events of the response for the cache; nil if the response must not be cached.
     ///
-    /// A vendor's own JSON is one event, without its first four members: `id`, `object`, `created` and `model`.
+    /// A vendor's own JSON is one event: that of a chat without its first four members (`id`, `object`, `created` and
+    /// `model`), that of the Responses API as it came.
     var cachedEvents: EventLog? {
         guard !choices.contains(where: \.finish.isOfFilter) else { return nil }
         let log = EventLog()
         if let original, RawJSON(original.bytes)["type"]?.content == "message" {
             // A known message is written anew from its choice.
             guard KnownMessage.isKnown(part: RawJSON(original.bytes)) else { return nil }
-        } else if let original, !(RawJSON(original.bytes)["object"]?.content?.equals("response") ?? false) {
+        } else if let original {
+            if RawJSON(original.bytes)["object"]?.content?.equals("response") ?? false {
+                log.append(0, .native(.responses, original.bytes))
+                return log
+            }
             guard let end = ResponseNames.end(in: original.bytes) else { return nil }
             log.append(0, .native(.chat, original.bytes[part: end..<original.bytes.count]))
             return log
@@ -38,7 +43,11 @@ extension ChatResponse {
         while cursor.next(
             in: cached,
             { choice, event in
-                guard case .native(_, let rest) = event else { return gathered.append(choice, event) }
+                guard case .native(let wire, let rest) = event else { return gathered.append(choice, event) }
+                guard wire != .responses else {
+                    whole = Body(copying: rest)
+                    return
+                }
                 var written = ByteBuffer()
                 _ = written.reserve(names.count + rest.count)
                 written.append(names.bytes, rest)
@@ -74,6 +83,7 @@ struct CachedEventReader: ~Copyable {
         defer { cursor = reached }
         return reached.next(in: events) { choice, event in
             guard case .native(let wire, let rest) = event else { return writer.write(choice, event) }
+            if wire == .responses { return writer.write(choice, event) }
             // Not every client requests the usage.
             if choice < 0, !includesUsage { return }
             chunk.removeAll()

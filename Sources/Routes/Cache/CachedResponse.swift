@@ -5,7 +5,7 @@ import Upstream
 
 struct CachedResponse: Sendable {
     /// The version of the cache format. Cached data of other versions is not read.
-    private static let version = 6
+    private static let version = 7
     /// The range of token counts that are accepted from the cache. Sums of such counts cannot overflow.
     private static let tokens = 0..<1 << 41
 

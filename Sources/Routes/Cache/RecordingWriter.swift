@@ -32,8 +32,10 @@ final class RecordingWriter: ChatStreamWriter, OnLoop, @unchecked Sendable {
         case .native(.messages, let event):
             // The parsed events that follow are recorded, if they say all that this event says.
             return KnownMessage.isKnown(event: event) ? () : drop { lookup.giveUp() }
-        // The parsed events that follow are recorded, also items that the relay does not know.
-        case .native(.responses, _): return
+        // Parsed events would lack what only the Responses API has.
+        case .native(.responses, _):
+            isNative = true
+            log.append(choice, event)
         case .native(_, let chunk): return record(native: chunk, of: choice)
         case .comment: return
         default: if !isNative { log.append(choice, event) }

@@ -99,7 +99,7 @@ private final class RecordedEvents: ChatStreamWriter, @unchecked Sendable {
         let all = try cachedEvents(response())
         let stored = all.withUnsafeBytes { CachedResponse.written(.nothing, "m", hasOpening: true, $0) }
         #expect(CachedResponse(stored)?.hasOpening == true)
-        for version: UInt8 in [0, 5, 7] {
+        for version: UInt8 in [0, 6, 8] {
             var old = Array(stored.bytes)
             old[0] = version
             #expect(CachedResponse(old.withUnsafeBytes { Body(copying: $0) }) == nil)
