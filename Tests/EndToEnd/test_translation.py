@@ -103,6 +103,21 @@ def test_search_tools_of_messages(ask, anthropics, name, way):
     assert f"tools[{tools.index(SEARCH)}]" in str(caught.value) or "does not support web search" in str(caught.value)
 
 
+DOMAINS = {"type": "web_search", "filters": {"allowed_domains": ["a.example", "b.example"]}}
+
+
+@pytest.mark.parametrize("name", ["resp", "new", "open", "gem"])
+def test_domains_of_a_search(official, prepare, name):
+    last = prepare(name)
+    answer = official.responses.with_raw_response.create(model=name, input="Hi", tools=[DOMAINS])
+    tool = last().get("tools", [{}])[0]
+    if name == "resp":
+        assert tool == DOMAINS
+    elif name == "new":
+        assert tool == {"type": "web_search_20250305", "name": "web_search"} | DOMAINS["filters"]
+    assert answer.headers.get("x-relay-ignored") == (None if name in ("resp", "new") else "filters")
+
+
 @pytest.mark.parametrize("kind", ["web_search", "web_search_preview", "google_search"])
 def test_search_tools_of_chats_and_responses(official, prepare, kind):
     tool = {"type": kind}

@@ -171,7 +171,7 @@ struct AnthropicRequest: ~Copyable {
         }
         if hasSearch {
             out.append(",")
-            out.append(Self.search)
+            appendSearch()
         }
         out.append("]")
         // The legacy form allows only one call.
@@ -187,7 +187,11 @@ struct AnthropicRequest: ~Copyable {
         out.append("}")
     }
 
-    private static let search: StaticString = #"{"type":"web_search_20250305","name":"web_search"}"#
+    private mutating func appendSearch() {
+        out.append(#"{"type":"web_search_20250305","name":"web_search""#)
+        if let domains = chatOptions.searchTool?.domains { out.append("allowed_domains", domains) }
+        out.append("}")
+    }
 
     private mutating func appendOldTools(_ called: [[UInt8]]) {
         var seen: Set<[UInt8]> = []
@@ -197,7 +201,7 @@ struct AnthropicRequest: ~Copyable {
         }
         if call.sendsSearch {
             out.append(seen.isEmpty ? #","tools":["# : ",")
-            out.append(Self.search)
+            appendSearch()
             out.append("]")
         } else if !seen.isEmpty {
             out.append(#"],"tool_choice":{"type":"none"}"#)

@@ -177,6 +177,7 @@ extension OpenAILike: WireChatVendor {
                 check
             )
         } else {
+            call.leaveOutDomains(for: attempt.billing)
             // The other choices are requested by further calls.
             if quirks.sure.contains(.noChoices) { call.choices = 1 }
             form = OpenAILikeForm(

@@ -269,7 +269,11 @@ struct ResponsesRequest: ~Copyable {
         append(&unknown, before: .max)
         if call.sendsSearch {
             open()
-            out.append(#"{"type":"web_search"}"#)
+            out.append(#"{"type":"web_search""#)
+            if let domains = chatOptions.searchTool?.domains {
+                out.append(#","filters":{"allowed_domains":"#, domains.bytes, "}")
+            }
+            out.append("}")
         }
         out.append("]")
         appendChoice()

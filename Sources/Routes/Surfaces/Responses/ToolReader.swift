@@ -34,7 +34,8 @@ struct ToolReader: Sendable {
         for (index, tool) in list.enumerated() {
             let hadSearch = webSearch != nil
             try read(tool, "\(param)[\(index)]")
-            if !hadSearch, webSearch != nil { searchTool = ChatOptions.SearchTool(index: index) }
+            guard !hadSearch, webSearch != nil else { continue }
+            searchTool = ChatOptions.SearchTool(index: index, domains: try Self.domains(tool, "\(param)[\(index)]"))
         }
     }
 
@@ -94,12 +95,18 @@ struct ToolReader: Sendable {
     }
 
     private mutating func readSearch(_ value: JSONValue, _ param: String) throws(APIError) {
-        if let domains = value["filters"]?["allowed_domains"]?.elements, domains.contains(where: { _ in true }) {
-            throw .unsupportedValue("\(param).filters", "restricting the search to domains is not supported")
-        }
         let search = try ChatCall.WebSearch(value, param)
         // Vendors search the live web, so `external_web_access: false` means no search at all.
         if try value.flag("external_web_access", param) ?? true { webSearch = search }
+    }
+
+    /// Returns the domains to which a tool restricts its search, a JSON array; nil if it does not.
+    private static func domains(_ tool: JSONValue, _ param: String) throws(APIError) -> Body? {
+        guard let list = tool["filters"]?["allowed_domains"], list.kind != .null else { return nil }
+        guard let domains = list.elements, domains.allSatisfy({ $0.kind == .string }) else {
+            throw .type("\(param).filters.allowed_domains", "an array of strings")
+        }
+        return domains.contains { _ in true } ? list.body : nil
     }
 
     private static func function(_ value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool {

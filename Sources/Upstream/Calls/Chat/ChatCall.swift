@@ -280,6 +280,11 @@ package struct ChatCall: Sendable {
         if offersSearch { chatOptions.searchTool = nil }
     }
 
+    /// Records that the vendor cannot restrict its search to the domains that the request allows.
+    func leaveOutDomains(for billing: Billing) {
+        if rare?.value.searchTool?.domains != nil { billing.leaveOut("filters") }
+    }
+
     /// Whether the vendor's request contains its own tool or option for web search.
     package var sendsSearch: Bool { needs.contains(.searchOptions) || rare?.value.searchTool != nil }
 

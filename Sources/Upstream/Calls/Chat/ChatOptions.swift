@@ -61,10 +61,13 @@ package struct ChatOptions: Sendable {
         package var isOffered = true
         /// The largest number of searches; nil if the request sets none.
         package let maxUses: Int?
+        /// The domains to which the search is restricted, a JSON array; nil if it is not.
+        package let domains: Body?
 
-        package init(index: Int, maxUses: Int? = nil) {
+        package init(index: Int, maxUses: Int? = nil, domains: Body? = nil) {
             self.index = index
             self.maxUses = maxUses
+            self.domains = domains
         }
     }
 

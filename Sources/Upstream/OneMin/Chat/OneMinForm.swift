@@ -110,6 +110,7 @@ extension OneMin: WireChatVendor {
     package func prepare(_ call: consuming ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         var call = consume call
         call.webSearch = call.search(with: model)
+        call.leaveOutDomains(for: attempt.billing)
         // Decorators in the folder `Emulation` make the calls for further choices, and end the output.
         (call.choices, call.maxTokens) = (1, nil)
         // The code feature accepts only text.
