@@ -188,6 +188,49 @@ def test_a_stream_that_breaks_off_ends_as_it_began(http, server):
         assert last["status"] == "failed" and found[-1]["sequence_number"] == 16
 
 
+@pytest.mark.parametrize("said", [
+    {"message": "Invalid value: 'web_search'. Supported values are: 'function' and 'custom'.", "param": "tools[1].type", "code": "invalid_value"},
+    {"message": "Hosted tool 'web_search' is not supported with this model.", "param": "tools", "code": None},
+    {"message": "Unsupported tool type: web_search"}, {"message": "'type' of tool must be 'function'"}, {"message": "This tool type is not supported."},
+], ids=["value", "hosted", "type", "function", "unnamed"])  # fmt: skip
+def test_a_refused_search_tool_is_left_out(start_relay, server, unchecked, said):
+    relay = start_relay(**settings(server), KEY_TEAM_TOKEN=TEAM_TOKEN)
+    server.says(AT, {"status": 400, "json": {"error": {"type": "invalid_request_error"} | said}}, {"items": ITEMS})
+    without = [CUSTOM, FUNCTION]
+    with unchecked(relay, TEAM_TOKEN) as http:
+        for is_streamed in (True, False):
+            answer = post(http, BODY, stream=is_streamed)
+            assert answer.status_code == 200 and answer.headers["x-relay-ignored"] == "web_search", answer.text
+            assert "output_of_tomorrow" in answer.text
+        tools = [asked["body"]["tools"] for asked in server.asked(AT)]
+        assert tools == [BODY["tools"], without, without], "the refusal is remembered"
+        server.says(AT, {"status": 400, "json": {"error": {"type": "invalid_request_error"} | said}})
+        answer = post(http, BODY | {"tools": BODY["tools"][1:2]})
+        assert answer.status_code == 400 and server.asked(AT)[0]["body"]["tools"] == BODY["tools"][1:2]
+    server.take_violations()
+
+
+def test_a_search_that_is_refused_with_a_low_effort_is_sent_with_others(start_relay, server, unchecked):
+    relay = start_relay(**settings(server), KEY_TEAM_TOKEN=TEAM_TOKEN)
+    error = {"message": "The following tools cannot be used with reasoning.effort 'minimal': web_search.", "param": "tools", "code": None}
+    server.says(AT, {"status": 400, "json": {"error": error}}, {"items": ITEMS})
+    with unchecked(relay, TEAM_TOKEN) as http:
+        for effort in ("minimal", "low"):
+            assert post(http, BODY | {"reasoning": {"effort": effort}}).status_code == 200
+    assert [len(asked["body"]["tools"]) for asked in server.asked(AT)] == [3, 2, 3]
+    server.take_violations()
+
+
+def test_a_refused_other_tool_leaves_the_search(start_relay, server, unchecked):
+    relay = start_relay(**settings(server), KEY_TEAM_TOKEN=TEAM_TOKEN)
+    error = {"message": "Invalid value: 'custom'. Supported values are: 'function' and 'web_search'.", "param": "tools[0].type", "code": "invalid_value"}
+    server.says(AT, {"status": 400, "json": {"error": error}})
+    with unchecked(relay, TEAM_TOKEN) as http:
+        assert post(http, BODY).status_code == 400
+    assert len(server.asked(AT)) == 1
+    server.take_violations()
+
+
 def test_a_cached_response_comes_as_it_came(start_relay, server, unchecked, is_streamed):
     relay = start_relay(**settings(server), KEY_TEAM_TOKEN=TEAM_TOKEN, CACHE="true", CACHE_MODELS="m")
     items = [*ITEMS, {"id": "fc_1", "type": "function_call", "status": "completed", "call_id": "c", "namespace": "mcp", "name": "f", "arguments": "{}", "new": 1}]
@@ -201,12 +244,12 @@ def test_a_cached_response_comes_as_it_came(start_relay, server, unchecked, is_s
 
 def test_reasoning_of_openai_stays_with_openai(http, server):
     """A request that is written anew keeps it, with or without an id."""
-    for item in (HISTORY[1], {"type": "reasoning", "summary": [], "encrypted_content": "gAAAA-other"}):
+    for item in (HISTORY[1], {"type": "reasoning", "summary": [], "encrypted_content": "gAAAA-other"}, HISTORY[1] | {"id": "rs.1"}):
         server.says(AT, {})
         made = {"type": "message", "id": "msg_" + "aB3" * 8 + "0", "role": "assistant", "content": "So."}
         answer = post(http, {"model": "m", "store": False, "input": [item, made, {"role": "user", "content": "Hi"}]})
         assert answer.status_code == 200, answer.text
         sent = server.asked(AT)[0]["body"]["input"][0]
-        assert sent == {name: value for name, value in item.items() if value is not None}
+        assert sent == {name: value for name, value in item.items() if value not in (None, "rs.1")}
 
 

@@ -10,6 +10,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     private let isLegacy: Bool
     private let maxCalls: Int
     private let isCompacting: Bool
+    private let mustSearch: Bool
     /// The reader of the last response; nil before the first response.
     private var reader: ResponsesReader?
     private let keepsMessages: Bool
@@ -28,6 +29,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         names = ShortToolNames(call)
         isLegacy = call.needs.contains(.functions)
         isCompacting = call.needs.contains(.compaction)
+        mustSearch = call.needs.contains(.searchOptions)
         isNative = call.original != nil
         maxCalls = isCompacting ? 0 : isNative ? .max : call.maxCalls
         keepsMessages = call.keepsMessages && !isCompacting
@@ -106,6 +108,10 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
             isSealed || words.quote("summar")
             ? additions.map { FieldChange($0) }.filter { $0.concerns(refusal.request) } : []
         if !changes.isEmpty { return QuirkFinding(changes, isLasting: words.isComplete) }
+        if let finding = refusal.findingOfSearchTool {
+            // A search that the request demands cannot be left out.
+            return mustSearch ? refusal.new(.noSearch) : finding
+        }
         let finding = refusal.findingOfOpenAI
         // Other quirks do not apply to this API.
         let isOfThis = finding.map { $0.isLack || $0.quirks.named.isSubset(of: [.named(.shortNames)]) } ?? false

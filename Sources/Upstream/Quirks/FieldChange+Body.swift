@@ -122,6 +122,14 @@ extension FieldChange {
     }
 }
 
+extension Quirk {
+    /// Whether the change leaves out a tool for web search.
+    var dropsSearchTool: Bool {
+        guard case .field(let change) = self, case .dropType(let type, _) = change.kind else { return false }
+        return change.path == ["tools"] && type.hasPrefix("web_search")
+    }
+}
+
 extension RawJSON {
     /// The integer that the value is; nil for other values.
     var integer: Int? { bytes.count <= 18 ? Int(bytes.text) : nil }

@@ -14,6 +14,8 @@ extension WireChat {
 
     /// Returns the request body with the change for a finding; nil if the finding does not concern the request.
     private func changedBody(for finding: QuirkFinding) -> Body? {
+        // A search that the request demands stays, so that the vendor's refusal reaches the client.
+        if mustSearch, finding.quirks.contains(where: \.dropsSearchTool) { return nil }
         guard let body = request?.body, finding.concerns(RawJSON(body.bytes), betas: form.betas) else { return nil }
         let changed = rewritten(body, for: finding)
         return finding.betas.isEmpty && changed.bytes.equals(body.bytes) ? nil : changed

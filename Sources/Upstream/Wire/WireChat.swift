@@ -90,6 +90,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private func upstream(isStreamed: Bool, by attempt: Attempt) -> UpstreamCall {
         attempt.isRebuilt = request?.source == .rebuilt
+        if !quirks.isEmpty, quirks.contains(where: \.dropsSearchTool) { attempt.billing.leaveOut("web_search") }
         let (route, body) = (form.route, request?.body)
         let endpoint = route?.endpoint(isStreamed: isStreamed) ?? form.endpoint(isStreamed: isStreamed)
         let (headers, key) = (route?.headers ?? vendor.headers, route?.key ?? attempt.key)

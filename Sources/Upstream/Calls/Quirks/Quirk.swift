@@ -125,6 +125,7 @@ package struct FieldChange: Hashable, Sendable {
         case .atMost(let most): "\(name) is above \(most)"
         case .dropUnless(let accepted): "\(name) is not \(accepted.joined(separator: " or "))"
         case .replace(let text?, _): "\(name) is \(text)"
+        case .dropType(let type, _): "\(name) has \(type)"
         default: nil
         }
     }
