@@ -318,6 +318,17 @@ EVENTS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("form", EVENTS)
+def test_characters_that_are_cut_in_two(team, cloud, form):
+    """Each half of a surrogate pair is in another event. A half without the other is not a character."""
+    halves = ["A\ud83d", "\ude00 \U0001f310", "x\ud83dy\ude00", "!"]
+    pieces = [{"response": piece} if form == "own" else OPENAIS({"content": piece}) for piece in halves]
+    cloud.says(LLAMA, {"events": [*pieces, "data: [DONE]"]})
+    assert stream(team, model="llama").text() == "A\U0001f600 \U0001f310x\ufffdy\ufffd!"
+    cloud.says(LLAMA, {"json": {"result": {"response": "".join(halves) + "\ud83d"}, "success": True}})
+    assert text_of(ask(team, model="llama")) == "A\U0001f600 \U0001f310x\ufffdy\ufffd!\ufffd"
+
+
 def test_text_between_the_parts_of_a_call(team, cloud):
     pieces = [{"index": 0, "id": "a", "type": "function", "function": {"name": "weather", "arguments": ""}},
               {"index": 0, "function": {"arguments": '{"city":"Rome"}'}}]  # fmt: skip

@@ -345,6 +345,19 @@ def test_streams_in_pieces(co, vendor_site, line_end, size, done):
     assert got.usage()["prompt_tokens"] == 9
 
 
+HALVES = ["A\ud83d", "\ude00 \U0001f310", "x\ud83dy\ude00", "!"]
+
+
+def test_characters_that_are_cut_in_two(co, vendor_site):
+    """Each half of a surrogate pair is in another event. A half without the other is not a character."""
+    pieces = [named("content-delta", index=0, delta={"message": {"content": {"text": piece}}}) for piece in HALVES]
+    vendor_site.says(MODEL, {"events": [*pieces, end("COMPLETE")]})
+    assert stream(co, model="command").text() == "A\U0001f600 \U0001f310x\ufffdy\ufffd!"
+    whole = cohere_vendor.CohereWire().whole({"text": "".join(HALVES) + "\ud83d"})
+    vendor_site.says(MODEL, {"json": whole})
+    assert text_of(ask(co, model="command")) == "A\U0001f600 \U0001f310x\ufffdy\ufffd!\ufffd"
+
+
 def test_a_whole_answer_in_place_of_a_stream(co, vendor_site):
     vendor_site.says(MODEL, {"json": cohere_vendor.CohereWire().whole({"text": "Hi", "calls": CALLS, "plan": "p"})})
     told = Built(stream(co, model="command", tools=[TOOL]).chunks).told()

@@ -192,6 +192,17 @@ def test_streams_in_pieces(gem, google, end, size):
     assert got.usage()["completion_tokens"] == 12
 
 
+HALVES = ["A\ud83d", "\ude00 \U0001f310", "x\ud83dy\ude00", "!"]
+
+
+def test_characters_that_are_cut_in_two(gem, google):
+    """Each half of a surrogate pair is in another event. A half without the other is not a character."""
+    google.says(MODEL, {"events": [*(part([{"text": piece}], None, {}) for piece in HALVES), part([{"text": ""}], "STOP", {})]})
+    assert stream(gem, model="pro").text() == "A\U0001f600 \U0001f310x\ufffdy\ufffd!"
+    google.says(MODEL, {"json": part([{"text": "".join(HALVES) + "\ud83d"}], "STOP", {})})
+    assert text_of(ask(gem, model="pro")) == "A\U0001f600 \U0001f310x\ufffdy\ufffd!\ufffd"
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
 def test_events_of_several_lines(gem, google, end):
     whole = json.dumps(part([{"text": "Hello there"}], "STOP", {}), indent=1)

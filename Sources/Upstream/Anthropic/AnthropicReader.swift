@@ -43,6 +43,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private var callIDs = EmittedCallIDs()
     private var signature = ByteBuffer()
     private var deltas = TextDeltaScanner()
+    /// The halves of surrogate pairs in events that the client gets as they came.
     private var pairs = SurrogatePairJoiner()
     private var finish: FinishReason?
     /// Whether the vendor paused the response (`pause_turn`) and the relay has not requested the rest yet.

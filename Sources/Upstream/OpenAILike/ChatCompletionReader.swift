@@ -21,7 +21,6 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     private var opening = ByteBuffer()
     private var chunk = ByteBuffer()
     private var plain = TextChunkMatcher()
-    private var pairs = SurrogatePairJoiner()
     /// The index of a second choice that contains the tool calls of the only requested choice; nil if there is none.
     private var joined: Int64?
     private var images = MarkdownImages()
@@ -58,15 +57,8 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         if event.name.isEmpty, consumePlain(event.data, emit) { return false }
         if event.data.trimmed.equals("[DONE]") { return true }
         try ErrorResponseReader.check(event, parser, VendorError.openAI)
-        let root: JSONValue
-        var data = event.data
-        do throws(UpstreamError) {
-            root = try parsed(data)
-        } catch {
-            guard let rewritten = pairs.rewritten(data) else { throw error }
-            data = rewritten
-            root = try parsed(data)
-        }
+        let data = event.data
+        let root = try parsed(data)
         try recordUsage(root, data)
         let (pieces, isOdd) = try self.pieces(of: root, data, message: "delta", isWhole: false)
         if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", emit) }

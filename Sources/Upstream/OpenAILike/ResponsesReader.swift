@@ -42,6 +42,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     private var hasReasoning = false
     /// Whether an item whose type the relay does not know was emitted.
     private var hasItems = false
+    /// The halves of surrogate pairs in events that the client gets as they came.
     private var pairs = SurrogatePairJoiner()
     private var finish: FinishReason?
     private var signature = ByteBuffer()

@@ -83,9 +83,31 @@ extension WireReader {
     /// Returns whether an event is consumed: one with empty data is so only if `isStrict`.
     func counts(_ event: EventStreamParser.Event) -> Bool { isStrict || !event.data.isEmpty }
 
+    /// Consumes an event, in which half surrogate pairs are joined or replaced. Without such halves a failure stays.
+    func consume(
+        _ event: EventStreamParser.Event,
+        joining pairs: inout SurrogatePairJoiner,
+        _ emit: Emit
+    ) throws(UpstreamError) -> Bool {
+        do throws(UpstreamError) {
+            return try consume(event, emit)
+        } catch {
+            guard let data = pairs.rewritten(event.data) else { throw error }
+            return try consume(EventStreamParser.Event(data, named: event.name), emit)
+        }
+    }
+
     /// Reads a complete response in any form: some servers send a stream although none was requested.
     func readAny(whole body: Body, _ emit: Emit) throws(UpstreamError) -> Body? {
-        guard body.bytes.beginsEvents else { return try read(whole: body, emit) }
+        var pairs = SurrogatePairJoiner()
+        guard body.bytes.beginsEvents else {
+            do throws(UpstreamError) {
+                return try read(whole: body, emit)
+            } catch {
+                guard let data = pairs.rewritten(body.bytes, isWhole: true) else { throw error }
+                return try read(whole: Body(copying: data), emit)
+            }
+        }
         var events = EventStreamParser()
         var lines = LineEndConverter()
         var bytes = ByteBuffer()
@@ -95,7 +117,7 @@ extension WireReader {
         events.append(&bytes)
         var isEnded = false
         while !isEnded, let event = events.next() {
-            if counts(event) { isEnded = try consume(event, emit) }
+            if counts(event) { isEnded = try consume(event, joining: &pairs, emit) }
         }
         guard hasBegun, isEnded || isWhole else { throw .invalidResponse("the vendor's stream was cut") }
         try end(emit)

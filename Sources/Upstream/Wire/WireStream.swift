@@ -21,6 +21,7 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
     /// The bytes of a complete response that the vendor sends in place of a stream.
     private var whole = ByteBuffer()
     private var lines = LineEndConverter()
+    private var pairs = SurrogatePairJoiner()
     /// The events that arrived during `begin()`; nil once they have been emitted.
     private var early: EventLog?
     /// Whether no more bytes are read from the vendor's response.
@@ -163,7 +164,7 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
         _ emit: (Int, ChatEvent) -> Void
     ) throws(UpstreamError) -> Bool {
         do throws(UpstreamError) {
-            return try reader.consume(event, emit)
+            return try reader.consume(event, joining: &pairs, emit)
         } catch {
             // All output that was requested has arrived.
             guard reader.hasBegun, reader.isFinished else { throw headers?.hiding(error, route?.token) ?? error }
@@ -173,7 +174,12 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
 
     private func nextOfWhole(_ emit: (Int, ChatEvent) -> Void) throws(UpstreamError) -> Bool {
         guard isOver else { return false }
-        try reader.consume(whole: whole.bytes, emit)
+        do throws(UpstreamError) {
+            try reader.consume(whole: whole.bytes, emit)
+        } catch {
+            guard let data = pairs.rewritten(whole.bytes, isWhole: true) else { throw error }
+            try reader.consume(whole: data, emit)
+        }
         whole.release()
         try end(emit)
         return true

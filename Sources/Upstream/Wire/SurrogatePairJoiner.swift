@@ -10,7 +10,8 @@ struct SurrogatePairJoiner: ~Copyable {
 
     /// Returns an event's JSON without half surrogate pairs, valid until the next call; nil if it has only whole ones.
     /// A first half at the end of a string is held back for the next event.
-    mutating func rewritten(_ data: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    /// - Parameter isWhole: whether no event follows, so that nothing is held back.
+    mutating func rewritten(_ data: UnsafeRawBufferPointer, isWhole: Bool = false) -> UnsafeRawBufferPointer? {
         rewritten.removeAll()
         var (offset, copied) = (0, 0)
         while let found = data[part: offset..<data.count].first(UInt8(ascii: "\\")) {
@@ -25,7 +26,7 @@ struct SurrogatePairJoiner: ~Copyable {
                 continue
             }
             rewritten.append(data[part: copied..<offset])
-            if half == .first, end < data.count, data[end] == UInt8(ascii: "\"") {
+            if half == .first, !isWhole, end < data.count, data[end] == UInt8(ascii: "\"") {
                 first = Array(data[part: offset..<end])
             } else if half == .second, !first.isEmpty, offset > 0, data[offset - 1] == UInt8(ascii: "\"") {
                 first.withUnsafeBytes { rewritten.append($0) }
