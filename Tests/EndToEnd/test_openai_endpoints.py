@@ -277,6 +277,18 @@ def test_the_table(fresh, server, name):
         assert answer.json()["error"]["code"] == code, fault
 
 
+@pytest.mark.parametrize("script", [
+    {"json": {"error": {"message": "no", "type": "invalid_request_error", "param": "size", "code": "bad_size"}}},
+    {"raw": b'event: error\ndata: {"type":"error","error":{"message":"no","type":"invalid_request_error","param":"size","code":"bad_size"}}\n\n',
+     "type": "text/event-stream", "streams": True},
+], ids=["in a good answer", "as an event"])  # fmt: skip
+def test_errors_keep_their_field(fresh, server, script):
+    server.says("judged/1", script)
+    answer = generate(fresh, model="judged")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["code"]) == (400, "size", "bad_size")
+
+
 LEAKING = "Request to https://api.internal.example/v1 with key sk-1234567890abcdef of org-abcdef123456 failed"
 EVENTS = "text/event-stream"
 LATE = {

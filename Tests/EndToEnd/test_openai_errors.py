@@ -6,7 +6,7 @@ import json
 import pytest
 from chat import ask, refusal, stream, text_of
 from conftest import VENDOR_KEY
-from openai_vendor import whole
+from openai_vendor import chunk, whole
 from test_openai_chat import MODEL
 from test_openai_endpoints import WAV
 
@@ -157,6 +157,21 @@ def test_an_error_within_a_stream_has_its_code(team, server, error, code, begun)
     server.says(MODEL, {"events": [*([BEGUN] if begun else []), {"error": error}], "done": False})
     out = stream(team, model="fast")
     assert out.error["code"] == code and out.status == (200 if begun else 400)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_an_error_with_status_200_keeps_its_field(team, server, is_streamed):
+    error = openai_error(type="invalid_request_error", code="bad_thing", param="messages[0].content")
+    server.says(MODEL, {"events": [error], "done": False} if is_streamed else {"json": error})
+    status, found, _ = refusal(team, is_streamed, model="fast")
+    assert (status, found["code"], found["param"]) == (400, "bad_thing", "messages[0].content")
+
+
+def test_an_error_in_mid_stream_keeps_its_field(team, server):
+    error = openai_error(type="invalid_request_error", code="bad_thing", param="messages[0].content")
+    server.says(MODEL, {"events": [chunk({"role": "assistant", "content": "Hi"}), error], "done": False})
+    found = stream(team, model="fast")
+    assert found.text() == "Hi" and found.error["param"] == "messages[0].content"
 
 
 MINIMAX = [

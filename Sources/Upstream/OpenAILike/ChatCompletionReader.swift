@@ -56,7 +56,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
         if event.name.isEmpty, consumePlain(event.data, emit) { return false }
         if event.data.trimmed.equals("[DONE]") { return true }
-        try ErrorResponseReader.check(event, parser, VendorError.openAI)
+        try ErrorResponseReader.check(event, parser, VendorError.openAI, namesFields: responseOptions.isNative)
         let data = event.data
         let root = try parsed(data)
         try recordUsage(root, data)
@@ -101,7 +101,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
         try root.checkResponse()
         if root.containsError || root["object"]?.text == "error" {
-            throw ErrorResponseReader.error(in: root, VendorError.openAI)
+            throw ErrorResponseReader.error(in: root, VendorError.openAI, namesFields: responseOptions.isNative)
         }
         return root
     }
@@ -164,7 +164,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             list["reasoning_details"].map { details.add($0) }
         }
         if pieces.isEmpty, (root["base_resp"]?["status_code"]?.integer ?? 0) != 0 {
-            throw ErrorResponseReader.error(in: root, VendorError.openAI)
+            throw ErrorResponseReader.error(in: root, VendorError.openAI, namesFields: responseOptions.isNative)
         }
         return (pieces, isOdd)
     }
@@ -471,7 +471,9 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     /// Returns nil if there is none. Throws an error that Groq reports at the same place.
     private func elsewhere(_ root: JSONValue) throws(UpstreamError) -> JSONValue? {
         let groq = root["x_groq"]
-        if let groq, groq.containsError { throw ErrorResponseReader.error(in: groq, VendorError.openAI) }
+        if let groq, groq.containsError {
+            throw ErrorResponseReader.error(in: groq, VendorError.openAI, namesFields: responseOptions.isNative)
+        }
         return groq?["usage"] ?? root["choices"]?.elements?.first { _ in true }?["usage"]
     }
 

@@ -78,7 +78,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 
     func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
         if event.data.trimmed.equals("[DONE]") { return finish != nil }
-        try ErrorResponseReader.check(event, parser, VendorError.openAI)
+        try ErrorResponseReader.check(event, parser, VendorError.openAI, namesFields: isNative)
         let root: JSONValue
         do throws(UpstreamError) {
             root = try parsed(event.data)
@@ -127,7 +127,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         let root = try parser.response(data)
         if root["type"]?.text == "error" || root.containsError {
-            throw ErrorResponseReader.error(in: root, VendorError.openAI)
+            throw ErrorResponseReader.error(in: root, VendorError.openAI, namesFields: isNative)
         }
         return root
     }
@@ -335,7 +335,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         usage = Usage(of: response) ?? usage
         let error = response["error"]
         if error?.kind == .object || response["status"]?.text == "failed" {
-            throw ErrorResponseReader.error(in: response, VendorError.openAI)
+            throw ErrorResponseReader.error(in: response, VendorError.openAI, namesFields: isNative)
         }
         if response["status"]?.text == "cancelled" { throw .invalidResponse("the vendor cancelled the response") }
         try closeAll(response["output"], emit)

@@ -81,12 +81,17 @@ struct ErrorResponseReader {
     }
 
     /// Returns the error that a response contains although its HTTP status is successful.
-    static func error(in root: JSONValue, _ table: @escaping VendorErrorTable) -> UpstreamError {
+    /// - Parameter namesFields: as for the initializer.
+    static func error(
+        in root: JSONValue,
+        _ table: @escaping VendorErrorTable,
+        namesFields: Bool = false
+    ) -> UpstreamError {
         var vendorError = VendorError(root, status: 0)
         vendorError.status = vendorError.statusOfCode
         // A server may report a full context without a code.
         if vendorError.status == 502, vendorError.isPromptTooLong { vendorError.status = 400 }
-        vendorError.param = nil
+        if !namesFields { vendorError.param = nil }
         return vendorError.meaning(table)
     }
 
@@ -94,15 +99,16 @@ struct ErrorResponseReader {
     static func check(
         _ event: EventStreamParser.Event,
         _ parser: JSONParser,
-        _ table: @escaping VendorErrorTable
+        _ table: @escaping VendorErrorTable,
+        namesFields: Bool = false
     ) throws(UpstreamError) {
         guard event.name.equals("error") else { return }
-        throw ErrorResponseReader(parser, table, namesFields: false).error(ofEvent: event.data)
+        throw ErrorResponseReader(parser, table, namesFields: namesFields).error(ofEvent: event.data)
     }
 
     func error(ofEvent data: UnsafeRawBufferPointer) -> UpstreamError {
         if let root = try? parser.parse(data), root.kind == .object {
-            var error = Self.error(in: root, table)
+            var error = Self.error(in: root, table, namesFields: namesFields)
             if passesErrors { error.passed = PassedError(data) }
             return error
         }

@@ -15,7 +15,7 @@ extension ForwardedEndpoint {
         guard !vendorError.code.isEmpty || !vendorError.type.isEmpty || !vendorError.said.isEmpty else {
             throw .ofOtherForm
         }
-        throw ErrorResponseReader.error(in: root, errorTable)
+        throw ErrorResponseReader.error(in: root, errorTable, namesFields: true)
     }
 
     private func isAnswered(by root: JSONValue) -> Bool {

@@ -175,7 +175,7 @@ final class ForwardedVendorResponse: ForwardedResponse, OnLoop, @unchecked Senda
     private func failure() -> UpstreamError {
         if let cut { return cut }
         guard let reported = form == .events ? events.failure() : scanner.failure() else { return .ofOtherForm }
-        return ErrorResponseReader(tools.parser, errorTable, namesFields: false).error(ofEvent: reported.bytes)
+        return ErrorResponseReader(tools.parser, errorTable, namesFields: true).error(ofEvent: reported.bytes)
     }
 
     // MARK: As it comes
