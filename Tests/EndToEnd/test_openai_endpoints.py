@@ -277,6 +277,17 @@ def test_the_table(fresh, server, name):
         assert answer.json()["error"]["code"] == code, fault
 
 
+@pytest.mark.parametrize("entry", [{}, {"b64_json": ""}, {"url": None, "revised_prompt": "x"}])
+def test_an_entry_without_an_image_is_no_answer(two, server, entry):
+    http = two(PROVIDER_OTHER_PRIORITY=2)
+    for name in ("generations", "edits", "variations"):
+        server.says("at/first", {"json": {"created": 1, "data": [{"b64_json": "QUJD"}, entry]}})
+        server.says("at/other", {"json": {"created": 1, "data": [{"b64_json": "QUJD"}]}})
+        answer = ASKS[name](http, model="m")
+        assert answer.status_code == 200 and answer.json()["data"] == [{"b64_json": "QUJD"}]
+        assert len(server.asked("at/other")) == 1
+
+
 @pytest.mark.parametrize("script", [
     {"json": {"error": {"message": "no", "type": "invalid_request_error", "param": "size", "code": "bad_size"}}},
     {"raw": b'event: error\ndata: {"type":"error","error":{"message":"no","type":"invalid_request_error","param":"size","code":"bad_size"}}\n\n',

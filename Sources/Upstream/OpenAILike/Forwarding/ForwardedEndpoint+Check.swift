@@ -20,7 +20,9 @@ extension ForwardedEndpoint {
 
     private func isAnswered(by root: JSONValue) -> Bool {
         switch self {
-        case .embeddings, .imageGenerations, .imageEdits, .imageVariations: root["data"].hasElements
+        case .embeddings: root["data"].hasElements
+        case .imageGenerations, .imageEdits, .imageVariations:
+            root["data"].hasElements && root["data"]?.elements?.allSatisfy(\.isImage) ?? false
         case .moderations, .rerank: root["results"].hasElements
         // The text may be empty, as the audio may contain no speech.
         case .transcriptions, .translations: root["text"]?.text != nil
@@ -31,6 +33,12 @@ extension ForwardedEndpoint {
 
 extension JSONValue? {
     fileprivate var hasElements: Bool { self?.elements?.contains { _ in true } ?? false }
+}
+
+extension JSONValue {
+    fileprivate var isImage: Bool {
+        ["b64_json", "url"].contains { (name: StaticString) in self[name]?.text?.isEmpty == false }
+    }
 }
 
 extension UpstreamError {
