@@ -98,3 +98,27 @@ def test_without_a_limit_in_dollars_nothing_changes(sent, limit):
         (name,) = fields
         answer, seen = sent(surface, fields, price, limit)
         assert answer.status_code == 200 and seen[0].get(name) == fields[name] and "x-relay-ignored" not in answer.headers
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_only_what_the_last_provider_lacks_is_named(start_relay, server, is_streamed):
+    """The first provider has no price for the tier, so that the field is left out; the other one gets it."""
+    secrets.update((TEAM_TOKEN, VENDOR_KEY))
+    rows = {"A": "1/5 per million", "B": "1/5 per million priority 2/10"}
+    providers = {
+        f"PROVIDER_{row}_{name}": value
+        for at, (row, price) in enumerate(rows.items())
+        for name, value in {
+            "KIND": "openai", "BASE_URL": server.base_url, "API_KEY": VENDOR_KEY, "MODELS": f"gpt=tier/{row}", "COST": price, "PRIORITY": str(at + 1),
+        }.items()
+    }  # fmt: skip
+    relay = start_relay(**providers, KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_TEAM_RATE_LIMIT="1000 usd/hour")
+    server.says("tier/A", {"status": 503, "json": {}})
+    server.says("tier/B", {"extra": True})
+    path, body = BODIES["chat"]
+    with local_http.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+        answer = http.post(path, json=body | {"service_tier": "priority", "stream": is_streamed})
+    assert answer.status_code == 200 and "x-relay-ignored" not in answer.headers
+    sent = [server.asked(f"tier/{row}")[0]["body"].get("service_tier") for row in rows]
+    assert sent == [None, "priority"]
+    server.take_violations()

@@ -8,6 +8,7 @@ extension ChatFit {
     ///   - isLast: whether this fit is not used again.
     ///   - waitsForEvent: whether a streamed response begins with its first event. If not, it begins with its head.
     func open(by attempt: Attempt, isLast: Bool, waitsForEvent: Bool) async throws(UpstreamError) -> BegunChat {
+        attempt.billing.leaveNothingOut()
         do throws(UpstreamError) {
             let chat = try await prepared(by: attempt, isLast)
             guard options.isStreamed else { return try await whole(chat, attempt) }

@@ -69,6 +69,9 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     /// The names of fields and tools that the vendor does not get because of the settings or the limits.
     package private(set) var leftOut: [StaticString] = []
 
+    /// Forgets what an earlier call left out.
+    func leaveNothingOut() { if !leftOut.isEmpty { leftOut = [] } }
+
     package func leaveOut(_ name: StaticString) {
         if !leftOut.contains(where: { "\($0)" == "\(name)" }) { leftOut.append(name) }
     }
