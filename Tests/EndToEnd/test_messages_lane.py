@@ -149,6 +149,13 @@ def test_large_bodies(lane, anthropic_server, shape, is_streamed):
     assert answer.status_code == 200 and seen["raw"] == body.replace(b'"claude"', f'"{MODEL}"'.encode())
 
 
+def test_a_byte_order_mark_does_not_go_on(lane, anthropic_server):
+    body = written(asked(system=[{"type": "text", "text": LINE}]), "compact")
+    _, seen = sent(lane, anthropic_server, body)
+    _, marked = sent(lane, anthropic_server, b"\xef\xbb\xbf" + body)
+    assert marked["raw"] == seen["raw"]
+
+
 # --- Responses --------------------------------------------------------------------------------
 
 NEW_EVENTS = [

@@ -300,6 +300,12 @@ def test_errors_keep_their_field(fresh, server, script):
     assert (answer.status_code, error["param"], error["code"]) == (400, "size", "bad_size")
 
 
+def test_a_byte_order_mark_before_an_answer(team, server):
+    server.says(MODEL, {"raw": b"\xef\xbb\xbf" + json.dumps({"object": "list", "data": [{"embedding": [1.0]}], "model": "x"}).encode(), "pieces": 2})
+    answer = embed(team)
+    assert answer.status_code == 200 and answer.content[:1] == b"{" and answer.json()["data"] == [{"embedding": [1.0]}]
+
+
 LEAKING = "Request to https://api.internal.example/v1 with key sk-1234567890abcdef of org-abcdef123456 failed"
 EVENTS = "text/event-stream"
 LATE = {

@@ -253,3 +253,8 @@ def test_reasoning_of_openai_stays_with_openai(http, server):
         assert sent == {name: value for name, value in item.items() if value not in (None, "rs.1")}
 
 
+def test_a_byte_order_mark_does_not_go_on(http, server):
+    server.says(AT, {})
+    raw = written(BODY)
+    answer = http.post("/v1/responses", content=b"\xef\xbb\xbf" + raw, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200 and server.asked(AT)[0]["raw"] == raw.replace(b'"model": "m"', b'"model": "%s"' % AT.encode())

@@ -192,7 +192,29 @@ def test_a_name_with_a_large_window_is_the_model(anthropics, official, prepare, 
     assert official.chat.completions.create(model="gem[1m]", messages=[HI]).choices
     with pytest.raises(openai.NotFoundError):
         official.chat.completions.create(model="nothing[1m]", messages=[HI])
+
+
 # --- What is read as JSON -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["new", "gem", "co"])
+def test_a_byte_order_mark_before_arguments(official, prepare, name):
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '\ufeff{"city":"Rome"}'}}
+    turns = [HI, {"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "tool_call_id": "call_1", "content": "Sunny"}]
+    last = prepare(name)
+    official.chat.completions.create(model=name, messages=turns, tools=[CALLABLE])
+    body = str(last())
+    assert "Rome" in body and "\ufeff" not in body and "_raw" not in body
+
+
+def test_a_byte_order_mark_before_the_arguments_of_a_vendor(anthropics, prepare):
+    prepare("open", {"calls": [("call_1", "weather", '\ufeff{"city":"Rome"}')]})
+    (block,) = anthropics.messages.create(model="open", max_tokens=99, messages=[HI], tools=[WEATHER]).content
+    assert block.input == {"city": "Rome"}
+    prepare("open", {"calls": [("call_1", "weather", '\ufeff{"city":"Rome"}')]})
+    with anthropics.messages.stream(model="open", max_tokens=99, messages=[HI], tools=[WEATHER]) as stream:
+        (block,) = stream.get_final_message().content
+    assert block.input == {"city": "Rome"}
 
 
 def test_reasoning_of_openai_goes_to_no_other_vendor(official, prepare):

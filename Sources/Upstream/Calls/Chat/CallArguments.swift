@@ -15,12 +15,14 @@ package struct CallArguments: Sendable {
 
     package init(beginsWithObject: Bool = false) { self.beginsWithObject = beginsWithObject }
 
+    private static let byteOrderMark = Array("\u{feff}".utf8)
     private static let null = Array("null".utf8)
     private static let stringLimitBytes = 8_388_608
 
     /// Appends a chunk of the arguments. Returns the bytes that can be sent to the client now.
     package mutating func append(_ piece: [UInt8]) -> [UInt8] {
         if isOther || piece.isEmpty { return piece }
+        if held.isEmpty, !isAnyText, piece.starts(with: Self.byteOrderMark) { return append(Array(piece.dropFirst(3))) }
         if held.first == UInt8(ascii: "{"), piece.first == held.first { held = piece } else { held += piece }
         guard !Self.null.starts(with: held), !isReplaceable, !isString else { return [] }
         isOther = true

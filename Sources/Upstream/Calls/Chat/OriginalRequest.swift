@@ -36,6 +36,7 @@ package final class OriginalRequest: @unchecked Sendable {
         body changed: Body? = nil
     ) {
         self.wire = wire
+        let changed = changed ?? request.body.withoutByteOrderMark
         body = changed ?? request.body
         names = request.names
         let root = RawJSON(body.bytes)
@@ -137,5 +138,12 @@ package final class OriginalRequest: @unchecked Sendable {
             model.first(UInt8(ascii: "\\")) == nil
         else { return false }
         return isPassedOn(model.text)
+    }
+}
+
+extension Body {
+    /// A copy without the byte order mark at the beginning; nil if there is none.
+    fileprivate var withoutByteOrderMark: Body? {
+        bytes.hasPrefix("\u{feff}") ? Body(copying: bytes[part: 3..<bytes.count]) : nil
     }
 }

@@ -29,6 +29,7 @@ struct MemberScanner: ~Copyable {
 
     private enum RecordedMember { case none, model, usage, duration, error, type }
 
+    private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
     private static let nameLimitBytes = 64
     private static let valueLimitBytes = 65_536
 
@@ -94,7 +95,11 @@ struct MemberScanner: ~Copyable {
             }
             if kept != .none, phase == .value { keep(byte, &out) }
             index += 1
-            if isHeld { copied = index }
+            // A byte order mark does not go on.
+            if isHeld || phase == .before && Self.byteOrderMark.contains(byte) {
+                if !isHeld { out.append(bytes[part: copied..<(index - 1)]) }
+                copied = index
+            }
         }
         out.append(bytes[part: copied..<bytes.count])
     }
