@@ -95,7 +95,7 @@ struct MultipartFields {
         } catch {
             throw refusal
         }
-        guard let boundary, (1...70).contains(boundary.utf8.count), boundary.utf8.last != 32,
+        guard let boundary, (1...70).contains(boundary.utf8.count), boundary.utf8.contains(where: { $0 != 32 }),
             boundary.utf8.allSatisfy(isBoundaryByte)
         else { throw refusal }
         return boundary

@@ -4,6 +4,8 @@ package struct MultipartReader: ~Copyable {
     private enum State { case preamble, header, data, epilogue }
     /// The text `--` followed by the boundary, with which each boundary line begins.
     private let mark: ByteBuffer
+    /// The number of spaces at the end of the declared boundary, which may be missing in the body.
+    private let spaces: Int
     private var rest = ByteBuffer()
     private var state = State.preamble
     /// Whether the next byte is at the start of a line, so that a boundary may begin there.
@@ -28,7 +30,8 @@ package struct MultipartReader: ~Copyable {
     /// boundary.
     package init(contentType: UnsafeRawBufferPointer?) throws(RequestError) {
         let boundary = try MultipartFields.boundary(contentType)
-        mark = ByteBuffer("--\(boundary)")
+        spaces = boundary.utf8.reversed().prefix { $0 == 32 }.count
+        mark = ByteBuffer("--\(Substring(boundary.utf8.dropLast(spaces)))")
     }
 
     /// The number of appended bytes that `next` has not returned yet.
@@ -169,9 +172,15 @@ package struct MultipartReader: ~Copyable {
         let rest = bytes[part: from..<bytes.count]
         let common = min(rest.count, mark.count)
         guard rest[part: 0..<common].elementsEqual(mark.bytes[part: 0..<common]) else { return nil }
-        let tail = rest[part: common..<rest.count]
+        var tail = rest[part: common..<rest.count]
+        var length = from - start + common
+        if spaces > 0, tail.count > spaces, tail[spaces] == UInt8(ascii: "-"),
+            tail.prefix(spaces).allSatisfy({ $0 == 32 })
+        {
+            tail = tail[part: spaces..<tail.count]
+            length += spaces
+        }
         if tail.isEmpty { return BoundaryMatch(start: start) }
-        let length = from - start + common
         if tail[0] == UInt8(ascii: "-") {
             if tail.count == 1 { return BoundaryMatch(start: start) }
             return tail[1] == UInt8(ascii: "-") ? BoundaryMatch(start: start, length: length + 2, isFinal: true) : nil
