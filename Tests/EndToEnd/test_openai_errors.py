@@ -71,6 +71,7 @@ TABLE = [
     # status, headers, body -> status, code, param, header
     (400, {}, FIELDS, 400, "bad_thing", "messages[0].content", {}),
     (422, {}, {"detail": [{"msg": "Extra", "type": "extra_forbidden"}]}, 400, None, None, {}),
+    (400, {}, openai_error(code="invalid_base64_image"), 400, "invalid_base64_image", None, {}),
     (400, {}, LONG, 400, "context_length_exceeded", "messages", {}),
     (400, {}, {"error": {"type": "exceed_context_size_error", "code": 400, "message": "x"}}, 400, "context_length_exceeded", "messages", {}),
     (500, {}, openai_error("the request exceeds the available context size"), 400, "context_length_exceeded", "messages", {}),

@@ -157,6 +157,8 @@ def test_a_budget_lowers_nothing_but_the_digits(start_relay, server, unchecked):
     assert answer.status_code == 200
     lowered = int(answer.headers["x-relay-max-tokens"])
     assert server.asked(AT)[0]["raw"] == written(body).replace(b'"m"', b'"%s"' % AT.encode()).replace(b"100000", b"%d" % lowered)
+
+
 # --- What the relay changes ---------------------------------------------------------------------
 
 
@@ -186,6 +188,18 @@ def test_a_stream_that_breaks_off_ends_as_it_began(http, server):
         last = found[-1]["response"]
         assert (last["id"], last["model"], last["created_at"]) == ("resp_vendor", "the-server's-own", 1700000000)
         assert last["status"] == "failed" and found[-1]["sequence_number"] == 16
+
+
+def test_codes_of_images_go_on(http, server):
+    begun = vendor_events({"items": ITEMS})[:3]
+    failed = {"status": "failed", "error": {"code": "invalid_base64_image", "message": "It is no image."}}
+    server.says(AT, {"events": [*begun, {"type": "response.failed", "response": response({"items": []}, **failed)}]})
+    answer = post(http, BODY, stream=True)
+    error = json.loads(answer.text.split("data: ")[-1])
+    assert (error["response"]["error"] if "response" in error else error["error"])["code"] == "invalid_base64_image"
+    server.says(AT, {"json": response({"items": []}, **failed)})
+    answer = post(http, BODY)
+    assert answer.status_code == 400 and answer.json()["error"]["code"] == "invalid_base64_image"
 
 
 @pytest.mark.parametrize("said", [

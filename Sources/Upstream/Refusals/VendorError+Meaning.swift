@@ -16,7 +16,7 @@ extension VendorError {
             case "permission_denied", "permission_error": return 403
             case "model_not_found", "DeploymentNotFound", "not_found_error": return 404
             case "invalid_request_error", "context_length_exceeded", "content_filter", "invalid_prompt": return 400
-            case _ where Self.imageCodes.contains(word): return 400
+            case _ where APIError.codesOfImages.contains(word): return 400
             case "request_too_large": return 413
             case "overloaded_error": return 529
             case "server_is_overloaded", "unavailable_error", "service_unavailable": return 503
@@ -96,19 +96,11 @@ extension VendorError {
         return "the vendor answered \(status)\(reported.map { " \($0)" } ?? "")"
     }
 
-    /// OpenAI's codes for images that cannot be read (`ResponseErrorCode`).
-    private static let imageCodes: Set = [
-        "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url", "image_too_large",
-        "image_too_small", "image_parse_error", "image_content_policy_violation", "invalid_image_mode",
-        "image_file_too_large", "unsupported_image_media_type", "empty_image_file", "failed_to_download_image",
-        "image_file_not_found",
-    ]
-
-    /// Returns whether a vendor's error code consists of lower-case letters and `_` only, or is one of OpenAI's.
+    /// Returns whether a vendor's error code consists of lower-case letters, digits and `_` only, and begins with a
+    /// letter.
     private static func isPlain(_ word: String) -> Bool {
-        if imageCodes.contains(word) { return true }
-        return (1...64).contains(word.utf8.count)
-            && word.utf8.allSatisfy { (97...122).contains($0) || $0 == UInt8(ascii: "_") }
+        (1...64).contains(word.utf8.count) && word.utf8.first.map { (97...122).contains($0) } ?? false
+            && word.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == UInt8(ascii: "_") }
     }
 
     func new(_ kind: UpstreamError.Kind, recovery: UpstreamError.RecoveryOptions? = nil) -> UpstreamError {

@@ -50,12 +50,7 @@ struct ResponseObject: Sendable {
         out.append(#"","object":"response","created_at":"#, decimal: createdAt)
         out.append(#","status":""#, outcome.status, #"","background":false,"error":"#)
         if case .failed(let error) = outcome {
-            let isOfRate = error.isFromVendor && error.status == 429
-            out.append(#"{"code":"#)
-            out.append(
-                json: error.isOfContextLength
-                    ? APIError.contextLengthCode : isOfRate ? "rate_limit_exceeded" : "server_error"
-            )
+            out.append(#"{"code":"#, json: Self.code(of: error))
             out.append(#","message":"#, json: error.message)
             out.append("}")
         } else {
@@ -78,6 +73,15 @@ struct ResponseObject: Sendable {
             usage.appendResponseJSON(to: &out)
         }
         out.append("}")
+    }
+}
+
+extension ResponseObject {
+    /// Returns the code of a failed response.
+    private static func code(of error: APIError) -> String {
+        if error.isOfContextLength { return APIError.contextLengthCode }
+        if let code = error.code, APIError.codesOfImages.contains(code) { return code }
+        return error.isFromVendor && error.status == 429 ? "rate_limit_exceeded" : "server_error"
     }
 }
 
