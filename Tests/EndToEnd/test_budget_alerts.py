@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -159,6 +160,33 @@ def test_open_reservations_give_no_alert(relay_with, receiver, seller, caller):
         assert 200 in list(pool.map(lambda _: ask(http), range(8)))
     time.sleep(0.5)
     assert receiver.posts == []
+
+
+def echo(start_relay, receiver, limit, **more):
+    """Starts a relay at which a word costs a tenth of a cent."""
+    settings = {"PROVIDER_E_KIND": "echo", "PROVIDER_E_COST": "1000/1000 per million", "KEY_TEAM_TOKEN": TEAM_TOKEN, "RATE_LIMIT": "off"}
+    return start_relay(**settings, KEY_TEAM_RATE_LIMIT=limit, BUDGET_ALERT_URL=receiver.url, **more)
+
+
+def test_a_request_that_is_too_large_for_the_rest_is_no_alert(start_relay, receiver, caller):
+    http = caller(echo(start_relay, receiver, "10 usd/month"), TEAM_TOKEN)
+    assert http.post(PATH, json=body("word " * 800, model="echo", max_tokens=1000)).status_code == 200
+    large = body("word " * 7900, model="echo", max_tokens=1000)
+    refused = [http.post(PATH, json=large) for _ in range(2)]
+    assert [answer.status_code for answer in refused] == [429, 429] and "left, and this request needs" in refused[0].text
+    time.sleep(0.5)
+    assert receiver.posts == []
+
+
+def test_use_is_told_although_it_changes_no_record(start_relay, receiver, caller):
+    """The echo uses exactly what was reserved, so memcached's record stays as it is."""
+    store = Memcached()
+    more = {"MEMCACHED_HOST": "127.0.0.1", "MEMCACHED_PORT": str(store.port), "BUDGET_ALERTS": "10,80,100"}
+    http = caller(echo(start_relay, receiver, "10 usd/month", **more), TEAM_TOKEN)
+    assert http.post(PATH, json=body("word " * 900, model="echo", max_tokens=1000)).status_code == 200
+    wait_for(lambda: receiver.alerts, seconds=30)
+    assert 10 <= receiver.alerts[0]["percent"] < 80 and re.fullmatch(r"[0-9-]+T00:00:00Z", receiver.alerts[0]["resets"])
+    store.kill()
 
 
 @pytest.mark.parametrize("is_flushed", [False, True])

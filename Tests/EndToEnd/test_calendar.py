@@ -40,6 +40,7 @@ def test_a_month_ends_at_midnight_in_the_zone(start_relay, clock, zone):
     answers = [chat(http) for _ in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
     assert HOUR - 120 <= int(answers[-1].headers["retry-after"]) <= HOUR
+    assert "3 per month. It begins anew on 1 " in answers[-1].text and f", 00:00 ({zone})." in answers[-1].text
     assert '"month";q=3' in answers[0].headers["ratelimit-policy"]
     wall.set(ahead + HOUR)
     assert [chat(http).status_code for _ in range(4)] == [200, 200, 200, 429]

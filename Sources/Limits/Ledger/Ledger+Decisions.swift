@@ -126,7 +126,7 @@ extension Ledger {
             let isHeld =
                 account.limit.quota.unit.isKnownLate && account.heldUnits > 0
                 && remaining + account.heldUnits >= part.minimum
-            if !isHeld, wait != nil, !isLocal { report(budget: account, isUsedUp: true, now) }
+            if !isHeld, wait != nil, !isLocal { report(budget: account, left: remaining + account.heldUnits, now) }
             if isHeld { wait = wait.map { min($0, Self.heldMicroseconds) } }
             if let patience, account.limit.canBeWaitedFor, let known = wait {
                 // A turn begins with a bucket. A millisecond more is for the clocks' readings.

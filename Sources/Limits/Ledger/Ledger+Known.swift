@@ -52,12 +52,14 @@ extension Ledger {
 
     /// Reports the use of a budget in dollars or credits if another percentage of it is used than at the last report.
     ///
-    /// - Parameter isUsedUp: whether a request was refused because too little of the budget is left.
-    mutating func report(budget account: Account, isUsedUp: Bool = false, _ now: ClockReading) {
+    /// - Parameter left: what is left for a request that was refused; nil if none was. Only a budget that is used up is
+    ///   reported then.
+    mutating func report(budget account: Account, left: Int? = nil, _ now: ClockReading) {
         let (limit, count) = (account.limit, account.limit.quota.count)
         guard limit.quota.isBudget, limit.quota.unit != .tokens, !limit.kind.isNamedByClients else { return }
         let counted = Int((account.counter.usedShare(at: now.wall) * Double(count)).rounded())
-        let used = isUsedUp ? count : max(0, counted - account.heldUnits)
+        if let left, !limit.quota.isUsedUp(withLeft: left) { return }
+        let used = left != nil ? count : max(0, counted - account.heldUnits)
         guard used * 100 / count != account.reportedPercent else { return }
         account.reportedPercent = used * 100 / count
         let reset = account.counter.standing(by: nil, at: now.wall).resetMicroseconds

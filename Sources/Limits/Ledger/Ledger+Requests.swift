@@ -150,7 +150,9 @@ extension Ledger {
                 own = isLast ? max(0, all - before) : min(units.units, max(0, all - before))
             }
             account.counter.settle(units.units, used: own, in: units.bucket, at: now.wall)
-            if isShared { account.hasSettled = true } else { report(budget: account, now) }
+            // Units that were used exactly as they were reserved change nothing in the store.
+            let isWritten = account.counter.needsWrite(at: now.wall) || account.counter.dueTime() != nil
+            if isShared, isWritten { account.hasSettled = true } else { report(budget: account, now) }
             scheduleWrite(account, now)
         }
     }

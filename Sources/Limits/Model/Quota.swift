@@ -72,6 +72,12 @@ package struct Quota: Sendable, Hashable {
     /// Whether the quota is a budget, which running responses never pass: tokens, dollars or credits of an hour or more.
     package var isBudget: Bool { unit.isKnownLate && windowSeconds >= TimeUnit.hour.rawValue }
 
+    /// A cent, or one unit of another kind. With less, a budget is used up.
+    package var leastLeft: Int { unit == .usd ? Self.nanodollarsPerDollar / 100 : 1 }
+
+    /// Returns whether a budget that has refused a request is used up: if less than `leastLeft` or than a fifth is left.
+    func isUsedUp(withLeft left: Int) -> Bool { left < max(leastLeft, count / 5) }
+
     /// The quota as text, without a word such as `requests`: `60 per minute`, `50 per 10 seconds`, `5 concurrent`.
     package var text: String {
         switch timeUnitCount {

@@ -214,7 +214,7 @@ package final class BudgetAlerts: Sendable {
     private func send(_ use: BudgetUse, _ caller: String?, _ parts: Parts) async {
         let quota = use.limit.quota
         let now = Timestamp.now()
-        let resets = Timestamp.text(second: (now + use.resetMicroseconds / 1_000 + 999) / 1_000)
+        let resets = Timestamp.text(second: use.limit.resetSecond(after: use.resetMicroseconds))
         let group = use.limit.group
         let whose = caller.map { "key \($0)" } ?? group.map { "group \($0)" } ?? "all callers together"
         let (used, percent) = (quota.amount(use.used), use.percent)

@@ -63,19 +63,17 @@ struct LimitStates: Sendable {
         let charges = limits.map(\.limit.charge)
         let (uses, isOfStore) = await Self.uses(of: charges, isOfOneCaller: callers.count == 1, gateway)
         let waiting = gateway.limiter.waiting(charges)
-        let now = Timestamp.now()
         self.isOfStore = isOfStore
         all = zip(zip(limits, uses), waiting).compactMap { found, waiting in
             let ((caller, limit), use) = found
             guard limit.model == nil || use.isRecorded else { return nil }
-            let end = now + use.resetMicroseconds / 1_000 + 999
             return State(
                 caller: caller,
                 id: Self.id(limit),
                 model: limit.model,
                 use: use,
                 waiting: waiting,
-                resetsAt: use.used > 0 ? end / 1_000 : nil
+                resetsAt: use.used > 0 ? use.limit.resetSecond(after: use.resetMicroseconds) : nil
             )
         }
     }

@@ -110,7 +110,8 @@ extension Decision.Refusal {
             default: limit.group.map { "All keys of group \($0)" }
             }
         let sharing = sharers.map { " \($0) share this limit." } ?? ""
-        return "Rate limit reached for \(unit): \(what). Please try again in \(wait).\(sharing)"
+        let end = limit.period.map { "It begins anew on \($0.endText)." } ?? "Please try again in \(wait)."
+        return "Rate limit reached for \(unit): \(what). \(end)\(sharing)"
     }
 
     private func budgetMessage(_ retryAfterMilliseconds: Int) -> String {
@@ -130,7 +131,7 @@ extension Decision.Refusal {
             let wait = durationText(microseconds: retryAfterMilliseconds * 1_000)
             return "Running requests hold the rest of \(name). Please try again in \(wait)."
         }
-        let isLeft = remaining >= (quota.unit == .usd ? Quota.nanodollarsPerDollar / 100 : 1)
+        let isLeft = remaining >= quota.leastLeft
         // Dollars are told to a hundredth of a cent.
         let step =
             quota.unit == .usd && requested >= Quota.nanodollarsPerDollar / 1_000
@@ -141,6 +142,14 @@ extension Decision.Refusal {
         if let period = limit.period { return "T\(name.dropFirst()), \(rest). It begins anew on \(period.endText)." }
         let second = (Timestamp.now() + retryAfterMilliseconds + 999) / 1_000
         return "T\(name.dropFirst()), \(rest). \(needed) are free again at \(Timestamp.minute(second)) UTC."
+    }
+}
+
+extension Limit {
+    /// Returns the second in which all units are free again, if they are after this time: at the end of the limit's
+    /// period, if it has one.
+    package func resetSecond(after microseconds: Int) -> Int {
+        period.map { $0.endMicroseconds / 1_000_000 } ?? (Timestamp.now() + microseconds / 1_000 + 999) / 1_000
     }
 }
 
@@ -157,7 +166,7 @@ extension LimitStanding {
         fields.append(";left=")
         quota.append(amount: remaining, to: &fields)
         fields.append(";resets=")
-        fields.append(Timestamp.text(second: (Timestamp.now() + resetMicroseconds / 1_000 + 999) / 1_000))
+        fields.append(Timestamp.text(second: limit.resetSecond(after: resetMicroseconds)))
         if let group = limit.group { fields.append(";group=\"", group, "\"") }
         if limit.kind.isNamedByClients { fields.append(";\(limit.kind.name)") }
         fields.append("\r\n")
