@@ -66,6 +66,7 @@ extension Exchange {
             asked.call.wantsLongWindow = true
         }
         record.model = asked.call.model
+        if gateway.settings.recordedUsers != .off { record.user = asked.call.endUser }
         asked.call.quirks.isOfSession = request.session != nil
         if let rare = asked.call.rare {
             ignored = rare.value.ignored
