@@ -103,9 +103,10 @@ def test_a_limit_of_all_callers_stands_once_and_no_callers_row_resets_it(start_r
         return operator.ask("POST", "/admin/limits/reset", json=body)
 
     named = reset(caller="team", id=total["id"])
-    assert named.status_code == 400 and "counts all callers together" in named.text and "leave out 'caller'" in named.text
+    assert named.status_code == 400 and "counts several callers together" in named.text and "leave out 'caller'" in named.text
     own = next(item for item in operator.items("/admin/limits", caller="team") if item["quota"] == "10 requests per minute")
     assert reset(id=own["id"]).status_code == 400
+    assert reset(id="no-such-limit").status_code == 404 == reset(caller="team", id="group.requests.3600:none").status_code
     assert reset(id=rows()["9 concurrent"]["id"]).status_code == 400
     assert used("50 requests per hour") == (None, "3"), "what was refused changed nothing"
     assert reset(caller="team", id=own["id"]).status_code == 200

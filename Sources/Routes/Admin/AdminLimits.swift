@@ -118,7 +118,7 @@ private func limit(
         return (try root.string("caller", "body"), id, try root.string("amount", "body"))
     }
     let found = try possibleLimits(of: name, visit).first { LimitStates.id($0) == id }
-    guard let found else { throw noSuchLimit(id, of: name, visit.gateway) }
+    guard let found else { throw try noSuchLimit(id, of: name, visit) }
     return (found, name, amount)
 }
 
@@ -133,11 +133,17 @@ private func possibleLimits(of name: String?, _ visit: AdminVisit) throws(APIErr
     return limits.filter { $0.charge.limit.group == nil }
 }
 
-private func noSuchLimit(_ id: String, of name: String?, _ gateway: Gateway) -> APIError {
-    guard name != nil else { return .missing("caller") }
-    let isOfAll = gateway.limits.limitsOfAll.contains { LimitStates.id($0) == id }
-    return isOfAll
-        ? APIError(400, "This limit counts all callers together. To reset it for all of them, leave out 'caller'.")
+/// Returns the error about an id that names no limit of the caller, or without a caller's name none that several share.
+private func noSuchLimit(_ id: String, of name: String?, _ visit: AdminVisit) throws(APIError) -> APIError {
+    guard name != nil else {
+        let callers = visit.gateway.settings.keys.map { Caller(known: $0) } + [Caller(passingOnKeyOf: "")]
+        let isOfCallers = callers.lazy.flatMap { LimitStates.possibleLimits(of: $0, visit.gateway) }
+            .contains { LimitStates.id($0) == id }
+        return isOfCallers ? .missing("caller") : APIError(404, "No limit has this id.")
+    }
+    let isShared = try possibleLimits(of: nil, visit).contains { LimitStates.id($0) == id }
+    return isShared
+        ? APIError(400, "This limit counts several callers together. To change it for all of them, leave out 'caller'.")
         : APIError(404, "The caller has no limit of this id.")
 }
 
