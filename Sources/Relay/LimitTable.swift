@@ -49,7 +49,13 @@ struct LimitTable {
             let reader = LimitReader(store, slotSeconds: settings.limits.slotSeconds, secret: secret)
             if let amount {
                 guard let amount = Quota.amount(amount), amount.unit.isKnownLate else { throw Self.noAmount }
-                for limit in limits where limit.model == nil && limit.charge.limit.quota.unit == amount.unit {
+                let counting = limits.filter { $0.model == nil && $0.charge.limit.quota.unit == amount.unit }
+                if counting.isEmpty {
+                    throw StoreFailure(
+                        reason: "nothing was given back: the caller has no limit in \(amount.unit.rawValue)"
+                    )
+                }
+                for limit in counting {
                     try reader.giveBack(amount.units, of: limit.charge)
                 }
             }

@@ -65,6 +65,6 @@ def test_keys_are_listed_with_what_is_left(start_relay, caller, settings):
     assert json.loads(command(run, "keys", "--json"))["items"] == rows
     lines = command(run, "keys").splitlines()
     assert [line.split("  ")[0] for line in lines[:4]] == ["KEY", "soon", "group eng", ""] and lines[3].startswith("  ann  ")
-    assert "ended, 2020-02-01T00:00:00Z" in "".join(lines)
+    assert "ended, 2020-02-01T00:00:00Z" in "".join(lines) and any(line.startswith("  bob (eng,ops)  ") for line in lines)
     sums = json.loads(command(run, "usage", "--by", "group", "--json"))
     assert [(row["group"], row["requests"]) for row in sums["rows"]] == [("eng", 2), (None, 1)] and sums["total"]["requests"] == 3

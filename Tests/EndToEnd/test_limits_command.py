@@ -154,6 +154,8 @@ def test_an_amount_is_given_back(start_relay: Callable[..., Relay], store: Memca
     after = used("team-a", "--give-back", "2", "tokens", **settings)
     assert after["key tokens/86400"][0] == before - 2 and after["key requests/3600"][0] == 1
     assert used("team-a", "--give-back", "900 tokens", **settings)["key tokens/86400"][0] == 0
+    lacking = told("team-a", "--give-back", "1 usd", **settings)
+    assert lacking.returncode != 0 and "nothing was given back: the caller has no limit in usd" in lacking.stderr
     for words in (["1", "request"], ["x", "usd"], ["1.5", "tokens"], ["1"]):
         done = told("team-a", "--give-back", *words, **settings)
         assert done.returncode != 0 and "3.20 usd" in done.stderr, done.stderr

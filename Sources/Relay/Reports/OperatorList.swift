@@ -115,8 +115,10 @@ extension OperatorList {
         table.rightAligned = [3, 4, 6, 7, 8]
         table.rows = rows { item in
             let isGroup = item["kind"]?.string == "group"
-            let isMember = !isGroup && item["groups"]?.count ?? 0 > 0
-            let name = (isGroup ? "group " : isMember ? "  " : "") + item.shown("name")
+            let groups = (isGroup ? nil : item["groups"]?.elements)?.compactMap(\.string) ?? []
+            // The key stands under its first group.
+            let others = groups.count > 1 ? " (\(groups.joined(separator: ",")))" : ""
+            let name = (isGroup ? "group " : groups.isEmpty ? "" : "  ") + item.shown("name") + others
             let models = item["models"]?.elements?.compactMap(\.string).joined(separator: ",") ?? ""
             let state = item.shown("state")
             let end = [state == "ok" || isGroup ? "" : state, item.moment("expires_at")].filter { !$0.isEmpty }
