@@ -426,7 +426,7 @@ OWN = [
     ),
     Mistake(
         "query of a URL", OPENAI.replace(":9/v1", ":9/v1?api-version=1"),
-        '.env:2  PROVIDER_B_BASE_URL: "http://127.0.0.1:9/v1?api-version=1" is not a URL such as https://host or https://host/path: '
+        '.env:2  PROVIDER_B_BASE_URL: "http://127.0.0.1:9/v1?..." is not a URL such as https://host or https://host/path: '
         "a base URL has no query; remove the part from ? on",
         "has no query", "PROVIDER_B_BASE_URL", "remove the part from ? on", OPENAI,
     ),
@@ -537,13 +537,28 @@ WRITTEN = [
     ),
     written(
         "a caller's placeholder", "PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={}\n", "sk-choose-something-long", "is the placeholder of the README",
-        "`openssl rand -hex 24` makes a token", TOKEN, is_warning=True,
-        line="is the placeholder of the README, which anybody can read; `openssl rand -hex 24` makes a token",
+        "`openssl rand -hex 24` makes another", TOKEN, is_warning=True,
+        line="is the placeholder of the README or docs, which anybody can read; `openssl rand -hex 24` makes another",
     ),
     written(
         "a vendor's placeholder", OPENAI + "PROVIDER_B_API_KEYS={}\n", "your-key-of-openai", "is the placeholder of the README",
         "write a key of the vendor's", "sk-proj-0123456789", is_warning=True,
-        line="is the placeholder of the README, which anybody can read; write a key of the vendor's",
+        line="is the placeholder of the README or docs, which anybody can read; write a key of the vendor's",
+    ),
+    Mistake(
+        "all keys off", ECHO + "KEY_TEAM_ENABLED=false\n",
+        ".env:2  KEY_TEAM_TOKEN: all keys are off (ENABLED), so nobody may use the providers' keys", "all keys are off", "KEY_TEAM_TOKEN",
+        "ENABLED", ECHO, is_warning=True,
+    ),
+    Mistake(
+        "key with quotes in a file", "PROVIDER_A_KIND=echo\nFILE_ID_SECRET=0123456789abcdef\nKEY_TEAM_TOKEN_FILE=quoted\n",
+        ".env:3  KEY_TEAM_TOKEN: begins with a quote or a setting's name, which then are parts of it; write only the value",
+        "begins with a quote", "KEY_TEAM_TOKEN", "write only the value", ECHO, is_warning=True,
+    ),
+    written(
+        "a header with the caller's key", ECHO + "KEY_TEAM_RATE_LIMIT_USER=5/day\nRATE_LIMIT_USER_FROM={}\n", "authorization",
+        "has the caller's key", "write a field or another header", "user",
+        line="authorization has the caller's key, which is no user's id; write a field or another header",
     ),
     written(
         "one label of two providers", OPENAI + "PROVIDER_C_KIND=echo\nPROVIDER_C_LABEL={}\nPROVIDER_B_LABEL=one\n", "one",

@@ -31,6 +31,7 @@ def reported(ended: subprocess.CompletedProcess[str]) -> list[str]:
 def test_a_mistake_is_named_with_its_place_and_the_way_out(tmp_path: Path, row: Mistake) -> None:
     (tmp_path / "written").write_text(TOKEN + "\n")
     (tmp_path / "wrapped").write_text(f"{TOKEN}\n{TOKEN[:17]}\n")
+    (tmp_path / "quoted").write_text(f'"{TOKEN}"\n')
     trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     (tmp_path / "damaged.pem").write_text((tmp_path / "ca.pem").read_text().replace("MII", "MIX"))
     port = free_port()
@@ -56,6 +57,19 @@ def test_a_mistake_is_named_with_its_place_and_the_way_out(tmp_path: Path, row: 
 def test_there_are_enough_rows() -> None:
     assert len(OWN) >= 36
     assert len({row.name for row in THE_LIST + OWN + WRITTEN}) == len(THE_LIST + OWN + WRITTEN)
+
+
+def test_each_secret_of_the_docs_is_a_placeholder(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    names = r"KEY_\w+_(?:TOKEN|SECRET)|ADMIN_PASSWORD|ADMIN_SESSION_SECRET|FILE_ID_SECRET|STORE_SECRET"
+    pages = [root / "README.md", root / ".env.example", *(root / "docs").glob("*.md")]
+    found = {value for page in pages for value in re.findall(rf"(?:{names})=([\w.-]{{8,}})", page.read_text())}
+    assert len(found) >= 8
+    tokens = {f"KEY_K{number}_TOKEN": value for number, value in enumerate(sorted(found))}
+    told = reported(run(["check"], tmp_path, {"PROVIDER_A_KIND": "echo"} | tokens))
+    assert [name for name in tokens if not any(f"{name}: is the placeholder" in line for line in told)] == []
+    other = run(["check"], tmp_path, {"PROVIDER_A_KIND": "echo", "KEY_A_TOKEN": TOKEN, "ADMIN_PASSWORD": "choose-a-long-one"})
+    assert "ADMIN_PASSWORD: is the placeholder" in other.stderr
 
 
 SETTINGS = {"PROVIDER_A_KIND": "echo", "ANONYMOUS_MODELS": "all"}

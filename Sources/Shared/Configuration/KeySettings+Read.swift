@@ -139,7 +139,7 @@ extension SettingsReader {
     private mutating func signedFamily(of instance: String) -> (value: KeyFamily, secrets: [String])? {
         func key(_ field: String) -> SettingKey { KeySettings.key(instance, field) }
         let (setting, audience) = (key("JWT_ISSUER"), text(key("JWT_AUDIENCE")))
-        for other in [key("TOKEN"), key("SECRET")] where given[other] != nil {
+        for other in [key("TOKEN"), key("SECRET"), key("SECRET_BEFORE")] where given[other] != nil {
             report(setting, "\(other.name) is also set (\(location(other))); remove one of them")
         }
         let name = "the relay's name in tokens (aud), without which tokens for other programs would do"

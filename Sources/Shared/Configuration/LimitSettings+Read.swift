@@ -36,7 +36,9 @@ extension SettingsReader {
             case "safety_identifier": return .safetyIdentifier
             case "user", "metadata.user_id": return .user
             case let name:
-                if !name.utf8.allSatisfy({ $0.isLetterOrDigit(or: "-") }) {
+                if ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"].contains(name) {
+                    report(key, "\(item) has the caller's key, which is no user's id; write a field or another header")
+                } else if !name.utf8.allSatisfy({ $0.isLetterOrDigit(or: "-") }) {
                     report(
                         key,
                         "\"\(item)\" is no place of a user's id; write safety_identifier, user or a header's name"

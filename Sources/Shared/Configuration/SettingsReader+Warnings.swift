@@ -7,19 +7,31 @@ extension SettingsReader {
         warnOfUnusualSecrets()
         warnOfWrappedKeys()
         warnOfLongTimeouts()
+        warnOfKeysThatAreOff(settings)
         warnOfProviders(settings)
     }
 
-    /// Warns of values that README and docs have in place of a secret.
+    /// Parts of the values that README and docs have in place of secrets.
+    private static let placeholders = [
+        "your-key-of-", "choose-", "replace-this", "at-least-16-characters", "a-long-random-token", "change-me",
+        "the-key-for-the-relay", "0123456789-of-the-team",
+    ]
+
     fileprivate mutating func warnOfPlaceholders() {
-        for (key, value) in given where value.row.trait == .secret {
-            guard value.text.contains("your-key-of-") || value.text.contains("sk-choose-something-long") else {
-                continue
-            }
-            let isCallers = key.prefix == "KEY_"
-            let advice = isCallers ? "`openssl rand -hex 24` makes a token" : "write a key of the vendor's"
-            warn(key, "is the placeholder of the README, which anybody can read; \(advice)")
+        for (key, value) in given where value.row.trait == .secret || value.row.type == .password {
+            guard Self.placeholders.contains(where: value.text.contains) else { continue }
+            let isVendors = key.field.hasPrefix("API_KEY")
+            let advice = isVendors ? "write a key of the vendor's" : "`openssl rand -hex 24` makes another"
+            warn(key, "is the placeholder of the README or docs, which anybody can read; \(advice)")
         }
+    }
+
+    /// Warns if each key is off, and nobody else may use the providers.
+    fileprivate mutating func warnOfKeysThatAreOff(_ settings: Settings) {
+        guard let first = settings.keys.first, settings.anonymousModels.isEmpty else { return }
+        guard settings.keys.allSatisfy({ $0.endsAt == .min }) else { return }
+        guard settings.providers.contains(where: { !$0.isPassthrough }) else { return }
+        warn(first.declaring, "all keys are off (ENABLED), so nobody may use the providers' keys")
     }
 
     /// Warns of secrets in which a variable was not replaced by its value, or that seem to be several keys in one.
@@ -27,6 +39,10 @@ extension SettingsReader {
         for (key, value) in given where value.row.trait == .secret || [.proxy, .database].contains(value.row.type) {
             if value.text.namesVariable {
                 warn(key, "contains a variable after $, which the relay does not replace; write its value in its place")
+            }
+            let isTold = warnings.contains { $0.name == key.name }
+            if !isTold, value.text.hasPrefix("\"") || value.text.hasPrefix("KEY_") {
+                warn(key, "begins with a quote or a setting's name, which then are parts of it; write only the value")
             }
             if [.token, .tokens].contains(value.row.type), value.text.contains(";") {
                 warn(key, "contains ;, which is a part of the key; write a comma between two keys")
@@ -58,7 +74,7 @@ extension SettingsReader {
         var labels: [String: String] = [:]
         for provider in settings.providers {
             let instance = provider.instance
-            if let other = labels.updateValue(instance, forKey: provider.label) {
+            if let other = labels.updateValue(instance, forKey: provider.label), other != instance {
                 let text = "\"\(provider.label)\" is also the label of PROVIDER_\(other)"
                 let key = ProviderSettings.key(instance, "LABEL")
                 let shown = given[key] == nil ? ProviderSettings.key(other, "LABEL") : key

@@ -7,16 +7,19 @@ extension String {
 
 extension SettingRow {
     /// Returns the value of this setting for display. Secrets are masked, passwords are hidden, and URLs lose their
-    /// credentials.
+    /// credentials and queries.
     func shown(_ text: String) -> String {
         if type == .password { return text.isEmpty ? "" : "..." }
         if type == .database { return text.isEmpty ? "" : text.masked }
         if trait == .secret {
             return text.split { $0 == "," || $0.isNewline }.map { String($0.trimmed).masked }.joined(separator: ",")
         }
-        guard let at = text.lastIndex(of: "@"), type == .url || type == .proxy else { return text }
-        let start = text.range(after: "://") ?? text.startIndex
-        return start < at ? "\(text[..<start])...\(text[at...])" : text
+        guard type == .url || type == .proxy else { return text }
+        // A query may have a key.
+        let site = text.firstIndex(of: "?").map { "\(text[...$0])..." } ?? text
+        let start = site.range(after: "://") ?? site.startIndex
+        guard let at = site.lastIndex(of: "@"), start < at else { return site }
+        return "\(site[..<start])...\(site[at...])"
     }
 
     /// Returns the value as an error message quotes it: shortened, and without a secret. A value of several lines is not
