@@ -47,7 +47,7 @@ extension RefusalWords {
                 || isListed && (word.isBehindComma || Self.joints.contains(words[index - 1].text))
             isListed = isMeant
             let name = FieldName(word.text)
-            if isMeant, let last = name.parts.last, !ambiguous.contains(last.lowercased()) { names.append(name) }
+            if isMeant, let last = name.parts.last, !unclear.contains(last.lowercased()) { names.append(name) }
         }
         return names
     }

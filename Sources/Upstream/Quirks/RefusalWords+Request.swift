@@ -16,26 +16,36 @@ extension RefusalWords {
         if let start = starts.min(), let end = ends.max(), start < end { mark([start..<end], &isForeign) }
     }
 
-    /// Marks quotes of the caller's short texts. In a message about one tool or schema, marks also names of fields that
-    /// the caller's tools and schemas contain.
-    static func markStrings(of request: RawJSON, in text: [UInt8], _ isForeign: inout [Bool]) {
-        let quoted = Dictionary(grouping: quotes(in: text)) { text[$0] }
-        let words = words(of: text)
-        let named = Dictionary(grouping: isAboutTool(words) ? fields(of: request, among: words) : [], by: \.text)
-        for member in request.members {
-            let isOfTools = ofTools.contains(member.name.text)
-            guard isOfTools ? !named.isEmpty : !quoted.isEmpty else { continue }
+    /// Marks quotes of the caller's short texts, outside of tools.
+    static func markTexts(of request: RawJSON, in text: [UInt8], _ isForeign: inout [Bool]) {
+        let quotes = Dictionary(grouping: quotes(in: text)) { text[$0] }
+        guard !quotes.isEmpty else { return }
+        for member in request.members where !ofTools.contains(member.name.text) {
             var strings = RequestStrings(member.value.bytes)
             while strings.next() {
-                guard strings.text.count <= maxStringBytes else { continue }
-                if !isOfTools, strings.isOfCaller {
-                    mark(quoted[strings.text[...]] ?? [], &isForeign)
-                } else if isOfTools, !strings.isOfSchemas {
-                    let name = String(decoding: strings.text, as: UTF8.self).lowercased()
-                    mark(named[name]?.map(\.range) ?? [], &isForeign)
-                }
+                if strings.isOfCaller { mark(quotes[strings.text[...]] ?? [], &isForeign) }
             }
         }
+    }
+
+    /// Returns the names in the request's tools and schemas, in lower case, if the words are about one tool or schema.
+    /// They name no fields then.
+    static func namesOfTools(in request: RawJSON, of clauses: [[String]]) -> Set<String> {
+        let isAboutTool = clauses.contains { clause in
+            zip(clause, clause.dropFirst() + [""]).contains { word, next in
+                ["tool", "function", "schema", "declaration"].contains(word)
+                    && !["use", "call", "calls", "calling", "choice"].contains(next)
+            }
+        }
+        var names: Set<String> = []
+        for member in request.members where isAboutTool && ofTools.contains(member.name.text) {
+            var strings = RequestStrings(member.value.bytes)
+            while strings.next() {
+                guard strings.text.count <= maxStringBytes, !strings.isOfSchemas else { continue }
+                names.insert(String(decoding: strings.text, as: UTF8.self).lowercased())
+            }
+        }
+        return names
     }
 
     /// The vendor's own words with quoted names, for operators: without other quotes, the caller's texts, keys and
@@ -74,28 +84,6 @@ extension RefusalWords {
             guard "'\"`".utf8.contains(text[start]) else { return nil }
             let end = text[(start + 1)...].prefix(maxStringBytes + 1).firstIndex(of: text[start])
             return end.map { start + 1..<$0 }
-        }
-    }
-
-    /// A word of a message in lower case, and its place.
-    private typealias Word = (text: String, range: Range<Int>)
-
-    private static func words(of text: [UInt8]) -> [Word] {
-        text.indices.split { !PhraseMatcher.isOfName(text[$0]) }
-            .map { (String(decoding: text[$0], as: UTF8.self).lowercased(), $0) }
-    }
-
-    private static func fields(of request: RawJSON, among words: [Word]) -> [Word] {
-        let names = Set(request.paths.map { $0.split(separator: ".").last?.lowercased() ?? $0 })
-        return words.filter { names.contains($0.text) }
-    }
-
-    /// Returns whether a message is about one tool or schema, not about tools as an ability.
-    private static func isAboutTool(_ words: [Word]) -> Bool {
-        words.indices.contains { index in
-            let next = index + 1 < words.count ? words[index + 1].text : ""
-            return ["tool", "function", "schema", "declaration"].contains(words[index].text)
-                && !["use", "call", "calls", "calling", "choice"].contains(next)
         }
     }
 

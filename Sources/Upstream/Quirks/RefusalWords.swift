@@ -13,8 +13,9 @@ struct RefusalWords {
     private let named: PhraseMatcher
     /// The message with quoted names, in its own letter case.
     let namedText: [UInt8]
-    /// The fields of the request that differ in letter case alone, in lower case. A refusal of one of them is not clear.
-    let ambiguous: Set<String>
+    /// The names, in lower case, that may not mean a field: those of fields that differ in letter case alone, and those
+    /// of tools and schemas in a message about one of them.
+    let unclear: Set<String>
     /// The complete message.
     private let said: PhraseMatcher
 
@@ -33,13 +34,14 @@ struct RefusalWords {
         let letters = text.indices.reduce(0) { $0 + (!echo.isEcho[$1] && text[$1].isLetter ? 1 : 0) }
         var isForeign = letters < Self.minLetters ? Array(repeating: false, count: text.count) : echo.isEcho
         Self.markTemplate(in: text, &isForeign)
-        Self.markStrings(of: RawJSON(request), in: text, &isForeign)
+        Self.markTexts(of: RawJSON(request), in: text, &isForeign)
         var scan = QuoteScan(text, isForeign)
         scan.read(to: text.count)
         prose = PhraseMatcher(String(decoding: scan.prose, as: UTF8.self))
         named = PhraseMatcher(String(decoding: scan.named, as: UTF8.self))
         namedText = scan.named
-        ambiguous = Self.ambiguous(RawJSON(request).members.map(\.name.text))
+        unclear = Self.ambiguous(RawJSON(request).members.map(\.name.text))
+            .union(Self.namesOfTools(in: RawJSON(request), of: named.clauses))
     }
 
     /// Returns the message without a status at its beginning, as DashScope writes it: `<400> `.
@@ -76,7 +78,7 @@ struct RefusalWords {
     func quoteAny(of phrases: [StaticString]) -> Bool { named.containsAny(of: phrases) }
 
     /// Returns whether the message contains the word, which may be quoted.
-    func name(_ word: StaticString) -> Bool { !ambiguous.contains("\(word)") && named.name(word) }
+    func name(_ word: StaticString) -> Bool { !unclear.contains("\(word)") && named.name(word) }
 
     func name(_ word: UnsafeRawBufferPointer) -> Bool { named.name(word) }
 

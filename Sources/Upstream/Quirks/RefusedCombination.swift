@@ -149,7 +149,7 @@ extension RawJSON {
     private static let containers: [StaticString] = ["generationConfig", "output_config", "reasoning", "text"]
 
     /// The paths of the fields in a request's body, without the conversation.
-    var paths: [String] {
+    fileprivate var paths: [String] {
         let others: [StaticString] = ["model", "messages", "input", "contents", "system"]
         return members.flatMap { member -> [String] in
             let name = member.name.text

@@ -1,4 +1,5 @@
 import Engine
+import Support
 import Testing
 
 @testable import Upstream
@@ -201,5 +202,25 @@ import Testing
     func templates(_ message: String, _ wanted: String) {
         let request = Self.request("\(Self.tool("f", "x")),\"top_k\":2")
         #expect(Self.text(Self.finding(message, of: request)) == wanted)
+    }
+
+    @Test("any message is read, and operators see no text of the request") func anyMessage() {
+        var random = Seeded(11)
+        let pieces = [
+            "'", "\"", "`", "{%", "%}", "{{", "}}", "in source:", "Error:", "'msg': ", "jinja template: ", "<400>", "<",
+            ">", "input: ", "value=", "got", "tool", "function", "metadata", "top_k", "is not supported", ", ", ". ",
+            "(", "[1, 2)", "=True", "\n", "“", "ü", "\\", "pin 1234", "hunter22", "", " ",
+        ]
+        let request = ByteBuffer(
+            #"""
+            {"model":"m","messages":[{"role":"user","content":"pin 1234"},{"role":"user","content":"a\u00fc\ud83d\n"}],
+            "user":"hunter22","metadata":{"a":""},"top_k":2,"tools":[{"name":"metadata"}]}
+            """#
+        )
+        for _ in 0..<2_000 {
+            let message = (0..<random.below(12)).map { _ in pieces[random.below(pieces.count)] }.joined(separator: " ")
+            let shown = RefusalWords(message, of: request.bytes).forOperators(of: request.bytes)
+            #expect(!shown.contains("pin 1234") && !shown.contains("hunter22"), "\(message)")
+        }
     }
 }
