@@ -6,6 +6,7 @@ import json
 import pytest
 from chat import ask, refusal, stream, text_of
 from conftest import VENDOR_KEY
+from memcached import wait_for
 from openai_vendor import chunk, whole
 from test_openai_chat import MODEL
 from test_openai_endpoints import WAV
@@ -244,6 +245,17 @@ def test_words_of_one_callers_request_rest_no_key(at_two_keys, server, path, wor
     for _ in range(2):
         assert text_of(ask(other, model="m")) == "Hello there"
     assert used() == [0, 1, 0], "the keys take turns"
+
+
+@pytest.mark.parametrize("status", [400, 429])
+def test_an_error_within_one_callers_request_rests_no_key(at_two_keys, server, status):
+    http, other, used = at_two_keys
+    inner = GOOGLES_MINUTE["error"] | {"code": "insufficient_quota", "details": [{"retryDelay": "80000s"}]}
+    text = json.dumps({"error": inner})
+    server.says("at/limit", {"status": status, "json": openai_error(text)}, {})
+    http.post("/v1/embeddings", json={"model": "m", "input": text})
+    assert text_of(ask(other, model="m")) == "Hello there"
+    wait_for(lambda: text_of(ask(other, model="m")) == "Hello there" and used()[-1] == 0)
 
 
 @pytest.mark.parametrize("is_first", [True, False])

@@ -154,7 +154,7 @@ struct ErrorResponseReader {
             // Control characters show that the body is compressed, not text.
             if !isPage, !said.contains(where: { $0 < 9 || 14...31 ~= $0 }) { vendorError.said = said.text }
         }
-        vendorError.retryAfterSeconds = vendorError.retryAfterSeconds ?? head.retryAfterSeconds
+        vendorError.wait(head.retryAfterSeconds)
         return vendorError
     }
 }

@@ -25,9 +25,12 @@ struct VendorError: Sendable {
 
     private struct Inner {
         let document: String
+        let message: String
         let code: String
         let type: String
-        let message: String
+        let reason: String
+        let quota: String
+        var retryAfterSeconds: Int?
     }
 
     var words: PhraseMatcher { PhraseMatcher(heard ?? said) }
@@ -73,7 +76,15 @@ struct VendorError: Sendable {
         let parser = JSONParser()
         defer { withExtendedLifetime(parser) {} }
         guard let root = try? parser.parse(json.bytes) else { return }
-        let inner = Inner(document: document, code: code, type: type, message: message)
+        let inner = Inner(
+            document: document,
+            message: message,
+            code: code,
+            type: type,
+            reason: reason,
+            quota: quota,
+            retryAfterSeconds: retryAfterSeconds
+        )
         // A prompt that the server quotes could have a code.
         adopt(VendorError(root, status: status, depth: depth), isOwn: raw != nil || start == 0)
         if raw == nil, self.inner == nil { self.inner = inner }
@@ -91,12 +102,24 @@ struct VendorError: Sendable {
         retryAfterSeconds = retryAfterSeconds ?? error.retryAfterSeconds
     }
 
-    /// Returns the error without its words, and without the code that was read from them.
+    /// Returns the error without its words, and without the codes and the wait that were read from them.
     var withoutWords: VendorError {
         var error = self
         error.heard = ""
-        if let inner { (error.code, error.type) = (inner.code, inner.type) }
+        error.leaveInner()
         return error
+    }
+
+    private mutating func leaveInner() {
+        guard let inner else { return }
+        (code, type, reason, quota) = (inner.code, inner.type, inner.reason, inner.quota)
+        (retryAfterSeconds, self.inner) = (inner.retryAfterSeconds, nil)
+    }
+
+    /// Adds the wait that the head of the response demands, unless the error names one itself.
+    mutating func wait(_ seconds: Int?) {
+        retryAfterSeconds = retryAfterSeconds ?? seconds
+        if inner?.retryAfterSeconds == nil { inner?.retryAfterSeconds = seconds }
     }
 
     /// Goes back to the whole message if the JSON in the message repeats strings of the request.
@@ -105,7 +128,7 @@ struct VendorError: Sendable {
         let echo = EchoFinder(Array(inner.document.utf8), in: request).isEcho
         guard echo.count(where: { $0 }) * 2 > echo.count else { return }
         (said, param, otherParams) = (inner.message, nil, [])
-        (code, type, self.inner) = (inner.code, inner.type, nil)
+        leaveInner()
     }
 
     /// Reads the reason, the retry delay and the quota from one detail in Google's `google.rpc` format.

@@ -26,10 +26,11 @@ extension OpenAILike {
             let refused = try await refusalBody(stream)
             let reader = ErrorResponseReader(wire.tools.parser, errorTable, namesFields: true)
             let refusedRequest = RefusedRequest(body, beside: [model.id])
-            guard findings.mayGrow,
-                let refusal = reader.refusal(stream.head, refused.bytes, of: refusedRequest, known: []),
-                let found = refusal.finding(among: [refusal.findingOfEncoding].compactMap(\.self))
-            else { throw self.refusal(stream.head, refused, to: refusedRequest) }
+            guard let refusal = reader.refusal(stream.head, refused.bytes, of: refusedRequest, known: []) else {
+                throw self.refusal(stream.head, refused, to: refusedRequest)
+            }
+            guard findings.mayGrow, let found = refusal.finding(among: [refusal.findingOfEncoding].compactMap(\.self))
+            else { throw wire.headers.hiding(refusal.error) }
             let changed = found.applied(to: body)
             _ = findings.add(found, of: refusal, changed: changed)
             body = changed
