@@ -9,15 +9,13 @@ extension Exchange {
         of file: UploadedAsset,
         by attempt: Attempt
     ) async throws(UpstreamError) -> Transcript {
-        let transcript = try await attempt.retrying(billsFailure: true) { () async throws(UpstreamError) in
+        let transcript = try await attempt.billed(by: { CallUse($0.usage, credits: $0.credits) }) {
+            () async throws(UpstreamError) in
             try await prepared.transcript(of: file, by: attempt)
         }
         if let usage = transcript.usage {
-            attempt.recordResponse(usage, credits: transcript.credits)
             record.usage = usage
             recordCost()
-        } else {
-            attempt.made(credits: transcript.credits)
         }
         return transcript
     }

@@ -95,13 +95,10 @@ final class MediaTask: OnLoop, @unchecked Sendable {
             exchange.recordCost()
             body.read { exchange.send(200, $0, type: type) }
         case .audio(let audio):
-            do throws(UpstreamError) {
+            try await attempt.billed(mayRepeat: false, by: { CallUse(credits: audio.credits) }) {
+                () async throws(UpstreamError) in
                 try await exchange.pass(audio)
-            } catch {
-                attempt.failed(error)
-                throw error
             }
-            attempt.made(credits: audio.credits)
         case .forwarded(let response, let beginning, let isWhole):
             defer { response.stop() }
             do throws(UpstreamError) {

@@ -203,26 +203,19 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
         }
         call.billing.server = server
         do throws(UpstreamError) {
-            let audio = try await vendor.keep(
-                bytes,
-                filename: "audio.\(type.fileExtension)",
-                mediaType: type.rawValue,
-                by: help
-            )
-            do throws(UpstreamError) {
-                let transcript = try await wanted.transcript(of: audio, by: help)
-                help.helped(by: transcriber.model.id, credits: transcript.credits)
-                help.served()
-                var part = parts[group.indices[0]]
-                part.source = .words(transcript.text)
-                return part
-            } catch {
-                if error.mayBeBilled { help.helped(by: transcriber.model.id, credits: nil, error) }
-                throw error
+            let name = "audio.\(type.fileExtension)"
+            let transcript = try await help.helping(by: transcriber.model.id, credits: \.credits) {
+                () async throws(UpstreamError) in
+                try await vendor.keep(bytes, filename: name, mediaType: type.rawValue, by: help)
+            } _: { (audio) async throws(UpstreamError) in
+                try await wanted.transcript(of: audio, by: help)
             }
+            var part = parts[group.indices[0]]
+            part.source = .words(transcript.text)
+            return part
         } catch {
             throw failure(
-                help.failure(error),
+                error,
                 param,
                 credential: isSame && error.isCapacityShortage ? nil : help.credential
             )

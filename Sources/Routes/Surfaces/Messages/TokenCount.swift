@@ -53,14 +53,9 @@ private func counted(
     billing: Billing
 ) async -> Body? {
     guard let attempt = try? await candidate.call(billing: billing) else { return nil }
-    do throws(UpstreamError) {
-        let body = try await counter.tokenCount(of: request, for: candidate.model, by: attempt)
-        attempt.ended()
-        return body
-    } catch {
-        // The limit of these calls is not that of the key, so a refusal starts no cooldown.
-        attempt.recordEnd(error)
-        return nil
+    // The limit of these calls is not that of the key, so a refusal starts no cooldown.
+    return try? await attempt.unbilled(concernsKey: false) { () async throws(UpstreamError) in
+        try await counter.tokenCount(of: request, for: candidate.model, by: attempt)
     }
 }
 

@@ -1,10 +1,25 @@
 import Engine
-import Shared
+package import Shared
+
+/// The use by which a call that is no chat is billed.
+package struct CallUse: Sendable {
+    /// The usage that the vendor reported in tokens; nil if it reported none.
+    let usage: Usage?
+    let images: Int
+    let credits: Int?
+
+    package init(_ usage: Usage? = nil, images: Int = 0, credits: Int?) {
+        (self.usage, self.images, self.credits) = (usage, images, credits)
+    }
+}
 
 /// Whole calls with an attempt: with their end, or with one retry.
 extension Attempt {
     /// Makes a call that is not billed, such as one for a file, and records its end.
+    ///
+    /// - Parameter concernsKey: whether a failure may put the key in cooldown.
     package func unbilled<Value: Sendable>(
+        concernsKey: Bool = true,
         _ ask: () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         do throws(UpstreamError) {
@@ -12,6 +27,56 @@ extension Attempt {
             ended()
             return value
         } catch {
+            if concernsKey { throw failure(error) }
+            recordEnd(error)
+            throw error
+        }
+    }
+
+    /// Makes a call that is billed by its use, and records its end. `use` returns the use of a response.
+    ///
+    /// - Parameter mayRepeat: whether a failed call is repeated once. False if output was sent to the client.
+    package func billed<Value: Sendable>(
+        mayRepeat: Bool = true,
+        by use: (Value) -> CallUse,
+        _ ask: () async throws(UpstreamError) -> Value
+    ) async throws(UpstreamError) -> Value {
+        let value: Value
+        do throws(UpstreamError) {
+            value = mayRepeat ? try await retrying(ask) : try await ask()
+        } catch {
+            failed(error)
+            throw error
+        }
+        let use = use(value)
+        if let usage = use.usage {
+            recordResponse(usage, credits: use.credits)
+        } else {
+            made(images: use.images, credits: use.credits)
+        }
+        return value
+    }
+
+    /// Makes a helper call, in which another model works for the request, and records its end. `credits` returns the
+    /// reported credits of its response.
+    ///
+    /// - Parameter prepare: makes the calls before it, which are not billed.
+    func helping<Prepared: Sendable, Value: Sendable>(
+        by model: String,
+        credits: (Value) -> Int?,
+        after prepare: () async throws(UpstreamError) -> Prepared,
+        _ ask: (Prepared) async throws(UpstreamError) -> Value
+    ) async throws(UpstreamError) -> Value {
+        var isPrepared = false
+        do throws(UpstreamError) {
+            let prepared = try await prepare()
+            isPrepared = true
+            let value = try await ask(prepared)
+            helped(by: model, credits: credits(value))
+            served()
+            return value
+        } catch {
+            if isPrepared, error.mayBeBilled { helped(by: model, credits: nil, error) }
             throw failure(error)
         }
     }
