@@ -92,10 +92,18 @@ extension EffectiveSetting {
 }
 
 extension UsageDatabaseSettings {
-    /// The reason why libpq does not understand the URL of the server; nil if it does, or if there is none.
+    /// The reason why libpq cannot use the URL of the server; nil if it can, or if there is none.
     fileprivate var urlProblem: String? {
-        guard case .server(let url) = location, PostgresAddress(url) == nil else { return nil }
-        return PostgresAddress.rejection
+        guard case .server(let url) = location else { return nil }
+        guard let address = PostgresAddress(url) else { return PostgresAddress.rejection }
+        // Without a check of the server, libpq needs no file.
+        let bad = address.certificateFiles.first { file in
+            (try? readSettingsFile(file.path)).map { !Certificates.areReadable(inPEM: $0) }
+                ?? url.contains("sslmode=verify")
+        }
+        return bad.map {
+            "\($0.name) must name a PEM file, each of whose certificates can be read; \"\($0.path)\" is none"
+        }
     }
 }
 

@@ -185,6 +185,15 @@ def test_places_that_cannot_be_written_and_databases_that_are_none(tmp_path: Pat
             f".env:5  USAGE_DATABASE_URL: libpq rejects this URL; write it as {form}", '.env:6  PORT: "0" is not a number from 1 to 65535',
         ]  # fmt: skip
         assert "hidden-password" not in ended.stderr
+    ca = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(ca))
+    (tmp_path / "damaged.pem").write_text(ca.read_text().replace("MII", "MIX"))
+    for file, mode, is_good in (("ca.pem", "verify-full", True), ("damaged.pem", "require", False), ("none", "verify-ca", False), ("none", "require", True)):
+        (tmp_path / ".env").write_text(
+            f"PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={TOKEN}\nUSAGE_DATABASE_URL=postgres://relay@db/relay?sslmode={mode}&sslrootcert={file}\n"
+        )
+        told = f'.env:3  USAGE_DATABASE_URL: sslrootcert must name a PEM file, each of whose certificates can be read; "{file}" is none'
+        assert reported(run(["check"], tmp_path, {})) == ([] if is_good else [told])
     (tmp_path / ".env").write_text(f"PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={TOKEN}\nDATA_DIR=data\nUSAGE_LOG_FILE=log\n")
     assert run(["check"], tmp_path, {}).returncode == 0
     assert not (tmp_path / "data").exists() and not (tmp_path / "log").exists()

@@ -7,6 +7,8 @@ import Shared
 struct PostgresAddress: Sendable {
     fileprivate let url: String
     private let secrets: [String]
+    /// The paths of files of certificates in the URL, by the names of their parameters.
+    let certificateFiles: [(name: String, path: String)]
     private static let shownBytes = 300
     /// The reason why a URL is no address, and its right form.
     static let rejection =
@@ -20,17 +22,20 @@ struct PostgresAddress: Sendable {
             PQfreemem(cause)
             return nil
         }
-        var secrets: [String] = []
+        var (secrets, files): ([String], [(name: String, path: String)]) = ([], [])
         var option = options
-        while let name = option.pointee.keyword {
-            if let value = option.pointee.val, ["password", "sslpassword"].contains(String(cString: name)) {
-                secrets.append(String(cString: value))
+        while let keyword = option.pointee.keyword {
+            let (name, value) = (String(cString: keyword), option.pointee.val.map { String(cString: $0) } ?? "")
+            if ["password", "sslpassword"].contains(name) { secrets.append(value) }
+            if ["sslrootcert", "sslcert"].contains(name), !value.isEmpty, value != "system" {
+                files.append((name, value))
             }
             option += 1
         }
         PQconninfoFree(options)
         self.url = url
         self.secrets = secrets.filter { !$0.isEmpty }
+        certificateFiles = files
     }
 
     /// Returns the first line of a message from libpq or the server, with masked passwords.
