@@ -106,7 +106,7 @@ extension Refusal {
             }
         }
         .filter { seen.insert($0).inserted }
-        let isPair = vendorError.param == nil && RefusedCombination(words, of: request).isCondition
+        let isPair = vendorError.param == nil && combination.isCondition
         return isPair ? Array(named.prefix(1)) : named
     }
 

@@ -13,6 +13,8 @@ final class Refusal {
     private let body: Body
     /// The words of the error's message. The whole request is compared with them.
     private(set) lazy var words = RefusalWords(vendorError.said, of: body.bytes)
+    /// The words that concern a combination of fields. Valid as long as this object.
+    private(set) lazy var combination = RefusedCombination(words, of: request)
     /// Whether the error says that something is not supported.
     private(set) lazy var isUnsupported =
         vendorError.names("unsupported_value") || isOfUnknown || words.containsAny(of: Self.phrases)

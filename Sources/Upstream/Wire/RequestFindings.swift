@@ -59,7 +59,7 @@ struct RequestFindings {
     ///
     /// - Parameter changed: the request with the finding's change; nil for a lacking ability.
     func described(_ found: QuirkFinding, of refusal: Refusal, changed: RawJSON?, token: String?) -> QuirkFinding {
-        var finding = RefusedCombination(refusal.words, of: refusal.request).scoped(found, changed: changed)
+        var finding = refusal.combination.scoped(found, changed: changed)
         // A message with a secret is not shown.
         if !vendor.headers.hiding(refusal.error, token).message.isEmpty {
             finding.words = refusal.words.forOperators(of: refusal.request.bytes)

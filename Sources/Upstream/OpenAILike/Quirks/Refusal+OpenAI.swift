@@ -50,7 +50,7 @@ extension Refusal {
             let isNamed = isNamed(["stream"]) || words.quoteAny(of: ["streaming is", "support streaming"])
             guard isUnsupported, isNamed, !words.quote("stream_options"),
                 // A field that is refused in streams alone is not the stream.
-                !RefusedCombination(words, of: request).isCondition
+                !combination.isCondition
             else { return nil }
         } else {
             guard words.quoteAny(of: Self.streamsOnly) else { return nil }
