@@ -18,11 +18,11 @@ import Testing
         let reader = ErrorResponseReader(JSONParser(), VendorError.openAI, namesFields: true)
         let head = UpstreamHead(status: 400, isEventStream: false, retryAfterSeconds: nil)
         let body = Body(ByteBuffer(request))
-        let refusal = reader.refusal(head, json.bytes, of: body, known: [])
+        guard let refusal = reader.refusal(head, json.bytes, of: RefusedRequest(body), known: []) else { return nil }
         let found = isOfMessages ? refusal.finding(among: refusal.findingsOfMessages) : refusal.findingOfOpenAI
         guard let found else { return nil }
         let changed = found.applied(to: body)
-        return RefusedCombination(refusal.words, of: refusal.request).scoped(found, changed: RawJSON(changed.bytes))
+        return refusal.combination.scoped(found, changed: RawJSON(changed.bytes))
     }
 
     private static func request(_ members: String) -> String {
