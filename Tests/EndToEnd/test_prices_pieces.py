@@ -1,8 +1,14 @@
 """Prices of images, recordings and spoken texts."""
 
+import contextlib
+
+import httpx
+import openai_endpoints as fake
 import pytest
 from conftest import VENDOR_KEY
-from test_openai_endpoints import generate, transcribe
+from memcached import wait_for
+from test_openai_endpoints import WAV, generate, transcribe
+from usage import File
 
 TOKEN = "token-of-priced-pieces"
 MODEL = "at/pieces"
@@ -83,3 +89,47 @@ def test_a_budget_reserves_the_usual_length_of_recordings(http, server):
     server.says(MODEL, {"json": {"text": "Hi", "usage": {"type": "duration", "seconds": 10}}})
     # A minute is reserved at first, then the mean of ten seconds.
     assert [transcribe(one, "m").status_code for _ in range(21)] == [200] * 20 + [429]
+
+
+EVENTS = {"type": "text/event-stream", "streams": True}
+PARTIAL = {"type": "image_generation.partial_image", "b64_json": "AAAA", "partial_image_index": 0}
+RECORDING = {"files": {"file": ("a.wav", WAV, "audio/wav")}, "data": {"model": "m", "stream": "true"}}
+BROKEN_OFF = {
+    "images": ("each 0.04", "/v1/images/generations", {"json": {"model": "m", "prompt": "A cat", "n": 3, "stream": True}}, EVENTS | {"raw": fake.event(PARTIAL).encode()}, 0.12),
+    "images with tokens": (
+        "5/40 per million each 0.04", "/v1/images/generations", {"json": {"model": "m", "prompt": "A cat", "stream": True}},
+        EVENTS | {"raw": fake.event(PARTIAL | {"usage": TOKENS}).encode()}, 0.0405 + 0.04,
+    ),
+    "speech": (
+        "each 1000 characters 0.015", "/v1/audio/speech", {"json": {"model": "m", "input": "h" * 2000, "voice": "v"}},
+        {"raw": b"ID3" + bytes(200_000), "type": "audio/mpeg", "streams": True}, 0.03,
+    ),
+    "a search": (
+        "each 0.002", "/v1/rerank", {"json": {"model": "m", "query": "q", "documents": ["a"]}},
+        {"raw": b'{"results":[' + b"1," * 5_000_000, "type": "application/json"}, 0.002,
+    ),
+    "a recording": ("each minute 0.006", "/v1/audio/transcriptions", RECORDING, EVENTS | {"raw": fake.event({"type": "transcript.text.delta", "delta": "x"}).encode()}, 0.006),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+@pytest.mark.parametrize("name", BROKEN_OFF)
+def test_pieces_of_a_response_that_breaks_off_cost_what_was_reserved(http, server, tmp_path, name, leaves):
+    price, path, asked, script, cost = BROKEN_OFF[name]
+    one = http(price, KEY_A_RATE_LIMIT="10 usd/day", USAGE_LOG_FILE=tmp_path / "pieces.jsonl")
+    server.left.clear()
+    server.says(MODEL, script | {"stall": leaves, "cut": not leaves})
+    with contextlib.suppress(httpx.RemoteProtocolError), one.stream("POST", path, **asked, timeout=20) as answer:
+        for _ in answer.iter_raw():
+            if leaves:
+                break
+    if leaves:
+        assert server.left.wait(10)
+    request, call = File(tmp_path / "pieces.jsonl").more(2)
+    assert (request["success"], request["status"]) == (False, 499 if leaves else 502)
+    assert request["cost"] == call["cost"] == pytest.approx(cost)
+
+    def used():
+        return next(float(limit["used"]) for limit in one.get("/v1/usage").json()["limits"] if limit["name"] == "key")
+
+    wait_for(lambda: used() == pytest.approx(cost), 5)

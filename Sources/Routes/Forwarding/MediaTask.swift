@@ -150,7 +150,7 @@ final class MediaTask: OnLoop, @unchecked Sendable {
             return exchange.recordCost()
         }
         var usage = Usage.completed(reported, prompt: { fields.estimate?.promptTokens ?? 0 }, completion: { 0 })
-        if usage.pieces == 0 { (usage.pieces, usage.pieceUnit) = (fields.pieces.pieces, fields.pieces.pieceUnit) }
+        usage.addPieces(fields.pieces)
         exchange.record.usage = usage
         attempt.recordResponse(usage, credits: nil)
         exchange.recordCost()
@@ -210,6 +210,7 @@ extension MediaTask: UpstreamTask {
         // A prepared call has billed itself.
         guard fit.call == nil, let request = plan.request else { return }
         var used = error.usage
+        used?.addPieces(fields.pieces)
         if used == nil, error.mayBeBilled, request.isSent {
             used = terms.expected(fit.candidate)
             // It is not known whether the vendor began a response.
@@ -217,5 +218,12 @@ extension MediaTask: UpstreamTask {
         }
         let billed = attempt.failed(error, after: used ?? .nothing, isSent: request.isSent)
         exchange.record.usage = used == nil ? nil : billed
+    }
+}
+
+extension Usage {
+    /// Adds the pieces that the request asks for, unless the vendor has reported pieces.
+    fileprivate mutating func addPieces(_ requested: Usage) {
+        if pieces == 0 { (pieces, pieceUnit) = (requested.pieces, requested.pieceUnit) }
     }
 }

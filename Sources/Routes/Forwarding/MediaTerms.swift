@@ -83,16 +83,10 @@ struct MediaTerms: Sendable {
         func amounts(_ usage: Usage, _ costs: [Cost]) -> Amounts {
             Amounts(tokens: usage.totalTokens, images: images, usd: costs.max()?.nanodollars ?? 0)
         }
-        var expected = expected(candidate, promptTokens: counted ?? 0)
+        let expected = expected(candidate, promptTokens: counted ?? 0)
         var prompt = Usage(promptTokens: expected.promptTokens, completionTokens: 0)
-        let pieces = plan.fields.pieces
-        (expected.pieces, expected.pieceUnit) = (pieces.pieces, pieces.pieceUnit)
         (prompt.pieces, prompt.pieceUnit) = (expected.pieces, expected.pieceUnit)
-        if plan.endpoint.isOfRecordings {
-            let seconds = gateway.limiter.averages.means(of: candidate.model.id, for: caller.identity).seconds
-            (expected.pieces, expected.pieceUnit) = (seconds, .second)
-            (prompt.pieces, prompt.pieceUnit) = (min(seconds, RecentUsageAverages.firstSeconds), .second)
-        }
+        if plan.endpoint.isOfRecordings { prompt.pieces = min(prompt.pieces, RecentUsageAverages.firstSeconds) }
         return UsageReservation(
             reserving: amounts(expected, prices.map { $0.highestCost(expected) }),
             atLeast: amounts(prompt, prices.map { $0.lowestCost(prompt) }),
@@ -111,7 +105,13 @@ struct MediaTerms: Sendable {
     private func expected(_ candidate: Candidate, promptTokens: Int) -> Usage {
         let isHeld = !limits.isPlain && plan.endpoint.group != .chat
         let completion = isHeld ? gateway.expectedTokens(of: candidate.model, for: caller) : 0
-        return Usage(estimating: promptTokens, completionTokens: completion)
+        var usage = Usage(estimating: promptTokens, completionTokens: completion)
+        (usage.pieces, usage.pieceUnit) = (plan.fields.pieces.pieces, plan.fields.pieces.pieceUnit)
+        if plan.endpoint.isOfRecordings {
+            usage.pieces = gateway.limiter.averages.means(of: candidate.model.id, for: caller.identity).seconds
+            usage.pieceUnit = .second
+        }
+        return usage
     }
 
     private var images: Int { plan.endpoint.group == .images ? plan.fields.images : 0 }
