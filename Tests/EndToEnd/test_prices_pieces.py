@@ -133,3 +133,26 @@ def test_pieces_of_a_response_that_breaks_off_cost_what_was_reserved(http, serve
         return next(float(limit["used"]) for limit in one.get("/v1/usage").json()["limits"] if limit["name"] == "key")
 
     wait_for(lambda: used() == pytest.approx(cost), 5)
+
+
+WRITTEN = {"input_tokens": 1000, "output_tokens": 50_000, "reasoning_tokens": 40_000, "total_tokens": 51_000}
+
+
+@pytest.mark.parametrize("writer, cost", [("at/writer", 0.0405 + 0.002 + 0.5), ("at/unknown", None)])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_the_model_that_writes_an_svg_has_its_own_price(start_relay, server, caller, tmp_path, is_streamed, writer, cost):
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY, KEY_A_TOKEN=TOKEN,
+        PROVIDER_ROW_MODELS=f"m={MODEL},w=at/writer", PROVIDER_ROW_COSTS="m=5/40 per million,w=2/10 per million",
+        USAGE_LOG_FILE=tmp_path / "svg.jsonl",
+    )  # fmt: skip
+    used = {"usage": TOKENS, "svg_usage": WRITTEN | {"model": writer}}
+    whole, last = {"json": IMAGES | used}, {"type": "image_generation.completed", "b64_json": "AAAA"}
+    server.says(MODEL, EVENTS | {"raw": fake.event(last | used).encode()} if is_streamed else whole)
+    answer = generate(caller(relay, TOKEN), "m", stream=is_streamed)
+    assert answer.status_code == 200 and '"svg_usage"' in answer.text
+    if not is_streamed:
+        assert answer.headers.get("x-relay-cost") == (None if cost is None else f"{cost:.4f}")
+    request, *calls = File(tmp_path / "svg.jsonl").more(3)
+    assert request["cost"] == (None if cost is None else pytest.approx(cost))
+    assert sorted(call["tokens"] for call in calls) == [1100, 51_000]

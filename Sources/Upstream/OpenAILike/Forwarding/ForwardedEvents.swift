@@ -6,6 +6,7 @@ struct ForwardedEvents: ~Copyable {
     private var scanner: MemberScanner
     private let parser: JSONParser
     private(set) var usage: Usage?
+    private(set) var models: ModelUsages?
     /// Whether the vendor sent an error. The error is not forwarded.
     private(set) var isFailure = false
     private(set) var hasData = false
@@ -149,6 +150,7 @@ struct ForwardedEvents: ~Copyable {
 
     private mutating func recordData() {
         usage = scanner.usage(parser) ?? usage
+        models = scanner.models(parser) ?? models
         let type = scanner.type.bytes
         for kind in Self.kinds where type.hasPrefix(UnsafeRawBufferPointer(kind)) {
             isTyped = true

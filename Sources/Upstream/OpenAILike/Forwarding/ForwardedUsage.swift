@@ -2,9 +2,23 @@ import Engine
 import Shared
 
 extension MemberScanner {
-    /// Returns the usage in the scanned JSON object, else the seconds of the recording; nil if the object contains
-    /// neither.
+    /// Returns the usage in the scanned JSON object, with that of a model that wrote an SVG, else the seconds of the
+    /// recording; nil if the object contains none of them.
     func usage(_ parser: JSONParser) -> Usage? {
+        guard let svg = models(parser)?.others.first else { return ownUsage(parser) }
+        return (ownUsage(parser) ?? .nothing) + svg.usage
+    }
+
+    /// Returns the usage of the model that wrote an SVG, which is not the one that made the image; nil if there is none.
+    func models(_ parser: JSONParser) -> ModelUsages? {
+        guard !svgUsage.isEmpty, let reported = try? parser.parse(svgUsage.bytes),
+            let usage = Usage(ofForwarded: reported).flatMap({ UsageBounds().checked($0) })
+        else { return nil }
+        let model = reported["model"]?.string ?? "svg"
+        return ModelUsages(writer: nil, others: [ModelUsages.Part(model: model, usage: usage)])
+    }
+
+    private func ownUsage(_ parser: JSONParser) -> Usage? {
         let reported = usage.isEmpty ? nil : try? parser.parse(usage.bytes)
         if let usage = reported.flatMap(Usage.init(ofForwarded:)) { return UsageBounds().checked(usage) }
         // Groq writes a number, OpenAI's Whisper a text.

@@ -2,7 +2,7 @@ import Engine
 import Shared
 
 /// A vendor's response that the relay forwards unchanged, except for the model's name.
-final class ForwardedVendorResponse: ForwardedResponse, OnLoop, @unchecked Sendable {
+final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @unchecked Sendable {
     private enum Form { case json, events, bytes }
     let status: Int
     private(set) var whole: Body?
@@ -28,6 +28,8 @@ final class ForwardedVendorResponse: ForwardedResponse, OnLoop, @unchecked Senda
     private var piece = ByteBuffer()
     private var isEnded = false
     private(set) var usage: Usage?
+    /// The models that worked on the response, if it was not the requested one alone.
+    private(set) var models: ModelUsages?
     /// Whether the response failed, because the vendor sent an error or an event stream broke off.
     private var isError = false
     /// The error of an event stream that broke off; nil if the stream has not broken off.
@@ -93,7 +95,7 @@ final class ForwardedVendorResponse: ForwardedResponse, OnLoop, @unchecked Senda
             piece.removeAll()
             if isEnded {
                 if !scanner.isWhole { throw .ofOtherForm }
-                usage = scanner.usage(tools.parser)
+                recordUsage()
             }
             return try await gather()
         }
@@ -226,7 +228,7 @@ final class ForwardedVendorResponse: ForwardedResponse, OnLoop, @unchecked Senda
         switch form {
         case .bytes: break
         case .json:
-            usage = scanner.usage(tools.parser)
+            recordUsage()
             // An empty body is not a response that broke off.
             if isHeld ? scanner.isWithin : !scanner.isWhole { throw TransportError(.broken) }
         case .events:
@@ -236,8 +238,13 @@ final class ForwardedVendorResponse: ForwardedResponse, OnLoop, @unchecked Senda
         }
     }
 
+    private func recordUsage() {
+        usage = scanner.usage(tools.parser)
+        models = scanner.models(tools.parser)
+    }
+
     private func recordEvents() {
-        usage = events.usage
+        (usage, models) = (events.usage, events.models)
         isError = events.isFailure
     }
 

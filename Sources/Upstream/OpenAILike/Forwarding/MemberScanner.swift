@@ -1,7 +1,7 @@
 import Engine
 
 /// A scanner that reads the members of a JSON object while the object is passed on in chunks. It stores `usage`,
-/// `duration`, `error` and `type`, and replaces `model`.
+/// `svg_usage`, `duration`, `error` and `type`, and replaces `model`.
 struct MemberScanner: ~Copyable {
     private enum ScanPhase { case before, name, colon, value, after }
     private var phase = ScanPhase.before
@@ -15,6 +15,8 @@ struct MemberScanner: ~Copyable {
     private let model: String
     /// The JSON value of the member `usage`; empty if no such member has been scanned.
     private(set) var usage = ByteBuffer()
+    /// The JSON value of the member `svg_usage`, what another model used that wrote the image; empty if there is none.
+    private(set) var svgUsage = ByteBuffer()
     /// The JSON value of the member `duration`, the seconds of a recording; empty if none has been scanned.
     private(set) var duration = ByteBuffer()
     private(set) var error = ByteBuffer()
@@ -27,7 +29,7 @@ struct MemberScanner: ~Copyable {
     /// Whether the value of a member `error` is passed on to the client. Must not change in the middle of such a value.
     var passesFailures = false
 
-    private enum RecordedMember { case none, model, usage, duration, error, type }
+    private enum RecordedMember { case none, model, usage, svgUsage, duration, error, type }
 
     private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
     private static let nameLimitBytes = 64
@@ -165,6 +167,7 @@ struct MemberScanner: ~Copyable {
         switch name.bytes {
         case let name where name.equals("model"): kept = .model
         case let name where name.equals("usage"): kept = .usage
+        case let name where name.equals("svg_usage"): kept = .svgUsage
         case let name where name.equals("duration"): kept = .duration
         case let name where name.equals("error"): kept = .error
         case let name where name.equals("type"): kept = .type
@@ -190,6 +193,7 @@ struct MemberScanner: ~Copyable {
         case .model where value.bytes.first == 34: out.append(json: model)
         case .model: out.append(value.bytes)
         case .usage: swap(&usage, &value)
+        case .svgUsage: swap(&svgUsage, &value)
         case .duration: swap(&duration, &value)
         case .error:
             if !passesFailures, !Self.isFailure(value.bytes) { out.append(value.bytes) }

@@ -46,6 +46,7 @@ extension OpenAILike: Forwarder {
             throw located(try await refusal(stream, to: request.refused), of: request.endpoint)
         }
         let response = ForwardedVendorResponse(stream, request, tools: wire.tools, errorTable)
+        attempt.models = response
         do throws(UpstreamError) {
             try await response.begin()
             return response
