@@ -13,6 +13,7 @@ import sealed
 from chat import ask, refusal, stream
 from conftest import VENDOR_KEY
 from memcached import wait_for
+from usage import File
 
 MODEL, VIA, OTHER = "big/model:1", "via/model", "other/model"
 SECOND_KEY, VIA_KEY, OTHER_KEY = "second-key-at-the-server", "third-key-at-the-server", "fourth-key-at-the-server"
@@ -474,3 +475,19 @@ def test_calls_about_files_take_the_capacity_of_their_key(bounded, empty, caller
         assert http.get(f"/v1/files/{id}/content").content == PDF
         assert http.delete(f"/v1/files/{id}").json()["deleted"]
     assert http.get("/v1/files").status_code == 200
+
+
+# --- Costs ------------------------------------------------------------------------------------
+
+
+def test_calls_about_files_cost_nothing_and_lack_no_price(launch, empty, caller, tmp_path):
+    relay = launch(**settings(empty, USAGE_LOG_FILE=tmp_path / "files.jsonl", PROVIDER_ROW_COSTS="fast=0.001", DATA_DIR=tmp_path / "data"))
+    http = caller(relay, TOKENS["team"])
+    id = upload(http)
+    answers = [http.get("/v1/files"), http.get(f"/v1/files/{id}/content"), http.delete(f"/v1/files/{id}")]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    records = [record for record in File(tmp_path / "files.jsonl").more(7) if record["provider"]]
+    assert len(records) == 6 and {record["cost"] for record in records} == {0}
+    wait_for(lambda: (days := http.get("/v1/usage").json()["days"]) and days[0]["requests"] == 4, 20)
+    assert "cost_is_partial" not in http.get("/v1/usage").json()["days"][0]
+    relay.stop()

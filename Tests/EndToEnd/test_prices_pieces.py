@@ -156,3 +156,16 @@ def test_the_model_that_writes_an_svg_has_its_own_price(start_relay, server, cal
     request, *calls = File(tmp_path / "svg.jsonl").more(3)
     assert request["cost"] == (None if cost is None else pytest.approx(cost))
     assert sorted(call["tokens"] for call in calls) == [1100, 51_000]
+
+
+@pytest.mark.parametrize("price", ["0", "free"])
+def test_what_is_free_costs_nothing(http, server, price):
+    one = http(price)
+    for script, ask in (
+        ({"json": {"text": "Hi"}}, lambda: transcribe(one, "m")),
+        ({"raw": b"WEBVTT", "type": "text/vtt"}, lambda: transcribe(one, "m", response_format="vtt")),
+        ({"json": IMAGES}, lambda: one.post("/v1/images/edits", data={"model": "m", "prompt": "x"}, files={"image": ("a.png", b"\x89PNG", "image/png")})),
+    ):  # fmt: skip
+        server.says(MODEL, script)
+        answer = ask()
+        assert (answer.status_code, answer.headers.get("x-relay-cost")) == (200, "0")

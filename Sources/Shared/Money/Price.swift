@@ -66,6 +66,9 @@ package struct Price: Sendable, Equatable {
     /// Whether images, recordings or spoken texts have a price.
     package var pricesPieces: Bool { terms?.fields.piece != nil }
 
+    /// Whether a call that is not reported in tokens has a known cost: its pieces have a price, or all calls are free.
+    package var pricesMedia: Bool { pricesPieces || plain == TokenPrices([0]) }
+
     /// Whether the cost of a call follows from its credits.
     package var usesCredits: Bool { terms?.fields.creditPicodollars != nil }
 

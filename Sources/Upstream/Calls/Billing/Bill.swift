@@ -151,13 +151,14 @@ package struct Bill: ~Copyable, Sendable {
 
     /// The sum of the known costs, nil if there are none, and whether the cost of some tokens is not known.
     var costs: (known: Cost?, isPartial: Bool) {
-        var (sum, isPartial) = (Cost?.none, false)
+        var (sum, isPartial, isFree) = (Cost?.none, false, first != nil)
         forEachBilled { entry in
             let call = entry.call
+            isFree = isFree && call.isUnbilledSuccess
             switch call.outcome.end {
             case .responded, .broke, .abandoned, .repeated, .corrected, .inner, .refused: break
             case .made:
-                if call.outcome.pricedCredits == nil, !(call.server.price?.pricesPieces ?? false) { return }
+                if call.outcome.pricedCredits == nil, !(call.server.price?.pricesMedia ?? false) { return }
             case .helped, .free: return
             }
             if let cost = call.cost {
@@ -166,7 +167,7 @@ package struct Bill: ~Copyable, Sendable {
                 isPartial = true
             }
         }
-        return (sum, isPartial)
+        return (sum ?? (isFree ? .nothing : nil), isPartial)
     }
 
     /// Returns the amounts that settle the request's reservation.

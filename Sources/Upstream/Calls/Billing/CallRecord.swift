@@ -71,10 +71,14 @@ package final class CallRecord: Sendable {
 
     /// The cost of the call; nil if the price is not known.
     package var cost: Cost? {
+        if isUnbilledSuccess { return .nothing }
         // The length of a recording is unknown, for example.
         if outcome.end == .made, usage.pieces == 0, server.price?.pricesPieces ?? false { return nil }
         return server.price?.knownCost(usage, credits: outcome.pricedCredits)
     }
+
+    /// Whether the call succeeded, and its kind costs nothing, as that of calls for files.
+    var isUnbilledSuccess: Bool { outcome.end == .free && outcome.status == 200 }
 
     /// The same call if the vendor charges nothing for it.
     var unbilled: CallRecord {
