@@ -152,3 +152,27 @@ def test_lines_that_are_no_json_go_on(plain, server):
     raw = "data: a\ndata: b\n\ndata:\ndata: {\"model\":\"x\"}\n\ndata\n\ndata: {\"a\":1}\ndata: x\n\n"
     server.says(MODEL, EVENTS | {"raw": raw.encode(), "pieces": 3})
     assert generate(plain, stream=True).text == raw.replace('"x"', '"fast"')
+
+
+# --- Prompts that the vendor refuses ----------------------------------------------------------
+
+MODERATED = {"message": "Your request was rejected by the safety system.", "type": "image_generation_user_error", "param": None, "code": "moderation_blocked"}
+
+
+def test_a_refused_prompt_is_no_failure_of_the_provider(start_relay, server, caller):
+    relay = start_relay(**two_providers(server), KEY_A_TOKEN=TOKEN, PROVIDER_OTHER_PRIORITY=2, BREAKER_FAILURES=1)
+    http = caller(relay, TOKEN)
+    first = fake.event({"type": "image_generation.partial_image"})
+    refused = fake.event({"type": "error", "error": MODERATED}, is_named=True)
+    for script in (
+        {"status": 400, "json": {"error": MODERATED}}, {"json": {"error": MODERATED}}, EVENTS | {"raw": refused.encode()},
+        EVENTS | {"raw": (first + refused).encode()},
+    ):  # fmt: skip
+        server.says("at/first", script)
+        is_late = first.encode() in script.get("raw", b"")
+        answer = generate(http, model="m", stream="streams" in script)
+        assert answer.status_code == (200 if is_late else 400), answer.text
+        error = json.loads(answer.text.split("data: ")[-1])["error"]
+        assert (error["code"], error["message"]) == ("content_filter", MODERATED["message"])
+        server.says("at/first", {})
+        assert generate(http, model="m").headers["x-relay-provider"] == "first", script

@@ -15,7 +15,9 @@ extension VendorError {
             case "billing_error": return 402
             case "permission_denied", "permission_error": return 403
             case "model_not_found", "DeploymentNotFound", "not_found_error": return 404
-            case "invalid_request_error", "context_length_exceeded", "content_filter", "invalid_prompt": return 400
+            case "invalid_request_error", "context_length_exceeded", "content_filter", "invalid_prompt",
+                "content_policy_violation", "moderation_blocked", "image_generation_user_error":
+                return 400
             case _ where APIError.codesOfImages.contains(word): return 400
             case "request_too_large": return 413
             case "overloaded_error": return 529
