@@ -106,11 +106,22 @@ def test_an_empty_list(http):
     assert http.get(FILES).json() == {"object": "list", "data": [], "first_id": "", "last_id": "", "has_more": False}
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_files_that_are_deleted_while_they_are_listed(client, order):
+    for n in range(7):
+        client.files.create(file=(f"{n}.txt", TEXT), purpose="batch")
+    deleted = []
+    for file in client.files.list(limit=2, order=order):
+        client.files.delete(file.id)
+        deleted.append(file.filename)
+    assert deleted == [f"{n}.txt" for n in range(7)][:: 1 if order == "asc" else -1]
+
+
 def test_paging_goes_on_where_a_deleted_file_stood(client):
     made = [client.files.create(file=(f"{n}.txt", TEXT), purpose="batch") for n in range(3)]
     client.files.delete(made[1].id)
     after = client.files.list(after=made[1].id).data
-    assert made[2] not in after or made[2].created_at < made[1].created_at
+    assert after == [made[0]] and client.files.list(after=made[1].id, order="asc").data == [made[2]]
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,8 @@ private final class FileCreation: UpstreamTask, OnLoop, @unchecked Sendable {
             metadata = try FileMetadata(form.fields, isWhole: true)
             return metadata.added(to: early)
         }
-        let now = time(nil)
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
         return StoredFile(
             provider: candidate.provider.name,
             account: attempt.credential.accountNumber,
@@ -117,8 +118,9 @@ private final class FileCreation: UpstreamTask, OnLoop, @unchecked Sendable {
             name: name,
             bytes: file.bytes,
             purpose: metadata.purpose ?? .userData,
-            createdAt: now,
-            expiresAt: metadata.lifetimeSeconds.map { now + $0 }
+            createdAt: now.tv_sec,
+            createdMicroseconds: now.tv_nsec / 1_000,
+            expiresAt: metadata.lifetimeSeconds.map { now.tv_sec + $0 }
         )
     }
 }

@@ -22,22 +22,22 @@ struct FilePage {
         }
     }
 
+    private static func isOlder(_ one: FileStore.Listed, than other: FileStore.Listed) -> Bool {
+        let (file, next) = (one.file, other.file)
+        guard (file.createdAt, file.createdMicroseconds) == (next.createdAt, next.createdMicroseconds) else {
+            return (file.createdAt, file.createdMicroseconds) < (next.createdAt, next.createdMicroseconds)
+        }
+        return one.id.text < other.id.text
+    }
+
     /// Returns the files of this page, and whether more files follow.
     func cut(_ files: [FileStore.Listed]) -> (shown: [FileStore.Listed], hasMore: Bool) {
-        var sorted = files.enumerated()
-            .sorted { ($1.element.file.createdAt, $0.offset) < ($0.element.file.createdAt, $1.offset) }
-            .map(\.element)
-        if isAscending { sorted.reverse() }
-        var rest = sorted[...]
-        if let after {
-            if let index = rest.firstIndex(where: { $0.id == after.id }) {
-                rest = rest[(index + 1)...]
-            } else {
-                // The file was deleted in the meantime: its creation time shows where the page begins.
-                let time = after.file.createdAt
-                rest = rest.drop { isAscending ? $0.file.createdAt <= time : $0.file.createdAt >= time }
-            }
+        let precedes: (FileStore.Listed, FileStore.Listed) -> Bool = { [isAscending] in
+            isAscending ? FilePage.isOlder($0, than: $1) : FilePage.isOlder($1, than: $0)
         }
+        var rest = files.sorted(by: precedes)[...]
+        // The file may have been deleted in the meantime.
+        if let after { rest = rest.drop { !precedes(after, $0) } }
         if let purpose { rest = ArraySlice(rest.filter { purpose.isSame(as: $0.file.purpose.name) }) }
         return (Array(rest.prefix(limit)), rest.count > limit)
     }

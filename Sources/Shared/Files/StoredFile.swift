@@ -13,6 +13,8 @@ package struct StoredFile: Sendable, Equatable {
     package var purpose: FilePurpose
     /// The creation time, in seconds since 1970.
     package var createdAt: Int
+    /// The microseconds of the creation time, after its second. By them, files of one second have an order.
+    package var createdMicroseconds = 0
     /// The expiry time, in seconds since 1970; nil if the file does not expire.
     package var expiresAt: Int?
 
@@ -25,6 +27,7 @@ package struct StoredFile: Sendable, Equatable {
         bytes: Int,
         purpose: FilePurpose,
         createdAt: Int,
+        createdMicroseconds: Int = 0,
         expiresAt: Int? = nil
     ) {
         self.provider = provider
@@ -35,6 +38,7 @@ package struct StoredFile: Sendable, Equatable {
         self.bytes = bytes
         self.purpose = purpose
         self.createdAt = createdAt
+        self.createdMicroseconds = createdMicroseconds
         self.expiresAt = expiresAt
     }
 }
@@ -73,15 +77,21 @@ extension StoredFile {
     package static let nameLimitBytes = 200
     private static let pathLimitBytes = 300
     private static let wordLimitBytes = 64
+    /// The bits of the encoded creation time that have its second. The bits above them have the microseconds, which ids of
+    /// older versions lack.
+    private static let secondBits = 40
+    private static let maxSecond = 1 << secondBits - 1
 
     /// Encodes the properties of the file, which its id contains; nil if the path, the vendor's id or the provider's
     /// name is too long.
     func encoded() -> [UInt8]? {
         guard path.utf8.count <= Self.pathLimitBytes, vendorID.utf8.count <= Self.wordLimitBytes,
-            provider.utf8.count <= Self.wordLimitBytes, bytes >= 0, createdAt >= 0
+            provider.utf8.count <= Self.wordLimitBytes, bytes >= 0, (0...Self.maxSecond).contains(createdAt),
+            (0..<1_000_000).contains(createdMicroseconds)
         else { return nil }
+        let created = UInt64(createdMicroseconds) << Self.secondBits | UInt64(createdAt)
         var coded: [UInt8] = [Self.format, purpose.rawValue]
-        for number in [UInt64(bytes), UInt64(createdAt), UInt64(max(0, expiresAt ?? 0)), account] {
+        for number in [UInt64(bytes), created, UInt64(max(0, expiresAt ?? 0)), account] {
             withUnsafeBytes(of: number.littleEndian) { coded += $0 }
         }
         for text in [provider, vendorID, path, name.cut(toBytes: Self.nameLimitBytes)] {
@@ -96,7 +106,7 @@ extension StoredFile {
         guard rest.popFirst() == Self.format, let purpose = rest.popFirst().flatMap(FilePurpose.init) else {
             return nil
         }
-        guard let bytes = rest.consumeNumber(), let createdAt = rest.consumeNumber(),
+        guard let bytes = rest.consumeNumber(), let created = rest.consumeNumber(),
             let expiresAt = rest.consumeNumber(),
             let account = rest.consumeNumber(), let provider = rest.consumeText(), let vendorID = rest.consumeText(),
             let path = rest.consumeText(), let name = rest.consumeText(), rest.isEmpty
@@ -109,7 +119,8 @@ extension StoredFile {
             name: name,
             bytes: Int(clamping: bytes),
             purpose: purpose,
-            createdAt: Int(clamping: createdAt),
+            createdAt: Int(created & UInt64(Self.maxSecond)),
+            createdMicroseconds: Int(created >> Self.secondBits),
             expiresAt: expiresAt == 0 ? nil : Int(clamping: expiresAt)
         )
     }

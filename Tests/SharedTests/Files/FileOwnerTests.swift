@@ -20,6 +20,7 @@ import Testing
             bytes: 123_456_789_012,
             purpose: .userData,
             createdAt: 1_790_000_000,
+            createdMicroseconds: 999_999,
             expiresAt: 1_790_003_600
         )
     }
