@@ -90,7 +90,7 @@ def test_what_is_sent(http, vendor, api_key, model, fields, expected):
         [("image[]", ("cat.png", PICTURE, "image/png"))], [("image[0]", ("cat.png", PICTURE, "image/png"))],
         [("image", ("blob", PICTURE, "application/octet-stream"))], [("image", ("cat.jpg", PICTURE, "image/jpeg"))],
         [("image", ('ca"t\u00e9.exe', PICTURE, "text/html"))], [("image", (None, PICTURE, "image/png"))],
-        [("other", ("x.txt", b"x", "text/plain")), ("image", ("cat.png", PICTURE))],
+        [("other", (None, b"x")), ("image", ("cat.png", PICTURE))],
     ],
     ids=str,
 )  # fmt: skip
@@ -125,7 +125,9 @@ PNG = ("cat.png", PICTURE, "image/png")
 @pytest.mark.parametrize(
     ("files", "fields", "expected"),
     [
-        ({"other": PNG}, {}, (400, "missing_required_parameter", "image")),
+        ({"other": PNG}, {}, (400, "unsupported_parameter", "other")),
+        ({"image": PNG, "markup": PNG}, {}, (400, "unsupported_parameter", "markup")),
+        ({"image": PNG, "markup[0]": PNG}, {}, (400, "unsupported_parameter", "markup")),
         ({"image": ("cat.png", b"", "image/png")}, {}, (400, "missing_required_parameter", "image")),
         ({"image": ("cat.png", b"no picture", "image/png")}, {}, (400, "invalid_image_format", "image")),
         ({"image": ("cat.svg", b"<svg/>", "image/svg+xml")}, {}, (400, "invalid_image_format", "image")),
@@ -373,7 +375,7 @@ def test_others_must_be_permitted(start_relay, vendor, new_key, caller):
 @pytest.mark.parametrize(
     ("files", "fields", "expected"),
     [
-        ({"other": PNG}, {}, (400, "missing_required_parameter", "image")),
+        ({"other": PNG}, {}, (400, "unsupported_parameter", "other")),
         ({"image": ("cat.png", b"no picture", "image/png")}, {}, (400, "invalid_image_format", "image")),
         (None, {"model": "nothing"}, (404, "model_not_found", "model")),
         (None, {"model": "gpt-4o"}, (404, "model_not_found", "model")),

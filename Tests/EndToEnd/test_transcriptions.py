@@ -344,7 +344,7 @@ def test_fields_that_are_right(http, fields):
     ("parts", "expected"),
     [
         ([("model", "whisper-1")], (400, "missing_required_parameter", "file")),
-        ([("model", "whisper-1"), ("other", SPEECH)], (400, "missing_required_parameter", "file")),
+        ([("model", "whisper-1"), ("other", SPEECH)], (400, "unsupported_parameter", "other")),
         ([], (400, "missing_required_parameter", "file")), ([("file", SPEECH)], (400, "missing_required_parameter", "model")),
         ([("model", "whisper-1"), ("file", b"")], (400, "invalid_value", "file")),
         ([("file", b""), ("model", "whisper-1")], (400, "invalid_value", "file")),

@@ -34,7 +34,7 @@ final class FormStream: OnLoop, @unchecked Sendable {
     func nextFile() async throws(APIError) -> String? {
         while let event = try await nextEvent() {
             switch event {
-            case .part(let part): if begin(part) { return name }
+            case .part(let part): if try begin(part) { return name }
             case .data(let bytes):
                 guard !isInFile else { continue }
                 try append(bytes)
@@ -88,10 +88,15 @@ final class FormStream: OnLoop, @unchecked Sendable {
 
     // MARK: Parts
 
-    /// Begins a part and returns whether it is a file. The names `image[]` and `image[0]` mean `image`.
-    private func begin(_ part: MultipartPart) -> Bool {
+    /// Begins a part and returns whether it is a file. The names `image[]` and `image[0]` mean `image`. Throws if the part is
+    /// another file.
+    private func begin(_ part: MultipartPart) throws(APIError) -> Bool {
         let plain = part.name.withoutIndex
         let file = files.first { $0.hasSameBytes(as: plain) }
+        if file == nil, part.filename?.isEmpty == false {
+            let name = String(plain).beginning(ofBytes: 100)
+            throw .unsupported(name, "The file '\(name)' is not supported. Remove '\(name)'.")
+        }
         isInFile = file != nil
         name = file ?? part.name
         if isInFile { self.file = part }
