@@ -30,7 +30,9 @@ final class FormBody: OnLoop, @unchecked Sendable {
         limitBytes = files * limit.bytes + Self.fieldLimitBytes
         wait = ClientWait(on: loop)
         _ = try reader()
-        if let declared = request.body.declaredBytes, declared > limitBytes { throw limit.tooLarge(declared) }
+        if let declared = request.body.declaredBytes, declared > limitBytes {
+            throw limit.error(.bodyTooLarge(declared, limitBytes: files > 1 ? limitBytes : limit.bytes))
+        }
     }
 
     fileprivate func reader() throws(APIError) -> MultipartReader {
@@ -199,9 +201,6 @@ struct UploadLimit {
         if Task.isCancelled { return .clientLeft }
         return isSetting ? APIError(error, boundBy: "MAX_UPLOAD_MB") : APIError(error)
     }
-
-    /// Returns the error for a file, or for a form that cannot fit.
-    func tooLarge(_ declaredBytes: Int?) -> APIError { error(.bodyTooLarge(declaredBytes, limitBytes: bytes)) }
 
     /// Returns whether the declared length of a form shows that none of its files is too large.
     func isKeptBy(_ body: RequestBody) -> Bool { body.declaredBytes.map { $0 <= bytes } ?? false }
