@@ -106,3 +106,18 @@ def test_long_bodies_are_recorded_whole(launch, count):
         for body in (record["request_data"], record["response_data"]):
             # At a cut, a record may end with the first characters of a key.
             assert len(body.encode()) <= limit and "0 *** 1 *** 2 *** 3 ***" in body and not re.search("vk-..", body.rstrip('"}]'))
+
+
+def test_bytes_are_recorded_as_their_type_and_length(start_relay, server):
+    conftest.secrets.update((PASSWORD, SECRET, CALLER))
+    relay = start_relay(
+        **SETTINGS, KEY_TEAM_TOKEN=CALLER, ADMIN_LOG_BODIES="true", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url,
+        PROVIDER_ROW_MODELS="m=at/bytes",
+    )  # fmt: skip
+    server.says("at/bytes", {"raw": b"ID3" + bytes(100), "type": "audio/mpeg"})
+    said = {"model": "m", "input": "Hi", "voice": "v"}
+    assert local_http.post(relay.v1 + "/audio/speech", json=said, headers={"Authorization": f"Bearer {CALLER}"}).status_code == 200
+    operator = Operator(relay.base_url)
+    wait_for(lambda: operator.items("/admin/req_logs"))
+    (item,) = operator.items("/admin/req_logs")
+    assert operator.data(f"/admin/req_logs/{item['id']}")["response_data"] == "[audio/mpeg, 103 bytes]"

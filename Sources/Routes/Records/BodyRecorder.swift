@@ -164,7 +164,7 @@ final class BodyRecorder: ResponseWriter, @unchecked Sendable {
 extension ResponseHead {
     /// The value of the header `Content-Type`; empty if the response has none.
     fileprivate var contentType: String {
-        for line in fields.bytes.split(separator: 10) {
+        for line in fields.bytes.split(whereSeparator: { $0 == 10 || $0 == 13 }) {
             let line = UnsafeRawBufferPointer(rebasing: line)
             if line.hasPrefix("Content-Type: ") { return line[part: 14..<line.count].trimmed.text }
         }
