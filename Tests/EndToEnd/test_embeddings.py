@@ -122,3 +122,11 @@ def test_a_refused_pair_is_changed_together_only(http, server, at):
     for fields in ({"encoding_format": "base64"}, {"dimensions": 3}, pair):
         _, bodies = asked(http, server, at, {}, **fields)
         assert len(bodies) == 1 and bodies[0].get("encoding_format") == (None if fields == pair else fields.get("encoding_format"))
+
+
+def test_an_endpoint_without_a_provider_names_the_kinds_that_have_it(start_relay, caller):
+    relay = start_relay(PROVIDER_DEMO_KIND="echo", KEY_A_TOKEN=TOKEN)
+    http = caller(relay, TOKEN)
+    for path, kinds in (("embeddings", "openai or cloudflare"), ("moderations", "openai"), ("rerank", "openai or cohere")):
+        answer = http.post(f"/v1/{path}", json={"model": "m", "input": "x"})
+        assert answer.status_code == 404 and f"a provider of the kind {kinds}" in answer.json()["error"]["message"]

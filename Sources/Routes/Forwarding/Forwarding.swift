@@ -104,7 +104,8 @@ extension APIError {
         let instead =
             switch path {
             case "/assistants", "/threads", "/conversations": " Use /v1/responses."
-            case "/embeddings", "/moderations": " It needs a provider of the kind openai (PROVIDER_<NAME>_KIND=openai)."
+            case "/embeddings": " It needs a provider of the kind openai or cloudflare (PROVIDER_<NAME>_KIND)."
+            case "/moderations": " It needs a provider of the kind openai (PROVIDER_<NAME>_KIND=openai)."
             case "/rerank": " It needs a provider of the kind openai or cohere."
             default: ""
             }
