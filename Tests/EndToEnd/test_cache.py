@@ -209,6 +209,13 @@ def test_embeddings(http, server, prompt):
     assert state(second) == "hit" and first.content == second.content and len(first.content) > 400_000
 
 
+def test_embeddings_without_the_name_of_the_model(http, server, prompt):
+    server.says(UP, {"json": {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.25]}]}})
+    first, second = (http.post("/v1/embeddings", json={"model": "kept", "input": prompt}) for _ in range(2))
+    assert [state(one) for one in (first, second)] == ["miss", "hit"] and asked(server) == 1
+    assert first.content == second.content
+
+
 def test_panels(http, server, prompt):
     for name in ("a", "b"):
         server.says(f"up-{name}", {"text": f"{name} says"})

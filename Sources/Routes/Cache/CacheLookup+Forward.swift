@@ -10,13 +10,16 @@ extension CacheLookup {
         let model = exchange.servedModel ?? ""
         let gateway = exchange.gateway
         let written: Body?? = await gateway.worker.result(ofBytes: body.bytes.count, on: gateway.loop) {
-            guard let name = RawJSON(body.bytes)["model"]?.bytes, let start = body.bytes.baseAddress,
-                let offset = name.baseAddress.map({ $0 - start })
-            else { return nil }
             var encoded = ByteBuffer()
-            // The model's name is left out, because a later request can call the model by another name.
-            encoded.append(field: body.bytes[part: 0..<offset])
-            encoded.append(field: body.bytes[part: (offset + name.count)..<body.bytes.count])
+            if let name = RawJSON(body.bytes)["model"]?.bytes, let start = body.bytes.baseAddress,
+                let offset = name.baseAddress.map({ $0 - start })
+            {
+                // The model's name is left out, because a later request can call the model by another name.
+                encoded.append(field: body.bytes[part: 0..<offset])
+                encoded.append(field: body.bytes[part: (offset + name.count)..<body.bytes.count])
+            } else {
+                encoded.append(field: body.bytes)
+            }
             return CachedResponse.written(usage, model, encoded.bytes)
         }
         if let written = written ?? nil { keep(written) } else { giveUp() }
@@ -47,8 +50,10 @@ extension CacheLookup {
     /// Appends the cached response with the model's name. Returns false if the cached data is damaged.
     private static func append(_ found: CachedResponse, _ model: String, to whole: inout ByteBuffer) -> Bool {
         var reader = FieldReader(found.bytes)
-        guard let before = reader.text(), let after = reader.text() else { return false }
+        guard let before = reader.text() else { return false }
         whole.append(before)
+        // Some vendors' responses do not name the model.
+        guard let after = reader.text() else { return true }
         whole.append(json: model)
         whole.append(after)
         return true
