@@ -78,6 +78,12 @@ def test_the_cheapest_of_the_first_priority_answers(http, server):
     assert answer.headers["x-relay-provider"] == "cheap"
 
 
+def test_without_a_price_there_is_no_cost(http):
+    answer = generate(http, model="late")
+    assert answer.json() == {"modelUsed": "last/1", "tokens": 17, "response": "by last/1"}
+    assert "x-relay-cost" not in answer.headers
+
+
 def test_others_follow_by_cost_and_then_by_priority(http, server):
     server.says("cheap/1", FAILED)
     assert generate(http).json()["modelUsed"] == "dear/1"

@@ -73,8 +73,10 @@ private struct GeneratedText: ChatResponseFormatter {
         var body = ByteBuffer()
         body.append(#"{"modelUsed":"#, json: exchange.servedModel ?? wanted.model)
         body.append(#","tokens":"#, decimal: response.usage?.totalTokens ?? 0)
-        body.append(#","cost":"#)
-        body.append(exchange.record.cost?.text ?? "0")
+        if let cost = exchange.record.cost {
+            body.append(#","cost":"#)
+            body.append(cost.text)
+        }
         body.append(#","response":"#)
         try await exchange.send(body, then: response) { response, body in
             response.appendText(to: &body)
