@@ -69,6 +69,38 @@ def test_every_surface_names_its_user(start_relay, caller, keys, path, fields):
     assert [http.post(f"/v1/{path}", json={"model": "echo"} | fields).status_code for _ in range(3)] == [200, 200, 429]
 
 
+MEDIA = {
+    "embeddings": lambda http, fields: http.post("/v1/embeddings", json={"model": "m", "input": "x"} | fields),
+    "moderations": lambda http, fields: http.post("/v1/moderations", json={"model": "m", "input": "x"} | fields),
+    "images": lambda http, fields: http.post("/v1/images/generations", json={"model": "m", "prompt": "x"} | fields),
+    "edits": lambda http, fields: http.post("/v1/images/edits", data={"model": "m", "prompt": "x"} | fields, files={"image": ("a.png", b"x")}),
+    "speech": lambda http, fields: http.post("/v1/audio/speech", json={"model": "m", "input": "x", "voice": "v"} | fields),
+    "recordings": lambda http, fields: http.post("/v1/audio/transcriptions", data={"model": "m"} | fields, files={"file": ("a.wav", b"x")}),
+    "completions": lambda http, fields: http.post("/v1/completions", json={"model": "m", "prompt": "x"} | fields),
+    "generate": lambda http, fields: http.post("/generate", json={"model": "m", "prompt": "x"} | fields),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MEDIA)
+def test_each_endpoint_reads_both_fields(start_relay, server, caller, keys, tmp_path, name):
+    file = tmp_path / "usage.jsonl"
+    relay = start_relay(
+        **keys, **USERS, PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/users",
+        RATE_LIMIT="off", USAGE_USERS="plain", USAGE_LOG_FILE=str(file),
+    )  # fmt: skip
+    http = caller(relay, TOKENS[0])
+    server.says("at/users", {"extra": True})
+    for field in ({"user": "ann"}, {"safety_identifier": "bob"}, {"safety_identifier": "eve", "user": "ann"}):
+        assert [MEDIA[name](http, field).status_code for _ in range(3)] == [200, 200, 429], field
+
+    def users():
+        return [record["user"] for record in lines_so_far(file) if "kind" not in record and record["status"] == 200]
+
+    wait_for(lambda: len(users()) == 6)
+    assert users() == ["ann"] * 2 + ["bob"] * 2 + ["eve"] * 2
+    server.take_violations()
+
+
 def test_a_key_has_its_own_limit_and_none_without_one(start_relay, caller, keys):
     relay = start_relay(**ECHO, **keys, KEY_A_RATE_LIMIT_USER="1/hour")
     assert statuses(caller(relay, TOKENS[0]), 3, user="ann") == [200, 429, 429]

@@ -94,14 +94,16 @@ final class RecordingOperation: MediaOperation, OnLoop, @unchecked Sendable {
 
     /// Returns the candidate of the form's model at the provider that has the recording, and bills the request by it.
     private func namedCandidate(_ uploader: Candidate) throws(APIError) -> Candidate {
-        let call = try TranscriptionCall(purpose, FormFields(file?.form.fields ?? []), isWhole: true)
+        let form = file?.form.fields ?? []
+        let call = try TranscriptionCall(purpose, FormFields(form), isWhole: true)
         exchange.record.model = call.model
         let gateway = exchange.gateway
         let all = try gateway.registry.candidates(call.model, for: caller, able: purpose.feature)
         guard let candidate = all.first(of: uploader.provider) else {
             throw .value("model", "put 'model' before 'file' in the form, because not every provider serves this model")
         }
-        let limits = exchange.applicableLimits(caller, .audio, servedBy: candidate.name, for: EndUser())
+        let user = ForwardedFields(form).endUser
+        let limits = exchange.applicableLimits(caller, .audio, servedBy: candidate.name, for: user)
         exchange.billing?.server = candidate.server
         exchange.billing?.bill(
             by: UsageReservation(transcriptOf: call.model, by: candidate, for: caller, limits, gateway)

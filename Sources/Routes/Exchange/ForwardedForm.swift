@@ -10,6 +10,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private(set) var images = 1
     private(set) var isStreamed = false
     private(set) var user: String?
+    private(set) var safetyIdentifier: String?
     /// Whether the client requests images. Such a form can be sent again however long it is.
     private let hasImages: Bool
     private let boundary = MultipartFile.boundary()
@@ -99,12 +100,14 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private func scoutOn() async throws(APIError) -> Bool {
         switch try await scout?.next(keeping: .max) {
         case .part(let part):
+    private static let wanted = ["model", "stream", "user", "safety_identifier"]
+
             try part.check()
             scoutedName = part.name
             scoutedText.removeAll()
         case .data(let bytes):
             let isWanted =
-                isCount(scoutedName) || ["model", "stream", "user"].contains { $0.hasSameBytes(as: scoutedName) }
+                isCount(scoutedName) || Self.wanted.contains { $0.hasSameBytes(as: scoutedName) }
             if isWanted, scoutedText.count <= Model.nameLimitBytes {
                 scoutedText.append(bytes[part: 0..<min(256, bytes.count)])
             }
@@ -146,6 +149,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     private func append(_ event: MultipartEvent, to out: inout ByteBuffer) throws(APIError) {
         switch event {
+        if name.hasSameBytes(as: "safety_identifier") { safetyIdentifier = text.text }
         case .part(let part):
             try part.check()
             if let refusal = rewriting.passed.refusal(ofFormField: part.name) { throw refusal }

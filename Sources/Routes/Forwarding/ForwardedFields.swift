@@ -21,19 +21,28 @@ struct ForwardedFields: Sendable {
     /// The hash of the field `prompt_cache_key`; nil if the field is absent.
     private var cacheKey: UInt64?
     /// The field `user`; nil if it is absent.
-    private(set) var user: String?
+    private var user: String?
+    /// The user whom the request names.
+    private(set) var endUser = EndUser()
 
     init(_ form: ForwardedForm) {
         model = form.model
         images = form.images
+        readKnown(form)
+    }
+
+    /// Reads the fields that are not needed to choose a model, as far as they have arrived.
+    mutating func readKnown(_ form: ForwardedForm) {
         isStreamed = form.isStreamed
-        user = form.user
+        (user, endUser) = (form.user, EndUser(safetyIdentifier: form.safetyIdentifier, user: form.user))
     }
 
     /// The fields of a form that the relay reads itself.
     init(_ fields: [(name: String, text: String)], images: Int = 0) {
         self.images = images
-        user = fields.first { $0.name.hasSameBytes(as: "user") }?.text
+        func text(_ name: String) -> String? { fields.first { $0.name.hasSameBytes(as: name) }?.text }
+        user = text("user")
+        endUser = EndUser(safetyIdentifier: text("safety_identifier"), user: user)
     }
 
     /// Reads the fields of a JSON request, and computes its digest for the response cache if `isDigested`.
@@ -43,6 +52,7 @@ struct ForwardedFields: Sendable {
         model = try fields.model()
         cacheKey = root["prompt_cache_key"]?.text.flatMap(Self.hash)
         user = root["user"]?.string
+        endUser = EndUser(safetyIdentifier: root["safety_identifier"]?.string, user: user)
         isStreamed = root["stream"]?.flag == true || root["stream_format"]?.text?.equals("sse") == true
         let isRefused = root["stream"].map { $0.kind == .null || $0.flag == false } ?? true
         wantsEvents = isStreamed || !isRefused

@@ -12,7 +12,7 @@ extension Exchange {
         or operation: (any MediaOperation)?
     ) async throws(APIError) -> MediaPlan? {
         guard gateway.registry.forwards(endpoint.forwarded) else { return nil }
-        let (fields, forwarded) = try await read(endpoint, content)
+        var (fields, forwarded) = try await read(endpoint, content)
         let named = deployment ?? fields.model ?? endpoint.defaultModel
         if !endpoint.allowsSubstitutes, named?.isEmpty ?? true { throw .missing("model") }
         record.model = named
@@ -35,7 +35,10 @@ extension Exchange {
             if content.isKept { all = try await operation.candidates(all) }
         }
         guard let candidates = content.isKept ? all : all.forwarding(endpoint.forwarded) else { return nil }
-        try await content.form?.readAhead()
+        if let form = content.form {
+            try await form.readAhead()
+            fields.readKnown(form)
+        }
         record.isStreamed = fields.isStreamed
         var cached: CacheLookup?
         if let cache = gateway.cache, let digest = fields.digest {

@@ -24,7 +24,7 @@ struct MediaTerms: Sendable {
             caller,
             plan.endpoint.group,
             servedBy: leading.name,
-            for: EndUser(user: plan.fields.user)
+            for: plan.fields.endUser
         )
         (self.plan, self.caller, gateway) = (plan, caller, exchange.gateway)
         if plan.request != nil, !limits.isPlain { counted = try await plan.fields.tokens(leading.model, exchange) }

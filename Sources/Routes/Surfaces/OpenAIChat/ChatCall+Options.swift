@@ -30,12 +30,13 @@ extension ChatCall {
         if isSaid { setOptions(said) }
     }
 
-    /// Reads only the sampling options and the field `user` of a request.
+    /// Reads only the sampling options of a request, and the fields that name its user.
     mutating func readSampling(_ fields: RequestFields) throws(APIError) {
         var chatOptions = ChatOptions()
         var isSaid = false
         try readSampling(fields, &chatOptions.sampling, &isSaid)
         try read("user", fields, &chatOptions.bookkeeping.user, &isSaid)
+        try read("safety_identifier", fields, &chatOptions.bookkeeping.safetyIdentifier, &isSaid)
         if isSaid { self.chatOptions = chatOptions }
     }
 
