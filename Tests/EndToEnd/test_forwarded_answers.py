@@ -348,6 +348,10 @@ WRONG = {
     "words for a transcript": (transcribe, {"raw": b"Hello there", "type": "text/plain"}),
     "sound for a text": (lambda http, model: transcribe(http, model, response_format="text"), {"raw": WAVE, "type": "audio/wav"}),
     "events for vectors": (embed, EVENTS | {"raw": b'data: {"data":[1]}\n\n'}),
+    "events for a transcript": (transcribe, EVENTS | {"raw": fake.event({"type": "transcript.text.done", "text": "x"}).encode()}),
+    "events for a transcript in one piece": (
+        lambda http, model: transcribe(http, model, stream="False"), EVENTS | {"raw": fake.event({"type": "transcript.text.done", "text": "x"}).encode()},
+    ),
     "events for a picture": (generate, EVENTS | {"raw": fake.event(PARTIAL).encode()}),
 }  # fmt: skip
 

@@ -29,8 +29,9 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         var model = ""
         var passed = ForwardedFieldCheck(allowing: [], isCallersKey: false)
         var isInModel = false
-        var isInFormat = false
+        var keptField: KeptField?
         var format = ByteBuffer()
+        var stream = ByteBuffer()
         var hasModel = false
         var isLeftOut = false
         var hasEnded = false
@@ -41,9 +42,31 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         var isText = false
 
         /// Keeps a text, unless there are many.
-        mutating func keep(_ added: String) {
+        mutating func keep(text added: String) {
             textBytes += added.utf8.count + 16
             if textBytes > ForwardedForm.textLimitBytes { texts = nil } else { texts?.append(added) }
+        }
+
+        /// A field whose beginning is kept.
+        enum KeptField { case format, stream }
+
+        mutating func begin(field name: String) {
+            keptField = nil
+            if name.hasSameBytes(as: "response_format") {
+                format.removeAll()
+                keptField = .format
+            } else if name.hasSameBytes(as: "stream") {
+                stream.removeAll()
+                keptField = .stream
+            }
+        }
+
+        mutating func keep(_ bytes: UnsafeRawBufferPointer) {
+            switch keptField {
+            case .format where format.count < 16: format.append(bytes[part: 0..<min(16, bytes.count)])
+            case .stream where stream.count < 16: stream.append(bytes[part: 0..<min(16, bytes.count)])
+            default: break
+            }
         }
     }
 
@@ -64,6 +87,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         return !format.isEmpty && !["json", "verbose_json", "diarized_json"].contains { $0.hasSameBytes(as: format) }
     }
 
+    var wantsEvents: Bool { !["", "0", "false"].contains { $0 == rewriting.stream.text.lowercased() } }
     var hasEnded: Bool { rewriting.hasEnded }
     var texts: [String]? { rewriting.texts }
     var isReplayable: Bool { body.isReplayable }
@@ -72,6 +96,8 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     /// The longest form that is kept to be sent to several vendors, in bytes.
     private var keptBytes: Int { hasImages ? .max : 1_048_576 }
+
+    private static let wanted = ["model", "stream", "user", "safety_identifier"]
 
     private func isCount(_ name: String) -> Bool { name.withoutIndex.utf8.elementsEqual("n".utf8) }
 
@@ -100,8 +126,6 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private func scoutOn() async throws(APIError) -> Bool {
         switch try await scout?.next(keeping: .max) {
         case .part(let part):
-    private static let wanted = ["model", "stream", "user", "safety_identifier"]
-
             try part.check()
             scoutedName = part.name
             scoutedText.removeAll()
@@ -122,6 +146,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private func record(_ name: String, _ text: UnsafeRawBufferPointer) throws(APIError) {
         if name.hasSameBytes(as: "model"), model == nil, !text.isEmpty { model = text.text }
         if name.hasSameBytes(as: "user") { user = text.text }
+        if name.hasSameBytes(as: "safety_identifier") { safetyIdentifier = text.text }
         if hasImages, isCount(name) {
             let count = try FormFields([("n", text.text)]).integer("n", Self.imageRange)
             // If the field occurs several times, a vendor may read any of them.
@@ -149,18 +174,16 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     private func append(_ event: MultipartEvent, to out: inout ByteBuffer) throws(APIError) {
         switch event {
-        if name.hasSameBytes(as: "safety_identifier") { safetyIdentifier = text.text }
         case .part(let part):
             try part.check()
             if let refusal = rewriting.passed.refusal(ofFormField: part.name) { throw refusal }
             rewriting.isLeftOut = part.staysHere
             rewriting.isText = part.filename == nil
-            for text in [part.name, part.filename, part.contentType] { text.map { rewriting.keep($0) } }
+            for text in [part.name, part.filename, part.contentType] { text.map { rewriting.keep(text: $0) } }
+            rewriting.begin(field: part.name)
             if rewriting.isLeftOut { return }
             rewriting.isInModel = part.name.hasSameBytes(as: "model")
             if rewriting.isInModel { rewriting.hasModel = true }
-            rewriting.isInFormat = part.name.hasSameBytes(as: "response_format")
-            if rewriting.isInFormat { rewriting.format.removeAll() }
             MultipartFile.begin(&out, boundary, name: part.name)
             if let filename = part.filename {
                 let name = filename.isEmpty ? "upload" : filename
@@ -171,13 +194,11 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             out.append("\r\n")
             if rewriting.isInModel { out.append(rewriting.model) }
         case .data(let bytes):
-            if rewriting.isInFormat, rewriting.format.count < 16 {
-                rewriting.format.append(bytes[part: 0..<min(16, bytes.count)])
-            }
+            rewriting.keep(bytes)
             if !rewriting.isInModel, !rewriting.isLeftOut { out.append(bytes) }
             if rewriting.isText, rewriting.text.count <= Self.textLimitBytes { rewriting.text.append(bytes) }
         case .partEnd:
-            rewriting.keep(rewriting.text.text)
+            rewriting.keep(text: rewriting.text.text)
             rewriting.text.removeAll()
             if !rewriting.isLeftOut { out.append("\r\n") }
         case .end:

@@ -10,8 +10,8 @@ struct ForwardedFields: Sendable {
     /// The images or the spoken characters that the request asks for; none at other endpoints.
     var pieces = Usage.nothing
     var isStreamed = false
-    /// Whether the client might want an event stream. Always true for a multipart form.
-    private(set) var wantsEvents = true
+    /// Whether the client of a JSON request might want an event stream.
+    private(set) var wantsEvents = false
     /// The input texts of the request; empty for a multipart form.
     var texts = Body(ByteBuffer())
     /// The number of input tokens that the client sent as token ids instead of texts.

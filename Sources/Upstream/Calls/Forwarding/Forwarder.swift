@@ -57,15 +57,19 @@ package struct ForwardedRequest: Sendable {
     package let content: Content
     /// The model name that the caller used.
     package let model: String
-    /// Whether the client might expect an event stream as the response.
-    package let wantsEvents: Bool
+    private let wantsJSONEvents: Bool
 
+    /// - Parameter wantsEvents: whether a client that sent JSON might expect an event stream as the response.
     package init(_ endpoint: ForwardedEndpoint, _ content: Content, model: String, wantsEvents: Bool) {
         self.endpoint = endpoint
         self.content = content
         self.model = model
-        self.wantsEvents = wantsEvents
+        wantsJSONEvents = wantsEvents
     }
+
+    /// Whether the client might expect an event stream as the response. For a form, the value is final after the whole
+    /// form is read.
+    var wantsEvents: Bool { if case .form(let form) = content { form.wantsEvents } else { wantsJSONEvents } }
 
     /// Whether the request can be sent once more, for example to another candidate.
     package var isReplayable: Bool {
@@ -122,6 +126,8 @@ package protocol FormSource: OnLoop {
     /// Appends the next bytes of the form to `piece`. Returns false at the end.
     ///
     /// Throws if the form is invalid or the client stops sending.
+    /// Whether the client might want an event stream. The value is final after the whole form is read.
+    var wantsEvents: Bool { get }
     func next(into piece: inout ByteBuffer) async throws(APIError) -> Bool
 }
 
