@@ -51,3 +51,47 @@ def test_a_value_that_is_sent_as_a_file(team, server, name, size):
         answer = team.post("/v1/images/edits", files=[*parts[:2], ("image", ("a.png", PNG, "image/png")), parts[3]])
         assert answer.status_code == 400 and server.asked(MODEL) == []
     server.take_violations()
+
+
+OWN = ["mine=at/mine", "other=at/other", "secret=at/secret"]
+FORMS = {"/v1/images/edits": ("image", ("a.png", PNG, "image/png")), "/v1/audio/transcriptions": ("file", ("a.wav", bytes(100), "audio/wav"))}
+
+
+@pytest.fixture
+def choosing(start_relay, server, caller):
+    """Sends a form with one more field as a caller that may use two of three models. Returns the response and what the server
+    got in this field."""
+    token = "token-of-models-in-forms"
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=",".join(OWN),
+        KEY_A_TOKEN=token, KEY_A_MODELS="mine,other",
+    )  # fmt: skip
+    http = caller(relay, token)
+
+    def sent(path, name, value):
+        server.says("at/mine", {"extra": True})
+        before = len(server.asked("at/mine"))
+        answer = http.post(path, files=[("model", (None, "mine")), ("prompt", (None, "x")), (name, (None, value)), FORMS[path]])
+        seen = server.asked("at/mine")[before:]
+        server.take_violations()
+        return answer, [bytes(seen[0]["raw"]).split(f'name="{name}"\r\n\r\n'.encode())[1].split(b"\r\n")[0].decode()] if seen else []
+
+    return sent
+
+
+@pytest.mark.parametrize("path", FORMS)
+@pytest.mark.parametrize("name", ["svg[model]", "svg[author_model]", "plugins[0][model]", "a[b_model]", "svg[models][]", "svg[Model]"])
+def test_other_models_in_a_form_are_the_callers_and_get_the_servers_names(choosing, path, name):
+    for model in ("other", "at/other"):
+        answer, seen = choosing(path, name, model)
+        assert (answer.status_code, seen) == (200, ["at/other"]), answer.text
+    for model in ("secret", "at/secret", "unknown", "", "x" * 500):
+        answer, seen = choosing(path, name, model)
+        assert (answer.status_code, answer.json()["error"]["code"], seen) == (404, "model_not_found", [])
+
+
+@pytest.mark.parametrize("path", FORMS)
+@pytest.mark.parametrize("name", ["x_model", "svg_model", "author-model", "fallback", "fallback_models", "my_fallbacks", "svg.model", "x_model[a]"])
+def test_fields_of_a_form_that_choose_models_stay_here(choosing, path, name):
+    answer, seen = choosing(path, name, "other")
+    assert (answer.status_code, answer.json()["error"]["code"], seen) == (400, "unsupported_parameter", []), answer.text

@@ -27,8 +27,11 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     /// The state of a reading that sends the form to a vendor.
     private struct Rewriting: ~Copyable {
         var model = ""
-        var passed = ForwardedFieldCheck(allowing: [], isCallersKey: false)
+        var check: (any FormFieldCheck)?
         var isInModel = false
+        /// The name of the present field if it names another model, such as `svg[model]`; otherwise nil.
+        var innerField: String?
+        var innerModel = ByteBuffer()
         var keptField: KeptField?
         var format = ByteBuffer()
         var stream = ByteBuffer()
@@ -157,8 +160,8 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     // MARK: Sending to a vendor
 
-    func begin(model: String, passing fields: ForwardedFieldCheck) {
-        rewriting = Rewriting(model: model, passed: fields)
+    func begin(model: String, permittedBy check: any FormFieldCheck) {
+        rewriting = Rewriting(model: model, check: check)
         // The same content type was valid in the initializer.
         reader = try? FormReader(body)
     }
@@ -176,7 +179,9 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         switch event {
         case .part(let part):
             try part.check()
-            if let refusal = rewriting.passed.refusal(ofFormField: part.name) { throw refusal }
+            let isInner = try rewriting.check?.namesModel(formField: part.name) ?? false
+            rewriting.innerField = isInner ? part.name : nil
+            rewriting.innerModel.removeAll()
             rewriting.isLeftOut = part.staysHere
             rewriting.isText = part.filename == nil
             for text in [part.name, part.filename, part.contentType] { text.map { rewriting.keep(text: $0) } }
@@ -195,12 +200,21 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             if rewriting.isInModel { out.append(rewriting.model) }
         case .data(let bytes):
             rewriting.keep(bytes)
-            if !rewriting.isInModel, !rewriting.isLeftOut { out.append(bytes) }
             if rewriting.isText, rewriting.text.count <= Self.textLimitBytes { rewriting.text.append(bytes) }
+            if rewriting.innerField != nil {
+                let room = Model.nameLimitBytes + 1 - rewriting.innerModel.count
+                rewriting.innerModel.append(bytes[part: 0..<min(room, bytes.count)])
+            } else if !rewriting.isInModel, !rewriting.isLeftOut {
+                out.append(bytes)
+            }
         case .partEnd:
             rewriting.keep(text: rewriting.text.text)
             rewriting.text.removeAll()
-            if !rewriting.isLeftOut { out.append("\r\n") }
+            if rewriting.isLeftOut { return }
+            if let field = rewriting.innerField, let check = rewriting.check {
+                out.append(try check.permitted(model: rewriting.innerModel.bytes.text, inFormField: field))
+            }
+            out.append("\r\n")
         case .end:
             if !rewriting.hasModel {
                 MultipartFile.begin(&out, boundary, name: "model")

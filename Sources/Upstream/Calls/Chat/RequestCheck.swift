@@ -3,7 +3,7 @@ package import Shared
 
 /// A check of what a request names beside its own model, before the request goes on with a key of the relay's: other
 /// models, and resources of the account to which the key belongs.
-package struct RequestCheck: Sendable {
+package struct RequestCheck: FormFieldCheck {
     private let caller: Caller?
     /// The models of the provider that gets the request; nil if they are unknown.
     private let models: ProviderModels?
@@ -137,6 +137,19 @@ package struct RequestCheck: Sendable {
         if !tiers.isEmpty { changes.leaveOut(tiers, of: members.map(\.bytes)) }
         changes.renamed = try permitted(search)
         return changes
+    }
+
+    // MARK: Forms
+
+    package func namesModel(formField name: String) throws(APIError) -> Bool {
+        if let refusal = fields.refusal(ofFormField: name) { throw refusal }
+        if isCallersKey { return false }
+        return name.withBytes { $0.isNameOfInnerModel && !allows($0.withoutIndex) && !Self.isClients($0.withoutIndex) }
+    }
+
+    package func permitted(model name: String, inFormField field: String) throws(APIError) -> String {
+        guard let id = id(of: name) else { throw .modelNotFound(name, at: field.beginning(ofBytes: 400)) }
+        return id
     }
 
     // MARK: Tiers

@@ -43,8 +43,8 @@ package struct ForwardedFieldCheck: Sendable {
     }
 
     /// Returns the error for a form field of this name; nil if the field is allowed.
-    package func refusal(ofFormField name: String) -> APIError? {
-        switch name.withBytes({ Field($0) }) {
+    func refusal(ofFormField name: String) -> APIError? {
+        switch name.withBytes({ Field($0) ?? Field(byWordsOf: $0.withoutIndex) }) {
         case nil: nil
         case .extra: allowed == nil ? nil : Self.routing("extra_body")
         case .count(let name): Self.tooMany(name)
@@ -139,6 +139,16 @@ private enum Field {
 }
 
 extension UnsafeRawBufferPointer {
+    /// The name of a form's field without what follows in brackets.
+    var withoutIndex: UnsafeRawBufferPointer { self[part: 0..<(first(UInt8(ascii: "[")) ?? count)] }
+
+    /// Whether a form's field with this name, such as `svg[model]`, names other models than `model` does.
+    var isNameOfInnerModel: Bool {
+        !equals("model")
+            && split { $0 == UInt8(ascii: "[") || $0 == UInt8(ascii: "]") }
+                .contains { UnsafeRawBufferPointer(rebasing: $0).isNameOfModel }
+    }
+
     /// Whether a member with this name, in any spelling, names models: whether it is or ends in `model` or one of its like.
     var isNameOfModel: Bool {
         guard count >= 5, let last, Self.mayEndName(last) else { return false }

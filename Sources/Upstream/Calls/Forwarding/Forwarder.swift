@@ -103,6 +103,15 @@ package struct ForwardedRequest: Sendable {
     }
 }
 
+/// A check of what a form names beside its own model.
+package protocol FormFieldCheck: Sendable {
+    /// Returns whether a field of this name, such as `svg[model]`, names a model that must be checked. Throws if the field
+    /// is forbidden.
+    func namesModel(formField name: String) throws(APIError) -> Bool
+    /// Returns the vendor's id of the model that a field names. Throws if the caller may not use the model.
+    func permitted(model name: String, inFormField field: String) throws(APIError) -> String
+}
+
 /// A caller's multipart form with the model name replaced.
 package protocol FormSource: OnLoop {
     /// The `Content-Type` of the form, including its boundary.
@@ -117,17 +126,19 @@ package protocol FormSource: OnLoop {
     var wantsText: Bool { get }
     /// The names and texts that were read since the last `begin`, without the contents of files; nil if they are long.
     var texts: [String]? { get }
+    /// Whether the client might want an event stream. The value is final after the whole form is read.
+    var wantsEvents: Bool { get }
     /// The total time that `next` has waited for bytes from the client so far, in nanoseconds.
     var waitedNanoseconds: UInt64 { get }
     /// Starts to read the form from its beginning.
     ///
-    /// - Parameter model: the vendor's name of the model, which replaces the name in the form.
-    func begin(model: String, passing fields: ForwardedFieldCheck)
+    /// - Parameters:
+    ///   - model: the vendor's name of the model, which replaces the name in the form.
+    ///   - check: the check of the form's other fields.
+    func begin(model: String, permittedBy check: any FormFieldCheck)
     /// Appends the next bytes of the form to `piece`. Returns false at the end.
     ///
     /// Throws if the form is invalid or the client stops sending.
-    /// Whether the client might want an event stream. The value is final after the whole form is read.
-    var wantsEvents: Bool { get }
     func next(into piece: inout ByteBuffer) async throws(APIError) -> Bool
 }
 

@@ -80,10 +80,7 @@ extension OpenAILike: Forwarder {
         _ model: Model,
         attempt: Attempt
     ) async throws(UpstreamError) -> any UpstreamStream {
-        form.begin(
-            model: model.id,
-            passing: ForwardedFieldCheck(allowing: site.allowedFields, isCallersKey: attempt.isCallersKey)
-        )
+        form.begin(model: model.id, permittedBy: RequestCheck(for: attempt, allowing: site.allowedFields))
         let headers = wire.headers.headers(for: attempt.key, replacing: ["Content-Type: \(form.contentType)"])
         let upload = try await attempt.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
         do throws(UpstreamError) {
