@@ -127,7 +127,7 @@ def test_a_stream_and_a_whole_answer_are_two(http, prompt):
 
 def test_equal_requests(http, prompt):
     one = body(prompt, temperature=1, seed=3)
-    same = [dict(reversed(one.items())), one | {"user": "somebody", "metadata": {"a": "b"}}, one | {"temperature": 1.0}]
+    same = [dict(reversed(one.items())), one | {"user": "somebody", "safety_identifier": "x", "metadata": {"a": "b"}}, one | {"temperature": 1.0}]
     assert states(http, one, *same) == ["miss", "hit", "hit", "hit"]
     assert states(http, one | {"temperature": 1.1}, one | {"seed": 4}, one | {"top_p": 1}) == ["miss"] * 3
     spaced = json.dumps(one, indent=3).replace("What", "\\u0057hat")

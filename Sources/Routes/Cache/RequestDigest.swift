@@ -13,7 +13,9 @@ struct RequestDigest: ~Copyable {
     private var hasAttribution = false
 
     /// The members of the outermost object that the digest leaves out.
-    private static let leftOut: [StaticString] = ["model", "stream", "stream_options", "user", "metadata"]
+    private static let leftOut: [StaticString] = [
+        "model", "stream", "stream_options", "user", "safety_identifier", "metadata",
+    ]
     /// The longest text that the digest's input contains unchanged, in bytes. A longer text is replaced by its own
     /// digest.
     private static let longBytes = 64
