@@ -110,8 +110,10 @@ extension Decision.Refusal {
             default: limit.group.map { "All keys of group \($0)" }
             }
         let sharing = sharers.map { " \($0) share this limit." } ?? ""
-        let end = limit.period.map { "It begins anew on \($0.endText)." } ?? "Please try again in \(wait)."
-        return "Rate limit reached for \(unit): \(what). \(end)\(sharing)"
+        if let end = limit.period?.endText {
+            return "Rate limit reached for \(unit): \(what). It begins anew on \(end).\(sharing)"
+        }
+        return "Rate limit reached for \(unit): \(what). Please try again in \(wait).\(sharing)"
     }
 
     private func budgetMessage(_ retryAfterMilliseconds: Int) -> String {
