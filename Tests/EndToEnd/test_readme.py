@@ -246,6 +246,9 @@ def test_each_first_vendor_answers(
 ) -> None:  # fmt: skip
     """Six lines each, with nothing but the addresses of the fakes in addition."""
     assert len(settings.splitlines()) == 6 and "HOST=127.0.0.1" in settings
+    # Other tests may have left failures of these models.
+    server.scripts.clear()
+    anthropic_server.scripts.clear()
     (tmp_path / ".env").write_text(settings)
     addresses = {
         "PROVIDER_OPENAI_BASE_URL": server.base_url, "PROVIDER_ANTHROPIC_BASE_URL": anthropic_server.base_url + "/v1",
