@@ -57,8 +57,8 @@ extension Ledger {
     mutating func report(budget account: Account, left: Int? = nil, _ now: ClockReading) {
         let (limit, count) = (account.limit, account.limit.quota.count)
         guard limit.quota.isBudget, limit.quota.unit != .tokens, !limit.kind.isNamedByClients else { return }
-        let counted = Int((account.counter.usedShare(at: now.wall) * Double(count)).rounded())
         if let left, !limit.quota.isUsedUp(withLeft: left) { return }
+        let counted = Int((account.counter.usedShare(at: now.wall) * Double(count)).rounded())
         let used = left != nil ? count : max(0, counted - account.heldUnits)
         guard used * 100 / count != account.reportedPercent else { return }
         account.reportedPercent = used * 100 / count

@@ -151,8 +151,11 @@ extension Ledger {
             }
             account.counter.settle(units.units, used: own, in: units.bucket, at: now.wall)
             // Units that were used exactly as they were reserved change nothing in the store.
-            let isWritten = account.counter.needsWrite(at: now.wall) || account.counter.dueTime() != nil
-            if isShared, isWritten { account.hasSettled = true } else { report(budget: account, now) }
+            if isShared, account.counter.needsWrite(at: now.wall) || account.counter.dueTime() != nil {
+                account.hasSettled = true
+            } else {
+                report(budget: account, now)
+            }
             scheduleWrite(account, now)
         }
     }
