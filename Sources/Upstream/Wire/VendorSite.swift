@@ -13,7 +13,7 @@ package struct VendorSite: Sendable {
     /// The API for chat calls, from the settings. Nil means `auto` for OpenAI and Azure, and chat completions for all
     /// other servers.
     let chatsBy: ProviderSettings.ChatPath?
-    /// The request fields that the settings allow although they could select another model (see `RoutingFields`).
+    /// The request fields that the settings allow although they could select another model (see `ForwardedFieldCheck`).
     let allowedFields: [String]
     /// The information about clients that goes on to Anthropic's API.
     let clientInfo: ProviderSettings.ClientInfo

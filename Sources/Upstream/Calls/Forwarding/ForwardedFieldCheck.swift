@@ -83,9 +83,14 @@ private enum Field {
     }
 
     private static let counts = ["best_of", "num_choices"]
+    /// The fields that would make a vendor use another model, server or account.
+    private static let routing = [
+        "models", "route", "preset", "fallbacks", "context_window_fallbacks", "engine", "deployment", "deployment_id",
+        "user_config", "api_base", "base_url", "custom_llm_provider",
+    ]
     private static let known: [(letters: [UInt8], field: Field)] =
         [(Self.letters(of: "extra_body"), .extra)] + counts.map { (letters(of: $0), .count($0)) }
-        + RoutingFields.names.map { (letters(of: $0), .routing($0)) }
+        + routing.map { (letters(of: $0), .routing($0)) }
     /// The first three letters (the first in the highest byte) and the length of each checked field's name.
     private static let knownBeginnings: [(letters: UInt32, length: Int)] =
         known.map { (beginning(of: $0.letters.prefix(3)), $0.letters.count) }
