@@ -55,8 +55,17 @@ package struct SettingsTable: Sendable {
     private static let referenceHeading = """
         # All settings
 
-        Made from the table of settings by `UPDATE_EXAMPLE=1 swift test --filter ExampleTests`; a test keeps it true. [Configuration](configure.md) says where
-        settings stand and how they work together. A setting with *file* may also be given as `<NAME>_FILE`, the path of a file that holds it.
+        [Configuration](configure.md) says where settings stand and how they work together. A setting with *file* may also be given as `<NAME>_FILE`, the path of a file that holds it.
+
+        | value | what to write |
+        |---|---|
+        | limits | `off`, or [limits](limits.md) such as `60/minute;2000/day` |
+        | a time | `500ms`, `30s`, `5m`, `2h`, or a number of seconds |
+        | a URL | `https://host` or `https://host/path` |
+        | a word | 1 to 512 visible ASCII characters; *words* are several, separated by commas |
+        | names, models | names separated by commas; *patterns* may also be `prefix*` or `all` |
+
+        A test compares this page with the table of settings; `UPDATE_EXAMPLE=1 swift test --filter ExampleTests` writes it.
 
         """
 
@@ -81,7 +90,7 @@ extension SettingRow {
     fileprivate func referenceLine(_ prefix: String) -> String {
         let cells = [
             "`\(prefix)\(name)`" + (mayComeFromFile ? " *file*" : ""), fallback.isEmpty ? "" : "`\(fallback)`",
-            type.expectation, help,
+            type.referenceValue, help,
         ]
         return "| " + cells.map { $0.split(separator: "|").joined(separator: "\\|") }.joined(separator: " | ") + " |\n"
     }
