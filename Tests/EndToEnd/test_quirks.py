@@ -12,7 +12,7 @@ from test_messages_lane import OPEN, USER
 from test_openai_mends import FORMATS, SCHEMA, TOOL, dropped, named, said
 
 ALICE, BOB, CAROL = "token-of-alice-0001", "token-of-bob-00000001", "token-of-carol-0001"
-DOCS = Path(__file__).resolve().parents[2] / "docs/design/openai.md"
+REFUSALS = Path(__file__).with_name("refusals.md")
 HOUR = 3_601
 
 
@@ -240,7 +240,7 @@ def test_a_list_changes_only_other_values(quirky, server, caller):
     assert [body.get("temperature") for body in sends(http, server, at, temperature=0.7)] == [None]
 
 
-# --- The table in docs/design/openai.md -----------------------------------------------------------
+# --- The table in refusals.md ---------------------------------------------------------------------
 
 FIELDS = {
     "max_tokens": 9, "max_completion_tokens": 9, "temperature": 0.7, "top_p": 0.5, "presence_penalty": 0.5, "frequency_penalty": 0.5,
@@ -259,7 +259,7 @@ PLACES = {"developer": "messages", "system": "messages", "parts": "messages", "n
 
 
 def rows():
-    return [(row[0], row[1], row[2] or row[3], *row[4:]) for row in (match.groups() for match in ROW.finditer(DOCS.read_text()))]
+    return [(row[0], row[1], row[2] or row[3], *row[4:]) for row in (match.groups() for match in ROW.finditer(REFUSALS.read_text()))]
 
 
 def refusal_of(status, words, error):
@@ -280,7 +280,7 @@ def test_the_table_of_refusals(quirky, server, caller, prompt):
         if field in ("reasoning_effort", "parallel_tool_calls") and "tool" in words.lower():
             asked["tools"] = [TOOL]
         if prompt == "docs" and place != "messages":
-            asked["messages"] = [{"role": "user", "content": DOCS.read_text()}]
+            asked["messages"] = [{"role": "user", "content": REFUSALS.read_text()}]
         refused = refusal_of(status, words, error)
         if prompt == "quoted":
             # Each text as a value of the caller that the server quotes.
