@@ -257,13 +257,19 @@ def store() -> Iterator[Memcached]:
     memcached.kill()
 
 
+@pytest.fixture(scope="session")
+def clock_shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that gives a process the clocks of a test."""
+    return build_shim(tmp_path_factory.mktemp("clocks"))
+
+
 @pytest.fixture
-def clock(tmp_path: Path) -> Callable[[float], Clock]:
+def clock(clock_shim: Path, tmp_path: Path) -> Callable[[float], Clock]:
     """`clock(20)`: a clock for one relay, 20 s ahead of this machine's."""
-    shim, clocks = build_shim(tmp_path), []
+    clocks: list[Clock] = []
 
     def made(ahead_seconds: float) -> Clock:
-        clocks.append(Clock(shim, tmp_path / f"clock-{len(clocks)}", ahead_seconds))
+        clocks.append(Clock(clock_shim, tmp_path / f"clock-{len(clocks)}", ahead_seconds))
         return clocks[-1]
 
     return made

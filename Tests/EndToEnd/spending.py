@@ -92,7 +92,8 @@ def handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:
                 step = min(vendor.step, length - vendor.written[at])
                 yield WORD * step
                 vendor.written[at] += step
-                time.sleep(vendor.pace)
+                if vendor.pace:
+                    time.sleep(vendor.pace)
 
         def chat(self, body: dict[str, Any], at: int, length: int) -> None:
             finish = "length" if length < vendor.length else "stop"

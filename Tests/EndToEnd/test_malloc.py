@@ -29,8 +29,7 @@ def environment(process: int) -> str:
     ids=["not given", "others given", "given", "no room for more"],
 )
 def test_the_process_that_serves_has_them(given: str | None, then: str) -> None:
-    wanted = ECHO_RELAY | ({"GLIBC_TUNABLES": given} if given is not None else {})
-    relay = Relay(wanted)
+    relay = Relay(ECHO_RELAY | {"GLIBC_TUNABLES": given})
     try:
         found = environment(relay.process.pid)
         assert f":GLIBC_TUNABLES={then}:" in found and found.count("tcache_count") == then.count("tcache_count")
@@ -49,7 +48,7 @@ def test_valgrind_goes_on_with_the_program_that_it_runs(tmp_path: Path) -> None:
     here."""
     library = next(line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "/libm" in line)
     (tmp_path / "vgpreload_none.so").symlink_to(library)
-    relay = Relay(ECHO_RELAY | {"LD_PRELOAD": str(tmp_path / "vgpreload_none.so")})
+    relay = Relay(ECHO_RELAY | {"GLIBC_TUNABLES": None, "LD_PRELOAD": str(tmp_path / "vgpreload_none.so")})
     try:
         assert "tcache_count" not in environment(relay.process.pid)
     finally:
