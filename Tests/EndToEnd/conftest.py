@@ -32,17 +32,36 @@ from vendor import Vendor
 
 pytest_plugins = ["failed_tests", "longest_first", "kinds_fixtures"]
 VENDOR_KEY = "key-that-the-relay-has-there"
+CLAUDE_KEY = "key-that-the-relay-has-at-anthropic"
 TEAM_TOKEN = "token-of-the-whole-team-0"
-secrets: set[str] = {ANSWER_MARK}
+secrets: set[str] = {ANSWER_MARK, VENDOR_KEY, CLAUDE_KEY, TEAM_TOKEN}
 """Keys, marks of prompts and of answers: none may stand in a log."""
 
 
-@pytest.fixture(scope="session")
-def vendor() -> Iterator[Vendor]:
-    """The fake 1min.ai."""
-    running = Vendor()
-    yield running
-    running.stop()
+def running(make: Callable[[], Any], scope: Any = "module") -> Any:
+    """Returns the fixture of what `make` starts, which is stopped at the end: `cloud = running(cloudflare_vendor.start)`."""
+
+    @pytest.fixture(scope=scope)
+    def started() -> Iterator[Any]:
+        made = make()
+        yield made
+        made.stop()
+
+    return started
+
+
+def memcached_of_file() -> Any:
+    """Returns the fixture of a test file whose tests share a memcached: `store = memcached_of_file()`."""
+    return running(Memcached)
+
+
+def echo_of_file() -> Any:
+    """Returns the fixture of a test file whose tests share a relay that serves `echo` to anybody."""
+    return running(lambda: Relay(ECHO_RELAY))
+
+
+vendor = running(Vendor, "session")
+"""The fake 1min.ai."""
 
 
 @pytest.fixture
@@ -160,9 +179,7 @@ def claude(relay: Relay, api_key: str) -> Iterator[anthropic.Anthropic]:
 @pytest.fixture
 def http(relay: Relay, api_key: str) -> Iterator[httpx.Client]:
     """A plain client with the test's key; `base_url` is the relay's, without `/v1`."""
-    with checked.client(
-        httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=30
-    ) as plain:
+    with limited.client(relay, api_key) as plain:
         yield plain
 
 
@@ -207,12 +224,8 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-@pytest.fixture
-def seller() -> Iterator[spending.Vendor]:
-    """A vendor that bills what it has written."""
-    running = spending.Vendor()
-    yield running
-    running.stop()
+seller = running(spending.Vendor, "function")
+"""A vendor that bills what it has written."""
 
 
 @pytest.fixture
@@ -225,36 +238,8 @@ def relay_with(start_relay: Callable[..., Relay], seller: spending.Vendor) -> Ca
     return started
 
 
-def memcached_of_file() -> Any:
-    """Returns the fixture of a test file whose tests share a memcached: `store = memcached_of_file()`."""
-
-    @pytest.fixture(scope="module")
-    def store() -> Iterator[Memcached]:
-        running = Memcached()
-        yield running
-        running.kill()
-
-    return store
-
-
-def echo_of_file() -> Any:
-    """Returns the fixture of a test file whose tests share a relay that serves `echo` to anybody."""
-
-    @pytest.fixture(scope="module")
-    def relay() -> Iterator[Relay]:
-        running = Relay(ECHO_RELAY)
-        yield running
-        running.stop()
-
-    return relay
-
-
-@pytest.fixture
-def store() -> Iterator[Memcached]:
-    """A memcached of this test."""
-    memcached = Memcached()
-    yield memcached
-    memcached.kill()
+store = running(Memcached, "function")
+"""A memcached of this test."""
 
 
 @pytest.fixture(scope="session")
@@ -286,19 +271,14 @@ def encodings() -> dict[str, Any]:
     return {model: known[name] for model, name in models.items()}
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """The fake of an OpenAI-compatible server."""
-    running = Server()
-    yield running
-    running.stop()
+server = running(Server, "session")
+"""The fake of an OpenAI-compatible server."""
 
 
 @pytest.fixture(scope="module")
 def passing(launch: Callable[..., Relay], server: Server) -> Iterator[Relay]:
     """A relay with one provider of the kind openai: model `fast`, which is `big/model:1` at the vendor. What the relay
     learns about the model is used within the file only."""
-    secrets.update((VENDOR_KEY, TEAM_TOKEN))
     server.says("big/model:1", {})
     relay = launch(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
@@ -312,28 +292,18 @@ def passing(launch: Callable[..., Relay], server: Server) -> Iterator[Relay]:
 def team(passing: Relay, server: Server) -> Iterator[httpx.Client]:
     """A plain client of `passing`. After the test, its server must not have seen anything that it would refuse."""
     server.says("big/model:1", {})
-    with checked.client(
-        httpx, base_url=passing.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30
-    ) as plain:
+    with limited.client(passing, TEAM_TOKEN) as plain:
         yield plain
     assert server.take_violations() == []
 
 
-CLAUDE_KEY = "key-that-the-relay-has-at-anthropic"
-
-
-@pytest.fixture(scope="session")
-def anthropic_server() -> Iterator[AnthropicServer]:
-    """The fake of Anthropic."""
-    running = AnthropicServer()
-    yield running
-    running.stop()
+anthropic_server = running(AnthropicServer, "session")
+"""The fake of Anthropic."""
 
 
 @pytest.fixture(scope="session")
 def translating(launch: Callable[..., Relay], anthropic_server: AnthropicServer) -> Relay:
     """A relay with one provider of the kind anthropic, with the models of all its forms."""
-    secrets.update((CLAUDE_KEY, TEAM_TOKEN))
     models = ["claude=claude-sonnet-4-5", "new=claude-opus-4-8", *anthropic_vendor.MOST, "other-model"]
     return launch(
         PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=f"{anthropic_server.base_url}/v1", PROVIDER_ANT_API_KEY=CLAUDE_KEY,
@@ -345,26 +315,19 @@ def translating(launch: Callable[..., Relay], anthropic_server: AnthropicServer)
 @pytest.fixture
 def talking(translating: Relay, anthropic_server: AnthropicServer) -> Iterator[httpx.Client]:
     """A plain client of `translating`. After the test, its server must not have seen anything that it would refuse."""
-    with checked.client(
-        httpx, base_url=translating.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30
-    ) as plain:
+    with limited.client(translating, TEAM_TOKEN) as plain:
         yield plain
     assert anthropic_server.take_violations() == []
 
 
-@pytest.fixture(scope="session")
-def google() -> Iterator[vendor_server.Server]:
-    """The fake of Google's Gemini API."""
-    running = gemini_vendor.start()
-    yield running
-    running.stop()
+google = running(gemini_vendor.start, "session")
+"""The fake of Google's Gemini API."""
 
 
 @pytest.fixture(scope="session")
 def google_relay(launch: Callable[..., Relay], google: vendor_server.Server) -> Relay:
     """A relay with one provider of the kind gemini: `pro` has another name, the other models have the vendor's
     names."""
-    secrets.update((VENDOR_KEY, TEAM_TOKEN))
     return launch(
         PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta", PROVIDER_GEM_API_KEY=VENDOR_KEY,
         PROVIDER_GEM_MODELS=",".join(gemini_vendor.MODELS), PROVIDER_GEM_IDLE_TIMEOUT="3s", KEY_TEAM_TOKEN=TEAM_TOKEN,
@@ -376,9 +339,7 @@ def google_relay(launch: Callable[..., Relay], google: vendor_server.Server) -> 
 def gem(google_relay: Relay, google: vendor_server.Server) -> Iterator[httpx.Client]:
     """A plain client of `google_relay`. After the test, its vendor must not have seen anything that it would refuse."""
     google.says("gemini-3.1-pro", {})
-    with checked.client(
-        httpx, base_url=google_relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30
-    ) as plain:
+    with limited.client(google_relay, TEAM_TOKEN) as plain:
         yield plain
     assert google.take_violations() == []
 

@@ -51,6 +51,8 @@ class Memcached:
             self.process.wait()
             self.process = None
 
+    stop = kill
+
     def pause(self) -> None:
         """Stops the server. Returns when all its threads stand still: until the first one has run, others would still
         respond."""

@@ -7,14 +7,13 @@ import subprocess
 from pathlib import Path
 
 import anthropic_vendor
-import checked
 import cloudflare_vendor
 import cohere_vendor
 import gemini_vendor
-import httpx
 import openai_vendor
 import pytest
-from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
+from conftest import TEAM_TOKEN, VENDOR_KEY
+from limited import client as plain
 from relay_process import ROOT
 
 SHAPES = json.loads(Path(__file__).with_name("agent_shapes.json").read_text())
@@ -43,7 +42,6 @@ def player(launch, vendors, new_key):
     """A relay with a provider of each kind, whose models have the kind's name."""
     paths = {"anthropic": "/v1", "openai": "", "gemini": "/v1beta", "cohere": "/v1", "cloudflare": "/client/v4"}
     settings = {"KEY_TEAM_TOKEN": TEAM_TOKEN, "PROVIDER_CLOUDFLARE_ACCOUNT_ID": cloudflare_vendor.ACCOUNT}
-    secrets.update((TEAM_TOKEN, VENDOR_KEY))
     for kind, model in MODELS.items():
         fake = "openai" if kind == "responses" else kind
         row = {"KIND": fake, "MODELS": f"{kind}={model}"}
@@ -66,7 +64,7 @@ def test_shapes_are_accepted(player, vendors, vendor, program, at, kind):
     if kind == "responses":
         vendors["openai"].says(MODELS[kind], {"own": {"fields": ["client_metadata"]}})
     headers = shape["headers"] | {"Authorization": f"Bearer {TEAM_TOKEN}"}
-    with checked.client(httpx, base_url=player.base_url, timeout=30) as http:
+    with plain(player) as http:
         response = http.post(shape["path"], content=body, headers=headers)
     if "'type': 'compaction'" in str(shape) and kind != "responses":  # It belongs to the server that made it.
         assert response.status_code == 400 and "encrypted_content" in response.text

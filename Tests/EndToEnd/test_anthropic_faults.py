@@ -2,13 +2,12 @@
 
 import json
 
-import checked
-import httpx
 import pytest
 import responding
 from anthropic_vendor import all_events, failure, text, thought, use, whole
 from chat import ask, either, refusal, stream, text_of
 from conftest import CLAUDE_KEY, TEAM_TOKEN
+from limited import client as plain
 from relay_process import free_port
 
 MODEL = "claude-sonnet-4-5"
@@ -48,7 +47,7 @@ def patient(launch, anthropic_server):
 
 @pytest.fixture
 def short(patient, anthropic_server):
-    with checked.client(httpx, base_url=patient.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+    with plain(patient, TEAM_TOKEN) as http:
         yield http
     assert anthropic_server.take_violations() == []
 

@@ -2,12 +2,11 @@
 
 import json
 
-import checked
-import httpx
 import pytest
 from anthropic_vendor import SIGNATURE, failure, text, use
 from chat import PATH, either, refusal
 from conftest import CLAUDE_KEY, TEAM_TOKEN
+from limited import client as plain
 
 NAMES = ["claude-sonnet-4-5-x", "claude-opus-4-8-x", "claude-sonnet-5-5-x", "other"]
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -79,7 +78,7 @@ def mending(launch, anthropic_server):
 
 @pytest.fixture
 def team(mending, anthropic_server):
-    with checked.client(httpx, base_url=mending.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+    with plain(mending, TEAM_TOKEN) as http:
         yield http
     assert anthropic_server.take_violations() == []
 

@@ -5,7 +5,6 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import conftest
 import local_http
 import pytest
 from anthropic_vendor import text
@@ -29,7 +28,6 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def relay(launch, server, anthropic_server):
-    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
     settings = {"KEY_TEAM_TOKEN": TEAM_TOKEN, "BREAKER_FAILURES": "1000"}
     for at, (kind, name, model, via) in enumerate(ROWS):
         address = (anthropic_server if kind == "anthropic" else server).base_url

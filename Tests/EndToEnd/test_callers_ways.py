@@ -21,7 +21,7 @@ CHAT = b'{"model":"echo","messages":[{"role":"user","content":"Hello"}]}'
 
 @pytest.fixture(scope="module")
 def relay(launch):
-    conftest.secrets.update((TEAM_TOKEN, OTHER))
+    conftest.secrets.add(OTHER)
     return launch(PROVIDER_E_KIND="echo", KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_OTHER_TOKEN=OTHER, CORS_ORIGINS="*", METRICS_TOKEN=OTHER)
 
 

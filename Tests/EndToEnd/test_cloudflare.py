@@ -13,6 +13,7 @@ import responding
 from chat import ask, either, refusal, stream, text_of
 from cloudflare_vendor import ACCOUNT, BAD, LLAMA, ROOT, failure
 from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
+from limited import client as plain
 from openai_endpoints import embeddings
 from pictures import picture
 from test_gemini_chat import CALLS, TOOL
@@ -23,7 +24,6 @@ WRITTEN = [(f"call_{at}", name, json.dumps(arguments)) for at, (name, arguments)
 
 @pytest.fixture(scope="module")
 def cloud():
-    secrets.update((VENDOR_KEY, TEAM_TOKEN))
     running = cloudflare_vendor.start()
     yield running
     running.stop()
@@ -43,7 +43,7 @@ def relay(launch, cloud):
 @pytest.fixture
 def team(relay, cloud):
     cloud.says(LLAMA, {})
-    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+    with plain(relay, TEAM_TOKEN) as http:
         yield http
     assert cloud.take_violations() == []
 

@@ -7,11 +7,11 @@ import random
 import subprocess
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
-from conftest import TEAM_TOKEN
+from conftest import TEAM_TOKEN, running
 from openai_vendor import Server
 from rawhttp import (
     CHAT,
@@ -55,11 +55,7 @@ PLAIN = chat()
 PACKED = {coding: coder(PLAIN) for coding, coder in CODERS.items()}
 
 
-@pytest.fixture(scope="module")
-def echo() -> Iterator[Relay]:
-    running = Relay(ECHO)
-    yield running
-    running.stop()
+echo = running(lambda: Relay(ECHO))
 
 
 def post(relay: Relay, body: bytes, coding: str, path: str = CHAT, **fields: str | None) -> Answer:

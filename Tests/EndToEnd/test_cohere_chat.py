@@ -4,14 +4,13 @@ changes."""
 import base64
 import json
 
-import checked
 import cohere_vendor
-import httpx
 import officials
 import pytest
 from chat import ask, either, refusal, stream, text_of
 from cohere_vendor import end, named
-from conftest import TEAM_TOKEN, VENDOR_KEY
+from conftest import TEAM_TOKEN, VENDOR_KEY, running
+from limited import client as plain
 from pictures import picture
 from test_openai_stream import Built
 
@@ -21,11 +20,7 @@ PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "req
 TOOL = {"type": "function", "function": {"name": "weather", "description": "d", "parameters": PARAMETERS}}
 
 
-@pytest.fixture(scope="module")
-def vendor_site():
-    running = cohere_vendor.start()
-    yield running
-    running.stop()
+vendor_site = running(cohere_vendor.start)
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +36,8 @@ def cohere_relay(launch, vendor_site):
 def co(cohere_relay, vendor_site):
     vendor_site.says(MODEL, {})
     vendor_site.says(THINKER, {})
-    with checked.client(
-        httpx, base_url=cohere_relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30
-    ) as plain:
-        yield plain
+    with plain(cohere_relay, TEAM_TOKEN) as http:
+        yield http
     assert vendor_site.take_violations() == []
 
 

@@ -8,11 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import anthropic_vendor
-import checked
 import cloudflare_vendor
 import cohere_vendor
 import gemini_vendor
-import httpx
 import openai_vendor
 import pytest
 import test_vertex
@@ -89,7 +87,7 @@ def relay(launch, fakes, records):
 
 @pytest.fixture
 def team(relay, fakes):
-    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+    with plain(relay, TEAM_TOKEN) as http:
         yield http
     assert [found for fake in fakes.values() for found in fake.take_violations()] == []
 

@@ -33,7 +33,7 @@ CAUSES = {
 @pytest.mark.parametrize("cause", CAUSES)
 def test_each_cause_has_one_class_everywhere(start_relay, server, cause):
     script, status, kind, level = CAUSES[cause]
-    secrets.update((VENDOR_KEY, TEAM_TOKEN, PASSWORD))
+    secrets.add(PASSWORD)
     relay = start_relay(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY, PROVIDER_ROW_MODELS="m=m/own",
         KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT="off", ADMIN_PASSWORD=PASSWORD, **({} if script else {"KEY_TEAM_RATE_LIMIT": "1/hour"}),
@@ -67,7 +67,6 @@ def test_each_cause_has_one_class_everywhere(start_relay, server, cause):
 
 
 def test_an_empty_account_is_402_on_every_surface(start_relay, server, anthropic_server):
-    secrets.update((VENDOR_KEY, TEAM_TOKEN, CLAUDE_KEY))
     relay = start_relay(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY, PROVIDER_ROW_MODELS="m=m/own",
         PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY, PROVIDER_ANT_MODELS="claude=c",

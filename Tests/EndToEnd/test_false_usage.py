@@ -2,7 +2,6 @@
 
 import json
 
-import conftest
 import metered
 import pytest
 from chat import ask, body
@@ -27,7 +26,6 @@ def path(tmp_path_factory):
 @pytest.fixture(scope="module")
 def relay(launch, server, anthropic_server, path):
     """A relay with models of two APIs; `small` has a known largest output, context and price."""
-    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
     return launch(
         USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_OTHER_TOKEN="another-token-of-others", RATE_LIMIT_CHAT=MILLION,
         KEY_RICH_TOKEN="the-token-of-rich-ones", KEY_RICH_RATE_LIMIT_CHAT="1000000000 tokens/hour",

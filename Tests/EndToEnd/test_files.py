@@ -10,12 +10,12 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import checked
-import httpx
 import httpx2
 import local_http
 import openai
 import pytest
 import sealed
+from limited import client as plain
 from memcached import wait_for
 from pictures import audio, image
 from rawhttp import Closed, chunked, connected, request
@@ -628,9 +628,7 @@ def test_an_id_that_a_caller_made_up_to_lead_elsewhere_is_none(start_relay, vend
     """A holder of a key can encrypt ids if no secret is set."""
     api_key = new_key()
     relay = start_relay(ONE_MIN_ASSET_URL=vendor.asset_url + "/deep/inside")
-    with socket.create_server(("127.0.0.1", 0)) as inner, checked.client(
-        httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}
-    ) as http:
+    with socket.create_server(("127.0.0.1", 0)) as inner, plain(relay, api_key) as http:
         inner.settimeout(0)
         upload = {"uuid": "u", "path": path.format(port=inner.getsockname()[1]), "name": "a", "size": "5"}
         made = sealed.file_id(api_key, upload)

@@ -3,9 +3,7 @@
 import base64
 import json
 
-import checked
 import gemini_vendor
-import httpx
 import local_http
 import officials
 import pytest
@@ -13,6 +11,7 @@ import responding
 from chat import ask, either, refusal, stream, text_of
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from fake_server import FakeServer, Handler
+from limited import client as plain
 from pictures import picture
 
 MODEL = "gemini-3.1-pro"
@@ -335,7 +334,7 @@ def test_a_caller_with_his_own_key_may_name_a_place_in_the_cloud(start_relay, go
     )
     urls = ["gs://bucket/a b.PNG", "gs://bucket/none"]
     content = [{"type": "text", "text": "x"}, *({"type": "image_url", "image_url": {"url": url}} for url in urls)]
-    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {new_key()}"}) as http:
+    with plain(relay, new_key()) as http:
         google.says(MODEL, {})
         assert ask(http, model="pro", messages=[{"role": "user", "content": content}]).status_code == 200
         files = google.body(MODEL)["contents"][0]["parts"][1:]
@@ -356,7 +355,7 @@ def test_nobody_else_reads_googles_cloud(launch, anthropic_server):
         KEY_TEAM_TOKEN=TEAM_TOKEN, FETCH_IMAGES="http",
     )  # fmt: skip
     content = [{"type": "image_url", "image_url": {"url": "gs://bucket/a.png"}}]
-    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}) as http:
+    with plain(relay, TEAM_TOKEN) as http:
         for model in ("claude", "echo", "other"):
             status, error, _ = refusal(http, model=model, messages=[{"role": "user", "content": content}])
             assert (status, error["code"], error["param"]) == (400, "invalid_image_url", "messages[0].content[0].image_url")

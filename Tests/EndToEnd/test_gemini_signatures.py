@@ -5,7 +5,6 @@ import gemini_vendor
 import pytest
 from chat import ask
 from conftest import TEAM_TOKEN, VENDOR_KEY
-from limited import client as plain
 
 MODEL = "gemini-3.1-pro"
 SKIP = "skip_thought_signature_validator"
@@ -13,10 +12,8 @@ TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type
 
 
 @pytest.fixture
-def instance(start_relay, google, store):
+def instance(start_relay, google, store, caller):
     """`instance(...)`: a client of one of several relays on a store."""
-    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
-    clients = []
 
     def made(**more):
         settings = {
@@ -24,13 +21,9 @@ def instance(start_relay, google, store):
             "PROVIDER_GEM_MODELS": ",".join(gemini_vendor.MODELS), "KEY_TEAM_TOKEN": TEAM_TOKEN,
             "MEMCACHED_SERVERS": store.address,
         }  # fmt: skip
-        relay = start_relay(**settings | more)
-        clients.append(plain(relay, TEAM_TOKEN))
-        return clients[-1]
+        return caller(start_relay(**settings | more), TEAM_TOKEN)
 
     yield made
-    for http in clients:
-        http.close()
     assert google.take_violations() == []
 
 

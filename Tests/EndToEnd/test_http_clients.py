@@ -5,12 +5,13 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 from clocks import Clock
+from conftest import running
 from rawhttp import (
     CHAT,
     ECHO_RELAY,
@@ -31,12 +32,8 @@ HEALTH = request("GET", "/health")
 CHUNKED_HEAD = request("POST", CHAT, content_type="application/json", transfer_encoding="chunked")
 
 
-@pytest.fixture
-def own_relay() -> Iterator[Relay]:
-    """A relay whose process is measured."""
-    running = Relay(ECHO_RELAY)
-    yield running
-    running.stop()
+own_relay = running(lambda: Relay(ECHO_RELAY), "function")
+"""A relay whose process is measured."""
 
 
 def descriptors(relay: Relay) -> int:

@@ -1,10 +1,9 @@
 """Permissions: known callers, passthrough and anonymous ones, and the relay's keys."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import checked
 import httpx
 import pytest
 from chat import CHAT_PATH, MODEL, PATH, ask, body, refusal, stream
@@ -12,21 +11,6 @@ from relay_process import Relay
 from vendor import Vendor
 
 NO_SUCH = "The model `{}` does not exist or you do not have access to it."
-
-
-@pytest.fixture
-def caller() -> Iterator[Callable[..., httpx.Client]]:
-    """`caller(relay, token)`: a client with that key, or without one."""
-    clients: list[httpx.Client] = []
-
-    def made(relay: Relay, token: str | None = None) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        clients.append(checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30))
-        return clients[-1]
-
-    yield made
-    for client in clients:
-        client.close()
 
 
 def names(client: httpx.Client) -> list[str]:

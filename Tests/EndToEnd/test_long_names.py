@@ -2,11 +2,10 @@
 
 import json
 
-import checked
-import httpx
 import openai_vendor
 import pytest
-from conftest import TEAM_TOKEN, VENDOR_KEY
+from conftest import TEAM_TOKEN, VENDOR_KEY, running
+from limited import client as plain
 
 NAME = "mcp__" + "a_server_with_a_very_long_name_" * 3
 OTHER = NAME + "_too"
@@ -19,11 +18,7 @@ MESSAGES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def openai_fake():
-    server = openai_vendor.Server()
-    yield server
-    server.stop()
+openai_fake = running(openai_vendor.Server)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +30,7 @@ def team(launch, openai_fake):
         more["MODELS"] = ",".join(f"{wire}-{model}" for model in models.split(","))
         settings |= {f"PROVIDER_{wire.upper()}_{name}": value for name, value in more.items()}
     relay = launch(**settings, KEY_TEAM_TOKEN=TEAM_TOKEN)
-    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+    with plain(relay, TEAM_TOKEN) as http:
         yield http
 
 

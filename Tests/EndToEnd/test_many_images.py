@@ -2,11 +2,10 @@
 
 import base64
 
-import checked
-import httpx
 import pytest
 from chat import PATH
 from conftest import TEAM_TOKEN
+from limited import client as plain
 from pictures import picture
 from test_demands import ROWS, fakes, records, relay, vendor_of  # noqa: F401
 from test_demands import team as all_vendors  # noqa: F401
@@ -46,7 +45,7 @@ def test_the_setting_bounds_the_images(launch, fakes, surface):  # noqa: F811
         KEY_TEAM_TOKEN=TEAM_TOKEN, MAX_IMAGES="3",
     )  # fmt: skip
     fakes["claude"].says("few", {"content": [{"type": "text", "text": "I see."}]})
-    with checked.client(httpx, base_url=one.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+    with plain(one, TEAM_TOKEN) as http:
         assert ask(http, surface, "few", SHOTS[:3], False).status_code == 200
         answer = ask(http, surface, "few", SHOTS[:4], False)
     assert answer.status_code == 400 and "at most 3 images" in answer.text

@@ -3,12 +3,11 @@
 import hashlib
 import json
 
-import checked
-import httpx
 import local_http
 import pytest
 from anthropic_vendor import all_events, events, failure, text, thought, use, whole
 from conftest import CLAUDE_KEY, TEAM_TOKEN, secrets
+from limited import client as plain
 from memcached import wait_for
 from operating import PASSWORD, Operator
 from usage import is_call, lines_so_far
@@ -359,7 +358,7 @@ def test_a_stream_must_be_a_flag(lane, anthropic_server):
 
 def test_other_surfaces_do_not_take_the_lane(lane_relay, anthropic_server):
     anthropic_server.says(MODEL, {})
-    with checked.client(httpx, base_url=lane_relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+    with plain(lane_relay, TEAM_TOKEN) as http:
         answer = http.post("/v1/chat/completions", json={"model": "claude", "messages": [USER]}, headers={"anthropic-beta": "a"})
     assert answer.status_code == 200 and "anthropic-beta" not in anthropic_server.asked(MODEL)[0]["headers"]
     assert anthropic_server.take_violations() == []

@@ -4,12 +4,12 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-import checked
 import httpx
 import pictures
 import pytest
 from chat import CHAT_PATH, ask
 from chat import PATH as CHAT_COMPLETIONS
+from limited import client as plain
 from onemin_rules import DISABLED, FEATURE_TYPES
 from rawhttp import wait_until
 from relay_process import Relay
@@ -24,9 +24,7 @@ def model(name: str, *inputs: str, **fields: Any) -> dict[str, Any]:
 
 
 def client(relay: Relay, key: str = "key-1") -> httpx.Client:
-    return checked.client(
-        httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {key}"}, timeout=30
-    )
+    return plain(relay, key)
 
 
 def names(relay: Relay) -> list[str]:

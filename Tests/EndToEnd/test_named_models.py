@@ -7,7 +7,7 @@ import random
 import local_http
 import pytest
 from anthropic_vendor import all_events, whole
-from conftest import CLAUDE_KEY, TEAM_TOKEN, VENDOR_KEY, secrets
+from conftest import CLAUDE_KEY, TEAM_TOKEN, VENDOR_KEY
 from operating import SETTINGS, Operator
 
 OWN, CHEAP, SECRET = "claude-opus-5-5", "claude-haiku-5-5", "claude-opus-4-8"
@@ -18,7 +18,6 @@ USER = {"role": "user", "content": "Hi"}
 
 @pytest.fixture(scope="module")
 def relay(launch, server, anthropic_server):
-    secrets.update((VENDOR_KEY, TEAM_TOKEN, CLAUDE_KEY))
     return launch(
         PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
         PROVIDER_ANT_MODELS=f"claude={OWN},little={CHEAP},secret={SECRET}",
@@ -298,7 +297,6 @@ BILLS = {
 
 @pytest.fixture(scope="module")
 def priced(launch, anthropic_server):
-    secrets.update((TEAM_TOKEN, CLAUDE_KEY))
     return launch(
         PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
         PROVIDER_ANT_MODELS=f"claude={OWN},secret={SECRET}", PROVIDER_ANT_COSTS="claude=1/5 per million,secret=10/50 per million",

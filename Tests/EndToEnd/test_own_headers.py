@@ -2,7 +2,6 @@
 
 import json
 
-import conftest
 import pytest
 from chat import PATH, body, stream
 from conftest import TEAM_TOKEN, VENDOR_KEY
@@ -22,7 +21,6 @@ def error(message, status=400):
 
 @pytest.fixture(scope="module")
 def told(launch, server):
-    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
     return launch(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
         PROVIDER_ROW_MODELS=f"fast={MODEL}", PROVIDER_ROW_HEADERS=HEADERS, KEY_TEAM_TOKEN=TEAM_TOKEN,

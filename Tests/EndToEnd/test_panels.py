@@ -5,12 +5,12 @@ import threading
 
 import anthropic
 import checked
-import httpx
 import httpx2
 import officials
 import paneled
 import pytest
 from chat import PATH
+from limited import client as plain
 from openai_vendor import USAGE
 from paneled import BAD, FAILED, GOOD, KEY, TOKEN, asked, panel, stream, whole
 
@@ -53,10 +53,8 @@ def team(paneling, server):
         server.says(f"up-{name}", {"text": f"Says {name}"})
     for name in ("s", "vs"):
         server.says(f"up-{name}", {"text": f"Sums {name}"})
-    with checked.client(
-        httpx, base_url=paneling.base_url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30
-    ) as plain:
-        yield plain
+    with plain(paneling, TOKEN) as http:
+        yield http
     assert server.take_violations() == []
 
 

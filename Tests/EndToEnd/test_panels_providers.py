@@ -2,8 +2,6 @@
 
 import threading
 
-import checked
-import httpx
 import paneled
 import pytest
 from chat import ask, stream, text_of
@@ -34,7 +32,7 @@ def team(spread, server):
     for name in ("a", "b", "c", "n", "spare"):
         server.says(f"up-{name}", {"text": f"Says {name}"})
     server.says("up-s", {"text": "Sums"})
-    with checked.client(httpx, base_url=spread.base_url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as plain:
+    with client(spread, TOKEN) as plain:
         yield plain
     assert server.take_violations() == []
 
@@ -119,14 +117,12 @@ def test_callers_own_keys_are_passed_on(start_relay, vendor, new_key):
     relay = start_relay(
         PANEL_MIN_MODELS="gpt-4o-mini,gpt-4o", PANEL_MIN_SUMMARY_MODEL="o3-mini", PERMIT_MODELS_FROM_SUBSET_ONLY="true",
     )  # fmt: skip
-    with checked.client(
-        httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {new_key()}"}, timeout=30
-    ) as http:
+    with client(relay, new_key()) as http:
         answer = ask(http, model="min")
         assert text_of(answer) and answer.headers["x-relay-attempts"] == "3"
         assert stream(http, model="min").text().count("✅") == 2
         assert [model["id"] for model in http.get("/v1/models").json()["data"]][-1] == "min"
-    with checked.client(httpx, base_url=relay.base_url, timeout=30) as nobody:
+    with client(relay) as nobody:
         assert ask(nobody, model="min").status_code == 401
         assert nobody.get("/v1/models").json()["data"][-1]["id"] == "min"
 
@@ -136,7 +132,7 @@ def test_anonymous_callers_may_use_a_panel_alone(start_relay, server):
         **(paneled.settings(server.base_url, ANONYMOUS_MODELS="plain") | {"KEY_TEAM_TOKEN": None}), **panel("PLAIN")
     )
     server.says("up-s", {"text": "Sums"})
-    with checked.client(httpx, base_url=relay.base_url, timeout=30) as http:
+    with client(relay) as http:
         assert whole(http, "plain").json()["choices"][0]["message"]["content"] == "Sums"
         assert whole(http, "a").status_code == 404
         assert [model["id"] for model in http.get("/v1/models").json()["data"]] == ["plain"]
@@ -158,7 +154,7 @@ def test_the_copies_of_a_long_request_need_memory(start_relay, server):
     )  # fmt: skip
     for name in "abs":
         server.says(f"up-{name}", {})
-    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as http:
+    with client(relay, TOKEN) as http:
         refused = whole(http, "wide", "word " * 400_000)
         assert refused.status_code == 503 and not server.asked("up-a")
         # Memory that was kept would not be enough for as many.

@@ -2,7 +2,6 @@
 
 import json
 
-import conftest
 import pytest
 from chat import PATH, body
 from conftest import TEAM_TOKEN, VENDOR_KEY
@@ -41,7 +40,6 @@ assert len(ALL) >= 90
 @pytest.fixture(scope="module")
 def relay(launch, server):
     """A relay with `good`, which uses the relay's key, and `own`, which uses the caller's."""
-    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
     at = {f"PROVIDER_{name}_BASE_URL": server.base_url for name in ("ROW", "OWN")}
     return launch(
         **at, KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT_CHAT="1000000 tokens/hour",

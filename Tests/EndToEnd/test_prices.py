@@ -3,7 +3,7 @@
 import pytest
 from anthropic_vendor import AnthropicServer
 from chat import PATH, ask, body
-from conftest import TEAM_TOKEN, VENDOR_KEY
+from conftest import TEAM_TOKEN, VENDOR_KEY, running
 from gemini_vendor import start
 from metered import metadata
 from openai_responses import events as response_events
@@ -145,18 +145,10 @@ TABLE = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def google():
-    running = start()
-    yield running
-    running.stop()
+google = running(start)
 
 
-@pytest.fixture(scope="module")
-def claudes():
-    running = AnthropicServer()
-    yield running
-    running.stop()
+claudes = running(AnthropicServer)
 
 
 @pytest.fixture(scope="module")

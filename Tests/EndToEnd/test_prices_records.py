@@ -49,7 +49,7 @@ def database(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_records_have_the_kinds_of_tokens_and_the_bill(start_relay, anthropic_server, caller, database, tmp_path, kind):
-    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN, PASSWORD))
+    conftest.secrets.add(PASSWORD)
     log = tmp_path / "priced.log"
     settings = database(kind) | SETTINGS | {
         "PROVIDER_ANT_KIND": "anthropic", "PROVIDER_ANT_BASE_URL": anthropic_server.base_url, "PROVIDER_ANT_API_KEY": VENDOR_KEY,

@@ -5,7 +5,7 @@ import json
 import local_http
 import pytest
 from anthropic_vendor import whole
-from conftest import CLAUDE_KEY, TEAM_TOKEN, VENDOR_KEY, secrets
+from conftest import CLAUDE_KEY, TEAM_TOKEN, VENDOR_KEY
 
 CLAUDE, GPT, VIA = "claude-opus-5-5", "gpt/own", "via/own"
 USER = {"role": "user", "content": "Hi"}
@@ -21,7 +21,6 @@ MODELS = {"messages": CLAUDE, "chat": GPT, "responses": VIA, "chat at messages":
 
 @pytest.fixture
 def sent(start_relay, server, anthropic_server):
-    secrets.update((TEAM_TOKEN, CLAUDE_KEY, VENDOR_KEY))
     started = {}
 
     def send(surface, fields, price="1/5 per million", limit="1000 usd/hour"):
@@ -103,7 +102,6 @@ def test_without_a_limit_in_dollars_nothing_changes(sent, limit):
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_only_what_the_last_provider_lacks_is_named(start_relay, server, is_streamed):
     """The first provider has no price for the tier, so that the field is left out; the other one gets it."""
-    secrets.update((TEAM_TOKEN, VENDOR_KEY))
     rows = {"A": "1/5 per million", "B": "1/5 per million priority 2/10"}
     providers = {
         f"PROVIDER_{row}_{name}": value

@@ -9,7 +9,7 @@ import anthropic_vendor
 import pytest
 import vertex_vendor
 from anthropic_vendor import failure, use
-from conftest import CLAUDE_KEY, TEAM_TOKEN, secrets
+from conftest import CLAUDE_KEY, TEAM_TOKEN, running, secrets
 from limited import client
 from prompt_caching import PromptCache, dollars, whole
 
@@ -142,18 +142,10 @@ def answers(kind):
     return [[anthropic_vendor.text(f"Step {turn}."), use(f"toolu_{turn}", "read_file", {"path": f"a{turn}"})] for turn in range(TURNS)]
 
 
-@pytest.fixture(scope="module")
-def claude():
-    running = anthropic_vendor.AnthropicServer()
-    yield running
-    running.stop()
+claude = running(anthropic_vendor.AnthropicServer)
 
 
-@pytest.fixture(scope="module")
-def vertex():
-    running = vertex_vendor.Vertex()
-    yield running
-    running.stop()
+vertex = running(vertex_vendor.Vertex)
 
 
 @pytest.fixture
@@ -164,7 +156,7 @@ def site(claude):
 
 
 def settings(claude, **more):
-    secrets.update((CLAUDE_KEY, TEAM_TOKEN, MATE_TOKEN))
+    secrets.add(MATE_TOKEN)
     made = {
         "PROVIDER_ANT_KIND": "anthropic", "PROVIDER_ANT_BASE_URL": claude.base_url, "PROVIDER_ANT_API_KEY": CLAUDE_KEY,
         "PROVIDER_ANT_MODELS": f"{NEW},{NEWEST},{OLD}", "PROVIDER_ANT_COST": PRICE, "PROVIDER_ANT_PROMPT_CACHE": "5m",

@@ -36,7 +36,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def relay(launch, server, path, count):
-    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN, SMALL))
+    conftest.secrets.add(SMALL)
     return launch(
         **OPERATED, USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT_CHAT="10000000 tokens/hour",
         KEY_SMALL_TOKEN=SMALL, KEY_SMALL_RATE_LIMIT_CHAT=f"{count + 100} tokens/hour",

@@ -3,7 +3,6 @@ that refers to what only the relay knows is written anew, and other providers ge
 
 import json
 
-import conftest
 import local_http
 import pytest
 from conftest import TEAM_TOKEN, VENDOR_KEY
@@ -35,7 +34,6 @@ ITEMS = [
 
 @pytest.fixture(scope="module")
 def relay(launch, server):
-    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
     return launch(**settings(server), KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_TEAM_MODELS="m,both,chats")
 
 

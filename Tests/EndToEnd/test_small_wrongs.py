@@ -3,11 +3,10 @@
 import os
 import subprocess
 
-import conftest
 import local_http
 import pytest
 from chat import PATH, ask, body, stream
-from conftest import TEAM_TOKEN, VENDOR_KEY
+from conftest import TEAM_TOKEN, VENDOR_KEY, running
 from limited import client as plain
 from openai_vendor import chunk, usage_chunk
 from relay_process import binary
@@ -17,11 +16,7 @@ from usage import newer
 PHRASE = "schlüssel, 鍵 and ключ"
 
 
-@pytest.fixture
-def host():
-    host = Host()
-    yield host
-    host.stop()
+host = running(Host, "function")
 
 
 def test_the_key_of_a_document_is_any_text(start_relay, tmp_path, host):
@@ -88,7 +83,6 @@ def test_a_default_model_that_nobody_serves_is_told_with_others():
 
 @pytest.fixture(scope="module")
 def row(launch, server, tmp_path_factory):
-    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
     path = tmp_path_factory.mktemp("usage") / "records"
     relay = launch(
         USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN, PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url,

@@ -4,7 +4,6 @@ import json
 
 import anthropic
 import checked
-import httpx
 import httpx2
 import officials
 import openai
@@ -13,6 +12,7 @@ from anthropic_vendor import SIGNATURE as CLAUDE_SIGNATURE
 from anthropic_vendor import sealed, text, thought, use
 from chat import MODEL, ask, stream
 from conftest import TEAM_TOKEN
+from limited import client as plain
 from responding import PATH as RESPONSES
 from responding import body as response_body
 from responding import events
@@ -28,7 +28,7 @@ def echo(launch):
 
 @pytest.fixture
 def echoing(echo):
-    with checked.client(httpx, base_url=echo.base_url, timeout=30) as http:
+    with plain(echo) as http:
         yield http
 
 

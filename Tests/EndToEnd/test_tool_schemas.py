@@ -3,11 +3,10 @@
 import itertools
 import json
 
-import checked
-import httpx
 import pytest
 from chat import PATH
 from conftest import TEAM_TOKEN, VENDOR_KEY
+from limited import client as plain
 from test_demands import (  # noqa: F401
     FINISH,
     ROWS,
@@ -352,5 +351,5 @@ def learning(launch, fakes):  # noqa: F811
         more = {"KIND": ROWS[row][0], "BASE_URL": fakes[row].base_url, "API_KEY": VENDOR_KEY, "MODELS": f"{row}-true=learned-true,{row}-false=learned-false"}
         settings |= {f"PROVIDER_{row.upper()}_{name}": value for name, value in more.items()}
     own = launch(**settings, KEY_TEAM_TOKEN=TEAM_TOKEN)
-    with checked.client(httpx, base_url=own.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+    with plain(own, TEAM_TOKEN) as http:
         yield http

@@ -2,7 +2,6 @@
 
 import json
 
-import conftest
 import pytest
 from chat import PATH, ask, body
 from conftest import TEAM_TOKEN, VENDOR_KEY
@@ -45,7 +44,6 @@ GOOD = [
 
 @pytest.fixture(scope="module")
 def relay(launch, server):
-    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN))
     return launch(
         KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT_CHAT="10000000 tokens/hour",
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,

@@ -41,7 +41,7 @@ def path(tmp_path_factory):
 @pytest.fixture(scope="module")
 def recording(launch, server, vendor, path):
     """A relay with a provider that has two keys, one that has none, 1min.ai, and a panel."""
-    conftest.secrets.update((VENDOR_KEY, SECOND_KEY, TEAM_TOKEN))
+    conftest.secrets.add(SECOND_KEY)
     return launch(
         USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN,
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEYS=f"{VENDOR_KEY},{SECOND_KEY}",
@@ -479,18 +479,14 @@ def unknown_models(http, count):
 
 
 @pytest.fixture
-def echo(start_relay, tmp_path):
+def echo(start_relay, tmp_path, caller):
     """`echo(...)`: a relay with other settings of its records, and a client."""
-    clients = []
 
     def made(path=tmp_path / "records", **more):
         relay = start_relay(USAGE_LOG_FILE=path, ANONYMOUS_MODELS="all", PROVIDER_E_KIND="echo", PROVIDER_E_MODELS="echo", **more)
-        clients.append(plain(relay))
-        return relay, clients[-1]
+        return relay, caller(relay)
 
-    yield made
-    for http in clients:
-        http.close()
+    return made
 
 
 def test_files_are_replaced_before_they_grow_too_large(echo, tmp_path):

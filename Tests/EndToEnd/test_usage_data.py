@@ -15,7 +15,6 @@ import local_http
 import pytest
 from chat import PATH, ask, body
 from conftest import TEAM_TOKEN, VENDOR_KEY
-from limited import client as plain
 from memcached import wait_for
 from openai_vendor import USAGE
 from operating import SETTINGS, Operator
@@ -29,7 +28,7 @@ KILLED_RATE = 5_000
 
 
 def settings(server, **more):
-    conftest.secrets.update((VENDOR_KEY, TEAM_TOKEN, PASSWORD))
+    conftest.secrets.add(PASSWORD)
     return {
         "KEY_TEAM_TOKEN": TEAM_TOKEN, "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url,
         "PROVIDER_ROW_API_KEY": VENDOR_KEY, "PROVIDER_ROW_MODELS": "fast=big/1,bad=big/2", "PROVIDER_ROW_COST": "0.001/0.002",
@@ -58,19 +57,11 @@ def metric(relay, name, to):
 
 
 @pytest.fixture
-def team(server):
+def team(server, caller):
     """`team(relay)`: a client; the server succeeds for `fast` and fails for `bad`."""
     server.says("big/1", {})
     server.says("big/2", {"status": 500})
-    clients = []
-
-    def made(relay):
-        clients.append(plain(relay, TEAM_TOKEN))
-        return clients[-1]
-
-    yield made
-    for http in clients:
-        http.close()
+    yield lambda relay: caller(relay, TEAM_TOKEN)
     server.take_violations()
 
 

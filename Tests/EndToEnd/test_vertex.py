@@ -14,6 +14,7 @@ import pytest
 from balanced import Providers
 from chat import MODEL, PATH, ask, either, refusal, stream, text_of
 from conftest import TEAM_TOKEN, secrets
+from limited import client as plain
 from relay_process import Relay
 from test_gemini_chat import CALLS, TOOL
 from usage import File, is_call
@@ -57,28 +58,23 @@ def relay(launch, vertex) -> Relay:
 def team(relay, vertex):
     vertex.says(PRO, {})
     vertex.says(CLAUDE, HELLO)
-    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+    with plain(relay, TEAM_TOKEN) as http:
         yield http
     assert vertex.take_violations() == []
     vertex.tokens.reset()
 
 
 @pytest.fixture
-def lone(launch, vertex):
+def lone(launch, vertex, caller):
     """`lone(**more)`: a client of a new relay with one provider of Gemini."""
-    clients = []
 
     def made(kind="vertexai_gemini", **more):
         relay = launch(**settings(kind, vertex, **({"MODELS": f"pro={PRO}"} | more)), KEY_TEAM_TOKEN=TEAM_TOKEN, FALLBACK="true")
-        headers = {"Authorization": f"Bearer {TEAM_TOKEN}"}
-        clients.append(checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30))
-        return clients[-1]
+        return caller(relay, TEAM_TOKEN)
 
     vertex.tokens.reset()
     vertex.says(PRO, {})
     yield made
-    for client in clients:
-        client.close()
     assert vertex.take_violations() == []
     vertex.tokens.reset()
 
@@ -510,7 +506,7 @@ def test_another_provider_is_asked(launch, lone, vertex):
     other = settings("vertexai_gemini", vertex, "OTHER", MODELS=f"pro={PRO}", CLIENT_ID="another", PRIORITY="2")
     relay = launch(**settings("vertexai_gemini", vertex, MODELS=f"pro={PRO}"), **other, KEY_TEAM_TOKEN=TEAM_TOKEN)
     vertex.tokens.answers = [(400, REFUSED)]
-    with checked.client(httpx, base_url=relay.base_url, headers={"Authorization": f"Bearer {TEAM_TOKEN}"}, timeout=30) as http:
+    with plain(relay, TEAM_TOKEN) as http:
         answer = ask(http, model="pro")
         assert text_of(answer) == "Hello there" and answer.headers["x-relay-provider"] == "other"
     assert len(vertex.asked(PRO)) == 1

@@ -182,10 +182,9 @@ CLAUDE = "claude-sonnet-4-5"
 
 
 @pytest.fixture
-def choosing(start_relay, vendor, anthropic_server, new_key, tmp_path):
+def choosing(start_relay, vendor, anthropic_server, new_key, tmp_path, caller):
     """`choosing(kind)`: a client of a provider that makes one of three choices at a time, of which the second fails; and the
     relay and its records."""
-    opened = []
 
     def made(kind, *answers):
         key = new_key()
@@ -199,13 +198,9 @@ def choosing(start_relay, vendor, anthropic_server, new_key, tmp_path):
             anthropic_server.says(CLAUDE, {"usage": {"input_tokens": 10, "output_tokens": 20}}, FAILED, {"usage": {"input_tokens": 10, "output_tokens": 20}})
         else:
             vendor.answers(key, *(answers or (GOOD, FAILED, GOOD)))
-        http = plain(relay, "token-of-choices")
-        opened.append(http)
-        return http, relay, File(tmp_path / "records")
+        return caller(relay, "token-of-choices"), relay, File(tmp_path / "records")
 
     yield made
-    for http in opened:
-        http.close()
     anthropic_server.take_violations()
 
 
