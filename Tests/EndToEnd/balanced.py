@@ -47,6 +47,12 @@ class Providers:
         return "".join(name for _, name in sorted(calls))
 
 
+def assert_apart(times: list[float], bound: int) -> None:
+    """Asserts that no more calls than `bound` reached the vendor in a second, less what the machine may be late with one."""
+    for first, last in zip(times, times[bound:], strict=False):
+        assert last - first > 0.7, (first, last)
+
+
 def places(providers: Providers, path: str = CHAT_PATH) -> list[str]:
     """Returns provider and key of each call so far, in their order."""
     calls = [

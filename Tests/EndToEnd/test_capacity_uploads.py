@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import conftest
 import parts
 import pytest
-from balanced import Providers
+from balanced import Providers, assert_apart
 from chat import ask, either
 from fake_server import FakeServer, Handler
 from parts import text, user
@@ -42,12 +42,6 @@ def transcribe(http):
 def calls(vendor, key):
     """Returns the calls of the API, from the first to the last: (time, path)."""
     return [(request["at"], request["path"]) for request in vendor.requests(key) if request["path"].startswith("/api")]
-
-
-def assert_apart(vendor, key, bound):
-    at = [at for at, _ in calls(vendor, key)]
-    for first, last in zip(at, at[bound:], strict=False):
-        assert last - first > 0.95, (first, last)
 
 
 def most_at_once(vendor, key):
@@ -99,7 +93,7 @@ def test_uploads_and_the_calls_after_them_begin_as_qps_allows(alone, vendor):
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda _: asking(http, document()), range(6)))
     assert len(calls(vendor, key)) == 12
-    assert_apart(vendor, key, 4)
+    assert_apart([at for at, _ in calls(vendor, key)], 4)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +111,7 @@ def test_a_request_waits_for_its_own_starts_without_a_queue(alone, vendor, serve
     serve_one(http)
     made = [path for _, path in calls(vendor, key)]
     assert made[0] == UPLOAD and len(made) > 1
-    assert_apart(vendor, key, 1)
+    assert_apart([at for at, _ in calls(vendor, key)], 1)
 
 
 def test_what_was_uploaded_before_takes_no_start(alone, vendor):
@@ -127,7 +121,8 @@ def test_what_was_uploaded_before_takes_no_start(alone, vendor):
     time.sleep(1.1)
     before = time.monotonic()
     asking(http, given)
-    assert time.monotonic() - before < 0.9 and len(calls(vendor, key)) == 3
+    _, _, (last, _) = calls(vendor, key)
+    assert last - before < 0.9
 
 
 def test_what_the_vendor_has_lost_is_brought_as_qps_allows(alone, vendor):
@@ -137,7 +132,7 @@ def test_what_the_vendor_has_lost_is_brought_as_qps_allows(alone, vendor):
     vendor.forget(key)
     asking(http, given)
     assert Counter(path for _, path in calls(vendor, key))[UPLOAD] == 2
-    assert_apart(vendor, key, 2)
+    assert_apart([at for at, _ in calls(vendor, key)], 2)
 
 
 def test_uploads_of_two_instances_share_the_capacity(start_relay, launch, caller, vendor, store):
@@ -151,16 +146,16 @@ def test_uploads_of_two_instances_share_the_capacity(start_relay, launch, caller
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda at: asking(clients[at % 2], document(), document(), streamed=at % 3 == 0), range(16)))
     assert len(calls(vendor, key)) == 48 and most_at_once(vendor, key) <= 2
-    assert_apart(vendor, key, 15)
+    assert_apart([at for at, _ in calls(vendor, key)], 15)
 
 
 def begun_apart(pool, ask_one, opened, begun):
-    """Lets five requests wait over two seconds, and then opens the gate. Returns the seconds from then until the last of
+    """Lets five requests wait for more than a second, and then opens the gate. Returns the seconds from then until the last of
     their calls came, and their statuses."""
     waiting = []
     for _ in range(5):
         waiting.append(pool.submit(ask_one))
-        time.sleep(0.5)
+        time.sleep(0.25)
     assert begun() == []
     at = time.monotonic()
     opened.set()
@@ -180,7 +175,7 @@ def test_calls_begin_as_qps_allows_after_pictures_were_fetched(start_relay, goog
     google.says("gemini-3.1-pro", {})
     relay = start_relay(
         ANONYMOUS_MODELS="all", PROVIDER_G_KIND="gemini", PROVIDER_G_BASE_URL=google.base_url + "/v1beta",
-        PROVIDER_G_API_KEY=conftest.VENDOR_KEY, PROVIDER_G_QPS=2, PROVIDER_G_MODELS="pro=gemini-3.1-pro",
+        PROVIDER_G_API_KEY=conftest.VENDOR_KEY, PROVIDER_G_QPS=4, PROVIDER_G_MODELS="pro=gemini-3.1-pro",
         QUEUE_TIMEOUT="20s", FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32",
     )  # fmt: skip
     http = caller(relay)
@@ -191,14 +186,14 @@ def test_calls_begin_as_qps_allows_after_pictures_were_fetched(start_relay, goog
             lambda: google.asked("gemini-3.1-pro"),
         )  # fmt: skip
     host.stop()
-    # Two a second: the starts of the time in which no call could begin are lost.
-    assert statuses == [200] * 5 and seconds > 1.4
+    # Four a second: the starts of the time in which no call could begin are lost.
+    assert statuses == [200] * 5 and seconds > 0.7
 
 
 def test_calls_begin_as_qps_allows_after_a_token_came(start_relay, caller, vertex):  # noqa: F811
     vertex.tokens.reset()
     vertex.says(PRO, {})
-    given = settings("vertexai_gemini", vertex, MODELS=f"pro={PRO}", QPS=2)
+    given = settings("vertexai_gemini", vertex, MODELS=f"pro={PRO}", QPS=4)
     http = caller(start_relay(ANONYMOUS_MODELS="all", QUEUE_TIMEOUT="20s", **given))
     vertex.tokens.gate.clear()
     with ThreadPoolExecutor(5) as pool:
@@ -206,5 +201,5 @@ def test_calls_begin_as_qps_allows_after_a_token_came(start_relay, caller, verte
             pool, lambda: ask(http, model="pro"), vertex.tokens.gate, lambda: vertex.asked(PRO)
         )
     vertex.tokens.reset()
-    # Two a second: the starts of the time in which no call could begin are lost.
-    assert statuses == [200] * 5 and seconds > 1.4
+    # Four a second: the starts of the time in which no call could begin are lost.
+    assert statuses == [200] * 5 and seconds > 0.7
