@@ -623,12 +623,15 @@ ELSEWHERE = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def deep(launch, vendor):
+    return launch(ONE_MIN_ASSET_URL=vendor.asset_url + "/deep/inside")
+
+
 @pytest.mark.parametrize("path", ELSEWHERE)
-def test_an_id_that_a_caller_made_up_to_lead_elsewhere_is_none(start_relay, vendor, new_key, path):
+def test_an_id_that_a_caller_made_up_to_lead_elsewhere_is_none(deep, vendor, api_key, path):
     """A holder of a key can encrypt ids if no secret is set."""
-    api_key = new_key()
-    relay = start_relay(ONE_MIN_ASSET_URL=vendor.asset_url + "/deep/inside")
-    with socket.create_server(("127.0.0.1", 0)) as inner, plain(relay, api_key) as http:
+    with socket.create_server(("127.0.0.1", 0)) as inner, plain(deep, api_key) as http:
         inner.settimeout(0)
         upload = {"uuid": "u", "path": path.format(port=inner.getsockname()[1]), "name": "a", "size": "5"}
         made = sealed.file_id(api_key, upload)

@@ -1,6 +1,7 @@
 """Fields of forwarded requests that a server may read differently than the relay does."""
 
 import pytest
+from limited import client as plain
 from test_openai_endpoints import MODEL, PNG
 
 DISGUISED = ["Model", "MODEL", "N", "MaX_tokens", "max_to\u212aens", "u\u017fer", "Input", "Prompt", "Web_Search", "User", "\u017ftream"]
@@ -57,16 +58,16 @@ OWN = ["mine=at/mine", "other=at/other", "secret=at/secret"]
 FORMS = {"/v1/images/edits": ("image", ("a.png", PNG, "image/png")), "/v1/audio/transcriptions": ("file", ("a.wav", bytes(100), "audio/wav"))}
 
 
-@pytest.fixture
-def choosing(start_relay, server, caller):
+@pytest.fixture(scope="module")
+def choosing(launch, server):
     """Sends a form with one more field as a caller that may use two of three models. Returns the response and what the server
     got in this field."""
     token = "token-of-models-in-forms"
-    relay = start_relay(
+    relay = launch(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=",".join(OWN),
         KEY_A_TOKEN=token, KEY_A_MODELS="mine,other",
     )  # fmt: skip
-    http = caller(relay, token)
+    http = plain(relay, token)
 
     def sent(path, name, value):
         server.says("at/mine", {"extra": True})
@@ -76,7 +77,8 @@ def choosing(start_relay, server, caller):
         server.take_violations()
         return answer, [bytes(seen[0]["raw"]).split(f'name="{name}"\r\n\r\n'.encode())[1].split(b"\r\n")[0].decode()] if seen else []
 
-    return sent
+    yield sent
+    http.close()
 
 
 @pytest.mark.parametrize("path", FORMS)

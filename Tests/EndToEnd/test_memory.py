@@ -112,6 +112,11 @@ PART = b'{"type":"text","text":"x"}'
 START = b'{"model":"echo","messages":['
 
 
+@pytest.fixture(scope="module")
+def echo(launch: Callable[..., Relay]) -> Relay:
+    return launch(**ECHO)
+
+
 @pytest.mark.parametrize(
     ("text", "code", "param"),
     [
@@ -126,23 +131,21 @@ START = b'{"model":"echo","messages":['
 )
 @pytest.mark.parametrize("is_large", [False, True], ids=["on the loop", "by the thread for it"])
 def test_what_is_too_much_is_counted_before_it_is_parsed(
-    start_relay: Callable[..., Relay], text: bytes, code: str, param: str | None, is_large: bool
+    echo: Relay, text: bytes, code: str, param: str | None, is_large: bool
 ) -> None:
-    relay = start_relay(**ECHO)
     sent = text + b" " * 1_000_000 if is_large else text
-    with connected(relay.port) as connection:
+    with connected(echo.port) as connection:
         answer = connection.ask(request("POST", CHAT, sent))
     error = answer.json()["error"]
     assert (answer.status, error["code"], error["param"]) == (400, code, param)
     assert error["type"] == "invalid_request_error"
 
 
-def test_as_much_as_is_taken_is_answered(start_relay: Callable[..., Relay]) -> None:
-    relay = start_relay(**ECHO)
+def test_as_much_as_is_taken_is_answered(echo: Relay) -> None:
     for text in (shaped(MESSAGE, 10_000, START, b"]}"), shaped(PART, 33_000, START + b'{"role":"user","content":[', b"]}]}")):
         for sent in (request("POST", CHAT, text), request("POST", CHAT, content_type="application/json",
                      transfer_encoding="chunked") + chunked(text)):  # fmt: skip
-            with connected(relay.port) as connection:
+            with connected(echo.port) as connection:
                 assert connection.ask(sent).status == 200
 
 

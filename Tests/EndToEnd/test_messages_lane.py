@@ -316,10 +316,14 @@ def test_what_is_told_of_the_client(start_relay, anthropic_server, value):
 # --- What the relay judges --------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def limited_relay(launch, anthropic_server):
+    return launch(**settings(anthropic_server) | {"KEY_TEAM_MODELS": "claude"})
+
+
 @pytest.fixture
-def limited(start_relay, anthropic_server):
-    relay = start_relay(**settings(anthropic_server) | {"KEY_TEAM_MODELS": "claude"})
-    with client(relay) as http:
+def limited(limited_relay, anthropic_server):
+    with client(limited_relay) as http:
         yield http
     assert anthropic_server.take_violations() == []
 
