@@ -180,13 +180,16 @@ def test_callers_see_of_the_limits_of_all_only_whether_one_is_used_up(operated, 
     assert refused.status_code == 429 and refused.headers["x-ratelimit-remaining-tokens"] == "0"
 
 
-def test_the_pages_own_requests_are_not_counted(operated, operator):
+def test_the_pages_own_requests_are_not_counted(start_relay, clock):
+    wall = clock(0)
+    relay = start_relay(**SETTINGS, **wall.environment)
+    operator = Operator(relay.base_url)
     live = local_http.Client(headers={"Authorization": f"Bearer {operator.token}"}, timeout=10)
-    with live, live.stream("GET", operated.base_url + "/admin/live") as events:
+    with live, live.stream("GET", relay.base_url + "/admin/live") as events:
         assert next(events.iter_lines()) == "event: overview"
         assert operator.items("/admin/running") == []
         time_of = operator.items("/admin/instances")[0]["seen_at"]
-        wait_for(lambda: operator.items("/admin/instances")[0]["seen_at"] > time_of, 15)
+        wall.advance_until(lambda: operator.items("/admin/instances")[0]["seen_at"] > time_of, 15)
         assert operator.items("/admin/instances")[0]["running"] == 0
         assert operator.data("/admin/overview")["running"] == 0
 

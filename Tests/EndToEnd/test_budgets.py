@@ -198,8 +198,8 @@ def test_a_response_that_waited_for_its_turn_gets_what_is_free(relay_with, selle
         waiting = pool.submit(ask, caller(relay, TEAM_TOKEN), max_tokens=3_500)
         wait_for(lambda: waiting.done() or metric(relay, "relay_limit_waiting") == 1)
         assert not waiting.done(), waiting.result().text
-        wall.advance(200)
-        wall.advance_until(waiting.done, 120)
+        wall.advance(270)
+        wall.advance_until(waiting.done, 50)
     answer = waiting.result()
     assert answer.status_code == 200 and float(answer.headers["x-relay-waited"]) > 200
     assert seller.bounds[-1] == 3_500 and "x-relay-max-tokens" not in answer.headers
