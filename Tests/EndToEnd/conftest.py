@@ -50,6 +50,22 @@ def running(make: Callable[[], Any], scope: Any = "module") -> Any:
     return started
 
 
+def http_of(relay: str, vendor: str, *models: str, token: str = TEAM_TOKEN) -> Any:
+    """Returns the fixture of a plain client of a relay. `vendor` answers its `models` as usual, until a test scripts them; after
+    the test it must not have seen anything that it would refuse."""
+
+    @pytest.fixture
+    def http(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+        fake = request.getfixturevalue(vendor)
+        for model in models:
+            fake.says(model, {})
+        with limited.client(request.getfixturevalue(relay), token) as client:
+            yield client
+        assert fake.take_violations() == []
+
+    return http
+
+
 def memcached_of_file() -> Any:
     """Returns the fixture of a test file whose tests share a memcached: `store = memcached_of_file()`."""
     return running(Memcached)
@@ -288,13 +304,8 @@ def passing(launch: Callable[..., Relay], server: Server) -> Iterator[Relay]:
     relay.stop()
 
 
-@pytest.fixture
-def team(passing: Relay, server: Server) -> Iterator[httpx.Client]:
-    """A plain client of `passing`. After the test, its server must not have seen anything that it would refuse."""
-    server.says("big/model:1", {})
-    with limited.client(passing, TEAM_TOKEN) as plain:
-        yield plain
-    assert server.take_violations() == []
+team = http_of("passing", "server", "big/model:1")
+"""A plain client of `passing`."""
 
 
 anthropic_server = running(AnthropicServer, "session")
@@ -312,12 +323,8 @@ def translating(launch: Callable[..., Relay], anthropic_server: AnthropicServer)
     )  # fmt: skip
 
 
-@pytest.fixture
-def talking(translating: Relay, anthropic_server: AnthropicServer) -> Iterator[httpx.Client]:
-    """A plain client of `translating`. After the test, its server must not have seen anything that it would refuse."""
-    with limited.client(translating, TEAM_TOKEN) as plain:
-        yield plain
-    assert anthropic_server.take_violations() == []
+talking = http_of("translating", "anthropic_server")
+"""A plain client of `translating`."""
 
 
 google = running(gemini_vendor.start, "session")
@@ -335,13 +342,8 @@ def google_relay(launch: Callable[..., Relay], google: vendor_server.Server) -> 
     )  # fmt: skip
 
 
-@pytest.fixture
-def gem(google_relay: Relay, google: vendor_server.Server) -> Iterator[httpx.Client]:
-    """A plain client of `google_relay`. After the test, its vendor must not have seen anything that it would refuse."""
-    google.says("gemini-3.1-pro", {})
-    with limited.client(google_relay, TEAM_TOKEN) as plain:
-        yield plain
-    assert google.take_violations() == []
+gem = http_of("google_relay", "google", "gemini-3.1-pro")
+"""A plain client of `google_relay`."""
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,7 @@ import pytest
 import responding
 from anthropic_vendor import all_events, failure, text, thought, use, whole
 from chat import ask, either, refusal, stream, text_of
-from conftest import CLAUDE_KEY, TEAM_TOKEN
-from limited import client as plain
+from conftest import CLAUDE_KEY, TEAM_TOKEN, http_of
 from relay_process import free_port
 
 MODEL = "claude-sonnet-4-5"
@@ -45,11 +44,7 @@ def patient(launch, anthropic_server):
     )  # fmt: skip
 
 
-@pytest.fixture
-def short(patient, anthropic_server):
-    with plain(patient, TEAM_TOKEN) as http:
-        yield http
-    assert anthropic_server.take_violations() == []
+short = http_of("patient", "anthropic_server")
 
 
 BOUNDS = [("whole", False, 100), ("gathered", False, 20_000), ("streamed", True, 100)]

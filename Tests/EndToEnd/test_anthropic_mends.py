@@ -5,8 +5,7 @@ import json
 import pytest
 from anthropic_vendor import SIGNATURE, failure, text, use
 from chat import PATH, either, refusal
-from conftest import CLAUDE_KEY, TEAM_TOKEN
-from limited import client as plain
+from conftest import CLAUDE_KEY, TEAM_TOKEN, http_of
 
 NAMES = ["claude-sonnet-4-5-x", "claude-opus-4-8-x", "claude-sonnet-5-5-x", "other"]
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -76,11 +75,7 @@ def mending(launch, anthropic_server):
     )  # fmt: skip
 
 
-@pytest.fixture
-def team(mending, anthropic_server):
-    with plain(mending, TEAM_TOKEN) as http:
-        yield http
-    assert anthropic_server.take_violations() == []
+team = http_of("mending", "anthropic_server")
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ import pytest
 import responding
 from chat import ask, either, refusal, stream, text_of
 from cloudflare_vendor import ACCOUNT, BAD, LLAMA, ROOT, failure
-from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
-from limited import client as plain
+from conftest import TEAM_TOKEN, VENDOR_KEY, http_of, secrets
 from openai_endpoints import embeddings
 from pictures import picture
 from test_gemini_chat import CALLS, TOOL
@@ -40,12 +39,7 @@ def relay(launch, cloud):
     )  # fmt: skip
 
 
-@pytest.fixture
-def team(relay, cloud):
-    cloud.says(LLAMA, {})
-    with plain(relay, TEAM_TOKEN) as http:
-        yield http
-    assert cloud.take_violations() == []
+team = http_of("relay", "cloud", LLAMA)
 
 
 official = officials.openai_of("relay")

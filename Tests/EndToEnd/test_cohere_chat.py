@@ -9,8 +9,7 @@ import officials
 import pytest
 from chat import ask, either, refusal, stream, text_of
 from cohere_vendor import end, named
-from conftest import TEAM_TOKEN, VENDOR_KEY, running
-from limited import client as plain
+from conftest import TEAM_TOKEN, VENDOR_KEY, http_of, running
 from pictures import picture
 from test_openai_stream import Built
 
@@ -32,13 +31,7 @@ def cohere_relay(launch, vendor_site):
     )  # fmt: skip
 
 
-@pytest.fixture
-def co(cohere_relay, vendor_site):
-    vendor_site.says(MODEL, {})
-    vendor_site.says(THINKER, {})
-    with plain(cohere_relay, TEAM_TOKEN) as http:
-        yield http
-    assert vendor_site.take_violations() == []
+co = http_of("cohere_relay", "vendor_site", MODEL, THINKER)
 
 
 official = officials.openai_of("cohere_relay")

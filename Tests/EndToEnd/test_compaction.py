@@ -4,7 +4,7 @@ import pytest
 import responding
 from chat import PATH as CHAT
 from chat import ask
-from conftest import TEAM_TOKEN
+from conftest import TEAM_TOKEN, http_of
 from responding import PATH, error_of, events, final, respond, said, text_of
 
 TRIGGER = {"type": "compaction_trigger"}
@@ -26,10 +26,7 @@ def relay(launch, server):
     return launch(KEY_TEAM_TOKEN=TEAM_TOKEN, **settings)
 
 
-@pytest.fixture
-def http(relay, server, caller):
-    yield caller(relay, TEAM_TOKEN)
-    assert server.take_violations() == []
+http = http_of("relay", "server")
 
 
 def compacted(http, model, is_streamed, items=TURNS, **fields):

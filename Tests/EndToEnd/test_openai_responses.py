@@ -7,7 +7,7 @@ import officials
 import pytest
 import responding
 from chat import PATH, ask, refusal, stream, text_of
-from conftest import secrets
+from conftest import http_of, secrets
 from openai_responses import USAGE, events, response
 from test_openai_chat import CALLS, TOOL, unanswered
 
@@ -44,11 +44,7 @@ def relay(launch, server):
     )  # fmt: skip
 
 
-@pytest.fixture
-def http(relay, server, caller):
-    server.says(AT, {})
-    yield caller(relay, TOKEN)
-    assert server.take_violations() == []
+http = http_of("relay", "server", AT, token=TOKEN)
 
 
 def either(http, is_streamed, **fields):

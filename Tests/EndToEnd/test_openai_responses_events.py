@@ -5,7 +5,7 @@ import json
 import pytest
 import responding
 from chat import ask, stream
-from conftest import secrets
+from conftest import http_of, secrets
 from openai_responses import events, response
 from test_openai_chat import CALLS, TOOL
 from test_openai_responses import calls_of
@@ -23,10 +23,7 @@ def relay(launch, server):
     )  # fmt: skip
 
 
-@pytest.fixture
-def http(relay, server, caller):
-    yield caller(relay, TOKEN)
-    assert server.take_violations() == []
+http = http_of("relay", "server", token=TOKEN)
 
 
 def item(at, arguments, **more):

@@ -8,6 +8,7 @@ import gemini_vendor
 import pytest
 import trustme
 from chat import ask, either, refusal, stream, text_of
+from conftest import http_of
 from memcached import wait_for
 from openai_vendor import THOUGHTLESS, chunk, usage_chunk, whole
 from responding import PATH as RESPONSES
@@ -39,10 +40,7 @@ def model():
     return f"deep-{next(numbers)}"
 
 
-@pytest.fixture
-def http(thinking, caller, server):
-    yield caller(thinking, ONE)
-    assert server.take_violations() == []
+http = http_of("thinking", "server", token=ONE)
 
 
 def calling(server, model, id, thought="So it is Rome."):

@@ -4,7 +4,7 @@ import officials
 import openai
 import pytest
 from chat import ask, stream
-from conftest import secrets
+from conftest import http_of, secrets
 from responding import PATH, events
 from test_openai_chat import CALLS, TOOL
 
@@ -23,10 +23,7 @@ def relay(launch, server):
     )  # fmt: skip
 
 
-@pytest.fixture
-def http(relay, server, caller):
-    yield caller(relay, TOKEN)
-    assert server.take_violations() == []
+http = http_of("relay", "server", token=TOKEN)
 
 
 def cited(at: int) -> dict:
