@@ -140,12 +140,7 @@ def handler(vendor: Vendor) -> type[BaseHTTPRequestHandler]:
             self.chunk(b"")
 
         def whole(self, body: dict[str, Any], status: int = 200) -> None:
-            data = json.dumps(body, separators=(",", ":")).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            self.send(status, body, **{"Content-Type": "application/json"})
 
         def begin(self) -> None:
             self.send_response(200)

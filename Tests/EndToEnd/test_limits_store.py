@@ -413,9 +413,8 @@ def test_killed_paused_and_restarted_under_load(store, launch_with):
         assert lines(relay, store) == [AWAY, BACK] * 3
 
 
-def test_full_callers_stay_full_when_the_store_forgets(store, launch_with):
-    """Both relays know that there is no room, and put the record back: no window admits more than without the flush."""
-    seconds = 4
+def stay_full(store, launch_with, seconds):
+    """Asserts it for windows of so many seconds. Returns False if the machine was too slow to tell."""
     relays = [launch_with(store, RATE_LIMIT=f"{BOUND} per {seconds} seconds", MEMCACHED_TIMEOUT="5s") for _ in range(2)]
     tokens = [fresh() for _ in range(2)]
     told: dict[str, list[Told]] = {token: [] for token in tokens}
@@ -432,7 +431,7 @@ def test_full_callers_stay_full_when_the_store_forgets(store, launch_with):
         for relay in range(2):
             assert (await crowd.ask(relay, token)).status == 429
 
-    async def run() -> None:
+    async def run() -> bool:
         async with Crowd(relays) as crowd:
             for token in tokens:
                 assert statuses(early := await crowd.burst(BOUND // 2, token)) == {200: BOUND // 2}, early
@@ -443,14 +442,24 @@ def test_full_callers_stay_full_when_the_store_forgets(store, launch_with):
                 await asyncio.gather(*(use_half(crowd, token) for token in tokens))
                 await asyncio.to_thread(store.flush)
                 counted = [[each.sent for each in told[token] if each.status == 200][-BOUND] for token in tokens]
-                assert time.monotonic() < min(counted) + seconds, "too slow a machine to tell"
+                if time.monotonic() >= min(counted) + seconds:
+                    return False
+        return True
 
-    asyncio.run(run())
+    if not asyncio.run(run()):
+        return False
     for each in told.values():
         assert set(statuses(each)) == {200, 429}
         assert_never_over(each, BOUND, seconds)
     for relay in relays:
         assert lines(relay, store) == []
+    return True
+
+
+def test_full_callers_stay_full_when_the_store_forgets(store, launch_with):
+    """Both relays know that there is no room, and put the record back: no window admits more than without the flush."""
+    if not any(stay_full(store, launch_with, seconds) for seconds in (4, 8)):
+        pytest.skip("too slow a machine to tell")
 
 
 @pytest.mark.parametrize("how", ["flushed", "restarted"])
