@@ -668,30 +668,28 @@ def test_the_callers_key(start_relay, google, caller, new_key):
     assert google.take_violations() == []
 
 
-def test_another_kind_takes_over(start_relay, google, server, caller, is_streamed):
-    relay = start_relay(
+@pytest.fixture(scope="module")
+def beside_another_kind(launch, google, server):
+    """A relay whose models `shared` and `spoken` are Gemini's first, and then an OpenAI-compatible server's."""
+    return launch(
         ANONYMOUS_MODELS="all", PROVIDERS="gem,row",
         PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url, PROVIDER_GEM_API_KEY=VENDOR_KEY,
-        PROVIDER_GEM_MODELS="shared=gemini-3-shared", PROVIDER_ROW_PRIORITY=2,
+        PROVIDER_GEM_MODELS="shared=gemini-3-shared,spoken=gemini-3-spoken,alone=gemini-3-spoken", PROVIDER_ROW_PRIORITY=2,
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="shared=shared/row",
+        PROVIDER_ROW_MODELS="shared=shared/row,spoken=spoken/row",
     )  # fmt: skip
+
+
+def test_another_kind_takes_over(beside_another_kind, google, server, caller, is_streamed):
     google.says("gemini-3-shared", {"status": 503, "json": gemini_vendor.error(503, "UNAVAILABLE")})
     server.says("shared/row", {"extra": True})
-    http = caller(relay)
+    http = caller(beside_another_kind)
     assert either(http, is_streamed, model="shared", odd={"a": 1}) == ("Hello there", "stop")
     assert server.body("shared/row")["odd"] == {"a": 1} and server.take_violations() == []
 
 
-def test_only_its_vendor_knows_a_spoken_answer(start_relay, google, server, caller, is_streamed):
-    relay = start_relay(
-        ANONYMOUS_MODELS="all", PROVIDERS="gem,row",
-        PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url, PROVIDER_GEM_API_KEY=VENDOR_KEY,
-        PROVIDER_GEM_MODELS="spoken=gemini-3-spoken,alone=gemini-3-spoken", PROVIDER_ROW_PRIORITY=2,
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="spoken=spoken/row",
-    )  # fmt: skip
-    http = caller(relay)
+def test_only_its_vendor_knows_a_spoken_answer(beside_another_kind, google, server, caller, is_streamed):
+    http = caller(beside_another_kind)
     google.says("gemini-3-spoken", {})
     server.says("spoken/row", {"extra": True})
     said = {"role": "assistant", "audio": {"id": "audio_1"}}

@@ -387,29 +387,34 @@ def test_other_quirks_are_not_learned(later, name):
     assert "learned how" not in relay.text()
 
 
-@pytest.mark.parametrize(("sent", "left"), [("New-1,other", "other"), ("new-1", None), ("New-1,new-1", None)])
-def test_a_beta_is_refused_in_its_own_letter_case(start_relay, anthropic_server, sent, left):
+@pytest.fixture
+def asked_with_beta(start_relay, anthropic_server):
+    """Sends a message with this header to a relay that has learned nothing."""
     relay = start_relay(
         PROVIDER_ROW_KIND="anthropic", PROVIDER_ROW_BASE_URL=anthropic_server.base_url, PROVIDER_ROW_API_KEY=CLAUDE_KEY,
         PROVIDER_ROW_MODELS="later", KEY_ALICE_TOKEN=ALICE,
     )  # fmt: skip
+
+    def sent(beta, **fields):
+        body = {"model": "later", "max_tokens": 9, "messages": [USER]} | fields
+        return local_http.post(f"{relay.base_url}/v1/messages", json=body, headers={"x-api-key": ALICE, "anthropic-beta": beta})
+
+    return sent
+
+
+@pytest.mark.parametrize(("sent", "left"), [("New-1,other", "other"), ("new-1", None), ("New-1,new-1", None)])
+def test_a_beta_is_refused_in_its_own_letter_case(asked_with_beta, anthropic_server, sent, left):
     refused = refusal_in("anthropic", "Unexpected value(s) `New-1` for the `anthropic-beta` header.")
     anthropic_server.says("later", OPEN | {"extra": True} | refused, OPEN | {"extra": True})
-    body = {"model": "later", "max_tokens": 9, "messages": [USER]}
-    local_http.post(f"{relay.base_url}/v1/messages", json=body, headers={"x-api-key": ALICE, "anthropic-beta": sent})
+    asked_with_beta(sent)
     assert [seen["headers"].get("anthropic-beta") for seen in anthropic_server.asked("later")] == [sent] + ([left] if left else [])
     anthropic_server.take_violations()
 
 
-def test_a_prompt_about_betas_takes_none_away(start_relay, anthropic_server):
-    relay = start_relay(
-        PROVIDER_ROW_KIND="anthropic", PROVIDER_ROW_BASE_URL=anthropic_server.base_url, PROVIDER_ROW_API_KEY=CLAUDE_KEY,
-        PROVIDER_ROW_MODELS="later", KEY_ALICE_TOKEN=ALICE,
-    )  # fmt: skip
+def test_a_prompt_about_betas_takes_none_away(asked_with_beta, anthropic_server):
     said = "anthropic-beta new-1 is not a value that this server knows"
-    body = {"model": "later", "max_tokens": 9, "messages": [{"role": "user", "content": said}]}
     anthropic_server.says("later", OPEN | refusal_in("anthropic", f"Cannot read the text '{said}' of a user."), OPEN)
-    answer = local_http.post(f"{relay.base_url}/v1/messages", json=body, headers={"x-api-key": ALICE, "anthropic-beta": "new-1"})
+    answer = asked_with_beta("new-1", messages=[{"role": "user", "content": said}])
     assert answer.status_code == 400 and len(anthropic_server.asked("later")) == 1
 
 

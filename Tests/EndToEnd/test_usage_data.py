@@ -211,51 +211,50 @@ def test_killed_while_it_writes(tmp_path):
     pytest.fail(f"{last} records are stored of {taken} that were a second old")
 
 
-def test_full_disk(launch, server, team, tmp_path):
+@pytest.fixture
+def folder(tmp_path):
+    """A folder on a disk of a megabyte."""
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield small
+    subprocess.run(["umount", "--lazy", small], check=True)
+
+
+def fill(folder):
+    with (folder / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
+        while filler.write(bytes(4096)):
+            pass
+
+
+def test_full_disk(launch, server, team, folder):
     """Requests continue, with one warning and a metric. When there is space again, everything is written."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        relay = launch(**settings(server, DATA_DIR=folder))
-        http = team(relay)
-        with (folder / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
-            while filler.write(bytes(4096)):
-                pass
-        use(http, good=3, bad=0)
-        wait_for(lambda: metric(relay, "relay_usage_write_failures_total", "sqlite") >= 2)
-        use(http, good=3, bad=0)
-        assert metric(relay, "relay_usage_records_waiting", "sqlite") > 0
-        (folder / "filler").unlink()
-        wait_for(lambda: metric(relay, "relay_usage_records_total", "sqlite") >= 12)
-        assert count(folder) >= 12 and metric(relay, "relay_usage_records_dropped_total", "sqlite") == 0
-        warnings = [line["message"] for line in relay.log_lines() if line["level"] == "warning"]
-        assert warnings == ["usage records cannot be written", "usage records are written again"]
-        relay.stop()
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+    relay = launch(**settings(server, DATA_DIR=folder))
+    http = team(relay)
+    fill(folder)
+    use(http, good=3, bad=0)
+    wait_for(lambda: metric(relay, "relay_usage_write_failures_total", "sqlite") >= 2)
+    use(http, good=3, bad=0)
+    assert metric(relay, "relay_usage_records_waiting", "sqlite") > 0
+    (folder / "filler").unlink()
+    wait_for(lambda: metric(relay, "relay_usage_records_total", "sqlite") >= 12)
+    assert count(folder) >= 12 and metric(relay, "relay_usage_records_dropped_total", "sqlite") == 0
+    warnings = [line["message"] for line in relay.log_lines() if line["level"] == "warning"]
+    assert warnings == ["usage records cannot be written", "usage records are written again"]
+    relay.stop()
 
 
-def test_a_start_on_a_full_disk(launch, server, team, tmp_path):
+def test_a_start_on_a_full_disk(launch, server, team, folder):
     """A full disk hurts a relay that starts no more than one that runs."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        with (folder / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
-            while filler.write(bytes(4096)):
-                pass
-        relay = launch(**settings(server, DATA_DIR=folder))
-        use(team(relay), good=3, bad=0)
-        relay.wait_for_line(lambda line: line["message"] == "the file of usage records cannot be opened yet")
-        (folder / "filler").unlink()
-        wait_for(lambda: metric(relay, "relay_usage_records_total", "sqlite") >= 6)
-        assert metric(relay, "relay_usage_records_dropped_total", "sqlite") == 0
-        relay.stop()
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+    fill(folder)
+    relay = launch(**settings(server, DATA_DIR=folder))
+    use(team(relay), good=3, bad=0)
+    relay.wait_for_line(lambda line: line["message"] == "the file of usage records cannot be opened yet")
+    (folder / "filler").unlink()
+    wait_for(lambda: metric(relay, "relay_usage_records_total", "sqlite") >= 6)
+    assert metric(relay, "relay_usage_records_dropped_total", "sqlite") == 0
+    relay.stop()
 
 
 def test_a_database_that_hangs_does_not_hold_up_the_end(start_relay, server, team):
