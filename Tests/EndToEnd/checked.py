@@ -17,6 +17,7 @@ from typing import Any
 import checked_messages
 import jsonschema_rs
 from checked_responses import ResponseStreamCheck, response_problems
+from local_http import OPTIONS
 
 SCHEMAS = json.loads(Path(__file__).with_name("schemas").joinpath("openai.json").read_text("utf-8"))
 COMPLETION = "CreateChatCompletionResponse"
@@ -406,7 +407,7 @@ def client(module: ModuleType, **options: Any) -> Any:
     def watch(response: Any) -> None:
         response.stream = Body(response.stream, answer_check(response))
 
-    return module.Client(event_hooks={"response": [watch]}, trust_env=False, verify=False, **options)
+    return module.Client(event_hooks={"response": [watch]}, **OPTIONS, **options)
 
 
 def async_client(module: ModuleType, **options: Any) -> Any:
@@ -433,4 +434,4 @@ def async_client(module: ModuleType, **options: Any) -> Any:
     async def watch(response: Any) -> None:
         response.stream = Body(response.stream, answer_check(response))
 
-    return module.AsyncClient(event_hooks={"response": [watch]}, trust_env=False, verify=False, **options)
+    return module.AsyncClient(event_hooks={"response": [watch]}, **OPTIONS, **options)

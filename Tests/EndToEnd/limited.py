@@ -10,6 +10,7 @@ from typing import Any
 
 import checked
 import httpx
+from local_http import UNVERIFIED
 from relay_process import Relay
 
 FOR_ALL = " All callers share this limit."
@@ -34,7 +35,7 @@ def client(relay: Relay, token: str | None = None, address: str = "127.0.0.1", *
     """Returns a checked client from `address` of this machine, with the given key or without one."""
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
-    transport = httpx.HTTPTransport(local_address=address, verify=False)
+    transport = httpx.HTTPTransport(local_address=address, verify=UNVERIFIED)
     return checked.client(httpx, base_url=relay.base_url, headers=headers, timeout=30, transport=transport)
 
 
