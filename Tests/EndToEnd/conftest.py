@@ -50,9 +50,9 @@ def running(make: Callable[[], Any], scope: Any = "module") -> Any:
     return started
 
 
-def http_of(relay: str, vendor: str, *models: str, token: str = TEAM_TOKEN) -> Any:
+def http_of(relay: str, vendor: str, *models: str, token: str = TEAM_TOKEN, is_strict: bool = True) -> Any:
     """Returns the fixture of a plain client of a relay. `vendor` answers its `models` as usual, until a test scripts them; after
-    the test it must not have seen anything that it would refuse."""
+    the test a strict one must not have seen anything that it would refuse."""
 
     @pytest.fixture
     def http(request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
@@ -61,7 +61,8 @@ def http_of(relay: str, vendor: str, *models: str, token: str = TEAM_TOKEN) -> A
             fake.says(model, {})
         with limited.client(request.getfixturevalue(relay), token) as client:
             yield client
-        assert fake.take_violations() == []
+        violations = fake.take_violations()
+        assert violations == [] or not is_strict
 
     return http
 

@@ -8,7 +8,7 @@ import struct
 
 import officials
 import pytest
-from conftest import secrets
+from conftest import http_of, secrets
 from test_openai_mends import said
 
 TOKEN = "token-of-embeddings-01"
@@ -25,10 +25,7 @@ def relay(launch, server):
     )  # fmt: skip
 
 
-@pytest.fixture
-def http(relay, server, caller):
-    yield caller(relay, TOKEN)
-    server.take_violations()
+http = http_of("relay", "server", token=TOKEN, is_strict=False)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import metered
 import pytest
 from chat import ask, body
-from conftest import TEAM_TOKEN, VENDOR_KEY
+from conftest import TEAM_TOKEN, VENDOR_KEY, http_of
 from limited import client as plain
 from memcached import wait_for
 from openai_vendor import chunk, usage_chunk, whole
@@ -41,19 +41,11 @@ def file(path):
     return newer(path)
 
 
-@pytest.fixture
-def team(relay, server):
-    with plain(relay, TEAM_TOKEN) as http:
-        yield http
-    server.take_violations()
+team = http_of("relay", "server", is_strict=False)
 
 
-@pytest.fixture
-def rich(relay, server):
-    """A caller for whom large usage is plausible."""
-    with plain(relay, "the-token-of-rich-ones") as http:
-        yield http
-    server.take_violations()
+rich = http_of("relay", "server", token="the-token-of-rich-ones", is_strict=False)
+"""A caller for whom large usage is plausible."""
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from chat import PATH, body
-from conftest import TEAM_TOKEN, VENDOR_KEY
+from conftest import TEAM_TOKEN, VENDOR_KEY, http_of
 from limited import client as plain
 
 FIELDS = {
@@ -49,11 +49,7 @@ def relay(launch, server):
     )  # fmt: skip
 
 
-@pytest.fixture
-def team(relay, server):
-    with plain(relay, TEAM_TOKEN) as http:
-        yield http
-    server.take_violations()
+team = http_of("relay", "server", is_strict=False)
 
 
 def sent(http, path, fields, *members):

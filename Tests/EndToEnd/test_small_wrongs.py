@@ -6,7 +6,7 @@ import subprocess
 import local_http
 import pytest
 from chat import PATH, ask, body, stream
-from conftest import TEAM_TOKEN, VENDOR_KEY, running
+from conftest import TEAM_TOKEN, VENDOR_KEY, http_of, running
 from limited import client as plain
 from openai_vendor import chunk, usage_chunk
 from relay_process import binary
@@ -93,11 +93,7 @@ def row(launch, server, tmp_path_factory):
     return relay
 
 
-@pytest.fixture
-def team(row, server):
-    with plain(row, TEAM_TOKEN) as http:
-        yield http
-    server.take_violations()
+team = http_of("row", "server", is_strict=False)
 
 
 @pytest.mark.parametrize("status", [400, 401, 429, 500])

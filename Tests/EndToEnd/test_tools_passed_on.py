@@ -4,8 +4,7 @@ import json
 
 import pytest
 from chat import PATH, ask, body
-from conftest import TEAM_TOKEN, VENDOR_KEY
-from limited import client as plain
+from conftest import TEAM_TOKEN, VENDOR_KEY, http_of
 from openai_vendor import whole
 
 NATIVE, MODEL, LACKING = "fast", "unread/1", "unread/lacking"
@@ -52,11 +51,7 @@ def relay(launch, server):
     )  # fmt: skip
 
 
-@pytest.fixture
-def http(relay, server):
-    with plain(relay, TEAM_TOKEN) as client:
-        yield client
-    server.take_violations()
+http = http_of("relay", "server", is_strict=False)
 
 
 @pytest.mark.parametrize("fields", BAD, ids=json.dumps)
