@@ -265,6 +265,12 @@ def clock_shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_shim(tmp_path_factory.mktemp("clocks"))
 
 
+@pytest.fixture(scope="module")
+def wall(clock_shim: Path, tmp_path_factory: pytest.TempPathFactory) -> Clock:
+    """A clock for the relays of a file."""
+    return Clock(clock_shim, tmp_path_factory.mktemp("clock") / "clock")
+
+
 @pytest.fixture
 def clock(clock_shim: Path, tmp_path: Path) -> Callable[[float], Clock]:
     """`clock(20)`: a clock for one relay, 20 s ahead of this machine's."""

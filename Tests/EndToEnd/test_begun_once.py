@@ -27,20 +27,20 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def relay(launch, server, anthropic_server):
+def relay(launch, server, anthropic_server, wall):
     settings = {"KEY_TEAM_TOKEN": TEAM_TOKEN, "BREAKER_FAILURES": "1000"}
     for at, (kind, name, model, via) in enumerate(ROWS):
         address = (anthropic_server if kind == "anthropic" else server).base_url
         row = {"KIND": kind, "BASE_URL": address, "API_KEY": VENDOR_KEY, "MODELS": f"{name}={model}", "PRIORITY": str(at + 1)}
         settings |= {f"PROVIDER_P{at}_{field}": value for field, value in (row | ({"CHAT_VIA": via} if via else {})).items()}
-    return launch(**settings)
+    return launch(**settings, **wall.environment)
 
 
 def events(lines):
     return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
 
 
-def test_another_takes_over_after_a_sign_of_life(relay, server, anthropic_server):
+def test_another_takes_over_after_a_sign_of_life(relay, server, anthropic_server, wall):
     """The first provider has another API than the client, so the sign of life cannot be the beginning of a response."""
     gates = [threading.Event() for _ in SURFACES]
     first = {"chat": (anthropic_server, "claude-haiku-4-5"), "messages": (server, "begun/first"), "responses": (server, "begun/chats")}
@@ -61,7 +61,9 @@ def test_another_takes_over_after_a_sign_of_life(relay, server, anthropic_server
         return found
 
     with ThreadPoolExecutor(len(gates)) as pool:
-        chat, messages, responses = pool.map(lines, SURFACES, gates)
+        read = pool.map(lines, SURFACES, gates)
+        wall.advance_until(lambda: all(gate.is_set() for gate in gates), 20)
+        chat, messages, responses = read
     chunks = events(chat)
     assert len({chunk["id"] for chunk in chunks}) == 1
     assert sum("role" in choice["delta"] for chunk in chunks for choice in chunk["choices"]) == 1

@@ -9,7 +9,6 @@ import httpx
 import pytest
 import responding
 from chat import PATH, body, streamed
-from clocks import Clock
 from limited import metric
 from memcached import wait_for
 from test_messages import HELLO
@@ -76,9 +75,8 @@ RESPONSE = {"deltas": ["One ", "late"], "answer": "One late", "stall_at": 60}
 
 
 @pytest.fixture(scope="module")
-def ended(launch, vendor, new_key, clock_shim, tmp_path_factory):
+def ended(launch, vendor, new_key, wall):
     """All requests, by surface and case, read to their end; "leaving" and "resetting" have left before it."""
-    wall = Clock(clock_shim, tmp_path_factory.mktemp("clock") / "clock")
     relay = launch(**wall.environment)
     cases = {("chat", name): (PATH, body("a cat", **fields), {"stall_at": -1} | how, b'"role":"assistant"')
              for name, (fields, how) in CHATS.items()}  # fmt: skip
