@@ -1,6 +1,5 @@
 """A model that an OpenAI-compatible server and 1min.ai both serve: one takes over from the other."""
 
-import time
 
 import conftest
 import pytest
@@ -74,12 +73,13 @@ def test_nobody_takes_over_once_a_server_has_begun(both, server, vendor):
 LOADING = {"status": 503, "json": {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}}
 
 
-def test_a_server_that_loads_its_model_rests(both, server, vendor, is_streamed):
+def test_a_server_that_loads_its_model_rests(both, server, vendor, is_streamed, clock):
+    wall = clock(0)
     server.says(SERVERS, LOADING, {})
     vendor.answers(OWN_KEY, {"answer": "by 1min"})
-    http = both("row", PROVIDER_ROW_RETRIES=2, BREAKER_FAILURES=100)
-    begun = time.monotonic()
+    http = both("row", PROVIDER_ROW_RETRIES=2, BREAKER_FAILURES=100, **wall.environment)
+    begun = wall.now()
     while (got := either(http, is_streamed)[0]) == "by 1min":
         assert len(server.asked(SERVERS)) == 1
-        time.sleep(0.2)
-    assert got == "Hello there" and 4.5 < time.monotonic() - begun < 8
+        wall.advance(0.2)
+    assert got == "Hello there" and 4.5 < wall.now() - begun < 8
