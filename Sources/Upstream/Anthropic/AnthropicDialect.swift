@@ -56,6 +56,6 @@ struct AnthropicDialect: Sendable {
         guard isVertex, refusal.status == 400 || refusal.status == 403,
             refusal.request["output_config"]?["format"] != nil, refusal.words.quote("allowedpartnermodelfeatures")
         else { return nil }
-        return QuirkFinding(.noSchemas, isLasting: refusal.words.isComplete)
+        return QuirkFinding(.noSchemas)
     }
 }

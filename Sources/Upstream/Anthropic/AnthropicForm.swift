@@ -122,7 +122,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
             among: betas
         )
         if names.isEmpty { return nil }
-        return QuirkFinding(names.prefix(Self.maxBetas).map { .beta($0) }, isLasting: words.isComplete)
+        return QuirkFinding(names.prefix(Self.maxBetas).map { .beta($0) })
     }
 
     var betas: [String] { clientHeaders?.betas.betas ?? [] }

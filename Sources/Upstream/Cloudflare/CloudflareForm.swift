@@ -59,10 +59,9 @@ final class CloudflareForm: WireForm, @unchecked Sendable {
         let isMissing = refusal.status == 404 || refusal.status == 405 || refusal.error.kind == .unknownModel
         if isMissing, run != nil, !refusal.known.contains(.ownWire) { return QuirkFinding(.ownWire) }
         if refusal.status == 400, !refusal.known.contains(.lowBound), bound == CloudflareRequest.standardTokens,
-            isOwnBound,
-            refusal.words.quote("max_tokens")
+            isOwnBound, refusal.words.quote("max_tokens")
         {
-            return QuirkFinding(.lowBound, isLasting: refusal.words.isComplete)
+            return QuirkFinding(.lowBound)
         }
         return refusal.findingOfOpenAI
     }

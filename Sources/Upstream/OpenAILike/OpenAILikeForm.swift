@@ -114,7 +114,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             refusal.words.quoteAny(of: ["/responses", "not support the \u{1}'/v1/chat/completions'"])
         {
             let new = hasTools ? QuirkName.otherPathWithTools : .otherPath
-            return refusal.known.contains(new) ? nil : QuirkFinding(new, isLasting: refusal.words.isComplete)
+            return refusal.known.contains(new) ? nil : QuirkFinding(new)
         }
         let finding = refusal.findingOfOpenAI
         // At OpenAI this error is about the image itself.

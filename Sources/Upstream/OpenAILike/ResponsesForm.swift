@@ -96,7 +96,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     func quirk(_ refusal: Refusal) -> QuirkFinding? {
         guard refusal.status == 400 || refusal.status == 422 else { return nil }
         let words = refusal.words
-        if isCompacting, words.quote("compaction") { return QuirkFinding(.noCompaction, isLasting: words.isComplete) }
+        if isCompacting, words.quote("compaction") { return QuirkFinding(.noCompaction) }
         let ofOther = FieldChange("input", .dropType("reasoning"))
         if refusal.vendorError.names("invalid_encrypted_content"), ofOther.concerns(refusal.request) {
             return QuirkFinding([ofOther], isLasting: false)
@@ -107,7 +107,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         let changes =
             isSealed || words.quote("summar")
             ? additions.map { FieldChange($0) }.filter { $0.concerns(refusal.request) } : []
-        if !changes.isEmpty { return QuirkFinding(changes, isLasting: words.isComplete) }
+        if !changes.isEmpty { return QuirkFinding(changes) }
         if let finding = refusal.findingOfSearchTool {
             // A search that the request demands cannot be left out.
             return mustSearch ? refusal.new(.noSearch) : finding

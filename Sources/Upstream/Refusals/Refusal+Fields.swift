@@ -11,7 +11,7 @@ extension Refusal {
         guard words.quote("tool") || words.quote("function"), words.containsAny(of: ["unique", "duplicate"]) else {
             return nil
         }
-        return new(QuirkFinding([FieldChange("tools", .distinct)], isLasting: words.isComplete))
+        return new(QuirkFinding([FieldChange("tools", .distinct)]))
     }
 
     // MARK: Bounds
@@ -30,8 +30,7 @@ extension Refusal {
         // An interval without its end: `[1, 8193)`.
         let isBelow = ["less than \(most)", "< \(most)", ", \(most))", ",\(most))"].contains(where: words.contains)
         guard !isBelow || most > 1 else { return nil }
-        let change = FieldChange(path: named[0], kind: .atMost(isBelow ? most - 1 : most))
-        return QuirkFinding([change], isLasting: words.isComplete)
+        return QuirkFinding([FieldChange(path: named[0], kind: .atMost(isBelow ? most - 1 : most))])
     }
 
     /// The finding for a prompt and a limit of tokens that do not fit into the context window together, or into the

@@ -64,7 +64,7 @@ final class Refusal {
 
     /// Returns the finding of quirks, which hold for later requests unless they are about this request's schema.
     func scoped(_ quirks: QuirkName...) -> QuirkFinding {
-        QuirkFinding(quirks.map { .named($0) }, isLasting: words.isComplete && !isOfSchema)
+        QuirkFinding(quirks.map { .named($0) }, isLasting: !isOfSchema)
     }
 
     /// Returns the finding that fields are changed. A field with a value that the error accepts is not left out. If the
@@ -82,7 +82,7 @@ final class Refusal {
         }
         return QuirkFinding(
             paths.map { FieldChange(path: $0, kind: kind) },
-            isLasting: words.isComplete && !isOfSchema && !isOfOthers
+            isLasting: !isOfSchema && !isOfOthers
         )
     }
 
@@ -96,14 +96,11 @@ final class Refusal {
         dropping others: [String] = []
     ) -> QuirkFinding? {
         let changes = paths.map { FieldChange($0, kind) } + others.map { FieldChange($0) }
-        var finding = QuirkFinding(changes.filter { $0.concerns(request) }, isLasting: words.isComplete)
+        var finding = QuirkFinding(changes.filter { $0.concerns(request) })
         guard !finding.changes.isEmpty else { return nil }
         finding.isOfCaller = true
         return finding
     }
-
-    /// Whether the refusal holds for later requests, because it is not about a range, a length or a schema.
-    var isLasting: Bool { words.isComplete && !isOfSchema && !words.containsAny(of: Self.bounds) }
 
     /// The values that the error lists as supported; nil if it lists none, empty if it has the default without a value.
     private var acceptedValues: [String]? {
@@ -172,8 +169,8 @@ final class Refusal {
     func finding(among own: @autoclosure () -> [QuirkFinding]) -> QuirkFinding? {
         guard status == 400 || status == 422, !isSpecial else { return nil }
         guard var found = own().lazy.compactMap(new).first else { return openFinding }
-        // Refused schemas are remembered for their caller.
-        if !found.isOfCaller { found.isLasting = found.isLasting && isLasting }
+        // Refused schemas are remembered for their caller. A range or a length says nothing about later requests.
+        if !found.isOfCaller, isOfSchema || words.containsAny(of: Self.bounds) { found.isLasting = false }
         return found
     }
 }

@@ -59,6 +59,9 @@ struct RequestFindings {
     ///
     /// - Parameter changed: the request with the finding's change; nil for a lacking ability.
     func described(_ found: QuirkFinding, of refusal: Refusal, changed: RawJSON?, token: String?) -> QuirkFinding {
+        var found = found
+        // A message that was not compared with the whole request may have its words.
+        if !refusal.words.isComplete { found.isLasting = false }
         var finding = refusal.combination.scoped(found, changed: changed)
         // A message with a secret is not shown.
         if !vendor.headers.hiding(refusal.error, token).message.isEmpty {

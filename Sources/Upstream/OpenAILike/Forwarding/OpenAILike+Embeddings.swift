@@ -46,6 +46,6 @@ extension Refusal {
     fileprivate var findingOfEncoding: QuirkFinding? {
         guard request["encoding_format"]?.content == "base64" else { return nil }
         guard names("encoding_format") || words.name("base64") else { return nil }
-        return QuirkFinding([FieldChange("encoding_format", .dropUnless(["float"]))], isLasting: words.isComplete)
+        return QuirkFinding([FieldChange("encoding_format", .dropUnless(["float"]))])
     }
 }

@@ -54,7 +54,7 @@ extension Refusal {
             return QuirkFinding(
                 [FieldChange(path, .replace(nil, by: #""none""#))],
                 beside: OtherField(paths: ["tools"], state: .present),
-                isLasting: words.isComplete && !words.areAboutSchema
+                isLasting: !words.areAboutSchema
             )
         }
         var accepted = FieldChange.efforts.filter { name in name != effort && name.withBytes { words.name($0) } }
@@ -62,12 +62,10 @@ extension Refusal {
         if accepted.isEmpty, effort == "xhigh" || effort == "max", effort.withBytes({ words.name($0) }) {
             accepted = ["low", "medium", "high"]
         }
-        if !accepted.isEmpty {
-            return QuirkFinding([FieldChange(path, .nearest(accepted))], isLasting: words.isComplete)
-        }
+        if !accepted.isEmpty { return QuirkFinding([FieldChange(path, .nearest(accepted))]) }
         // Without a list of efforts, the refusal of one effort does not say that there are no others.
         let isOfValue = vendorError.names("unsupported_value") || vendorError.names("invalid_value")
-        return QuirkFinding([FieldChange(path)], isLasting: words.isComplete && !isOfValue)
+        return QuirkFinding([FieldChange(path)], isLasting: !isOfValue)
     }
 
     // MARK: Abilities
@@ -75,7 +73,7 @@ extension Refusal {
     var lackingAbility: QuirkFinding? {
         let isOfBound = words.containsAny(of: Self.bounds)
         if request["stop"] != nil, isUnsupported || isOfBound, isNamed(["stop"]) {
-            return QuirkFinding(.noStops, isLasting: words.isComplete && isUnsupported && !isOfBound)
+            return QuirkFinding(.noStops, isLasting: isUnsupported && !isOfBound)
         }
         let isSaid = isUnsupported || words.say("must be") || words.say("unavailable") || words.say("at most 1")
         guard isSaid else { return nil }
@@ -84,7 +82,7 @@ extension Refusal {
         }
         if request["n"] != nil, names("n") {
             let isOne = (["at most", "must be", ">"] as [StaticString]).contains { words.number(behind: $0) == 1 }
-            return QuirkFinding(.noChoices, isLasting: words.isComplete && (isOne || isUnsupported && !isOfBound))
+            return QuirkFinding(.noChoices, isLasting: isOne || isUnsupported && !isOfBound)
         }
         guard let format = request["response_format"]?["type"]?.content,
             words.quoteAny(of: ["response_format", "json_", "json schema", "json mode"])
@@ -92,7 +90,7 @@ extension Refusal {
         else { return nil }
         if format == "text" {
             let beside = OtherField(paths: ["response_format"], state: .equal("text"))
-            return QuirkFinding([FieldChange("response_format")], beside: beside, isLasting: words.isComplete)
+            return QuirkFinding([FieldChange("response_format")], beside: beside)
         }
         return format == "json_object" ? scoped(.noObjects) : format == "json_schema" ? scoped(.noSchemas) : nil
     }

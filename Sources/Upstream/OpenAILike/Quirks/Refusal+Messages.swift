@@ -43,7 +43,7 @@ extension Refusal {
     private func replacing(_ role: String, by other: String) -> QuirkFinding? {
         let change = FieldChange("messages.role", .replace(role, by: "\"\(other)\""))
         guard change.concerns(request) else { return nil }
-        return QuirkFinding([change], isLasting: words.isComplete && !words.areAboutSchema, isOfPair: true)
+        return QuirkFinding([change], isLasting: !words.areAboutSchema, isOfPair: true)
     }
 
     private func ofMessages(_ quirk: QuirkName) -> QuirkFinding {

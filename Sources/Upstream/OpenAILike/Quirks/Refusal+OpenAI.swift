@@ -59,7 +59,7 @@ extension Refusal {
                 changes.append(FieldChange("stream_options", .set(#"{"include_usage":true}"#)))
             }
         }
-        return QuirkFinding(changes, isLasting: words.isComplete, isOfPair: true)
+        return QuirkFinding(changes, isOfPair: true)
     }
 
     private static let streamsOnly: [StaticString] = [

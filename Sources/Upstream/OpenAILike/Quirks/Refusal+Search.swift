@@ -12,7 +12,7 @@ extension Refusal {
         let types = Set(searches.compactMap { tools[$0]["type"]?.content?.text })
         let changes = types.sorted().map { FieldChange("tools", .dropType($0)) }
         // With the lowest effort, OpenAI's models refuse the search that they have otherwise.
-        return QuirkFinding(changes, isLasting: words.isComplete && !words.quote("reasoning"))
+        return QuirkFinding(changes, isLasting: !words.quote("reasoning"))
     }
 
     private func refusesTool(among searches: [Int], of tools: [RawJSON]) -> Bool {
