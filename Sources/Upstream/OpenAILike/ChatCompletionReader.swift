@@ -243,7 +243,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         if let caller = responseOptions.learnsChoicesFor, let vendor = responseOptions.vendor,
             choices.contains(where: { !$0.isReported })
         {
-            vendor.learn([QuirkFinding(.noChoices)], of: caller.model, for: caller.owner)
+            vendor.quirks.learn([QuirkFinding(.noChoices)], for: caller)
         }
         guard responseOptions.isNative, responseOptions.includesUsage, !reportedUsage.isEmpty, isUsageReported else {
             return

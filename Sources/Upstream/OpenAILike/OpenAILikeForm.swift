@@ -53,7 +53,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             isLegacy: call.needs.contains(.functions),
             keepsMessages: call.keepsMessages,
             vendor: vendor.wire,
-            learnsChoicesFor: call.choices > 1 ? ModelCaller(model: model.id, owner: call.quirks.owner) : nil,
+            learnsChoicesFor: call.choices > 1 ? ModelCaller(vendor.name, model.id, call.quirks.owner) : nil,
             bounds: UsageBounds(call, model)
         )
     }
@@ -163,12 +163,6 @@ extension ChatCall {
         }
         return nil
     }
-}
-
-/// A model, and the caller for whom its quirks are remembered.
-struct ModelCaller: Sendable {
-    let model: String
-    let owner: CallQuirks.Owner
 }
 
 /// The options of a request that are needed to read its response.

@@ -36,12 +36,16 @@ extension QuirkMemory {
     @discardableResult
     package func forget(id: String) -> ListedQuirk? {
         rows.withLock { rows in
+            var names: [ModelCaller] = []
+            rows.forEach { name, _ in names.append(name) }
             var found: ListedQuirk?
-            rows.changeAll { name, row in
-                row.entries.removeAll { entry in
-                    let quirk = ListedQuirk(entry, of: name)
-                    if quirk.id == id { found = quirk }
-                    return quirk.id == id
+            for name in names {
+                rows.visit(name) { row in
+                    row.entries.removeAll { entry in
+                        let quirk = ListedQuirk(entry, of: name)
+                        if quirk.id == id { found = quirk }
+                        return quirk.id == id
+                    }
                 }
             }
             return found
@@ -61,7 +65,7 @@ extension QuirkMemory {
 }
 
 extension QuirkMemory.ListedQuirk {
-    fileprivate init(_ entry: QuirkEntry, of row: QuirkRows.Name) {
+    fileprivate init(_ entry: QuirkEntry, of row: ModelCaller) {
         let condition = entry.finding.conditionText
         id = "\(row)\n\(entry.finding.name)\n\(condition)".withBytes { String(Digest(of: $0).words.0, radix: 16) }
         provider = row.provider

@@ -70,14 +70,18 @@ package final class QuirkMemory: Sendable {
         var known = Known()
         let (now, voice) = (now(), call.owner.voice)
         rows.withLock { rows in
-            rows.visit(provider, model, call.owner) { row in
+            rows.visit(ModelCaller(provider, model, call.owner)) { row in
                 for entry in row.entries where entry.concerns(voice) {
                     known.add(entry.finding, isDue: !entry.finding.isLack && row.isDue(entry, for: voice, at: now))
                 }
                 if call.isOfSession { row.recordSession(of: voice, at: now) }
             }
-            for finding in rows.confirmed(provider, model, for: call.owner, at: now) {
-                known.add(finding, isDue: false)
+            guard call.owner == .none || call.owner == .anonymous else { return }
+            // These callers also get what two known callers have met within an hour.
+            rows.visit(ModelCaller(provider, model, .known(0))) { row in
+                for entry in row.entries where entry.isConfirmed && now - entry.learnedAt < QuirkRows.lifeSeconds {
+                    known.add(entry.finding, isDue: false)
+                }
             }
         }
         known.sure = known.sure.subtracting(call.tried.quirks).union(call.learned.quirks)
@@ -91,42 +95,31 @@ package final class QuirkMemory: Sendable {
 
     /// Returns the lacks that a call with these needs should ignore, because they have been remembered for an hour. No
     /// other call ignores them for the next hour.
-    func beginTrials(
-        of needs: Abilities,
-        at provider: String,
-        _ model: String,
-        for owner: CallQuirks.Owner
-    ) -> [QuirkFinding] {
+    func beginTrials(of needs: Abilities, for caller: ModelCaller) -> [QuirkFinding] {
         guard isUsed.load(ordering: .relaxed) else { return [] }
-        return beginTrials(at: provider, model, for: owner) { row, entry, now in
-            entry.concerns(owner.voice) && row.isDue(entry, for: owner.voice, at: now)
+        let voice = caller.owner.voice
+        return beginTrials(for: caller) { row, entry, now in
+            entry.concerns(voice) && row.isDue(entry, for: voice, at: now)
                 && entry.finding.quirks.allSatisfy { $0.concerns(needs) }
         }
     }
 
     /// Returns whether this call should ignore a quirk that is due. No other call ignores it for the next hour.
-    func beginTrial(
-        of finding: QuirkFinding,
-        at provider: String,
-        _ model: String,
-        for owner: CallQuirks.Owner
-    ) -> Bool {
-        let begun = beginTrials(at: provider, model, for: owner) { _, entry, now in
+    func beginTrial(of finding: QuirkFinding, for caller: ModelCaller) -> Bool {
+        let begun = beginTrials(for: caller) { _, entry, now in
             entry.finding == finding && now - entry.learnedAt >= QuirkRows.lifeSeconds
         }
         return !begun.isEmpty
     }
 
     private func beginTrials(
-        at provider: String,
-        _ model: String,
-        for owner: CallQuirks.Owner,
+        for caller: ModelCaller,
         where isDue: (QuirkRow, QuirkEntry, Int) -> Bool
     ) -> [QuirkFinding] {
         var tried: [QuirkFinding] = []
         let now = now()
         rows.withLock { rows in
-            rows.visit(provider, model, owner) { row in
+            rows.visit(caller) { row in
                 for index in row.entries.indices where isDue(row, row.entries[index], now) {
                     row.entries[index].learnedAt = now
                     tried.append(row.entries[index].finding)
@@ -137,12 +130,12 @@ package final class QuirkMemory: Sendable {
     }
 
     /// Forgets quirks without which the caller's call succeeded.
-    func forget(_ findings: [QuirkFinding], of provider: String, _ model: String, for owner: CallQuirks.Owner) {
+    func forget(_ findings: [QuirkFinding], for caller: ModelCaller) {
         guard !findings.isEmpty else { return }
         let findings = findings.flatMap(\.single)
         let now = now()
         rows.withLock { rows in
-            rows.visit(provider, model, owner) { row in row.forget(findings, by: owner.voice, at: now) }
+            rows.visit(caller) { $0.forget(findings, by: caller.owner.voice, at: now) }
         }
     }
 
@@ -150,38 +143,23 @@ package final class QuirkMemory: Sendable {
     ///
     /// - Parameter isProven: whether the changed call succeeded. If false, the call could not be sent, and the quirk
     ///   changes calls of this caller only.
-    func learn(
-        _ findings: [QuirkFinding],
-        of provider: String,
-        _ model: String,
-        for owner: CallQuirks.Owner,
-        isProven: Bool = true
-    ) {
-        guard owner != .none, !forgetful.contains(provider), !findings.isEmpty else { return }
+    func learn(_ findings: [QuirkFinding], for caller: ModelCaller, isProven: Bool = true) {
+        guard caller.owner != .none, !forgetful.contains(caller.provider), !findings.isEmpty else { return }
         isUsed.store(true, ordering: .relaxed)
         let now = now()
         for finding in findings.flatMap(\.single) {
             let isForAll = rows.withLock { rows in
-                rows.change(provider, model, owner) { (row) -> Bool in
-                    row.learn(finding, by: owner.voice, at: now, isProven: isProven && !finding.isOfCaller)
+                rows.change(caller) { row in
+                    let isProven = isProven && !finding.isOfCaller
+                    return row.learn(finding, by: caller.owner.voice, at: now, isProven: isProven)
                 }
             }
-            record(finding.name, of: provider, model, owner, isForAll: isForAll)
-        }
-    }
-
-    private func record(
-        _ quirk: String,
-        of provider: String,
-        _ model: String,
-        _ owner: CallQuirks.Owner,
-        isForAll: Bool
-    ) {
-        log?.info("learned how a model's requests must be changed") { line in
-            line.add("provider", provider)
-            line.add("model", model)
-            line.add("quirk", quirk)
-            line.add("for", owner.scope(isForAll: isForAll))
+            log?.info("learned how a model's requests must be changed") { line in
+                line.add("provider", caller.provider)
+                line.add("model", caller.model)
+                line.add("quirk", finding.name)
+                line.add("for", caller.owner.scope(isForAll: isForAll))
+            }
         }
     }
 

@@ -98,90 +98,51 @@ struct QuirkRows {
     static let lifeSeconds = 3_600
     private static let maxModels = 1_000
 
-    /// The model of a row, and the callers that share the row.
-    struct Name: Hashable {
-        let provider: String
-        let model: String
-        /// The owner; `none` for all known callers.
-        let owner: CallQuirks.Owner
-
-        init(_ provider: String, _ model: String, _ owner: CallQuirks.Owner) {
-            self.provider = provider
-            self.model = model
-            self.owner = if case .known = owner { .none } else { owner }
-        }
-    }
-
     /// The rows of known callers and of anonymous callers.
-    private var shared = RecentTable<Name, QuirkRow>()
+    private var shared = RecentTable<ModelCaller, QuirkRow>()
     /// The rows of passthrough keys, which must not replace others' rows.
-    private var own = RecentTable<Name, QuirkRow>()
+    private var own = RecentTable<ModelCaller, QuirkRow>()
 
-    func forEach(_ body: (Name, QuirkRow) -> Void) {
+    func forEach(_ body: (ModelCaller, QuirkRow) -> Void) {
         shared.forEachPair(body)
         own.forEachPair(body)
     }
 
-    mutating func changeAll(_ body: (Name, inout QuirkRow) -> Void) {
-        var names: [Name] = []
-        forEach { name, _ in names.append(name) }
-        for name in names {
-            shared.withValue(of: name) { body(name, &$0) }
-            own.withValue(of: name) { body(name, &$0) }
-        }
+    /// Calls `body` with the row of a caller. Returns nil if there is none.
+    @discardableResult
+    mutating func visit<Result>(_ caller: ModelCaller, _ body: (inout QuirkRow) -> Result) -> Result? {
+        let row = caller.ofRow
+        return row.isOfPassthroughKey ? own.withValue(of: row, body) : shared.withValue(of: row, body)
     }
 
-    /// Calls `body` with the row that the owner may change, if there is one.
-    mutating func visit(
-        _ provider: String,
-        _ model: String,
-        _ owner: CallQuirks.Owner,
-        _ body: (inout QuirkRow) -> Void
-    ) {
-        let key = Name(provider, model, owner)
-        switch owner {
-        case .none: break
-        case .known, .anonymous: shared.withValue(of: key, body)
-        case .passThrough: own.withValue(of: key, body)
-        }
-    }
-
-    /// Returns the quirks that two known callers have met within an hour, for owners that do not share their row.
-    mutating func confirmed(
-        _ provider: String,
-        _ model: String,
-        for owner: CallQuirks.Owner,
-        at now: Int
-    ) -> [QuirkFinding] {
-        switch owner {
-        case .known, .passThrough: return []
-        case .none, .anonymous:
-            return shared.withValue(of: Name(provider, model, .none)) { row in
-                row.entries.filter { $0.isConfirmed && now - $0.learnedAt < Self.lifeSeconds }.map(\.finding)
-            } ?? []
-        }
-    }
-
-    /// Calls `body` with the row of the owner. Creates the row if there is none.
-    mutating func change<Result>(
-        _ provider: String,
-        _ model: String,
-        _ owner: CallQuirks.Owner,
-        _ body: (inout QuirkRow) -> Result
-    ) -> Result {
-        let key = Name(provider, model, owner)
-        if case .passThrough = owner { return Self.change(&own, key, body) }
-        return Self.change(&shared, key, body)
-    }
-
-    private static func change<Result>(
-        _ table: inout RecentTable<Name, QuirkRow>,
-        _ key: Name,
-        _ body: (inout QuirkRow) -> Result
-    ) -> Result {
-        var row = table.use(key) ?? QuirkRow()
+    /// Calls `body` with the row of a caller, which is added if it is new.
+    mutating func change<Result>(_ caller: ModelCaller, _ body: (inout QuirkRow) -> Result) -> Result {
+        if let result = visit(caller, body) { return result }
+        var row = QuirkRow()
         let result = body(&row)
-        table.set(key, row, atMost: maxModels)
+        if caller.isOfPassthroughKey {
+            own.set(caller.ofRow, row, atMost: Self.maxModels)
+        } else {
+            shared.set(caller.ofRow, row, atMost: Self.maxModels)
+        }
         return result
     }
+}
+
+/// A model of a provider, and the caller for whom its quirks are remembered.
+struct ModelCaller: Hashable {
+    let provider: String
+    let model: String
+    let owner: CallQuirks.Owner
+
+    init(_ provider: String, _ model: String, _ owner: CallQuirks.Owner) {
+        (self.provider, self.model, self.owner) = (provider, model, owner)
+    }
+
+    /// The name of the caller's row, which all known callers share.
+    fileprivate var ofRow: ModelCaller {
+        if case .known = owner { ModelCaller(provider, model, .known(0)) } else { self }
+    }
+
+    fileprivate var isOfPassthroughKey: Bool { if case .passThrough = owner { true } else { false } }
 }

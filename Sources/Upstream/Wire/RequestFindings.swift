@@ -21,6 +21,8 @@ struct RequestFindings {
         self.owner = owner
     }
 
+    private var caller: ModelCaller { ModelCaller(vendor.name, model, owner) }
+
     var isEmpty: Bool { learned.isEmpty && tried.isEmpty }
 
     /// Whether the request may be changed and sent again.
@@ -28,7 +30,7 @@ struct RequestFindings {
 
     /// Returns whether the request ignores a known finding that concerns it.
     mutating func ignores(_ finding: QuirkFinding, isDue: Bool) -> Bool {
-        guard isDue, vendor.quirks.beginTrial(of: finding, at: vendor.name, model, for: owner) else { return false }
+        guard isDue, vendor.quirks.beginTrial(of: finding, for: caller) else { return false }
         tried.append(finding)
         return true
     }
@@ -70,19 +72,23 @@ struct RequestFindings {
         return finding
     }
 
-    /// Remembers what the request has shown, after the vendor has served it.
+    /// Remembers what the request has shown, after the vendor has served it: the findings for which it was changed, and
+    /// that those of the other findings which it ignored no longer hold.
     ///
     /// - Parameter call: the quirks that earlier requests of the call have shown.
     @inline(never)  // Rarely called.
     mutating func keep(with call: CallQuirks) {
-        vendor.record(learned + call.learned, without: tried + call.tried, of: model, for: owner)
+        let shown = learned + call.learned
+        let gone = (tried + call.tried).filter { finding in !shown.contains { finding.isCovered(by: $0) } }
+        vendor.quirks.forget(gone, for: caller)
+        vendor.quirks.learn(shown.filter(\.isLasting), for: caller)
         learned.removeAll { $0.isLasting }
         tried = []
     }
 
     /// Remembers findings for this caller although no changed request was served.
     func keepUnproven(_ findings: [QuirkFinding]) {
-        vendor.learn(findings.filter(\.isLasting), of: model, for: owner, isProven: false)
+        vendor.quirks.learn(findings.filter(\.isLasting), for: caller, isProven: false)
     }
 
     /// Runs `begin`, which prepares the next call. If `begin` throws, remembers for this caller what the

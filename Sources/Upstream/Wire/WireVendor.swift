@@ -25,23 +25,6 @@ final class WireVendor: OnLoop, @unchecked Sendable {
         quirks.known(of: name, model.id, for: call)
     }
 
-    func learn(_ findings: [QuirkFinding], of model: String, for owner: CallQuirks.Owner, isProven: Bool = true) {
-        quirks.learn(findings, of: name, model, for: owner, isProven: isProven)
-    }
-
-    /// Remembers what a served request has shown: the findings for which it was changed, and that those of the other
-    /// findings which it ignored no longer hold.
-    func record(
-        _ learned: [QuirkFinding],
-        without tried: [QuirkFinding],
-        of model: String,
-        for owner: CallQuirks.Owner
-    ) {
-        let gone = tried.filter { finding in !learned.contains { finding.isCovered(by: $0) } }
-        quirks.forget(gone, of: name, model, for: owner)
-        learn(learned.filter(\.isLasting), of: model, for: owner)
-    }
-
     /// Returns the chat that sends this call in the given form, with the quirks that are known for it.
     func chat(_ form: any WireForm, _ call: consuming ChatCall, _ model: Model, by attempt: Attempt) -> WireChat {
         let quirks = known(model, for: call.quirks)
@@ -59,7 +42,7 @@ extension WireChatVendor {
     package var keepsDeadlines: Bool { true }
 
     package func beginTrials(of call: borrowing ChatCall, at model: Model) -> [QuirkFinding] {
-        wire.quirks.beginTrials(of: call.needs, at: name, model.id, for: call.quirks.owner)
+        wire.quirks.beginTrials(of: call.needs, for: ModelCaller(name, model.id, call.quirks.owner))
     }
 }
 

@@ -74,7 +74,7 @@ import Testing
             let known = memory.known(of: "p", "m", for: call)
             var isChanged = known.sure.contains(.joinedContent)
             if !isChanged, let (finding, isDue) = known.others.first {
-                isChanged = !(isDue && memory.beginTrial(of: finding, at: "p", "m", for: owner))
+                isChanged = !(isDue && memory.beginTrial(of: finding, for: ModelCaller("p", "m", owner)))
             }
             let lent = rows[.none] ?? Row()
             let step = Step(
@@ -86,16 +86,18 @@ import Testing
             )
             if let rule = step.brokenRule { return rule }
             if !isChanged, isRefused || mistake == .servedCalls && random.below(50) == 0 {
-                memory.learn([finding], of: "p", "m", for: owner)
+                memory.learn([finding], for: ModelCaller("p", "m", owner))
                 if mistake == .anonymousForKnown, owner == .anonymous {
-                    for caller in [1, 2] as [UInt64] { memory.learn([finding], of: "p", "m", for: .known(caller)) }
+                    for caller in [1, 2] as [UInt64] {
+                        memory.learn([finding], for: ModelCaller("p", "m", .known(caller)))
+                    }
                 }
                 if isRefused {
                     own.callers.insert(owner)
                     own.since = now
                 }
             } else if !isChanged, step.isMet {
-                if mistake != .forgetsNothing { memory.forget([finding], of: "p", "m", for: owner) }
+                if mistake != .forgetsNothing { memory.forget([finding], for: ModelCaller("p", "m", owner)) }
                 own.callers = []
             }
             if isOfSession { own.sessions[owner] = now }
@@ -114,9 +116,9 @@ import Testing
 
     @Test("new betas replace betas only") func betas() {
         let memory = QuirkMemory()
-        memory.learn([Self.finding], of: "p", "m", for: .known(1))
+        memory.learn([Self.finding], for: ModelCaller("p", "m", .known(1)))
         let names = (0..<1_000).map { "beta-\($0)" }
-        memory.learn([QuirkFinding(names.map { .beta($0) })], of: "p", "m", for: .known(1))
+        memory.learn([QuirkFinding(names.map { .beta($0) })], for: ModelCaller("p", "m", .known(1)))
         var call = CallQuirks()
         call.owner = .known(1)
         #expect(memory.known(of: "p", "m", for: call).sure == [.named(.joinedContent)])

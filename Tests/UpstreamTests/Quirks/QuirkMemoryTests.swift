@@ -32,7 +32,7 @@ import Testing
             let owner = owners[random.below(owners.count)]
             let quirk = QuirkName.allCases[random.below(12)]
             if random.below(40) == 0 {
-                for owner in mistake(owner) { memory.learn([QuirkFinding(quirk)], of: "p", "m", for: owner) }
+                for owner in mistake(owner) { memory.learn([QuirkFinding(quirk)], for: ModelCaller("p", "m", owner)) }
                 met[quirk, default: []].insert(owner)
             }
             let reader = owners[random.below(owners.count)]
@@ -60,19 +60,19 @@ import Testing
         let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
         let finding = QuirkFinding(.joinedContent)
         let (owner, call) = (CallQuirks.Owner.known(1), Self.call(.known(1)))
-        memory.learn([finding], of: "p", "m", for: owner)
+        memory.learn([finding], for: ModelCaller("p", "m", owner))
         clock.seconds.add(3_599, ordering: .relaxed)
         #expect(memory.known(of: "p", "m", for: call).others.isEmpty)
-        #expect(!memory.beginTrial(of: finding, at: "p", "m", for: owner))
+        #expect(!memory.beginTrial(of: finding, for: ModelCaller("p", "m", owner)))
         _ = memory.known(of: "p", "m", for: Self.call(owner, isOfSession: true))
         clock.seconds.add(599, ordering: .relaxed)
         #expect(memory.known(of: "p", "m", for: call).others.isEmpty)
         clock.seconds.add(1, ordering: .relaxed)
         #expect(memory.known(of: "p", "m", for: call).others.map(\.isDue) == [true])
-        #expect(memory.beginTrial(of: finding, at: "p", "m", for: owner))
-        #expect(!memory.beginTrial(of: finding, at: "p", "m", for: owner))
+        #expect(memory.beginTrial(of: finding, for: ModelCaller("p", "m", owner)))
+        #expect(!memory.beginTrial(of: finding, for: ModelCaller("p", "m", owner)))
         #expect(memory.known(of: "p", "m", for: call).sure == [.named(.joinedContent)])
-        memory.forget([finding], of: "p", "m", for: owner)
+        memory.forget([finding], for: ModelCaller("p", "m", owner))
         #expect(memory.quirks(of: "p", "m", for: call).isEmpty)
     }
 
@@ -80,7 +80,7 @@ import Testing
         let clock = WallClock()
         let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
         let finding = QuirkFinding(.joinedContent)
-        for caller in [1, 2] as [UInt64] { memory.learn([finding], of: "p", "m", for: .known(caller)) }
+        for caller in [1, 2] as [UInt64] { memory.learn([finding], for: ModelCaller("p", "m", .known(caller))) }
         clock.seconds.add(3_600, ordering: .relaxed)
         _ = memory.known(of: "p", "m", for: Self.call(.known(1), isOfSession: true))
         // A call that is not prepared yet delays none.
@@ -94,16 +94,16 @@ import Testing
         let clock = WallClock()
         let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
         let finding = QuirkFinding(.joinedContent)
-        memory.learn([finding], of: "p", "m", for: .known(1))
+        memory.learn([finding], for: ModelCaller("p", "m", .known(1)))
         clock.seconds.add(3_600, ordering: .relaxed)
-        #expect(memory.beginTrial(of: finding, at: "p", "m", for: .known(1)))
-        memory.learn([finding], of: "p", "m", for: .known(2))
-        memory.forget([finding], of: "p", "m", for: .known(1))
+        #expect(memory.beginTrial(of: finding, for: ModelCaller("p", "m", .known(1))))
+        memory.learn([finding], for: ModelCaller("p", "m", .known(2)))
+        memory.forget([finding], for: ModelCaller("p", "m", .known(1)))
         #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))).isEmpty)
         #expect(memory.quirks(of: "p", "m", for: Self.call(.known(2))) == [.named(.joinedContent)])
-        memory.learn([QuirkFinding([.beta("b")])], of: "p", "m", for: .known(2))
+        memory.learn([QuirkFinding([.beta("b")])], for: ModelCaller("p", "m", .known(2)))
         let names = (0..<100).map { "beta-\($0)" }
-        memory.learn([QuirkFinding(names.map { .beta($0) })], of: "p", "m", for: .known(3))
+        memory.learn([QuirkFinding(names.map { .beta($0) })], for: ModelCaller("p", "m", .known(3)))
         #expect(memory.refusedBetas(of: "p", "m", for: Self.call(.known(2))) == ["b"])
         #expect(memory.refusedBetas(of: "p", "m", for: Self.call(.known(3))) == Array(names.suffix(47)))
     }
@@ -113,9 +113,7 @@ import Testing
         for most in [4_096, 1_024, 2_048] {
             memory.learn(
                 [QuirkFinding([FieldChange(path: ["max_tokens"], kind: .atMost(most))])],
-                of: "p",
-                "m",
-                for: .anonymous
+                for: ModelCaller("p", "m", .anonymous)
             )
         }
         let known = memory.known(of: "p", "m", for: Self.call(.anonymous))
@@ -130,7 +128,7 @@ import Testing
     @Test("what a call could not prove changes this caller's calls only") func unproven() {
         let memory = QuirkMemory()
         for caller in [1, 2] as [UInt64] {
-            memory.learn([QuirkFinding(.shortIDs)], of: "p", "m", for: .known(caller), isProven: false)
+            memory.learn([QuirkFinding(.shortIDs)], for: ModelCaller("p", "m", .known(caller)), isProven: false)
         }
         #expect(memory.quirks(of: "p", "m", for: Self.call(.known(1))) == [.named(.shortIDs)])
         #expect(memory.quirks(of: "p", "m", for: Self.call(.known(3))).isEmpty)
