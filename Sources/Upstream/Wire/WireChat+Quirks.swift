@@ -36,11 +36,7 @@ extension WireChat {
     }
 
     /// Rewrites the request body for the quirk that the vendor's refusal shows, and prepares the next call.
-    func change(
-        after head: UpstreamHead,
-        _ refused: Body,
-        by attempt: Attempt
-    ) async throws(UpstreamError) {
+    func change(after head: UpstreamHead, _ refused: Body, by attempt: Attempt) async throws(UpstreamError) {
         try rewrite(after: head, refused.bytes)
         try await findings.keeping { () async throws(UpstreamError) in
             try await attempt.next(afterRefusal: head.status)
@@ -48,10 +44,15 @@ extension WireChat {
     }
 
     /// Rewrites the request body for the quirk that an unusable response shows, and prepares the next call. Throws the
-    /// failure if the response shows none.
+    /// failure if the response shows none. If it shows that the model lacks an ability, the failure has the lack.
     func change(afterUnusable error: UpstreamError, by attempt: Attempt) async throws(UpstreamError) {
-        let error = unserved(error)
-        guard isRewritten(afterResponse: error) else { throw judged(error) }
+        guard let finding = form.findingOfResponse else { throw judged(error) }
+        if finding.isLack { throw judged(lacking(finding, error)) }
+        guard findings.mayGrow, let body = request?.body, !quirks.isSuperset(of: finding.quirks) else {
+            throw judged(error)
+        }
+        findings.add(finding)
+        change(to: rewritten(body, for: finding), for: finding)
         try await findings.keeping { () async throws(UpstreamError) in try await attempt.next(after: error) }
     }
 
@@ -77,23 +78,7 @@ extension WireChat {
         change(to: changed, for: findings.add(found, of: refusal, changed: changed, token: token))
     }
 
-    /// Rewrites the request body if an unusable response shows a quirk. Returns whether the body was rewritten.
-    private func isRewritten(afterResponse error: UpstreamError) -> Bool {
-        guard !error.recovery.contains(.emulation), findings.mayGrow, let body = request?.body,
-            let finding = form.findingOfResponse, !quirks.isSuperset(of: finding.quirks)
-        else { return false }
-        findings.add(finding)
-        change(to: rewritten(body, for: finding), for: finding)
-        return true
-    }
-
-    /// Returns the error for an unusable response. If the response shows that the model lacks an ability, adds the lack
-    /// and the recovery option `emulation` to the error.
-    private func unserved(_ error: UpstreamError) -> UpstreamError {
-        guard let finding = form.findingOfResponse, finding.isLack else { return error }
-        return lacking(finding, error)
-    }
-
+    /// Returns the error with the lack and the recovery option `emulation`.
     private func lacking(_ finding: QuirkFinding, _ error: UpstreamError) -> UpstreamError {
         var error = error
         if mustSearch, finding.quirks.contains(.named(.noSearch)) {
