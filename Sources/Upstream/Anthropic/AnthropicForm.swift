@@ -150,13 +150,10 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     }
 
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
-        ErrorResponseReader(
-            parser,
-            dialect.errorTable,
-            namesFields: false,
-            obeysRetry: true,
-            passesErrors: clientHeaders != nil
-        )
+        var reader = ErrorResponseReader(parser, dialect.errorTable, namesFields: false)
+        reader.obeysRetry = true
+        reader.passesErrors = clientHeaders != nil
+        return reader
     }
 
     func quirk(_ refusal: Refusal) -> QuirkFinding? {

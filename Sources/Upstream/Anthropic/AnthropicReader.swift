@@ -127,8 +127,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     }
 
     private func error(ofEvent data: UnsafeRawBufferPointer) -> UpstreamError {
-        ErrorResponseReader(parser, VendorError.anthropic, namesFields: false, passesErrors: isNative)
-            .error(ofEvent: data)
+        var reader = ErrorResponseReader(parser, VendorError.anthropic, namesFields: false)
+        reader.passesErrors = isNative
+        return reader.error(ofEvent: data)
     }
 
     /// Emits an event of the vendor for the client.

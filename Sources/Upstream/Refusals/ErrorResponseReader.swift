@@ -4,37 +4,21 @@ import Shared
 /// Converts the error responses of a vendor's API to `UpstreamError`.
 struct ErrorResponseReader {
     private let parser: JSONParser
+    /// Recognises errors that the vendor reports in its own way.
     private let table: VendorErrorTable
     /// Whether field names in the vendor's errors are also field names of the client's request.
     private let namesFields: Bool
-    private let obeysRetry: Bool
-    /// Whether clients of the vendor's own API may get its error responses.
-    private let passesErrors: Bool
-    /// Reads errors in a form of the vendor's own; nil for the usual form.
-    private let own: ((UpstreamHead, UnsafeRawBufferPointer) -> UpstreamError)?
+    /// Whether to obey the vendor's header that allows or forbids a retry.
+    var obeysRetry = false
+    /// Whether the client has Anthropic's API, so that it may get Anthropic's error responses.
+    var passesErrors = false
+    /// Reads errors in a form of the vendor's own, from which no quirks are learned; nil for the usual form.
+    var own: ((UpstreamHead, UnsafeRawBufferPointer) -> UpstreamError)?
 
     /// The largest error body that is parsed, in bytes.
     private static let limitBytes = 262_144
 
-    /// Creates a reader.
-    ///
-    /// - Parameters:
-    ///   - table: recognises errors that the vendor reports in its own way.
-    ///   - namesFields: whether the vendor's errors name fields of the client's request.
-    ///   - obeysRetry: whether to obey the vendor's header that allows or forbids a retry.
-    ///   - passesErrors: whether the client has Anthropic's API, so that it may get Anthropic's error responses.
-    ///   - own: reads errors in a form of the vendor's own, from which no quirks are learned.
-    init(
-        _ parser: JSONParser,
-        _ table: @escaping VendorErrorTable,
-        namesFields: Bool,
-        obeysRetry: Bool = false,
-        passesErrors: Bool = false,
-        own: ((UpstreamHead, UnsafeRawBufferPointer) -> UpstreamError)? = nil
-    ) {
-        self.passesErrors = passesErrors
-        self.own = own
-        self.obeysRetry = obeysRetry
+    init(_ parser: JSONParser, _ table: @escaping VendorErrorTable, namesFields: Bool) {
         self.parser = parser
         self.table = table
         self.namesFields = namesFields

@@ -20,18 +20,8 @@ struct VendorError: Sendable {
     /// Google's `reason` for the error, such as `API_KEY_INVALID`; empty if there is none.
     var reason = ""
     var quota = ""
-    /// The JSON in the message from which the error was read, and the error without it; nil if there was none.
-    private var inner: Inner?
-
-    private struct Inner {
-        let document: String
-        let message: String
-        let code: String
-        let type: String
-        let reason: String
-        let quota: String
-        var retryAfterSeconds: Int?
-    }
+    /// The JSON in the message from which the error was read, and the error around it; nil if there was none.
+    private var inner: (document: String, outer: Indirect<VendorError>)?
 
     var words: PhraseMatcher { PhraseMatcher(heard ?? said) }
 
@@ -67,7 +57,7 @@ struct VendorError: Sendable {
     /// Takes over the error of the server behind this one: an object, a text or JSON, or JSON in the message.
     private mutating func readInner(_ raw: JSONValue?, depth: Int) {
         if let raw, raw.kind == .object { return adopt(VendorError(raw, status: status, depth: depth), isOwn: true) }
-        let message = said
+        let outer = self
         if let text = raw?.text, !text.isEmpty { said = text[part: 0..<min(4_096, text.count)].text }
         let text = ByteBuffer(said)
         guard let start = text.bytes.first(UInt8(ascii: "{")) else { return }
@@ -76,18 +66,9 @@ struct VendorError: Sendable {
         let parser = JSONParser()
         defer { withExtendedLifetime(parser) {} }
         guard let root = try? parser.parse(json.bytes) else { return }
-        let inner = Inner(
-            document: document,
-            message: message,
-            code: code,
-            type: type,
-            reason: reason,
-            quota: quota,
-            retryAfterSeconds: retryAfterSeconds
-        )
         // A prompt that the server quotes could have a code.
         adopt(VendorError(root, status: status, depth: depth), isOwn: raw != nil || start == 0)
-        if raw == nil, self.inner == nil { self.inner = inner }
+        if raw == nil { inner = (document, Indirect(outer)) }
     }
 
     private mutating func adopt(_ error: VendorError, isOwn: Bool) {
@@ -111,15 +92,15 @@ struct VendorError: Sendable {
     }
 
     private mutating func leaveInner() {
-        guard let inner else { return }
-        (code, type, reason, quota) = (inner.code, inner.type, inner.reason, inner.quota)
-        (retryAfterSeconds, self.inner) = (inner.retryAfterSeconds, nil)
+        guard let outer = inner?.outer.value else { return }
+        (code, type, reason, quota) = (outer.code, outer.type, outer.reason, outer.quota)
+        (retryAfterSeconds, inner) = (outer.retryAfterSeconds, nil)
     }
 
     /// Adds the wait that the head of the response demands, unless the error names one itself.
     mutating func wait(_ seconds: Int?) {
         retryAfterSeconds = retryAfterSeconds ?? seconds
-        if inner?.retryAfterSeconds == nil { inner?.retryAfterSeconds = seconds }
+        inner?.outer.value.wait(seconds)
     }
 
     /// Goes back to the whole message if the JSON in the message repeats strings of the request.
@@ -127,7 +108,7 @@ struct VendorError: Sendable {
         guard let inner else { return }
         let echo = EchoFinder(Array(inner.document.utf8), in: request).isEcho
         guard echo.count(where: { $0 }) * 2 > echo.count else { return }
-        (said, param, otherParams) = (inner.message, nil, [])
+        (said, param, otherParams) = (inner.outer.value.said, nil, [])
         leaveInner()
     }
 

@@ -79,9 +79,9 @@ final class OneMinForm: WireForm, WireRoute, @unchecked Sendable {
     }
 
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {
-        ErrorResponseReader(parser, { _ in nil }, namesFields: false) {
-            UpstreamError($0, $1, parser: parser, of: .chat)
-        }
+        var reader = ErrorResponseReader(parser, { _ in nil }, namesFields: false)
+        reader.own = { UpstreamError($0, $1, parser: parser, of: .chat) }
+        return reader
     }
 
     func quirk(_ refusal: Refusal) -> QuirkFinding? { nil }
