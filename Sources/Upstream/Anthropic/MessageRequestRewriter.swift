@@ -4,7 +4,7 @@ import Engine
 enum MessageRequestRewriter {
     static func written(_ body: Body, with quirks: Set<Quirk>) -> Body {
         var body = body
-        if quirks.contains(.noSystemTurns) { body = body.replacing("messages", SystemTurnRewriter.append) }
+        if quirks.contains(.noSystemTurns) { body = body.replacing("messages", append(withoutSystemTurns:to:)) }
         guard quirks.contains(.noPrefill), RawJSON(body.bytes).endsWithAssistant else { return body }
         return body.replacing("messages") { messages, out in
             out.append(messages.bytes)
@@ -18,41 +18,81 @@ enum MessageRequestRewriter {
     /// - Parameter content: the content blocks before the pause, as a JSON array.
     static func written(_ body: Body, goingOnAfter content: Body) -> Body {
         body.replacing("messages") { messages, out in
-            append(messages, goingOnAfter: RawJSON(content.bytes), to: &out)
+            var turns = Array(messages.elements)
+            var blocks: [RawJSON] = []
+            if turns.last?["role"]?.content == "assistant" { blocks += turns.removeLast().list("content") }
+            blocks += RawJSON(content.bytes).elements.filter { $0.said?.isEmpty != true }
+            out.append("[")
+            for turn in turns { out.append("", turn.bytes, ",") }
+            out.append(#"{"role":"assistant","content":"#)
+            out.append(array: blocks.indices) { index, out in
+                guard index == blocks.count - 1, let said = blocks[index].said else {
+                    return out.append(blocks[index].bytes)
+                }
+                out.append(#"{"type":"text","text":"#, json: said)
+                out.append("}")
+            }
+            out.append("}]")
         }
     }
 
-    private static func append(_ messages: RawJSON, goingOnAfter content: RawJSON, to out: inout ByteBuffer) {
-        var turns = Array(messages.elements)
-        var begun: RawJSON?
-        if turns.last?["role"]?.content == "assistant" { begun = turns.removeLast()["content"] }
-        out.append("[")
-        for turn in turns {
-            out.append(turn.bytes)
-            out.append(",")
+    // MARK: A model that refuses the role `system`
+
+    /// Appends `messages` with each system turn as a reminder in a turn of the user. Adjacent turns of the user become
+    /// one turn.
+    private static func append(withoutSystemTurns messages: RawJSON, to out: inout ByteBuffer) {
+        var groups: [[RawJSON]] = []
+        for message in messages.elements {
+            let isJoined = message.isOfUser && groups.last?.last?.isOfUser ?? false
+            if isJoined { groups[groups.count - 1].append(message) } else { groups.append([message]) }
         }
-        out.append(#"{"role":"assistant","content":["#)
-        var blocks = begun.map { Array($0.elements) } ?? []
-        blocks += content.elements.filter { $0.said?.isEmpty != true }
-        for (index, block) in blocks.enumerated() {
-            if index > 0 { out.append(",") }
-            if index == blocks.count - 1, let said = block.said {
-                out.append(#"{"type":"text","text":"#, json: said)
-                out.append("}")
+        out.append(array: groups) { turns, out in
+            if turns.count == 1, !turns[0].isSystemTurn {
+                out.append(turns[0].bytes)
             } else {
-                out.append(block.bytes)
+                appendJoined(turns, to: &out)
             }
         }
-        out.append("]}]")
+    }
+
+    /// Appends several turns as one turn of the user, which begins with the results of tool calls.
+    private static func appendJoined(_ turns: [RawJSON], to out: inout ByteBuffer) {
+        var results = ByteBuffer()
+        var others = ByteBuffer()
+        for turn in turns {
+            // The content of an empty system turn is `""` or `[]`.
+            guard let content = turn["content"], !turn.isSystemTurn || content.bytes.count > 2 else { continue }
+            var reminder = ByteBuffer()
+            if turn.isSystemTurn { reminder.append(reminderOf: content) }
+            let written = turn.isSystemTurn ? RawJSON(reminder.bytes) : content
+            if written.content != nil { others.append(#",{"type":"text","text":"#, written.bytes, "}") }
+            for block in written.elements {
+                if block["type"]?.content == "tool_result" {
+                    results.append(",")
+                    results.append(block.bytes)
+                } else {
+                    others.append(",")
+                    others.append(block.bytes)
+                }
+            }
+        }
+        results.append(others.bytes)
+        if results.isEmpty { results.append(#",{"type":"text","text":"."}"#) }
+        out.append(#"{"role":"user","content":["#)
+        out.append(results.bytes[part: 1..<results.count])
+        out.append("]}")
     }
 }
 
 extension RawJSON {
+    /// Whether the message of a Messages request has the role `system`.
+    var isSystemTurn: Bool { self["role"]?.content == "system" }
+
+    /// Whether the message goes on as a turn of the user.
+    fileprivate var isOfUser: Bool { isSystemTurn || self["role"]?.content == "user" }
+
     /// Whether the last message of the request is the assistant's.
-    var endsWithAssistant: Bool {
-        let messages = (self["messages"]?.elements).map { Array($0) } ?? []
-        return messages.last?["role"]?.content == "assistant"
-    }
+    var endsWithAssistant: Bool { list("messages").last?["role"]?.content == "assistant" }
 
     /// The text of a text block without white space at the end; nil for other blocks.
     fileprivate var said: [UInt8]? {

@@ -83,7 +83,7 @@ enum GeminiRequestRewriter {
         let instructions = quirks.contains(.noInstructions) ? RawJSON(body.bytes)["systemInstruction"] : nil
         guard instructions != nil || quirks.contains(.anySignature) else { return body }
         // The first turn is the user's.
-        var opening = Array((instructions?["parts"]?.elements).map { Array($0) } ?? [])
+        var opening = instructions?.list("parts") ?? []
         let written = body.replacing("contents") { contents, out in
             contents.append(to: &out) { (content: RawJSON, out: inout ByteBuffer) in
                 content.append(to: &out, replacing: "parts") { parts, out in

@@ -57,7 +57,7 @@ final class ReasoningRecorder: WireReaderDecorator, OnLoop, @unchecked Sendable 
         case .toolCall(_, let id, _):
             isOver = true
             if !reasoningBlock.isEmpty, !id.isEmpty {
-                reasoningBlocks.remember(Body(copying: reasoningBlock.bytes), ofCall: id.text)
+                reasoningBlocks.remember(.reasoning, Body(copying: reasoningBlock.bytes), ofCall: id.text)
             }
         default: return
         }

@@ -75,10 +75,10 @@ extension ByteBuffer {
         append("]")
     }
 
-    /// Appends the SHA-256 of a text as 64 hexadecimal digits.
-    mutating func append(hexDigestOf text: String) {
+    /// Appends the SHA-256 of a text in hexadecimal digits, or the beginning of it.
+    mutating func append(hexDigestOf text: String, maxBytes: Int = 32) {
         Digest(of: text).withBytes { bytes in
-            for byte in bytes {
+            for byte in bytes.prefix(maxBytes) {
                 if byte < 16 { append("0") }
                 append(hex: UInt(byte))
             }

@@ -69,14 +69,8 @@ enum ShortName {
     /// Returns the name itself if it fits; otherwise its beginning and digits of its digest.
     static func bytes(of name: [UInt8], limitBytes: Int) -> [UInt8] {
         guard name.count > limitBytes else { return name }
-        let digest = Digest(of: String(decoding: name, as: UTF8.self))
         var hex = ByteBuffer()
-        digest.withBytes { bytes in
-            for byte in bytes.prefix(digits / 2) {
-                if byte < 16 { hex.append("0") }
-                hex.append(hex: UInt(byte))
-            }
-        }
+        hex.append(hexDigestOf: String(decoding: name, as: UTF8.self), maxBytes: digits / 2)
         return name.prefix(limitBytes - digits - 1) + [UInt8(ascii: "_")] + hex.bytes
     }
 }

@@ -19,34 +19,22 @@ struct CallerReasoning: Sendable {
         owner = identity.digest
     }
 
+    /// A part of a response that is remembered by a tool call.
+    struct Part {
+        /// The reasoning before the calls of a message, by its first call.
+        static let reasoning = Part(name: "call")
+        static let signature = Part(name: "signature")
+        /// The `reasoning_details` of the response whose first call it is.
+        static let details = Part(name: "details")
+
+        fileprivate let name: StaticString
+    }
+
     /// Returns the reasoning before a message's tool calls; nil if the relay does not remember it.
     ///
     /// - Parameter id: the id of the message's first tool call.
     func reasoningBlock(ofCall id: String) -> Body? {
-        kept(ofCall: id) ?? DistinctCallIDs.replaced(by: id).flatMap(kept)
-    }
-
-    private func kept(ofCall id: String) -> Body? {
-        ToolCallMemory.key(ofCall: id, of: owner).flatMap { memory.text($0) }
-    }
-
-    func remember(_ reasoningBlock: Body, ofCall id: String) {
-        if let key = ToolCallMemory.key(ofCall: id, of: owner) { keep(reasoningBlock, key) }
-    }
-
-    private func keep(_ text: Body, _ key: Digest) {
-        memory.keep(text, key) { [caller] in
-            Self.seal(of: caller)?.seal(Array($0.bytes), named: key.base64url(characters: 43)) ?? []
-        }
-    }
-
-    /// A part of a response that is remembered by a tool call, besides the reasoning before it.
-    enum Part {
-        case signature
-        /// The `reasoning_details` of the response whose first call it is.
-        case details
-
-        fileprivate var name: StaticString { self == .signature ? "signature" : "details" }
+        part(.reasoning, ofCall: id) ?? DistinctCallIDs.replaced(by: id).flatMap { part(.reasoning, ofCall: $0) }
     }
 
     /// Returns a part that a server sent with a tool call; nil if none is remembered.
@@ -55,7 +43,10 @@ struct CallerReasoning: Sendable {
     }
 
     func remember(_ part: Part, _ text: Body, ofCall id: String) {
-        if let key = ToolCallMemory.key(ofCall: id, of: owner, part.name) { keep(text, key) }
+        guard let key = ToolCallMemory.key(ofCall: id, of: owner, part.name) else { return }
+        memory.keep(text, key) { [caller] in
+            Self.seal(of: caller)?.seal(Array($0.bytes), named: key.base64url(characters: 43)) ?? []
+        }
     }
 
     /// Reads from the shared store the reasoning that this instance lacks for a conversation.

@@ -4,7 +4,7 @@ import Engine
 struct MessageRewriter {
     /// A message that is not written yet, because the next message may be merged with it.
     fileprivate struct MessageRun {
-        var role: [UInt8]
+        let role: String
         var content: [UInt8]?
         /// The JSON of the message's members besides role and content, each with a comma before it.
         let rest: [UInt8]
@@ -34,34 +34,25 @@ struct MessageRewriter {
         for message in messages.elements { append(message) }
         if quirks.contains(anyOf: [.oneInstruction, .mergedTurns]) { reduceInstructions() }
         if quirks.contains(.mergedTurns) { turns = merged(turns) }
-        out.append("[")
-        for (index, turn) in turns.enumerated() {
-            out.append(index == 0 ? #"{"role":""# : #",{"role":""#)
-            turn.role.withUnsafeBytes { out.append($0) }
-            out.append("\"")
-            if let content = turn.content {
-                out.append(#","content":"#)
-                content.withUnsafeBytes { out.append($0) }
-            }
+        out.append(array: turns) { turn, out in
+            out.append(#"{"role":""#, turn.role, "\"")
+            turn.content?.withUnsafeBytes { out.append(#","content":"#, $0, "") }
             turn.rest.withUnsafeBytes { out.append($0) }
             out.append("}")
         }
-        out.append("]")
     }
 
     // MARK: One message
 
     private mutating func append(_ message: RawJSON) {
-        var role: [UInt8] = []
+        var role = ""
         var content: [UInt8]?
         var rest = ByteBuffer()
         let isForeign = quirks.contains(.noForeignReasoning) && message.hasForeignReasoning
         let lacksReasoning = quirks.contains(.reasoningBack) && (isForeign ? message.hasCalls : message.lacksReasoning)
         for member in message.members {
             switch member.name {
-            case "role":
-                let name = member.value.content ?? UnsafeRawBufferPointer(start: nil, count: 0)
-                role = Array(name)
+            case "role": role = member.value.content?.text ?? ""
             case "content": content = self.content(member.value)
             case "tool_call_id" where isShortened(member.value):
                 rest.append(#","tool_call_id":"#)
@@ -112,8 +103,8 @@ struct MessageRewriter {
     /// Appends the member `reasoning_content`: the remembered reasoning that led to the message's tool calls. It is
     /// empty if the relay remembers no reasoning.
     private func append(reasoningOf message: RawJSON, to out: inout ByteBuffer) {
-        let first = message["tool_calls"]?.elements.first { _ in true }
-        let known = first?["id"]?.content.flatMap { reasoningBlocks?.reasoningBlock(ofCall: $0.text) }
+        let id = message.list("tool_calls").first?["id"]?.content
+        let known = id.flatMap { reasoningBlocks?.reasoningBlock(ofCall: $0.text) }
         out.append(#","reasoning_content":"#, json: known?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
@@ -161,7 +152,7 @@ struct MessageRewriter {
                 if let reminder = turn.asReminder { held.append(reminder) }
                 continue
             }
-            if !turn.role.elementsEqual("tool".utf8) {
+            if turn.role != "tool" {
                 turns += held
                 held = []
             }
@@ -175,7 +166,7 @@ struct MessageRewriter {
         for turn in turns {
             if let last = merged.indices.last, merged[last].isMergeable(with: turn) {
                 // A list of parts stays as it is when a later request adds a message of the user.
-                let isList = turn.role.elementsEqual("user".utf8) && !quirks.contains(.joinedContent)
+                let isList = turn.role == "user" && !quirks.contains(.joinedContent)
                 merged[last].content = Self.joined(merged[last].content ?? [], turn.content ?? [], isList: isList)
             } else {
                 merged.append(turn)
@@ -216,20 +207,19 @@ extension RawJSON {
     /// Whether the message has tool calls, and an empty text as its content.
     var hasEmptyContentBesideCalls: Bool { hasCalls && self["content"]?.content?.isEmpty ?? false }
 
-    var hasCalls: Bool { self["tool_calls"]?.elements.contains { _ in true } ?? false }
+    var hasCalls: Bool { !list("tool_calls").isEmpty }
 
     /// Whether the message or a tool call has a signature in the form that the relay writes for clients.
     fileprivate var hasForeignReasoning: Bool {
         self["extra_content"]?["thought_signature"] != nil
-            || self["tool_calls"]?.elements.contains { $0["extra_content"] != nil && $0.isNamedByRelay } ?? false
+            || list("tool_calls").contains { $0["extra_content"] != nil && $0.isNamedByRelay }
     }
 
     /// Whether the tool call's id has the form of the ids that the relay makes.
     private var isNamedByRelay: Bool {
         guard let id = self["id"]?.content, id.count == 29, id.hasPrefix("call_") else { return false }
-        return id.dropFirst(5).allSatisfy { (48...57).contains($0) || (97...122).contains($0 | 32) }
+        return id.dropFirst(5).allSatisfy(\.isLetterOrDigit)
     }
-
 }
 
 extension MessageRewriter.MessageRun {
@@ -238,15 +228,16 @@ extension MessageRewriter.MessageRun {
         guard let content, content.count > 2 else { return nil }
         var reminder = ByteBuffer()
         content.withUnsafeBytes { reminder.append(reminderOf: RawJSON($0)) }
-        return MessageRewriter.MessageRun(role: Array("user".utf8), content: Array(reminder.bytes), rest: rest)
+        return MessageRewriter.MessageRun(role: "user", content: Array(reminder.bytes), rest: rest)
     }
 
-    fileprivate var isInstruction: Bool { role.elementsEqual("system".utf8) || role.elementsEqual("developer".utf8) }
+    fileprivate var isInstruction: Bool { role == "system" || role == "developer" }
 
     fileprivate func isMergeable(with next: MessageRewriter.MessageRun) -> Bool {
-        let isSpoken = role.elementsEqual("user".utf8) || role.elementsEqual("assistant".utf8)
-        return (isInstruction && next.isInstruction || isSpoken && role == next.role) && rest.isEmpty
-            && next.rest.isEmpty && content != nil
-            && next.content != nil && content?.first != UInt8(ascii: "n") && next.content?.first != UInt8(ascii: "n")
+        let isSpoken = role == "user" || role == "assistant"
+        return (isInstruction && next.isInstruction || isSpoken && role == next.role)
+            && [self, next].allSatisfy { run in
+                run.rest.isEmpty && run.content.map { $0.first != UInt8(ascii: "n") } ?? false
+            }
     }
 }

@@ -27,6 +27,9 @@ extension Body {
 }
 
 extension RawJSON {
+    /// Returns the elements of the list with this name; none if the value is absent or no list.
+    func list(_ name: StaticString) -> [RawJSON] { self[name].map { Array($0.elements) } ?? [] }
+
     /// Appends this JSON object. `write` appends another value of the member `name`.
     func append(to out: inout ByteBuffer, replacing name: StaticString, _ write: (RawJSON, inout ByteBuffer) -> Void) {
         append(to: &out) { member, out in

@@ -19,9 +19,7 @@ enum ToolNameShortener {
 
     /// Returns whether a name of one of the tools is too long.
     static func finds(in request: RawJSON) -> Bool {
-        request["tools"]?.elements.contains { tool in
-            isLong((tool["function"] ?? tool["custom"] ?? tool)["name"])
-        } ?? false
+        request.list("tools").contains { isLong(($0["function"] ?? $0["custom"] ?? $0)["name"]) }
     }
 
     private static func isLong(_ name: RawJSON?) -> Bool { (name?.content?.count ?? 0) > ShortToolNames.limitBytes }
