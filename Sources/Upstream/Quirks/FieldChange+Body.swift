@@ -33,16 +33,15 @@ extension FieldChange {
             if elements.isEmpty, case .dropType(_, let json?) = kind { return out.append("[\(json)]") }
             return out.append(array: elements) { append($0, path, to: &$1) }
         }
-        guard let name = path.first, value.isObject else { return appendField(value, to: &out) }
+        guard let name = path.first, value.isObject else {
+            if let other = replacement(of: value) { return out.append(other) }
+            return out.append(value.bytes)
+        }
         let rest = path.dropFirst()
         value.append(to: &out, leavingOut: { $0.isNamed(name) && vanishes($0.value, rest) }) { member, out in
             guard member.isNamed(name) else { return false }
             out.append("\"")
-            if rest.isEmpty, case .rename(let other) = kind {
-                other.withBytes { out.append($0) }
-            } else {
-                out.append(member.name)
-            }
+            if rest.isEmpty, case .rename(let other) = kind { out.append(other) } else { out.append(member.name) }
             out.append("\":")
             append(member.value, rest, to: &out)
             return true
@@ -62,11 +61,6 @@ extension FieldChange {
             let name = (element["name"] ?? element["function"]?["name"])?.content?.text
             return name.map { names.insert($0).inserted } ?? true
         }
-    }
-
-    private func appendField(_ value: RawJSON, to out: inout ByteBuffer) {
-        guard let other = replacement(of: value) else { return out.append(value.bytes) }
-        other.withBytes { out.append($0) }
     }
 
     /// Returns the JSON in place of the field's value; nil if the value stays.
@@ -130,7 +124,38 @@ extension Quirk {
     }
 }
 
+extension OtherField {
+    /// Returns whether the request has the field in this state.
+    func isIn(_ request: RawJSON) -> Bool {
+        let found = Self.state(of: paths, in: request)
+        return state == .present ? found != .absent : found == state
+    }
+
+    /// The fields with a text of the caller's own, which says nothing about other requests and is not shown.
+    private static let ofCaller: Set = [
+        "user", "safety_identifier", "prompt_cache_key", "session_id", "instructions", "suffix", "stop", "conversation",
+        "previous_response_id",
+    ]
+
+    static func state(of paths: [String], in request: RawJSON) -> State {
+        guard let path = paths.first(where: { request.value(at: $0) != nil }), let value = request.value(at: path)
+        else { return .absent }
+        if ofCaller.contains(path) { return .present }
+        let scalar = value.isObject ? value["type"] ?? value : value
+        let bytes = scalar.content ?? scalar.bytes
+        return scalar.isObject || scalar.isArray || bytes.count > 64 ? .present : .equal(bytes.text)
+    }
+}
+
 extension RawJSON {
+    /// Returns the value at a path; nil if it is absent.
+    func value(at path: [String]) -> RawJSON? {
+        path.reduce(self) { (value: RawJSON?, name) in value?.members.first { $0.isNamed(name) }?.value }
+    }
+
+    /// Returns the value at a path of names with points between them; nil if it is absent.
+    func value(at path: String) -> RawJSON? { value(at: path.split(separator: ".").map(String.init)) }
+
     /// The integer that the value is; nil for other values.
     var integer: Int? { bytes.count <= 18 ? Int(bytes.text) : nil }
 }

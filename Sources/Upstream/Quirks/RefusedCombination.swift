@@ -1,28 +1,5 @@
 import Engine
 
-extension OtherField {
-    /// Returns whether the request has the field in this state.
-    func isIn(_ request: RawJSON) -> Bool {
-        let found = Self.state(of: paths, in: request)
-        return state == .present ? found != .absent : found == state
-    }
-
-    /// The fields with a text of the caller's own, which says nothing about other requests and is not shown.
-    private static let ofCaller: Set = [
-        "user", "safety_identifier", "prompt_cache_key", "session_id", "instructions", "suffix", "stop", "conversation",
-        "previous_response_id",
-    ]
-
-    fileprivate static func state(of paths: [String], in request: RawJSON) -> State {
-        guard let path = paths.first(where: { request.value(at: $0) != nil }), let value = request.value(at: path)
-        else { return .absent }
-        if ofCaller.contains(path) { return .present }
-        let scalar = value.isObject ? value["type"] ?? value : value
-        let bytes = scalar.content ?? scalar.bytes
-        return scalar.isObject || scalar.isArray || bytes.count > 64 ? .present : .equal(bytes.text)
-    }
-}
-
 /// The words of a refusal that concern a combination: a field that the vendor accepts without another one.
 struct RefusedCombination {
     private let request: RawJSON
@@ -32,9 +9,20 @@ struct RefusedCombination {
 
     init(_ words: RefusalWords, of request: RawJSON) {
         self.request = request
-        fields = request.paths.map { ($0, Self.plain($0.split(separator: ".").last.map(String.init) ?? $0)) }
+        fields = request.fieldPaths.filter(Self.isField).map { path in
+            (path.joined(separator: "."), Self.plain(path[path.count - 1]))
+        }
         clauses = words.clauses.filter { clause in
             clause.first { !["or", "and", "please"].contains($0) }.map { !Self.offers.contains($0) } ?? false
+        }
+    }
+
+    /// Returns whether a path is that of a field outside of the conversation.
+    private static func isField(_ path: [String]) -> Bool {
+        switch path.count {
+        case 1: !["model", "messages", "input", "contents", "system"].contains(path[0])
+        case 2: ["generationConfig", "output_config", "reasoning", "text"].contains(path[0])
+        default: false
         }
     }
 
@@ -142,27 +130,5 @@ struct RefusedCombination {
             }
         }
         return absent
-    }
-}
-
-extension RawJSON {
-    private static let containers: [StaticString] = ["generationConfig", "output_config", "reasoning", "text"]
-
-    /// The paths of the fields in a request's body, without the conversation.
-    fileprivate var paths: [String] {
-        let others: [StaticString] = ["model", "messages", "input", "contents", "system"]
-        return members.flatMap { member -> [String] in
-            let name = member.name.text
-            if others.contains(where: { member.name.equals($0) }) { return [] }
-            guard Self.containers.contains(where: { member.name.equals($0) }) else { return [name] }
-            return [name] + member.value.members.map { "\(name).\($0.name.text)" }
-        }
-    }
-
-    /// Returns the value at a path of names with points between them; nil if it is absent.
-    func value(at path: String) -> RawJSON? {
-        path.split(separator: ".").reduce(self) { (value: RawJSON?, name) in
-            value?.members.first { member in String(name).withBytes { $0.elementsEqual(member.name) } }?.value
-        }
     }
 }

@@ -19,12 +19,12 @@ extension Refusal {
     /// The finding for a limit of tokens or candidates that is above the server's bound.
     var findingOfBound: QuirkFinding? {
         guard words.containsAny(of: Self.excesses), !words.areAboutSchema else { return nil }
-        let limits = fields.filter { Self.isLimit($0.last ?? "") }
+        let limits = request.fieldPaths.filter { Self.isLimit($0.last ?? "") }
         var named = limits.filter(isNamed)
         if named.isEmpty, words.quoteAny(of: ["completion tokens", "output tokens", "max tokens"]) {
             named = limits.filter { $0.last?.lowercased().hasPrefix("max") ?? false }
         }
-        guard named.count == 1, let given = request.value(at: named[0].joined(separator: "."))?.integer
+        guard named.count == 1, let given = request.value(at: named[0])?.integer
         else { return nil }
         guard let most = words.numbers.filter({ $0 > 0 && $0 < given }).max() else { return nil }
         // An interval without its end: `[1, 8193)`.
@@ -36,9 +36,9 @@ extension Refusal {
     /// The finding for a prompt and a limit of tokens that do not fit into the context window together, or into the
     /// account's credit: what is left.
     var findingOfWindow: QuirkFinding? {
-        let limits = fields.compactMap { path -> (path: [String], given: Int)? in
+        let limits = request.fieldPaths.compactMap { path -> (path: [String], given: Int)? in
             guard path.last?.lowercased().hasPrefix("max") ?? false else { return nil }
-            return request.value(at: path.joined(separator: "."))?.integer.map { (path, $0) }
+            return request.value(at: path)?.integer.map { (path, $0) }
         }
         if let most = words.number(behind: "can only afford") {
             let path = limits.count == 1 ? limits[0].path : ["max_tokens"]
@@ -89,7 +89,7 @@ extension Refusal {
 
     /// The optional fields that the error names: all of them, or the first one if the words contain a condition.
     private var refusedFields: [[String]] {
-        let fields = fields
+        let fields = request.fieldPaths
         let optional = fields.filter(isOptional)
         var seen: Set<[String]> = []
         let named = namesOfError.flatMap { name -> [[String]] in
@@ -123,29 +123,6 @@ extension Refusal {
 
     func isNamed(_ path: [String]) -> Bool { namesOfError.contains { $0.names(path) } }
 
-    /// The paths of the request's fields, outer ones first. Data of the caller, such as schemas, has none.
-    private var fields: [[String]] {
-        var (paths, seen) = ([[String]](), Set<[String]>())
-        func visit(_ value: RawJSON, _ path: [String]) {
-            for element in value.elements { visit(element, path) }
-            for member in value.members {
-                let inner = path + [member.name.text]
-                guard member.name.count <= 64, !member.name.contains(UInt8(ascii: ".")) else { continue }
-                if seen.insert(inner).inserted { paths.append(inner) }
-                let isOfCaller = Self.data.contains(inner[inner.count - 1])
-                if inner.count < Self.maxDepth, !isOfCaller { visit(member.value, inner) }
-            }
-        }
-        visit(request, [])
-        return paths.sorted { $0.count < $1.count }
-    }
-
-    private static let maxDepth = 4
-    private static let data: Set = [
-        "arguments", "parameters", "input_schema", "schema", "json_schema", "logit_bias", "chat_template_kwargs",
-        "metadata",
-    ]
-
     /// Returns whether a request means the same without the field, or nearly so.
     private func isOptional(_ path: [String]) -> Bool {
         let (parent, name) = (path.dropLast(), path[path.count - 1])
@@ -177,5 +154,30 @@ extension Refusal {
         "tool_call_id", "call_id", "tool_use_id", "arguments", "input", "output", "parameters", "input_schema",
         "description", "source", "image_url", "file", "url", "media_type", "format", "custom",
         "functionDeclarations", "functionCall", "functionResponse", "inlineData", "thoughtSignature", "is_error",
+    ]
+}
+
+extension RawJSON {
+    /// The paths of a request's fields, outer ones first. Data of the caller, such as schemas, has none.
+    var fieldPaths: [[String]] {
+        var (paths, seen) = ([[String]](), Set<[String]>())
+        func visit(_ value: RawJSON, _ path: [String]) {
+            for element in value.elements { visit(element, path) }
+            for member in value.members {
+                let inner = path + [member.name.text]
+                guard member.name.count <= 64, !member.name.contains(UInt8(ascii: ".")) else { continue }
+                if seen.insert(inner).inserted { paths.append(inner) }
+                let isOfCaller = Self.data.contains(inner[inner.count - 1])
+                if inner.count < Self.maxDepth, !isOfCaller { visit(member.value, inner) }
+            }
+        }
+        visit(self, [])
+        return paths.sorted { $0.count < $1.count }
+    }
+
+    private static let maxDepth = 4
+    private static let data: Set = [
+        "arguments", "parameters", "input_schema", "schema", "json_schema", "logit_bias", "chat_template_kwargs",
+        "metadata",
     ]
 }

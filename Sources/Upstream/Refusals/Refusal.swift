@@ -71,7 +71,7 @@ final class Refusal {
     /// error is about this value of the first field, the finding does not hold for later requests.
     func finding(_ kind: FieldChange.Kind, at paths: [[String]]) -> QuirkFinding {
         let first = paths[0]
-        let value = request.value(at: first.joined(separator: "."))
+        let value = request.value(at: first)
         var (kind, isOfOthers) = (kind, false)
         if isOfUnknown {
             isOfOthers = words.nameOnlyPart(of: first[first.count - 1])
