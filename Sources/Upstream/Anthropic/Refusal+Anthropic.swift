@@ -39,13 +39,13 @@ extension Refusal {
     }
 
     private var hasSearch: Bool {
-        request["tools"]?.elements.contains { $0["type"]?.content?.hasPrefix("web_search_") ?? false } ?? false
+        request.list("tools").contains { $0["type"]?.content?.hasPrefix("web_search_") ?? false }
     }
 
     private var hasSystemTurns: Bool {
         // A turn at a wrong position says nothing about the model.
-        if words.containsAny(of: ["must follow", "must precede", "first message"]) { return false }
-        return request["messages"]?.elements.contains(where: \.isSystemTurn) ?? false
+        !words.containsAny(of: ["must follow", "must precede", "first message"])
+            && request.list("messages").contains(where: \.isSystemTurn)
     }
 
     private var ofTools: [QuirkFinding] {
@@ -62,7 +62,7 @@ extension Refusal {
         ])
         guard isFormat, request["output_config"]?["format"] != nil else { return [] }
         var finding = scoped(.noSchemas)
-        if ["output_config.format", "format"].contains(where: words.nameOnlyPart) { finding.isLasting = false }
+        if ["output_config.format", "format"].contains(where: words.named.nameOnlyPart) { finding.isLasting = false }
         return [finding]
     }
 

@@ -48,7 +48,7 @@ private struct OwnerNames {
     private static func ends(_ word: Substring) -> Bool { word.contains { "\"'`’”".contains($0) } }
 
     private static func isIdentifier(_ word: Substring) -> Bool {
-        word.utf8.dropLast().contains { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || (48...57).contains($0) }
+        word.utf8.dropLast().contains { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0.isDigit }
     }
 }
 
@@ -67,7 +67,7 @@ private struct VendorMessageWord {
         if text.contains("://") || text.hasPrefix("www.") { return true }
         let word = PlainVendorWord(text)
         if word.isPattern { return false }
-        let isLong = text.utf8.count >= 24 && !text.contains("/") && text.utf8.contains(where: Self.isDigit)
+        let isLong = text.utf8.count >= 24 && !text.contains("/") && text.utf8.contains(where: \.isDigit)
         if isLong, !word.isFieldPath, !word.isDatedModel { return true }
         let pieces = text.split { !Self.isOfName($0) }
         if text.contains(":"), let first = pieces.first, pieces.count > 1, Self.isPort(pieces[1]) {
@@ -83,8 +83,8 @@ private struct VendorMessageWord {
         if let at = piece.firstIndex(of: "@"), at != piece.startIndex, piece[at...].contains(".") { return true }
         // Project numbers, account numbers and IP addresses.
         let parts = piece.split(separator: ".")
-        if parts.count == 4, parts.allSatisfy({ $0.utf8.count <= 3 && $0.utf8.allSatisfy(isDigit) }) { return true }
-        return piece.utf8.count > 10 && piece.utf8.allSatisfy(isDigit)
+        if parts.count == 4, parts.allSatisfy({ $0.utf8.count <= 3 && $0.utf8.allSatisfy(\.isDigit) }) { return true }
+        return piece.utf8.count > 10 && piece.utf8.allSatisfy(\.isDigit)
     }
 
     private static func isPath(_ piece: Substring) -> Bool {
@@ -96,11 +96,9 @@ private struct VendorMessageWord {
     }
 
     private static func isPort(_ piece: Substring) -> Bool {
-        let digits = piece.utf8.prefix { isDigit($0) }
+        let digits = piece.utf8.prefix(while: \.isDigit)
         return (2...5).contains(digits.count) && (digits.endIndex == piece.endIndex || piece[digits.endIndex] == "/")
     }
-
-    private static func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
 
     private static func isOfName(_ character: Character) -> Bool {
         character.isLetter || character.isNumber || "_-./\\@".contains(character)

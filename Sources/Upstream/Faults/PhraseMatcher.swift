@@ -54,7 +54,7 @@ struct PhraseMatcher {
     ]
 
     /// Returns whether the text contains the word as a separate word: `top` is not found in `top_p`.
-    func name(_ word: StaticString) -> Bool { hasWord(Self.bytes(of: word)) { _ in true } }
+    func name(_ word: StaticString) -> Bool { hasWord(UnsafeRawBufferPointer(word)) { _ in true } }
 
     /// Returns whether the text contains the word, in any letter case, as a separate word.
     func name(_ word: UnsafeRawBufferPointer) -> Bool {
@@ -70,10 +70,6 @@ struct PhraseMatcher {
         return field.lowercased().withBytes { field in
             hasWord(field, where: isPart) && !hasWord(field) { !isPart($0) }
         }
-    }
-
-    private static func bytes(of text: StaticString) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
     }
 
     /// Returns whether the text contains the word as a separate word whose end `isMeant` accepts.
@@ -136,7 +132,7 @@ struct PhraseMatcher {
         bytes.withUnsafeBytes { bytes in
             var scan = ByteScan(bytes)
             guard scan.find(phrase) else { return nil }
-            let digits = bytes[scan.offset...].drop { !(48...57).contains($0) }.prefix { (48...57).contains($0) }
+            let digits = bytes[scan.offset...].drop { !$0.isDigit }.prefix(while: \.isDigit)
             return Int(String(decoding: digits, as: UTF8.self))
         }
     }
@@ -156,7 +152,19 @@ struct PhraseMatcher {
         return nil
     }
 
+    /// Returns whether a word may begin or end at the offset: not within a word.
+    static func isEdge(_ offset: Int, of text: [UInt8]) -> Bool {
+        offset == 0 || !isOfName(text[offset]) || !isOfName(text[offset - 1])
+    }
+
     static func isOfName(_ byte: UInt8) -> Bool {
         byte.isLetterOrDigit || byte == UInt8(ascii: "_") || byte >= 0x80
     }
+}
+
+extension UInt8 {
+    var isDigit: Bool { (48...57).contains(self) }
+
+    /// Whether the byte is a letter of ASCII, or a part of another character.
+    var isLetter: Bool { (97...122).contains(self | 32) || self >= 0x80 }
 }

@@ -48,7 +48,7 @@ struct PlainVendorWord {
     private static func isName(_ segment: ArraySlice<UInt8>, mayEndInDigits: Bool) -> Bool {
         segment.split(separator: UInt8(ascii: "_")).allSatisfy { part in
             if mayEndInDigits, isDate(part) { return true }
-            let digits = part.reversed().prefix { isDigit($0) }.count
+            let digits = part.reversed().prefix { $0.isDigit }.count
             guard part.count <= maxNameBytes, digits == 0 || mayEndInDigits && digits <= 2 else { return false }
             return digits < part.count && part.dropLast(digits).allSatisfy { isLetter($0) || "-$".utf8.contains($0) }
         }
@@ -62,7 +62,7 @@ struct PlainVendorWord {
             if part.allSatisfy(Self.isLetter) { return part.count <= 16 }
             if part.count == 8 { return Self.isDate(part) }
             return part.count <= 5
-                && part.allSatisfy { Self.isLetter($0) || Self.isDigit($0) || $0 == UInt8(ascii: ".") }
+                && part.allSatisfy { Self.isLetter($0) || $0.isDigit || $0 == UInt8(ascii: ".") }
         }
         guard isOfModel else { return false }
         return parts.indices.contains { index in
@@ -79,22 +79,20 @@ struct PlainVendorWord {
         guard let first = text.first, "^[".utf8.contains(first), !text.contains(UInt8(ascii: "@")) else { return false }
         let classes = ["a-z", "A-Z", "0-9", #"\d"#, #"\w"#]
         return String(decoding: text, as: UTF8.self).containsAny(of: classes)
-            && text.split { !Self.isLetter($0) && !Self.isDigit($0) }.allSatisfy { $0.count <= 8 }
+            && text.split { !Self.isLetter($0) && !$0.isDigit }.allSatisfy { $0.count <= 8 }
     }
 
     private static func isNumber(_ bytes: ArraySlice<UInt8>, maxDigits: Int) -> Bool {
-        bytes.count <= maxDigits && bytes.allSatisfy(isDigit)
+        bytes.count <= maxDigits && bytes.allSatisfy(\.isDigit)
     }
 
     private static func isDate(_ bytes: ArraySlice<UInt8>) -> Bool {
-        bytes.count == 8 && isYear(bytes.prefix(4)) && bytes.allSatisfy(isDigit)
+        bytes.count == 8 && isYear(bytes.prefix(4)) && bytes.allSatisfy(\.isDigit)
     }
 
     private static func isYear(_ bytes: ArraySlice<UInt8>) -> Bool {
-        bytes.count == 4 && bytes.starts(with: "20".utf8) && bytes.allSatisfy(isDigit)
+        bytes.count == 4 && bytes.starts(with: "20".utf8) && bytes.allSatisfy(\.isDigit)
     }
-
-    private static func isDigit(_ byte: UInt8) -> Bool { (48...57).contains(byte) }
 
     private static func isLetter(_ byte: UInt8) -> Bool { (97...122).contains(byte | 32) }
 }

@@ -19,57 +19,49 @@ struct EchoFinder {
     private var windows: [UInt64: [Int]] = [:]
     /// The hashes in `windows` by 12 of their bits, which is quicker to ask.
     private var filter = [Bool](repeating: false, count: 4_096)
-    private var recent = [UInt8](repeating: 0, count: window)
-    private var length = 0
-    private var hash: UInt64 = 0
 
-    /// Compares a text with the strings of a request.
+    /// Creates a finder that has compared no strings yet.
+    init(_ text: [UInt8]) {
+        self.text = text
+        isEcho = Array(repeating: false, count: text.count)
+        Self.forEachWindow(of: text) { start, hash in
+            windows[hash, default: []].append(start)
+            filter[Self.slot(hash)] = true
+        }
+    }
+
+    /// Compares a text with the strings of a request, names and values.
     ///
     /// - Parameter request: the JSON of the request, which must be valid.
     init(_ text: [UInt8], in request: UnsafeRawBufferPointer) {
-        self.text = text
-        isEcho = Array(repeating: false, count: text.count)
-        guard text.count >= Self.window else { return }
-        for offset in text.indices {
-            add(text[offset])
-            guard length >= Self.window else { continue }
-            windows[hash, default: []].append(offset + 1 - Self.window)
-            filter[Self.slot(hash)] = true
+        self.init(text)
+        guard !windows.isEmpty else { return }
+        var strings = RequestStrings(request, limitBytes: Self.limitBytes)
+        while strings.next() { compare(strings.text) }
+        isComplete = strings.isComplete
+    }
+
+    /// Compares one more string.
+    mutating func compare(_ string: [UInt8]) {
+        Self.forEachWindow(of: string) { start, hash in
+            guard filter[Self.slot(hash)], let offsets = windows[hash] else { return }
+            let found = offsets[0]..<(offsets[0] + Self.window)
+            guard string[start..<(start + Self.window)].elementsEqual(text[found]) else { return }
+            for offset in offsets { for index in offset..<(offset + Self.window) { isEcho[index] = true } }
+            windows[hash] = nil
         }
-        read(request)
     }
 
     private static func slot(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 52) }
 
-    private mutating func begin() {
-        length = 0
-        hash = 0
-    }
-
-    private mutating func add(_ byte: UInt8) {
-        let slot = length % Self.window
-        hash = hash &* Self.factor &+ UInt64(byte) &+ 1
-        if length >= Self.window { hash &-= (UInt64(recent[slot]) &+ 1) &* Self.leaving }
-        recent[slot] = byte
-        length += 1
-    }
-
-    private mutating func compare(_ byte: UInt8) {
-        add(byte)
-        guard length >= Self.window, filter[Self.slot(hash)], let offsets = windows[hash] else { return }
-        let isEqual = (0..<Self.window).allSatisfy { recent[(length + $0) % Self.window] == text[offsets[0] + $0] }
-        guard isEqual else { return }
-        for offset in offsets { for index in offset..<(offset + Self.window) { isEcho[index] = true } }
-        windows[hash] = nil
-    }
-
-    /// Compares the strings of the request, names and values.
-    private mutating func read(_ request: UnsafeRawBufferPointer) {
-        var strings = RequestStrings(request, limitBytes: Self.limitBytes)
-        while strings.next() {
-            begin()
-            for byte in strings.text { compare(byte) }
+    /// Calls `body` with the start and the hash of each window of a text.
+    private static func forEachWindow(of text: [UInt8], _ body: (_ start: Int, _ hash: UInt64) -> Void) {
+        var hash: UInt64 = 0
+        for end in text.indices {
+            hash = hash &* factor &+ UInt64(text[end]) &+ 1
+            let start = end + 1 - window
+            if start > 0 { hash &-= (UInt64(text[start - 1]) &+ 1) &* leaving }
+            if start >= 0 { body(start, hash) }
         }
-        isComplete = strings.isComplete
     }
 }

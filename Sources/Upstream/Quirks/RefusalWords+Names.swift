@@ -8,7 +8,7 @@ extension RefusalWords {
 
         init(_ text: String) {
             let all = text.split { ".[]".contains($0) }.map(String.init)
-            parts = all.filter { $0 != "body" && !$0.utf8.allSatisfy { (48...57).contains($0) } }
+            parts = all.filter { $0 != "body" && !$0.utf8.allSatisfy(\.isDigit) }
         }
 
         /// Returns whether this is a name of the field with that path.

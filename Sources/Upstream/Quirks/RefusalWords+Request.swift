@@ -54,7 +54,7 @@ extension RefusalWords {
     /// - Parameter request: the JSON of the refused request.
     func forOperators(of request: UnsafeRawBufferPointer) -> String {
         var places: [ArraySlice<UInt8>: [Range<Int>]] = [:]
-        let isEdge = namedText.indices.map { $0 == 0 || !Self.isInner($0, namedText) } + [true]
+        let isEdge = namedText.indices.map { PhraseMatcher.isEdge($0, of: namedText) } + [true]
         for start in namedText.indices where isEdge[start] && namedText[start] != 32 {
             for end in (start + 1)...min(namedText.count, start + Self.maxStringBytes) where isEdge[end] {
                 places[namedText[start..<end], default: []].append(start..<end)
@@ -71,11 +71,6 @@ extension RefusalWords {
 
     private static func mark(_ ranges: [Range<Int>], _ isForeign: inout [Bool]) {
         for range in ranges { for index in range { isForeign[index] = true } }
-    }
-
-    /// Returns whether an offset is within a word.
-    private static func isInner(_ offset: Int, _ text: [UInt8]) -> Bool {
-        PhraseMatcher.isOfName(text[offset - 1]) && PhraseMatcher.isOfName(text[offset])
     }
 
     /// Returns the places of all quoted texts.

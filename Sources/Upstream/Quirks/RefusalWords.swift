@@ -8,9 +8,9 @@ struct RefusalWords {
     /// Whether all of the request was compared with the message.
     let isComplete: Bool
     /// The message without quotes.
-    private let prose: PhraseMatcher
+    let prose: PhraseMatcher
     /// The message with quoted names.
-    private let named: PhraseMatcher
+    let named: PhraseMatcher
     /// The message with quoted names, in its own letter case.
     let namedText: [UInt8]
     /// The names, in lower case, that may not mean a field: those of fields that differ in letter case alone, and those
@@ -80,8 +80,6 @@ struct RefusalWords {
     /// Returns whether the message contains the word, which may be quoted.
     func name(_ word: StaticString) -> Bool { !unclear.contains("\(word)") && named.name(word) }
 
-    func name(_ word: UnsafeRawBufferPointer) -> Bool { named.name(word) }
-
     /// Returns those of the names that the message has as separate words in the same letter case. Of names that differ
     /// in letter case alone, none counts.
     ///
@@ -91,17 +89,6 @@ struct RefusalWords {
         let unclear = Self.ambiguous(all)
         return names.filter { said.contains($0) && !unclear.contains($0.lowercased()) }
     }
-
-    /// The words of each part of the message between punctuation marks, in lower case.
-    var clauses: [[String]] { named.clauses }
-
-    /// Returns whether the message names only parts of the field: `metadata.key` or `tools[0]`.
-    func nameOnlyPart(of field: String) -> Bool { named.nameOnlyPart(of: field) }
-
-    func number(behind phrase: StaticString) -> Int? { prose.number(behind: phrase) }
-
-    /// Returns the quoted names behind a phrase; empty if the phrase is absent.
-    func names(behind phrase: StaticString) -> [String] { named.names(behind: phrase) }
 
     /// Whether the message is about a rule or the form of a schema, so that the server may accept other schemas.
     var areAboutSchema: Bool {
@@ -172,7 +159,7 @@ private struct QuoteScan {
     }
 
     private func isWord(at offset: Int) -> Bool {
-        text.indices.contains(offset) && (text[offset].isLetter || (48...57).contains(text[offset]))
+        text.indices.contains(offset) && (text[offset].isLetter || text[offset].isDigit)
     }
 
     /// Returns whether the byte opens a quote. An apostrophe within a word does not.
@@ -248,8 +235,4 @@ private struct QuoteScan {
         appendGap()
         offset = isAlone ? end : text.count
     }
-}
-
-extension UInt8 {
-    var isLetter: Bool { (97...122).contains(self | 32) || self >= 0x80 }
 }

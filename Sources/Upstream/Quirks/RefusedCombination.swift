@@ -12,7 +12,7 @@ struct RefusedCombination {
         fields = request.fieldPaths.filter(Self.isField).map { path in
             (path.joined(separator: "."), Self.plain(path[path.count - 1]))
         }
-        clauses = words.clauses.filter { clause in
+        clauses = words.named.clauses.filter { clause in
             clause.first { !["or", "and", "please"].contains($0) }.map { !Self.offers.contains($0) } ?? false
         }
     }
@@ -98,7 +98,7 @@ struct RefusedCombination {
 
     /// Returns whether a word is a model's name, such as `gpt-5`.
     private static func isModel(_ word: String) -> Bool {
-        word.contains("-") && word.utf8.contains { (48...57).contains($0) }
+        word.contains("-") && word.utf8.contains(where: \.isDigit)
     }
 
     /// Returns the paths that a word may mean; empty if it names no field.

@@ -9,21 +9,21 @@ struct OwnWords {
     /// The vendor's own words; empty if not all of the request could be compared.
     let text: String
 
-    /// The byte that stands for what is left out. No phrase contains it.
-    private static let gap: UInt8 = 1
+    /// The byte that stands for what is left out, and is between the texts of a request. No phrase contains it.
+    fileprivate static let gap: UInt8 = 1
 
     init(_ message: String, without request: RefusedRequest) {
         let strings = RequestTexts(request)
-        let said = Self.plain(Array(message.utf8)[...])
-        let echo = EchoFinder(said, in: strings.json.bytes)
-        guard strings.isComplete, echo.isComplete else {
+        guard strings.isComplete else {
             text = ""
             return
         }
+        let said = Self.plain(Array(message.utf8)[...])
+        var echo = EchoFinder(said)
+        echo.compare(strings.joined)
         var isRepeated = echo.isEcho
-        for range in Self.quotes(in: said) + Self.phrases(in: said, among: strings.phrases) {
-            let isQuote = Self.isQuote(said[range.lowerBound])
-            if isQuote, !strings.contains(said[range].dropFirst()) { continue }
+        let quotes = Self.quotes(in: said).filter { strings.contains(said[$0].dropFirst()) }
+        for range in quotes + Self.phrases(in: said, among: strings.phrases) {
             for offset in range { isRepeated[offset] = true }
         }
         text = String(decoding: said.indices.map { isRepeated[$0] ? Self.gap : said[$0] }, as: UTF8.self)
@@ -33,11 +33,9 @@ struct OwnWords {
 
     private static let maxQuotes = 64
 
-    private static func isQuote(_ byte: UInt8) -> Bool { "\"'`".utf8.contains(byte) }
-
     /// Returns the ranges from each quotation mark up to the next one of the same kind, which may be a quote.
     private static func quotes(in said: [UInt8]) -> [Range<Int>] {
-        said.indices.lazy.filter { isQuote(said[$0]) }.prefix(maxQuotes).compactMap { start in
+        said.indices.lazy.filter { "\"'`".utf8.contains(said[$0]) }.prefix(maxQuotes).compactMap { start in
             let inner = said[(start + 1)...]
             var end = inner.firstIndex(of: said[start]) ?? said.count
             // A long text may have been shortened.
@@ -51,7 +49,7 @@ struct OwnWords {
     private static func phrases(in said: [UInt8], among phrases: Set<[UInt8]>) -> [Range<Int>] {
         guard !phrases.isEmpty else { return [] }
         let lengths = Set(phrases.map(\.count))
-        let edges = said.indices.filter { isEdge($0, of: said) } + [said.count]
+        let edges = said.indices.filter { PhraseMatcher.isEdge($0, of: said) } + [said.count]
         var ranges: [Range<Int>] = []
         for (index, start) in edges.enumerated() {
             for end in edges[(index + 1)...].prefix(while: { $0 - start <= RequestTexts.phraseBytes })
@@ -60,11 +58,6 @@ struct OwnWords {
             }
         }
         return ranges
-    }
-
-    /// Returns whether a text of the request may begin or end at the offset: not within a word.
-    private static func isEdge(_ offset: Int, of said: [UInt8]) -> Bool {
-        offset == 0 || !PhraseMatcher.isOfName(said[offset]) || !PhraseMatcher.isOfName(said[offset - 1])
     }
 
     // MARK: The common form
@@ -129,8 +122,8 @@ struct OwnWords {
 
 /// The strings that a caller wrote into a request, in the form in which they are compared with a message.
 private struct RequestTexts: ~Copyable {
-    /// The strings as JSON strings one after the other, which `EchoFinder` reads.
-    private(set) var json = ByteBuffer()
+    /// The strings with gaps between them, and a zero byte at the end.
+    private(set) var joined: [UInt8] = []
     /// The short strings that have several words.
     private(set) var phrases: Set<[UInt8]> = []
     private(set) var isComplete = true
@@ -154,33 +147,29 @@ private struct RequestTexts: ~Copyable {
             }
             add(Array(string)[...])
         }
-        json.append(0)
+        joined.append(0)
     }
 
     private mutating func add(_ text: ArraySlice<UInt8>) {
-        isComplete = isComplete && json.count + text.count <= Self.limitBytes
+        isComplete = isComplete && joined.count + text.count <= Self.limitBytes
         guard isComplete else { return }
         var plain = OwnWords.plain(text)
         if plain.last == 32 { plain.removeLast() }
         if plain.first == 32 { plain.removeFirst() }
         if plain.count <= Self.phraseBytes, plain.contains(32) { phrases.insert(plain) }
-        json.append("\"")
-        for byte in plain {
-            if byte == UInt8(ascii: "\"") { json.append(UInt8(ascii: "\\")) }
-            json.append(byte)
-        }
-        json.append("\"")
+        joined += plain
+        joined.append(OwnWords.gap)
     }
 
-    /// Returns whether the strings contain a text without quotation marks.
+    /// Returns whether one of the strings contains a text.
     func contains(_ text: ArraySlice<UInt8>) -> Bool {
-        let escaped =
-            text.split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
-            .joined(separator: "\\\"".utf8) + [0]
-        return Array(escaped).withUnsafeBytes { text in
-            guard let strings = json.bytes.baseAddress, let text = text.baseAddress else { return false }
-            // Neither has a zero byte before its end.
-            return strstr(strings.assumingMemoryBound(to: CChar.self), text.assumingMemoryBound(to: CChar.self)) != nil
+        // Neither has a zero byte before its end.
+        (text + [0]).withUnsafeBytes { text in
+            joined.withUnsafeBytes { joined in
+                guard let joined = joined.baseAddress, let text = text.baseAddress else { return false }
+                return strstr(joined.assumingMemoryBound(to: CChar.self), text.assumingMemoryBound(to: CChar.self))
+                    != nil
+            }
         }
     }
 }

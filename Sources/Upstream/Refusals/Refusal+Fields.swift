@@ -40,7 +40,7 @@ extension Refusal {
             guard path.last?.lowercased().hasPrefix("max") ?? false else { return nil }
             return request.value(at: path)?.integer.map { (path, $0) }
         }
-        if let most = words.number(behind: "can only afford") {
+        if let most = words.prose.number(behind: "can only afford") {
             let path = limits.count == 1 ? limits[0].path : ["max_tokens"]
             return most < Self.minLeft
                 ? nil : QuirkFinding([FieldChange(path: path, kind: .set("\(most)"))], isLasting: false)

@@ -74,16 +74,13 @@ final class Refusal {
         let value = request.value(at: first)
         var (kind, isOfOthers) = (kind, false)
         if isOfUnknown {
-            isOfOthers = words.nameOnlyPart(of: first[first.count - 1])
+            isOfOthers = words.named.nameOnlyPart(of: first[first.count - 1])
         } else if kind == .drop, value != nil, let accepted = acceptedValues {
             if !accepted.isEmpty { kind = .dropUnless(accepted) }
         } else {
             isOfOthers = isOfValue(first[first.count - 1], value)
         }
-        return QuirkFinding(
-            paths.map { FieldChange(path: $0, kind: kind) },
-            isLasting: !isOfSchema && !isOfOthers
-        )
+        return QuirkFinding(paths.map { FieldChange(path: $0, kind: kind) }, isLasting: !isOfSchema && !isOfOthers)
     }
 
     /// Returns the finding that the schemas at these paths are refused; nil if the change alters none of them. It is
@@ -97,23 +94,24 @@ final class Refusal {
     ) -> QuirkFinding? {
         let changes = paths.map { FieldChange($0, kind) } + others.map { FieldChange($0) }
         var finding = QuirkFinding(changes.filter { $0.concerns(request) })
-        guard !finding.changes.isEmpty else { return nil }
         finding.isOfCaller = true
-        return finding
+        return finding.quirks.isEmpty ? nil : finding
     }
 
     /// The values that the error lists as supported; nil if it lists none, empty if it has the default without a value.
     private var acceptedValues: [String]? {
-        if words.say("only the default") { return words.number(behind: "only the default").map { ["\($0)"] } ?? [] }
+        if words.say("only the default") {
+            return words.prose.number(behind: "only the default").map { ["\($0)"] } ?? []
+        }
         for phrase in ["supported values", "one of", "allowed values", "supported options"] as [StaticString] {
-            let names = words.names(behind: phrase)
+            let names = words.named.names(behind: phrase)
             if !names.isEmpty { return names }
         }
         return nil
     }
 
     /// Whether the error is about the form of a schema, not about schemas.
-    private var isOfSchema: Bool {
+    var isOfSchema: Bool {
         vendorError.names("invalid_json_schema") || words.areAboutSchema
             || vendorError.param.map { PhraseMatcher($0).say("schema.") } ?? false
     }
@@ -121,7 +119,7 @@ final class Refusal {
     /// Returns whether the error refuses this value of the field, so that it may accept other values.
     private func isOfValue(_ field: String, _ value: RawJSON?) -> Bool {
         if vendorError.names("unsupported_value") || vendorError.names("invalid_value") { return true }
-        return words.containsAny(of: Self.bounds) || words.nameOnlyPart(of: field)
+        return words.containsAny(of: Self.bounds) || words.named.nameOnlyPart(of: field)
             || value.map { words.repeats($0) } ?? false
     }
 
@@ -159,8 +157,7 @@ final class Refusal {
 
     /// Returns whether a path ends with the field: `messages[0].name` ends with `name`.
     func isLast(_ field: StaticString, of param: String) -> Bool {
-        let last = param.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).last
-        return last.map { Array($0).withUnsafeBytes { $0.equals(field) } } ?? false
+        "\(field)".hasSameBytes(as: param.split(separator: ".", omittingEmptySubsequences: false).last ?? "")
     }
 
     /// Returns the first finding that changes the request further: one of a vendor's own, or the one of the open rule.

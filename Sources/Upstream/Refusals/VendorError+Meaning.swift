@@ -102,7 +102,7 @@ extension VendorError {
     /// letter.
     private static func isPlain(_ word: String) -> Bool {
         (1...64).contains(word.utf8.count) && word.utf8.first.map { (97...122).contains($0) } ?? false
-            && word.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == UInt8(ascii: "_") }
+            && word.utf8.allSatisfy { (97...122).contains($0) || $0.isDigit || $0 == UInt8(ascii: "_") }
     }
 
     func new(_ kind: UpstreamError.Kind, recovery: UpstreamError.RecoveryOptions? = nil) -> UpstreamError {

@@ -7,12 +7,10 @@ extension Refusal {
             words.quoteAny(of: ["invalid image input", "data url", "data uri", "data:image"])
             || words.say("base64") && (isUnsupported || words.say("only") || words.say("must"))
             || isUnsupported && (words.name("url") || words.name("urls") || words.say("http"))
-        guard isOfForm, let messages = request["messages"] else { return false }
-        return messages.elements.contains { message in
-            message["content"]?.elements.contains { part in
-                part["image_url"]?["url"]?.content?.hasPrefix("http") ?? false
-            } ?? false
-        }
+        return isOfForm
+            && request.list("messages").contains { message in
+                message.list("content").contains { $0["image_url"]?["url"]?.content?.hasPrefix("http") ?? false }
+            }
     }
 
     /// Whether the error says that the vendor's server does not support tools.
@@ -57,9 +55,9 @@ extension Refusal {
                 isLasting: !words.areAboutSchema
             )
         }
-        var accepted = FieldChange.efforts.filter { name in name != effort && name.withBytes { words.name($0) } }
+        var accepted = FieldChange.efforts.filter { name in name != effort && name.withBytes { words.named.name($0) } }
         // The highest efforts are newer than the others.
-        if accepted.isEmpty, effort == "xhigh" || effort == "max", effort.withBytes({ words.name($0) }) {
+        if accepted.isEmpty, effort == "xhigh" || effort == "max", effort.withBytes({ words.named.name($0) }) {
             accepted = ["low", "medium", "high"]
         }
         if !accepted.isEmpty { return QuirkFinding([FieldChange(path, .nearest(accepted))]) }
@@ -81,7 +79,7 @@ extension Refusal {
             return scoped(.noSearch)
         }
         if request["n"] != nil, names("n") {
-            let isOne = (["at most", "must be", ">"] as [StaticString]).contains { words.number(behind: $0) == 1 }
+            let isOne = (["at most", "must be", ">"] as [StaticString]).contains { words.prose.number(behind: $0) == 1 }
             return QuirkFinding(.noChoices, isLasting: isOne || isUnsupported && !isOfBound)
         }
         guard let format = request["response_format"]?["type"]?.content,
@@ -94,4 +92,43 @@ extension Refusal {
         }
         return format == "json_object" ? scoped(.noObjects) : format == "json_schema" ? scoped(.noSchemas) : nil
     }
+
+    // MARK: Web search
+
+    /// The finding that the server refuses the tool for web search beside other tools, which is then left out; nil if
+    /// the error is not about this tool.
+    var findingOfSearchTool: QuirkFinding? {
+        let tools = request.list("tools")
+        let searches = tools.indices.filter { tools[$0]["type"]?.content?.hasPrefix("web_search") ?? false }
+        guard !searches.isEmpty, searches.count < tools.count, refusesTool(among: searches, of: tools) else {
+            return nil
+        }
+        let types = Set(searches.compactMap { tools[$0]["type"]?.content?.text })
+        let changes = types.sorted().map { FieldChange("tools", .dropType($0)) }
+        // With the lowest effort, OpenAI's models refuse the search that they have otherwise.
+        return QuirkFinding(changes, isLasting: !words.quote("reasoning"))
+    }
+
+    private func refusesTool(among searches: [Int], of tools: [RawJSON]) -> Bool {
+        guard isUnsupported || words.containsAny(of: Self.phrasesOfForm) else { return false }
+        let param = vendorError.param ?? ""
+        let index = param.split { !$0.isNumber }.first.flatMap { Int($0) }
+        if param.hasPrefix("tools"), let index {
+            // A refused field of the tool is left out alone.
+            let isOfTool = param.last == "]" || param.last?.isNumber == true || isLast("type", of: param)
+            return isOfTool && searches.contains(index)
+        }
+        let others = tools.compactMap { $0["type"]?.content }.filter { $0 != "function" && !$0.hasPrefix("web_search") }
+        if others.contains(where: words.named.name) { return false }
+        if words.quoteAny(of: Self.toolNames) { return true }
+        return words.quote("function") && (words.quote("tool") || param.hasPrefix("tools"))
+            && (words.quote("type") || isLast("type", of: param))
+    }
+
+    private static let toolNames: [StaticString] = [
+        "web_search", "web search", "hosted tool", "built-in tool", "tool type",
+    ]
+    private static let phrasesOfForm: [StaticString] = [
+        "invalid", "must be", "should be", "expected", "supported values", "unknown", "only function", "only supports",
+    ]
 }

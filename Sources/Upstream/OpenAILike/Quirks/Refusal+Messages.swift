@@ -6,12 +6,10 @@ extension Refusal {
         if words.say("length of 9") { return ofMessages(.shortIDs) }
         if words.quote("tool_call"), words.say("too long") { return ofMessages(.noLongIDs) }
         if let finding = quirkOfTurns { return finding }
-        if words.quote("thought_signature"), words.say("missing"),
-            request["messages"]?.elements.contains(where: \.hasCalls) ?? false
-        {
+        let messages = request.list("messages")
+        if words.quote("thought_signature"), words.say("missing"), messages.contains(where: \.hasCalls) {
             return ofMessages(.anySignature)
         }
-        let messages = Array((request["messages"]?.elements).map { Array($0) } ?? [])
         if words.quote("reasoning_content"), words.containsAny(of: ["passed back", "missing", "required"]),
             messages.contains(where: \.lacksReasoning)
         {
@@ -47,7 +45,7 @@ extension Refusal {
     }
 
     private func ofMessages(_ quirk: QuirkName) -> QuirkFinding {
-        QuirkFinding(quirk, isLasting: scoped(quirk).isLasting, isOfPair: true)
+        QuirkFinding(quirk, isLasting: !isOfSchema, isOfPair: true)
     }
 
     /// The quirk for a refused role or order of the messages; nil if the error is not about them.
@@ -73,10 +71,9 @@ extension Refusal {
                 "multiple system messages", "system message must come first", "system messages must come first",
                 "system message is only allowed", "system message should be the first",
             ])
-        guard isSaid, let messages = request["messages"]?.elements else { return false }
-        return messages.dropFirst().contains { message in
-            let role = message["role"]?.content
-            return role == "system" || role == "developer"
-        }
+        return isSaid
+            && request.list("messages").dropFirst().contains { message in
+                message["role"]?.content == "system" || message["role"]?.content == "developer"
+            }
     }
 }
