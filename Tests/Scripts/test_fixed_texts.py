@@ -27,7 +27,7 @@ FIXED = [
         input language logprobs mask max_tokens mcp_servers md5 messages min_cost model moderation.policy n name
         output_compression output_format partial_images previous_response_id prompt purpose quality response_format
         response_id seed size speed status stop stop_sequences stream stream_format stream_options
-        stream_options.include_usage style suffix system temperature thinking.budget_tokens thinking.type thread
+        stream_options.include_usage style suffix system temperature thinking.budget_tokens thread
         timestamp_granularities tool_choice tool_choice.name tool_choice.tools tool_choice.type tools type voice""".split()),
     ("Upstream", '"{}"', ["logprobs", "messages", "modalities", "prompt", "size", "web_search_options"]),
     # Names of log fields.

@@ -39,6 +39,10 @@ extension APIError {
         if error.status == 501 || error.status == 505 { self.isRetryUseless = true }
     }
 
+    static func emptyArray(_ param: String) -> APIError {
+        APIError(400, "'\(param)' must not be empty.", code: "empty_array", param: param)
+    }
+
     /// Returns the error for a shared store that is unavailable.
     /// - Parameter what: a sentence for the client about the failed action.
     static func storeUnreachable(_ what: String, _ failure: StoreFailure) -> APIError {

@@ -90,8 +90,7 @@ struct AttachmentReader {
     func audio() throws(APIError) -> Attachment {
         let audioPath = "\(path).input_audio"
         guard let audio = part["input_audio"] else { throw .missing(audioPath) }
-        guard let value = audio["data"] else { throw .missing("\(audioPath).data") }
-        guard let text = value.text else { throw .type("\(audioPath).data", "a string") }
+        let text = try audio.requiredText("data", audioPath)
         guard let format = audio["format"] else { throw .missing("\(audioPath).format") }
         guard format.text == "wav" || format.text == "mp3" else {
             throw .value("\(audioPath).format", "must be wav or mp3")

@@ -3,26 +3,30 @@ import Shared
 
 /// Functions that read an object's members. Their parameter `param` is the object's path, for error messages.
 extension JSONValue {
-    /// Returns the member of this name; nil if it is absent or null.
-    func member(_ name: StaticString) -> JSONValue? {
-        guard let value = self[name], value.kind != .null else { return nil }
-        return value
+    /// Returns the text of a member. Throws if the member is absent or no string.
+    func requiredText(
+        _ name: StaticString,
+        _ param: @autoclosure () -> String
+    ) throws(APIError) -> UnsafeRawBufferPointer {
+        guard let value = self[name] else { throw .missing("\(param()).\(name)") }
+        guard let text = value.text else { throw .type("\(param()).\(name)", "a string") }
+        return text
     }
 
     func object(_ name: StaticString, _ param: @autoclosure () -> String) throws(APIError) -> JSONValue? {
-        guard let value = member(name) else { return nil }
+        guard let value = self[name] else { return nil }
         guard value.kind == .object else { throw .type("\(param()).\(name)", "an object") }
         return value
     }
 
     func string(_ name: StaticString, _ param: @autoclosure () -> String) throws(APIError) -> String? {
-        guard let value = member(name) else { return nil }
+        guard let value = self[name] else { return nil }
         guard let string = value.string else { throw .type("\(param()).\(name)", "a string") }
         return string
     }
 
     func flag(_ name: StaticString, _ param: @autoclosure () -> String) throws(APIError) -> Bool? {
-        guard let value = member(name) else { return nil }
+        guard let value = self[name] else { return nil }
         guard let flag = value.flag else { throw .type("\(param()).\(name)", "a boolean") }
         return flag
     }
@@ -43,8 +47,7 @@ extension JSONValue {
     ) throws(APIError) -> UnsafeRawBufferPointer {
         guard kind == .object else { throw .type(object(), "an object") }
         var param: String { "\(object()).name" }
-        guard let value = member("name") else { throw .missing(param) }
-        guard let text = value.text else { throw .type(param, "a string") }
+        let text = try requiredText("name", object())
         guard text.count <= limitBytes else { throw .tooLong(param, text.count, limitBytes: limitBytes) }
         let isName = text.allSatisfy { $0.isLetterOrDigit || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") }
         guard isName, !text.isEmpty else {

@@ -39,7 +39,7 @@ struct ToolNames: Sendable {
     init(customOf root: JSONValue, ifCalledBy call: borrowing ChatCall) {
         guard call.needs.contains(.tools) else { return }
         for tool in root["tools"]?.elements ?? JSONElements() where tool["type"]?.text == "custom" {
-            guard let name = (tool.member("custom") ?? tool)["name"]?.string else { continue }
+            guard let name = (tool["custom"] ?? tool)["name"]?.string else { continue }
             add(Name(name, isCustom: true), offeredAs: name)
         }
     }

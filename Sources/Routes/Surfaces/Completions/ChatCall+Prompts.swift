@@ -73,9 +73,7 @@ private struct PromptReader {
             }
         }
         if !tokens.isEmpty { return [try text(tokens, "prompt")] }
-        guard !texts.isEmpty else {
-            throw APIError(400, "'prompt' must not be empty.", code: "empty_array", param: "prompt")
-        }
+        guard !texts.isEmpty else { throw .emptyArray("prompt") }
         return texts
     }
 
@@ -88,9 +86,7 @@ private struct PromptReader {
             guard let number = token.integer else { throw .type("\(param)[\(index)]", "an integer") }
             tokens.append(Int(clamping: number))
         }
-        guard !tokens.isEmpty else {
-            throw APIError(400, "'\(param)' must not be empty.", code: "empty_array", param: param)
-        }
+        guard !tokens.isEmpty else { throw .emptyArray(param) }
         return try text(tokens, param)
     }
 

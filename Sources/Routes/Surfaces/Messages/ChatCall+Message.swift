@@ -145,7 +145,7 @@ extension ChatCall {
             }
         }
         guard let format else { return }
-        guard let type = format.member("type") else { throw .missing("\(param).type") }
+        guard let type = format["type"] else { throw .missing("\(param).type") }
         guard type.text == "json_schema" else { throw .value("\(param).type", "must be json_schema") }
         guard let schema = try format.object("schema", param) else { throw .missing("\(param).schema") }
         chatOptions.format = .schema(name: "answer", schema: schema.body, isStrict: true)
@@ -154,9 +154,8 @@ extension ChatCall {
     }
 
     private static func readThinking(_ thinking: JSONValue, _ reasoning: inout ChatOptions.Reasoning) throws(APIError) {
-        guard let type = thinking.member("type") else { throw .missing("thinking.type") }
-        guard let type = type.text else { throw .type("thinking.type", "a string") }
-        if let budget = thinking.member("budget_tokens") {
+        let type = try thinking.requiredText("type", "thinking")
+        if let budget = thinking["budget_tokens"] {
             guard let tokens = budget.integer else { throw .type("thinking.budget_tokens", "an integer") }
             guard (1...Int64(Int32.max)).contains(tokens) else {
                 throw .value("thinking.budget_tokens", "must be at least 1")

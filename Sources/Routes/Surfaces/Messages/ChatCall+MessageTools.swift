@@ -69,7 +69,7 @@ extension ChatCall {
     ]
 
     private static func checkDomains(of search: JSONValue, _ param: String) throws(APIError) {
-        for name: StaticString in ["allowed_domains", "blocked_domains"] where search.member(name) != nil {
+        for name: StaticString in ["allowed_domains", "blocked_domains"] where search[name] != nil {
             throw .unsupportedValue("\(param).\(name)", "restricting the search to domains is not supported")
         }
     }
@@ -83,7 +83,7 @@ extension ChatCall {
     ) throws(APIError) -> ChatOptions.Tool? {
         var param: String { "tools[\(index)]" }
         guard value.kind == .object else { throw .type(param, "an object") }
-        if let type = value.member("type") {
+        if let type = value["type"] {
             guard let type = type.text else { throw .type("\(param).type", "a string") }
             if type.hasPrefix("web_search_") {
                 try Self.checkDomains(of: value, param)
@@ -119,13 +119,11 @@ extension ChatCall {
         ofMessage choice: JSONValue,
         _ tools: [ChatOptions.Tool]
     ) throws(APIError) -> ChatOptions.ToolChoice {
-        guard let type = choice.member("type") else { throw .missing("tool_choice.type") }
-        switch type.text {
+        switch try choice.requiredText("type", "tool_choice") {
         case "auto": return .auto
         case "any": return .required
         case "none": return .none
         case "tool": break
-        case nil: throw .type("tool_choice.type", "a string")
         default: throw .value("tool_choice.type", "must be auto, any, tool or none")
         }
         let name = try choice.toolName("tool_choice", limitBytes: toolNameBytes)

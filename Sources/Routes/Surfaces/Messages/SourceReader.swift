@@ -19,9 +19,7 @@ struct SourceReader {
 
     func source() throws(APIError) -> Source {
         guard let source = try block.object("source", path) else { throw .missing("\(path).source") }
-        guard let type = source.member("type") else { throw .missing("\(path).source.type") }
-        guard let type = type.text else { throw .type("\(path).source.type", "a string") }
-        return (type, source)
+        return (try text(source, "type"), source)
     }
 
     func title() throws(APIError) -> String? { try reader.name("title", of: block, path) }
@@ -75,8 +73,6 @@ struct SourceReader {
     }
 
     private func text(_ source: JSONValue, _ name: StaticString) throws(APIError) -> UnsafeRawBufferPointer {
-        guard let value = source.member(name) else { throw .missing("\(path).source.\(name)") }
-        guard let text = value.text else { throw .type("\(path).source.\(name)", "a string") }
-        return text
+        try source.requiredText(name, "\(path).source")
     }
 }

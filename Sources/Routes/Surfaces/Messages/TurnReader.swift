@@ -25,8 +25,7 @@ struct TurnReader {
             let param = "system[\(index)]"
             guard block.kind == .object else { throw .type(param, "an object") }
             guard block["type"]?.text == "text" else { throw .value("\(param).type", "must be text") }
-            guard let text = block["text"] else { throw .missing("\(param).text") }
-            guard let text = text.text else { throw .type("\(param).text", "a string") }
+            let text = try block.requiredText("text", param)
             let instruction = Self.instruction(text)
             if instruction.isEmpty, !text.isEmpty { continue }
             record(.piece(0, of: messages.count), of: block)
@@ -61,7 +60,7 @@ struct TurnReader {
                     throw .value(path(".type"), "a turn of the role system supports only text blocks")
                 }
                 record(.piece(index, of: messages.count), of: block)
-                message.content.append(.text(Self.instruction(try Self.text(block, path))))
+                message.content.append(.text(Self.instruction(try block.requiredText("text", path("")))))
             }
         }
         if !message.isBlank { return messages.append(message) }
@@ -81,7 +80,7 @@ struct TurnReader {
             index += 1
         }
         guard index > 0, !messages.isEmpty else {
-            throw APIError(400, "'messages' must not be empty.", code: "empty_array", param: "messages")
+            throw .emptyArray("messages")
         }
     }
 
@@ -147,9 +146,7 @@ struct TurnReader {
     }
 
     private static func role(_ message: JSONValue, _ path: ParameterPath) throws(APIError) -> ChatMessage.Role {
-        guard let name = message["role"] else { throw .missing(path(".role")) }
-        guard let name = name.text else { throw .type(path(".role"), "a string") }
-        switch name {
+        switch try message.requiredText("role", path("")) {
         case "user": return .user
         case "assistant": return .assistant
         case "system": return .system
@@ -159,15 +156,7 @@ struct TurnReader {
 
     private static func type(of block: JSONValue, _ path: ParameterPath) throws(APIError) -> UnsafeRawBufferPointer {
         guard block.kind == .object else { throw .type(path(""), "an object") }
-        guard let type = block["type"] else { throw .missing(path(".type")) }
-        guard let type = type.text else { throw .type(path(".type"), "a string") }
-        return type
-    }
-
-    private static func text(_ block: JSONValue, _ path: ParameterPath) throws(APIError) -> UnsafeRawBufferPointer {
-        guard let text = block["text"] else { throw .missing(path(".text")) }
-        guard let text = text.text else { throw .type(path(".text"), "a string") }
-        return text
+        return try block.requiredText("type", path(""))
     }
 
     private static func reasoningBlock(_ block: JSONValue, _ param: String) throws(APIError) -> ReasoningBlock? {
@@ -179,28 +168,21 @@ struct TurnReader {
     // MARK: Tools
 
     private mutating func call(_ block: JSONValue, _ path: ParameterPath) throws(APIError) -> ToolCall {
-        guard let id = block["id"] else { throw .missing(path(".id")) }
-        guard let id = id.text else { throw .type(path(".id"), "a string") }
-        guard let name = block["name"] else { throw .missing(path(".name")) }
-        guard let name = name.string else { throw .type(path(".name"), "a string") }
-        guard let input = block["input"] else { throw .missing(path(".input")) }
-        guard input.kind == .object else { throw .type(path(".input"), "an object") }
+        let id = try block.requiredText("id", path(""))
+        let name = try block.requiredText("name", path(""))
+        guard let input = try block.object("input", path("")) else { throw .missing(path(".input")) }
         calls.insert(CallID(id))
-        return ToolCall(id: id.text, name: name, arguments: input.body.text)
+        return ToolCall(id: id.text, name: name.text, arguments: input.body.text)
     }
 
     private mutating func result(_ block: JSONValue, _ path: ParameterPath) throws(APIError) -> ChatMessage {
-        guard let id = block["tool_use_id"] else { throw .missing(path(".tool_use_id")) }
-        guard let id = id.text else { throw .type(path(".tool_use_id"), "a string") }
+        let id = try block.requiredText("tool_use_id", path(""))
         guard calls.contains(CallID(id)) else {
             throw .value(path(".tool_use_id"), "no earlier message has this call")
         }
         var message = ChatMessage(role: .tool, content: [])
         message.toolCallID = id.text
-        if let flag = block["is_error"] {
-            guard let flag = flag.flag else { throw .type(path(".is_error"), "a boolean") }
-            if flag { message.role = .failedTool }
-        }
+        if try block.flag("is_error", path("")) ?? false { message.role = .failedTool }
         guard let content = block["content"] else {
             message.content = [.text("")]
             return message
@@ -237,7 +219,7 @@ struct TurnReader {
         to pieces: inout [ChatMessage.Piece]
     ) throws(APIError) {
         switch type {
-        case "text": pieces.append(.text(try Self.text(block, path).text))
+        case "text": pieces.append(.text(try block.requiredText("text", path("")).text))
         case "image": try add(try SourceReader(block, path("")).image(), to: &pieces)
         case "document": try appendDocument(block, path, to: &pieces)
         case "search_result":
@@ -247,7 +229,7 @@ struct TurnReader {
             if let content = block["content"] { try append(content, path, to: &pieces) }
         // All tools are given to the model at once, so the reference only says which of them was found.
         case "tool_reference":
-            guard let name = try block.string("tool_name", path("")) else { throw .missing(path(".tool_name")) }
+            let name = try block.requiredText("tool_name", path("")).text
             pieces.append(.text("The tool \(name) is available.\n"))
         default: throw .unsupportedValue(path(".type"), "blocks of this type are not supported")
         }

@@ -105,12 +105,12 @@ extension ChatCall {
 
     /// Checks one element of `tools`. Returns whether the element is a tool that the model may call.
     private mutating func check(_ value: JSONValue, _ param: String) throws(APIError) -> Bool {
-        guard value.kind == .object, value.member("type")?.text == "function" else {
+        guard value.kind == .object, value["type"]?.text == "function" else {
             return try tool(value, param) != nil
         }
         let (function, param) = try value.inner("function", param)
         try function.checkToolName(param)
-        if let text = function.member("description"), text.kind != .string {
+        if let text = function["description"], text.kind != .string {
             throw .type("\(param).description", "a string")
         }
         _ = try function.object("parameters", param)
@@ -122,8 +122,7 @@ extension ChatCall {
     /// returns nil.
     private mutating func tool(_ value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
-        guard let type = value.member("type") else { throw .missing("\(param).type") }
-        switch type.text {
+        switch try value.requiredText("type", param) {
         case "retrieval":
             webSearch = .usual
             hasRelayTools = true
@@ -137,7 +136,6 @@ extension ChatCall {
         case "custom":
             let (custom, param) = try value.inner("custom", param)
             return try ChatOptions.Tool(custom: custom, param)
-        case nil: throw .type("\(param).type", "a string")
         default: throw .unsupportedValue("\(param).type", "this type is not supported")
         }
         return nil
@@ -158,20 +156,11 @@ extension ChatCall {
         _ choice: JSONValue,
         _ tools: [ChatOptions.Tool]
     ) throws(APIError) -> ChatOptions.ToolChoice {
-        switch choice.text {
-        case "none": return .none
-        case "auto": return .auto
-        case "required": return .required
-        case nil: break
-        default: throw .value("tool_choice", "must be none, auto, required or an object")
-        }
-        guard choice.kind == .object else { throw .type("tool_choice", "a string or an object") }
-        guard let type = choice.member("type") else { throw .missing("tool_choice.type") }
+        if let word = try ChatOptions.ToolChoice(word: choice, "tool_choice") { return word }
         let named: (value: JSONValue, param: String)
-        switch type.text {
+        switch try choice.requiredText("type", "tool_choice") {
         case "function": named = try choice.inner("function", "tool_choice")
         case "custom": named = try choice.inner("custom", "tool_choice")
-        case nil: throw .type("tool_choice.type", "a string")
         default: throw .unsupportedValue("tool_choice.type", "must be function or custom")
         }
         let name = try named.value.toolName(named.param)
@@ -185,7 +174,7 @@ extension ChatCall {
     private static func readAllowed(_ choice: JSONValue, _ chatOptions: inout ChatOptions) throws(APIError) {
         let param = "tool_choice.allowed_tools"
         guard let value = try choice.object("allowed_tools", "tool_choice") else { throw .missing(param) }
-        guard let list = value.member("tools")?.elements else { throw .missing("\(param).tools") }
+        guard let list = value["tools"]?.elements else { throw .missing("\(param).tools") }
         // Names are compared as bytes, as in the Responses API.
         var allowed: Set<[UInt8]> = []
         let offered = Set(chatOptions.tools.map { Array($0.name.utf8) })
@@ -196,7 +185,7 @@ extension ChatCall {
             guard offered.contains(name) else { throw .value(param, "'tools' has no tool of this name") }
             allowed.insert(name)
         }
-        try chatOptions.restrictTools(to: allowed, value.member("mode"), param)
+        try chatOptions.restrictTools(to: allowed, value["mode"], param)
     }
 
     /// Reads `functions` and `function_call`, OpenAI's legacy fields for tools, into `chatOptions`. Sets `isSaid` if
@@ -225,13 +214,7 @@ extension ChatCall {
         _ choice: JSONValue,
         _ functions: [ChatOptions.Tool]
     ) throws(APIError) -> ChatOptions.ToolChoice {
-        switch choice.text {
-        case "none": return .none
-        case "auto": return .auto
-        case nil: break
-        default: throw .value("function_call", "must be none, auto or an object")
-        }
-        guard choice.kind == .object else { throw .type("function_call", "a string or an object") }
+        if let word = try ChatOptions.ToolChoice(word: choice, "function_call", mayRequire: false) { return word }
         let name = try choice.toolName("function_call")
         guard functions.contains(where: { $0.name == name }) else {
             throw .value("function_call", "'functions' has no function of this name")
@@ -250,8 +233,24 @@ extension JSONValue {
     func inner(_ name: StaticString, _ param: String) throws(APIError) -> (JSONValue, String) {
         if let inner = try object(name, param) { return (inner, "\(param).\(name)") }
         // Some clients send tools without the nested object.
-        guard member("name") != nil else { throw .missing("\(param).\(name)") }
+        guard self["name"] != nil else { throw .missing("\(param).\(name)") }
         return (self, param)
+    }
+}
+
+extension ChatOptions.ToolChoice {
+    /// Creates the choice that a word names; nil if the value is an object. Throws if the value is neither.
+    /// - Parameter mayRequire: whether the field may have the word `required`.
+    init?(word choice: JSONValue, _ param: String, mayRequire: Bool = true) throws(APIError) {
+        switch choice.text {
+        case "none": self = .none
+        case "auto": self = .auto
+        case "required" where mayRequire: self = .required
+        case nil:
+            guard choice.kind == .object else { throw .type(param, "a string or an object") }
+            return nil
+        default: throw .value(param, "must be none, auto\(mayRequire ? ", required" : "") or an object")
+        }
     }
 }
 

@@ -23,9 +23,7 @@ func readMessages(
         guard message.kind == .object else { throw .type(path(""), "an object") }
         messages.append(try readMessage(message, path, calls: &calls, parts: &parts, marks: &marks, needs: &needs))
     }
-    guard !messages.isEmpty else {
-        throw APIError(400, "'messages' must not be empty.", code: "empty_array", param: "messages")
-    }
+    guard !messages.isEmpty else { throw .emptyArray("messages") }
     isAmbiguous = calls.isAmbiguous
     return messages
 }
@@ -42,14 +40,12 @@ private func readMessage(
     if let (name, text) = message.texts("role", "content"), let role = ChatMessage.Role(name), role != .tool {
         return ChatMessage(role: role, text: text.text)
     }
-    guard let name = message["role"] else { throw .missing(path(".role")) }
-    guard let name = name.text else { throw .type(path(".role"), "a string") }
-    guard let role = ChatMessage.Role(name) else {
+    guard let role = ChatMessage.Role(try message.requiredText("role", path(""))) else {
         throw .value(path(".role"), "must be system, developer, user, assistant or tool")
     }
     var read = ChatMessage(role: role, content: [], name: message["name"]?.string)
     if role == .tool {
-        read.toolCallID = try callID(of: message, path)
+        read.toolCallID = try message.requiredText("tool_call_id", path("")).text
         calls.settle(&read)
     }
     let hasCalls = role == .assistant && (message["tool_calls"] != nil || message["function_call"] != nil)
@@ -124,10 +120,7 @@ private func readContent(
         if let mark = ChatOptions.CacheBreakpoint(marked, of: element) { marks.append(mark) }
         index += 1
     }
-    guard index > 0 || mayBeEmpty else {
-        let param = path(".content")
-        throw APIError(400, "'\(param)' must not be empty.", code: "empty_array", param: param)
-    }
+    guard index > 0 || mayBeEmpty else { throw .emptyArray(path(".content")) }
 }
 
 /// Returns one part of a message's content; nil if the part is an image, audio or a file.
@@ -137,12 +130,10 @@ func readPart(
     path: ParameterPath
 ) throws(APIError) -> ChatMessage.Piece? {
     guard part.kind == .object else { throw .type(path(""), "an object") }
-    guard let type = part["type"] else { throw .missing(path(".type")) }
-    switch type.text {
-    case "text", "input_text", "output_text": return .text(try partText(part, "text", path: path))
-    case "refusal" where role == .assistant: return .refusal(try partText(part, "refusal", path: path))
+    switch try part.requiredText("type", path("")) {
+    case "text", "input_text", "output_text": return .text(try part.requiredText("text", path("")).text)
+    case "refusal" where role == .assistant: return .refusal(try part.requiredText("refusal", path("")).text)
     case "image_url", "input_image", "input_audio", "file", "input_file": return nil
-    case nil: throw .type(path(".type"), "a string")
     default:
         let known = "text, image_url, input_audio or file"
         throw .value(path(".type"), "this type of content part is not supported; use \(known)")
@@ -156,12 +147,6 @@ func readMedium(_ part: JSONValue, _ path: ParameterPath) throws(APIError) -> At
     case "file", "input_file": try reader.file()
     default: try reader.image()
     }
-}
-
-private func partText(_ part: JSONValue, _ name: StaticString, path: ParameterPath) throws(APIError) -> String {
-    guard let value = part[name] else { throw .missing(path(".\(name)")) }
-    guard let text = value.string else { throw .type(path(".\(name)"), "a string") }
-    return text
 }
 
 // MARK: Tool calls of earlier turns
@@ -190,10 +175,4 @@ private func readCalls(
 private func toolCall(_ call: JSONValue, id: String?) -> ToolCall {
     let arguments = call["arguments"]?.string ?? call["input"]?.string.map { ToolNames.arguments(ofInput: $0) }
     return ToolCall(id: id, name: call["name"]?.string ?? "a tool", arguments: arguments ?? "{}")
-}
-
-private func callID(of message: JSONValue, _ path: ParameterPath) throws(APIError) -> String {
-    guard let value = message["tool_call_id"] else { throw .missing(path(".tool_call_id")) }
-    guard let id = value.text else { throw .type(path(".tool_call_id"), "a string") }
-    return id.text
 }

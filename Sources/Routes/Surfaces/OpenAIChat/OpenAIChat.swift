@@ -23,8 +23,8 @@ struct OpenAIChat: ChatSurface {
             return ChatRequest(call, ChatCompletion(names: ToolNames(customOf: root, ifCalledBy: call)))
         } catch {
             // Some clients send a body of the Responses API and expect a chat completion.
-            guard error.param?.isSame(as: "messages") ?? false, root.member("messages") == nil,
-                root.member("input") != nil
+            guard error.param?.isSame(as: "messages") ?? false, root["messages"] == nil,
+                root["input"] != nil
             else { throw error }
             let call = try ChatCall(ofResponse: root, defaultModel: defaultModel)
             let formatter = ChatCompletion(names: ToolNames(customOf: root, ifCalledBy: call))
@@ -52,8 +52,7 @@ extension ChatOptions.Format {
     /// Reads an output format of OpenAI's APIs.
     /// - Parameter inner: the member with the schema; nil if the format object itself has the schema.
     init(_ format: JSONValue, _ param: String, inner: StaticString?) throws(APIError) {
-        guard let type = format.member("type") else { throw .missing("\(param).type") }
-        switch type.text {
+        switch try format.requiredText("type", param) {
         case "text": self = .text
         case "json_object": self = .object
         case "json_schema":
@@ -66,7 +65,6 @@ extension ChatOptions.Format {
                 schema: try value.object("schema", path)?.body,
                 isStrict: try value.flag("strict", path)
             )
-        case nil: throw .type("\(param).type", "a string")
         default: throw .value("\(param).type", "must be text, json_object or json_schema")
         }
     }

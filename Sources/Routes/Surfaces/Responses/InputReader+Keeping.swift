@@ -26,10 +26,10 @@ extension InputReader {
         var replacement: JSONValue.Replacement?
         if case .digests = keeping { replacement = { Self.withoutData($0, $1) } }
         var kept = ByteBuffer()
-        if item.member("type") == nil { kept.append(#""type":"message""#) }
+        if item["type"] == nil { kept.append(#""type":"message""#) }
         let needsStatus =
             switch type {
-            case .message, .functionCall, .functionOutput: item.member("status") == nil
+            case .message, .functionCall, .functionOutput: item["status"] == nil
             case .customCall, .reasoning, .other: false
             }
         if needsStatus { kept.append(kept.isEmpty ? #""status":"completed""# : #","status":"completed""#) }

@@ -16,7 +16,7 @@ extension InputReader {
             return .ignored
         case "configuration_update": return try configuration(item, path)
         case "additional_tools":
-            guard let tools = item.member("tools")?.elements else { throw .missing(path(".tools")) }
+            guard let tools = item["tools"]?.elements else { throw .missing(path(".tools")) }
             try self.tools.read(tools, path(".tools"))
             return .ignored
         case "local_shell_call", "shell_call":
@@ -24,7 +24,7 @@ extension InputReader {
         case "apply_patch_call":
             return .call(try builtIn(item, "apply_patch", arguments: "operation", path: path))
         case "tool_search_call":
-            return item.member("call_id") == nil
+            return item["call_id"] == nil
                 ? .ignored : .call(try builtIn(item, "tool_search", arguments: "arguments", path: path))
         case "program": return .call(try builtIn(item, "program", arguments: "code", path: path))
         case "mcp_call":
@@ -39,7 +39,7 @@ extension InputReader {
         case "local_shell_call_output", "shell_call_output", "apply_patch_call_output":
             return .result(try builtInResult(item, "output", path: path))
         case "tool_search_output":
-            return item.member("call_id") == nil
+            return item["call_id"] == nil
                 ? .ignored : .result(try builtInResult(item, "tools", path: path))
         case "program_output": return .result(try builtInResult(item, "result", path: path))
         // The next message of the model contains their result.
@@ -106,7 +106,7 @@ extension InputReader {
         arguments: StaticString,
         path: ParameterPath
     ) throws(APIError) -> ToolCall {
-        guard let value = item.member(arguments) else { throw .missing(path(".\(arguments)")) }
+        guard let value = item[arguments] else { throw .missing(path(".\(arguments)")) }
         var text = ByteBuffer()
         if value.kind == .object {
             value.append(to: &text)
@@ -123,7 +123,7 @@ extension InputReader {
         _ name: StaticString,
         path: ParameterPath
     ) throws(APIError) -> ChatMessage {
-        let value = item.member(name)
+        let value = item[name]
         var message = ChatMessage(role: .tool, text: value.map { $0.string ?? $0.body.text } ?? "")
         message.toolCallID = try callOrItemID(item, path)
         return message
@@ -131,12 +131,12 @@ extension InputReader {
 
     /// Returns the id of the tool call: `call_id`, or `id` in older items that have no `call_id`.
     private func callOrItemID(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> String {
-        item.member("call_id") == nil ? try text(item, "id", path: path) : try callID(item, path)
+        item["call_id"] == nil ? try text(item, "id", path: path) : try callID(item, path)
     }
 
     /// Adds the result of a remote (MCP) tool call as a separate item.
     mutating func addResult(ofRemote item: JSONValue, _ path: ParameterPath) throws(APIError) {
-        guard let outcome = item.member("output") ?? item.member("error") else { return }
+        guard let outcome = item["output"] ?? item["error"] else { return }
         var message = ChatMessage(role: .tool, text: outcome.string ?? outcome.body.text)
         message.toolCallID = try text(item, "id", path: path)
         add(.result(message), path(""), id: nil, type: .other, members: nil)

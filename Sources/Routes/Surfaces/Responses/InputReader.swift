@@ -65,7 +65,7 @@ struct InputReader {
     private mutating func readItem(_ item: JSONValue, _ index: Int) throws(APIError) {
         if let trigger { throw .value(trigger, "a compaction_trigger must be the last item") }
         let path = ParameterPath(message: index, in: .input)
-        let type = item.member("type")
+        let type = item["type"]
         if let type, type.text == nil { throw .type(path(".type"), "a string") }
         let (kind, itemType): (InputItem.Kind, ItemType)
         switch type?.text {
@@ -83,7 +83,7 @@ struct InputReader {
     }
 
     private mutating func id(_ item: JSONValue, _ path: ParameterPath, _ isOfUser: Bool) throws(APIError) -> String? {
-        guard let id = item.member("id") else { return nil }
+        guard let id = item["id"] else { return nil }
         guard let text = id.text else { throw .type(path(".id"), "a string") }
         guard text.count <= 256 else { throw .tooLong(path(".id"), text.count, limitBytes: 256) }
         if ItemType.isMadeByRelay(text) {
@@ -100,7 +100,7 @@ struct InputReader {
     // MARK: Messages
 
     private mutating func message(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> ChatMessage {
-        guard let name = item.member("role") else { throw .missing(path(item.has("type") ? ".role" : ".type")) }
+        guard let name = item["role"] else { throw .missing(path(item.has("type") ? ".role" : ".type")) }
         let role: ChatMessage.Role
         switch name.text {
         case "user": role = .user
@@ -110,7 +110,7 @@ struct InputReader {
         case nil: throw .type(path(".role"), "a string")
         default: throw .value(path(".role"), "must be user, assistant, system or developer")
         }
-        guard let content = item.member("content") else {
+        guard let content = item["content"] else {
             // Some clients send the assistant's calls and reasoning beside a message without content.
             guard role == .assistant else { throw .missing(path(".content")) }
             return ChatMessage(role: role, content: [])
@@ -189,7 +189,7 @@ struct InputReader {
 
     mutating func result(_ item: JSONValue, _ index: Int) throws(APIError) -> ChatMessage {
         let path = ParameterPath(message: index, in: .outputs)
-        guard let output = item.member("output") else { throw .missing(path(".output")) }
+        guard let output = item["output"] else { throw .missing(path(".output")) }
         var message = ChatMessage(role: .tool, content: try pieces(output, .tool, path: path, name: "output"))
         message.toolCallID = try callID(item, path)
         return message
@@ -200,8 +200,6 @@ struct InputReader {
     }
 
     func text(_ item: JSONValue, _ name: StaticString, path: ParameterPath) throws(APIError) -> String {
-        guard let value = item.member(name) else { throw .missing(path(".\(name)")) }
-        guard let text = value.string else { throw .type(path(".\(name)"), "a string") }
-        return text
+        try item.requiredText(name, path("")).text
     }
 }

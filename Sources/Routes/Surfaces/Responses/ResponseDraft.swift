@@ -81,7 +81,7 @@ struct ResponseDraft: Sendable {
         call.messages = try input.messages(after: instructions, isAmbiguous: &isAmbiguous)
         if isAmbiguous { call.distinguishCalls() }
         guard mayBeEmpty || call.unreadError != nil || !call.messages.isEmpty else {
-            throw APIError(400, "'input' must not be empty.", code: "empty_array", param: "input")
+            throw .emptyArray("input")
         }
         call.attachments = input.attachments
         if !call.attachments.isEmpty { call.needs.insert(.inlineMedia) }
@@ -302,40 +302,28 @@ struct ToolDemandReader {
     }
 
     func read(_ chatOptions: inout ChatOptions) throws(APIError) {
-        switch choice.text {
-        case "none":
-            chatOptions.toolChoice = .none
+        if let word = try ChatOptions.ToolChoice(word: choice, "tool_choice") {
+            chatOptions.toolChoice = word
             return
-        case "auto":
-            chatOptions.toolChoice = .auto
-            return
-        case "required":
-            chatOptions.toolChoice = .required
-            return
-        case nil: break
-        default: throw .value("tool_choice", "must be none, auto, required or an object")
         }
-        guard choice.kind == .object else { throw .type("tool_choice", "a string or an object") }
-        guard let type = choice.member("type") else { throw .missing("tool_choice.type") }
-        switch type.text {
+        switch try choice.requiredText("type", "tool_choice") {
         case "function", "custom": chatOptions.toolChoice = .named(try name(of: choice, "tool_choice"))
         case "allowed_tools": try readAllowed(&chatOptions)
-        case nil: throw .type("tool_choice.type", "a string")
         default: throw .unsupportedValue("tool_choice.type", "this type is not supported")
         }
     }
 
     private func readAllowed(_ chatOptions: inout ChatOptions) throws(APIError) {
-        guard let list = choice.member("tools")?.elements else { throw .missing("tool_choice.tools") }
+        guard let list = choice["tools"]?.elements else { throw .missing("tool_choice.tools") }
         var allowed: Set<[UInt8]> = []
         for (index, tool) in list.enumerated() {
             allowed.insert(Array(try name(of: tool, "tool_choice.tools[\(index)]").utf8))
         }
-        try chatOptions.restrictTools(to: allowed, choice.member("mode"), "tool_choice")
+        try chatOptions.restrictTools(to: allowed, choice["mode"], "tool_choice")
     }
 
     private func name(of value: JSONValue, _ param: String) throws(APIError) -> String {
-        let (inner, param) = value.member("name") == nil ? try value.inner("function", param) : (value, param)
+        let (inner, param) = value["name"] == nil ? try value.inner("function", param) : (value, param)
         let name = ToolNames.offered(try inner.toolName(param), in: try inner.string("namespace", param))
         guard names.contains(Array(name.utf8)) else { throw .value(param, "'tools' has no tool of this name") }
         return name

@@ -41,8 +41,7 @@ struct ToolReader: Sendable {
 
     private mutating func read(_ value: JSONValue, _ param: String) throws(APIError) {
         guard value.kind == .object else { throw .type(param, "an object") }
-        guard let type = value.member("type") else { throw .missing("\(param).type") }
-        switch type.text {
+        switch try value.requiredText("type", param) {
         case "function":
             let tool = try Self.function(value, param)
             echo.append(Self.echo(tool))
@@ -59,7 +58,6 @@ struct ToolReader: Sendable {
             try readSearch(value, param)
         // All tools are given to the model at once, so it has nothing to search for.
         case "tool_search": echo.append(value.body)
-        case nil: throw .type("\(param).type", "a string")
         default:
             let refusal = APIError.unsupportedValue("\(param).type", "this type is not supported")
             guard passesOwn else { throw refusal }
@@ -78,7 +76,7 @@ struct ToolReader: Sendable {
 
     private mutating func readSpace(_ value: JSONValue, _ param: String) throws(APIError) {
         let space = try value.toolName(param)
-        guard let list = value.member("tools")?.elements else { throw .missing("\(param).tools") }
+        guard let list = value["tools"]?.elements else { throw .missing("\(param).tools") }
         for (index, tool) in list.enumerated() {
             let param = "\(param).tools[\(index)]"
             guard tool.kind == .object else { throw .type(param, "an object") }
@@ -110,7 +108,7 @@ struct ToolReader: Sendable {
     }
 
     private static func function(_ value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool {
-        let (function, param) = value.member("name") == nil ? try value.inner("function", param) : (value, param)
+        let (function, param) = value["name"] == nil ? try value.inner("function", param) : (value, param)
         return try ChatCall.function(function, param, isLegacy: false)
     }
 
