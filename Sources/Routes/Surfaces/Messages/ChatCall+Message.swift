@@ -15,9 +15,9 @@ extension ChatCall {
         guard let model = try fields.model() ?? defaultModel, !model.isEmpty else { throw .missing("model") }
         self.model = model
         try reading.tolerating { () throws(APIError) in try Self.checkServices(fields) }
-        var chatOptions = ChatOptions()
-        chatOptions.cacheBreakpoints = try readConversation(fields, &reading)
-        if let mark = ChatOptions.CacheBreakpoint(.anywhere, of: root) { chatOptions.cacheBreakpoints.append(mark) }
+        var given = GivenOptions()
+        given.options.cacheBreakpoints = try readConversation(fields, &reading)
+        if let mark = ChatOptions.CacheBreakpoint(.anywhere, of: root) { given.options.cacheBreakpoints.append(mark) }
         if !reading.isCounted {
             isStreamed = try fields.flag("stream") ?? false
             opensWithUsage = isStreamed
@@ -32,17 +32,17 @@ extension ChatCall {
         try reading.tolerating { () throws(APIError) in stops = try Self.stopSequences(fields) }
         if !stops.isEmpty { needs.insert(.stops) }
         if !attachments.isEmpty { needs.insert(.inlineMedia) }
-        var isSaid = !chatOptions.cacheBreakpoints.isEmpty
-        try readMessageTools(fields, &chatOptions, &isSaid, &reading)
+        given.hasAny = !given.options.cacheBreakpoints.isEmpty
+        try readMessageTools(fields, &given, &reading)
         try reading.tolerating { () throws(APIError) in
-            try Self.readSampling(fields, &chatOptions, &isSaid)
-            try readOutput(fields, &chatOptions, &isSaid)
+            try given.readMessageSampling(fields)
+            try readOutput(fields, &given)
         }
         for name in Self.fieldsOfAnthropic where fields[name] != nil {
-            chatOptions.ignore(name)
-            isSaid = true
+            given.options.ignore(name)
+            given.hasAny = true
         }
-        if isSaid { self.chatOptions = chatOptions }
+        if given.hasAny { chatOptions = given.options }
         unreadError = reading.error
         countIfLong()
     }
@@ -96,48 +96,23 @@ extension ChatCall {
         return stops
     }
 
-    private static func readSampling(
-        _ fields: RequestFields,
-        _ chatOptions: inout ChatOptions,
-        _ isSaid: inout Bool
-    ) throws(APIError) {
-        chatOptions.sampling.temperature = try fields.number("temperature", 0...1)
-        chatOptions.sampling.topP = try fields.number("top_p", 0...1)
-        chatOptions.sampling.topK = try fields.integer("top_k", 0...Int(Int32.max))
-        if let metadata = try fields.object("metadata") {
-            chatOptions.bookkeeping.user = try metadata.string("user_id", "metadata")
-            chatOptions.bookkeeping.isUserPrivate = true
-        }
-        chatOptions.bookkeeping.serviceTier = try fields.string("service_tier")
-        chatOptions.bookkeeping.speed = fields["speed"]?.string
-        isSaid =
-            isSaid || chatOptions.sampling.temperature != nil || chatOptions.sampling.topP != nil
-            || chatOptions.sampling.topK != nil
-            || chatOptions.bookkeeping.user != nil || chatOptions.bookkeeping.serviceTier != nil
-    }
-
-    /// Reads `thinking`, `output_config` and the legacy `output_format` into `chatOptions`. Sets `isSaid` if one of
-    /// these options is set.
-    private mutating func readOutput(
-        _ fields: RequestFields,
-        _ chatOptions: inout ChatOptions,
-        _ isSaid: inout Bool
-    ) throws(APIError) {
+    /// Reads `thinking`, `output_config` and the legacy `output_format` into `given`.
+    private mutating func readOutput(_ fields: RequestFields, _ given: inout GivenOptions) throws(APIError) {
         if let thinking = try fields.object("thinking") {
-            try Self.readThinking(thinking, &chatOptions.reasoning)
-            isSaid = isSaid || chatOptions.reasoning.thinking != nil
+            try Self.readThinking(thinking, &given.options.reasoning)
+            given.hasAny = given.hasAny || given.options.reasoning.thinking != nil
         }
         var format = try fields.object("output_format")
         var param = "output_format"
         if let config = try fields.object("output_config") {
             if let effort = try config.string("effort", "output_config") {
-                chatOptions.reasoning.effort = effort
-                if chatOptions.reasoning.thinking == nil { chatOptions.reasoning.thinking = .unsaid }
-                isSaid = true
+                given.options.reasoning.effort = effort
+                if given.options.reasoning.thinking == nil { given.options.reasoning.thinking = .unsaid }
+                given.hasAny = true
             }
             if config.has("task_budget") {
-                chatOptions.ignore("output_config.task_budget")
-                isSaid = true
+                given.options.ignore("output_config.task_budget")
+                given.hasAny = true
             }
             if let inner = try config.object("format", "output_config") {
                 format = inner
@@ -148,9 +123,9 @@ extension ChatCall {
         guard let type = format["type"] else { throw .missing("\(param).type") }
         guard type.text == "json_schema" else { throw .value("\(param).type", "must be json_schema") }
         guard let schema = try format.object("schema", param) else { throw .missing("\(param).schema") }
-        chatOptions.format = .schema(name: "answer", schema: schema.body, isStrict: true)
-        needs.formUnion(chatOptions.format.ability)
-        isSaid = true
+        given.options.format = .schema(name: "answer", schema: schema.body, isStrict: true)
+        needs.formUnion(given.options.format.ability)
+        given.hasAny = true
     }
 
     private static func readThinking(_ thinking: JSONValue, _ reasoning: inout ChatOptions.Reasoning) throws(APIError) {
@@ -173,6 +148,20 @@ extension ChatCall {
         case "omitted": reasoning.display = .omitted
         default: break
         }
+    }
+}
+
+extension GivenOptions {
+    fileprivate mutating func readMessageSampling(_ fields: RequestFields) throws(APIError) {
+        try Self.set(&options.sampling.temperature, fields.number("temperature", 0...1), &hasAny)
+        try Self.set(&options.sampling.topP, fields.number("top_p", 0...1), &hasAny)
+        try Self.set(&options.sampling.topK, fields.integer("top_k", 0...Int(Int32.max)), &hasAny)
+        if let metadata = try fields.object("metadata") {
+            try Self.set(&options.bookkeeping.user, metadata.string("user_id", "metadata"), &hasAny)
+            options.bookkeeping.isUserPrivate = true
+        }
+        try Self.set(&options.bookkeeping.serviceTier, fields.string("service_tier"), &hasAny)
+        Self.set(&options.bookkeeping.speed, fields["speed"]?.string, &hasAny)
     }
 }
 

@@ -5,11 +5,10 @@ import Upstream
 extension ChatCall {
     private static let toolNameBytes = 128
 
-    /// Reads `tools` and `tool_choice` into `chatOptions`. Sets `isSaid` if they set an option.
+    /// Reads `tools` and `tool_choice` into `given`.
     mutating func readMessageTools(
         _ fields: RequestFields,
-        _ chatOptions: inout ChatOptions,
-        _ isSaid: inout Bool,
+        _ given: inout GivenOptions,
         _ reading: inout MessageReading
     ) throws(APIError) {
         var count = 0
@@ -19,7 +18,7 @@ extension ChatCall {
             count += 1
             let tool: ChatOptions.Tool
             do throws(APIError) {
-                guard let read = try Self.tool(ofMessage: value, count - 1, &chatOptions) else { continue }
+                guard let read = try Self.tool(ofMessage: value, count - 1, &given.options) else { continue }
                 guard names.insert(read.name).inserted else {
                     throw .value("tools[\(count - 1)].name", "another tool has this name")
                 }
@@ -28,38 +27,41 @@ extension ChatCall {
                 try reading.tolerate(error)
                 tool = ChatOptions.Tool(.function, name: "", description: nil, schema: value.body, isStrict: nil)
             }
-            if let mark = ChatOptions.CacheBreakpoint(.tool(chatOptions.tools.count), of: value) { marks.append(mark) }
-            chatOptions.tools.append(tool)
+            if let mark = ChatOptions.CacheBreakpoint(.tool(given.options.tools.count), of: value) {
+                marks.append(mark)
+            }
+            given.options.tools.append(tool)
         }
-        chatOptions.cacheBreakpoints.insert(contentsOf: marks, at: 0)
+        given.options.cacheBreakpoints.insert(contentsOf: marks, at: 0)
         var isSearch = false
         if let choice = try fields.object("tool_choice") {
             isSearch =
-                choice["type"]?.text == "tool" && choice["name"]?.text == "web_search" && chatOptions.searchTool != nil
+                choice["type"]?.text == "tool" && choice["name"]?.text == "web_search"
+                && given.options.searchTool != nil
             try reading.tolerating { [isSearch] () throws(APIError) in
-                if !isSearch { chatOptions.toolChoice = try Self.toolChoice(ofMessage: choice, chatOptions.tools) }
+                if !isSearch { given.options.toolChoice = try Self.toolChoice(ofMessage: choice, given.options.tools) }
                 if try choice.flag("disable_parallel_tool_use", "tool_choice") ?? false {
-                    chatOptions.parallelToolCalls = false
+                    given.options.parallelToolCalls = false
                 }
-                guard count > 0 || chatOptions.toolChoice == .none || chatOptions.toolChoice == .auto else {
+                guard count > 0 || given.options.toolChoice == .none || given.options.toolChoice == .auto else {
                     throw .value("tool_choice", "is only allowed when 'tools' are given")
                 }
             }
-            isSaid = true
+            given.hasAny = true
         }
-        isSaid = isSaid || !chatOptions.ignored.isEmpty || chatOptions.searchTool != nil
-        settleSearch(&chatOptions, isForced: isSearch)
-        guard !chatOptions.tools.isEmpty else {
-            guard count == 0 || chatOptions.searchTool != nil || chatOptions.toolChoice == .none else {
+        given.hasAny = given.hasAny || !given.options.ignored.isEmpty || given.options.searchTool != nil
+        settleSearch(&given.options, isForced: isSearch)
+        guard !given.options.tools.isEmpty else {
+            guard count == 0 || given.options.searchTool != nil || given.options.toolChoice == .none else {
                 let why = "this type is not supported as the only tool"
                 return try reading.tolerate(.unsupportedValue("tools[0].type", why))
             }
             return
         }
-        isSaid = true
-        guard chatOptions.toolChoice != .none else { return }
+        given.hasAny = true
+        guard given.options.toolChoice != .none else { return }
         needs.insert(.tools)
-        if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
+        if given.options.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
     /// The beginnings of the types of Anthropic's own tools, which other vendors do not have.

@@ -3,51 +3,53 @@ import Shared
 import Upstream
 
 extension ChatCall {
-    /// Reads `tools`, `tool_choice` and `parallel_tool_calls` into `chatOptions`. Sets `isSaid` if they set an option.
+    /// Reads `tools`, `tool_choice` and `parallel_tool_calls` into `given`.
     mutating func readTools(
         _ fields: RequestFields,
-        _ chatOptions: inout ChatOptions,
-        _ isSaid: inout Bool,
+        _ given: inout GivenOptions,
         _ reading: ToolReading
     ) throws(APIError) {
         var count = reading.checked
         if count > 0 {
-            Self.leaveTools(&chatOptions)
+            Self.leaveTools(&given.options)
         } else if let list = try fields.array("tools") {
             // `tool_choice` may name one of the tools, and `functions` may add more.
             let areNeeded =
                 list.contains { $0["type"]?.isSearchType ?? false } || fields["tool_choice"]?.kind == .object
                 || fields["functions"] != nil || !reading.isPassedOn(model)
-            count = areNeeded ? try read(list, &chatOptions) : try check(list, &chatOptions)
+            count = areNeeded ? try read(list, &given.options) : try check(list, &given.options)
         }
         var isSearch = false
         if let choice = fields["tool_choice"] {
-            isSearch = chatOptions.searchTool != nil && choice.isSearchChoice
+            isSearch = given.options.searchTool != nil && choice.isSearchChoice
             if isSearch {
-                chatOptions.toolChoice = .auto
+                given.options.toolChoice = .auto
             } else if choice["type"]?.text == "allowed_tools" {
-                try Self.readAllowed(choice, &chatOptions)
+                try Self.readAllowed(choice, &given.options)
             } else {
-                chatOptions.toolChoice = try Self.toolChoice(choice, choice.kind == .object ? chatOptions.tools : [])
+                given.options.toolChoice = try Self.toolChoice(
+                    choice,
+                    choice.kind == .object ? given.options.tools : []
+                )
             }
-            guard count > 0 || chatOptions.toolChoice == .none || chatOptions.toolChoice == .auto else {
+            guard count > 0 || given.options.toolChoice == .none || given.options.toolChoice == .auto else {
                 throw .value("tool_choice", "is only allowed when 'tools' are given")
             }
-            isSaid = true
+            given.hasAny = true
         }
         if let parallel = try fields.flag("parallel_tool_calls") {
-            chatOptions.parallelToolCalls = parallel
-            isSaid = true
+            given.options.parallelToolCalls = parallel
+            given.hasAny = true
         }
-        if chatOptions.searchTool != nil {
-            isSaid = true
-            settleSearch(&chatOptions, isForced: isSearch)
+        if given.options.searchTool != nil {
+            given.hasAny = true
+            settleSearch(&given.options, isForced: isSearch)
         }
-        guard chatOptions.hasTools else { return }
-        isSaid = true
-        guard chatOptions.toolChoice != .none else { return }
+        guard given.options.hasTools else { return }
+        given.hasAny = true
+        guard given.options.toolChoice != .none else { return }
         needs.insert(.tools)
-        if chatOptions.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
+        if given.options.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
     /// Reads all elements of `tools` into `chatOptions`: of several with one name the first. Returns the number of
@@ -188,13 +190,8 @@ extension ChatCall {
         try chatOptions.restrictTools(to: allowed, value["mode"], param)
     }
 
-    /// Reads `functions` and `function_call`, OpenAI's legacy fields for tools, into `chatOptions`. Sets `isSaid` if
-    /// the request offers functions.
-    mutating func readFunctions(
-        _ fields: RequestFields,
-        _ chatOptions: inout ChatOptions,
-        _ isSaid: inout Bool
-    ) throws(APIError) {
+    /// Reads `functions` and `function_call`, OpenAI's legacy fields for tools, into `given`.
+    mutating func readFunctions(_ fields: RequestFields, _ given: inout GivenOptions) throws(APIError) {
         var functions: [ChatOptions.Tool] = []
         for value in try fields.array("functions") ?? JSONElements() {
             functions.append(try Self.function(value, "functions[\(functions.count)]", isLegacy: true))
@@ -203,9 +200,9 @@ extension ChatCall {
             try Self.functionChoice(choice, functions)
         }
         guard !functions.isEmpty else { return }
-        chatOptions.tools += functions
-        isSaid = true
-        if let choice { chatOptions.toolChoice = choice }
+        given.options.tools += functions
+        given.hasAny = true
+        if let choice { given.options.toolChoice = choice }
         if choice != ChatOptions.ToolChoice.none { needs.insert(.functions) }
         if case .named = choice { needs.insert([.toolChoice, .demands]) }
     }

@@ -34,17 +34,13 @@ struct OpenAIChat: ChatSurface {
 }
 
 extension ChatCall {
-    /// Reads the output format, `response_format`, into `chatOptions`. Sets `isSaid` if it is not plain text.
-    mutating func readFormat(
-        _ fields: RequestFields,
-        _ chatOptions: inout ChatOptions,
-        _ isSaid: inout Bool
-    ) throws(APIError) {
+    /// Reads the output format, `response_format`, into `given`.
+    mutating func readFormat(_ fields: RequestFields, _ given: inout GivenOptions) throws(APIError) {
         guard let format = try fields.object("response_format") else { return }
-        chatOptions.format = try ChatOptions.Format(format, "response_format", inner: "json_schema")
-        if case .text = chatOptions.format { return }
-        needs.insert(chatOptions.format.ability)
-        isSaid = true
+        given.options.format = try ChatOptions.Format(format, "response_format", inner: "json_schema")
+        if case .text = given.options.format { return }
+        needs.insert(given.options.format.ability)
+        given.hasAny = true
     }
 }
 

@@ -154,72 +154,68 @@ struct ResponseDraft: Sendable {
     // MARK: Options
 
     private mutating func readChatOptions(_ fields: RequestFields, _ tools: ToolReader) throws(APIError) {
-        var chatOptions = ChatOptions()
-        var isSaid = false
+        var given = GivenOptions()
         var own = tools.own
-        try readChoice(fields, tools, chatOptions: &chatOptions, &own, &isSaid)
-        try call.readSampling(fields, &chatOptions.sampling, &isSaid)
-        try call.readBookkeeping(fields, &chatOptions, &isSaid)
+        try readChoice(fields, tools, &given, &own)
+        try given.readSampling(fields)
+        try given.readBookkeeping(fields)
         // `store` concerns only the responses that the relay stores.
-        chatOptions.bookkeeping.store = nil
-        try call.readLogProbabilities(fields, &chatOptions, &isSaid)
-        chatOptions.reasoning.isOfResponses = true
-        if let reasoning = try fields.object("reasoning"), let effort = try reasoning.string("effort", "reasoning") {
-            chatOptions.reasoning.effort = effort
-            isSaid = true
+        given.options.bookkeeping.store = nil
+        try call.readLogProbabilities(fields, &given)
+        given.options.reasoning.isOfResponses = true
+        if let reasoning = try fields.object("reasoning") {
+            let effort = try reasoning.string("effort", "reasoning")
+            GivenOptions.set(&given.options.reasoning.effort, effort, &given.hasAny)
         }
         if let text = try fields.object("text") {
-            if let verbosity = try text.string("verbosity", "text") {
-                chatOptions.reasoning.verbosity = verbosity
-                isSaid = true
-            }
+            let verbosity = try text.string("verbosity", "text")
+            GivenOptions.set(&given.options.reasoning.verbosity, verbosity, &given.hasAny)
             if let format = try text.object("format", "text") {
-                chatOptions.format = try ChatOptions.Format(format, "text.format", inner: nil)
-                call.needs.insert(chatOptions.format.ability)
-                isSaid = true
+                given.options.format = try ChatOptions.Format(format, "text.format", inner: nil)
+                call.needs.insert(given.options.format.ability)
+                given.hasAny = true
             }
         }
         _ = try fields.choice("truncation", ["auto", "disabled"])
         if passesOwn { own.readFields(fields) }
         if !own.isEmpty {
             if own.refusal != nil { call.needs.insert(.ownItems) }
-            chatOptions.own = Indirect(own)
-            isSaid = true
+            given.options.own = Indirect(own)
+            given.hasAny = true
         }
-        if isSaid { call.chatOptions = chatOptions }
+        if given.hasAny { call.chatOptions = given.options }
     }
 
     private mutating func readChoice(
         _ fields: RequestFields,
         _ tools: ToolReader,
-        chatOptions: inout ChatOptions,
-        _ own: inout OwnParts,
-        _ isSaid: inout Bool
+        _ given: inout GivenOptions,
+        _ own: inout OwnParts
     ) throws(APIError) {
-        chatOptions.tools = tools.tools
-        chatOptions.searchTool = tools.searchTool
-        if tools.searchTool != nil { isSaid = true }
+        given.options.tools = tools.tools
+        given.options.searchTool = tools.searchTool
+        if tools.searchTool != nil { given.hasAny = true }
         var isSearch = false
         if let choice = fields["tool_choice"] {
             isSearch = tools.searchTool != nil && choice.isSearchChoice
-            if !isSearch { try read(choice, &chatOptions, &own) }
+            if !isSearch { try read(choice, &given.options, &own) }
         }
-        call.settleSearch(&chatOptions, isForced: isSearch, tools.webSearch ?? .usual)
+        call.settleSearch(&given.options, isForced: isSearch, tools.webSearch ?? .usual)
         if let parallel = try fields.flag("parallel_tool_calls") {
-            chatOptions.parallelToolCalls = parallel
-            isSaid = true
+            given.options.parallelToolCalls = parallel
+            given.hasAny = true
         }
-        guard !chatOptions.tools.isEmpty else {
+        guard !given.options.tools.isEmpty else {
             if !own.tools.isEmpty { return }
-            switch chatOptions.toolChoice {
+            switch given.options.toolChoice {
             case .auto, .none: return
             case .required, .named: throw .value("tool_choice", "is only allowed when 'tools' are given")
             }
         }
-        isSaid = true
-        guard chatOptions.toolChoice != .none else { return }
+        given.hasAny = true
+        guard given.options.toolChoice != .none else { return }
         call.needs.insert(.tools)
-        if chatOptions.toolChoice != .auto { call.needs.insert([.toolChoice, .demands]) }
+        if given.options.toolChoice != .auto { call.needs.insert([.toolChoice, .demands]) }
     }
 
     // MARK: Members of the response that repeat the request
