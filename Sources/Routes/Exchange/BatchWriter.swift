@@ -17,6 +17,15 @@ extension BatchWriter {
     func flush() { exchange.send(batch: &out) }
 
     func makeRoom() { out.makeBatchRoom() }
+
+    /// Sends the head of the event stream, unless it was sent.
+    func beginHead() { if !exchange.hasBegun { exchange.beginEvents() } }
+
+    /// Sends the last output, and ends the response.
+    func sendEnd() {
+        exchange.writer.write(out)
+        exchange.writer.end()
+    }
 }
 
 extension ByteBuffer {

@@ -9,7 +9,6 @@ final class TextChunks: BatchWriter, OnLoop, @unchecked Sendable {
     /// The bytes that all chunks begin with, up to the member `choices`.
     private var beginning = ByteBuffer()
     var out = ByteBuffer()
-    private var hasBegun = false
 
     init(_ formatter: TextCompletion, _ wanted: FormatterOptions, exchange: Exchange) {
         self.exchange = exchange
@@ -24,7 +23,7 @@ final class TextChunks: BatchWriter, OnLoop, @unchecked Sendable {
         case .text(let text, _), .refusal(let text): add(text, to: choice, nil)
         case .finish(let reason, _): add(UnsafeRawBufferPointer(start: nil, count: 0), to: choice, reason)
         case .comment(let text):
-            if !hasBegun { begin() }
+            if !exchange.hasBegun { begin() }
             out.append(comment: text)
         case .reasoning, .toolCall, .toolArguments, .signature, .encryptedReasoning, .message, .annotation, .native:
             break
@@ -32,14 +31,13 @@ final class TextChunks: BatchWriter, OnLoop, @unchecked Sendable {
     }
 
     private func add(_ text: UnsafeRawBufferPointer, to choice: Int, _ finish: FinishReason?) {
-        if !hasBegun { begin() }
+        if !exchange.hasBegun { begin() }
         open(choice)
         out.append(jsonContent: text)
         close(finish)
     }
 
     private func begin() {
-        hasBegun = true
         exchange.beginEvents()
         for choice in 0..<formatter.choices {
             guard let prompt = formatter.prompt(ofChoice: choice) else { continue }
@@ -64,12 +62,12 @@ final class TextChunks: BatchWriter, OnLoop, @unchecked Sendable {
 
     /// Appends a comment of the event stream, to show that the relay still works on the request.
     func ping() {
-        if !hasBegun { begin() }
+        if !exchange.hasBegun { begin() }
         out.append(": ping\n\n")
     }
 
     func end(_ usage: Usage) async {
-        if !hasBegun { begin() }
+        if !exchange.hasBegun { begin() }
         if includesUsage {
             out.append(beginning.bytes)
             out.append(#","choices":[],"usage":"#)
@@ -77,7 +75,6 @@ final class TextChunks: BatchWriter, OnLoop, @unchecked Sendable {
             out.append("}\n\n")
         }
         out.append("data: [DONE]\n\n")
-        exchange.writer.write(out)
-        exchange.writer.end()
+        sendEnd()
     }
 }

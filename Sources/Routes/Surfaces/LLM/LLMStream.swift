@@ -6,7 +6,6 @@ import Upstream
 final class LLMText: BatchWriter, OnLoop, @unchecked Sendable {
     let exchange: Exchange
     var out = ByteBuffer()
-    private var hasBegun = false
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
@@ -21,9 +20,7 @@ final class LLMText: BatchWriter, OnLoop, @unchecked Sendable {
     }
 
     private func begin() {
-        guard !hasBegun else { return }
-        hasBegun = true
-        exchange.beginBytes(type: "text/plain; charset=utf-8")
+        if !exchange.hasBegun { exchange.beginBytes(type: "text/plain; charset=utf-8") }
     }
 
     /// Does nothing: a keep-alive byte in plain text would look like generated text to the client.
@@ -31,8 +28,7 @@ final class LLMText: BatchWriter, OnLoop, @unchecked Sendable {
 
     func end(_ usage: Usage) async {
         begin()
-        exchange.writer.write(out)
-        exchange.writer.end()
+        sendEnd()
     }
 }
 
@@ -40,7 +36,6 @@ final class LLMText: BatchWriter, OnLoop, @unchecked Sendable {
 final class LLMEvents: BatchWriter, OnLoop, @unchecked Sendable {
     let exchange: Exchange
     var out = ByteBuffer()
-    private var hasBegun = false
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
@@ -66,27 +61,20 @@ final class LLMEvents: BatchWriter, OnLoop, @unchecked Sendable {
     }
 
     private func open(_ beginning: StaticString) {
-        begin()
+        beginHead()
         makeRoom()
         out.append("data: ")
         out.append(beginning)
     }
 
-    private func begin() {
-        guard !hasBegun else { return }
-        hasBegun = true
-        exchange.beginEvents()
-    }
-
     func ping() {
-        begin()
+        beginHead()
         out.append(": ping\n\n")
     }
 
     func end(_ usage: Usage) async {
-        begin()
+        beginHead()
         out.append("data: [DONE]\n\n")
-        exchange.writer.write(out)
-        exchange.writer.end()
+        sendEnd()
     }
 }

@@ -25,8 +25,6 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
     /// The prompt tokens with which the response begins.
     private var prompt: PromptCount
     private var hasBegun = false
-    /// Whether the response head was sent, with or without events.
-    private var hasHead = false
     /// Whether the vendor's own events are forwarded unchanged and all other events are ignored.
     private var isNative = false
     /// Whether the vendor's own events have ended with their last one.
@@ -226,12 +224,6 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         out.append(",\"output_tokens\":0}}}\n\n")
     }
 
-    private func beginHead() {
-        guard !hasHead else { return }
-        hasHead = true
-        exchange.beginEvents()
-    }
-
     func end(_ usage: Usage) async {
         if isNative {
             guard isCut else {
@@ -254,8 +246,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         usage.appendMessageJSON(to: &out)
         out.append("}\n\n")
         appendStop()
-        exchange.writer.write(out)
-        exchange.writer.end()
+        sendEnd()
     }
 
     private func appendStop() { out.append("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n") }

@@ -18,8 +18,6 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     private var beginningBytes = 0
     private var out = ByteBuffer()
     private var hasBegun = false
-    /// Whether the response head was sent, with or without chunks.
-    private var hasHead = false
     /// Whether the vendor might have OpenAI's API, so its chunks can be forwarded unchanged.
     private let mayBeNative: Bool
     /// Whether the vendor's own chunks are forwarded unchanged and all other events are ignored.
@@ -100,9 +98,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     }
 
     private func add(_ before: StaticString, _ text: UnsafeRawBufferPointer, _ after: StaticString, to choice: Int) {
-        if !hasBegun { begin() }
-        makeRoom()
-        open(choice)
+        openChunk(of: choice)
         out.append(before)
         out.append(jsonContent: text)
         out.append(after)
@@ -110,26 +106,21 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     }
 
     private func call(_ index: Int, _ id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer, of choice: Int) {
-        if !hasBegun { begin() }
-        makeRoom()
-        open(choice)
+        openChunk(of: choice)
         if hasFunctions {
             out.append(#"{"function_call":{"name":"#, json: name)
-            out.append(#","arguments":""}},"finish_reason":null}]}"#)
-            return out.append("\n\n")
+            return out.append(#","arguments":""}},"finish_reason":null}]}\#n\#n"#)
         }
         out.append(#"{"tool_calls":[{"index":"#, decimal: index)
         out.append(#","id":"#, json: id)
         if names[name].isCustom {
             // OpenAI's schema of a chunk has only the type `function`, but the type may be left out.
             out.append(#","custom":{"name":"#, json: name)
-            out.append(#","input":""}}]},"finish_reason":null}]}"#)
             customArguments[ToolCallKey(choice: choice, index: index)] = []
-            return out.append("\n\n")
+            return out.append(#","input":""}}]},"finish_reason":null}]}\#n\#n"#)
         }
         out.append(#","type":"function","function":{"name":"#, json: name)
-        out.append(#","arguments":""}}]},"finish_reason":null}]}"#)
-        out.append("\n\n")
+        out.append(#","arguments":""}}]},"finish_reason":null}]}\#n\#n"#)
     }
 
     private func arguments(_ index: Int, _ text: UnsafeRawBufferPointer, of choice: Int) {
@@ -138,20 +129,16 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
         {
             return
         }
-        if !hasBegun { begin() }
-        makeRoom()
-        open(choice)
+        openChunk(of: choice)
         if hasFunctions {
             out.append(#"{"function_call":{"arguments":""#)
             out.append(jsonContent: text)
-            out.append(#""}},"finish_reason":null}]}"#)
-            return out.append("\n\n")
+            return out.append(#""}},"finish_reason":null}]}\#n\#n"#)
         }
         out.append(#"{"tool_calls":[{"index":"#, decimal: index)
         out.append(#","function":{"arguments":""#)
         out.append(jsonContent: text)
-        out.append(#""}}]},"finish_reason":null}]}"#)
-        out.append("\n\n")
+        out.append(#""}}]},"finish_reason":null}]}\#n\#n"#)
     }
 
     private func signature(_ text: UnsafeRawBufferPointer, ofCall call: Int?, of choice: Int) {
@@ -160,9 +147,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
             return
         }
         if hasFunctions { return }
-        if !hasBegun { begin() }
-        makeRoom()
-        open(choice)
+        openChunk(of: choice)
         out.append(#"{"tool_calls":[{"index":"#, decimal: call)
         // OpenAI's client library expects a function in each chunk.
         out.append(#","function":{"arguments":""},"extra_content":{"google":{"thought_signature":""#)
@@ -209,14 +194,10 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     func ping() {
         // A first chunk of the relay would have another id than the vendor's chunks.
         if mayBeNative { beginHead() }
-        if hasHead { out.append(": ping\n\n") } else { begin() }
+        if exchange.hasBegun { out.append(": ping\n\n") } else { begin() }
     }
 
-    private func beginHead() {
-        guard !hasHead else { return }
-        hasHead = true
-        exchange.beginEvents()
-    }
+    private func beginHead() { if !exchange.hasBegun { exchange.beginEvents() } }
 
     private func begin() { begin(with: "") }
 
@@ -233,6 +214,13 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
     }
 
     private func makeRoom() { out.makeBatchRoom() }
+
+    /// Begins a chunk of a choice, after the first chunks of the response.
+    private func openChunk(of choice: Int) {
+        if !hasBegun { begin() }
+        makeRoom()
+        open(choice)
+    }
 
     private func open(_ choice: Int) {
         out.append(beginning)

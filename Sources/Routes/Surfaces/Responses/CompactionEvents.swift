@@ -71,8 +71,7 @@ final class CompactionEvents: BatchWriter, OnLoop, @unchecked Sendable {
             progress.add(item.bytes)
             await formatter.store(progress, outcome, usage, exchange)
             progress.end(outcome, usage, in: &out)
-            exchange.writer.write(out)
-            exchange.writer.end()
+            sendEnd()
         } catch {
             flush()
             exchange.fail(APIError(error, model: progress.object.model))

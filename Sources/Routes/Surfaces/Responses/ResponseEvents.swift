@@ -30,7 +30,6 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private let mayBeNative: Bool
     /// Whether the vendor's own events are forwarded. No budget ends them, because the vendor's reasoning is not seen.
     private var isNative = false
-    private var hasHead = false
     /// The failure that ends the response, such as a used-up memory budget; nil if nothing has failed.
     private(set) var failure: UpstreamError?
 
@@ -311,12 +310,6 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         progress.begin(in: &out)
     }
 
-    private func beginHead() {
-        guard !hasHead else { return }
-        hasHead = true
-        exchange.beginEvents()
-    }
-
     private func finish(_ reason: FinishReason) {
         guard failure == nil else { return }
         outcome = .finished(reason)
@@ -336,7 +329,6 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
             await formatter.store(progress, outcome, usage, exchange)
         }
         progress.end(outcome, usage, in: &out)
-        exchange.writer.write(out)
-        exchange.writer.end()
+        sendEnd()
     }
 }
