@@ -117,7 +117,7 @@ extension Exchange {
         }
         let (isEstimated, isKept) = (gateway.limits.countsLate, keepsResponse(of: surface))
         return try await json { (root) throws(APIError) in
-            try surface.read(root, defaultModel: defaultModel)
+            try surface.read(root, defaultModel: defaultModel, .whole)
                 .completed(root, isEstimated: isEstimated, isKept: isKept, surface.wire)
         }
     }

@@ -46,6 +46,13 @@ protocol Surface: Sendable {
 }
 
 extension Surface {
+    /// Appends an error in OpenAI's form.
+    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
+        if isMidStream { body.append("data: ") }
+        error.appendJSON(to: &body)
+        if isMidStream { body.append("\n\n") }
+    }
+
     func status(of error: APIError) -> Int { error.status }
     func streams(_ error: APIError) -> Bool { false }
 
@@ -60,8 +67,7 @@ protocol ChatSurface: Surface {
     /// Whether the relay may cache responses of this surface.
     var mayKeep: Bool { get }
     /// Reads a chat request from its parsed JSON body, which is valid only during the call.
-    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest
-    /// Reads a chat request, but can leave the tool definitions unread.
+    /// - Parameter reading: the rule by which tool definitions may stay unread; a surface may read all of them.
     func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest
     /// Returns the candidates or the panel that can serve the chat call.
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Resolution
@@ -70,10 +76,6 @@ protocol ChatSurface: Surface {
 extension ChatSurface {
     var wire: Wire? { nil }
     var mayKeep: Bool { true }
-
-    func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest {
-        try read(root, defaultModel: defaultModel)
-    }
 
     func target(of asked: ChatRequest, _ caller: Caller, _ exchange: Exchange) throws(APIError) -> Resolution {
         try exchange.gateway.registry.resolve(.named(asked.call.model), for: caller)

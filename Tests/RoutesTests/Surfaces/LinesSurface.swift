@@ -10,7 +10,7 @@ struct LinesSurface: ChatSurface, ChatResponseFormatter {
         body.append("error: \(error.message)\n")
     }
 
-    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
+    func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest {
         guard let question = root["ask"]?.string else { throw .missing("ask") }
         var call = ChatCall()
         call.model = "m"

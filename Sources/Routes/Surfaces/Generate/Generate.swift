@@ -25,7 +25,7 @@ struct Generate: ChatSurface {
     }
 
     /// Reads the body: a JSON object, or a JSON string that contains the object as text.
-    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
+    func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest {
         guard let text = root.text else { return ChatRequest(try Self.call(root), GeneratedText()) }
         let call = try JSONBody.read(text, by: JSONParser()) { (root) throws(APIError) in try Self.call(root) }
         return ChatRequest(call, GeneratedText())

@@ -27,7 +27,7 @@ struct LLMChat: ChatSurface {
 
     static let noInstance = "No available instances"
 
-    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
+    func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest {
         var call = try ChatCall(root, defaultModel: "llm")
         call.model = ""
         call.isStreamed = isStreamed

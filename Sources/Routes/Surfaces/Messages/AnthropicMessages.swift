@@ -118,10 +118,6 @@ struct AnthropicMessages: ChatSurface {
 
     var wire: Wire? { .messages }
 
-    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
-        try read(root, defaultModel: defaultModel, .whole)
-    }
-
     func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest {
         let call = try ChatCall(
             message: root,

@@ -6,17 +6,6 @@ import Upstream
 struct OpenAIChat: ChatSurface {
     let wire: Wire? = .chat
 
-    /// Appends an error in OpenAI's form, always with the members `message`, `type`, `param` and `code`.
-    func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
-        if isMidStream { body.append("data: ") }
-        error.appendJSON(to: &body)
-        if isMidStream { body.append("\n\n") }
-    }
-
-    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
-        try read(root, defaultModel: defaultModel, .whole)
-    }
-
     func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest {
         do throws(APIError) {
             let call = try ChatCall(root, defaultModel: defaultModel, reading)

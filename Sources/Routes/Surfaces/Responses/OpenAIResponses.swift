@@ -10,10 +10,6 @@ struct OpenAIResponses: ChatSurface {
 
     var wire: Wire? { .responses }
 
-    func read(_ root: JSONValue, defaultModel: String?) throws(APIError) -> ChatRequest {
-        try read(root, defaultModel: defaultModel, .whole)
-    }
-
     func read(_ root: JSONValue, defaultModel: String?, _ reading: ToolReading) throws(APIError) -> ChatRequest {
         let draft = try ResponseDraft(
             root,
