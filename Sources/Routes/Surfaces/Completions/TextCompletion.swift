@@ -36,14 +36,7 @@ struct TextCompletion: ChatResponseFormatter {
         let length = response.choices.reduce(512 + echoed) { $0 + $1.bytes + 128 }
         var body = ByteBuffer()
         Self.append(beginning: wanted.model, exchange, to: &body)
-        guard length > WorkQueue.loopBytes else {
-            append(response, to: &body)
-            return exchange.send(json: body)
-        }
-        _ = try await exchange.send(longer: body, ofBytes: length) {
-            append(response, to: &$0)
-            return true
-        }
+        try await exchange.send(body, ofBytes: length) { append(response, to: &$0) }
     }
 
     private func append(_ response: ChatResponse, to body: inout ByteBuffer) {

@@ -78,7 +78,7 @@ private struct GeneratedText: ChatResponseFormatter {
             body.append(cost.text)
         }
         body.append(#","response":"#)
-        try await exchange.send(body, then: response) { response, body in
+        try await exchange.send(body, ofBytes: response.choices.reduce(512) { $0 + $1.bytes }) { body in
             response.appendText(to: &body)
             body.append("}")
         }
@@ -90,28 +90,5 @@ extension ChatResponse {
     func appendText(to body: inout ByteBuffer) {
         guard let text = choices.first.flatMap({ $0.text ?? $0.refusal }) else { return body.append(#""""#) }
         text.read { body.append(json: $0.bytes) }
-    }
-}
-
-extension Exchange {
-    /// Sends a JSON body: `beginning` and the bytes that `write` appends.
-    ///
-    /// Calls `write` on a worker thread if the body is long.
-    func send(
-        _ beginning: borrowing ByteBuffer,
-        then response: ChatResponse,
-        _ write: @escaping @Sendable (ChatResponse, inout ByteBuffer) -> Void
-    ) async throws(UpstreamError) {
-        let length = response.choices.reduce(512) { $0 + $1.bytes }
-        guard length > WorkQueue.loopBytes else {
-            var body = ByteBuffer()
-            body.append(beginning.bytes)
-            write(response, &body)
-            return send(json: body)
-        }
-        _ = try await send(longer: beginning, ofBytes: length) {
-            write(response, &$0)
-            return true
-        }
     }
 }

@@ -61,8 +61,7 @@ private struct LLMFormatter: ChatResponseFormatter {
     func write(_ response: ChatResponse, _ wanted: FormatterOptions, _ exchange: Exchange) async throws(UpstreamError) {
         var body = ByteBuffer()
         body.append(#"{"result":"#)
-        let names = names
-        try await exchange.send(body, then: response) { response, body in
+        try await exchange.send(body, ofBytes: response.choices.reduce(512) { $0 + $1.bytes }) { body in
             response.appendText(to: &body)
             if let calls = response.choices.first?.toolCalls, !calls.isEmpty {
                 ChatCompletion(names: names).append(calls, to: &body)

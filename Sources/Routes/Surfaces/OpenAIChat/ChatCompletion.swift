@@ -126,25 +126,6 @@ extension ChatResponse {
     }
 }
 
-extension Exchange {
-    /// Sends `opening` and the JSON that `append` adds. Calls `append` on a worker thread if `length` is large.
-    func send(
-        after opening: Body,
-        length: Int,
-        _ append: @escaping @Sendable (inout ByteBuffer) -> Void
-    ) async throws(UpstreamError) {
-        let whole = await gateway.worker.result(ofBytes: length, on: gateway.loop) {
-            var body = ByteBuffer()
-            _ = body.reserve(length)
-            body.append(opening.bytes)
-            append(&body)
-            return Body(body)
-        }
-        guard let whole else { throw .tooMuchWork }
-        whole.read { send(json: $0) }
-    }
-}
-
 extension ByteBuffer {
     fileprivate mutating func append(_ text: Body?) {
         if let text { append(json: text.bytes) } else { append("null") }
