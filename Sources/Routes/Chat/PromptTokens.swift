@@ -14,11 +14,7 @@ func promptTokens(of call: ChatCall, for caller: Caller, _ exchange: Exchange) a
     let form = candidate.chats ? try TextProtocol(call, lacking: abilities) : nil
     _ = try await exchange.admit(caller, .chat)
     let counter = TokenCounter.of(model: candidate.model.id)
-    let tokens = await gateway.worker.result(
-        ofBytes: call.allTextBytes,
-        weight: WorkQueue.countingWeight,
-        on: gateway.loop
-    ) { (form?.written(call) ?? call).allTokens(by: counter) }
-    guard let tokens else { throw .tooMuchWork }
-    return tokens
+    return try await gateway.worked(ofBytes: call.allTextBytes, weight: WorkQueue.countingWeight) {
+        (form?.written(call) ?? call).allTokens(by: counter)
+    }
 }

@@ -108,6 +108,20 @@ final class Gateway: ChatServices, @unchecked Sendable {
         }
     }
 
+    /// Returns what `work` makes. Long work runs on the worker thread.
+    /// - Parameter weight: the time for each byte, relative to usual work.
+    func worked<Value: Sendable>(
+        ofBytes bytes: Int,
+        weight: Int = 1,
+        _ work: @escaping @Sendable () throws(APIError) -> Value
+    ) async throws(APIError) -> Value {
+        let result = await worker.result(ofBytes: bytes, weight: weight, on: loop) {
+            Result { () throws(APIError) in try work() }
+        }
+        guard let result else { throw .tooMuchWork }
+        return try result.get()
+    }
+
     /// The header lines that every response has, without the lines for CORS.
     static var plainFields: ByteBuffer {
         var head = ResponseHead(status: 200)

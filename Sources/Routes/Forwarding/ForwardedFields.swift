@@ -140,14 +140,10 @@ struct ForwardedFields: Sendable {
         let counter = TokenCounter.of(model)
         let texts = texts
         guard !texts.bytes.isEmpty else { return numbers }
-        let gateway = exchange.gateway
-        let count = await gateway.worker.result(
-            ofBytes: texts.bytes.count,
-            weight: WorkQueue.countingWeight,
-            on: gateway.loop
-        ) { counter.count(texts.bytes) }
-        guard let count else { throw .tooMuchWork }
-        return count + numbers
+        let weight = WorkQueue.countingWeight
+        return try await exchange.gateway.worked(ofBytes: texts.bytes.count, weight: weight) {
+            counter.count(texts.bytes)
+        } + numbers
     }
 
     /// The usage of the input, estimated without a tokenizer vocabulary; nil if there is no input.

@@ -28,7 +28,7 @@ extension Exchange {
         {
             guard let having = all.having(images) else { throw images.refusal }
             all = having
-            sent = .json(try await worked(ofBytes: body.bytes.count) { images.written(into: body) })
+            sent = .json(try await gateway.worked(ofBytes: body.bytes.count) { images.written(into: body) })
         }
         if let operation, all.isForwardingMixed(endpoint.forwarded) {
             content.isKept = try await content.readWhole()
@@ -58,22 +58,11 @@ extension Exchange {
 
     /// Returns the stored files named in an image edit's JSON body; nil if there are none.
     private func images(_ body: Body, _ caller: Caller) async throws(APIError) -> KeptImages? {
-        let read = try await worked(ofBytes: body.bytes.count) {
-            Result { () throws(APIError) in try KeptImages(in: body) }
+        let read = try await gateway.worked(ofBytes: body.bytes.count) { () throws(APIError) in try KeptImages(in: body)
         }
-        guard var images = try read.get() else { return nil }
+        guard var images = read else { return nil }
         try await images.find(by: gateway.mediaAccess(for: caller))
         return images
-    }
-
-    private func worked<Value: Sendable>(
-        ofBytes bytes: Int,
-        _ work: @escaping @Sendable () -> Value
-    ) async throws(APIError) -> Value {
-        guard let value = await gateway.worker.result(ofBytes: bytes, on: gateway.loop, work) else {
-            throw .tooMuchWork
-        }
-        return value
     }
 
     // MARK: The request

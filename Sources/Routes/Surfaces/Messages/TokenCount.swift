@@ -36,13 +36,8 @@ func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
     if let body = await counted(request, counter, by: candidate, billing: admission.billing) {
         return body.read { exchange.send(json: $0) }
     }
-    let tokens = await gateway.worker.result(
-        ofBytes: call.allTextBytes,
-        weight: WorkQueue.countingWeight,
-        on: gateway.loop
-    ) { call.roughTokens }
-    guard let tokens else { throw .tooMuchWork }
-    send(tokens, exchange)
+    let weight = WorkQueue.countingWeight
+    send(try await gateway.worked(ofBytes: call.allTextBytes, weight: weight) { call.roughTokens }, exchange)
 }
 
 /// Returns the vendor's response; nil if the vendor did not count.

@@ -38,21 +38,12 @@ extension ResponseDraft {
     ) async throws(APIError) -> ResponseDraft {
         let draft = self
         let isVendors = input.hasCompactions && gateway.registry.readsCompactions(call.model, for: caller)
-        let result: Result<ResponseDraft, APIError>? = await gateway.worker.result(
-            ofBytes: input.textBytes,
-            on: gateway.loop
-        ) {
+        return try await gateway.worked(ofBytes: input.textBytes) { () throws(APIError) in
             var draft = draft
-            do throws(APIError) {
-                if try draft.input.open(by: seal, orByVendor: isVendors) { draft.call.needs.insert(.ownCompactions) }
-                try draft.completeCall()
-                return .success(draft)
-            } catch {
-                return .failure(error)
-            }
+            if try draft.input.open(by: seal, orByVendor: isVendors) { draft.call.needs.insert(.ownCompactions) }
+            try draft.completeCall()
+            return draft
         }
-        guard let result else { throw .tooMuchWork }
-        return try result.get()
     }
 
     /// Adds the tools of the previous response's items. Leaves out a tool if this request has a tool of the same name.
@@ -165,9 +156,7 @@ extension Gateway {
             throw .storeUnreachable("Stored responses are unavailable at the moment.", error)
         }
         guard let sealed else { return nil }
-        let opened: StoredResponse?? = await worker.result(ofBytes: sealed.count, on: loop) { owner.open(sealed, id) }
-        guard let opened else { throw .tooMuchWork }
-        return opened
+        return try await worked(ofBytes: sealed.count) { owner.open(sealed, id) }
     }
 
     fileprivate func history(
@@ -178,8 +167,6 @@ extension Gateway {
         guard let stored = try await stored(id, of: caller) else { return nil }
         let bytes = stored.object.bytes.count + stored.input.bytes.count
         try history.reserve(bytes, memory)
-        let read: StoredHistory?? = await worker.result(ofBytes: bytes, on: loop) { StoredHistory(stored) }
-        guard let read else { throw .tooMuchWork }
-        return read
+        return try await worked(ofBytes: bytes) { StoredHistory(stored) }
     }
 }

@@ -39,14 +39,10 @@ func cancelResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
 func listInputItems(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let page = try ItemPage(FormFields(exchange.request.queryFields))
     let stored = try await namedResponse(exchange, gateway)
-    let list: Result<Body, APIError>? = await gateway.worker.result(
-        ofBytes: stored.input.bytes.count,
-        on: gateway.loop
-    ) {
-        do throws(APIError) { return .success(try page.list(stored.input)) } catch { return .failure(error) }
+    let list = try await gateway.worked(ofBytes: stored.input.bytes.count) { () throws(APIError) in
+        try page.list(stored.input)
     }
-    guard let list else { throw .tooMuchWork }
-    try list.get().read { exchange.send(json: $0) }
+    list.read { exchange.send(json: $0) }
 }
 
 /// Handles `GET /v1/responses`: throws error 426 if the client asked for a WebSocket, otherwise error 405.
