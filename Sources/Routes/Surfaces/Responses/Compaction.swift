@@ -6,12 +6,7 @@ import Upstream
 
 /// Handles `POST /v1/responses/compact`: sends the user's messages and an encrypted summary of the conversation.
 func compactConversation(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    let caller = try await exchange.caller(.chat)
-    let defaultModel = gateway.settings.defaultModel
-    var draft = try await exchange.json { (root) throws(APIError) in
-        try ResponseDraft(root, defaultModel: defaultModel, for: .compaction)
-    }
-    if draft.hasReferences { try await draft.resolve(for: caller, gateway) }
+    let (caller, draft) = try await exchange.draft(for: .compaction)
     let call = draft.summaryCall
     exchange.record.model = call.model
     let candidates = try gateway.registry.chat(call.model, for: caller)

@@ -5,16 +5,10 @@ import Upstream
 
 /// Handles `POST /v1/responses/input_tokens`: sends the number of input tokens, counted or estimated by the relay.
 func countInputTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    let caller = try await exchange.caller(.chat)
-    let defaultModel = gateway.settings.defaultModel
-    var draft = try await exchange.json { (root) throws(APIError) in
-        try ResponseDraft(root, defaultModel: defaultModel, for: .count)
-    }
-    if draft.hasReferences { try await draft.resolve(for: caller, gateway) }
-    draft.call.quirks.owner = CallQuirks.Owner(caller)
-    let tokens =
-        draft.call.model.isEmpty
-        ? draft.call.promptTokens : try await promptTokens(of: draft.call, for: caller, exchange)
+    let (caller, draft) = try await exchange.draft(for: .count)
+    var call = draft.call
+    call.quirks.owner = CallQuirks.Owner(caller)
+    let tokens = call.model.isEmpty ? call.promptTokens : try await promptTokens(of: call, for: caller, exchange)
     exchange.send(json: #"{"object":"response.input_tokens","input_tokens":\#(tokens)}"#)
 }
 

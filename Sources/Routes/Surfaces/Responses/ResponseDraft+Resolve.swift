@@ -95,6 +95,19 @@ extension ResponseDraft {
     }
 }
 
+extension Exchange {
+    /// Reads the request, and loads the stored data to which it refers.
+    func draft(for purpose: ResponseDraft.Purpose) async throws(APIError) -> (Caller, ResponseDraft) {
+        let caller = try await caller(.chat)
+        let defaultModel = gateway.settings.defaultModel
+        var draft = try await json { (root) throws(APIError) in
+            try ResponseDraft(root, defaultModel: defaultModel, for: purpose)
+        }
+        if draft.hasReferences { try await draft.resolve(for: caller, gateway) }
+        return (caller, draft)
+    }
+}
+
 /// The memory for the stored responses that a request refers to, reserved until the request ends.
 struct HistoryMemory: Sendable {
     private var bytes = 0
