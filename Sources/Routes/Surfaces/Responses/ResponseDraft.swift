@@ -226,43 +226,35 @@ struct ResponseDraft: Sendable {
         tools: ToolReader
     ) throws(APIError) -> ByteBuffer {
         var text = ByteBuffer()
-        text.append(#""instructions":"#)
-        text.append(fields["instructions"], or: "null")
-        text.append(#","max_output_tokens":"#)
-        text.append(fields["max_output_tokens"], or: "null")
+        text.append(member: "instructions", of: fields, or: "null")
+        text.append(member: "max_output_tokens", of: fields, or: "null")
         text.append(#","max_tool_calls":"#)
         text.append(try fields.integer("max_tool_calls", 0...Int(Int32.max)).map { "\($0)" } ?? "null")
-        text.append(#","metadata":"#)
-        text.append(fields["metadata"], or: "{}")
+        text.append(member: "metadata", of: fields, or: "{}")
         text.append(#","parallel_tool_calls":"#)
         text.append(call.chatOptions.parallelToolCalls ?? true ? "true" : "false")
-        text.append(#","previous_response_id":"#)
-        text.append(fields["previous_response_id"], or: "null")
-        text.append(#","reasoning":"#)
-        text.append(fields["reasoning"], or: #"{"effort":null,"summary":null}"#)
-        text.append(#","service_tier":"default","temperature":"#)
-        text.append(fields["temperature"], or: "1")
+        text.append(member: "previous_response_id", of: fields, or: "null")
+        text.append(member: "reasoning", of: fields, or: #"{"effort":null,"summary":null}"#)
+        text.append(#","service_tier":"default""#)
+        text.append(member: "temperature", of: fields, or: "1")
         text.append(#","text":{"format":"#)
         text.append(fields["text"]?["format"], or: #"{"type":"text"}"#)
         text.append(#","verbosity":"#)
         text.append(fields["text"]?["verbosity"], or: "\"medium\"")
-        text.append(#"},"tool_choice":"#)
+        text.append("}")
         // OpenAI's schema of responses has only this spelling of the search.
         if fields["tool_choice"]?["type"]?.text?.hasPrefix("web_search") ?? false {
-            text.append(#"{"type":"web_search_preview"}"#)
+            text.append(#","tool_choice":{"type":"web_search_preview"}"#)
         } else {
-            text.append(fields["tool_choice"], or: "\"auto\"")
+            text.append(member: "tool_choice", of: fields, or: "\"auto\"")
         }
         text.append(#","tools":["#)
         text.append(list: tools.echo) { tool, text in text.append(tool.bytes) }
-        text.append(#"],"top_logprobs":0,"top_p":"#)
-        text.append(fields["top_p"], or: "1")
-        text.append(#","truncation":"#)
-        text.append(fields["truncation"], or: "\"disabled\"")
-        for name: StaticString in ["user", "safety_identifier", "prompt_cache_key"] {
-            guard let value = fields[name] else { continue }
-            text.append(",\"", name, "\":")
-            value.append(to: &text)
+        text.append(#"],"top_logprobs":0"#)
+        text.append(member: "top_p", of: fields, or: "1")
+        text.append(member: "truncation", of: fields, or: "\"disabled\"")
+        for name: StaticString in ["user", "safety_identifier", "prompt_cache_key"] where fields[name] != nil {
+            text.append(member: name, of: fields, or: "null")
         }
         return text
     }
@@ -271,6 +263,12 @@ struct ResponseDraft: Sendable {
 extension ByteBuffer {
     fileprivate mutating func append(_ value: JSONValue?, or other: StaticString) {
         if let value { value.append(to: &self) } else { append(other) }
+    }
+
+    /// Appends a field of the request as the next member; the text `other` if the request does not have the field.
+    fileprivate mutating func append(member name: StaticString, of fields: RequestFields, or other: StaticString) {
+        append(isEmpty ? "\"" : ",\"", name, "\":")
+        append(fields[name], or: other)
     }
 }
 
