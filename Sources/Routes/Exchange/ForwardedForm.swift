@@ -28,19 +28,22 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private struct Rewriting: ~Copyable {
         var model = ""
         var check: (any FormFieldCheck)?
+        /// The name of the present part.
+        var name = ""
         var isInModel = false
-        /// The name of the present field if it names another model, such as `svg[model]`; otherwise nil.
-        var innerField: String?
-        var innerModel = ByteBuffer()
-        var keptField: KeptField?
-        var format = ByteBuffer()
-        var stream = ByteBuffer()
+        /// Whether the present part names another model, such as `svg[model]`.
+        var isInner = false
+        /// The field `response_format`.
+        var format = ""
+        /// The field `stream`.
+        var stream = ""
         var hasModel = false
         var isLeftOut = false
         var hasEnded = false
         var texts: [String]? = []
         /// The bytes of all texts.
         var textBytes = 0
+        /// The beginning of the present part, unless that is a file.
         var text = ByteBuffer()
         var isText = false
 
@@ -48,28 +51,6 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         mutating func keep(text added: String) {
             textBytes += added.utf8.count + 16
             if textBytes > ForwardedForm.textLimitBytes { texts = nil } else { texts?.append(added) }
-        }
-
-        /// A field whose beginning is kept.
-        enum KeptField { case format, stream }
-
-        mutating func begin(field name: String) {
-            keptField = nil
-            if name.hasSameBytes(as: "response_format") {
-                format.removeAll()
-                keptField = .format
-            } else if name.hasSameBytes(as: "stream") {
-                stream.removeAll()
-                keptField = .stream
-            }
-        }
-
-        mutating func keep(_ bytes: UnsafeRawBufferPointer) {
-            switch keptField {
-            case .format where format.count < 16: format.append(bytes[part: 0..<min(16, bytes.count)])
-            case .stream where stream.count < 16: stream.append(bytes[part: 0..<min(16, bytes.count)])
-            default: break
-            }
         }
     }
 
@@ -86,11 +67,11 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     var contentType: String { "multipart/form-data; boundary=\(boundary)" }
 
     var wantsText: Bool {
-        let format = rewriting.format.text
+        let format = rewriting.format
         return !format.isEmpty && !["json", "verbose_json", "diarized_json"].contains { $0.hasSameBytes(as: format) }
     }
 
-    var wantsEvents: Bool { !["", "0", "false"].contains { $0 == rewriting.stream.text.lowercased() } }
+    var wantsEvents: Bool { !["", "0", "false"].contains { $0 == rewriting.stream.lowercased() } }
     var hasEnded: Bool { rewriting.hasEnded }
     var texts: [String]? { rewriting.texts }
     var isReplayable: Bool { body.isReplayable }
@@ -179,13 +160,11 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         switch event {
         case .part(let part):
             try part.check()
-            let isInner = try rewriting.check?.namesModel(formField: part.name) ?? false
-            rewriting.innerField = isInner ? part.name : nil
-            rewriting.innerModel.removeAll()
+            rewriting.isInner = try rewriting.check?.namesModel(formField: part.name) ?? false
+            rewriting.name = part.name
             rewriting.isLeftOut = part.staysHere
             rewriting.isText = part.filename == nil
             for text in [part.name, part.filename, part.contentType] { text.map { rewriting.keep(text: $0) } }
-            rewriting.begin(field: part.name)
             if rewriting.isLeftOut { return }
             rewriting.isInModel = part.name.hasSameBytes(as: "model")
             if rewriting.isInModel { rewriting.hasModel = true }
@@ -199,20 +178,19 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             out.append("\r\n")
             if rewriting.isInModel { out.append(rewriting.model) }
         case .data(let bytes):
-            rewriting.keep(bytes)
-            if rewriting.isText, rewriting.text.count <= Self.textLimitBytes { rewriting.text.append(bytes) }
-            if rewriting.innerField != nil {
-                let room = Model.nameLimitBytes + 1 - rewriting.innerModel.count
-                rewriting.innerModel.append(bytes[part: 0..<min(room, bytes.count)])
-            } else if !rewriting.isInModel, !rewriting.isLeftOut {
-                out.append(bytes)
-            }
+            let isKept = rewriting.isText || rewriting.isInner
+            if isKept, rewriting.text.count <= Self.textLimitBytes { rewriting.text.append(bytes) }
+            if !rewriting.isInner, !rewriting.isInModel, !rewriting.isLeftOut { out.append(bytes) }
         case .partEnd:
-            rewriting.keep(text: rewriting.text.text)
+            let text = rewriting.text.text
             rewriting.text.removeAll()
+            rewriting.keep(text: rewriting.isText ? text : "")
+            if rewriting.name.hasSameBytes(as: "response_format") { rewriting.format = text }
+            if rewriting.name.hasSameBytes(as: "stream") { rewriting.stream = text }
             if rewriting.isLeftOut { return }
-            if let field = rewriting.innerField, let check = rewriting.check {
-                out.append(try check.permitted(model: rewriting.innerModel.bytes.text, inFormField: field))
+            if rewriting.isInner, let check = rewriting.check {
+                let model = text.beginning(ofBytes: Model.nameLimitBytes + 1)
+                out.append(try check.permitted(model: model, inFormField: rewriting.name))
             }
             out.append("\r\n")
         case .end:
