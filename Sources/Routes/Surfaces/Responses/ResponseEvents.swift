@@ -86,9 +86,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         beginItem(.message, .message)
         OutputItem.append(message, nil, itemID, "in_progress", to: &out)
         out.append("}\n\n")
-        beginPart()
-        OutputItem.append(part: .empty, of: message, to: &out)
-        out.append("}\n\n")
+        appendPart("response.content_part.added", .empty)
     }
 
     private func closeMessage() { if case .message = open { closeItem("completed") } }
@@ -114,9 +112,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         if case .reasoning = open {
         } else {
             beginReasoning()
-            beginPart()
-            OutputItem.append(reasoningBlock: .empty, to: &out)
-            out.append("}\n\n")
+            appendPart("response.content_part.added", .empty)
         }
         delta("response.reasoning_text.delta", piece)
     }
@@ -204,12 +200,17 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         out.append(#","item":"#)
     }
 
-    /// Writes the event `response.content_part.added`, up to the content part itself, which the caller of this method
-    /// appends.
-    private func beginPart() {
-        progress.open("response.content_part.added", in: &out)
+    /// Writes an event with the content part of the open message or reasoning.
+    private func appendPart(_ type: StaticString, _ text: UnsafeRawBufferPointer) {
+        progress.open(type, in: &out)
         out.append(itemMembers.bytes)
         out.append(#","part":"#)
+        if case .reasoning = open {
+            OutputItem.append(reasoningBlock: text, to: &out)
+        } else {
+            OutputItem.append(part: text, of: message, to: &out)
+        }
+        out.append("}\n\n")
     }
 
     private func delta(_ type: StaticString, _ piece: UnsafeRawBufferPointer, hasLogs: Bool = false) {
@@ -238,9 +239,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         case .reasoning:
             if !text.isEmpty {
                 done("response.reasoning_text.done", #","text":"#)
-                openPartEnd()
-                OutputItem.append(reasoningBlock: text.bytes, to: &out)
-                out.append("}\n\n")
+                appendPart("response.content_part.done", text.bytes)
             }
             OutputItem.append(reasoning: text.bytes, signature: signature.bytes, itemID, status, to: &item)
             signature.removeAll()
@@ -262,9 +261,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         } else {
             done("response.output_text.done", #","logprobs":[],"text":"#)
         }
-        openPartEnd()
-        OutputItem.append(part: text.bytes, of: message, to: &out)
-        out.append("}\n\n")
+        appendPart("response.content_part.done", text.bytes)
     }
 
     private func close(call name: ToolNames.Name) {
@@ -288,12 +285,6 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         out.append(name)
         out.append(json: text.bytes)
         out.append("}\n\n")
-    }
-
-    private func openPartEnd() {
-        progress.open("response.content_part.done", in: &out)
-        out.append(itemMembers.bytes)
-        out.append(#","part":"#)
     }
 
     // MARK: The beginning and the end

@@ -29,16 +29,23 @@ final class ResponseProgress: OnLoop, @unchecked Sendable {
     /// Appends the events with which each stream begins.
     func begin(in out: inout ByteBuffer) {
         for type: StaticString in ["response.created", "response.in_progress"] {
-            open(type, in: &out)
-            out.append(#","response":"#)
-            append(.inProgress, nil, to: &out)
-            out.append("}\n\n")
+            append(type, .inProgress, to: &out)
         }
     }
 
     /// Appends the last event of a response that has not failed.
     func end(_ outcome: ResponseObject.Outcome, _ usage: Usage, in out: inout ByteBuffer) {
-        open(outcome.isWhole ? "response.completed" : "response.incomplete", in: &out)
+        append(outcome.isWhole ? "response.completed" : "response.incomplete", outcome, usage, to: &out)
+    }
+
+    /// Appends an event with the whole response.
+    func append(
+        _ type: StaticString,
+        _ outcome: ResponseObject.Outcome,
+        _ usage: Usage? = nil,
+        to out: inout ByteBuffer
+    ) {
+        open(type, in: &out)
         out.append(#","response":"#)
         append(outcome, usage, to: &out)
         out.append("}\n\n")
@@ -84,9 +91,6 @@ struct FailedResponse: Surface {
         guard isMidStream else { return OpenAIResponses().append(error, isMidStream: false, to: &body) }
         progress.isStored = false
         if !progress.hasBegun { progress.begin(in: &body) }
-        progress.open("response.failed", in: &body)
-        body.append(#","response":"#)
-        progress.append(.failed(error), nil, to: &body)
-        body.append("}\n\n")
+        progress.append("response.failed", .failed(error), to: &body)
     }
 }
