@@ -76,7 +76,7 @@ private func reasoningBlock(of message: JSONValue) -> ReasoningBlock? {
 }
 
 extension ChatMessage.Role {
-    fileprivate init?(_ name: UnsafeRawBufferPointer) {
+    init?(_ name: UnsafeRawBufferPointer) {
         switch name {
         case "system": self = .system
         case "developer": self = .developer

@@ -101,14 +101,9 @@ struct InputReader {
 
     private mutating func message(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> ChatMessage {
         guard let name = item["role"] else { throw .missing(path(item.has("type") ? ".role" : ".type")) }
-        let role: ChatMessage.Role
-        switch name.text {
-        case "user": role = .user
-        case "assistant": role = .assistant
-        case "system": role = .system
-        case "developer": role = .developer
-        case nil: throw .type(path(".role"), "a string")
-        default: throw .value(path(".role"), "must be user, assistant, system or developer")
+        guard let name = name.text else { throw .type(path(".role"), "a string") }
+        guard let role = ChatMessage.Role(name), [.user, .assistant, .system, .developer].contains(role) else {
+            throw .value(path(".role"), "must be user, assistant, system or developer")
         }
         guard let content = item["content"] else {
             // Some clients send the assistant's calls and reasoning beside a message without content.

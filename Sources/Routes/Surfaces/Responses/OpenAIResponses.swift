@@ -30,7 +30,7 @@ extension APIError {
         var error = self
         error.param = name
         if error.message.utf8.count <= Self.renamedBytes {
-            error.message = error.message.replacing("'\(param)'", by: "'\(name)'")
+            error.message = error.message.replacing("'\(param)'", with: "'\(name)'", maxReplacements: 1)
         }
         return error
     }
@@ -40,19 +40,7 @@ extension APIError {
     private static func name(of param: String) -> String? {
         if param.isSame(as: "messages") { return "input" }
         if param.isSame(as: "response_format.json_schema.schema") { return "text.format.schema" }
-        let name = param.replacing(".function.parameters", by: ".parameters")
+        let name = param.replacing(".function.parameters", with: ".parameters", maxReplacements: 1)
         return name.utf8.count == param.utf8.count ? nil : name
-    }
-}
-
-extension String {
-    /// Returns a copy in which the first occurrence of `old` is replaced.
-    fileprivate func replacing(_ old: String, by new: String) -> String {
-        let (bytes, wanted) = (Array(utf8), Array(old.utf8))
-        guard bytes.count >= wanted.count else { return self }
-        for start in 0...(bytes.count - wanted.count) where bytes[start...].starts(with: wanted) {
-            return String(decoding: bytes[..<start] + Array(new.utf8) + bytes[(start + wanted.count)...], as: UTF8.self)
-        }
-        return self
     }
 }
