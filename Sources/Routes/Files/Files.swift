@@ -26,16 +26,15 @@ func listFiles(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
 
 /// Handles GET /v1/files/{id}: describes one file.
 func showFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    let admitted = try await admittedOwner(exchange, gateway)
-    let (id, file) = try await namedFile(admitted.owner, exchange, gateway: gateway)
-    exchange.send(json: fileObject(id, file))
+    let named = try await namedFile(exchange, gateway)
+    exchange.send(json: fileObject(named.id, named.file))
 }
 
 /// Handles GET /v1/files/{id}/content: sends the content of a file.
 func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    let admitted = try await admittedOwner(exchange, gateway)
-    let file = try await namedFile(admitted.owner, exchange, gateway: gateway).file
-    let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.billing)
+    let named = try await namedFile(exchange, gateway)
+    let file = named.file
+    let fileCall = try await gateway.fileCall(of: file, for: named.caller, billing: named.admission.billing)
     do throws(UpstreamError) {
         try await fileCall.call.unbilled { () async throws(UpstreamError) in
             let content = try await fileCall.provider.open(path: file.path, by: fileCall.call)
@@ -48,9 +47,9 @@ func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
 
 /// Handles DELETE /v1/files/{id}: deletes a file at the vendor, if possible, and in the relay's list.
 func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
-    let admitted = try await admittedOwner(exchange, gateway)
-    let (id, file) = try await namedFile(admitted.owner, exchange, gateway: gateway)
-    let fileCall = try await gateway.fileCall(of: file, for: admitted.caller, billing: admitted.admission.billing)
+    let named = try await namedFile(exchange, gateway)
+    let (id, file) = (named.id, named.file)
+    let fileCall = try await gateway.fileCall(of: file, for: named.caller, billing: named.admission.billing)
     do throws(UpstreamError) {
         try await fileCall.call.unbilled { () async throws(UpstreamError) in
             try await fileCall.provider.delete(path: file.path, by: fileCall.call)
@@ -60,7 +59,7 @@ func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     }
     let wasThere: Bool
     do throws(StoreFailure) {
-        wasThere = try await gateway.files.delete(id, of: admitted.owner, on: gateway.loop)
+        wasThere = try await gateway.files.delete(id, of: named.owner, on: gateway.loop)
     } catch {
         throw .storeUnreachable("Files cannot be deleted at the moment.", error)
     }
@@ -80,28 +79,21 @@ func fileOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) 
     return (caller, owner)
 }
 
-/// A caller who can own files and whose request has been admitted.
-private struct AdmittedOwner: ~Copyable {
+/// The file that a request names in its path, with its owner. The request has been admitted.
+private struct NamedFile: ~Copyable {
     let caller: Caller
     let owner: FileOwner
     let admission: Admission
+    let id: FileID
+    let file: StoredFile
 }
 
-private func admittedOwner(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> AdmittedOwner {
+private func namedFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) -> NamedFile {
     let (caller, owner) = try await fileOwner(exchange, gateway)
     let admission = try await exchange.admit(caller, .files)
-    return AdmittedOwner(caller: caller, owner: owner, admission: admission)
-}
-
-/// Returns the caller's file whose id is in the request's path.
-private func namedFile(
-    _ owner: FileOwner,
-    _ exchange: Exchange,
-    gateway: Gateway
-) async throws(APIError) -> FileStore.Listed {
-    let id = exchange.named ?? ""
-    guard let file = try await gateway.file(id, of: owner) else { throw .noFile(id) }
-    return file
+    let name = exchange.named ?? ""
+    guard let (id, file) = try await gateway.file(name, of: owner) else { throw .noFile(name) }
+    return NamedFile(caller: caller, owner: owner, admission: admission, id: id, file: file)
 }
 
 extension Gateway {
