@@ -123,33 +123,20 @@ final class Gateway: ChatServices, @unchecked Sendable {
     }
 
     /// The header lines that every response has, without the lines for CORS.
-    static var plainFields: ByteBuffer {
-        var head = ResponseHead(status: 200)
-        head.add("OpenAI-Version", "2020-10-01")
-        var fields = ByteBuffer()
-        fields.append(head.fields.bytes)
-        return fields
-    }
+    static var plainFields: ByteBuffer { ByteBuffer("OpenAI-Version: 2020-10-01\r\n") }
 
     private static func commonFields(isOpenToAllOrigins: Bool) -> ByteBuffer {
-        var head = ResponseHead(status: 200)
-        head.fields.append(plainFields.bytes)
-        if isOpenToAllOrigins {
-            head.add("Access-Control-Allow-Origin", "*")
-        } else {
-            head.add("Vary", "Origin")
-        }
-        head.add(
-            "Access-Control-Expose-Headers",
+        var fields = plainFields
+        fields.append(isOpenToAllOrigins ? "Access-Control-Allow-Origin: *\r\n" : "Vary: Origin\r\n")
+        fields.append(
             """
+            Access-Control-Expose-Headers: \
             x-request-id, x-relay-budget, x-relay-max-tokens, x-relay-upstream-request-id, retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, \
             x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, \
             x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, ratelimit, ratelimit-policy, \
-            x-relay-provider, x-relay-attempts, x-relay-cache, x-relay-limited-by, x-relay-cost, x-relay-waited, x-relay-ignored, sunset
+            x-relay-provider, x-relay-attempts, x-relay-cache, x-relay-limited-by, x-relay-cost, x-relay-waited, x-relay-ignored, sunset\r\n
             """
         )
-        var fields = ByteBuffer()
-        fields.append(head.fields.bytes)
         return fields
     }
 }
