@@ -25,9 +25,7 @@ extension Exchange {
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> (Value, Body) {
         let body = try await wholeBody()
-        if body.bytes.count > JSONBody.loopBytes { return (try await readOnWorker(body, read), body) }
-        recorder?.keep(request: body.bytes)
-        return (try JSONBody.read(body.bytes, by: gateway.parser, read), body)
+        return (try await json(of: body, read), body)
     }
 
     /// Waits for a JSON body that may be forwarded. Returns the result of `read`, and the body as the client sent it.
@@ -83,6 +81,7 @@ extension Exchange {
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
         if body.bytes.count > JSONBody.loopBytes { return try await readOnWorker(body, read) }
+        recorder?.keep(request: body.bytes)
         return try JSONBody.read(body.bytes, by: gateway.parser, read)
     }
 
