@@ -59,9 +59,7 @@ extension ChatCall {
             return
         }
         given.hasAny = true
-        guard given.options.toolChoice != .none else { return }
-        needs.insert(.tools)
-        if given.options.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
+        needTools(by: given.options.toolChoice)
     }
 
     /// The beginnings of the types of Anthropic's own tools, which other vendors do not have.

@@ -146,12 +146,11 @@ struct TurnReader {
     }
 
     private static func role(_ message: JSONValue, _ path: ParameterPath) throws(APIError) -> ChatMessage.Role {
-        switch try message.requiredText("role", path("")) {
-        case "user": return .user
-        case "assistant": return .assistant
-        case "system": return .system
-        default: throw .value(path(".role"), "must be user, assistant or system")
+        let name = try message.requiredText("role", path(""))
+        guard let role = ChatMessage.Role(name), role == .user || role == .assistant || role == .system else {
+            throw .value(path(".role"), "must be user, assistant or system")
         }
+        return role
     }
 
     private static func type(of block: JSONValue, _ path: ParameterPath) throws(APIError) -> UnsafeRawBufferPointer {

@@ -47,9 +47,14 @@ extension ChatCall {
         }
         guard given.options.hasTools else { return }
         given.hasAny = true
-        guard given.options.toolChoice != .none else { return }
+        needTools(by: given.options.toolChoice)
+    }
+
+    /// Adds what a vendor must be able to do for the tools of the request.
+    mutating func needTools(by choice: ChatOptions.ToolChoice) {
+        guard choice != .none else { return }
         needs.insert(.tools)
-        if given.options.toolChoice != .auto { needs.insert([.toolChoice, .demands]) }
+        if choice != .auto { needs.insert([.toolChoice, .demands]) }
     }
 
     /// Reads all elements of `tools` into `chatOptions`: of several with one name the first. Returns the number of

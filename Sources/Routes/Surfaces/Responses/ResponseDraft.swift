@@ -213,9 +213,7 @@ struct ResponseDraft: Sendable {
             }
         }
         given.hasAny = true
-        guard given.options.toolChoice != .none else { return }
-        call.needs.insert(.tools)
-        if given.options.toolChoice != .auto { call.needs.insert([.toolChoice, .demands]) }
+        call.needTools(by: given.options.toolChoice)
     }
 
     // MARK: Members of the response that repeat the request
