@@ -9,22 +9,22 @@ extension ImageCall {
 
     /// Creates the call from the JSON body of `POST /v1/images/generations`. Throws if a field is invalid.
     package init(generation root: JSONValue) throws(APIError) {
-        self.init(.generation)
-        let fields = try RequestFields(root)
-        model = try fields.model() ?? Self.defaultModel
-        guard !model.isEmpty else { throw .missing("model") }
-        try readPrompt(fields)
-        try readChatOptions(fields)
+        try self.init(.generation, RequestFields(root))
     }
 
     /// Creates the call of an image edit, without the image. Throws if a field is invalid.
     package init(edit fields: some CallFields) throws(APIError) {
-        self.init(.edit)
+        try self.init(.edit, fields)
+        _ = try fields.choice("input_fidelity", ["low", "high"])
+    }
+
+    /// Creates the call of images after a prompt.
+    private init(_ purpose: Purpose, _ fields: some CallFields) throws(APIError) {
+        self.init(purpose)
         model = try fields.model() ?? Self.defaultModel
         guard !model.isEmpty else { throw .missing("model") }
         try readPrompt(fields)
         try readChatOptions(fields)
-        _ = try fields.choice("input_fidelity", ["low", "high"])
     }
 
     /// Creates the call of an image variation, without the image. Throws if a field is invalid.
