@@ -150,9 +150,7 @@ private struct KeyUsage {
         ]
         var all: [String: KeyUsage] = [:]
         for (index, query) in queries.enumerated() {
-            let table = try await readRecords(visit) { () async throws(UsageFailure) in
-                try await reader.usage(query, on: visit.gateway.loop)
-            }
+            let table = try await visit.usage(query)
             for row in table.rows {
                 guard let name = row.values.last ?? nil else { continue }
                 switch index {

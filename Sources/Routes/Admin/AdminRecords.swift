@@ -99,6 +99,15 @@ func readRecords<Value>(
     }
 }
 
+extension AdminVisit {
+    func usage(_ query: UsageQuery) async throws(APIError) -> UsageTable {
+        let reader = try recordReader(self)
+        return try await readRecords(self) { () async throws(UsageFailure) in
+            try await reader.usage(query, on: gateway.loop)
+        }
+    }
+}
+
 extension RecordID {
     init?(text: String) {
         guard let id = text.withBytes({ RecordID($0) }) else { return nil }

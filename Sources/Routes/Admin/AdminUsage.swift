@@ -8,10 +8,7 @@ func showUsage(_ visit: AdminVisit) async throws(APIError) {
     let fields = visit.query
     let isCSV = try fields.choice("format", ["json", "csv"]) == "csv"
     let query = try usageQuery(fields)
-    let reader = try recordReader(visit)
-    let table = try await readRecords(visit) { () async throws(UsageFailure) in
-        try await reader.usage(query, on: visit.gateway.loop)
-    }
+    let table = try await visit.usage(query)
     let names = query.dimensions.map(\.rawValue)
     if isCSV { return visit.sendCSV(by: names, table.rows.map { ($0.values, $0.figures) }) }
     let items = table.rows.map { row in
@@ -76,10 +73,7 @@ func csvField(_ text: String) -> String {
 
 /// Handles GET /admin/statistics: sends the tokens of all request records by model.
 func showStatistics(_ visit: AdminVisit) async throws(APIError) {
-    let reader = try recordReader(visit)
-    let table = try await readRecords(visit) { () async throws(UsageFailure) in
-        try await reader.usage(UsageQuery(by: [.model]), on: visit.gateway.loop)
-    }
+    let table = try await visit.usage(UsageQuery(by: [.model]))
     let rows = table.rows.map { row -> JSONFragment in
         #"""
         {"model":\#(row.values.first ?? nil),"prompt":\#(row.figures.promptTokens),\#
@@ -91,13 +85,10 @@ func showStatistics(_ visit: AdminVisit) async throws(APIError) {
 
 /// Handles GET /admin/statistics_model_day: sends each model's tokens per day of the last week as a line chart.
 func showModelDays(_ visit: AdminVisit) async throws(APIError) {
-    let reader = try recordReader(visit)
-    let today = reader.zone.today
+    let today = try recordReader(visit).zone.today
     let days = (-6...0).map { today.adding(days: $0).text }
     let query = UsageQuery(by: [.day, .model], from: today.adding(days: -6), to: today)
-    let table = try await readRecords(visit) { () async throws(UsageFailure) in
-        try await reader.usage(query, on: visit.gateway.loop)
-    }
+    let table = try await visit.usage(query)
     var models: [String] = []
     var sums: [String: [UsageFigures]] = [:]
     for row in table.rows {
