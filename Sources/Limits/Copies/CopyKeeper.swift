@@ -15,7 +15,6 @@ package final class CopyKeeper: Sendable {
     private let isEnding = Atomic(false)
 
     /// Creates the keeper. Call `start` before the first request.
-    ///
     /// - Parameter onFailure: called on the keeper's thread when the database fails, with the cause, and with nil when it
     ///   works again.
     package init(

@@ -36,7 +36,6 @@ extension Ledger {
     }
 
     /// Continues the accounts for which the database was asked.
-    ///
     /// - Parameter found: the copies by their store keys; nil if the database did not answer.
     mutating func took(_ found: [String: RecordCopy]?, for accounts: [Account], at now: ClockReading) {
         let now = read(now)

@@ -24,7 +24,6 @@ struct ExpiredBuckets {
     }
 
     /// Records that this instance read the limit's record from the store.
-    ///
     /// - Parameter lateness: how long units can be used after their bucket's end, in microseconds.
     mutating func sees(isFound: Bool, lateness: Int, at time: Int) {
         let isFirst = seenAt.map { time - $0 >= layout.windowMicroseconds } ?? true
@@ -47,7 +46,6 @@ struct ExpiredBuckets {
     }
 
     /// Returns the microseconds until another bucket stops counting; 0 if no bucket is in the way.
-    ///
     /// - Parameter wait: the microseconds until the record has room; 0 if only remembered buckets are in the way.
     func wait(after wait: Int, lateness: Int, at time: Int) -> Int {
         // A bucket that the record drops still counts for a while.

@@ -10,7 +10,6 @@ struct LeftSlots {
     private var first: SlotRecord.Waiter?
 
     /// Returns the number of free slots to leave.
-    ///
     /// - Parameter earlier: the requests of other instances that came before those of this one.
     func count(_ earlier: [SlotRecord.Waiter], at time: Int) -> Int {
         if let since, time - since >= Self.longestMicroseconds { return 0 }

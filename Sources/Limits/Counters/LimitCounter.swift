@@ -24,7 +24,6 @@ protocol LimitCounter: AnyObject {
 
     /// Returns the microseconds after which a refused request should return: `wait`, or more if others that were refused
     /// within the same second return for that room, up to a window and two buckets.
-    ///
     /// - Parameter patience: the microseconds for which the request waits when it is back.
     func returnTime(of units: Int, after wait: Int, patience: Int, at time: Int) -> Int
 
@@ -57,7 +56,6 @@ protocol LimitCounter: AnyObject {
     // MARK: Outages
 
     /// Records that an outage of the store has begun.
-    ///
     /// - Parameter epoch: the number that identifies this outage.
     func beginOutage(_ epoch: Int, at time: Int)
     func endOutage()
@@ -70,7 +68,6 @@ protocol LimitCounter: AnyObject {
     /// none. A repeated call returns 0.
     func countUnknown(at time: Int) -> Int
     /// Replaces the counter's copy of the record with the record that was read from the store.
-    ///
     /// - Parameters:
     ///   - found: the record; nil if the store has none.
     ///   - version: the number of the record's version; 0 if there is no record.
@@ -78,7 +75,6 @@ protocol LimitCounter: AnyObject {
     ///   - isAhead: whether the newest bucket of the record is far in the future. If so, the record is moved back.
     func absorb(_ found: StoredRecord?, version: UInt64, birth: UInt64, isAhead: Bool, at time: Int)
     /// Begins a draft of the record that the next write puts into the store.
-    ///
     /// - Parameter isTaking: whether the write can admit waiting requests.
     func beginDraft(isTaking: Bool, at time: Int)
     /// Removes units from the draft of a write. `bucket` is the one in which the units were counted.

@@ -53,7 +53,6 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     /// Sets how this instance's corrected clock differs from the store's clock. A change makes the counter write this
     /// instance's entry again.
-    ///
     /// - Parameters:
     ///   - clockMilliseconds: the value to write into the entry; nil for no value.
     ///   - aheadMicroseconds: the microseconds by which the times in the record are behind this instance's clock.

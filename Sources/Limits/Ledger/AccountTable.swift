@@ -43,7 +43,6 @@ struct AccountTable {
     }
 
     /// Calls `body` for the next accounts of a partition, at most `count` of them.
-    ///
     /// - Parameter end: the result of the previous call; `.max` for the first call.
     /// - Returns: the `end` for the next call; 0 after the last account.
     func visit(_ part: PartitionKind, below end: Int, atMost count: Int, _ body: (Account) -> Void) -> Int {

@@ -69,7 +69,6 @@ struct ClockWatch {
     }
 
     /// Records a reading of the store's clock.
-    ///
     /// - Parameters:
     ///   - storeSeconds: the store's time in seconds since 1970.
     ///   - took: the duration of the call in microseconds.
@@ -112,7 +111,6 @@ struct ClockWatch {
 
     /// Corrects the clock if it differs too much from the other instances' clocks. Without other instances, the store's
     /// clock is the reference.
-    ///
     /// - Parameters:
     ///   - others: for each other instance, its corrected time minus the store's time, in microseconds.
     ///   - isAlone: whether there are certainly no other instances.
@@ -223,7 +221,6 @@ extension Ledger {
 
     /// Writes the clock error to the store, and reports a new correction to the operator. Continues waiting work if the
     /// clock has just been verified.
-    ///
     /// - Parameter now: the time with the new correction.
     private mutating func clockChanged(wasUnsure: Bool, _ now: ClockReading) {
         writeClockError(now)

@@ -23,7 +23,6 @@ extension Ledger {
 
     /// Decides about a request without the store, by the counters of this process. The request counts in all its limits
     /// or in none.
-    ///
     /// - Parameter parts: the limits of the request. Only limits that must be decided without the store (state `local`)
     ///   are decided now.
     mutating func decideByRule(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {

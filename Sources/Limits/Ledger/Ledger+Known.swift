@@ -51,7 +51,6 @@ extension Ledger {
     }
 
     /// Reports the use of a budget in dollars or credits if another percentage of it is used than at the last report.
-    ///
     /// - Parameter left: what is left for a request that was refused; nil if none was. Only a budget that is used up is
     ///   reported then.
     mutating func report(budget account: Account, left: Int? = nil, _ now: ClockReading) {

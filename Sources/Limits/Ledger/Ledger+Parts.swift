@@ -20,7 +20,6 @@ extension Ledger {
 
         /// Raises this instance's share of each limit as far as the other instances' shares allow. Call this function
         /// after a write to the record of shares.
-        ///
         /// - Parameters:
         ///   - count: the number of instances that this instance wrote into the record of shares.
         ///   - others: the numbers that the other instances wrote into this record.

@@ -11,7 +11,6 @@ extension Ledger {
     private static let fullMicroseconds = 60_000_000
 
     /// Returns whether several instances write the record while calls to the store are slow.
-    ///
     /// - Parameter roundTrip: the usual duration of a call to the store, in microseconds.
     static func isContended(_ account: Account, roundTrip: Int, _ now: ClockReading) -> Bool {
         guard let othersAt = account.othersAt, now.steady - othersAt < contendedMicroseconds else { return false }
@@ -86,7 +85,6 @@ struct RecentCallDurations {
     var wereSlow: Bool { now.wereSlow || before.wereSlow }
 
     /// Records the duration of a call.
-    ///
     /// - Parameters:
     ///   - isSlow: whether calls are slow on average.
     ///   - steady: the monotonic time, in microseconds.

@@ -12,7 +12,6 @@ extension Ledger {
     }
 
     /// Decides about a request, or returns the request as waiting for the store.
-    ///
     /// - Parameters:
     ///   - patience: how long the request may wait for its turn; nil to decide at once.
     ///   - loop: the index of the request's event loop.

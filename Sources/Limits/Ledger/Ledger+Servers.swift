@@ -68,7 +68,6 @@ extension Ledger {
 
     /// Prepares the ledger for the end of the process. Pending changes are still written to the store if that does not
     /// take long.
-    ///
     /// - Parameter microseconds: the time for it; at least one call's time-out is used.
     mutating func close(within microseconds: Int = 0, at now: ClockReading) {
         let now = read(now)

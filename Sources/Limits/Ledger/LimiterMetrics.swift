@@ -55,7 +55,6 @@ package struct LimiterMetrics: Sendable {
     package func decisions(_ kind: Limit.Kind, _ outcome: Outcome) -> Int { decisions[Self.index(kind, outcome)] }
 
     /// Returns the number of decisions with this outcome for one kind of limit.
-    ///
     /// - Parameter kind: the index of the limit's kind in `Limit.Kind.names`.
     package func decisions(_ kind: Int, _ outcome: Outcome) -> Int {
         decisions[kind * Outcome.allCases.count + outcome.rawValue]

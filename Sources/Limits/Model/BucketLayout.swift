@@ -6,7 +6,6 @@ package struct BucketLayout: Sendable, Hashable {
     package let kept: Int
 
     /// Divides a window into buckets.
-    ///
     /// - Parameters:
     ///   - spareBuckets: the number of buckets that a record keeps beyond those of a window.
     ///   - perWindow: the number of buckets in a window; nil for 120, or for 60 if the window is under a minute.

@@ -18,13 +18,11 @@ package struct Identity: Sendable, Hashable {
     /// Returns the identity of a group of known callers by its name.
     package static func group(named name: String) -> Identity { Identity("group", name, isKnown: true) }
     /// Returns the identity of a passthrough key.
-    ///
     /// - Parameter bearer: the digest of the passthrough key.
     package static func passedKey(_ bearer: Digest) -> Identity { passedKey(named: bearer.callerName) }
     /// Returns the identity of a passthrough key by the key's name in the logs.
     package static func passedKey(named name: String) -> Identity { Identity("passed", name) }
     /// Returns the identity of a client address.
-    ///
     /// - Parameter text: the IPv4 address, or the /64 network of an IPv6 address.
     package static func address(_ text: String) -> Identity { Identity("address", text) }
     /// Returns the identity of a key for a provider. `isOwn` is false if a caller sent the key.
@@ -42,12 +40,10 @@ package struct Identity: Sendable, Hashable {
     package func from(_ address: String) -> Identity { Identity("from", "\(text) \(address)") }
 
     /// Returns the identity that counts the requests of one session of this caller.
-    ///
     /// - Parameter session: the digest of the session's name, which the client chooses.
     package func inSession(_ session: Digest) -> Identity { with(session, "session") }
 
     /// Returns the identity that counts the requests of one end user of this caller.
-    ///
     /// - Parameter user: the digest of the user's id, which the client chooses.
     package func ofUser(_ user: Digest) -> Identity { with(user, "user") }
 

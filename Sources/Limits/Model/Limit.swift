@@ -75,7 +75,6 @@ package final class Limit: Sendable, Hashable {
     }
 
     /// Creates a limit with its own division into buckets.
-    ///
     /// - Parameters:
     ///   - countsExpiredBuckets: whether units count for a while after the record has dropped their bucket.
     ///   - scope: the group of callers that share the limit, and the period that the limit counts.

@@ -20,7 +20,6 @@ struct LeaseSizing {
 
     /// Returns a new lease; nil if the limit does not count requests, is used too rarely, has too few units left, or
     /// has turns of waiting requests.
-    ///
     /// - Parameters:
     ///   - record: the record to write, which already contains the units of the admitted requests.
     ///   - bucket: the bucket in which the lease is counted.

@@ -17,7 +17,6 @@ extension Record {
 
     /// Returns the earliest bucket in which these units fit without delaying a turn; nil if there is none. Units in a
     /// bucket count with those of the buckets that a record keeps before and after it.
-    ///
     /// - Parameters:
     ///   - first: the first bucket that can be the turn; buckets before the newest one cannot.
     ///   - last: the last bucket that can be the turn.

@@ -45,7 +45,6 @@ package struct Record: Sendable, Equatable {
     }
 
     /// Calls `body` for each bucket that has units, from the newest to the oldest.
-    ///
     /// - Parameter body: receives the number of empty buckets that were skipped just before, and the bucket's units.
     /// - Returns: the number of empty buckets that are older than all buckets with units.
     func forEachRun(_ body: (_ empty: Int, _ count: Int) -> Void) -> Int {
@@ -184,7 +183,6 @@ package struct Record: Sendable, Equatable {
 
     /// Puts back a copy of the record that the store has lost before this one. Of two copies of one record, the newer one
     /// takes the place of the older one. What was counted and given back since the loss stays as it is.
-    ///
     /// - Parameter version: the number of the version of the copy; 0 if it is a mixture of records.
     /// - Returns: whether this record has changed. It does not if it has a newer copy.
     @discardableResult

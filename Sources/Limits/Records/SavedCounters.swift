@@ -11,7 +11,6 @@ struct SavedCounters {
     init() {}
 
     /// Creates a table of a file's counters, without counts that are older than their window.
-    ///
     /// - Parameter time: the current time of this process's clock.
     init(_ file: CounterFile, at time: Int) throws(CounterFile.ReadError) {
         for counter in file.counters {

@@ -74,7 +74,6 @@ package final class CounterKeeper: @unchecked Sendable {
 
     /// Restores the saved counters, and starts a thread that saves the counters. Blocks; call this function before the
     /// first request.
-    ///
     /// - Parameters:
     ///   - deadline: the end of the wait for another process that uses `DATA_DIR`.
     ///   - isEnding: returns whether this process is ending, which ends the wait.

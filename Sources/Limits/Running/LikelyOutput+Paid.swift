@@ -12,7 +12,6 @@ extension LikelyOutput {
 
     /// Returns the output that the held units pay: those of budgets or, without a budget, those of rates. Returns nil
     /// without either.
-    ///
     /// - Parameter used: the amounts that earlier calls of the request have used.
     package func paid(by held: [ReservedUnits], after used: Amounts) -> Paid? {
         let hasBudget = held.contains { $0.limit.quota.isBudget }

@@ -3,7 +3,6 @@ package import Engine
 extension Limiter {
     /// Sets the use of one limit of one caller to 0. Other instances notice this when they call `forget` with the
     /// returned key.
-    ///
     /// - Parameter shared: the limiter's store; nil if limits are counted in this process.
     /// - Returns: the record's key in the store; nil if there is no store.
     package func reset(
@@ -25,7 +24,6 @@ extension Limiter {
 
     /// Gives back units of one limit of one caller that were counted wrongly, from the newest buckets first. At most
     /// the counted units are given back.
-    ///
     /// - Parameter shared: the limiter's store; nil if limits are counted in this process.
     package func giveBack(
         _ units: Int,
@@ -44,7 +42,6 @@ extension Limiter {
 
     /// Changes a limit's record in the store, also the one that earlier versions of the relay counted in. Returns the
     /// record's key.
-    ///
     /// - Parameter body: gets the record and the current time; can be called several times.
     private func change(
         _ charge: LimitCharge,

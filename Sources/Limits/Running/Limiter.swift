@@ -107,7 +107,6 @@ package final class Limiter: Sendable {
 
     /// Decides about a request. The request counts in the limits of all charges or in none. Call this function on the
     /// thread of `loop`. The function suspends only to wait for the store, or for the request's turn.
-    ///
     /// - Parameter patience: how long the request may wait for its turn, until its task is cancelled; nil to decide at
     ///   once.
     package func reserve(
@@ -213,7 +212,6 @@ package final class Limiter: Sendable {
 
     /// Writes pending changes to the store, and what it lacks, and waits for current store calls. Blocks; the event loops
     /// must still run.
-    ///
     /// - Parameter milliseconds: the time for it; at least one call's time-out is used.
     package func stop(withinMilliseconds milliseconds: Int = 0) {
         update { $0.close(within: milliseconds * 1_000, at: $1) }
@@ -235,7 +233,6 @@ package final class Limiter: Sendable {
     }
 
     /// Begins to keep copies of long limits' records in a database. Call this function before the first request.
-    ///
     /// - Parameter onAsked: called on any thread when `Ledger.takeAsked` has work.
     func keepCopies(onAsked: @escaping @Sendable () -> Void) {
         guard isShared else { return }

@@ -14,7 +14,6 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
 
     /// Waits for the ledger's decision about the request and returns it. Cancelling the task does not end the wait:
     /// the ledger decides about a request whose client has left.
-    ///
     /// - Parameter expire: called at the deadline. Returns the next deadline; nil if the ledger has decided.
     func decision(at deadline: LoopTime, expire: @escaping () -> LoopTime?) async -> Decision {
         loop.checkIsolated()

@@ -78,7 +78,6 @@ package final class RecentUsageAverages: Sendable {
     package init(now: @escaping @Sendable () -> Int) { self.now = now }
 
     /// Records the usage of a successful call of a model.
-    ///
     /// - Parameter caller: the caller; nil if it is anonymous.
     package func record(_ model: String, by caller: Identity?, _ lesson: Lesson) {
         let now = now()
@@ -105,7 +104,6 @@ package final class RecentUsageAverages: Sendable {
     }
 
     /// Records how fast a streamed response of a model arrived, after `record` has recorded its usage.
-    ///
     /// - Parameters:
     ///   - wait: the time from the call to the first output, in milliseconds.
     ///   - output: the time from the first output to the end, in milliseconds.
@@ -136,7 +134,6 @@ package final class RecentUsageAverages: Sendable {
     }
 
     /// Returns the averages of a model's recent responses.
-    ///
     /// - Parameter caller: the caller, whose own averages come first; nil if it is anonymous.
     package func means(of model: String, for caller: Identity? = nil) -> Means {
         let now = now()
@@ -224,7 +221,6 @@ package struct OutputPace: Sendable, Equatable {
     package var tokensPerSecond = 50.0
 
     /// Returns the tokens that a model has written at this pace when a call ends without a report of its usage.
-    ///
     /// - Parameters:
     ///   - milliseconds: the time since the call.
     ///   - reserved: the largest result, in tokens.

@@ -52,7 +52,6 @@ struct MemcachedResponseParser {
     }
 
     /// Consumes all messages that have arrived completely.
-    ///
     /// - Returns: the number of consumed bytes.
     private mutating func consumeMessages(_ bytes: UnsafeRawBufferPointer) throws(StoreFailure) -> Int {
         var offset = 0

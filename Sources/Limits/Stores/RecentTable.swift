@@ -81,7 +81,6 @@ public struct RecentTable<Key: Hashable, Value> {
 
     /// Calls `body` for the next values, at most `count` of them. If values are removed between two calls, other values
     /// can be visited twice.
-    ///
     /// - Parameter end: the result of the previous call; `.max` for the first call.
     /// - Returns: the `end` of the next call; 0 after the last value.
     func visit(below end: Int, atMost count: Int, _ body: (Value) -> Void) -> Int {
