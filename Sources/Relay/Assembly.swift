@@ -196,24 +196,19 @@ final class Assembly {
         log: Log,
         _ alerts: BudgetAlerts
     ) -> Limiter {
-        Limiter(
-            store: store,
-            Limiter.Options(
-                rule: settings.storeDown,
-                instances: settings.instances,
-                timeoutMicroseconds: settings.storeTimeout.milliseconds * 1_000,
-                slotSeconds: settings.slotSeconds,
-                bytes: bytes,
-                secret: settings.storeSecret.map { StoreSecret($0) },
-                readsFormerKeys: true,
-                maxWaiting: settings.maxWaiting
-            ),
-            on: loops,
-            onEvent: { event in
-                event.log(to: log)
-                alerts.take(event)
-            }
-        )
+        var options = LimiterOptions.standard
+        options.storeDown = settings.storeDown
+        options.instances = settings.instances
+        options.timeoutMicroseconds = settings.storeTimeout.milliseconds * 1_000
+        options.slotMicroseconds = settings.slotSeconds * 1_000_000
+        options.bytes = bytes
+        options.secret = settings.storeSecret.map { StoreSecret($0) }
+        options.readsFormerKeys = true
+        options.maxWaiting = settings.maxWaiting
+        return Limiter(store: store, options, on: loops) { event in
+            event.log(to: log)
+            alerts.take(event)
+        }
     }
 
     /// Returns the largest number of client connections of each loop. First raises the process's limit of file

@@ -36,7 +36,7 @@ final class ModelInstance {
         self.world = world
         let setting = world.setting
         aheadMicroseconds = setting.clocks[number]
-        var options = Ledger.Options()
+        var options = LimiterOptions()
         options.storeDown = setting.rule
         options.instances = setting.clocks.count
         options.timeoutMicroseconds = setting.timeoutMicroseconds

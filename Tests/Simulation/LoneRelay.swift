@@ -91,7 +91,7 @@ package final class LoneRelay {
                 let kind: Limit.Kind = number == 2 ? .total : .caller(.chat)
                 return Subject(number, Limit(kind, quota), .knownKey(named: "\(number)"), isExclusive: false)
             }
-        ledger = Ledger(store: nil, options: Ledger.Options(), random: Seeded(dice.next()))
+        ledger = Ledger(store: nil, options: LimiterOptions(), random: Seeded(dice.next()))
         self.dice = dice
         timeline.end = start + Self.windows * seconds * 1_000_000
         begin()
@@ -106,7 +106,7 @@ package final class LoneRelay {
 
     private func begin() {
         processOffset = machineOffset
-        ledger = Ledger(store: nil, options: Ledger.Options(), random: Seeded(dice.next()))
+        ledger = Ledger(store: nil, options: LimiterOptions(), random: Seeded(dice.next()))
         savedChanges = 0
         savedBehind = 0
         if let file, let read = try? CounterFile(file), var saved = try? SavedCounters(read, at: now.wall) {

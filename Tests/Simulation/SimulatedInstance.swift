@@ -67,7 +67,7 @@ final class SimulatedInstance {
         judge = simulation.judge
         plant = simulation.plant
         timeoutMicroseconds = simulation.scenario.timeoutMicroseconds
-        var options = Ledger.Options()
+        var options = LimiterOptions()
         options.storeDown = simulation.scenario.rule
         options.instances = simulation.scenario.countedInstances
         options.timeoutMicroseconds = timeoutMicroseconds

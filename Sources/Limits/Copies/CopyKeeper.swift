@@ -65,15 +65,15 @@ package final class CopyKeeper: Sendable {
 
     /// Reads the copies for which the ledger has asked. Returns whether there were any.
     private func answer() throws(StoreFailure) -> Bool {
-        let asked = limiter.update { ledger, _ in ledger.takeAsked() }
+        let asked = limiter.ledger.update { ledger, _ in ledger.takeAsked() }
         if asked.isEmpty { return false }
         do throws(StoreFailure) {
             let copies = try database.read(asked.map(\.storeKey))
             let found = Dictionary(copies.map { ($0.key, $0) }) { $1 }
-            limiter.update { $0.took(found, for: asked, at: $1) }
+            limiter.ledger.update { $0.took(found, for: asked, at: $1) }
             return true
         } catch {
-            limiter.update { $0.took(nil, for: asked, at: $1) }
+            limiter.ledger.update { $0.took(nil, for: asked, at: $1) }
             throw error
         }
     }
@@ -82,13 +82,13 @@ package final class CopyKeeper: Sendable {
     private func save() throws(StoreFailure) -> Bool {
         var isUsed = false
         while true {
-            let changed = limiter.update { ledger, _ in ledger.takeChanged(atMost: Self.batchBound) }
+            let changed = limiter.ledger.update { ledger, _ in ledger.takeChanged(atMost: Self.batchBound) }
             if changed.isEmpty { return isUsed }
             do throws(StoreFailure) {
                 // Instances that save the same records at once wait for each other, but not in a circle.
                 try database.save(changed.map(\.copy).sorted { $0.key < $1.key })
             } catch {
-                limiter.update { ledger, _ in for record in changed { ledger.mustSave(record.account) } }
+                limiter.ledger.update { ledger, _ in for record in changed { ledger.mustSave(record.account) } }
                 throw error
             }
             isUsed = true

@@ -153,9 +153,7 @@ extension Ledger {
     }
 
     /// Returns the seconds for which the store keeps a limit's record after a write.
-    func expirySeconds(_ limit: Limit) -> Int {
-        max(10, 2 * max(limit.quota.windowSeconds, options.slotMicroseconds / 1_000_000))
-    }
+    func expirySeconds(_ limit: Limit) -> Int { limit.expirySeconds(slotMicroseconds: options.slotMicroseconds) }
 
     mutating func wrote(_ plan: WritePlan, _ result: WriteResult, at now: ClockReading) {
         let account = plan.account

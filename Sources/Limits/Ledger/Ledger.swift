@@ -58,7 +58,7 @@ struct Ledger {
     let store: (any CounterStore)?
     /// Whether there is a shared store. Reading this property is cheaper than comparing `store` with nil.
     let isShared: Bool
-    var options: Options
+    var options: LimiterOptions
     /// The random id of this instance, drawn at the start.
     let instance: UInt64
     var servers: [Server]
@@ -98,7 +98,7 @@ struct Ledger {
     /// The source of random numbers, for example for the pause after a lost race.
     var random: any RandomNumberGenerator & Sendable
 
-    init(store: (any CounterStore)?, options: Options, random: any RandomNumberGenerator & Sendable) {
+    init(store: (any CounterStore)?, options: LimiterOptions, random: any RandomNumberGenerator & Sendable) {
         self.store = store
         isShared = store != nil
         self.options = options

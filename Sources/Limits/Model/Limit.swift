@@ -114,6 +114,11 @@ package final class Limit: Sendable, Hashable {
     /// Returns the time until the limit is unused, in microseconds: to the end of the period if the limit has one.
     func reset(_ microseconds: Int, at time: Int) -> Int { period?.leftMicroseconds(at: time) ?? microseconds }
 
+    /// Returns the seconds for which the store keeps the limit's record after a write.
+    func expirySeconds(slotMicroseconds: Int) -> Int {
+        max(10, 2 * max(quota.windowSeconds, slotMicroseconds / 1_000_000))
+    }
+
     package static func == (one: Limit, other: Limit) -> Bool { one === other || one.id == other.id }
 
     package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }

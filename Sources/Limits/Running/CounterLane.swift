@@ -14,13 +14,11 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         case ended
     }
 
-    private let ledger: Lock<Ledger>
+    private let ledger: SharedLedger
     private let lane: Int
     private let server: Int
     private let store: any CounterStore
-    private let clock: LimitClock
     private let timeoutNanoseconds: UInt64
-    private let dispatcher: Dispatcher
     private let loop: EventLoop
     private let helper = Worker()
     private let end = Signal()
@@ -33,24 +31,20 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
     /// The epoll events for which the loop watches the connection; 0 if it does not watch the connection.
     private var watched: UInt32 = 0
 
-    init(_ lane: Int, _ server: Int, on loop: EventLoop, _ parts: Parts) {
+    init(
+        _ lane: Int,
+        _ server: Int,
+        of store: any CounterStore,
+        _ ledger: SharedLedger,
+        on loop: EventLoop,
+        timeoutMicroseconds: Int
+    ) {
         self.lane = lane
         self.server = server
+        self.store = store
+        self.ledger = ledger
         self.loop = loop
-        ledger = parts.ledger
-        store = parts.store
-        clock = parts.clock
-        timeoutNanoseconds = UInt64(parts.timeoutMicroseconds) * 1_000
-        dispatcher = parts.dispatcher
-    }
-
-    /// The objects that all lanes share. A lane is a connection to one server of the store.
-    struct Parts {
-        let ledger: Lock<Ledger>
-        let store: any CounterStore
-        let clock: LimitClock
-        let timeoutMicroseconds: Int
-        let dispatcher: Dispatcher
+        timeoutNanoseconds = UInt64(timeoutMicroseconds) * 1_000
     }
 
     /// Makes the lane ask the ledger for work. Can be called on any thread.
@@ -82,7 +76,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         var outcome = outcome
         while true {
             state = .stepping
-            let step = update { ledger, now in
+            let step = ledger.update { ledger, now in
                 if let outcome { ledger.receive(outcome, lane: lane, at: now) }
                 return ledger.step(lane, at: now)
             }
@@ -91,7 +85,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
             case .stop: return stop()
             case .wait(let until):
                 state = .idle
-                if let until { arm(clock.alarm(until)) } else { loop.disarm(timer) }
+                if let until { arm(ledger.clock.alarm(until)) } else { loop.disarm(timer) }
                 return
             case .call(let call):
                 do throws(StoreFailure) {
@@ -154,7 +148,7 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         if case .waiting(let call, _) = state { return proceed(call) }
         // The connection has ended, or sent data that no call requested.
         drop()
-        update { ledger, _ in ledger.disconnected(lane) }
+        ledger.update { ledger, _ in ledger.disconnected(lane) }
     }
 
     func timerFired() {
@@ -210,17 +204,6 @@ final class CounterLane: Watcher, TimerTarget, TurnEnd, @unchecked Sendable {
         loop.remove(timer)
         drop()
         end.wake()
-    }
-
-    private func update<Result>(_ body: (inout Ledger, ClockReading) -> Result) -> Result {
-        var outbox = Outbox()
-        let result = ledger.withLock { ledger in
-            let result = body(&ledger, clock.now())
-            swap(&ledger.outbox, &outbox)
-            return result
-        }
-        dispatcher.deliver(outbox)
-        return result
     }
 }
 

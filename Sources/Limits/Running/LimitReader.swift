@@ -80,9 +80,9 @@ package struct LimitReader {
                 case .counts(var record)? = try? StoredRecord(found.bytes, of: limit)
             else { return }
             record.giveBack(units)
-            let seconds = 2 * max(limit.quota.windowSeconds, slotMicroseconds / 1_000_000)
             let value = record.encoded()
-            let result = try connection.replace(key, value, version: found.version, expirySeconds: max(10, seconds))
+            let seconds = limit.expirySeconds(slotMicroseconds: slotMicroseconds)
+            let result = try connection.replace(key, value, version: found.version, expirySeconds: seconds)
             if result.isWritten { return }
         }
         throw StoreFailure(reason: "other instances keep changing the record")

@@ -11,14 +11,14 @@ extension Limiter {
         on loop: EventLoop
     ) async throws(StoreFailure) -> String? {
         guard let shared else {
-            update { ledger, now in
+            ledger.update { ledger, now in
                 if let account = ledger.account(of: charge, at: now) { ledger.forget(account, at: now) }
             }
             return nil
         }
         let key = try await change(charge, in: shared, on: loop) { $0.empty(at: $1) }
         // If the store loses the record, this instance must know that it was emptied.
-        update { ledger, now in ledger.forget(ledger.account(charge, ledger.read(now)), at: now) }
+        ledger.update { ledger, now in ledger.forget(ledger.account(charge, ledger.read(now)), at: now) }
         return key
     }
 
@@ -32,7 +32,7 @@ extension Limiter {
         on loop: EventLoop
     ) async throws(StoreFailure) {
         if let shared { _ = try await change(charge, in: shared, on: loop) { record, _ in record.giveBack(units) } }
-        update { ledger, now in
+        ledger.update { ledger, now in
             guard let account = ledger.account(of: charge, at: now) else { return }
             ledger.corrections &+= 1
             account.refusedUntil = 0
@@ -50,7 +50,7 @@ extension Limiter {
         _ body: @escaping @Sendable (inout Record, Int) -> Void
     ) async throws(StoreFailure) -> String {
         let limit = charge.limit
-        let (keys, time, expirySeconds) = update { ledger, now in
+        let (keys, time, expirySeconds) = ledger.update { ledger, now in
             let secret = ledger.options.secret
             let keys = [charge.identity.storeKey(limit, secret), charge.identity.formerStoreKey(limit, secret)]
             return (keys, ledger.read(now).wall, ledger.expirySeconds(limit))
@@ -71,24 +71,24 @@ extension Limiter {
     package func forget(_ keys: Set<String>) {
         guard !keys.isEmpty else { return }
         // The keys are compared without the lock, because requests wait for it.
-        let accounts = update { ledger, _ in
+        let accounts = ledger.update { ledger, _ in
             var all: [Account] = []
             all.reserveCapacity(ledger.accounts.count)
             ledger.accounts.forEach { all.append($0) }
             return all
         }
         let found = accounts.filter { keys.contains($0.storeKey) }
-        update { ledger, now in for account in found { ledger.forget(account, at: now) } }
+        ledger.update { ledger, now in for account in found { ledger.forget(account, at: now) } }
     }
 
     /// Returns this instance's knowledge of the limits' use, in the order of the charges.
-    package func knownUses(_ charges: [LimitCharge]) -> [LimitUse] { update { $0.uses(charges, at: $1) } }
+    package func knownUses(_ charges: [LimitCharge]) -> [LimitUse] { ledger.update { $0.uses(charges, at: $1) } }
 
     /// Returns, for each charge, how many requests of this instance wait for a decision about its limit.
-    package func waiting(_ charges: [LimitCharge]) -> [Int] { update { $0.waiting(charges, at: $1) } }
+    package func waiting(_ charges: [LimitCharge]) -> [Int] { ledger.update { $0.waiting(charges, at: $1) } }
 
     /// Whether all servers of the store are available; nil if there is no store.
     package var isStoreAvailable: Bool? {
-        update { ledger, _ in ledger.isShared ? !ledger.servers.contains(where: \.isDown) : nil }
+        ledger.update { ledger, _ in ledger.isShared ? !ledger.servers.contains(where: \.isDown) : nil }
     }
 }

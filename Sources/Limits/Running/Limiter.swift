@@ -3,51 +3,11 @@ package import Engine
 /// The limiter of a process, which decides whether the limits admit a request. With a store, all instances count
 /// together.
 package final class Limiter: Sendable {
-    private let ledger: Lock<Ledger>
+    let ledger: SharedLedger
     private let loops: [EventLoop]
-    private let clock: LimitClock
     private let timeoutMicroseconds: Int
-    private let dispatcher: Dispatcher
     private let isShared: Bool
     package let averages: RecentUsageAverages
-
-    /// The operator's settings for the limiter, except the limits themselves.
-    package struct Options: Sendable {
-        let rule: StoreDownRule
-        /// The number of instances that divide limits during an outage; nil uses the number of living instances.
-        let instances: Int?
-        /// The longest time that a decision waits for a call to the store, in microseconds.
-        let timeoutMicroseconds: Int
-        /// The time after which slots become free if their instance does not renew them, in seconds.
-        let slotSeconds: Int
-        /// The memory for accounts, in bytes. An account is the state of one limit of one caller.
-        let bytes: Int
-        let secret: StoreSecret?
-        /// Whether the records of earlier versions of the relay are read when a limit is first used.
-        let readsFormerKeys: Bool
-        /// The largest number of requests that wait for their turn.
-        let maxWaiting: Int
-
-        package init(
-            rule: StoreDownRule = .share,
-            instances: Int? = nil,
-            timeoutMicroseconds: Int = 250_000,
-            slotSeconds: Int = 30,
-            bytes: Int = 64 * 1_048_576,
-            secret: StoreSecret? = nil,
-            readsFormerKeys: Bool = false,
-            maxWaiting: Int = 1_000
-        ) {
-            self.rule = rule
-            self.instances = instances
-            self.timeoutMicroseconds = timeoutMicroseconds
-            self.slotSeconds = slotSeconds
-            self.bytes = bytes
-            self.secret = secret
-            self.readsFormerKeys = readsFormerKeys
-            self.maxWaiting = maxWaiting
-        }
-    }
 
     /// - Parameters:
     ///   - store: the shared store; nil counts in this process alone.
@@ -55,54 +15,47 @@ package final class Limiter: Sendable {
     ///   - onEvent: called on any thread.
     package init(
         store: (any CounterStore)?,
-        _ options: Options = Options(),
+        _ options: LimiterOptions = .standard,
         on loops: [EventLoop] = [],
         clock: LimitClock? = nil,
         onEvent: @escaping @Sendable (LimiterEvent) -> Void = { _ in }
     ) {
+        var options = options
+        options.loops = max(1, loops.count)
         let timeoutMicroseconds = options.timeoutMicroseconds
-        let options = Ledger.Options(
-            storeDown: options.rule,
-            instances: options.instances,
-            timeoutMicroseconds: timeoutMicroseconds,
-            slotMicroseconds: options.slotSeconds * 1_000_000,
-            loops: max(1, loops.count),
-            maxWaiting: options.maxWaiting,
-            bytes: options.bytes,
-            secret: options.secret,
-            readsFormerKeys: options.readsFormerKeys
-        )
-        let ledger = Lock(Ledger(store: store, options: options, random: RandomBytes()))
-        self.ledger = ledger
         // Averages are not limits: nothing depends on which clock they use.
         let wall = clock ?? .system
         averages = RecentUsageAverages { wall.now().wall }
-        let clock = clock ?? (store == nil ? .embedded() : .system)
-        self.clock = clock
+        let ledger = SharedLedger(
+            lock: Lock(Ledger(store: store, options: options, random: RandomBytes())),
+            clock: clock ?? (store == nil ? .embedded() : .system),
+            dispatcher: Dispatcher(onEvent: onEvent)
+        )
+        self.ledger = ledger
         isShared = store != nil
         self.timeoutMicroseconds = timeoutMicroseconds
         self.loops = loops
-        dispatcher = Dispatcher(onEvent: onEvent)
         guard let store else { return }
         precondition(!loops.isEmpty, "the store's connections need a loop")
-        let parts = CounterLane.Parts(
-            ledger: ledger,
-            store: store,
-            clock: clock,
-            timeoutMicroseconds: timeoutMicroseconds,
-            dispatcher: dispatcher
-        )
-        let servers = ledger.withLock { $0.lanes.map(\.server) }
-        dispatcher.begin(
-            servers.enumerated().map { lane, server in CounterLane(lane, server, on: loops[lane % loops.count], parts) }
-        )
+        let servers = ledger.lock.withLock { $0.lanes.map(\.server) }
+        let lanes = servers.enumerated().map { lane, server in
+            CounterLane(
+                lane,
+                server,
+                of: store,
+                ledger,
+                on: loops[lane % loops.count],
+                timeoutMicroseconds: timeoutMicroseconds
+            )
+        }
+        ledger.dispatcher.begin(lanes)
     }
 
     /// Waits until the machine's clock is verified or the store is known to be unavailable. Blocks for at most one
     /// call's time-out. Call this function before the first request.
     package func prepare() {
         guard isShared else { return }
-        dispatcher.ready.wait(until: clock.alarm(clock.now().steady + timeoutMicroseconds))
+        ledger.dispatcher.ready.wait(until: ledger.clock.alarm(ledger.clock.now().steady + timeoutMicroseconds))
     }
 
     /// Decides about a request. The request counts in the limits of all charges or in none. Call this function on the
@@ -121,13 +74,13 @@ package final class Limiter: Sendable {
     /// patient request must wait; then call `reserve`.
     package func reserveInMemory(_ charges: [LimitCharge], isPatient: Bool = false) -> Reservation? {
         guard !isShared else { return nil }
-        let decided: Decision? = ledger.withLock { ledger in
-            let now = clock.now()
+        let decided: Decision? = ledger.lock.withLock { ledger in
+            let now = self.ledger.clock.now()
             return isPatient && ledger.isFull(charges, now) ? nil : ledger.decideInMemory(charges, now)
         }
         guard let decision = decided else { return nil }
         // A refusal can report that a budget is used up.
-        if !decision.isAdmitted { update { _, _ in } }
+        if !decision.isAdmitted { ledger.update { _, _ in } }
         return Reservation(decision, self)
     }
 
@@ -136,67 +89,54 @@ package final class Limiter: Sendable {
 
     /// Returns a refusal if one of the charges' limits is known to be full; nil if `reserve` must decide. Counts no
     /// units.
-    package func knownRefusal(_ charges: [LimitCharge]) -> Decision? { update { $0.knownRefusal(charges, at: $1) } }
+    package func knownRefusal(_ charges: [LimitCharge]) -> Decision? {
+        ledger.update { $0.knownRefusal(charges, at: $1) }
+    }
 
     /// Returns whether at least one of the charges' limits is known to be full.
-    package func isKnownFull(_ charges: [LimitCharge]) -> Bool { update { $0.isKnownFull(charges, at: $1) } }
+    package func isKnownFull(_ charges: [LimitCharge]) -> Bool { ledger.update { $0.isKnownFull(charges, at: $1) } }
 
     /// Returns the used fraction of the fullest limit among the charges, as far as this instance knows.
-    package func knownShare(_ charges: [LimitCharge]) -> Double { update { $0.knownShare(charges, at: $1) } }
+    package func knownShare(_ charges: [LimitCharge]) -> Double { ledger.update { $0.knownShare(charges, at: $1) } }
 
     /// Returns how many units of each charge's limit all instances have used, at most the limit. Counts no new units.
     package func used(_ charges: [LimitCharge], on loop: EventLoop) async -> [Int] {
         let looks = charges.map { LimitCharge($0.limit, $0.identity, units: 0) }
         if !looks.isEmpty { _ = await reserve(looks, on: loop) }
-        return update { $0.used(looks, at: $1) }
+        return ledger.update { $0.used(looks, at: $1) }
     }
 
     /// Puts the records of these limits back into the store if it has none and the database keeps copies.
     package func restore(_ charges: [LimitCharge], on loop: EventLoop) async {
         let kept = charges.filter(\.limit.isCopied)
-        guard !kept.isEmpty, update({ ledger, _ in ledger.copies != nil }) else { return }
+        guard !kept.isEmpty, ledger.update({ ledger, _ in ledger.copies != nil }) else { return }
         _ = await used(kept, on: loop)
     }
 
     private func decision(_ charges: [LimitCharge], _ patience: LimitPatience?, _ loop: EventLoop) async -> Decision {
-        let (response, outbox) = decide(charges, patience, loop)
-        switch response {
-        case .decided(let decision):
-            dispatcher.deliver(outbox)
-            return decision
+        let index = loops.firstIndex { $0 === loop } ?? 0
+        switch ledger.update({ $0.ask(charges, patience, from: index, at: $1) { LoopWait(loop) } }) {
+        case .decided(let decision): return decision
         case .waits(let request):
             guard let wait = request.waiter as? LoopWait else { preconditionFailure("another waiter") }
-            dispatcher.deliver(outbox)
-            let deadline = clock.alarm(request.due)
+            let deadline = ledger.clock.alarm(request.due)
             if patience == nil { return await wait.decision(at: deadline) { self.expire(request) } }
             return await withTaskCancellationHandler {
                 await wait.decision(at: deadline) { self.expire(request) }
             } onCancel: {
-                loop.call { self.update { $0.leave(request, at: $1) } }
+                loop.call { self.ledger.update { $0.leave(request, at: $1) } }
             }
         }
     }
 
-    private func decide(
-        _ charges: [LimitCharge],
-        _ patience: LimitPatience?,
-        _ loop: EventLoop
-    ) -> (Ledger.AskResult, Outbox) {
-        ledger.withLock { ledger in
-            let index = loops.firstIndex { $0 === loop } ?? 0
-            let response = ledger.ask(charges, patience, from: index, at: clock.now()) { LoopWait(loop) }
-            var outbox = Outbox()
-            swap(&outbox, &ledger.outbox)
-            return (response, outbox)
-        }
+    private func expire(_ request: Pending) -> LoopTime? {
+        ledger.update { $0.expire(request, at: $1) }.map(ledger.clock.alarm)
     }
-
-    private func expire(_ request: Pending) -> LoopTime? { update { $0.expire(request, at: $1) }.map(clock.alarm) }
 
     /// Sets the rule and the number of instances for times when the store is unavailable, and how many requests can wait
     /// for their turn.
     package func use(_ rule: StoreDownRule, instances: Int?, maxWaiting: Int) {
-        ledger.withLock { ledger in
+        ledger.lock.withLock { ledger in
             ledger.options.storeDown = rule
             ledger.options.instances = instances
             ledger.options.maxWaiting = maxWaiting
@@ -204,58 +144,44 @@ package final class Limiter: Sendable {
     }
 
     /// Refuses the requests that wait for their turn, because the process is about to end.
-    package func endWaits() { update { $0.endWaits(at: $1) } }
+    package func endWaits() { ledger.update { $0.endWaits(at: $1) } }
 
-    func settle(_ held: [ReservedUnits], _ used: Amounts?) { update { $0.settle(held, used, at: $1) } }
+    func settle(_ held: [ReservedUnits], _ used: Amounts?) { ledger.update { $0.settle(held, used, at: $1) } }
 
-    package func metrics() -> LimiterMetrics { ledger.withLock { $0.figures } }
+    package func metrics() -> LimiterMetrics { ledger.lock.withLock { $0.figures } }
 
     /// Writes pending changes to the store, and what it lacks, and waits for current store calls. Blocks; the event loops
     /// must still run.
     /// - Parameter milliseconds: the time for it; at least one call's time-out is used.
     package func stop(withinMilliseconds milliseconds: Int = 0) {
-        update { $0.close(within: milliseconds * 1_000, at: $1) }
-        dispatcher.end()
-    }
-
-    /// Calls `body` with the locked ledger and the current time. Then, without the lock, does the work that `body` left
-    /// in the ledger's `outbox`.
-    @discardableResult
-    func update<Result>(_ body: (inout Ledger, ClockReading) -> Result) -> Result {
-        var outbox = Outbox()
-        let result = ledger.withLock { ledger in
-            let result = body(&ledger, clock.now())
-            swap(&outbox, &ledger.outbox)
-            return result
-        }
-        dispatcher.deliver(outbox)
-        return result
+        ledger.update { $0.close(within: milliseconds * 1_000, at: $1) }
+        ledger.dispatcher.end()
     }
 
     /// Begins to keep copies of long limits' records in a database. Call this function before the first request.
     /// - Parameter onAsked: called on any thread when `Ledger.takeAsked` has work.
     func keepCopies(onAsked: @escaping @Sendable () -> Void) {
         guard isShared else { return }
-        dispatcher.onCopiesAsked = onAsked
-        update { ledger, _ in ledger.copies = Ledger.Copies() }
+        ledger.dispatcher.onCopiesAsked = onAsked
+        ledger.update { ledger, _ in ledger.copies = Ledger.Copies() }
     }
 
     /// A number that changes whenever a counter changes. It shows whether the counters must be saved again.
-    var changes: Int { update { ledger, _ in ledger.changes } }
+    var changes: Int { ledger.update { ledger, _ in ledger.changes } }
 
     /// Sets the counters that an earlier process saved. Each of them is restored when it is first needed.
     func use(_ saved: SavedCounters) {
         // The former table is freed without the lock.
         var other = saved
-        update { ledger, _ in swap(&ledger.saved, &other) }
+        ledger.update { ledger, _ in swap(&ledger.saved, &other) }
     }
 
     /// Calls `body` with a copy of each counter that can be saved for the next process. A counter can be copied twice.
     func copyCounters(_ body: (CounterCopy) -> Void) {
         var scan = CounterScan()
-        while let copies = update({ ledger, _ in scan.next(of: ledger.accounts) }) { copies.forEach(body) }
+        while let copies = ledger.update({ ledger, _ in scan.next(of: ledger.accounts) }) { copies.forEach(body) }
     }
 
     /// The current wall-clock time that the limits use, in microseconds.
-    var wall: Int { update { $1.wall } }
+    var wall: Int { ledger.update { $1.wall } }
 }

@@ -1,6 +1,7 @@
 import Engine
-import Limits
 import Testing
+
+@testable import Limits
 
 @Suite struct LeaseTests {
     let loops = TestLoops()
@@ -10,7 +11,7 @@ import Testing
     private func limiter() -> Limiter {
         Limiter(
             store: store,
-            Limiter.Options(timeoutMicroseconds: 5_000_000),
+            LimiterOptions(timeoutMicroseconds: 5_000_000),
             on: TestLoops.ofStores,
             clock: clock.clock
         )

@@ -16,7 +16,7 @@ import Testing
 
     @Test("made-up keys and addresses do not push a known key out")
     func known() {
-        let limiter = Limiter(store: nil, Limiter.Options(bytes: 1 << 20), clock: clock.clock)
+        let limiter = Limiter(store: nil, LimiterOptions(bytes: 1 << 20), clock: clock.clock)
         #expect(used(limiter, day, .knownKey(named: "KNOWN")))
         for number in 0..<4_000 {
             clock.advance(microseconds: 10)
@@ -29,7 +29,7 @@ import Testing
 
     @Test("within a part the one that used least goes first")
     func leastUsed() {
-        let limiter = Limiter(store: nil, Limiter.Options(bytes: 1 << 20), clock: clock.clock)
+        let limiter = Limiter(store: nil, LimiterOptions(bytes: 1 << 20), clock: clock.clock)
         #expect(used(limiter, day, .passedKey(digest("honest")), units: 4))
         for number in 0..<4_000 {
             clock.advance(microseconds: 10)
@@ -40,7 +40,7 @@ import Testing
 
     @Test("wrong keys of one address are counted on, whoever else comes")
     func failures() {
-        let limiter = Limiter(store: nil, Limiter.Options(bytes: 1 << 20), clock: clock.clock)
+        let limiter = Limiter(store: nil, LimiterOptions(bytes: 1 << 20), clock: clock.clock)
         let wrong = Limit(.failedAuth, Quota(20, per: .minute))
         #expect(used(limiter, wrong, .address("guesser")))
         for number in 0..<4_000 {
@@ -52,7 +52,7 @@ import Testing
 
     @Test("made-up sessions of one caller push out its least used ones, but no other caller's, no key and no address")
     func sessions() throws {
-        let limiter = Limiter(store: nil, Limiter.Options(bytes: 1 << 20), clock: clock.clock)
+        let limiter = Limiter(store: nil, LimiterOptions(bytes: 1 << 20), clock: clock.clock)
         let session = Limit(.session, Quota(5, per: .day))
         let flooding = Identity.knownKey(named: "FLOODING")
         let others = (0..<100).map { Identity.knownKey(named: "OTHER\($0)") }

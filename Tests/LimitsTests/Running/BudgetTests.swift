@@ -1,7 +1,8 @@
 import Engine
-import Limits
 import Support
 import Testing
+
+@testable import Limits
 
 /// Random requests under budgets, decided by the relay's own values and counted by its limiter.
 struct BudgetWorld {
@@ -65,7 +66,7 @@ struct BudgetWorld {
             limiters = (0..<instances).map { _ in
                 Limiter(
                     store: store,
-                    Limiter.Options(timeoutMicroseconds: 60_000_000),
+                    LimiterOptions(timeoutMicroseconds: 60_000_000),
                     on: TestLoops.ofStores,
                     clock: clock
                 )

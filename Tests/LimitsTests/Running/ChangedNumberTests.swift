@@ -53,7 +53,7 @@ import Testing
         let memcached = try MemcachedProcess()
         let store = try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000)
         let limiters = (0..<2).map { _ in
-            Limiter(store: store, Limiter.Options(timeoutMicroseconds: 2_000_000), on: TestLoops.ofStores)
+            Limiter(store: store, LimiterOptions(timeoutMicroseconds: 2_000_000), on: TestLoops.ofStores)
         }
         defer { for limiter in limiters { limiter.stop() } }
         let loops = TestLoops.lasting
@@ -80,7 +80,7 @@ import Testing
     func formerRecords() async throws {
         let (clock, loops) = (TestClock(), TestLoops.lasting)
         let store = formerStore(limit(5), units: 3, at: clock.clock.now().wall)
-        let options = Limiter.Options(timeoutMicroseconds: 2_000_000, readsFormerKeys: true)
+        let options = LimiterOptions(timeoutMicroseconds: 2_000_000, readsFormerKeys: true)
         let limiter = Limiter(store: store, options, on: TestLoops.ofStores, clock: clock.clock)
         defer { limiter.stop() }
         #expect(await admitted(8, limiter, limit(5), loops) == 2)
@@ -94,7 +94,7 @@ import Testing
     func formerReset() async throws {
         let (clock, loops) = (TestClock(), TestLoops.lasting)
         let store = formerStore(limit(5), units: 3, at: clock.clock.now().wall)
-        let options = Limiter.Options(timeoutMicroseconds: 2_000_000, readsFormerKeys: true)
+        let options = LimiterOptions(timeoutMicroseconds: 2_000_000, readsFormerKeys: true)
         let limiter = Limiter(store: store, options, on: TestLoops.ofStores, clock: clock.clock)
         let shared = SharedState(store, timeoutMilliseconds: 2_000)
         defer {
@@ -141,7 +141,7 @@ import Testing
     func givenBackInStore() async throws {
         let memcached = try MemcachedProcess()
         let store = try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000)
-        let options = Limiter.Options(timeoutMicroseconds: 2_000_000)
+        let options = LimiterOptions(timeoutMicroseconds: 2_000_000)
         let limiter = Limiter(store: store, options, on: TestLoops.ofStores)
         let shared = SharedState(store, timeoutMilliseconds: 2_000)
         defer {

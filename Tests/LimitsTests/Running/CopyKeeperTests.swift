@@ -48,7 +48,7 @@ import Testing
         init(_ memcached: MemcachedProcess, _ database: Database, rule: StoreDownRule = .share) throws {
             limiter = Limiter(
                 store: try MemcachedCounters([memcached.address], timeoutMilliseconds: 60_000),
-                Limiter.Options(rule: rule, timeoutMicroseconds: 60_000_000),
+                LimiterOptions(storeDown: rule, timeoutMicroseconds: 60_000_000),
                 on: TestLoops.ofStores
             )
             keeper = CopyKeeper(of: limiter, in: database) { _ in }

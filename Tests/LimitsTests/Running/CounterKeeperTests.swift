@@ -243,7 +243,7 @@ private final class Relays {
 extension Limiter {
     /// Resets the counters of a claim, as an operator's reset does without a store.
     fileprivate func resetHere(_ charge: LimitCharge) {
-        update { ledger, now in
+        ledger.update { ledger, now in
             if let account = ledger.account(of: charge, at: now) { ledger.forget(account, at: now) }
         }
     }

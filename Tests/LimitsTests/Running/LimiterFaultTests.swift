@@ -1,7 +1,8 @@
 import Engine
 import Glibc
-import Limits
 import Testing
+
+@testable import Limits
 
 @Suite struct LimiterFaultTests {
     let loops = TestLoops()
@@ -16,7 +17,7 @@ import Testing
     private func limiter(_ rule: StoreDownRule = .local, timeoutMilliseconds: Int = 60_000) -> Limiter {
         Limiter(
             store: store,
-            Limiter.Options(rule: rule, timeoutMicroseconds: timeoutMilliseconds * 1_000),
+            LimiterOptions(storeDown: rule, timeoutMicroseconds: timeoutMilliseconds * 1_000),
             on: TestLoops.ofStores,
             clock: clock.clock,
             onEvent: events.handler
@@ -93,7 +94,7 @@ import Testing
         defer { limiter.stop() }
         let other = Limiter(
             store: store,
-            Limiter.Options(timeoutMicroseconds: 60_000_000),
+            LimiterOptions(timeoutMicroseconds: 60_000_000),
             on: TestLoops.ofStores,
             clock: clock.clock
         )
@@ -178,7 +179,7 @@ import Testing
                     Limiter(
                         store: store,
                         // Several writes of one call may each take half a minute.
-                        Limiter.Options(rule: .deny, timeoutMicroseconds: 200_000_000),
+                        LimiterOptions(storeDown: .deny, timeoutMicroseconds: 200_000_000),
                         on: TestLoops.ofStores,
                         clock: clock.clock
                     )

@@ -1,6 +1,7 @@
 import Engine
-import Limits
 import Testing
+
+@testable import Limits
 
 @Suite struct LimiterMemoryTests {
     let loops = TestLoops()
@@ -84,7 +85,7 @@ import Testing
 
     @Test("stays within its bytes; what was unused longest goes first")
     func bounded() async {
-        let limiter = Limiter(store: nil, Limiter.Options(bytes: 100_000), clock: TestClock().clock)
+        let limiter = Limiter(store: nil, LimiterOptions(bytes: 100_000), clock: TestClock().clock)
         let minute = minute
         await loops.run { loop in
             for index in 0..<1_000 {

@@ -72,7 +72,7 @@ import Testing
         let limiters = (0..<2).map { _ in
             Limiter(
                 store: store,
-                Limiter.Options(timeoutMicroseconds: 60_000_000),
+                LimiterOptions(timeoutMicroseconds: 60_000_000),
                 on: TestLoops.ofStores,
                 clock: LimitClock(now: { now }, alarm: { _ in .distantFuture })
             )

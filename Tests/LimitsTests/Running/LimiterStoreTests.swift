@@ -1,8 +1,9 @@
 import Engine
 import Glibc
-import Limits
 import Support
 import Testing
+
+@testable import Limits
 
 @Suite struct LimiterStoreTests {
     private static func limiter(
@@ -14,7 +15,7 @@ import Testing
     ) throws -> Limiter {
         Limiter(
             store: try MemcachedCounters([memcached.address], timeoutMilliseconds: timeoutMilliseconds),
-            Limiter.Options(rule: rule, timeoutMicroseconds: timeoutMilliseconds * 1_000),
+            LimiterOptions(storeDown: rule, timeoutMicroseconds: timeoutMilliseconds * 1_000),
             on: TestLoops.ofStores,
             clock: clock,
             onEvent: events.handler
@@ -90,7 +91,7 @@ import Testing
         let processes = [try MemcachedProcess(), try MemcachedProcess()]
         let store = try MemcachedCounters(processes.map(\.address), timeoutMilliseconds: 2_000)
         let limiters = (0..<2).map { _ in
-            Limiter(store: store, Limiter.Options(timeoutMicroseconds: 2_000_000), on: TestLoops.ofStores)
+            Limiter(store: store, LimiterOptions(timeoutMicroseconds: 2_000_000), on: TestLoops.ofStores)
         }
         defer { for limiter in limiters { limiter.stop() } }
         let loops = TestLoops.lasting

@@ -20,7 +20,7 @@ private final class AdmissionTimes: Sendable {
 extension Limiter {
     /// The number of requests that wait and need no call to the store until they are woken.
     var asleep: Int {
-        update { ledger, _ in
+        ledger.update { ledger, _ in
             var count = 0
             ledger.accounts.forEach { count += $0.sleepers.count + $0.slotQueue.count + $0.behind.count }
             return count
@@ -38,7 +38,7 @@ extension Limiter {
     }
 
     private func limiter(_ isShared: Bool, _ clock: TestClock, _ store: HookedStore = HookedStore()) -> Limiter {
-        let options = Limiter.Options(timeoutMicroseconds: 5_000_000)
+        let options = LimiterOptions(timeoutMicroseconds: 5_000_000)
         return isShared
             ? Limiter(store: store, options, on: TestLoops.ofStores, clock: clock.clock)
             : Limiter(store: nil, clock: clock.clock)
@@ -274,7 +274,7 @@ extension Limiter {
     @Test("only so many requests wait, and half of them of one caller")
     func bounded() async throws {
         let clock = TestClock(slowness: 20)
-        let limiter = Limiter(store: nil, Limiter.Options(maxWaiting: 4), clock: clock.clock)
+        let limiter = Limiter(store: nil, LimiterOptions(maxWaiting: 4), clock: clock.clock)
         let other = Identity.address("192.0.2.1")
         let charges = [LimitCharge(Self.minute, .everybody)]
         #expect(await ask(3, limiter, charges, nil).value.allSatisfy { $0.isAdmitted })
@@ -322,7 +322,7 @@ extension Limiter {
     @Test("with a second of waiting, limits per minute tell nobody to stay away for over sixty", arguments: [1, 120])
     func sixtySeconds(patience seconds: Double) async {
         let clock = TestClock(slowness: 20)
-        let limiter = Limiter(store: nil, Limiter.Options(maxWaiting: 2), clock: clock.clock)
+        let limiter = Limiter(store: nil, LimiterOptions(maxWaiting: 2), clock: clock.clock)
         let charges = [LimitCharge(Self.minute, who)]
         #expect(await told(5, limiter) == [61_000_000, 61_000_000])
         let waiting = ask(1, limiter, charges, patience(300))
@@ -346,7 +346,7 @@ extension Limiter {
             .map { _ in
                 Limiter(
                     store: try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000),
-                    Limiter.Options(rule: .deny, timeoutMicroseconds: 2_000_000),
+                    LimiterOptions(storeDown: .deny, timeoutMicroseconds: 2_000_000),
                     on: TestLoops.ofStores
                 )
             }
@@ -371,7 +371,7 @@ extension Limiter {
         let memcached = try MemcachedProcess()
         let limiter = Limiter(
             store: try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000),
-            Limiter.Options(rule: .deny, timeoutMicroseconds: 2_000_000),
+            LimiterOptions(storeDown: .deny, timeoutMicroseconds: 2_000_000),
             on: TestLoops.ofStores
         )
         defer { limiter.stop() }

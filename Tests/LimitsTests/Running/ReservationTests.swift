@@ -1,7 +1,8 @@
 import Engine
-import Limits
 import Support
 import Testing
+
+@testable import Limits
 
 @Suite struct ReservationTests {
     let loops = TestLoops()
@@ -45,7 +46,7 @@ import Testing
         let memcached = try MemcachedProcess()
         let store = try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000)
         let limiters = (0..<2).map { _ in
-            Limiter(store: store, Limiter.Options(timeoutMicroseconds: 2_000_000), on: TestLoops.ofStores)
+            Limiter(store: store, LimiterOptions(timeoutMicroseconds: 2_000_000), on: TestLoops.ofStores)
         }
         defer { for limiter in limiters { limiter.stop() } }
         let after = await remaining(limiters[0], used)

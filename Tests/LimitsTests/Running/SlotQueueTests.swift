@@ -60,7 +60,7 @@ private final class SlotUsers: Sendable {
     private func limiter(isShared: Bool = true) -> Limiter {
         Limiter(
             store: isShared ? store : nil,
-            Limiter.Options(timeoutMicroseconds: 5_000_000, slotSeconds: 36_000),
+            LimiterOptions(timeoutMicroseconds: 5_000_000, slotMicroseconds: 36_000_000_000),
             on: isShared ? TestLoops.ofStores : [],
             clock: clock.clock
         )
@@ -221,7 +221,7 @@ private final class SlotUsers: Sendable {
     func outage() async {
         let limiter = Limiter(
             store: store,
-            Limiter.Options(rule: .deny, timeoutMicroseconds: 5_000_000, slotSeconds: 36_000),
+            LimiterOptions(storeDown: .deny, timeoutMicroseconds: 5_000_000, slotMicroseconds: 36_000_000_000),
             on: TestLoops.ofStores,
             clock: clock.clock
         )

@@ -1,6 +1,7 @@
 import Engine
-import Limits
 import Testing
+
+@testable import Limits
 
 @Suite struct SlotTests {
     let loops = TestLoops()
@@ -17,7 +18,7 @@ import Testing
     private func limiter(_ rule: StoreDownRule = .share) -> Limiter {
         Limiter(
             store: store,
-            Limiter.Options(rule: rule, timeoutMicroseconds: 5_000_000),
+            LimiterOptions(storeDown: rule, timeoutMicroseconds: 5_000_000),
             on: TestLoops.ofStores,
             clock: clock.clock
         )
@@ -89,7 +90,7 @@ import Testing
         let itsStore = HookedStore(store.inner)
         let dying = Limiter(
             store: itsStore,
-            Limiter.Options(timeoutMicroseconds: 5_000_000),
+            LimiterOptions(timeoutMicroseconds: 5_000_000),
             on: TestLoops.ofStores,
             clock: clock.clock
         )
@@ -142,7 +143,7 @@ import Testing
     func outage(rule: StoreDownRule) async {
         let limiter = Limiter(
             store: store,
-            Limiter.Options(rule: rule, instances: 2, timeoutMicroseconds: 5_000_000),
+            LimiterOptions(storeDown: rule, instances: 2, timeoutMicroseconds: 5_000_000),
             on: TestLoops.ofStores,
             clock: clock.clock
         )

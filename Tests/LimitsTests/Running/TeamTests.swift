@@ -34,7 +34,7 @@ private final class Team: @unchecked Sendable {
         limiters = (0..<4).map { _ in
             Limiter(
                 store: store,
-                Limiter.Options(timeoutMicroseconds: 60_000_000),
+                LimiterOptions(timeoutMicroseconds: 60_000_000),
                 on: TestLoops.ofStores,
                 clock: clock
             )
@@ -128,7 +128,7 @@ private final class Team: @unchecked Sendable {
         let store = MemoryCounters(seconds: { epoch / 1_000_000 })
         let limiter = Limiter(
             store: store,
-            Limiter.Options(timeoutMicroseconds: 60_000_000),
+            LimiterOptions(timeoutMicroseconds: 60_000_000),
             on: TestLoops.ofStores,
             clock: LimitClock(now: { ClockReading(wall: epoch, steady: 1) }, alarm: { _ in .distantFuture })
         )

@@ -44,7 +44,7 @@ import Testing
     private func calls(of count: Int) async -> (all: Int, whileWaiting: Int) {
         let limiter = Limiter(
             store: store,
-            Limiter.Options(timeoutMicroseconds: 5_000_000, slotSeconds: 3_600, maxWaiting: 2 * count),
+            LimiterOptions(timeoutMicroseconds: 5_000_000, slotMicroseconds: 3_600_000_000, maxWaiting: 2 * count),
             on: TestLoops.ofStores,
             clock: clock
         )
