@@ -240,15 +240,15 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         var charges: [LimitCharge] = []
         if let key = caller.key, let own = caller.identity {
             // The limits of a known key belong to that key, whatever address it comes from.
-            if let quotas = key.endpointQuotas[group] {
+            if let quotas = key.limits.endpoints[group] {
                 charges = quotas.map { LimitCharge(limit(.key(group), $0), own) }
             } else {
                 charges = (limits[group] ?? []).map { LimitCharge($0, identity) }
             }
-            charges += key.quotas.map { LimitCharge(limit(.key(nil), $0), own) }
+            charges += key.limits.all.map { LimitCharge(limit(.key(nil), $0), own) }
             for callers in key.groups {
-                let quotas = (callers.endpointQuotas[group] ?? []).map { (Limit.Kind.group(group), $0) }
-                charges += (quotas + callers.quotas.map { (.group(nil), $0) }).map {
+                let quotas = (callers.limits.endpoints[group] ?? []).map { (Limit.Kind.group(group), $0) }
+                charges += (quotas + callers.limits.all.map { (.group(nil), $0) }).map {
                     LimitCharge(limit($0, $1, of: callers.name), callers.identity)
                 }
             }

@@ -25,17 +25,13 @@ extension KeySettings {
                     )
                 }
                 reader.warnIfShort(setting, given)
-                let quotas = reader.quotas(prefix, instance)
                 let models = reader.patterns(key(instance, "MODELS"))
                 let own = reader.groups(in: key(instance, "GROUP"), of: groups)
                 let known = KeySettings(
                     name: instance.asName,
                     tokens: tokens,
                     models: models,
-                    quotas: quotas.all,
-                    endpointQuotas: quotas.endpoints,
-                    sessionQuotas: quotas.session,
-                    userQuotas: quotas.user,
+                    limits: reader.limits(prefix, instance),
                     groups: own,
                     voice: own.first?.identity ?? .knownKey(named: instance),
                     patience: reader.patience(of: instance),
@@ -67,15 +63,11 @@ extension GroupSettings {
     fileprivate static func all(_ reader: SettingsReader) -> [GroupSettings] {
         reader.instances(of: prefix)
             .map { instance in
-                let quotas = reader.quotas(prefix, instance)
-                return GroupSettings(
+                GroupSettings(
                     name: instance.asName,
                     identity: .group(named: instance),
                     models: reader.patterns(SettingKey(prefix: prefix, instance: instance, field: "MODELS")),
-                    quotas: quotas.all,
-                    endpointQuotas: quotas.endpoints,
-                    sessionQuotas: quotas.session,
-                    userQuotas: quotas.user
+                    limits: reader.limits(prefix, instance)
                 )
             }
     }

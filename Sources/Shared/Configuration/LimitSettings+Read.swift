@@ -73,18 +73,19 @@ extension LimitSettings.Store {
 }
 
 extension SettingsReader {
-    /// The limits in the settings of a known caller or of a group: those for all endpoints, those for single endpoint
-    /// groups, those for each session and those for each end user.
-    typealias OwnQuotas = (all: [Quota], endpoints: [EndpointGroup: [Quota]], session: [Quota]?, user: [Quota]?)
-
     /// Returns the limits in the settings of a known caller or of a group.
     /// - Parameter prefix: the beginning of the settings' names, such as `KEY_`.
-    func quotas(_ prefix: String, _ instance: String) -> OwnQuotas {
+    func limits(_ prefix: String, _ instance: String) -> OwnLimits {
         func quotas(_ field: String) -> [Quota]? {
             self.quotas(SettingKey(prefix: prefix, instance: instance, field: field))
         }
         var endpoints: [EndpointGroup: [Quota]] = [:]
         for group in EndpointGroup.allCases { endpoints[group] = quotas("RATE_LIMIT_\(group.rawValue.uppercased())") }
-        return (quotas("RATE_LIMIT") ?? [], endpoints, quotas("RATE_LIMIT_SESSION"), quotas("RATE_LIMIT_USER"))
+        return OwnLimits(
+            all: quotas("RATE_LIMIT") ?? [],
+            endpoints: endpoints,
+            session: quotas("RATE_LIMIT_SESSION"),
+            user: quotas("RATE_LIMIT_USER")
+        )
     }
 }

@@ -8,14 +8,8 @@ package struct KeySettings: Sendable, Equatable {
     /// The tokens of the caller, at least one. Each of them identifies the caller; those of a family make its keys.
     package let tokens: [KeyToken]
     package let models: [ModelPattern]
-    /// The limits of the caller that count requests to all endpoints together.
-    package let quotas: [Quota]
-    /// The limits of the caller by endpoint group. They replace the general limits; an empty list means no limit.
-    package let endpointQuotas: [EndpointGroup: [Quota]]
-    /// The limits of each session of the caller; nil if those of its groups, or the general ones, apply.
-    let sessionQuotas: [Quota]?
-    /// The limits of each end user of the caller; nil if those of its groups, or the general ones, apply.
-    let userQuotas: [Quota]?
+    /// The limits of the caller. Those by endpoint group replace the general limits; an empty list means no limit.
+    package let limits: OwnLimits
     /// The groups of callers to which the caller belongs.
     package let groups: [GroupSettings]
     /// The identity of the callers that the operator did not set apart: of the first group, the family or the caller.
@@ -58,14 +52,23 @@ package struct GroupSettings: Sendable, Equatable {
     package let identity: Identity
     /// The models that a caller must be permitted by the group, too.
     package let models: [ModelPattern]
-    /// The limits of requests to all endpoints together.
-    package let quotas: [Quota]
-    /// The limits by endpoint group, besides `quotas`.
-    package let endpointQuotas: [EndpointGroup: [Quota]]
-    /// The limits of each session of each caller; nil if the general ones apply.
-    let sessionQuotas: [Quota]?
-    /// The limits of each end user of each caller; nil if the general ones apply.
-    let userQuotas: [Quota]?
+    /// The limits of all members together, and of each session and end user of each member.
+    package let limits: OwnLimits
+}
+
+/// The limits in the settings of a known caller, or of a group of callers.
+package struct OwnLimits: Sendable, Equatable {
+    /// The limits that count requests to all endpoints together.
+    package let all: [Quota]
+    /// The limits by endpoint group, besides `all`.
+    package let endpoints: [EndpointGroup: [Quota]]
+    /// The limits of each session; nil if those of a caller's groups, or the general ones, apply.
+    let session: [Quota]?
+    /// The limits of each end user; nil if those of a caller's groups, or the general ones, apply.
+    let user: [Quota]?
+
+    /// The limits that count all requests of a caller or group.
+    fileprivate var ofRequests: [Quota] { all + endpoints.values.joined() }
 }
 
 /// The digest of a caller's token, and a secret derived from the token. The token itself is not stored.
@@ -97,15 +100,14 @@ extension KeySettings {
 
     /// All limits that count requests of this caller and of no caller outside its groups.
     var allQuotas: [Quota] {
-        quotas + endpointQuotas.values.joined() + (ownSessionQuotas ?? []) + (ownUserQuotas ?? [])
-            + groups.flatMap { $0.quotas + $0.endpointQuotas.values.joined() }
+        limits.ofRequests + (ownSessionQuotas ?? []) + (ownUserQuotas ?? []) + groups.flatMap(\.limits.ofRequests)
     }
 
     /// The limits of each session, of the caller or else of the first of its groups that has some; nil if none has.
-    var ownSessionQuotas: [Quota]? { sessionQuotas ?? groups.lazy.compactMap(\.sessionQuotas).first }
+    var ownSessionQuotas: [Quota]? { limits.session ?? groups.lazy.compactMap(\.limits.session).first }
 
     /// The limits of each end user, of the caller or else of the first of its groups that has some; nil if none has.
-    var ownUserQuotas: [Quota]? { userQuotas ?? groups.lazy.compactMap(\.userQuotas).first }
+    var ownUserQuotas: [Quota]? { limits.user ?? groups.lazy.compactMap(\.limits.user).first }
 }
 
 extension [KeySettings] {

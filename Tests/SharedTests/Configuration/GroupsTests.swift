@@ -25,8 +25,8 @@ import Testing
         let keys = try #require(outcome.settings).keys
         #expect(keys.map { $0.groups.map(\.name) } == [["eng", "night-shift"], ["eng"]])
         #expect(keys[1].groups == [keys[0].groups[0]])
-        #expect(keys[0].groups[0].quotas == [Quota(100, per: .hour)])
-        #expect(keys[0].groups[0].endpointQuotas == [.chat: [Quota(50, per: .hour)]])
+        #expect(keys[0].groups[0].limits.all == [Quota(100, per: .hour)])
+        #expect(keys[0].groups[0].limits.endpoints == [.chat: [Quota(50, per: .hour)]])
         #expect(keys[0].groups[1].models == [.beginning("gpt")])
         #expect(keys[0].groups[0].identity != .knownKey(named: "ENG"))
         let limits = LimitBook(try #require(outcome.settings)).possibleLimits(of: Caller(known: keys[0]), models: [])

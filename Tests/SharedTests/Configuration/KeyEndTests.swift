@@ -59,8 +59,8 @@ import Testing
         let keys = try #require(outcome.settings).keys
         #expect(keys.map(\.name) == ["a", "b"])
         #expect(keys.map(\.models) == [[.beginning("gpt")], [.exactly("echo")]])
-        #expect(keys.map(\.quotas.count) == [1, 0])
-        #expect(keys.map { $0.endpointQuotas[.chat]?.count } == [1, 1])
+        #expect(keys.map(\.limits.all.count) == [1, 0])
+        #expect(keys.map { $0.limits.endpoints[.chat]?.count } == [1, 1])
         #expect(keys.map { $0.groups.map(\.name) } == [["eng"], ["eng"]])
         #expect(keys.map(\.endsAt) == [4_073_587_200_000, .min])
         let shown = outcome.effective.filter { $0.name == "KEY_A_RATE_LIMIT" }

@@ -42,8 +42,8 @@ import Testing
         #expect(limits.failedAuth == [] && limits.identity == .keyAndAddress && limits.storeDown == .deny)
         #expect(limits.trustedProxies.count == 2)
         let key = try #require(settings.keys.first)
-        #expect(key.quotas == [Quota(1_000, per: .hour)])
-        #expect(key.endpointQuotas == [.chat: [], .audio: [Quota(1, per: .second)]])
+        #expect(key.limits.all == [Quota(1_000, per: .hour)])
+        #expect(key.limits.endpoints == [.chat: [], .audio: [Quota(1, per: .second)]])
     }
 
     @Test("all units, limits of models and of all together")
@@ -89,8 +89,8 @@ import Testing
             ]
         )
         #expect(limits.storeDown == .share && limits.instances == 3 && limits.slotLease == .seconds(5))
-        #expect(settings.keys[0].quotas == [Quota(500, .credits, per: .hour)])
-        #expect(settings.keys[0].endpointQuotas == [.chat: [Quota(1, .usd, per: .week)]])
+        #expect(settings.keys[0].limits.all == [Quota(500, .credits, per: .hour)])
+        #expect(settings.keys[0].limits.endpoints == [.chat: [Quota(1, .usd, per: .week)]])
     }
 
     @Test("prices, and where none is known")
