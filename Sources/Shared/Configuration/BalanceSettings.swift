@@ -51,8 +51,8 @@ package struct BalanceSettings: Sendable, Equatable {
     package init() {}
 
     init(_ reader: SettingsReader) {
-        order = reader.text("BALANCE").flatMap(Order.init) ?? .sequence
-        scope = reader.text("BALANCE_SCOPE").flatMap(Scope.init) ?? .caller
+        order = reader.word("BALANCE") ?? .sequence
+        scope = reader.word("BALANCE_SCOPE") ?? .caller
         fallsBack = reader.boolean("FALLBACK")
         attempts = reader.number("FALLBACK_ATTEMPTS")
         deadline = reader.duration("FALLBACK_DEADLINE")
@@ -69,10 +69,7 @@ package struct BalanceSettings: Sendable, Equatable {
 
 extension SettingsReader {
     /// Returns the patience of a known caller's requests; nil if RATE_LIMIT_WAIT applies.
-    func patience(of instance: String) -> Duration? {
-        guard case .duration(let patience) = value(KeySettings.key(instance, "RATE_LIMIT_WAIT")) else { return nil }
-        return patience
-    }
+    func patience(of instance: String) -> Duration? { value(KeySettings.key(instance, "RATE_LIMIT_WAIT")) }
 }
 
 /// The limits of upstream calls for each key of a provider. A limit counts the calls of all instances together.
@@ -86,7 +83,7 @@ package struct CapacitySettings: Sendable, Equatable {
 
     init(_ instance: String, _ reader: SettingsReader) {
         self.init()
-        starts = reader.weights(ProviderSettings.key(instance, "QPS")).first.map(Self.starts)
+        starts = reader.value(ProviderSettings.key(instance, "QPS")).map(Self.starts)
         let calls = reader.number(ProviderSettings.key(instance, "CONCURRENCY"))
         if calls > 0 { self.calls = Quota(calls, .concurrent, per: .second) }
     }
@@ -104,8 +101,8 @@ extension ProviderRank {
     init(_ instance: String, _ reader: SettingsReader) {
         func key(_ field: String) -> SettingKey { ProviderSettings.key(instance, field) }
         self.init()
-        weight = reader.weights(key("WEIGHT")).first ?? 1
-        weights = reader.modelWeights(key("WEIGHTS"))
+        weight = reader.value(key("WEIGHT")) ?? 1
+        weights = reader.value(key("WEIGHTS")) ?? [:]
         priority = reader.number(key("PRIORITY"))
         retries = reader.number(key("RETRIES"))
     }

@@ -45,15 +45,15 @@ extension SettingsReader {
     mutating func readCache(_ memory: MemorySettings, _ limits: LimitSettings, maxBodyBytes: Int) -> CacheSettings? {
         let room = CacheSettings.maxBytes(beside: memory, maxBodyBytes: maxBodyBytes)
         let usual = CacheSettings.fallbackMegabytes(memory, room: room)
-        derive("CACHE_MAX_MB", number: usual, unit: 1_048_576)
+        derive("CACHE_MAX_MB", megabytes: usual)
         guard boolean("CACHE") else { return nil }
         let settings = CacheSettings(
             life: duration("CACHE_TTL"),
             coalesces: boolean("CACHE_COALESCE"),
             maxEntries: number("CACHE_MAX_ENTRIES"),
             maxBytes: number("CACHE_MAX_MB"),
-            scope: text("CACHE_SCOPE").flatMap(CacheSettings.Scope.init) ?? .key,
-            store: text("CACHE_STORE").flatMap(CacheSettings.Store.init) ?? .memory,
+            scope: word("CACHE_SCOPE") ?? .key,
+            store: word("CACHE_STORE") ?? .memory,
             directory: text("DATA_DIR"),
             models: patterns("CACHE_MODELS")
         )

@@ -13,8 +13,8 @@ package struct FetchSettings: Sendable, Equatable {
     package let networks: [Network]
 
     init(_ reader: SettingsReader) {
-        kind = reader.text("FETCH_IMAGES").flatMap(Kind.init) ?? .https
-        networks = reader.networks("FETCH_ALLOW_NETWORKS")
+        kind = reader.word("FETCH_IMAGES") ?? .https
+        networks = reader.value("FETCH_ALLOW_NETWORKS") ?? []
     }
 
     /// The allowed schemes of image URLs; empty if the relay downloads no images.

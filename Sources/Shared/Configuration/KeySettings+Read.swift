@@ -187,10 +187,10 @@ extension SettingFamily {
         "KEY_DEFAULT_... are what each key has that does not set its own; rename this key"
 
     static let keys = SettingFamily(
-        "KEY_",
+        prefix: "KEY_",
         declaring: ["TOKEN", "SECRET", "JWT_ISSUER"],
         defaults: "DEFAULT",
-        "Known callers (KEY_DEFAULT_...: what a key has that does not set its own)",
+        title: "Known callers (KEY_DEFAULT_...: what a key has that does not set its own)",
         rows: [
             SettingRow("TOKEN", .tokens, trait: .secret)
                 .help("declares a caller: its key, or several keys that are equally valid"),
@@ -234,8 +234,8 @@ extension SettingFamily {
     )
 
     static let groups = SettingFamily(
-        "GROUP_",
-        "Groups of known callers, which share limits besides their own",
+        prefix: "GROUP_",
+        title: "Groups of known callers, which share limits besides their own",
         rows: [
             SettingRow("MODELS", .patterns, "all").help("models that KEY_<NAME>_MODELS of a member may permit"),
             SettingRow("RATE_LIMIT", .limits).help("limits of all requests of all members together"),

@@ -9,22 +9,22 @@ extension LimitSettings {
                 (group, reader.quotas(.global("RATE_LIMIT_\(group.rawValue.uppercased())")) ?? standard)
             }
         )
-        byModel = reader.modelQuotas("RATE_LIMIT_BY_MODEL")
+        byModel = reader.value("RATE_LIMIT_BY_MODEL") ?? []
         session = reader.quotas("RATE_LIMIT_SESSION") ?? []
         user = reader.quotas("RATE_LIMIT_USER") ?? []
         userPlaces = reader.userPlaces("RATE_LIMIT_USER_FROM")
         total = reader.quotas("RATE_LIMIT_TOTAL") ?? []
-        identity = reader.text("RATE_LIMIT_BY").flatMap(Identity.init) ?? .key
+        identity = reader.word("RATE_LIMIT_BY") ?? .key
         failedAuth = reader.quotas("RATE_LIMIT_FAILED_AUTH") ?? []
         store = Store(&reader)
         storeSecret = reader.text("STORE_SECRET")
         reader.refuseShortSecret("STORE_SECRET")
         storeTimeout = reader.duration("MEMCACHED_TIMEOUT")
-        storeDown = reader.text("RATE_LIMIT_STORE_DOWN").flatMap(StoreDownRule.init) ?? .share
+        storeDown = reader.word("RATE_LIMIT_STORE_DOWN") ?? .share
         instances = reader.given["RATE_LIMIT_INSTANCES"].map { _ in reader.number("RATE_LIMIT_INSTANCES") }
         maxWaiting = reader.number("RATE_LIMIT_WAITING")
         slotLease = reader.duration("SLOT_SECONDS")
-        trustedProxies = reader.networks("TRUSTED_PROXIES")
+        trustedProxies = reader.value("TRUSTED_PROXIES") ?? []
     }
 }
 
@@ -53,7 +53,7 @@ extension SettingsReader {
 extension LimitSettings.Store {
     fileprivate init(_ reader: inout SettingsReader) {
         let port = UInt16(clamping: reader.number("MEMCACHED_PORT"))
-        let servers = reader.servers("MEMCACHED_SERVERS")
+        let servers: [MemcachedAddress] = reader.value("MEMCACHED_SERVERS") ?? []
         let host = reader.text("MEMCACHED_HOST")
         if host != nil && !servers.isEmpty {
             reader.report(

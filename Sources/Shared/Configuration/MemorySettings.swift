@@ -45,9 +45,9 @@ extension SettingsReader {
     /// Reads `MEMORY_MB` and `MAX_BODY_MB`. By default, `MEMORY_MB` depends on the machine, and `MAX_BODY_MB` depends
     /// on `MEMORY_MB`.
     mutating func readMemory(usableBytes: Int) -> (memoryBytes: Int, bodyBytes: Int) {
-        derive("MEMORY_MB", number: MemorySettings.megabytes(usableBytes: usableBytes), unit: 1_048_576)
+        derive("MEMORY_MB", megabytes: MemorySettings.megabytes(usableBytes: usableBytes))
         let memoryBytes = number("MEMORY_MB")
-        derive("MAX_BODY_MB", number: MemorySettings.bodyMegabytes(memoryBytes: memoryBytes), unit: 1_048_576)
+        derive("MAX_BODY_MB", megabytes: MemorySettings.bodyMegabytes(memoryBytes: memoryBytes))
         return (memoryBytes, number("MAX_BODY_MB"))
     }
 

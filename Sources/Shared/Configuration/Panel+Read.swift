@@ -17,7 +17,7 @@ extension Panel {
     private init(_ instance: String, _ reader: inout SettingsReader) {
         func key(_ field: String) -> SettingKey { Self.key(instance, field) }
         name = reader.text(key("NAME")) ?? instance.asName
-        mode = reader.text(key("MODE")).flatMap(Mode.init) ?? .parallel
+        mode = reader.word(key("MODE")) ?? .parallel
         let prompt = reader.text(key("SUMMARY_PROMPT")) ?? Self.standardPrompt
         let text = Cast(
             members: reader.list(key("MODELS")),
@@ -33,15 +33,15 @@ extension Panel {
         )
         label = reader.text(key("REFERENCE_LABEL")) ?? ""
         keepsHistory = reader.boolean(key("KEEP_HISTORY"))
-        temperature = reader.weights(key("TEMPERATURE")).first ?? 0.7
-        summaryTemperature = reader.weights(key("SUMMARY_TEMPERATURE")).first ?? 0.7
+        temperature = reader.value(key("TEMPERATURE")) ?? 0.7
+        summaryTemperature = reader.value(key("SUMMARY_TEMPERATURE")) ?? 0.7
         attempts = reader.number(key("ATTEMPTS"))
         retryDelay = reader.duration(key("RETRY_DELAY"))
         timeout = reader.duration(key("TIMEOUT"))
         summaryTimeout = reader.duration(key("SUMMARY_TIMEOUT"))
         deadline = reader.duration(key("DEADLINE"))
         minResponses = reader.number(key("MIN_ANSWERS"))
-        feedback = reader.text(key("STATUS_FEEDBACK")).flatMap(Feedback.init) ?? .content
+        feedback = reader.word(key("STATUS_FEEDBACK")) ?? .content
         checkMembers(instance, &reader)
     }
 
@@ -98,9 +98,9 @@ extension Panel {
 
 extension SettingFamily {
     static let panels = SettingFamily(
-        "PANEL_",
+        prefix: "PANEL_",
         declaring: ["SUMMARY_MODEL"],
-        "Panels: virtual models that call several models and summarise their responses",
+        title: "Panels: virtual models that call several models and summarise their responses",
         rows: [
             SettingRow("SUMMARY_MODEL", .model)
                 .help("declares a panel: the model that summarises the members' responses"),

@@ -20,7 +20,7 @@ extension ProviderSettings {
         let names = order.filter(declared.contains) + declared.filter { !order.contains($0) }
         let providers = names.compactMap { name -> ProviderSettings? in
             guard reader.boolean(key(name, "ENABLED")) else { return nil }
-            guard let kind = reader.text(key(name, "KIND")).flatMap(Kind.init) else { return nil }
+            guard let kind = reader.word(key(name, "KIND")) as Kind? else { return nil }
             return ProviderSettings(name, kind: kind, keys: reader.keys(of: name, kind), &reader)
         }
         let own = reader.list("ONE_MIN_API_KEYS")
@@ -40,7 +40,7 @@ extension ProviderSettings {
         self.kind = kind
         let row = kind.row
         assetURL = row.assetURL.flatMap { reader.text($0) } ?? ""
-        let all = reader.models(key("MODELS"))
+        let all: [ModelName] = reader.value(key("MODELS")) ?? []
         let named = all.filter { $0 != .wholeList }
         servesList = all.contains(.wholeList) && kind.hasList
         if let standard = row.baseURL {
@@ -68,12 +68,12 @@ extension ProviderSettings {
         totalTimeout = reader.duration(key("TOTAL_TIMEOUT"))
         http2 = reader.boolean(key("HTTP2"))
         prices = reader.prices(of: instance, kind, isPassthrough: isPassthrough)
-        modelInfo = reader.modelInfo(key("MODEL_INFO"))
+        modelInfo = reader.value(key("MODEL_INFO")) ?? [:]
         rank = ProviderRank(instance, reader)
         capacity = CapacitySettings(instance, reader)
         supportsTools = reader.boolean(key("TOOLS"))
         acceptsImages = reader.boolean(key("VISION"))
-        chatsBy = reader.text(key("CHAT_VIA")).flatMap { ProviderSettings.ChatPath(rawValue: $0) }
+        chatsBy = reader.word(key("CHAT_VIA"))
         learnsQuirks = reader.text(key("QUIRKS")) != "none"
         generates = reader.boolean(key("GENERATE"))
         generateModel = reader.text(key("GENERATE_MODEL"))
@@ -138,10 +138,10 @@ extension SettingsReader {
     ) -> ProviderPrices {
         func key(_ field: String) -> SettingKey { ProviderSettings.key(provider, field) }
         let prices = ProviderPrices(
-            common: price(key("COST")),
-            ofModels: modelPrices(key("COSTS")),
-            fees: toolFees(key("FEES")),
-            credit: dollars(key("CREDIT_COST"))
+            common: value(key("COST")),
+            ofModels: value(key("COSTS")) ?? [:],
+            fees: value(key("FEES")) ?? ToolFees(),
+            credit: value(key("CREDIT_COST"))
         )
         if kind != .onemin { refuse(key("CREDIT_COST"), "is only for the kind onemin; remove this line") }
         let listed = key(prices.common?.isListed ?? false ? "COST" : "COSTS")
@@ -170,7 +170,7 @@ extension SettingsReader {
 
     /// Returns the weights of the provider's keys, 1 for each key if the setting is unset.
     fileprivate mutating func keyWeights(_ key: SettingKey, of keys: [String], isChecked: Bool) -> [Double] {
-        let weights = weights(key)
+        let weights: [Double] = value(key) ?? []
         if !weights.isEmpty && weights.count != keys.count && isChecked {
             let words = (weights.count == 1 ? "1 weight" : "\(weights.count) weights")
             let advice = "write one weight for each key, or remove this line"

@@ -1,8 +1,8 @@
 extension SettingFamily {
     static let providers = SettingFamily(
-        "PROVIDER_",
+        prefix: "PROVIDER_",
         declaring: ["KIND"],
-        "Providers (default: 1min.ai with the callers' own keys)",
+        title: "Providers (default: 1min.ai with the callers' own keys)",
         rows: [
             SettingRow("KIND", .choice(of: ProviderSettings.Kind.self)).help("declares a provider of this kind"),
             SettingRow("LABEL", .label)

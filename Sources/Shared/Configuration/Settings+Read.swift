@@ -80,7 +80,7 @@ extension Settings {
         (host, port, threads) = (reader.text("HOST") ?? "", reader.number("PORT"), reader.number("THREADS"))
         publicURL = reader.text("PUBLIC_URL")
         hasUsagePage = reader.boolean("PUBLIC_USAGE_PAGE")
-        recordedUsers = reader.text("USAGE_USERS").flatMap(RecordedUsers.init) ?? .off
+        recordedUsers = reader.word("USAGE_USERS") ?? .off
         notFoundURL = reader.text("NOT_FOUND_REDIRECT_URL")
         corsOrigins = reader.list("CORS_ORIGINS")
         let memoryBytes: Int
@@ -106,20 +106,20 @@ extension Settings {
         fallbackModel = reader.text("FALLBACK_MODEL")
         generateModel = reader.text("GENERATE_MODEL")
         keepsLinks = reader.text("ONE_MIN_LINKS") != "off"
-        replacements = reader.replacements("MODEL_REPLACEMENTS")
+        replacements = reader.value("MODEL_REPLACEMENTS") ?? [:]
         modelsRefresh = reader.duration("ONE_MIN_MODELS_REFRESH")
         if modelsRefresh > .zero && modelsRefresh < .seconds(1) {
             reader.report("ONE_MIN_MODELS_REFRESH", "must be 0 or at least 1s")
         }
         remoteLocation = RemoteLocation(reader)
         admin = AdminSettings(&reader)
-        reloadAccess = reader.text("RELOAD_ACCESS").flatMap(ReloadAccess.init) ?? (admin == nil ? .local : .admin)
+        reloadAccess = reader.word("RELOAD_ACCESS") ?? (admin == nil ? .local : .admin)
         reader.refuseShortSecret("ADMIN_SESSION_SECRET")
         traceURL = reader.text("OTEL_EXPORTER_OTLP_ENDPOINT")
         reader.warnOfMissingParts(traceURL)
         reader.warnOfLogins(admin, reloadAccess, limits: limits)
-        logLevel = reader.text("LOG_LEVEL").flatMap(LogLevel.init) ?? .info
-        logFormat = reader.text("LOG_FORMAT").flatMap(LogFormat.init) ?? .text
+        logLevel = reader.word("LOG_LEVEL") ?? .info
+        logFormat = reader.word("LOG_FORMAT") ?? .text
         usageFile = UsageFileSettings(reader)
         usageDatabase = UsageDatabaseSettings(&reader)
         dataFolder = reader.text("DATA_DIR")

@@ -26,8 +26,7 @@ extension SettingsReader {
             else {
                 continue
             }
-            let key = ProviderSettings.key(provider.instance, "GENERATE_MODEL")
-            check(key, "the provider does not serve \"\(model)\"", near: model, modelCatalog)
+            check(provider.key("GENERATE_MODEL"), "the provider does not serve \"\(model)\"", near: model, modelCatalog)
         }
         for (name, other) in settings.replacements.sorted(by: { $0.key < $1.key })
         where modelCatalog[other].isEmpty && modelCatalog.panels[other] == nil {
@@ -65,7 +64,7 @@ extension SettingsReader {
             with a new token
             """
         for provider in settings.providers where !provider.isPassthrough {
-            let kind = ProviderSettings.key(provider.instance, "KIND")
+            let kind = provider.key("KIND")
             report(given[kind] == nil ? "ONE_MIN_API_KEYS" : kind, text)
         }
     }
@@ -75,9 +74,9 @@ extension SettingsReader {
         guard settings.keys.contains(where: { $0.family?.rule != nil }),
             let other = settings.providers.first(where: \.passesTokens)
         else { return }
-        let name = ProviderSettings.key(other.instance, "PASSTHROUGH").name
+        let name = other.key("PASSTHROUGH").name
         for provider in settings.providers where provider.isPassthrough && !provider.passesTokens {
-            let key = ProviderSettings.key(provider.instance, "PASSTHROUGH")
+            let key = provider.key("PASSTHROUGH")
             report(key, "must be jwt, too: it gets the same keys as the provider of \(name)")
         }
     }
@@ -144,12 +143,8 @@ extension SettingsReader {
     /// Reports weights and prices that the settings give to models which their provider does not serve.
     private mutating func checkModelValues(_ settings: Settings, _ catalogues: Catalogues) {
         for provider in settings.providers {
-            let weights = provider.rank.weights.keys.sorted().map {
-                (ProviderSettings.key(provider.instance, "WEIGHTS"), $0)
-            }
-            let prices = provider.prices.ofModels.keys.sorted().map {
-                (ProviderSettings.key(provider.instance, "COSTS"), $0)
-            }
+            let weights = provider.rank.weights.keys.sorted().map { (provider.key("WEIGHTS"), $0) }
+            let prices = provider.prices.ofModels.keys.sorted().map { (provider.key("COSTS"), $0) }
             for (key, name) in weights + prices {
                 if !provider.models.isEmpty {
                     if !provider.servesList, !provider.models.contains(where: { $0.alias == name }) {
@@ -175,7 +170,7 @@ extension SettingsReader {
             }
             let permitted = Set(settings.permittedModels.map(catalogue.id))
             for provider in providers {
-                let key = ProviderSettings.key(provider.instance, "MODELS")
+                let key = provider.key("MODELS")
                 for name in provider.models {
                     if let subset, settings.isSubsetOnly, !permitted.contains(catalogue.id(name.upstream)) {
                         warn(
@@ -214,4 +209,6 @@ extension SettingsReader {
 
 extension ProviderSettings {
     var instance: String { name.asInstance }
+
+    func key(_ field: String) -> SettingKey { Self.key(instance, field) }
 }

@@ -58,7 +58,7 @@ extension SettingsReader {
             let common = provider.prices.common.map { [($0, "")] } ?? []
             let ofModels = provider.prices.ofModels.sorted { $0.key < $1.key }.map { ($0.value, $0.key) }
             for (field, prices) in [("COST", common), ("COSTS", ofModels)] {
-                let key = ProviderSettings.key(provider.name.asInstance, field)
+                let key = provider.key(field)
                 let texts =
                     given[key].map { $0.text.split { $0 == "," || $0.isNewline }.map { String($0.trimmed) } } ?? []
                 for (price, model) in prices where price.isUnusual {
@@ -108,7 +108,7 @@ extension SettingsReader {
             let price = provider.prices.setting(of: name), !price.isFree, !price.usesReported
         else { return }
         warn(
-            ProviderSettings.key(provider.name.asInstance, "FEES"),
+            provider.key("FEES"),
             """
             is not set, so limits in usd count the tokens of searches and of other tools that the vendor runs, but not its \
             fee for each use; set PROVIDER_\(provider.name.asInstance)_FEES=web_search=0.01
@@ -125,7 +125,7 @@ extension SettingsReader {
         if let name = names.first {
             let others = names.count > 1 ? ", like \(names.count - 1) others of this provider" : ""
             warn(
-                ProviderSettings.key(instance, "MODELS"),
+                provider.key("MODELS"),
                 """
                 "\(name)" has no price\(others), so limits in usd do not count it; set PROVIDER_\(instance)_COSTS=\(name)=0.001/0.004 \
                 (USD per 1000 tokens), or \(name)=free if it costs nothing. \(next)
@@ -134,7 +134,7 @@ extension SettingsReader {
         }
         guard provider.servesList || provider.models.isEmpty else { return }
         warn(
-            ProviderSettings.key(instance, provider.models.isEmpty && !provider.servesList ? "KIND" : "MODELS"),
+            provider.key(provider.models.isEmpty && !provider.servesList ? "KIND" : "MODELS"),
             """
             models without a price are served, so limits in usd do not count them; set PROVIDER_\(instance)_COST=0.001/0.004 \
             (USD per 1000 tokens)\(provider.servesList ? ", PROVIDER_\(instance)_COST=list" : "") or free. \(next)

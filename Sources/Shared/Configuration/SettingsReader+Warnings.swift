@@ -76,17 +76,17 @@ extension SettingsReader {
             let instance = provider.instance
             if let other = labels.updateValue(instance, forKey: provider.label), other != instance {
                 let text = "\"\(provider.label)\" is also the label of PROVIDER_\(other)"
-                let key = ProviderSettings.key(instance, "LABEL")
+                let key = provider.key("LABEL")
                 let shown = given[key] == nil ? ProviderSettings.key(other, "LABEL") : key
                 warn(shown, "\(text), so responses and metrics do not tell them apart; write another label")
             }
-            let field = given[ProviderSettings.key(instance, "API_KEYS")] == nil ? "API_KEY" : "API_KEYS"
+            let field = given[provider.key("API_KEYS")] == nil ? "API_KEY" : "API_KEYS"
             for (start, name, kind) in [("sk-ant-", "anthropic", "anthropic"), ("AIza", "google", "gemini")]
             where provider.kind == .openai && !provider.baseURL.contains(name) {
                 guard provider.apiKeys.contains(where: { $0.hasPrefix(start) }) else { continue }
                 let advice = "set PROVIDER_\(instance)_KIND=\(kind), or write a key for \(provider.baseURL)"
                 warn(
-                    ProviderSettings.key(instance, field),
+                    provider.key(field),
                     "begins with \(start), as keys of another vendor do; \(advice)"
                 )
             }
@@ -106,10 +106,9 @@ extension SettingsReader {
 
     /// Warns if a provider gets no request, or none that its vendor accepts.
     fileprivate mutating func warnOfUse(_ provider: ProviderSettings, _ settings: Settings) {
-        func key(_ field: String) -> SettingKey { ProviderSettings.key(provider.instance, field) }
         let (rank, prefix) = (provider.rank, "PROVIDER_\(provider.instance)_")
         if settings.providers.count == 1, rank.weight == 0, rank.weights.allSatisfy({ $0.value == 0 }) {
-            warn(key("WEIGHT"), "is 0 for the only provider, so no request is served; remove this line")
+            warn(provider.key("WEIGHT"), "is 0 for the only provider, so no request is served; remove this line")
         }
         // Other servers need no key, or a header in its place.
         let vendors: [ProviderSettings.Kind: String] = [
@@ -120,7 +119,7 @@ extension SettingsReader {
             !problems.contains(where: { $0.name?.hasPrefix(prefix) ?? false })
         else { return }
         let advice = "set \(prefix)API_KEYS, or \(prefix)PASSTHROUGH=true for keys of the callers"
-        warn(key("KIND"), "no key is set, and \(provider.baseURL) accepts no request without one; \(advice)")
+        warn(provider.key("KIND"), "no key is set, and \(provider.baseURL) accepts no request without one; \(advice)")
     }
 }
 

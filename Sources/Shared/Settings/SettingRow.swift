@@ -55,25 +55,11 @@ package struct SettingFamily: Sendable {
     let prefix: String
     /// The fields of which each declares a provider, caller or panel when it is set, such as `KIND` for providers. The first
     /// is the usual one. Empty if each field does.
-    let declaring: [String]
+    var declaring: [String] = []
     /// The NAME whose settings each member of the family has that does not set its own; nil if there is none.
-    let defaults: String?
+    var defaults: String?
     let title: String
     let rows: [SettingRow]
-
-    package init(
-        _ prefix: String,
-        declaring: [String] = [],
-        defaults: String? = nil,
-        _ title: String,
-        rows: [SettingRow]
-    ) {
-        self.prefix = prefix
-        self.declaring = declaring
-        self.defaults = defaults
-        self.title = title
-        self.rows = rows
-    }
 }
 
 /// The key of a setting: a global setting, or a field of a provider, caller or panel such as `PROVIDER_A_KIND`.

@@ -26,7 +26,7 @@ extension SettingType {
             return "write postgres:// in place of \(scheme)://"
         case .address:
             let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-            guard parts.count == 2, value(of: String(parts[0])) != nil else { return nil }
+            guard parts.count == 2, form.value(String(parts[0])) != nil else { return nil }
             return "set the port separately: HOST=\(parts[0]) and PORT=\(parts[1])"
         case .origins:
             let isEnded = text.split(separator: ",").contains { $0.trimmed.hasSuffix("/") }

@@ -8,11 +8,13 @@ struct SettingsReader {
         let row: SettingRow
         let text: String
         let location: String
-        let value: SettingValue
+        /// The value in the form that the type of the setting gives it.
+        let value: any Sendable
     }
 
     private(set) var given: [SettingKey: GivenValue] = [:]
-    private(set) var derived: [SettingKey: (text: String, value: SettingValue)] = [:]
+    /// The defaults that depend on other settings or on the machine, in bytes.
+    private(set) var derived: [SettingKey: (text: String, value: Int)] = [:]
     private(set) var problems: [SettingsProblem] = []
     private(set) var warnings: [SettingsProblem] = []
     /// The names of variables that set no known setting. Of the environment, only names that resemble the relay's
@@ -78,13 +80,17 @@ struct SettingsReader {
                     "the file \"\(entry.value)\" is empty; write the value of \(match.key.name) into it"
                 )
             }
-            guard let value = row.type.value(of: text), row.type != .timeZone || isZone(text) else {
+            guard let value = row.type.form.value(text), row.type != .timeZone || isZone(text) else {
                 let isKind = match.key.prefix == "PROVIDER_" && row.name == "KIND"
                 let meant = isKind ? ForeignVariables.advice(onKind: text, of: match.key.instance) : nil
                 // The further lines may be secrets, and reasons quote what is invalid.
                 let specific = text.contains(where: \.isNewline) ? nil : row.type.reason(text) ?? meant
                 let reason = (adviceOnEnvFile ?? specific).map { ": \($0)" } ?? ""
-                return report(at: location, entry.name, "\(row.quoted(text)) is not \(row.type.expectation)\(reason)")
+                return report(
+                    at: location,
+                    entry.name,
+                    "\(row.quoted(text)) is not \(row.type.form.expectation)\(reason)"
+                )
             }
             if let adviceOnEnvFile, row.type != .text {
                 warnings.append(SettingsProblem(location: location, name: entry.name, text: adviceOnEnvFile))
@@ -205,11 +211,8 @@ extension SettingsReader {
     }
 
     /// Sets a default that depends on other settings or on the machine.
-    /// - Parameters:
-    ///   - number: the default as a user would write it.
-    ///   - unit: the factor from this number to the parsed value.
-    mutating func derive(_ key: SettingKey, number: Int, unit: Int) {
-        derived[key] = (String(number), .number(number * unit))
+    mutating func derive(_ key: SettingKey, megabytes: Int) {
+        derived[key] = (String(megabytes), megabytes * 1_048_576)
     }
 
     /// Returns the key under which a setting's value is given: its own, or that of the family's defaults.
@@ -221,11 +224,12 @@ extension SettingsReader {
         return given[shared] == nil ? key : shared
     }
 
-    func value(_ key: SettingKey) -> SettingValue? {
-        if let given = given[origin(of: key)] { return given.value }
-        if let derived = derived[key] { return derived.value }
+    /// Returns the value of a setting in the form that its type gives it, or its default; nil if it has neither.
+    func value<Value>(_ key: SettingKey) -> Value? {
+        if let given = given[origin(of: key)] { return given.value as? Value }
+        if let derived = derived[key] { return derived.value as? Value }
         let row = row(key)
-        return row.fallback.isEmpty ? nil : row.type.value(of: row.fallback)
+        return row.fallback.isEmpty ? nil : row.type.form.value(row.fallback) as? Value
     }
 
     func row(_ key: SettingKey) -> SettingRow {
@@ -237,77 +241,23 @@ extension SettingsReader {
         return row
     }
 
-    func text(_ key: SettingKey) -> String? {
-        if case .text(let text) = value(key) { text } else { nil }
-    }
+    func text(_ key: SettingKey) -> String? { value(key) }
 
-    func number(_ key: SettingKey) -> Int {
-        if case .number(let number) = value(key) { number } else { 0 }
-    }
+    func number(_ key: SettingKey) -> Int { value(key) ?? 0 }
 
-    func duration(_ key: SettingKey) -> Duration {
-        if case .duration(let duration) = value(key) { duration } else { .zero }
-    }
+    func duration(_ key: SettingKey) -> Duration { value(key) ?? .zero }
 
-    func boolean(_ key: SettingKey) -> Bool { value(key) == .boolean(true) }
+    func boolean(_ key: SettingKey) -> Bool { value(key) ?? false }
 
-    func list(_ key: SettingKey) -> [String] {
-        if case .list(let items) = value(key) { items } else { [] }
-    }
+    func list(_ key: SettingKey) -> [String] { value(key) ?? [] }
 
-    func patterns(_ key: SettingKey) -> [ModelPattern] {
-        if case .patterns(let patterns) = value(key) { patterns } else { [] }
-    }
+    func patterns(_ key: SettingKey) -> [ModelPattern] { value(key) ?? [] }
+
+    /// Returns the word of a choice; nil if the setting is unset and has no default.
+    func word<Word: RawRepresentable<String>>(_ key: SettingKey) -> Word? { text(key).flatMap { Word(rawValue: $0) } }
 
     /// Returns the limits in a setting: empty for `off`; nil if there is no value.
-    func quotas(_ key: SettingKey) -> [Quota]? {
-        if case .limits(let quotas) = value(key) { quotas } else { nil }
-    }
-
-    func modelQuotas(_ key: SettingKey) -> [ModelQuotas] {
-        if case .modelLimits(let rows) = value(key) { rows } else { [] }
-    }
-
-    /// Returns the price in a setting; nil if it is unset.
-    func price(_ key: SettingKey) -> Price? { if case .price(let price) = value(key) { price } else { nil } }
-
-    func networks(_ key: SettingKey) -> [Network] {
-        if case .networks(let networks) = value(key) { networks } else { [] }
-    }
-
-    func servers(_ key: SettingKey) -> [MemcachedAddress] {
-        if case .servers(let servers) = value(key) { servers } else { [] }
-    }
-
-    func weights(_ key: SettingKey) -> [Double] {
-        if case .weights(let weights) = value(key) { weights } else { [] }
-    }
-
-    func modelWeights(_ key: SettingKey) -> [String: Double] {
-        if case .modelWeights(let weights) = value(key) { weights } else { [:] }
-    }
-
-    func modelInfo(_ key: SettingKey) -> [String: ModelFacts] {
-        if case .modelInfo(let facts) = value(key) { facts } else { [:] }
-    }
-
-    func modelPrices(_ key: SettingKey) -> [String: Price] {
-        if case .modelPrices(let prices) = value(key) { prices } else { [:] }
-    }
-
-    func dollars(_ key: SettingKey) -> Cost? { if case .dollars(let cost) = value(key) { cost } else { nil } }
-
-    func toolFees(_ key: SettingKey) -> ToolFees {
-        if case .toolFees(let fees) = value(key) { fees } else { ToolFees() }
-    }
-
-    func replacements(_ key: SettingKey) -> [String: String] {
-        if case .replacements(let names) = value(key) { names } else { [:] }
-    }
-
-    func models(_ key: SettingKey) -> [ModelName] {
-        if case .models(let models) = value(key) { models } else { [] }
-    }
+    func quotas(_ key: SettingKey) -> [Quota]? { value(key) }
 }
 
 extension SettingKey: ExpressibleByStringLiteral {

@@ -26,26 +26,23 @@ package struct SettingsTable: Sendable {
         globals = sections.flatMap(\.rows)
     }
 
-    /// The contents of `.env.example`: every setting, commented out, with its default value.
-    package var example: String {
-        let globals = sections.map { part($0.title, $0.rows, prefix: "") }
-        let fields = families.map { part("\($0.title): \($0.prefix)<NAME>_...", $0.rows, prefix: $0.prefix + "NAME_") }
-        return exampleHeading + (globals + fields).map { "\n" + $0 }.joined()
+    /// The groups of settings in the order of the listings. The prefix is that of the names of the group's settings.
+    private func groups(ofInstance name: String) -> [(title: String, rows: [SettingRow], prefix: String)] {
+        sections.map { ($0.title, $0.rows, "") } + families.map { ($0.title, $0.rows, "\($0.prefix)\(name)_") }
     }
 
-    private func part(_ title: String, _ rows: [SettingRow], prefix: String) -> String {
-        let lines = rows.map { row in
-            let unit = row.type.unit.isEmpty ? "" : " (\(row.type.unit))"
-            return "# \(row.help)\(unit)\(row.fileHint(prefix))\n#\(prefix)\(row.name)=\(row.quotedFallback)\n"
+    /// The contents of `.env.example`: every setting, commented out, with its default value.
+    package var example: String {
+        let parts = groups(ofInstance: "NAME").map { title, rows, prefix in
+            let heading = prefix.isEmpty ? title : "\(title): \(prefix.dropLast(5))<NAME>_..."
+            return "\n# --- \(heading)\n" + rows.map { $0.exampleLines(prefix) }.joined()
         }
-        return "# --- \(title)\n" + lines.joined()
+        return exampleHeading + parts.joined()
     }
 
     /// The documentation page that lists all settings, in Markdown.
     package var reference: String {
-        let globals = sections.map { ($0.title, $0.rows, "") }
-        let fields = families.map { ($0.title, $0.rows, $0.prefix + "<NAME>_") }
-        let parts = (globals + fields).map { title, rows, prefix in
+        let parts = groups(ofInstance: "<NAME>").map { title, rows, prefix in
             "\n## \(title)\n| setting | default | value | meaning |\n|---|---|---|---|\n"
                 + rows.map { $0.referenceLine(prefix) }.joined()
         }
@@ -71,19 +68,24 @@ package struct SettingsTable: Sendable {
 
     /// The list of settings in `relay --help`, each line indented by two spaces.
     package var help: String {
-        let globals = sections.map { ($0.title, $0.rows, "") }
-        let fields = families.map { ($0.title, $0.rows, $0.prefix + "<NAME>_") }
-        return (globals + fields)
+        groups(ofInstance: "<NAME>")
             .map { title, rows, prefix in "\n\(title)\n" + rows.map { $0.helpLine(prefix) }.joined() }
             .joined()
     }
 }
 
 extension SettingRow {
-    /// The default value for `.env.example`, in quotes if it ends with a space.
-    fileprivate var quotedFallback: String { fallback.last == " " ? "\"\(fallback)\"" : fallback }
+    fileprivate func exampleLines(_ prefix: String) -> String {
+        let quoted = fallback.last == " " ? "\"\(fallback)\"" : fallback
+        return "# \(help)\(shownUnit)\(fileHint(prefix))\n#\(prefix)\(name)=\(quoted)\n"
+    }
 
-    fileprivate func fileHint(_ prefix: String) -> String {
+    private var shownUnit: String {
+        let unit = type.form.unit
+        return unit.isEmpty ? "" : " (\(unit))"
+    }
+
+    private func fileHint(_ prefix: String) -> String {
         mayComeFromFile ? "; or \(prefix)\(name)_FILE: path of a file with the value" : ""
     }
 
@@ -99,8 +101,7 @@ extension SettingRow {
         let title = prefix + name
         let column = 32
         let gap = String(repeating: " ", count: max(1, column - title.count))
-        let unit = type.unit.isEmpty ? "" : " (\(type.unit))"
         let standard = fallback.isEmpty ? "" : " [\(fallback)]"
-        return "  \(title)\(gap)\(help)\(unit)\(standard)\(fileHint(prefix))\n"
+        return "  \(title)\(gap)\(help)\(shownUnit)\(standard)\(fileHint(prefix))\n"
     }
 }

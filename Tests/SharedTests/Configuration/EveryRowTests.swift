@@ -101,7 +101,7 @@ import Testing
         let texts = outcome(environment: [(wrong.name, wrong.value)] + Self.declaring(wrong.name)).problemTexts
         #expect(texts.count == 1, "\(texts)")
         #expect(texts.first?.hasPrefix("environment  \(wrong.name): ") == true, "\(texts)")
-        #expect(texts.first?.contains(wrong.row.type.expectation) == true || wrong.row.type == .file, "\(texts)")
+        #expect(texts.first?.contains(wrong.row.type.form.expectation) == true || wrong.row.type == .file, "\(texts)")
         #expect(texts.first?.contains("\n") == false)
         if wrong.row.trait == .secret && wrong.value.count > 1 { #expect(texts.first?.contains(wrong.value) == false) }
     }

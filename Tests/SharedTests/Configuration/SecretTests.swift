@@ -17,9 +17,9 @@ import Testing
         ],
         families: SettingsTable.product.families + [
             SettingFamily(
-                "BOX_",
+                prefix: "BOX_",
                 declaring: ["TOKEN"],
-                "Boxes",
+                title: "Boxes",
                 rows: [SettingRow("TOKEN", .text, trait: .secret).help("opens it")]
             )
         ]
