@@ -32,10 +32,6 @@ package struct CloudSettings: Sendable, Equatable {
         self.tokenURL = tokenURL
     }
 
-    private static let ofVertex = [
-        "PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "LOCATIONS", "TOKEN_URL",
-    ]
-
     init(_ instance: String, _ kind: ProviderSettings.Kind, isPassthrough: Bool, reader: inout SettingsReader) {
         func key(_ field: String) -> SettingKey { ProviderSettings.key(instance, field) }
         accountID = reader.text(key("ACCOUNT_ID")) ?? ""
@@ -44,17 +40,8 @@ package struct CloudSettings: Sendable, Equatable {
         clientSecret = reader.text(key("CLIENT_SECRET")) ?? ""
         locations = reader.list(key("LOCATIONS"))
         tokenURL = reader.text(key("TOKEN_URL")) ?? ""
-        if kind == .cloudflare {
-            reader.demand(["ACCOUNT_ID": "the Cloudflare account id"], of: instance)
-        } else {
-            reader.refuse(key("ACCOUNT_ID"), "is only for the kind cloudflare; remove this line")
-        }
-        guard kind.isVertex else {
-            for field in Self.ofVertex {
-                reader.refuse(key(field), "is only for the kinds vertexai_gemini and vertexai_claude; remove this line")
-            }
-            return
-        }
+        if kind == .cloudflare { reader.demand(["ACCOUNT_ID": "the Cloudflare account id"], of: instance) }
+        guard kind.isVertex else { return }
         for location in locations where !location.isLocation {
             reader.report(key("LOCATIONS"), "\"\(location)\" is not a location such as global, us, or europe-west4")
         }

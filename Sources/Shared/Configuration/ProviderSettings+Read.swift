@@ -42,7 +42,7 @@ extension ProviderSettings {
         assetURL = row.assetURL.flatMap { reader.text($0) } ?? ""
         let all: [ModelName] = reader.value(key("MODELS")) ?? []
         let named = all.filter { $0 != .wholeList }
-        servesList = all.contains(.wholeList) && kind.hasList
+        servesList = all.contains(.wholeList) && kind.row.hasList
         if let standard = row.baseURL {
             baseURL = reader.url(key("BASE_URL"), or: standard, of: kind)
             models = named
@@ -79,27 +79,20 @@ extension ProviderSettings {
         generateModel = reader.text(key("GENERATE_MODEL"))
         cloud = CloudSettings(instance, kind, isPassthrough: isPassthrough, reader: &reader)
         allowedFields = reader.list(key("ALLOW_FIELDS"))
-        clientInfo = reader.text(key("CLIENT_INFO")).flatMap { ProviderSettings.ClientInfo(rawValue: $0) } ?? .own
-        advisor = reader.text(key("ADVISOR")).flatMap { ProviderSettings.Advisor(rawValue: $0) } ?? .drop
-        promptCache = reader.text(key("PROMPT_CACHE")).flatMap { ProviderSettings.PromptCache(rawValue: $0) } ?? .auto
-        for (field, kinds) in Self.fieldsOfKinds where !kinds.contains(kind) {
-            let names = kinds.map(\.rawValue)
-            let all = [names.dropLast().joined(separator: ", "), names.last ?? ""].filter { !$0.isEmpty }
+        clientInfo = reader.word(key("CLIENT_INFO")) ?? .own
+        advisor = reader.word(key("ADVISOR")) ?? .drop
+        promptCache = reader.word(key("PROMPT_CACHE")) ?? .auto
+        for row in SettingFamily.providers.rows {
+            guard let kinds = row.kinds, !kinds.contains(kind.rawValue) else { continue }
+            let all = [kinds.dropLast().joined(separator: ", "), kinds.last ?? ""].filter { !$0.isEmpty }
             let word = kinds.count == 1 ? "kind" : "kinds"
-            reader.refuse(key(field), "is only for the \(word) \(all.joined(separator: " and ")); remove this line")
+            reader.refuse(key(row.name), "is only for the \(word) \(all.joined(separator: " and ")); remove this line")
         }
         headers = reader.list(key("HEADERS"))
         if !row.allowsHeaders {
             reader.refuse(key("HEADERS"), "the kind \(kind.rawValue) does not support headers; remove this line")
         }
     }
-
-    /// The fields of providers that only some kinds have.
-    private static let fieldsOfKinds: [(field: String, kinds: [Kind])] = [
-        ("CHAT_VIA", [.openai]), ("ALLOW_FIELDS", [.openai, .anthropic, .vertexClaude]),
-        ("CLIENT_INFO", [.anthropic, .vertexClaude]), ("ADVISOR", [.anthropic, .vertexClaude]),
-        ("PROMPT_CACHE", [.anthropic, .vertexClaude]),
-    ]
 
     static func key(_ instance: String, _ field: String) -> SettingKey {
         SettingKey(prefix: prefix, instance: instance, field: field)
@@ -125,7 +118,7 @@ extension SettingsReader {
             report(key, "\"*\" already includes all models of this kind; remove \"*\" or the names")
         }
         if kind.row.needsModels, models.isEmpty, isUnset(key) {
-            let list = kind.hasList && !isPassthrough ? ", or be * for all models on the vendor's list" : ""
+            let list = kind.row.hasList && !isPassthrough ? ", or be * for all models on the vendor's list" : ""
             report(ProviderSettings.key(provider, "KIND"), "\(key.name) must name the models of this provider\(list)")
         }
     }
@@ -143,9 +136,8 @@ extension SettingsReader {
             fees: value(key("FEES")) ?? ToolFees(),
             credit: value(key("CREDIT_COST"))
         )
-        if kind != .onemin { refuse(key("CREDIT_COST"), "is only for the kind onemin; remove this line") }
         let listed = key(prices.common?.isListed ?? false ? "COST" : "COSTS")
-        if prices.usesList, !kind.hasList {
+        if prices.usesList, !kind.row.hasList {
             report(listed, "the kind \(kind.rawValue) has no list with prices; write the price instead of \"list\"")
         } else if prices.usesList, isPassthrough {
             report(listed, "\"list\" requires a key of the relay's own; write the price instead")

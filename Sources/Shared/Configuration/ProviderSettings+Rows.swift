@@ -17,6 +17,7 @@ extension SettingFamily {
                     "true: forward each caller's key to this provider; jwt: also if it is a signed token of no issuer in the settings; default: true for onemin without keys"
                 ),
             SettingRow("CHAT_VIA", .choice(of: ProviderSettings.ChatPath.self))
+                .of(.openai)
                 .help("endpoint for chats (openai only); default: auto for OpenAI and Azure, else chat"),
             SettingRow("HEADERS", .headers, trait: .secret)
                 .help(
@@ -27,33 +28,44 @@ extension SettingFamily {
                     "learn: remember for an hour what the provider refuses (not for onemin and echo); none: learn nothing"
                 ),
             SettingRow("ALLOW_FIELDS", .list)
+                .of(.openai, .anthropic, .vertexClaude)
                 .help(
                     "top-level fields that go on whatever models, servers or resources they name, such as models,route (openai, anthropic, vertexai_claude)"
                 ),
             SettingRow("CLIENT_INFO", .choice(of: ProviderSettings.ClientInfo.self), "own")
+                .of(.anthropic, .vertexClaude)
                 .help(
                     "user id and attribution of /v1/messages that go to anthropic, vertexai_claude: own digests the id; all; none"
                 ),
             SettingRow("ADVISOR", .choice(of: ProviderSettings.Advisor.self), "drop")
+                .of(.anthropic, .vertexClaude)
                 .help(
                     "advisor tools of /v1/messages whose model the caller may not use: drop, refuse, or allow (anthropic, vertexai_claude)"
                 ),
             SettingRow("PROMPT_CACHE", .choice(of: ProviderSettings.PromptCache.self), "auto")
+                .of(.anthropic, .vertexClaude)
                 .help(
                     "cache marks in chats without any (anthropic, vertexai_claude): auto: at Anthropic's and Google's hosts; off; 5m or 1h: at any host"
                 ),
-            SettingRow("ACCOUNT_ID", .label).help("account id (cloudflare)"),
-            SettingRow("PROJECT_ID", .label).help("project id (vertexai_gemini, vertexai_claude)"),
-            SettingRow("CLIENT_ID", .token).help("OAuth client id (vertexai_gemini, vertexai_claude)"),
+            SettingRow("ACCOUNT_ID", .label).of(.cloudflare)
+                .help("account id (cloudflare)"),
+            SettingRow("PROJECT_ID", .label).of(.vertexGemini, .vertexClaude)
+                .help("project id (vertexai_gemini, vertexai_claude)"),
+            SettingRow("CLIENT_ID", .token).of(.vertexGemini, .vertexClaude)
+                .help("OAuth client id (vertexai_gemini, vertexai_claude)"),
             SettingRow("CLIENT_SECRET", .token, trait: .secret)
+                .of(.vertexGemini, .vertexClaude)
                 .help("OAuth client secret (vertexai_gemini, vertexai_claude)"),
             SettingRow("REFRESH_TOKEN", .token, trait: .secret)
+                .of(.vertexGemini, .vertexClaude)
                 .help("refresh token of the account (vertexai_gemini, vertexai_claude)"),
             SettingRow("LOCATIONS", .list, "global")
+                .of(.vertexGemini, .vertexClaude)
                 .help(
                     "locations, in the order in which they are tried; no other location gets data (vertexai_gemini, vertexai_claude)"
                 ),
             SettingRow("TOKEN_URL", .url, "https://oauth2.googleapis.com/token")
+                .of(.vertexGemini, .vertexClaude)
                 .help("URL that exchanges the refresh token (vertexai_gemini, vertexai_claude)"),
             SettingRow("MODELS", .models)
                 .help(
@@ -78,7 +90,8 @@ extension SettingFamily {
             SettingRow("COST", .price)
                 .help("price per 1000 tokens, such as 0.001/0.004; 0 or free: no cost; unset: unknown"),
             SettingRow("COSTS", .modelPrices).help("prices per 1000 tokens of single models, which override COST"),
-            SettingRow("CREDIT_COST", .dollars).help("price of one credit, for the kind onemin"),
+            SettingRow("CREDIT_COST", .dollars).of(.onemin)
+                .help("price of one credit, for the kind onemin"),
             SettingRow("FEES", .toolFees)
                 .help("prices of one use of tools that the vendor runs, such as web_search=0.01"),
             SettingRow("MODEL_INFO", .modelInfo)
@@ -93,4 +106,9 @@ extension SettingFamily {
             SettingRow("ENABLED", .boolean, "true").help("false: this provider is ignored"),
         ]
     )
+}
+
+extension SettingRow {
+    /// Returns the row for a setting that only providers of these kinds have.
+    fileprivate func of(_ kinds: ProviderSettings.Kind...) -> SettingRow { only(beside: kinds.map(\.rawValue)) }
 }

@@ -110,22 +110,27 @@ extension ProviderSettings.Kind {
     /// The properties that all providers of a kind have in common.
     package struct Row {
         /// The owner that model lists show; nil to show the provider's label.
-        package let owner: String?
+        package var owner: String?
         /// The default base URL; nil if the kind does not use the network.
         let baseURL: StandardURL?
         /// The setting that contains the URL of the host for result files; nil if this kind has no such setting.
-        let assetURL: SettingKey?
+        var assetURL: SettingKey?
         /// Whether upstream calls cost credits, the unit of payment at 1min.ai.
-        package let countsCredits: Bool
+        package var countsCredits = false
         /// The setting that names the models which model lists show first; nil if this kind has no such setting.
-        let subset: SettingKey?
+        var subset: SettingKey?
         package var subsetName: String? { subset?.name }
         /// Whether a provider's `MODELS` setting is required, since the relay has no built-in catalogue for the kind.
-        let needsModels: Bool
+        var needsModels = true
+        /// Whether `*` in `MODELS` can stand for all models on the vendor's list.
+        var hasList = false
         /// Whether a provider works without keys. If false, a provider without keys uses the callers' keys.
-        let areKeysOptional: Bool
+        var areKeysOptional = false
         /// Whether the provider's settings can add header lines to upstream calls.
-        let allowsHeaders: Bool
+        var allowsHeaders = true
+        /// The name of the vendor in telemetry: the value of `gen_ai.provider.name` in OpenTelemetry's conventions; nil
+        /// for the kind's own name.
+        fileprivate var conventionalName: String?
     }
 
     enum StandardURL {
@@ -147,67 +152,31 @@ extension ProviderSettings.Kind {
                 countsCredits: true,
                 subset: "SUBSET_OF_ONE_MIN_PERMITTED_MODELS",
                 needsModels: false,
-                areKeysOptional: false,
-                allowsHeaders: false
+                allowsHeaders: false,
+                conventionalName: "1min.ai"
             )
-        case .openai: Row(at: .fixed("https://api.openai.com/v1"), areKeysOptional: true)
-        case .anthropic: Row(at: .host("https://api.anthropic.com"), areKeysOptional: true)
-        case .gemini: Row(at: .host("https://generativelanguage.googleapis.com"))
-        case .cohere: Row(at: .host("https://api.cohere.com"))
-        case .cloudflare: Row(at: .host("https://api.cloudflare.com"))
-        // Vertex AI uses a refresh token in place of keys.
-        case .vertexGemini, .vertexClaude: Row(at: .location, areKeysOptional: true)
-        case .echo:
+        case .openai: Row(baseURL: .fixed("https://api.openai.com/v1"), hasList: true, areKeysOptional: true)
+        case .anthropic: Row(baseURL: .host("https://api.anthropic.com"), hasList: true, areKeysOptional: true)
+        case .gemini:
             Row(
-                owner: nil,
-                baseURL: nil,
-                assetURL: nil,
-                countsCredits: false,
-                subset: nil,
-                needsModels: false,
-                areKeysOptional: true,
-                allowsHeaders: false
+                baseURL: .host("https://generativelanguage.googleapis.com"),
+                hasList: true,
+                conventionalName: "gcp.gemini"
             )
+        case .cohere: Row(baseURL: .host("https://api.cohere.com"), hasList: true)
+        case .cloudflare: Row(baseURL: .host("https://api.cloudflare.com"), hasList: true)
+        // Vertex AI uses a refresh token in place of keys.
+        case .vertexGemini, .vertexClaude:
+            Row(baseURL: .location, areKeysOptional: true, conventionalName: "gcp.vertex_ai")
+        case .echo: Row(baseURL: nil, needsModels: false, areKeysOptional: true, allowsHeaders: false)
         }
     }
 
-    /// Whether `*` in `MODELS` can stand for all models on the vendor's list.
-    var hasList: Bool {
-        switch self {
-        case .openai, .anthropic, .gemini, .cohere, .cloudflare: true
-        default: false
-        }
-    }
-
-    /// The name of the vendor in telemetry: the value of `gen_ai.provider.name` in OpenTelemetry's conventions.
-    package var conventionalName: String {
-        switch self {
-        case .onemin: "1min.ai"
-        case .gemini: "gcp.gemini"
-        case .vertexGemini, .vertexClaude: "gcp.vertex_ai"
-        case .openai, .anthropic, .cohere, .cloudflare, .echo: rawValue
-        }
-    }
+    package var conventionalName: String { row.conventionalName ?? rawValue }
 
     var isVertex: Bool { self == .vertexGemini || self == .vertexClaude }
 
     package var usesNetwork: Bool { row.baseURL != nil }
-}
-
-extension ProviderSettings.Kind.Row {
-    /// Creates the properties of a kind of provider that requires the setting `MODELS`.
-    fileprivate init(at baseURL: ProviderSettings.Kind.StandardURL, areKeysOptional: Bool = false) {
-        self.init(
-            owner: nil,
-            baseURL: baseURL,
-            assetURL: nil,
-            countsCredits: false,
-            subset: nil,
-            needsModels: true,
-            areKeysOptional: areKeysOptional,
-            allowsHeaders: true
-        )
-    }
 }
 
 /// The built-in model catalogues, by the kind of provider. Some kinds have none.

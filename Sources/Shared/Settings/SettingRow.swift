@@ -18,6 +18,8 @@ package struct SettingRow: Sendable {
     package let fallback: String
     package let trait: Trait
     package private(set) var help = ""
+    /// The words of the family's declaring field beside which the setting may be set; nil for all.
+    private(set) var kinds: [String]?
 
     package init(_ name: String, _ type: SettingType, _ fallback: String = "", trait: Trait = .plain) {
         self.name = name
@@ -29,6 +31,12 @@ package struct SettingRow: Sendable {
     package func help(_ text: String) -> SettingRow {
         var row = self
         row.help = text
+        return row
+    }
+
+    func only(beside kinds: [String]) -> SettingRow {
+        var row = self
+        row.kinds = kinds
         return row
     }
 
