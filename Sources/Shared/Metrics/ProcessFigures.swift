@@ -66,13 +66,8 @@ package struct ProcessFigures: MetricsSource {
     /// Reads the numbers in a file of `/proc`; other words count as 0. Returns nil if reading fails.
     /// - Parameter mark: only the numbers after this character's last occurrence are read; nil for all.
     private static func numbers(_ path: String, after mark: Character? = nil) -> [Int]? {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var room = [UInt8](repeating: 0, count: 1_024)
-        let count = read(file, &room, room.count)
-        guard count > 0 else { return nil }
-        var text = Substring(String(decoding: room[..<count], as: UTF8.self))
+        guard let whole = textOfFile(path), !whole.isEmpty else { return nil }
+        var text = whole[...]
         if let mark, let index = text.lastIndex(of: mark) { text = text[text.index(after: index)...] }
         return text.split { $0 == " " || $0 == "\n" }.map { Int($0) ?? 0 }
     }
