@@ -126,9 +126,12 @@ private struct OverviewMemory: Sendable {
             ? [] : overview.minutes.filter { first <= $0.startMilliseconds && $0.startMilliseconds <= firstOpen }
         if kept.first?.startMilliseconds != first { kept = [] }
         let start = kept.last.map { $0.startMilliseconds + Self.minuteMilliseconds } ?? first
-        var open = stride(from: start, through: last, by: Self.minuteMilliseconds)
-            .map { UsageOverview.Minute(startMilliseconds: $0) }
-        next.isPartial = !(try source.count(since: start, into: &open, until: end))
+        let counts = try source.minutes(since: start, until: end)
+        next.isPartial = counts == nil
+        let open = stride(from: start, through: last, by: Self.minuteMilliseconds).map { minute in
+            let own = counts?[minute / Self.minuteMilliseconds] ?? UsageOverview.Counts()
+            return UsageOverview.Minute(startMilliseconds: minute, counts: own)
+        }
         next.minutes = kept + open
         let today = zone.today
         let yesterday = today.adding(days: -1)

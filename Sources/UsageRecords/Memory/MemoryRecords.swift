@@ -175,8 +175,8 @@ final class MemoryRecords: UsageStore, RecordSource {
         }
     }
 
-    func count(since start: Int, into minutes: inout [UsageOverview.Minute], until end: LoopTime) -> Bool {
-        var found = minutes
+    func minutes(since start: Int, until end: LoopTime) -> MinuteCounts? {
+        var found: MinuteCounts = [:]
         state.withLock { state in
             for kept in state.kept[state.first...].reversed() {
                 // The times are in the order of the ids, except after changes of the clock.
@@ -189,11 +189,10 @@ final class MemoryRecords: UsageStore, RecordSource {
                     refusals: kept.record.isRefusal ? 1 : 0,
                     budgets: kept.record.isOfBudget ? 1 : 0
                 )
-                found.add(counts, atMinute: kept.record.timeMilliseconds / 60_000)
+                found[kept.record.timeMilliseconds / 60_000, default: UsageOverview.Counts()] += counts
             }
         }
-        minutes = found
-        return true
+        return found
     }
 }
 

@@ -122,17 +122,8 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
         }
     }
 
-    func count(
-        since start: Int,
-        into minutes: inout [UsageOverview.Minute],
-        until end: LoopTime
-    ) throws(UsageFailure) -> Bool {
-        var found = minutes
-        let isWhole = try read(until: end, orElse: true) { connection throws(PostgresFailure) in
-            try connection.count(since: start, into: &found)
-        }
-        minutes = found
-        return isWhole
+    func minutes(since start: Int, until end: LoopTime) throws(UsageFailure) -> MinuteCounts? {
+        try read(until: end, orElse: [:]) { connection throws(PostgresFailure) in try connection.minutes(since: start) }
     }
 
     /// Calls `body` with a read-only connection. After a connection failure, opens it again and repeats `body` once.

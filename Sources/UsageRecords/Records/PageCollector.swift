@@ -114,14 +114,9 @@ protocol RecordSource: AnyObject, Sendable {
     /// Returns the sums for a query. If the time `end` passes first, `isPartial` may be true.
     func table(_ query: UsageQuery, until end: LoopTime) throws(UsageFailure) -> UsageTable
 
-    /// Counts the requests that ended in each minute since a time, and adds the counts to `minutes`. The first element
-    /// is for the minute of the start time.
-    /// - Returns: false if the time `end` passed before all requests were counted.
-    func count(
-        since startMilliseconds: Int,
-        into minutes: inout [UsageOverview.Minute],
-        until end: LoopTime
-    ) throws(UsageFailure) -> Bool
+    /// Counts the requests that ended in each minute since a time. Returns nil if the time `end` passed before all
+    /// requests were counted.
+    func minutes(since startMilliseconds: Int, until end: LoopTime) throws(UsageFailure) -> MinuteCounts?
 
     /// Returns the sums of a timeline's steps, with the step instead of the day in each key, and whether the sums may
     /// lack records.

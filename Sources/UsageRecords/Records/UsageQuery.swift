@@ -92,3 +92,16 @@ package struct UsageOverview: Sendable {
     package var yesterday = UsageFigures()
     package var isPartial = false
 }
+
+/// The numbers of requests that ended in a minute, by the number of the minute since 1970.
+typealias MinuteCounts = [Int: UsageOverview.Counts]
+
+extension UsageOverview.Counts {
+    static func += (sum: inout Self, more: Self) {
+        sum.requests += more.requests
+        sum.errors += more.errors
+        sum.failures += more.failures
+        sum.refusals += more.refusals
+        sum.budgets += more.budgets
+    }
+}

@@ -64,18 +64,17 @@ extension UsageDatabase {
         return summary
     }
 
-    /// Counts the requests that ended in each minute since a time. Returns false if the time limit ended the query.
-    func count(since start: Int, into minutes: inout [UsageOverview.Minute]) throws(Failure) -> Bool {
-        var found = minutes
+    /// Counts the requests that ended in each minute since a time. Returns nil if the time limit ended the query.
+    func minutes(since start: Int) throws(Failure) -> MinuteCounts? {
+        var found: MinuteCounts = [:]
         do throws(Failure) {
             try each(UnstoredSumsSQL.minutes(from: Self.source(from: start)), []) { row in
-                found.add(UsageOverview.Counts(inRow: row), atMinute: row.number(at: 0) ?? 0)
+                found[row.number(at: 0) ?? 0] = UsageOverview.Counts(inRow: row)
             }
         } catch {
             guard error.isInterrupt else { throw error }
-            return false
+            return nil
         }
-        minutes = found
-        return true
+        return found
     }
 }

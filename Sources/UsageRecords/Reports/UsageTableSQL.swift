@@ -122,20 +122,6 @@ extension UsageOverview.Counts {
     }
 }
 
-extension [UsageOverview.Minute] {
-    /// Adds counts to the array's element for a minute, counted since 1970. Does nothing if there is no such element.
-    mutating func add(_ counts: UsageOverview.Counts, atMinute minute: Int) {
-        guard let first = first?.startMilliseconds, case let index = minute - first / 60_000,
-            indices.contains(index)
-        else { return }
-        self[index].counts.requests += counts.requests
-        self[index].counts.errors += counts.errors
-        self[index].counts.failures += counts.failures
-        self[index].counts.refusals += counts.refusals
-        self[index].counts.budgets += counts.budgets
-    }
-}
-
 /// The rows of a request and of its upstream calls, which follow directly after it.
 struct RequestRows {
     private let id: Int

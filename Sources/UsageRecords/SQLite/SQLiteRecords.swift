@@ -117,17 +117,8 @@ final class SQLiteRecords: RecordSource, @unchecked Sendable {
         }
     }
 
-    func count(
-        since start: Int,
-        into minutes: inout [UsageOverview.Minute],
-        until end: LoopTime
-    ) throws(UsageFailure) -> Bool {
-        var found = minutes
-        let isWhole = try read(until: end) { database throws(SQLiteFailure) in
-            try database.count(since: start, into: &found)
-        }
-        minutes = found
-        return isWhole
+    func minutes(since start: Int, until end: LoopTime) throws(UsageFailure) -> MinuteCounts? {
+        try read(until: end) { database throws(SQLiteFailure) in try database.minutes(since: start) }
     }
 
     // MARK: The file

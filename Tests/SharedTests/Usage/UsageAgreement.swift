@@ -358,17 +358,20 @@ struct UsageAgreement {
     /// Checks the numbers of requests in each minute of two days.
     private func checkMinutes() throws {
         let first = (Timestamp.now() - 2 * 86_400_000) / 60_000
-        var found = (0...2_880).map { UsageOverview.Minute(startMilliseconds: (first + $0) * 60_000) }
-        var expected = found
+        var expected = (0...2_880).map { UsageOverview.Minute(startMilliseconds: (first + $0) * 60_000) }
         for (request, minute) in kept.map({ ($0[0], $0[0].timeMilliseconds / 60_000 - first) })
-        where found.indices.contains(minute) {
+        where expected.indices.contains(minute) {
             expected[minute].counts.requests += 1
             guard !request.isSuccess else { continue }
             expected[minute].counts.errors += 1
             expected[minute].counts.failures += hasFailed(request) ? 1 : 0
             expected[minute].counts.refusals += request.status == 429 && request.provider == nil ? 1 : 0
         }
-        #expect(try checked.source.count(since: first * 60_000, into: &found, until: Self.end))
+        let counts = try #require(try checked.source.minutes(since: first * 60_000, until: Self.end))
+        let found = (0...2_880).map { minute in
+            let own = counts[first + minute] ?? UsageOverview.Counts()
+            return UsageOverview.Minute(startMilliseconds: (first + minute) * 60_000, counts: own)
+        }
         #expect(found == expected, "\(checked.name)")
         #expect(expected.reduce(0) { $0 + $1.counts.failures } > 0)
     }
