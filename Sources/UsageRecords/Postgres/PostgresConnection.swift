@@ -120,6 +120,15 @@ final class PostgresConnection {
         return rows
     }
 
+    /// Runs SQL and returns the first value of the first row; nil if there is none, or if it is NULL.
+    func value(_ sql: String, _ values: PostgresValues? = nil) throws(PostgresFailure) -> String? {
+        try run(sql, values).first?.first ?? nil
+    }
+
+    func number(_ sql: String, _ values: PostgresValues? = nil) throws(PostgresFailure) -> Int? {
+        try value(sql, values).flatMap { Int($0) }
+    }
+
     /// Starts a slow statement and does not wait for its end. The connection is busy until `hasFinished()` returns
     /// true.
     func start(_ sql: String) throws(PostgresFailure) {

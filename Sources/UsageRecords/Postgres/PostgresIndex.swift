@@ -51,7 +51,7 @@ struct PostgresIndex {
         }
         let made = try open()
         // Relays that wait for the lock would block the one that creates the index.
-        guard try made.run("SELECT pg_try_advisory_lock(\(Self.lock))").first?.first == "t" else { return }
+        guard try made.value("SELECT pg_try_advisory_lock(\(Self.lock))") == "t" else { return }
         _ = try made.run("SET statement_timeout = 0")
         // A server that ended meanwhile has left an index that is not valid.
         try made.start(found.isEmpty ? create : "DROP INDEX CONCURRENTLY IF EXISTS \(name)")

@@ -62,8 +62,7 @@ enum PostgresReading {
     }
 
     private static func has(_ table: String, _ connection: PostgresConnection) throws(PostgresFailure) -> Bool {
-        let found = try connection.run("SELECT to_regclass('\(table)')").first?.first ?? nil
-        return found != nil
+        try connection.value("SELECT to_regclass('\(table)')") != nil
     }
 }
 
@@ -83,20 +82,18 @@ extension PostgresConnection: UsageDatabase {
     }
 
     func sumsState() throws(PostgresFailure) -> SumsState {
-        let name = try run("SELECT zone FROM \(PostgresSumsSQL.zone)").first?.first ?? nil
-        let newest = try run("SELECT max(time) FROM (\(PostgresSumsSQL.unsummed)) AS unsummed").first?.first ?? nil
-        let zone = DayZone(named: name ?? "UTC")
+        let zone = DayZone(named: try value("SELECT zone FROM \(PostgresSumsSQL.zone)") ?? "UTC")
+        let newest = try number("SELECT max(time) FROM (\(PostgresSumsSQL.unsummed)) AS unsummed")
         // The newest record is found by its number, so another one can be of the next day.
-        let lastDay = newest.flatMap { Int($0) }.map { zone.day(atMilliseconds: $0).number + 1 }
+        let lastDay = newest.map { zone.day(atMilliseconds: $0).number + 1 }
         return SumsState(zone: zone, lastPartialDay: lastDay)
     }
 
     func unstoredTable(_ query: UsageQuery, _ zone: DayZone) throws(PostgresFailure) -> UsageTable {
         let start = query.first.map { zone.startMilliseconds(of: $0) } ?? 0
         let table = Self.source(from: start)
-        let newest = try run("SELECT max(time) FROM \(table)").first?.first ?? nil
-        let days = PostgresValues()
-        DayStarts(zone, from: start, to: newest.flatMap { Int($0) } ?? start).append(to: days)
+        let newest = try number("SELECT max(time) FROM \(table)") ?? start
+        let days = DayStarts(zone, from: start, to: newest).values
         let found = try run(
             PostgresSumsSQL.select(from: table, span: PostgresSumsSQL.day(starts: "$1", days: "$2")),
             days

@@ -127,13 +127,12 @@ struct PostgresScan {
 
     /// Returns the time of the next record in a range, in the search's direction; nil if there is none.
     private func edge(of span: Range<Int>, _ connection: PostgresConnection) throws(PostgresFailure) -> Int? {
-        let found = try connection.run(
+        try connection.number(
             """
             SELECT \(isDescending ? "max" : "min")(time) FROM \(UsageSchema.postgresTable)
             WHERE time >= \(span.lowerBound) AND time < \(span.upperBound)
             """
         )
-        return (found.first?.first ?? nil).flatMap { Int($0) }
     }
 
     private func window(of span: Range<Int>) -> Range<Int> {
@@ -170,10 +169,10 @@ struct PostgresScan {
             collector.add(id, .init(number: isText ? nil : row.number(at: 3), text: isText ? row.text(at: 3) : nil))
         }
         guard column != nil, found.count == limit else { return }
-        let count = try connection.run(
+        let count = try connection.number(
             "SELECT count(*) FROM (SELECT 1 FROM \(rows) LIMIT \(RecordQuery.maxTotal + 1)) AS counted",
             PostgresValues(filter.values)
         )
-        collector.addUnlisted((count.first?.first ?? nil).flatMap { Int($0) }.map { $0 - found.count } ?? 0)
+        collector.addUnlisted(count.map { $0 - found.count } ?? 0)
     }
 }

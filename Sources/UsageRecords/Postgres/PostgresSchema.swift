@@ -33,8 +33,7 @@ struct PostgresSchema {
         // PostgreSQL remembers within a transaction that `to_regclass` found no table, so the catalog is read.
         let look = "SELECT 1 FROM pg_class WHERE relname = '\(Self.versionTable)' AND pg_table_is_visible(oid)"
         guard try !connection.run(look).isEmpty else { return 0 }
-        let found = try connection.run("SELECT max(version) FROM \(Self.versionTable)").first?.first ?? nil
-        let version = found.flatMap { Int($0) } ?? 0
+        let version = try connection.number("SELECT max(version) FROM \(Self.versionTable)") ?? 0
         guard version <= steps.count else {
             let cause =
                 "a newer relay created the tables (schema \(version); this relay supports \(steps.count)); use the newer relay"

@@ -123,8 +123,9 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     ) throws(PostgresFailure) {
         for _ in 0..<Self.maxZones {
             let values = values(of: batch, isPlain: isPlain)
-            let found = try connection.run(PostgresSumsSQL.insert, values).first?.first ?? nil
-            guard let found else { throw PostgresFailure(text: "the table relay_usage_zone is empty") }
+            guard let found = try connection.value(PostgresSumsSQL.insert, values) else {
+                throw PostgresFailure(text: "the table relay_usage_zone is empty")
+            }
             if found == calendar.zone.name { return try insertBodies(of: batch, isPlain: isPlain, connection) }
             // Another relay was started with another zone. From now on the sums use that zone.
             calendar = DayCache(DayZone(named: found))

@@ -22,8 +22,7 @@ struct PostgresSums {
         let zone = PostgresSumsSQL.zone
         let values = PostgresValues()
         values.add(name)
-        let found = try connection.run("SELECT zone = $1 AND NOT is_mixed FROM \(zone)", values).first?.first ?? nil
-        if found == "t" { return }
+        if try connection.value("SELECT zone = $1 AND NOT is_mixed FROM \(zone)", values) == "t" { return }
         // The sums are also deleted for an older relay, because such a relay deletes records without updating the sums.
         try PostgresSums(connection).transaction(isWaiting: true) { () throws(PostgresFailure) in
             let values = PostgresValues()
@@ -53,8 +52,7 @@ struct PostgresSums {
             guard let bounds = span.first?.compactMap({ $0.flatMap { Int($0) } }), bounds.count == 4 else {
                 return false
             }
-            let days = PostgresValues()
-            DayStarts(zone, from: bounds[2], to: bounds[3]).append(to: days)
+            let days = DayStarts(zone, from: bounds[2], to: bounds[3]).values
             let step = "\(table) WHERE process = \(process) AND number BETWEEN \(bounds[0]) AND \(bounds[1])"
             _ = try connection.run(PostgresSumsSQL.add(to: .days, from: step, starts: "$1", days: "$2"), days)
             _ = try connection.run(PostgresSumsSQL.add(to: .hours, from: step, starts: "", days: ""))
@@ -72,18 +70,17 @@ struct PostgresSums {
     /// nil if another relay holds the lock of the daily sums.
     func deleteOldest(before bound: Int, rows limit: Int, _ zone: DayZone) throws(PostgresFailure) -> Int? {
         try transaction(isWaiting: false) { () throws(PostgresFailure) in
-            let oldest = try connection.run("SELECT min(time) FROM \(table)").first?.first ?? nil
-            guard let oldest = oldest.flatMap({ Int($0) }), oldest < bound else { return 0 }
-            let days = PostgresValues()
-            DayStarts(zone, from: oldest, to: bound).append(to: days)
+            let oldest = try connection.number("SELECT min(time) FROM \(table)")
+            guard let oldest, oldest < bound else { return 0 }
+            let days = DayStarts(zone, from: oldest, to: bound).values
             let condition = """
                 (process, number) IN (
                     SELECT process, number FROM \(table) WHERE time < \(bound) ORDER BY time LIMIT \(limit)
                 )
                 """
-            let count = try connection.run(PostgresSumsSQL.delete(condition), days).first?.first ?? nil
-            if count != "0" { try deleteEmpty() }
-            return count.flatMap { Int($0) } ?? 0
+            let count = try connection.number(PostgresSumsSQL.delete(condition), days) ?? 0
+            if count > 0 { try deleteEmpty() }
+            return count
         }
     }
 
@@ -96,8 +93,7 @@ struct PostgresSums {
                 let found = try PostgresRequestRows.rows(process, number, connection: connection)
                 guard let last = found.last else { continue }
                 let times = found.map(\.record.timeMilliseconds)
-                let days = PostgresValues()
-                DayStarts(zone, from: times.min() ?? 0, to: times.max() ?? 0).append(to: days)
+                let days = DayStarts(zone, from: times.min() ?? 0, to: times.max() ?? 0).values
                 let condition = "process = \(process) AND number BETWEEN \(number) AND \(last.id)"
                 _ = try connection.run(PostgresSumsSQL.delete(condition), days)
                 count += 1
@@ -124,7 +120,7 @@ struct PostgresSums {
         _ = try connection.run("BEGIN")
         if isWaiting {
             _ = try connection.run("SELECT pg_advisory_xact_lock(\(Self.lock))")
-        } else if try connection.run("SELECT pg_try_advisory_xact_lock(\(Self.lock))").first?.first != "t" {
+        } else if try connection.value("SELECT pg_try_advisory_xact_lock(\(Self.lock))") != "t" {
             _ = try connection.run("ROLLBACK")
             return nil
         }

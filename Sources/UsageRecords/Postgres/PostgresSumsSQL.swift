@@ -180,6 +180,13 @@ struct DayStarts {
         starts = days.map { zone.startMilliseconds(of: Day(number: $0)) }
     }
 
+    /// The two arrays of `append` as the parameters of a statement.
+    var values: PostgresValues {
+        let values = PostgresValues()
+        append(to: values)
+        return values
+    }
+
     /// Appends two PostgreSQL arrays: the starts of the days, and the days as numbers since 1970.
     func append(to values: PostgresValues) {
         for numbers in [starts, days] { values.add("{\(numbers.map { "\($0)" }.joined(separator: ","))}") }
