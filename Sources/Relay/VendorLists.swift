@@ -1,6 +1,5 @@
 import Engine
 import Shared
-import Synchronization
 import Upstream
 
 /// The vendors' model lists, read once for a command such as `models --live`.
@@ -15,37 +14,30 @@ struct VendorLists {
 
     /// Reads the model lists of all providers at the same time. Blocks for at most 30 s.
     init(_ settings: Settings) {
-        let (client, loop) = CurlClient.ofCommand()
-        let reading = ListReading()
         let indices = settings.providers.indices.filter { index in
             let provider = settings.providers[index]
             let isFirst = index == settings.providers.firstIndex { $0.kind == provider.kind }
             return provider.readsList || isFirst && Vendors.catalogues[provider.kind] != nil
         }
-        let thread = LoopThread(loop)
-        reading.begin(indices.count)
-        for index in indices {
-            let provider = settings.providers[index]
-            guard let list = Vendors.list(provider, settings, transport: client) else {
-                reading.end(index, .failure(UpstreamError(.failed, cause: "the provider has no model list")))
-                continue
+        let loop = CommandLoop()
+        let sources = indices.map { Vendors.list(settings.providers[$0], settings, transport: loop.client) }
+        let results = loop.results(of: indices.count, withinSeconds: Self.seconds) {
+            index -> Result<[LiveModel], UpstreamError> in
+            guard let source = sources[index] else {
+                return .failure(UpstreamError(.failed, cause: "the provider has no model list"))
             }
-            Task(executorPreference: loop) {
-                do throws(UpstreamError) {
-                    reading.end(index, .success(try await list.models()))
-                } catch {
-                    reading.end(index, .failure(error))
-                }
+            do throws(UpstreamError) {
+                return .success(try await source.models())
+            } catch {
+                return .failure(error)
             }
         }
-        let results = reading.results(withinSeconds: Self.seconds)
-        loop.stop()
-        thread.join()
         self.settings = settings
-        lists = results.compactMapValues { try? $0.get() }
-        failures = indices.compactMap { index in
+        let read = zip(indices, results).compactMap { index, result in (try? result?.get()).map { (index, $0) } }
+        lists = Dictionary(uniqueKeysWithValues: read)
+        failures = zip(indices, results).compactMap { index, result in
             let name = settings.providers[index].name
-            switch results[index] {
+            switch result {
             case .success: return nil
             case .failure(let error): return "cannot read the model list of \(name): \(error.cause)"
             case nil: return "cannot read the model list of \(name) within \(Self.seconds) s"
@@ -66,25 +58,5 @@ struct VendorLists {
         if let own = lists[index] { return own }
         guard Vendors.catalogues[kind] != nil else { return nil }
         return settings.providers.firstIndex { $0.kind == kind }.flatMap { lists[$0] }
-    }
-}
-
-/// The model lists read so far. An event loop stores them while another thread waits for them.
-private final class ListReading: Sendable {
-    private let all = Lock<[Int: Result<[LiveModel], UpstreamError>]>([:])
-    private let left = Atomic<Int>(0)
-    private let signal = Signal()
-
-    func begin(_ count: Int) { left.store(count, ordering: .relaxed) }
-
-    func end(_ index: Int, _ result: Result<[LiveModel], UpstreamError>) {
-        all.withLock { $0[index] = result }
-        if left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { signal.wake() }
-    }
-
-    func results(withinSeconds seconds: Int) -> [Int: Result<[LiveModel], UpstreamError>] {
-        let end = LoopTime.current().adding(seconds: seconds)
-        while left.load(ordering: .acquiring) > 0, LoopTime.current() < end { signal.wait(until: end) }
-        return all.withLock { $0 }
     }
 }

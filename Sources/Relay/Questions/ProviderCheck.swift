@@ -1,6 +1,5 @@
 import Engine
 import Shared
-import Synchronization
 import Upstream
 
 /// The check that `relay check --ask` runs: one request without cost for each key of each provider.
@@ -17,20 +16,11 @@ struct ProviderCheck {
     /// Checks the keys of all providers. Blocks for at most 12 s.
     /// - Parameter given: the names of the settings that the operator has set.
     init(_ settings: Settings, given: Set<String>, questions: (ProviderSettings, CurlClient) -> [ProviderQuestion]) {
-        let (client, loop) = CurlClient.ofCommand()
-        let questions = settings.providers.flatMap { questions($0, client) }
-        let checkResults = CheckResults(questions.count)
-        let thread = LoopThread(loop)
-        for _ in 0..<min(Self.mostOpen, questions.count) {
-            Task(executorPreference: loop) {
-                while let index = checkResults.removeNext() {
-                    checkResults.record(await questions[index].ask(), of: index)
-                }
-            }
+        let loop = CommandLoop()
+        let questions = settings.providers.flatMap { questions($0, loop.client) }
+        let all = loop.results(of: questions.count, mostOpen: Self.mostOpen, withinSeconds: Self.seconds) { index in
+            await questions[index].ask()
         }
-        let all = checkResults.wait(seconds: Self.seconds)
-        loop.stop()
-        thread.join()
         var lines: [String] = []
         var isGood = true
         for (question, checkResult) in zip(questions, all) {
@@ -43,45 +33,5 @@ struct ProviderCheck {
         }
         self.isGood = isGood
         text = "providers: \(isGood ? "no problems" : "problems")\n" + lines.map { "  \($0)\n" }.joined()
-    }
-}
-
-/// The results of the requests that check keys. An event loop stores them while another thread waits.
-private final class CheckResults: Sendable {
-    private struct State {
-        var next = 0
-        var left: Int
-        var all: [KeyCheckResult?]
-    }
-
-    private let state: Lock<State>
-    private let signal = Signal()
-
-    init(_ count: Int) { state = Lock(State(left: count, all: Array(repeating: nil, count: count))) }
-
-    /// Returns the index of the next request to send; nil if all requests were started.
-    func removeNext() -> Int? {
-        state.withLock { state in
-            guard state.next < state.all.count else { return nil }
-            state.next += 1
-            return state.next - 1
-        }
-    }
-
-    func record(_ checkResult: KeyCheckResult, of index: Int) {
-        let isLast = state.withLock { state in
-            state.all[index] = checkResult
-            state.left -= 1
-            return state.left == 0
-        }
-        if isLast { signal.wake() }
-    }
-
-    /// Waits until all results are there or this time has passed. Returns one item for each request; nil for a missing
-    /// result.
-    func wait(seconds: Int) -> [KeyCheckResult?] {
-        let end = LoopTime.current().adding(seconds: seconds)
-        while state.withLock({ $0.left }) > 0, LoopTime.current() < end { signal.wait(until: end) }
-        return state.withLock { $0.all }
     }
 }
