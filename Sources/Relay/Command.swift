@@ -22,10 +22,9 @@ enum Command: Equatable {
     case key(String, isJSON: Bool)
     /// Prints the keys of members of a family, which its secret computes.
     case memberKeys(MemberKeys.Request)
-    /// Prints how much one caller has used of each of its limits.
-    case limits(LimitTable.Subject, isJSON: Bool)
-    /// Gives back an amount of a caller's limits, such as `3.20 usd`, and prints them.
-    case giveBack(String, LimitTable.Subject, isJSON: Bool)
+    /// Prints how much one caller has used of each of its limits. First gives back an amount, such as `3.20 usd`, if
+    /// there is one.
+    case limits(LimitTable.Subject, givingBack: String?, isJSON: Bool)
     /// Prints the usage of the last days, from the usage records.
     case usage(UsageReportQuery, isJSON: Bool)
     /// Prints the bill of the request with this id, from the usage records.
@@ -70,7 +69,7 @@ enum Command: Equatable {
             guard let subject = digest ?? given.takeWord().map({ .name($0) }) else { return nil }
             let (amount, isJSON) = (given.takeValue(of: "--give-back"), given.take("--json"))
             if digest != nil, amount != nil { return nil }
-            self = amount.map { .giveBack($0, subject, isJSON: isJSON) } ?? .limits(subject, isJSON: isJSON)
+            self = .limits(subject, givingBack: amount, isJSON: isJSON)
         case "usage":
             if let id = given.takeValue(of: "--bill") {
                 self = .bill(id, isJSON: given.take("--json"))
@@ -115,37 +114,32 @@ enum Command: Equatable {
         guard let settings = outcome.settings, problems.isEmpty else { end(.configuration, errors: reports) }
         switch command {
         case .check(let asks, let isStrict, _): check(settings, outcome, asks: asks, isStrict: isStrict, reports)
-        case .reload: reload(reports)
+        case .reload:
+            run("reload", reports) {
+                let process = try RelayProcess.reload()
+                end(.success, "process \(process) reads the settings again; its log has the result\n", errors: reports)
+            }
         case .config: end(.success, errors: reports)
         case .models(let isLive, let isJSON):
             let live = isLive ? VendorLists(settings) : nil
-            let table = ModelTable(settings, Vendors.catalogues, live: live)
             let failures = live?.failures.map { "models: \($0)\n" }.joined() ?? ""
-            end(
-                .success,
-                isJSON ? table.json : table.text(isColoured: TextTable.isColoured),
-                errors: reports + failures
-            )
-        case .quirks(let isJSON): show("quirks", of: "models", settings, isJSON: isJSON, reports) { $0.quirks }
-        case .keys(let isJSON): show("keys", of: "keys", settings, isJSON: isJSON, reports) { $0.keys }
+            show("models", isJSON: isJSON, reports + failures) {
+                ModelTable(settings, Vendors.catalogues, live: live)
+            }
+        case .quirks(let isJSON): show("models", isJSON: isJSON, reports) { try OperatorList(.quirks, settings) }
+        case .keys(let isJSON): show("keys", isJSON: isJSON, reports) { try OperatorList(.keys, settings) }
         case .memberKeys(let request):
-            do throws(MemberKeys.Failure) {
+            run("key", reports) {
                 let keys = try MemberKeys(request, settings)
                 end(.success, try keys.write(to: request.output), errors: reports + keys.warning)
-            } catch {
-                end(error.isMistake ? .usage : .failure, errors: "\(reports)key: \(error.text)\n")
             }
-        case .limits(let subject, let isJSON): showLimits(subject, settings, isJSON: isJSON)
-        case .giveBack(let amount, let subject, let isJSON):
-            showLimits(subject, settings, isJSON: isJSON, givingBack: amount)
+        case .limits(let subject, let amount, let isJSON):
+            show("limits", isJSON: isJSON) {
+                try LimitTable(subject, settings, catalogues: Vendors.catalogues, givingBack: amount)
+            }
         case .usage(let question, let isJSON):
-            do throws(UsageFailure) {
-                let report = try UsageReport(question, settings)
-                end(.success, isJSON ? report.json : report.text(isColoured: TextTable.isColoured), errors: reports)
-            } catch {
-                end(.failure, errors: "\(reports)usage: \(error.cause)\n")
-            }
-        case .bill(let id, let isJSON): showBill(id, settings, isJSON: isJSON, reports)
+            show("usage", isJSON: isJSON, reports) { try UsageReport(question, settings) }
+        case .bill(let id, let isJSON): show("usage", isJSON: isJSON, reports) { try BillReport(id, settings) }
         default: return (settings, outcome, remote)
         }
     }
@@ -167,33 +161,30 @@ enum Command: Equatable {
             }
             Self.end(.success, isJSON ? key.json : key.lines)
         case .serve: MallocTunables.apply(arguments: CommandLine.unsafeArgv)
-        case .check, .config, .reload, .models, .quirks, .keys, .memberKeys, .limits, .giveBack, .usage, .bill: break
+        case .check, .config, .reload, .models, .quirks, .keys, .memberKeys, .limits, .usage, .bill: break
         }
     }
 
-    private static func reload(_ reports: String) -> Never {
-        do throws(RelayProcess.Failure) {
-            let process = try RelayProcess.reload()
-            end(.success, "process \(process) reads the settings again; its log has the result\n", errors: reports)
+    /// Ends the process with what `body` says, or with its failure.
+    private static func run(_ command: String, _ reports: String, _ body: () throws -> Never) -> Never {
+        do {
+            try body()
         } catch {
-            end(.failure, errors: "\(reports)reload: \(error.text)\n")
+            let failure = error as? CommandFailure
+            let text = failure?.text ?? (error as? UsageFailure)?.cause ?? "\(error)"
+            end(failure?.isMistake ?? false ? .usage : .failure, errors: "\(reports)\(command): \(text)\n")
         }
     }
 
-    /// Shows a list that the running relay shows to its operator.
     private static func show(
-        _ path: String,
-        of command: String,
-        _ settings: Settings,
+        _ command: String,
         isJSON: Bool,
-        _ reports: String,
-        table: (OperatorList) -> TextTable
+        _ reports: String = "",
+        _ report: () throws -> any Report
     ) -> Never {
-        do throws(OperatorList.Failure) {
-            let list = try OperatorList(path, settings)
-            end(.success, isJSON ? list.json : table(list).text(isColoured: TextTable.isColoured), errors: reports)
-        } catch {
-            end(.failure, errors: "\(reports)\(command): \(error.text)\n")
+        run(command, reports) {
+            let report = try report()
+            end(.success, isJSON ? report.json : report.text(isColoured: TextTable.isColoured), errors: reports)
         }
     }
 
@@ -218,29 +209,6 @@ enum Command: Equatable {
         }
         // The client's connections must not be closed after their event loop has ended.
         withExtendedLifetime(responses) { end(status, report, errors: reports) }
-    }
-
-    private static func showBill(_ id: String, _ settings: Settings, isJSON: Bool, _ reports: String) -> Never {
-        do throws(UsageFailure) {
-            let report = try BillReport(id, settings)
-            end(.success, isJSON ? report.json : report.text(isColoured: TextTable.isColoured), errors: reports)
-        } catch {
-            end(.failure, errors: "\(reports)usage: \(error.cause)\n")
-        }
-    }
-
-    private static func showLimits(
-        _ subject: LimitTable.Subject,
-        _ settings: Settings,
-        isJSON: Bool,
-        givingBack amount: String? = nil
-    ) -> Never {
-        do throws(LimitTable.Failure) {
-            let table = try LimitTable(subject, settings, catalogues: Vendors.catalogues, givingBack: amount)
-            end(.success, isJSON ? table.json : table.text(isColoured: TextTable.isColoured))
-        } catch {
-            end(error.isMistake ? .usage : .failure, errors: "limits: \(error.text)\n")
-        }
     }
 
     /// The exit codes, as `sysexits.h` defines them.

@@ -3,20 +3,13 @@ import Limits
 import Shared
 
 /// A table of one caller's limits with the used units, read from memcached.
-struct LimitTable {
+struct LimitTable: Report {
     /// The caller whose limits the table shows.
     enum Subject: Equatable {
         /// The NAME of a known caller, as in `KEY_<NAME>_TOKEN`; upper and lower case are equal.
         case name(String)
         /// A caller without a NAME: the caller's name in the log, or the key's SHA-256 in hexadecimal.
         case digest(String)
-    }
-
-    /// The reason why the limits cannot be shown, as text for the operator.
-    struct Failure: Error {
-        let text: String
-        /// Whether the command's arguments are wrong; false if the settings or the store are the problem.
-        var isMistake = false
     }
 
     private struct Row {
@@ -36,7 +29,7 @@ struct LimitTable {
         _ settings: Settings,
         catalogues: Catalogues,
         givingBack amount: String? = nil
-    ) throws(Failure) {
+    ) throws(CommandFailure) {
         let caller = try Self.caller(subject, settings)
         self.caller = caller.name ?? ""
         let modelCatalog = settings.limits.byModel.isEmpty ? nil : ModelCatalog(settings, catalogues)
@@ -70,7 +63,7 @@ struct LimitTable {
                 .map { Row(model: $0.model, use: $1) }
                 .filter { $0.model == nil || $0.use.isRecorded }
         } catch {
-            throw Failure(text: error.reason)
+            throw CommandFailure(text: error.reason)
         }
     }
 
@@ -91,17 +84,17 @@ struct LimitTable {
     }
 
     /// Returns the caller that the arguments name. An error does not repeat the arguments.
-    private static func caller(_ subject: Subject, _ settings: Settings) throws(Failure) -> Caller {
+    private static func caller(_ subject: Subject, _ settings: Settings) throws(CommandFailure) -> Caller {
         switch subject {
         case .name(let name):
             guard let known = settings.keys.named(name) else {
-                throw Failure(text: "no KEY_<NAME>_TOKEN with this NAME is set", isMistake: true)
+                throw CommandFailure(text: "no KEY_<NAME>_TOKEN with this NAME is set", isMistake: true)
             }
             return Caller(known: known)
         case .digest(let text):
             guard let name = Digest.callerName(of: text) else {
                 let text = "a digest has 16 characters, as `caller` in the log, or 64 hexadecimal digits (SHA-256)"
-                throw Failure(text: text, isMistake: true)
+                throw CommandFailure(text: text, isMistake: true)
             }
             return Caller(passingOnKeyOf: name)
         }

@@ -27,23 +27,17 @@ struct MemberKeys {
         }
     }
 
-    struct Failure: Error {
-        let text: String
-        /// Whether the arguments or the names are wrong.
-        var isMistake = true
-    }
-
     private var lines: [String] = []
     /// The warning that the keys have ended already; empty if they have not.
     private(set) var warning = ""
 
-    init(_ request: Request, _ settings: Settings) throws(Failure) {
+    init(_ request: Request, _ settings: Settings) throws(CommandFailure) {
         let (instance, key) = (request.family.asInstance, settings.keys.named(request.family))
         guard let family = key?.family, family.rule == nil, key?.member == nil else {
             let advice = "set it to a secret of at least 32 characters, as `openssl rand -hex 24` makes one"
-            throw Failure(text: "KEY_\(instance)_SECRET is not set; \(advice)")
+            throw CommandFailure(text: "KEY_\(instance)_SECRET is not set; \(advice)", isMistake: true)
         }
-        let last = try request.lastDay.map { (text) throws(Failure) in try Self.day(text) }
+        let last = try request.lastDay.map { (text) throws(CommandFailure) in try Self.day(text) }
         if let last, last < DayZone(named: settings.timeZone).today {
             warning = "key: \(last.text) is over, so these keys are refused\n"
         }
@@ -52,38 +46,38 @@ struct MemberKeys {
             let member = request.makesSlugs ? Self.slug(name) : name
             guard KeyFamily.isMember(member) else {
                 let advice = request.makesSlugs ? "" : "; --slug makes such a name of it"
-                throw Failure(text: "\(place)a member is 1 to 64 of a-z, 0-9, _ and -\(advice)")
+                throw CommandFailure(text: "\(place)a member is 1 to 64 of a-z, 0-9, _ and -\(advice)", isMistake: true)
             }
             if let other = seen.updateValue(place, forKey: member) {
                 let before = other.isEmpty ? "" : " (\(other.dropLast(2)))"
-                throw Failure(text: "\(place)the member \(member) is named twice\(before)")
+                throw CommandFailure(text: "\(place)the member \(member) is named twice\(before)", isMistake: true)
             }
             let key = family.key(of: member, last: last)
             lines.append(request.makesSlugs ? "\(Self.csv(name)),\(member),\(key)\n" : "\(member),\(key)\n")
         }
     }
 
-    private static func day(_ text: String) throws(Failure) -> Day {
+    private static func day(_ text: String) throws(CommandFailure) -> Day {
         guard let day = text.withBytes({ Day($0) }), day.number > 0 else {
-            throw Failure(text: "the last day of a key is a date such as 2027-01-31")
+            throw CommandFailure(text: "the last day of a key is a date such as 2027-01-31", isMistake: true)
         }
         return day
     }
 
     /// Returns the names in the arguments and in the file. Each has its place for errors, such as `line 3: `.
-    private static func names(_ request: Request) throws(Failure) -> [(place: String, name: String)] {
+    private static func names(_ request: Request) throws(CommandFailure) -> [(place: String, name: String)] {
         var names = request.members.map { (place: "", name: $0) }
         guard let file = request.file else { return names }
         guard let bytes = WholeFile.read(file, limitBytes: 16_777_216),
             let text = String(validating: bytes.withoutByteOrderMark, as: UTF8.self)
         else {
-            throw Failure(text: "the file of names cannot be read, or is not UTF-8", isMistake: false)
+            throw CommandFailure(text: "the file of names cannot be read, or is not UTF-8")
         }
         for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let name = String(line.trimmed)
             if !name.isEmpty { names.append(("line \(index + 1): ", name)) }
         }
-        if names.isEmpty { throw Failure(text: "the file has no names") }
+        if names.isEmpty { throw CommandFailure(text: "the file has no names", isMistake: true) }
         return names
     }
 
@@ -97,11 +91,11 @@ struct MemberKeys {
     }
 
     /// Writes the keys to a file that only its owner can read. Returns the text for the standard output.
-    func write(to path: String?) throws(Failure) -> String {
+    func write(to path: String?) throws(CommandFailure) -> String {
         let text = lines.joined()
         guard let path else { return text }
         guard WholeFile.write(Array(text.utf8), to: path, by: path + ".new") else {
-            throw Failure(text: "\(path) cannot be written: \(systemError.lowercased())", isMistake: false)
+            throw CommandFailure(text: "\(path) cannot be written: \(systemError.lowercased())")
         }
         return "\(lines.count) keys are in \(path)\n"
     }

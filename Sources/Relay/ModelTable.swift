@@ -2,7 +2,7 @@ import Engine
 import Shared
 
 /// A table of the models that callers may name. A model has one row for each provider that serves it.
-struct ModelTable {
+struct ModelTable: Report {
     private struct Row {
         let name: String
         let provider: String

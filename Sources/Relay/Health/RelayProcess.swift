@@ -4,11 +4,6 @@ import Shared
 
 /// A process of this machine that runs this program, other than this process.
 struct RelayProcess {
-    /// The reason why no relay reloads its settings, as text for the operator.
-    struct Failure: Error {
-        let text: String
-    }
-
     let id: pid_t
 
     /// All processes that run this program and may be inspected, except this process.
@@ -28,16 +23,18 @@ struct RelayProcess {
     }
 
     /// Has the only relay that serves on this machine read its settings again. Returns the id of its process.
-    static func reload() throws(Failure) -> pid_t {
+    static func reload() throws(CommandFailure) -> pid_t {
         let serving = all.filter(\.serves)
         guard let first = serving.first else {
-            throw Failure(text: "no relay of this user runs; with systemd: sudo systemctl reload relay")
+            throw CommandFailure(text: "no relay of this user runs; with systemd: sudo systemctl reload relay")
         }
         guard serving.count == 1 else {
             let ids = serving.map { "\($0.id)" }.joined(separator: ", ")
-            throw Failure(text: "\(serving.count) relays run; choose one of these processes with kill -HUP: \(ids)")
+            throw CommandFailure(
+                text: "\(serving.count) relays run; choose one of these processes with kill -HUP: \(ids)"
+            )
         }
-        guard kill(first.id, SIGHUP) == 0 else { throw Failure(text: "process \(first.id): \(systemError)") }
+        guard kill(first.id, SIGHUP) == 0 else { throw CommandFailure(text: "process \(first.id): \(systemError)") }
         return first.id
     }
 

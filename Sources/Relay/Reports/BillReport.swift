@@ -3,7 +3,7 @@ import Shared
 import UsageRecords
 
 /// The bill of one request, for the command `usage --bill ID`.
-struct BillReport {
+struct BillReport: Report {
     private let calls: [UsageRecord]
 
     /// Reads the upstream calls of the request from the database of the settings. Blocks.

@@ -3,48 +3,50 @@ import Limits
 import Shared
 
 /// A list that the running relay of these settings shows to its operator, for commands such as `keys`.
-struct OperatorList {
-    /// The reason why the list cannot be shown, as text for the operator.
-    struct Failure: Error {
-        let text: String
+struct OperatorList: Report {
+    /// The list, named as the last part of its path.
+    enum Kind: String {
+        case keys
+        case quirks
     }
 
+    private let kind: Kind
     private let list: Body
 
     private static let seconds = 10
 
     /// Logs in to the relay as its operator and reads the list. Blocks for at most 10 s.
-    /// - Parameter path: the last part of the list's path, such as `keys`.
-    init(_ path: String, _ settings: Settings) throws(Failure) {
+    init(_ kind: Kind, _ settings: Settings) throws(CommandFailure) {
         guard let admin = settings.admin, let password = AdminSettings.passwordOfProcess() else {
-            throw Failure(text: "the relay shows its \(path) to operators only; set ADMIN_PASSWORD")
+            throw CommandFailure(text: "the relay shows its \(kind.rawValue) to operators only; set ADMIN_PASSWORD")
         }
         let own = Settings.Address.ofProcess()
         let (given, port) = admin.listener.map { ($0.host, Int($0.port)) } ?? (own.host, own.port)
         let host = given == "0.0.0.0" || given == "::" ? "127.0.0.1" : given
         let site = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)/admin"
         let login = Body(ByteBuffer(json: #"{"username":\#(admin.username),"password":\#(password)}"#))
-        let (client, loop) = CurlClient.ofCommand()
-        let thread = LoopThread(loop)
-        defer {
-            loop.stop()
-            thread.join()
+        let loop = CommandLoop()
+        let client = loop.client
+        let results = loop.results(of: 1, withinSeconds: Self.seconds) { _ in
+            await Self.list(kind, site, login, by: client)
         }
-        let fetch = ListFetch()
-        Task(executorPreference: loop) { fetch.end(await Self.list(path, site, login, by: client)) }
-        list = try fetch.result(withinSeconds: Self.seconds).get()
+        guard let result = results[0] else {
+            throw CommandFailure(text: "the relay did not respond within \(Self.seconds) s")
+        }
+        self.kind = kind
+        list = try result.get()
     }
 
     private static func list(
-        _ path: String,
+        _ kind: Kind,
         _ site: String,
         _ login: Body,
         by client: CurlClient
-    ) async -> Result<Body, Failure> {
-        do throws(Failure) {
+    ) async -> Result<Body, CommandFailure> {
+        do throws(CommandFailure) {
             let session = try await send("\(site)/login", ["Content-Type: application/json"], body: login, by: client)
             let token = Self.parsed(session) { $0["data"]?["token"]?.string } ?? ""
-            return .success(try await send("\(site)/\(path)", ["Authorization: Bearer \(token)"], by: client))
+            return .success(try await send("\(site)/\(kind.rawValue)", ["Authorization: Bearer \(token)"], by: client))
         } catch {
             return .failure(error)
         }
@@ -55,18 +57,20 @@ struct OperatorList {
         _ lines: [String],
         body: Body? = nil,
         by client: CurlClient
-    ) async throws(Failure) -> Body {
-        guard let endpoint = Endpoint(url, EndpointOptions()) else { throw Failure(text: "\(url) is not an address") }
+    ) async throws(CommandFailure) -> Body {
+        guard let endpoint = Endpoint(url, EndpointOptions()) else {
+            throw CommandFailure(text: "\(url) is not an address")
+        }
         let response: UpstreamResponse
         do throws(TransportError) {
             let call = UpstreamCall(endpoint: endpoint, headers: UpstreamHeaders(lines), body: body)
             response = try await client.send(call)
         } catch {
-            throw Failure(text: "no relay responds at \(endpoint.authority): \(error.cause)")
+            throw CommandFailure(text: "no relay responds at \(endpoint.authority): \(error.cause)")
         }
         if response.head.status == 200 { return response.body }
         let message = parsed(response.body) { $0["msg"]?.string } ?? "status \(response.head.status)"
-        throw Failure(text: "the relay at \(endpoint.authority): \(message)")
+        throw CommandFailure(text: "the relay at \(endpoint.authority): \(message)")
     }
 
     private static func parsed<Value>(_ body: Body, _ read: (JSONValue) -> Value?) -> Value? {
@@ -76,15 +80,22 @@ struct OperatorList {
 
     var json: String { list.bytes.text + "\n" }
 
+    func text(isColoured: Bool) -> String {
+        switch kind {
+        case .keys: keys.text(isColoured: isColoured)
+        case .quirks: quirks.text(isColoured: isColoured)
+        }
+    }
+
     /// Returns the rows of a table: those that `rows` makes of each item.
-    func rows(_ rows: (JSONValue) -> [[String]]) -> [[String]] {
+    private func rows(_ rows: (JSONValue) -> [[String]]) -> [[String]] {
         Self.parsed(list) { $0["items"]?.elements?.flatMap(rows) } ?? []
     }
 }
 
 extension OperatorList {
     /// The table of the vendors' quirks that the relay remembers, for `models --quirks`.
-    var quirks: TextTable {
+    private var quirks: TextTable {
         var table = TextTable("PROVIDER", "MODEL", "QUIRK", "REQUESTS", "FOR", "CALLERS", "UNTIL", "WORDS")
         table.rows = rows { item in
             [
@@ -98,7 +109,7 @@ extension OperatorList {
     }
 
     /// The table of the known callers, for `keys`. Each budget of a key after the first has a line of its own.
-    var keys: TextTable {
+    private var keys: TextTable {
         var table = TextTable(
             "KEY",
             "MODELS",
@@ -144,23 +155,5 @@ extension JSONValue {
     /// Returns a member in seconds since 1970 as a time; empty if it is missing.
     fileprivate func moment(_ name: StaticString) -> String {
         self[name]?.integer.map { Timestamp.text(second: Int($0)) } ?? ""
-    }
-}
-
-/// The result of reading the list. An event loop stores it while another thread waits.
-private final class ListFetch: Sendable {
-    private let state = Lock<Result<Body, OperatorList.Failure>?>(nil)
-    private let signal = Signal()
-
-    func end(_ result: Result<Body, OperatorList.Failure>) {
-        state.withLock { $0 = result }
-        signal.wake()
-    }
-
-    func result(withinSeconds seconds: Int) -> Result<Body, OperatorList.Failure> {
-        let end = LoopTime.current().adding(seconds: seconds)
-        while state.withLock({ $0 == nil }), LoopTime.current() < end { signal.wait(until: end) }
-        let late = OperatorList.Failure(text: "the relay did not respond within \(seconds) s")
-        return state.withLock { $0 } ?? .failure(late)
     }
 }

@@ -3,7 +3,7 @@ import Shared
 import UsageRecords
 
 /// A report that sums up usage records by caller, group, model, provider, day, session, end user or cause, for the command `usage`.
-struct UsageReport {
+struct UsageReport: Report {
     static let options = "--by caller|group|model|provider|day|session|user|cause, --days N"
     private static let standardDays = 30
     private static let maxDays = 36_500
