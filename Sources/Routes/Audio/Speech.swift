@@ -27,7 +27,7 @@ final class SpeechOperation: MediaOperation, OnLoop, @unchecked Sendable {
         return PreparedMedia {
             { (attempt) async throws(UpstreamError) in
                 .audio(
-                    try await attempt.retrying(billsFailure: true) { () async throws(UpstreamError) in
+                    try await attempt.billed(as: { _ in nil }) { () async throws(UpstreamError) in
                         try await speech.open(by: attempt)
                     }
                 )

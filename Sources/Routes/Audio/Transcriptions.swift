@@ -9,8 +9,9 @@ extension Exchange {
         of file: UploadedAsset,
         by attempt: Attempt
     ) async throws(UpstreamError) -> Transcript {
-        let transcript = try await attempt.billed(by: { CallUse($0.usage, credits: $0.credits) }) {
-            () async throws(UpstreamError) in
+        let transcript = try await attempt.billed { made in
+            made.usage.map { Bill.Outcome(.responded, $0, credits: made.credits) } ?? .made(credits: made.credits)
+        } _: { () async throws(UpstreamError) in
             try await prepared.transcript(of: file, by: attempt)
         }
         if let usage = transcript.usage {

@@ -76,7 +76,7 @@ private final class FileCreation: UpstreamTask, OnLoop, @unchecked Sendable {
     func open(_ fit: Fit, _ attempt: Attempt) async throws(UpstreamError) -> Made {
         do throws(UpstreamError) {
             let file = try await made(by: fit.candidate, attempt)
-            attempt.ended()
+            attempt.end(Bill.Outcome(.free))
             return Made(file: file, credential: attempt.credential)
         } catch {
             var error = error

@@ -36,8 +36,8 @@ func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
     let file = named.file
     let fileCall = try await gateway.fileCall(of: file, for: named.caller, billing: named.admission.billing)
     do throws(UpstreamError) {
-        try await fileCall.call.unbilled { () async throws(UpstreamError) in
-            let content = try await fileCall.provider.open(path: file.path, by: fileCall.call)
+        try await fileCall.made { (provider, call) async throws(UpstreamError) in
+            let content = try await provider.open(path: file.path, by: call)
             try await exchange.pass(content, totalBytes: file.bytes)
         }
     } catch {
@@ -51,8 +51,8 @@ func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     let (id, file) = (named.id, named.file)
     let fileCall = try await gateway.fileCall(of: file, for: named.caller, billing: named.admission.billing)
     do throws(UpstreamError) {
-        try await fileCall.call.unbilled { () async throws(UpstreamError) in
-            try await fileCall.provider.delete(path: file.path, by: fileCall.call)
+        try await fileCall.made { (provider, call) async throws(UpstreamError) in
+            try await provider.delete(path: file.path, by: call)
         }
     } catch {
         throw APIError(error, model: "")

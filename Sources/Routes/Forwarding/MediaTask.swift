@@ -95,7 +95,7 @@ final class MediaTask: OnLoop, @unchecked Sendable {
             exchange.recordCost()
             body.read { exchange.send(200, $0, type: type) }
         case .audio(let audio):
-            try await attempt.billed(mayRepeat: false, by: { CallUse(credits: audio.credits) }) {
+            try await attempt.billed(as: { .made(credits: audio.credits) }, mayRepeat: false) {
                 () async throws(UpstreamError) in
                 try await exchange.pass(audio)
             }
@@ -146,13 +146,13 @@ final class MediaTask: OnLoop, @unchecked Sendable {
     private func record(_ reported: Usage?, _ attempt: Attempt) {
         let isInPieces = reported.map { $0.pieces > 0 && $0.totalTokens == 0 } ?? true
         guard !isInPieces || fields.estimate != nil else {
-            attempt.made(reported ?? fields.pieces, credits: nil)
+            attempt.end(.made(reported ?? fields.pieces, credits: nil))
             return exchange.recordCost()
         }
         var usage = Usage.completed(reported, prompt: { fields.estimate?.promptTokens ?? 0 }, completion: { 0 })
         usage.addPieces(fields.pieces)
         exchange.record.usage = usage
-        attempt.recordResponse(usage, credits: nil)
+        attempt.end(Bill.Outcome(.responded, usage))
         exchange.recordCost()
     }
 }
@@ -216,7 +216,7 @@ extension MediaTask: UpstreamTask {
             // It is not known whether the vendor began a response.
             if !error.isCut, error.kind != .cancelled { used?.completionTokens = 0 }
         }
-        let billed = attempt.failed(error, after: used ?? .nothing, isSent: request.isSent)
+        let billed = attempt.end(with: error, after: used ?? .nothing, isSent: request.isSent)
         exchange.record.usage = used == nil ? nil : billed
     }
 }

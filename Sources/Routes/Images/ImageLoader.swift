@@ -60,8 +60,8 @@ struct ImageLoader: Sendable {
         let fileCall = try await gateway.fileCall(of: file, for: caller, billing: billing)
         defer { fileCall.freeCapacity() }
         do throws(UpstreamError) {
-            return try await fileCall.call.unbilled { () async throws(UpstreamError) in
-                let stream = try await fileCall.provider.open(path: file.path, by: fileCall.call)
+            return try await fileCall.made { (provider, call) async throws(UpstreamError) in
+                let stream = try await provider.open(path: file.path, by: call)
                 defer { stream.stop() }
                 var whole = ByteBuffer()
                 var piece = ByteBuffer()

@@ -67,7 +67,7 @@ func makeImages(
         (index) async throws(UpstreamError) in
         // A call without capacity was not made and used nothing.
         let attempt = try await choiceCapacity.acquire()
-        let made = try await attempt.billed(by: { CallUse(images: $0.files.count, credits: $0.credits) }) {
+        let made = try await attempt.billed(as: { .made(images: $0.files.count, credits: $0.credits) }) {
             () async throws(UpstreamError) in
             try await images.images(ofCall: index, by: attempt)
         }

@@ -3,8 +3,8 @@ package import Shared
 
 /// An upstream call that reads or deletes a caller's file, together with the call's provider.
 package struct FileCall: Sendable {
-    package let provider: any FileProvider
-    package let call: Attempt
+    private let provider: any FileProvider
+    private let call: Attempt
     /// The capacity that this call holds; nil without a capacity limit.
     private let held: HeldCapacity?
 
@@ -13,6 +13,13 @@ package struct FileCall: Sendable {
         self.call = call
         self.held = held
         if let held { call.billing.hold(held) }
+    }
+
+    /// Makes the call, which is not billed, and records its end.
+    package func made<Value: Sendable>(
+        _ ask: (any FileProvider, Attempt) async throws(UpstreamError) -> Value
+    ) async throws(UpstreamError) -> Value {
+        try await call.unbilled { () async throws(UpstreamError) in try await ask(provider, call) }
     }
 
     /// Frees the capacity of the call early, so that other requests can use it before this request ends.

@@ -65,8 +65,7 @@ extension ChatFit {
             count.learn(from: reported)
             if reported?.isReported != true { response = try await count.counted(response, of: chat) }
             let usage = response.usage ?? onlyPrompt(of: chat)
-            if !attempt.isEnded { attempt.recordResponse(usage, credits: response.credits) }
-            response.usage = attempt.billing.withUnmet(usage)
+            response.usage = attempt.end(chat: Bill.Outcome(.responded, usage, credits: response.credits))
             return .whole(response)
         } catch {
             throw billed(await count.countedPart(of: error, of: chat), of: chat, attempt)
@@ -76,7 +75,7 @@ extension ChatFit {
     /// Bills a call that failed. Returns its error with the usage added.
     private func billed(_ error: UpstreamError, of chat: any PreparedChat, _ attempt: Attempt) -> UpstreamError {
         var error = error
-        error.usage = attempt.failed(error, after: error.usage ?? onlyPrompt(of: chat))
+        error.usage = attempt.end(with: error, after: error.usage ?? onlyPrompt(of: chat))
         return error
     }
 

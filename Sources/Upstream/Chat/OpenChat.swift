@@ -45,10 +45,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
 
     /// Bills a response that the relay has ended, and returns its usage.
     package func endedEarly(deliveredTokens: Int) -> Usage {
-        let used = usedSoFar(stream.usage, deliveredTokens)
-        if !attempt.isEnded { attempt.recordCut(used, credits: stream.credits) }
-        if let call = call.take() { call.served() } else { attempt.served() }
-        return attempt.billing.withUnmet(used)
+        end(.broke, usedSoFar(stream.usage, deliveredTokens))
     }
 
     private func usedSoFar(_ reported: Usage?, _ deliveredTokens: Int) -> Usage {
@@ -62,7 +59,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     }
 
     private func failure(_ error: UpstreamError, deliveredTokens: Int) -> (UpstreamError, Usage?) {
-        let used = attempt.failed(error, after: usedSoFar(error.usage ?? stream.usage, deliveredTokens))
+        let used = attempt.end(with: error, after: usedSoFar(error.usage ?? stream.usage, deliveredTokens))
         let isUsed = used.completionTokens > 0 || error.mayBeBilled
         return (attempt.failure(error), isUsed ? attempt.billing.withUnmet(used) : nil)
     }
@@ -76,10 +73,14 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
             prompt: { count.promptTokens(or: promptTokens) },
             completion: deliveredTokens
         )
-        if !attempt.isEnded { attempt.recordResponse(usage, credits: stream.credits) }
         if reported?.completionTokens ?? 0 > 0 { attempt.billing.learn(bytes: bytes, of: usage) }
+        return end(.responded, usage)
+    }
+
+    private func end(_ end: Bill.End, _ usage: Usage) -> Usage {
+        let usage = attempt.end(chat: Bill.Outcome(end, usage, credits: stream.credits))
         if let call = call.take() { call.served() } else { attempt.served() }
-        return attempt.billing.withUnmet(usage)
+        return usage
     }
 
     /// The number of prompt tokens, which was counted earlier or is estimated now.

@@ -53,7 +53,9 @@ final class ChoicesUsage: OnLoop, @unchecked Sendable {
             completion: { completionTokens }
         )
         add(usage, ofChoice: choice)
-        call.recordResponse(usage, of: sum ?? usage, credits: credits)
+        var outcome = Bill.Outcome(.responded, usage, credits: credits)
+        outcome.promptTokens = (sum ?? usage).promptTokens
+        call.end(outcome)
     }
 
     /// Adds the usage of an earlier upstream call for the same prompt to `sum`. That usage is already billed.
@@ -76,6 +78,6 @@ final class ChoicesUsage: OnLoop, @unchecked Sendable {
         var usage = error.usage ?? Usage(estimating: part(ofChoice: choice, in: all), completionTokens: 0)
         usage.cover(delivered: completionTokens)
         if error.usage != nil { add(usage, ofChoice: choice) }
-        call.failed(error, after: usage, ofPrompts: all)
+        call.end(with: error, after: usage, ofPrompts: all)
     }
 }

@@ -50,15 +50,15 @@ import Testing
     @Test("a call that is dropped has an end, also beside another one")
     func dropped() async {
         #expect(await made { _, _ in }.records.map(\.error) == ["the call was dropped", "the call was dropped"])
-        let one = await made { first, _ in first.recordResponse(.nothing, credits: nil) }
+        let one = await made { first, _ in first.end(Bill.Outcome(.responded)) }
         #expect(one.records.map(\.status) == [200, nil])
     }
 
     @Test("a call that was refused, and has no capacity to be repeated, has one end")
     func refused() async {
         let ended = await made { first, other in
-            first.recordRefusal(status: 400)
-            first.failed(UpstreamError(.failed, cause: "no capacity"))
+            first.end(Bill.Outcome(.free, status: 400))
+            first.end(with: UpstreamError(.failed, cause: "no capacity"))
             _ = first.failure(UpstreamError(.failed, cause: "no capacity"))
             _ = other.failure(UpstreamError(.failed, cause: "it failed"))
         }

@@ -11,43 +11,28 @@ package protocol ModelReport: AnyObject, Sendable {
 extension ModelUsages: ModelReport { package var models: ModelUsages? { self } }
 
 extension Attempt {
-    /// Bills and records a call that succeeded. `credits` is nil if the vendor reported none.
-    package func recordResponse(_ usage: Usage, credits: Int?) { recordResponse(usage, of: usage, credits: credits) }
-
-    /// Bills and records one of several calls that together make one response.
+    /// Bills and records the end of the call. The amounts follow from the kind of the end and from the use.
     ///
-    /// - Parameter sum: the usage of the response's successful calls so far, with a shared prompt counted once.
-    package func recordResponse(_ usage: Usage, of sum: Usage, credits: Int?) {
-        var outcome = Bill.Outcome(.responded, usage, credits: credits, status: 200)
-        outcome.promptTokens = sum.promptTokens
-        bill(usage, credits: credits, in: &outcome)
-        record(outcome)
-        learn(usage, credits: credits)
-    }
-
-    /// Bills and records a call whose response the relay ended because its budget was used up.
-    func recordCut(_ usage: Usage, credits: Int?) {
-        var outcome = Bill.Outcome(.broke, usage, credits: credits, status: 200)
-        bill(usage, credits: credits, in: &outcome)
-        record(outcome)
-    }
-
-    /// Bills and records a successful call that uses no tokens, for example one that made images.
-    ///
-    /// - Parameter usage: the pieces of which the request or the response consists; nil for the images.
-    package func made(images: Int = 0, _ usage: Usage? = nil, credits: Int?) {
-        let usage = usage ?? Usage(pieces: images, .image)
-        var outcome = Bill.Outcome(.made, usage, credits: credits, status: 200)
-        outcome.pricedCredits = images > 0 ? server?.credits?.ofImages(images) : nil
-        if let terms = billing.usageReservation {
-            let listed = server?.credits == nil ? 0 : outcome.pricedCredits
-            outcome.billedCredits = credits ?? listed ?? terms.creditsPerCall
-            outcome.images = images > 0 ? images : terms.reserved.images
+    /// - Parameter time: the time at which the call ended; nil for now.
+    package func end(_ outcome: consuming Bill.Outcome, at time: LoopTime? = nil) {
+        if outcome.end == .made, outcome.images > 0 {
+            outcome.pricedCredits = server?.credits?.ofImages(outcome.images)
         }
-        record(outcome)
-        var lesson = RecentUsageAverages.Lesson(completionTokens: 0, credits: credits)
-        lesson.seconds = usage.seconds
-        billing.learn(lesson)
+        if let terms = billing.usageReservation {
+            bill(&outcome, by: terms)
+            if outcome.end.isLesson { learn(outcome.usage, credits: outcome.credits, under: terms) }
+        } else {
+            outcome.images = 0
+        }
+        record(outcome, at: time)
+    }
+
+    /// Bills and records the end of a chat's call, unless the calls of its choices have ended. Returns the usage for the
+    /// client.
+    func end(chat outcome: consuming Bill.Outcome) -> Usage {
+        let usage = outcome.usage
+        if !isEnded { end(outcome) }
+        return billing.withUnmet(usage)
     }
 
     /// Records how fast a streamed response came, for the pace by which calls are billed that are left.
@@ -66,7 +51,8 @@ extension Attempt {
         )
     }
 
-    /// Bills and records a call that failed, and returns the billed usage. A call that the vendor refused is free.
+    /// Bills and records the end of a call that failed, and returns the billed usage. A call that the vendor refused is
+    /// free. Does nothing if the end is already recorded.
     ///
     /// The output of a call that was left is estimated by the time since the call began.
     /// - Parameters:
@@ -74,8 +60,8 @@ extension Attempt {
     ///   - promptTokens: the tokens of all the client's prompts; nil if this prompt is the only one.
     ///   - isSent: whether the vendor got the whole request.
     @discardableResult
-    package func failed(
-        _ error: UpstreamError,
+    package func end(
+        with error: UpstreamError,
         after usage: Usage = .nothing,
         ofPrompts promptTokens: Int? = nil,
         isSent: Bool = true
@@ -90,10 +76,9 @@ extension Attempt {
             outcome.end = isAbandoned ? .abandoned : .broke
             outcome.usage = usage
             outcome.promptTokens = promptTokens
-            bill(usage, credits: nil, in: &outcome)
         }
         outcome.isImpossible = usage.hasImpossibleFigure
-        record(outcome)
+        end(outcome)
         return usage
     }
 
@@ -102,35 +87,20 @@ extension Attempt {
         endpoint == nil ? 0 : billing.outputTokens(ofCallLeftAfter: loop.now.milliseconds(since: startedAt))
     }
 
-    /// Records the end of this call without billing it, unless its end is already recorded.
+    /// Records the end of a call that is not billed, unless its end is already recorded.
     ///
     /// - Parameters:
     ///   - error: nil if the call succeeded.
+    ///   - isRepeated: whether the relay repeats the call. The usage in `error` is billed then.
     ///   - time: the time at which the call ended; nil for now.
-    package func recordEnd(_ error: UpstreamError?, at time: LoopTime? = nil) {
+    func endUnbilled(_ error: UpstreamError? = nil, isRepeated: Bool = false, at time: LoopTime? = nil) {
         if isEnded { return }
-        guard let error else { return record(Bill.Outcome(.free, status: 200)) }
-        var outcome = self.outcome(.free, error)
-        outcome.usage = error.usage ?? .nothing
-        record(outcome, at: time)
-    }
-
-    /// Records a failed call that the relay repeats. Bills the usage in `error`.
-    func recordRepeated(_ error: UpstreamError, at time: LoopTime) {
-        guard let used = error.usage, !isEnded else { return recordEnd(error, at: time) }
-        var outcome = self.outcome(.repeated, error)
-        outcome.usage = used
-        outcome.isImpossible = used.hasImpossibleFigure
-        if let terms = billing.usageReservation { outcome.billedCredits = server?.credits(used, terms) ?? 0 }
-        record(outcome, at: time)
-    }
-
-    /// Bills and records a response that lacks the requested form. The model is asked next to correct it.
-    func recordCorrected(_ usage: Usage, credits: Int?) {
-        var outcome = Bill.Outcome(.corrected, usage, credits: credits, status: 200)
-        bill(usage, credits: credits, in: &outcome)
-        record(outcome)
-        learn(usage, credits: credits)
+        var outcome = error.map { self.outcome(.free, $0) } ?? Bill.Outcome(.free)
+        if let used = error?.usage {
+            outcome.usage = used
+            if isRepeated { (outcome.end, outcome.isImpossible) = (.repeated, used.hasImpossibleFigure) }
+        }
+        end(outcome, at: time)
     }
 
     // A vendor may charge for it, as for an abandoned call.
@@ -140,9 +110,9 @@ extension Attempt {
         record(Bill.Outcome(.abandoned, usage, status: nil, error: "the call was dropped"))
     }
 
-    /// Bills and records a helper call, in which another model did work for the request. Only its credits are billed.
-    func helped(by model: String, credits: Int?, _ error: UpstreamError? = nil) {
-        var outcome = error.map { self.outcome(.helped, $0) } ?? Bill.Outcome(.helped, status: 200)
+    /// Records the end of a helper call, in which another model did work for the request. Only its credits are billed.
+    func endHelp(of model: String, credits: Int?, _ error: UpstreamError? = nil) {
+        var outcome = error.map { self.outcome(.helped, $0) } ?? Bill.Outcome(.helped)
         if let terms = billing.usageReservation {
             outcome.billedCredits = credits ?? terms.averages.means(of: model, for: billing.caller?.identity).credits
         }
@@ -150,31 +120,35 @@ extension Attempt {
         billing.learn(RecentUsageAverages.Lesson(completionTokens: 0, credits: credits), of: model)
     }
 
-    func recordRefusal(status: Int) {
-        record(Bill.Outcome(.free, status: status, error: "the vendor answered \(status)"))
+    /// Sets the amounts that are billed for the call.
+    private func bill(_ outcome: inout Bill.Outcome, by terms: UsageReservation) {
+        let credits = outcome.credits
+        switch outcome.end {
+        case .responded, .broke, .abandoned, .corrected:
+            outcome.billedCredits = credits ?? server?.credits(outcome.usage, terms) ?? terms.creditsPerCall
+            outcome.images = terms.reserved.images
+        case .made:
+            let listed = server?.credits == nil ? 0 : outcome.pricedCredits
+            outcome.billedCredits = credits ?? listed ?? terms.creditsPerCall
+            if outcome.images == 0 { outcome.images = terms.reserved.images }
+        case .repeated: outcome.billedCredits = server?.credits(outcome.usage, terms) ?? 0
+        case .refused, .inner, .helped, .free: break
+        }
     }
 
-    /// Records the usage of a response for the averages by which further requests are reserved.
-    private func learn(_ usage: Usage, credits: Int?) {
-        guard let usageReservation = billing.usageReservation else { return }
+    /// Records the use of a call that succeeded, for the averages by which further requests are reserved.
+    private func learn(_ usage: Usage, credits: Int?, under terms: UsageReservation) {
         var lesson = RecentUsageAverages.Lesson(credits: credits)
         lesson.seconds = usage.seconds
         // A response that its lowered bound cut off tells nothing about the length of others.
         if !billing.isCutByBound(usage) { lesson.completionTokens = usage.completionTokens }
-        if usage.promptTokens > 0, let price = server?.price, usageReservation.output != nil {
+        if usage.promptTokens > 0, let price = server?.price, terms.output != nil {
             var prompt = usage
             (prompt.completionTokens, prompt.audioCompletionTokens, prompt.toolUses) = (0, 0, ToolUses())
             prompt.reportedCost = nil
             lesson.promptPrice = price.knownCost(prompt).map { $0.nanodollars(perMillionOf: usage.promptTokens) }
         }
         billing.learn(lesson)
-    }
-
-    /// Sets the credits and images that are billed for tokens.
-    private func bill(_ usage: Usage, credits: Int?, in outcome: inout Bill.Outcome) {
-        guard let terms = billing.usageReservation else { return }
-        outcome.billedCredits = credits ?? server?.credits(usage, terms) ?? terms.creditsPerCall
-        outcome.images = terms.reserved.images
     }
 
     private func outcome(_ end: Bill.End, _ error: UpstreamError) -> Bill.Outcome {
@@ -221,6 +195,11 @@ extension Attempt {
             )
         )
     }
+}
+
+extension Bill.End {
+    /// Whether further requests are reserved by the use of calls that ended so.
+    fileprivate var isLesson: Bool { self == .responded || self == .made || self == .corrected }
 }
 
 extension Usage {

@@ -1,17 +1,5 @@
 import Engine
-package import Shared
-
-/// The use by which a call that is no chat is billed.
-package struct CallUse: Sendable {
-    /// The usage that the vendor reported in tokens; nil if it reported none.
-    let usage: Usage?
-    let images: Int
-    let credits: Int?
-
-    package init(_ usage: Usage? = nil, images: Int = 0, credits: Int?) {
-        (self.usage, self.images, self.credits) = (usage, images, credits)
-    }
-}
+import Shared
 
 /// Whole calls with an attempt: with their end, or with one retry.
 extension Attempt {
@@ -24,37 +12,35 @@ extension Attempt {
     ) async throws(UpstreamError) -> Value {
         do throws(UpstreamError) {
             let value = try await ask()
-            ended()
+            endUnbilled()
+            served()
             return value
         } catch {
             if concernsKey { throw failure(error) }
-            recordEnd(error)
+            endUnbilled(error)
             throw error
         }
     }
 
-    /// Makes a call that is billed by its use, and records its end. `use` returns the use of a response.
+    /// Makes a call that is billed by its use, and records its end.
     ///
-    /// - Parameter mayRepeat: whether a failed call is repeated once. False if output was sent to the client.
+    /// - Parameters:
+    ///   - outcome: returns the end of the call from its response; nil if the response goes on, and its end is recorded
+    ///     later.
+    ///   - mayRepeat: whether a failed call is repeated once. False if output was sent to the client.
     package func billed<Value: Sendable>(
+        as outcome: (Value) -> Bill.Outcome?,
         mayRepeat: Bool = true,
-        by use: (Value) -> CallUse,
         _ ask: () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        let value: Value
         do throws(UpstreamError) {
-            value = mayRepeat ? try await retrying(ask) : try await ask()
+            let value = mayRepeat ? try await retrying(ask) : try await ask()
+            if let outcome = outcome(value) { end(outcome) }
+            return value
         } catch {
-            failed(error)
+            end(with: error)
             throw error
         }
-        let use = use(value)
-        if let usage = use.usage {
-            recordResponse(usage, credits: use.credits)
-        } else {
-            made(images: use.images, credits: use.credits)
-        }
-        return value
     }
 
     /// Makes a helper call, in which another model works for the request, and records its end. `credits` returns the
@@ -72,11 +58,11 @@ extension Attempt {
             let prepared = try await prepare()
             isPrepared = true
             let value = try await ask(prepared)
-            helped(by: model, credits: credits(value))
+            endHelp(of: model, credits: credits(value))
             served()
             return value
         } catch {
-            if isPrepared, error.mayBeBilled { helped(by: model, credits: nil, error) }
+            if isPrepared, error.mayBeBilled { endHelp(of: model, credits: nil, error) }
             throw failure(error)
         }
     }
@@ -84,21 +70,14 @@ extension Attempt {
     /// Calls the vendor with `ask`, and retries once after a pause if a retry can help.
     ///
     /// Call it only before any output has been sent to the client.
-    /// - Parameter billsFailure: whether the failure of both calls is billed here.
     package func retrying<Value: Sendable>(
-        billsFailure: Bool = false,
         _ ask: () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         do throws(UpstreamError) {
-            do throws(UpstreamError) {
-                return try await ask()
-            } catch {
-                try await waitToRepeat(after: error)
-                return try await ask()
-            }
+            return try await ask()
         } catch {
-            if billsFailure { failed(error) }
-            throw error
+            try await waitToRepeat(after: error)
+            return try await ask()
         }
     }
 
@@ -108,7 +87,7 @@ extension Attempt {
         let time = loop.now
         await loop.sleep(nanoseconds: min(200_000_000, billing.endsAt.nanoseconds(since: time)))
         if Task.isCancelled {
-            failed(error, after: error.usage ?? .nothing)
+            end(with: error, after: error.usage ?? .nothing)
             var left = UpstreamError(.cancelled, cause: "cancelled")
             left.usage = .nothing
             throw left

@@ -78,13 +78,13 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
 
     /// Prepares the next call after the vendor refused this one with an HTTP status.
     package func next(afterRefusal status: Int) async throws(UpstreamError) {
-        recordRefusal(status: status)
+        end(Bill.Outcome(.free, status: status, error: "the vendor answered \(status)"))
         try await next()
     }
 
     /// Prepares the call for the rest of a response that the vendor paused. Its last call has the usage of all.
     func nextPart() async throws(UpstreamError) {
-        recordEnd(nil)
+        endUnbilled()
         try await next()
     }
 
@@ -97,7 +97,7 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
 
     /// Prepares the call in which the model corrects a response that lacks the requested form.
     func nextRound(afterCorrected usage: Usage, credits: Int?) async throws(UpstreamError) {
-        recordCorrected(usage, credits: credits)
+        end(Bill.Outcome(.corrected, usage, credits: credits))
         try await nextRound()
     }
 
@@ -117,10 +117,10 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
         } catch let shortage {
             // If the failure would put the key in cooldown, throw the shortage: another location may accept the key.
             if error.cooldown == nil { throw error }
-            recordRepeated(error, at: time)
+            endUnbilled(error, isRepeated: true, at: time)
             throw shortage
         }
-        recordRepeated(error, at: time)
+        endUnbilled(error, isRepeated: true, at: time)
         try await billing.fundNextCall()
         beginNext()
     }
@@ -266,19 +266,13 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     /// Records that the vendor responded. Ends a cooldown of the key that began before this call.
     package func served() { keys?.served(credential, begun: startedAt) }
 
-    /// Records the end of a successful call that is not billed, such as a file call.
-    package func ended() {
-        recordEnd(nil)
-        served()
-    }
-
     /// Records that this call failed. Puts its key in cooldown if the failure concerns the key.
     ///
     /// - Returns: the failure, with the credential of this call.
     package func failure(_ error: UpstreamError) -> UpstreamError {
         var error = located(error)
         if error.credential == nil { error.credential = credential }
-        recordEnd(error)
+        endUnbilled(error)
         keys?.failed(credential, error, begun: startedAt, at: loop.now)
         return error
     }

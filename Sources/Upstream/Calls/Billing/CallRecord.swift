@@ -25,13 +25,30 @@ extension Bill {
         /// The cause of the failure, with the key removed; nil if the call succeeded.
         package var error: String?
 
-        package init(_ end: End, _ usage: Usage = .nothing, credits: Int? = nil, status: Int?, error: String? = nil) {
+        package init(
+            _ end: End,
+            _ usage: Usage = .nothing,
+            credits: Int? = nil,
+            status: Int? = 200,
+            error: String? = nil
+        ) {
             self.end = end
             self.usage = usage
             self.credits = credits
             self.status = status
             self.error = error
             isImpossible = usage.hasImpossibleFigure
+        }
+
+        /// Returns the end of a call that made media and used no tokens.
+        ///
+        /// - Parameters:
+        ///   - usage: the pieces of which the request or the response consists; nil for the images.
+        ///   - images: the number of images; 0 if it is not known, or if the call made no images.
+        package static func made(_ usage: Usage? = nil, images: Int = 0, credits: Int?) -> Outcome {
+            var outcome = Outcome(.made, usage ?? Usage(pieces: images, .image), credits: credits)
+            outcome.images = images
+            return outcome
         }
     }
 }
