@@ -62,20 +62,13 @@ func makeImages(
     _ attempt: Attempt
 ) async throws(UpstreamError) -> [GeneratedImage] {
     try await images.begin(with: image, mask: mask, by: attempt)
-    let choiceCapacity = ChoiceCapacity(attempt)
-    let made = try await allChoices(images.calls, goingOn: choiceCapacity.goesOn(after:)) {
-        (index) async throws(UpstreamError) in
-        // A call without capacity was not made and used nothing.
-        let attempt = try await choiceCapacity.acquire()
-        let made = try await attempt.billed(as: { .made(images: $0.files.count, credits: $0.credits) }) {
+    let made = try await attempt.several(images.calls) { (index, attempt) async throws(UpstreamError) in
+        try await attempt.billed(as: { .made(images: $0.files.count, credits: $0.credits) }) {
             () async throws(UpstreamError) in
             try await images.images(ofCall: index, by: attempt)
         }
-        choiceCapacity.succeeded()
-        return made.files
     }
-    try choiceCapacity.recordFailures()
-    return made.flatMap { $0 }
+    return made.flatMap(\.files)
 }
 
 /// Allocates the response body and reserves the memory for building it.

@@ -1,9 +1,8 @@
 import Engine
 import Shared
 
-/// The usage of the upstream calls that together make one response with several choices. The sum counts each prompt
-/// only once.
-final class ChoicesUsage: OnLoop, @unchecked Sendable {
+/// The bill of the upstream calls that together make one response with several choices. It counts each prompt once.
+final class ChoicesBill: OnLoop, @unchecked Sendable {
     /// The estimated number of tokens of each prompt.
     private let estimates: [Int]
     private let choices: Int
@@ -19,7 +18,7 @@ final class ChoicesUsage: OnLoop, @unchecked Sendable {
     }
 
     /// The usage of all upstream calls so far, added up; nil if no call has returned a response or reported usage.
-    var sum: Usage? {
+    var usage: Usage? {
         let used = ofPrompts.compactMap(\.self)
         return used.first.map { used.dropFirst().reduce($0, +) }
     }
@@ -37,47 +36,40 @@ final class ChoicesUsage: OnLoop, @unchecked Sendable {
         return (before + estimates[prompt]) * all / whole - before * all / whole
     }
 
-    /// Records the usage of a call that returned a response.
+    /// Adds the usage of an upstream call.
+    func add(_ usage: Usage, ofChoice choice: Int) {
+        let prompt = prompt(ofChoice: choice)
+        if ofPrompts[prompt]?.join(usage) == nil { ofPrompts[prompt] = usage }
+    }
+
+    /// Bills a call that returned a response.
     ///
     /// - Parameter reported: the usage from the vendor; missing counts are replaced with the relay's own.
-    func recordResponse(
-        _ choice: Int,
-        _ reported: Usage?,
-        completionTokens: Int,
-        credits: Int?,
-        of call: Attempt
-    ) {
-        let usage = count.completed(
+    func end(_ choice: Int, _ reported: Usage?, completionTokens: Int, credits: Int?, of call: Attempt) {
+        let used = count.completed(
             reported,
             prompt: { part(ofChoice: choice, in: count.promptTokens(or: estimate)) },
             completion: { completionTokens }
         )
-        add(usage, ofChoice: choice)
-        var outcome = Bill.Outcome(.responded, usage, credits: credits)
-        outcome.promptTokens = (sum ?? usage).promptTokens
+        add(used, ofChoice: choice)
+        var outcome = Bill.Outcome(.responded, used, credits: credits)
+        outcome.promptTokens = usage?.promptTokens
         call.end(outcome)
     }
 
-    /// Adds the usage of an earlier upstream call for the same prompt to `sum`. That usage is already billed.
-    func keep(_ usage: Usage) { add(usage, ofChoice: 0) }
-
-    private func add(_ usage: Usage, ofChoice choice: Int) {
-        let prompt = prompt(ofChoice: choice)
-        if ofPrompts[prompt]?.join(usage) == nil { ofPrompts[prompt] = usage }
+    /// Bills a call that failed, unless it has ended before.
+    func end(_ choice: Int, with error: UpstreamError, completionTokens: Int = 0, of call: Attempt) {
+        let all = count.knownPromptTokens(or: estimate)
+        var used = error.usage ?? Usage(estimating: part(ofChoice: choice, in: all), completionTokens: 0)
+        used.cover(delivered: completionTokens)
+        if error.usage != nil { add(used, ofChoice: choice) }
+        call.end(with: error, after: used, ofPrompts: all)
     }
 
     /// Returns the error with its usage replaced: with the sum of all upstream calls for the response.
     func failure(_ error: UpstreamError) -> UpstreamError {
         var error = error
-        error.usage = sum
+        error.usage = usage
         return error
-    }
-
-    func failed(_ choice: Int, _ error: UpstreamError, completionTokens: Int = 0, of call: Attempt) {
-        let all = count.knownPromptTokens(or: estimate)
-        var usage = error.usage ?? Usage(estimating: part(ofChoice: choice, in: all), completionTokens: 0)
-        usage.cover(delivered: completionTokens)
-        if error.usage != nil { add(usage, ofChoice: choice) }
-        call.end(with: error, after: usage, ofPrompts: all)
     }
 }
