@@ -36,47 +36,59 @@ struct LimitTable: Report {
         let names = modelCatalog.map { $0.allNames + $0.replacedNames } ?? []
         let limits = LimitBook(settings).possibleLimits(of: caller, models: names)
         var remark = settings.limits.identity == .key ? nil : Self.remarkOnAddresses(settings.limits.identity)
-        do throws(StoreFailure) {
-            guard let store = try MemcachedCounters.store(settings.limits) else { throw Self.noStore }
-            let secret = settings.limits.storeSecret.map { StoreSecret($0) }
-            let reader = LimitReader(store, slotSeconds: settings.limits.slotSeconds, secret: secret)
-            if let amount {
-                guard let amount = Quota.amount(amount), amount.unit.isKnownLate else { throw Self.noAmount }
-                let counting = limits.filter { $0.model == nil && $0.charge.limit.quota.unit == amount.unit }
-                if counting.isEmpty {
-                    throw StoreFailure(
-                        reason: "nothing was given back: the caller has no limit in \(amount.unit.rawValue)"
-                    )
-                }
-                for limit in counting {
-                    try reader.giveBack(amount.units, of: limit.charge)
-                }
-            }
-            let uses = try reader.read(limits.map(\.charge))
-            if let seconds = try reader.secondsSinceStart() {
-                remark =
-                    (remark ?? "")
-                    + "memcached started \(seconds) s ago: relays may still be putting back what they know.\n"
-            }
-            self.remark = remark
-            rows = zip(limits, uses)
-                .map { Row(model: $0.model, use: $1) }
-                .filter { $0.model == nil || $0.use.isRecorded }
-        } catch {
-            throw CommandFailure(text: error.reason)
+        let made = try Self.asking("memcached") { () throws(StoreFailure) in
+            try MemcachedCounters.store(settings.limits)
         }
+        guard let store = made else { throw Self.noStore }
+        let secret = settings.limits.storeSecret.map { StoreSecret($0) }
+        let reader = LimitReader(store, slotSeconds: settings.limits.slotSeconds, secret: secret)
+        let given = try amount.map { text throws(CommandFailure) in try Self.given(text, of: limits) }
+        let (uses, age) = try Self.asking("memcached \(store.servers.joined(separator: ", "))") {
+            () throws(StoreFailure) in
+            if let given {
+                for limit in given.limits { try reader.giveBack(given.units, of: limit.charge) }
+            }
+            return (try reader.read(limits.map(\.charge)), try reader.secondsSinceStart())
+        }
+        if let age {
+            remark =
+                (remark ?? "") + "memcached started \(age) s ago: relays may still be putting back what they know.\n"
+        }
+        self.remark = remark
+        rows = zip(limits, uses)
+            .map { Row(model: $0.model, use: $1) }
+            .filter { $0.model == nil || $0.use.isRecorded }
     }
 
-    private static let noStore = StoreFailure(
-        reason: """
+    /// Returns the result of `work`. The error of its failure names the server.
+    private static func asking<Value>(
+        _ server: String,
+        _ work: () throws(StoreFailure) -> Value
+    ) throws(CommandFailure) -> Value {
+        do throws(StoreFailure) { return try work() } catch { throw CommandFailure(text: "\(server): \(error.reason)") }
+    }
+
+    /// Returns the units of the amount to give back, and the limits that count in its unit.
+    private static func given(
+        _ text: String,
+        of limits: [LimitBook.PossibleLimit]
+    ) throws(CommandFailure) -> (units: Int, limits: [LimitBook.PossibleLimit]) {
+        guard let amount = Quota.amount(text), amount.unit.isKnownLate else {
+            throw CommandFailure(text: "an amount to give back is a number with tokens, usd or credits, as in 3.20 usd")
+        }
+        let counting = limits.filter { $0.model == nil && $0.charge.limit.quota.unit == amount.unit }
+        if counting.isEmpty {
+            throw CommandFailure(text: "nothing was given back: the caller has no limit in \(amount.unit.rawValue)")
+        }
+        return (amount.units, counting)
+    }
+
+    private static let noStore = CommandFailure(
+        text: """
             limits are counted in the memory of each relay process, which this command cannot read; see them on the \
             admin page (ADMIN_PASSWORD), or send GET /v1/usage with the caller's key; with MEMCACHED_HOST they are \
             counted in memcached, where this command reads them
             """
-    )
-
-    private static let noAmount = StoreFailure(
-        reason: "an amount to give back is a number with tokens, usd or credits, as in 3.20 usd"
     )
 
     private static func remarkOnAddresses(_ identity: LimitSettings.Identity) -> String {
