@@ -8,9 +8,8 @@ extension SettingsTable {
         families: [.keys, .groups, .providers, .panels],
         ownPrefixes: ["PROVIDER_", "PANEL_", "RATE_LIMIT_", "ONE_MIN_", "SUBSET_OF_", "PERMIT_MODELS_"],
         sharedPrefixes: [
-            "KEY_", "GROUP_", "CACHE_", "ADMIN_", "MEMCACHED_", "CONFIG_", "USAGE_LOG_", "USAGE_DATA_", "FALLBACK_",
-            "BREAKER_",
-            "BALANCE_", "GENERATE_", "RELOAD_",
+            "KEY_", "GROUP_", "CACHE_", "ADMIN_", "MEMCACHED_", "CONFIG_", "USAGE_", "BUDGET_", "FALLBACK_", "BREAKER_",
+            "BALANCE_", "GENERATE_", "RELOAD_", "FETCH_", "AFFINITY_", "ANONYMOUS_",
         ],
         exampleHeading: """
             # Settings of the relay. Copy this file to .env and uncomment the lines that you change.

@@ -10,6 +10,8 @@ import Testing
             ("PROVIDER_A_WEIGTH", "1", true), ("PANEL_A_FOO", "1", true), ("RATE_LIMIT_FOO", "1", true),
             ("ONE_MIN_KEY", "1", true), ("SUBSET_OF_FOO", "1", true), ("PERMIT_MODELS_FOO", "1", true),
             ("KEY_FOO", "1", false), ("CACHE_FOO", "1", false), ("ADMIN_FOO", "1", false),
+            ("USAGE_FILE", "x", false), ("BUDGET_FOO", "1", false),
+            ("FETCH_FOO", "1", false), ("AFFINITY_FOO", "1", false), ("ANONYMOUS_FOO", "1", false),
             ("THREDS", "1", false), ("LOG_LEVELS", "1", false), ("PUBLIC_URI", "1", false),
         ]
     )
