@@ -9,6 +9,7 @@ from typing import NamedTuple
 TOKEN = "sk-relay-for-tests-0001"
 CALLER = f"KEY_TEAM_TOKEN={TOKEN}\n"
 ECHO = "PROVIDER_A_KIND=echo\n" + CALLER
+GROUPED = ECHO + "PROVIDER_B_KIND=echo\nPROVIDER_B_MODELS=other\nKEY_TEAM_MODELS=echo\nKEY_TEAM_GROUP=eng\n"
 OPENAI = "PROVIDER_B_KIND=openai\nPROVIDER_B_BASE_URL=http://127.0.0.1:9/v1\nPROVIDER_B_MODELS=llama\n" + CALLER
 KINDS = "openai, anthropic, gemini, cohere, cloudflare, vertexai_gemini, vertexai_claude, echo"
 ALL_KINDS = f"one of onemin, {KINDS}"
@@ -354,6 +355,17 @@ OWN = [
         "only provider without weight", ECHO + "PROVIDER_A_WEIGHT=0\n",
         ".env:3  PROVIDER_A_WEIGHT: is 0 for the only provider, so no request is served; remove this line", "is 0", "PROVIDER_A_WEIGHT",
         "remove this line", ECHO, is_warning=True,
+    ),
+    Mistake(
+        "no provider with a weight", ECHO + "PROVIDER_A_WEIGHT=0\nPROVIDER_B_KIND=echo\nPROVIDER_B_WEIGHT=0\n",
+        ".env:3  PROVIDER_A_WEIGHT: is 0 for each provider, so no request is served; remove this line", "is 0", "PROVIDER_A_WEIGHT",
+        "remove this line", ECHO + "PROVIDER_B_KIND=echo\nPROVIDER_B_WEIGHT=0\n", is_warning=True,
+    ),
+    Mistake(
+        "models of a key and its group", GROUPED + "GROUP_ENG_MODELS=other\n",
+        ".env:6  KEY_TEAM_GROUP: has no model in common with the MODELS of the key and of its other groups, so it may use none; "
+        "correct one of these lists",
+        "no model in common", "KEY_TEAM_GROUP", "correct one of these lists", GROUPED + "GROUP_ENG_MODELS=other,echo\n", is_warning=True,
     ),
     Mistake(
         "settings from a server that is down", "CONFIG_URL=http://127.0.0.1:{port}/x.env\n",

@@ -131,6 +131,13 @@ extension SettingsReader {
         {
             warnOfPatterns(key, patterns(key), names: names)
         }
+        for key in settings.keys where !names.contains(where: { Caller(known: key).mayUse($0, ofPassthrough: false) }) {
+            let lists = [key.models] + key.groups.map(\.models)
+            // Of a list that matches no model, each pattern has its warning.
+            guard lists.allSatisfy({ list in names.contains { list.match($0) } }) else { continue }
+            let text = "has no model in common with the MODELS of the key and of its other groups, so it may use none"
+            warn(KeySettings.key(key.instance, "GROUP"), "\(text); correct one of these lists")
+        }
     }
 
     private mutating func warnOfPatterns(_ key: SettingKey, _ patterns: [ModelPattern], names: [String]) {

@@ -91,7 +91,14 @@ extension SettingsReader {
                 )
             }
         }
-        for provider in settings.providers { warnOfUse(provider, settings) }
+        if settings.providers.allSatisfy(\.rank.servesNothing), let first = settings.providers.first {
+            let which = settings.providers.count == 1 ? "the only provider" : "each provider"
+            warn(
+                first.key("WEIGHT"),
+                "is 0 for \(which), so no request is served; remove this line"
+            )
+        }
+        for provider in settings.providers { warnOfUse(provider) }
         let isLocal = settings.host.hasPrefix("127.") || settings.host == "::1"
         guard !isLocal, !settings.anonymousModels.isEmpty else { return }
         guard let paid = settings.providers.first(where: { !$0.apiKeys.isEmpty }) else { return }
@@ -104,12 +111,9 @@ extension SettingsReader {
         )
     }
 
-    /// Warns if a provider gets no request, or none that its vendor accepts.
-    fileprivate mutating func warnOfUse(_ provider: ProviderSettings, _ settings: Settings) {
-        let (rank, prefix) = (provider.rank, "PROVIDER_\(provider.instance)_")
-        if settings.providers.count == 1, rank.weight == 0, rank.weights.allSatisfy({ $0.value == 0 }) {
-            warn(provider.key("WEIGHT"), "is 0 for the only provider, so no request is served; remove this line")
-        }
+    /// Warns if a provider's vendor accepts no request without the key that it lacks.
+    fileprivate mutating func warnOfUse(_ provider: ProviderSettings) {
+        let prefix = "PROVIDER_\(provider.instance)_"
         // Other servers need no key, or a header in its place.
         let vendors: [ProviderSettings.Kind: String] = [
             .openai: "https://api.openai.com/", .anthropic: "https://api.anthropic.com",

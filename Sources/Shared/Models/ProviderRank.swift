@@ -10,4 +10,7 @@ package struct ProviderRank: Sendable, Equatable {
     package var retries = 0
 
     package func weight(of model: String) -> Double { weights[model] ?? weight }
+
+    /// Whether no weight lets the provider get a request.
+    var servesNothing: Bool { weight == 0 && weights.values.allSatisfy { $0 == 0 } }
 }
