@@ -129,6 +129,11 @@ QUIRKS = {
     "two in a chunk, without index": ([ROLE, chunk({"tool_calls": [{"function": {"name": "f", "arguments": '{"x":1}'}}, {"function": {"name": "g", "arguments": '{"x":2}'}}]}), STOP], CALLED),
     "two in a chunk, with one index": ([ROLE, chunk({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": '{"x":1}'}}, {"index": 0, "function": {"name": "g", "arguments": '{"x"'}}]}),
                                         call(0, arguments=":2}"), STOP], CALLED),
+    "one after the other, without index": ([call(None, None, "f", '{"x":'), call(None, None, None, "1}"), call(None, None, "g", '{"x":2}'), STOP], CALLED),
+    "one after the other, with one index": ([call(0, None, "f", '{"x":1}'), call(0, "", "g", '{"x":'), call(0, None, None, "2}"), STOP], CALLED),
+    "one name twice, without index": ([call(None, None, "f", '{"x":1}'), call(None, None, "f", '{"x":2}'), STOP], ("", "", [F1, ("f", {"x": 2})], "tool_calls")),
+    "one after an empty one": ([call(None, None, "f", "{}"), call(None, None, "g", '{"x":2}'), STOP], ("", "", [("f", {}), G2], "tool_calls")),
+    "the name in each piece": ([call(None, None, "f", '{"x"'), call(None, None, "f", ":1}"), STOP], ONE),
     "wrong types": ([chunk({"role": 5, "content": {}, "refusal": 5, "tool_calls": {}, "function_call": 5, "reasoning_content": []}), text("Hello"),
                      {key: value for key, value in STOP.items() if key != "choices"} | {"choices": [{"index": "0", "delta": {}, "finish_reason": 5}]}, STOP], HELLO),
     "no finish_reason": ([{key: value for key, value in one.items() if key != "choices"} | {"choices": [{"index": 0, "delta": one["choices"][0]["delta"]}]}

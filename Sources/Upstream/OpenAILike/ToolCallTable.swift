@@ -36,6 +36,9 @@ struct ToolCallTable {
         var hash: UInt64 = ToolCallTable.basis
         var last: UInt8 = 0
 
+        /// Whether all arguments seem to have arrived: they end an object.
+        var isComplete: Bool { bytes > 0 ? last == UInt8(ascii: "}") : read.holdsObject }
+
         /// Returns whether another piece of the name can follow an element without arguments.
         func isNameOpen(_ function: JSONValue?) -> Bool {
             let hasArguments = function?["arguments"] != nil || function?["input"] != nil
@@ -85,7 +88,8 @@ struct ToolCallTable {
             if let knownIndex = known(number, id, name: name) { calls[knownIndex].isEnded = true }
             return nil
         }
-        let index = try find(number, id, name: name, isWhole: isWhole)
+        var arguments = try arguments(of: function, &isOdd)
+        let index = try find(number, id, name: name, arguments, isWhole: isWhole)
         if calls[index].id.isEmpty, !calls[index].isFirstOut { calls[index].id = Array(id) }
         if calls[index].name.isEmpty {
             calls[index].name = Array(name)
@@ -95,7 +99,6 @@ struct ToolCallTable {
         if function == nil || delta["function"] == nil { calls[index].read.isAnyText = true }
         var piece = ToolCallChunk(index: index, elementIndex: elementIndex)
         piece.signature = delta["extra_content"]?["google"]?["thought_signature"]?.text
-        var arguments = try arguments(of: function, &isOdd)
         let hasArguments = !arguments.isEmpty
         if isRepeat(arguments, of: index) {
             isOdd = true
@@ -196,9 +199,11 @@ struct ToolCallTable {
         _ number: Int64?,
         _ id: UnsafeRawBufferPointer,
         name: UnsafeRawBufferPointer,
+        _ arguments: [UInt8],
         isWhole: Bool
     ) throws(UpstreamError) -> Int {
         if !isWhole, let known = known(number, id, name: name), !calls[known].isEnded || name.isEmpty,
+            !id.isEmpty || name.isEmpty || !isOfOther(name, arguments, than: known),
             // A list contains each call only once.
             calls[known].list < lists || name.isEmpty
                 || !id.isEmpty && calls[known].bytes == 0 && !calls[known].read.holdsObject
@@ -231,6 +236,14 @@ struct ToolCallTable {
         }
         if id.isEmpty { return calls.indices.contains(open) ? open : nil }
         return calls.firstIndex { $0.id.elementsEqual(id) }
+    }
+
+    /// Returns whether an element without an id begins another tool call than the one with this index: that one is
+    /// complete, and the element has another name, or a whole object that is no repeat.
+    private func isOfOther(_ name: UnsafeRawBufferPointer, _ arguments: [UInt8], than index: Int) -> Bool {
+        guard calls[index].isComplete else { return false }
+        if !calls[index].name.elementsEqual(name) { return true }
+        return calls[index].bytes > 0 && arguments.first == UInt8(ascii: "{") && !isRepeat(arguments, of: index)
     }
 
     private func arguments(of function: JSONValue?, _ isOdd: inout Bool) throws(UpstreamError) -> [UInt8] {
