@@ -13,12 +13,15 @@ struct UsageCounts {
     /// The counts that few vendors report.
     private var rare = Usage.nothing
 
-    /// The usage; nil if the vendor has not reported both prompt tokens and completion tokens.
+    /// The usage; nil if the vendor has reported neither prompt tokens nor completion tokens. One of them that is
+    /// missing is what the total leaves for it, 0 without a total.
     var usage: Usage? {
-        guard let prompt, let completion else { return nil }
+        guard prompt != nil || completion != nil else { return nil }
         var usage = rare
-        usage.promptTokens = prompt
-        usage.completionTokens = completion + reasoningBlocks(beside: completion, prompt)
+        usage.promptTokens = prompt ?? max(0, (total ?? 0) - (completion ?? 0))
+        usage.completionTokens =
+            completion.map { $0 + reasoningBlocks(beside: $0, usage.promptTokens) }
+            ?? max(0, (total ?? 0) - usage.promptTokens)
         usage.recordPrompt(cached: cached, written: written, long: writtenLong)
         usage.reasoningTokens = reasoning
         return usage
