@@ -111,6 +111,8 @@ def response(script: dict[str, Any], **more: Any) -> dict[str, Any]:
     status, details = "completed", None
     if script.get("finish") in ("max_output_tokens", "content_filter"):
         status, details = "incomplete", {"reason": script["finish"]}
+    if script.get("finish") == "unsaid":
+        status = "incomplete"
     return {
         "id": "resp_vendor", "object": "response", "created_at": 1700000000, "status": status, "error": None,
         "incomplete_details": details, "instructions": None, "model": "the-server's-own", "output": output(script),

@@ -115,7 +115,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
             if let item = root["item"] { try close(item, numbers.close(item, root), emit) }
         case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
             guard let response = root["response"] else { break }
-            try end(response, emit)
+            try end(response, isCut: type == "response.incomplete", emit)
             return true
         default: break
         }
@@ -331,7 +331,8 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 
     // MARK: The end
 
-    private func end(_ response: JSONValue, _ emit: Emit) throws(UpstreamError) {
+    /// - Parameter isCut: whether the vendor says that the output is not whole.
+    private func end(_ response: JSONValue, isCut: Bool, _ emit: Emit) throws(UpstreamError) {
         usage = Usage(of: response) ?? usage
         let error = response["error"]
         if error?.kind == .object || response["status"]?.text == "failed" {
@@ -345,7 +346,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         }
         var reason: FinishReason = calls.isEmpty ? .stop : .toolCalls
         switch response["incomplete_details"]?["reason"]?.text.map(FinishWord.init) {
-        case nil: break
+        case nil: if isCut { reason = .length }
         case .reason(.contentFilter)?, .reason(.refusal)?: reason = .contentFilter
         default: reason = .length
         }
@@ -395,19 +396,22 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         guard root["output"]?.kind == .array || root["status"]?.text == "failed" else {
             throw .invalidResponse("the vendor's response has no output")
         }
-        try end(root, emit)
+        let isCut = ["incomplete", "in_progress", "queued"].contains(root["status"]?.text?.text)
+        try end(root, isCut: isCut, emit)
     }
 }
 
 extension Usage {
     /// Creates the usage of a complete response; nil if the response contains no token counts.
     fileprivate init?(of response: JSONValue) {
-        guard let reported = response["usage"], let prompt = reported["input_tokens"]?.reportedTokens,
-            let completion = reported["output_tokens"]?.reportedTokens
-        else {
-            return nil
-        }
-        self.init(promptTokens: prompt, completionTokens: completion)
+        guard let reported = response["usage"], reported.kind == .object else { return nil }
+        let (prompt, completion) = (reported["input_tokens"]?.reportedTokens, reported["output_tokens"]?.reportedTokens)
+        guard prompt != nil || completion != nil else { return nil }
+        let total = reported["total_tokens"]?.tokens ?? 0
+        self.init(
+            promptTokens: prompt ?? max(0, total - (completion ?? 0)),
+            completionTokens: completion ?? max(0, total - (prompt ?? 0))
+        )
         let details = reported["input_tokens_details"]
         recordPrompt(
             cached: reported.cachedTokens(details),
