@@ -146,6 +146,14 @@ def test_usage_is_recorded(start_relay, server, unchecked, tmp_path):
     server.take_violations()
 
 
+def test_a_response_without_usage_gets_one_of_its_api(http, server):
+    server.says(AT, {"json": response({"items": ITEMS}) | {"usage": None}})
+    usage = http.post("/v1/responses", json=BODY).json()["usage"]
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+    # Most of them are the tools'.
+    assert usage["input_tokens"] > 50 and 1 <= usage["output_tokens"] < 10
+
+
 def test_a_budget_lowers_nothing_but_the_digits(start_relay, server, unchecked):
     relay = start_relay(**settings(server), KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT="off", KEY_TEAM_RATE_LIMIT="0.03 usd/day")
     server.says(AT, {})

@@ -90,7 +90,7 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
         case .whole(var response):
             // One copy, because each use of the property would be a copy.
             let usage = response.usage
-            if usage?.isEstimated == true, surface.wire != .messages { response.includeUsage() }
+            if usage?.isEstimated == true { response.includeUsage(of: surface.wire) }
             exchange.record.usage = usage
             exchange.recordCost()
             if !admission.billing.mayBeCut(usage ?? .nothing) { await cache?.keep(response, wanted) }

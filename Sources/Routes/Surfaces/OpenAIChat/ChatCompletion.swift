@@ -109,15 +109,15 @@ struct ChatCompletion: ChatResponseFormatter {
 }
 
 extension ChatResponse {
-    /// Replaces the member `usage` in the vendor's own JSON by this response's usage. Does nothing without such JSON or
-    /// without a usage.
-    mutating func includeUsage() {
-        guard let usage, let written = original else { return }
+    /// Replaces the member `usage` in the vendor's own JSON, which is of the surface's API, by this response's usage.
+    /// Does nothing without such JSON or without a usage.
+    mutating func includeUsage(of wire: Wire?) {
+        guard let usage, let written = original, wire != .messages else { return }
         var out = ByteBuffer()
         _ = out.reserve(written.bytes.count + 128)
         for member in RawJSON(written.bytes).members where !member.name.equals("usage") { out.append(next: member) }
         out.append(#","usage":"#)
-        usage.appendJSON(to: &out)
+        if wire == .responses { usage.appendResponseJSON(to: &out) } else { usage.appendJSON(to: &out) }
         out.append("}")
         // Each member was copied with a comma before it.
         out.removeFirst(1)
