@@ -123,6 +123,7 @@ def test_calls(http, server, is_streamed, at_once):
 
 @pytest.mark.parametrize("script, finish", [
     ({"finish": "max_output_tokens"}, "length"), ({"finish": "content_filter"}, "content_filter"), ({"text": ""}, "stop"),
+    ({"finish": "unsaid"}, "length"),
 ])  # fmt: skip
 def test_ends(http, server, script, finish, is_streamed):
     server.says(AT, script)
@@ -150,7 +151,10 @@ def test_what_it_lacks_is_made_up_for(http, server):
     answer = ask(http, model="m", n=2, stop=["END"])
     assert [one["message"]["content"] for one in answer.json()["choices"]] == ["one two ", "one two "]
     assert len(server.asked(AT)) == 2
+    # What the vendor wrote and bills, not what is left of it.
+    assert answer.json()["usage"]["completion_tokens"] == 2 * USAGE["output_tokens"]
     answer = ask(http, model="m", max_tokens=2)
+    assert answer.json()["usage"]["completion_tokens"] == USAGE["output_tokens"]
     assert answer.json()["choices"][0]["finish_reason"] == "length"
     assert server.asked(AT)[-1]["body"]["max_output_tokens"] == 16
 

@@ -112,9 +112,13 @@ def test_several_choices_count_the_prompt_once(http, vendor, api_key, encodings)
 
 @pytest.mark.parametrize("fields", [{"stop": "END"}, {"max_tokens": 5}], ids=str)
 def test_what_is_passed_on_of_a_cut_answer_is_counted(http, vendor, api_key, encodings, is_streamed, fields):
+    """Without a figure of the vendor's, which counts all that it wrote, and bills."""
     counted = encodings["gpt-4o-mini"].encode_ordinary
     answer = "one two three four five six seven END eight nine"
-    vendor.answers(api_key, {"answer": answer})
+    if not is_streamed:
+        vendor.answers(api_key, {"answer": answer, "metadata": {"inputToken": 9, "outputToken": 77}})
+        assert usage(http, False, prompt="Count on", **fields) == (9, 77)
+    vendor.answers(api_key, {"answer": answer, "metadata": None})
     text, _ = either(http, is_streamed, "Count on", **fields)
     assert usage(http, is_streamed, prompt="Count on", **fields) == (2, len(counted(text)))
 
@@ -182,7 +186,7 @@ def test_pictures_count_by_tiles(http, vendor, api_key, encodings, is_streamed, 
 @pytest.mark.parametrize("text", [TEXTS[1], "word " * 100, "x" * 3_000, "\u0301" * 500, "🎉" * 60, "世界很大" * 50])
 def test_a_bound_is_kept_exactly(http, vendor, api_key, encodings, is_streamed, text, bound):
     counted = encodings["gpt-4o-mini"].encode_ordinary
-    vendor.answers(api_key, {"answer": text, "deltas": list(text)})
+    vendor.answers(api_key, {"answer": text, "deltas": list(text), "metadata": None})
     said, finish = either(http, is_streamed, max_tokens=bound)
     assert text.startswith(said) and len(counted(said)) <= bound
     fits = len(counted(text)) <= bound

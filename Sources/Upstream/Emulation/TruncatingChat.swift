@@ -34,7 +34,8 @@ final class TruncatingChat: PreparedChat, @unchecked Sendable {  // `chat` is us
             try await chat.open(isStreamed: isStreamed, by: attempt),
             choices,
             bounds: bounds,
-            counter: count.counter
+            counter: count.counter,
+            isStreamed: isStreamed
         )
     }
 }
@@ -50,10 +51,18 @@ private final class TruncatingStream: ChatStream, OnLoop, @unchecked Sendable {
 
     private let stream: any ChatStream
     private let choices: [Choice]
+    private let isStreamed: Bool
     private var isCut = false
 
-    init(_ stream: any ChatStream, _ choices: Int, bounds: TruncatingChat.Bounds, counter: TokenCounter) {
+    init(
+        _ stream: any ChatStream,
+        _ choices: Int,
+        bounds: TruncatingChat.Bounds,
+        counter: TokenCounter,
+        isStreamed: Bool
+    ) {
         self.stream = stream
+        self.isStreamed = isStreamed
         self.choices = (0..<choices).map { _ in Choice(bounds.bound(counter)) }
     }
 
@@ -78,7 +87,6 @@ private final class TruncatingStream: ChatStream, OnLoop, @unchecked Sendable {
             case .finish(let reason, let stop):
                 choice.bound.finish { emit(number, .text($0)) }
                 choice.isOver = true
-                // The vendor's usage counts the whole output, so it is not reported for a truncated output.
                 if choice.bound.reason != nil { isCut = true }
                 emit(number, .finish(choice.bound.reason ?? reason, stop: choice.bound.reason == nil ? stop : nil))
             default: emit(number, event)
@@ -86,10 +94,10 @@ private final class TruncatingStream: ChatStream, OnLoop, @unchecked Sendable {
         }
     }
 
-    /// The usage that the vendor reported, without the output if the relay truncated the output.
+    /// The usage that the vendor reported; without the output of a stream that the relay ended.
     var usage: Usage? {
-        guard isCut, var usage = stream.usage else { return stream.usage }
-        // The vendor counted its whole output, not the part that is passed on.
+        guard isStreamed, isCut, var usage = stream.usage else { return stream.usage }
+        // A report in a stream that goes on counts the output so far, if any.
         (usage.completionTokens, usage.reasoningTokens) = (0, 0)
         return usage
     }

@@ -44,6 +44,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         guard let original = call.original else {
             var written = WrittenCall(rewritten(ResponsesRequest(call, model: model).written(), with: quirks))
             written.refusal = refusal
+            written.maxTokens = call.maxTokens.map { max($0, ResponsesRequest.minTokens) }
             if call.isAmbiguous || call.changedOriginal != nil { written.source = .rebuilt }
             return written
         }
