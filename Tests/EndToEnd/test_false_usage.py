@@ -124,6 +124,33 @@ def test_zeros_beside_a_text_are_not_believed(team, server, file, relay, is_stre
         assert WRONG not in [line["message"] for line in told_lines]
 
 
+@pytest.mark.parametrize(
+    ("usage", "prompt", "completion"),
+    [
+        ({"prompt_tokens": 900, "completion_tokens": None}, 900, None), ({"prompt_tokens": 900}, 900, None),
+        ({"prompt_tokens": 900, "total_tokens": 977}, 900, 77), ({"completion_tokens": 77}, None, 77),
+        ({"completion_tokens": 77, "total_tokens": 977, "prompt_tokens": None}, 900, 77),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_of_two_figures_one_may_be_missing(team, server, file, usage, prompt, completion, is_streamed):
+    told = asked(team, server, usage, is_streamed=is_streamed)
+    assert told["prompt_tokens"] == prompt if prompt else 1 <= told["prompt_tokens"] < 20
+    assert told["completion_tokens"] == completion if completion else 1 <= told["completion_tokens"] <= 10
+    is_estimated = not (prompt and completion)
+    assert all(record.get("estimated", False) is is_estimated and record["tokens"] == told["total_tokens"] for record in file.more(2))
+
+
+def test_tools_and_formats_are_part_of_a_prompt_without_usage(team, server, file, is_streamed):
+    about = "What this is for, in words that make up a text of some length. " * 20
+    tools = [{"type": "function", "function": {"name": f"tool_{n}", "description": about, "parameters": {"type": "object"}}} for n in range(4)]
+    form = {"type": "json_schema", "json_schema": {"name": "form", "schema": {"type": "object", "description": about}}}
+    for fields, least in (({"tools": tools}, 1000), ({"response_format": form}, 250), ({"tools": tools, "tool_choice": "none"}, 1)):
+        usage = asked(team, server, told(None, prompt=None), is_streamed=is_streamed, **fields)
+        assert least <= usage["prompt_tokens"] <= 2 * least + 20
+        assert all(record["prompt_tokens"] == usage["prompt_tokens"] and record["cost"] >= least / 10**6 for record in file.more(2)[:1])
+
+
 def test_a_completion_of_nothing_may_have_no_tokens(team, server, file):
     says(server, told(0) | {"total_tokens": 9}, text="")
     answer = ask(team, model="a").json()
@@ -139,7 +166,6 @@ def test_all_else_is_believed(rich, server, file, is_streamed):
         assert (usage["prompt_tokens"], usage["completion_tokens"]) == (500_000, figure)
         request, call = file.more(2)
         assert "estimated" not in request and call["completion_tokens"] == figure
-    
 
 def test_the_larger_of_the_callers_and_the_models_bound_counts(rich, anthropic_server, server, file):
     """The largest output of these models is unknown. The relay adds room for reasoning, which counts."""

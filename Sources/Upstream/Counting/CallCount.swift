@@ -22,6 +22,8 @@ package final class CallCount: OnLoop, @unchecked Sendable {
     private var prompt = Prompt.estimated
     /// The estimated tokens of the prompt's images, which are added to the tokens of the text.
     private(set) var moreTokens = 0
+    /// The estimated tokens of the tools and the output schema, which a count of the texts leaves out.
+    private var toolTokens = 0
     /// The provider's statistics about reported usage; nil if the call does not use them.
     private var reports: UsageReports?
     /// Whether the vendor will probably report the usage of this call.
@@ -83,7 +85,7 @@ package final class CallCount: OnLoop, @unchecked Sendable {
         guard call.attachments.isEmpty, !call.arePromptsSeparate, case let bytes = call.textBytes,
             bytes <= ChatCall.keptBytes, surelyFits(call, textBytes: bytes)
         else { return false }
-        if counter.isExact { prompt = .waiting(call.messages) }
+        if counter.isExact { (prompt, toolTokens) = (.waiting(call.messages), call.estimatedToolTokens) }
         return true
     }
 
@@ -105,7 +107,7 @@ package final class CallCount: OnLoop, @unchecked Sendable {
             return try await bound(of: call) { () async throws(APIError) in
                 if let known { return known }
                 if isExpected, counter.isExact { try await countTexts(of: call) }
-                return try await self.promptTokens(or: call.promptTokens) + toolTokens(of: call)
+                return try await self.promptTokens(or: call.promptTokens) - toolTokens + countedToolTokens(of: call)
             }
         }
         var least: Int?
@@ -120,8 +122,8 @@ package final class CallCount: OnLoop, @unchecked Sendable {
         return least
     }
 
-    private func toolTokens(of call: ChatCall) async throws(APIError) -> Int {
-        guard call.usesTools else { return 0 }
+    private func countedToolTokens(of call: ChatCall) async throws(APIError) -> Int {
+        if call.toolBytes == 0 { return 0 }
         let counted = await counted(call.toolBytes) { [counter] in call.toolTokens(by: counter) }
         guard let counted else { throw .tooMuchWork }
         return counted
@@ -133,6 +135,7 @@ package final class CallCount: OnLoop, @unchecked Sendable {
             prompt = .counted(known)
             return
         }
+        toolTokens = call.estimatedToolTokens
         if bytes <= ChatCall.keptBytes {
             prompt = .waiting(call.messages)
             return
@@ -149,7 +152,12 @@ package final class CallCount: OnLoop, @unchecked Sendable {
         let bytes = call.textBytes
         let counted = await counted(bytes) { [counter] in call.textTokens(by: counter) }
         guard let counted else { throw .tooMuchWork }
-        prompt = .counted(counted + moreTokens)
+        prompt = prompt(ofTexts: counted)
+    }
+
+    private func prompt(ofTexts tokens: Int) -> Prompt {
+        let all = tokens + moreTokens + toolTokens
+        return toolTokens > 0 ? .guessed(all) : .counted(all)
     }
 
     /// Counts the prompt on the worker thread if it is not counted yet.
@@ -158,7 +166,7 @@ package final class CallCount: OnLoop, @unchecked Sendable {
         var call = ChatCall()
         call.messages = messages
         let counted = await counted(call.textBytes) { [counter, call] in call.textTokens(by: counter) }
-        prompt = counted.map { .counted($0 + moreTokens) } ?? .guessed(call.roughTokens + moreTokens)
+        prompt = counted.map(prompt(ofTexts:)) ?? .guessed(call.roughTokens + moreTokens + toolTokens)
     }
 
     /// Returns the tokens of the prompt, counted or estimated.
@@ -171,7 +179,8 @@ package final class CallCount: OnLoop, @unchecked Sendable {
             // A longer prompt is counted by `countWaiting`, off the loop.
             let isShort = call.textBytes <= ChatCall.keptBytes
             prompt =
-                isShort ? .counted(call.textTokens(by: counter) + moreTokens) : .guessed(call.roughTokens + moreTokens)
+                isShort
+                ? prompt(ofTexts: call.textTokens(by: counter)) : .guessed(call.roughTokens + moreTokens + toolTokens)
         }
         return knownPromptTokens(or: estimate)
     }
@@ -191,7 +200,7 @@ package final class CallCount: OnLoop, @unchecked Sendable {
         case .waiting(let messages):
             var call = ChatCall()
             call.messages = messages
-            return call.roughTokens + moreTokens
+            return call.roughTokens + moreTokens + toolTokens
         }
     }
 

@@ -17,6 +17,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private var countedTokens: Int?
     /// The messages of a short prompt, to estimate its tokens later; empty if the prompt is long.
     private var texts: [ChatMessage] = []
+    /// The estimated tokens of the tools and the output schema, which `texts` leaves out.
+    private var toolTokens = 0
     /// The quirks that were known for the model when the call was prepared.
     let known: QuirkMemory.Known
     /// The caller for whom quirks are remembered, and what this call has met before.
@@ -56,18 +58,19 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         if form.movesAttachments { call.moveAttachmentsToUser() }
         request = form.written(call, with: quirks)
         if !known.others.isEmpty { applyOthers() }
+        toolTokens = call.estimatedToolTokens
         if let sent = request?.maxTokens { bounds.raise(toCompletionTokens: sent) }
         if call.textBytes <= ChatCall.keptBytes {
             texts = call.messages
         } else if !call.attachments.isEmpty || !TokenCounter.of(model).isExact {
-            countedTokens = tokensInBody ?? call.promptTokens
+            countedTokens = tokensInBody ?? call.promptTokens + toolTokens
         }
     }
 
     var promptTokens: Int {
         write()
         if let countedTokens { return countedTokens }
-        let tokens = tokensInBody ?? (texts.isEmpty ? bodyTokens : ChatCall.estimatedTokens(of: texts))
+        let tokens = tokensInBody ?? (texts.isEmpty ? bodyTokens : ChatCall.estimatedTokens(of: texts) + toolTokens)
         countedTokens = tokens
         texts = []
         return tokens

@@ -159,6 +159,12 @@ package struct ChatCall: Sendable {
         return rare.value.textBytes
     }
 
+    /// The estimated tokens of all tools and the output schema. Does not parse unread tools.
+    var estimatedToolTokens: Int {
+        guard let rare, rare.value.hasTools || rare.value.hasSchema else { return 0 }
+        return rare.withValue { $0.estimatedTokens }
+    }
+
     /// Counts the tokens of all tools and the output schema. Can take long. Can be called on any thread.
     func toolTokens(by counter: TokenCounter) -> Int { rare?.withValue { $0.tokens(by: counter) } ?? 0 }
 

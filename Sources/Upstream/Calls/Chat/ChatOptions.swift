@@ -259,13 +259,25 @@ package struct ChatOptions: Sendable {
 
     /// Adds the texts of the tools and of the output schema to an estimate of prompt tokens.
     func add(to estimate: inout PromptEstimate) {
+        forEachTextAsItCame { estimate.add($0) }
+    }
+
+    /// The estimated tokens of the tools and of the output schema, by their size alone.
+    var estimatedTokens: Int {
+        var bytes = 0
+        forEachTextAsItCame { bytes += $0.count }
+        return bytes / 4
+    }
+
+    /// Calls `body` with each text of the tools and of the output schema. Unread tools are one text, with their JSON.
+    private func forEachTextAsItCame(_ body: (UnsafeRawBufferPointer) -> Void) {
         guard case .unread(let unread) = list, let request = unread.request, toolChoice != .none else {
-            return forEachText { estimate.add($0) }
+            return forEachText(body)
         }
         // Of two fields of this name, the first one is read.
         let tools = request.members?.first { $0.name.equals("tools") }?.value ?? RawJSON(request.bytes)["tools"]
-        if let tools { estimate.add(tools.bytes) }
-        forEachFormatText { estimate.add($0) }
+        if let tools { body(tools.bytes) }
+        forEachFormatText(body)
     }
 
     /// Calls `body` with each text of the tools and of the output schema. Skips the tools if tool calls are forbidden.
