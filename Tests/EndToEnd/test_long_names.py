@@ -91,6 +91,17 @@ def test_a_server_that_takes_long_names_gets_them(team, openai_fake, wire, is_st
         assert sent(wire, openai_fake.body(model)) == ([NAME], None, [NAME])
 
 
+def test_responses_take_names_as_long_as_messages(team, openai_fake, is_streamed):
+    model, name = f"chat-m{16 + is_streamed}", NAME.ljust(128, "z")
+    choice = {"type": "function", "name": name}
+    body = {"model": model, "input": "Hi", "tools": [{"type": "function", "name": name, "parameters": SCHEMA}], "tool_choice": choice, "stream": is_streamed}
+    openai_fake.says(model, {"calls": [("call_1", name, "{}")]})
+    assert f'"name":"{name}"' in team.post("/v1/responses", json=body).text.replace('": "', '":"')
+    assert openai_fake.body(model)["tools"][0]["function"]["name"] == name
+    body["tools"][0]["name"] += "z"
+    assert team.post("/v1/responses", json=body).json()["error"]["code"] == "string_above_max_length"
+
+
 @WIRES
 def test_another_refusal_changes_no_name(team, openai_fake, wire, is_streamed):
     model = f"{wire}-m{12 + is_streamed}"

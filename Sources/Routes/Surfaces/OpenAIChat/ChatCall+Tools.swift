@@ -139,7 +139,7 @@ extension ChatCall {
         case "web_search", "web_search_preview", "google_search": hasRelayTools = true
         case "function":
             let (function, param) = try value.inner("function", param)
-            return try Self.function(function, param, isLegacy: false)
+            return try Self.function(function, param)
         case "custom":
             let (custom, param) = try value.inner("custom", param)
             return try ChatOptions.Tool(custom: custom, param)
@@ -148,10 +148,15 @@ extension ChatCall {
         return nil
     }
 
-    static func function(_ value: JSONValue, _ param: String, isLegacy: Bool) throws(APIError) -> ChatOptions.Tool {
+    static func function(
+        _ value: JSONValue,
+        _ param: String,
+        isLegacy: Bool = false,
+        nameBytes: Int = 64
+    ) throws(APIError) -> ChatOptions.Tool {
         ChatOptions.Tool(
             .function,
-            name: try value.toolName(param),
+            name: try value.toolName(param, limitBytes: nameBytes),
             description: try value.string("description", param),
             schema: try value.object("parameters", param)?.body,
             isStrict: try value.flag("strict", param),

@@ -316,7 +316,10 @@ struct ToolDemandReader {
 
     private func name(of value: JSONValue, _ param: String) throws(APIError) -> String {
         let (inner, param) = value["name"] == nil ? try value.inner("function", param) : (value, param)
-        let name = ToolNames.offered(try inner.toolName(param), in: try inner.string("namespace", param))
+        let name = ToolNames.offered(
+            try inner.toolName(param, limitBytes: ToolReader.nameBytes),
+            in: try inner.string("namespace", param)
+        )
         guard names.contains(Array(name.utf8)) else { throw .value(param, "'tools' has no tool of this name") }
         return name
     }

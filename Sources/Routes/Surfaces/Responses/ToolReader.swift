@@ -107,9 +107,12 @@ struct ToolReader: Sendable {
         return domains.contains { _ in true } ? list.body : nil
     }
 
+    /// The longest name of a function in a request of the Responses API.
+    static let nameBytes = 128
+
     private static func function(_ value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool {
         let (function, param) = value["name"] == nil ? try value.inner("function", param) : (value, param)
-        return try ChatCall.function(function, param, isLegacy: false)
+        return try ChatCall.function(function, param, nameBytes: Self.nameBytes)
     }
 
     private static func echo(_ tool: ChatOptions.Tool) -> Body {
