@@ -208,6 +208,7 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
             if case .reasoning = event { isReasoningHidden = false }
             outputBytes += text.count
             if text.count > pieceBytes { pieceBytes = text.count }
+        case .toolCall(_, _, let name): accumulator.add(name)
         case .finish: finished |= 1 << UInt64(truncatingIfNeeded: choice)
         default: break
         }
