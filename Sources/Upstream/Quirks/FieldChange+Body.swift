@@ -8,7 +8,9 @@ extension FieldChange {
 
     private func concerns(_ value: RawJSON, _ path: ArraySlice<String>) -> Bool {
         if value.isArray {
-            if path.isEmpty, kept(value).count < value.elements.count(where: { _ in true }) { return true }
+            if path.isEmpty, kind == .drop || kept(value).count < value.elements.count(where: { _ in true }) {
+                return true
+            }
             return value.elements.contains { concerns($0, path) }
         }
         guard let name = path.first else {

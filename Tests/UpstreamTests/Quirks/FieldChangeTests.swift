@@ -14,6 +14,7 @@ import Testing
     @Test("a field is dropped at its path, in each element of a list, and a group that it leaves empty is, too")
     func drop() {
         #expect(Self.changed(#"{"a":1, "b" : [1.50,null]}"#, "a", .drop) == #"{"b":[1.50,null]}"#)
+        #expect(Self.changed(#"{"a":[],"b":1}"#, "a", .drop) == #"{"b":1}"#)
         #expect(Self.changed(#"{"a":{"b":1,"c":2}}"#, "a.b", .drop) == #"{"a":{"c":2}}"#)
         #expect(Self.changed(#"{"a":{"b":1},"d":{}}"#, "a.b", .drop) == #"{"d":{}}"#)
         #expect(
