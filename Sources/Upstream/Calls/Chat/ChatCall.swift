@@ -130,7 +130,7 @@ package struct ChatCall: Sendable {
         if let estimated, estimated.textBytes == textBytes { return estimated.tokens }
         var estimate = PromptEstimate()
         for index in messages.indices { messages[index].forEachText { estimate.add($0) } }
-        rare?.withValue { $0.add(to: &estimate) }
+        rare?.withValue { $0.forEachTextAsItCame { estimate.add($0) } }
         return max(1, estimate.tokens) + imageTokens
     }
 
@@ -159,10 +159,11 @@ package struct ChatCall: Sendable {
         return rare.value.textBytes
     }
 
-    /// The estimated tokens of all tools and the output schema. Does not parse unread tools.
+    /// The estimated tokens of all tools and the output schema, by their size alone. Does not parse unread tools.
     var estimatedToolTokens: Int {
-        guard let rare, rare.value.hasTools || rare.value.hasSchema else { return 0 }
-        return rare.withValue { $0.estimatedTokens }
+        var bytes = 0
+        rare?.withValue { $0.forEachTextAsItCame { bytes += $0.count } }
+        return bytes / 4
     }
 
     /// Counts the tokens of all tools and the output schema. Can take long. Can be called on any thread.

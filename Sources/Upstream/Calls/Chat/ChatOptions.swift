@@ -257,20 +257,8 @@ package struct ChatOptions: Sendable {
     /// Sets the request in which unread tools can be found. Does nothing if the tools are parsed.
     func find(in request: OriginalRequest) { if case .unread(let unread) = list { unread.request = request } }
 
-    /// Adds the texts of the tools and of the output schema to an estimate of prompt tokens.
-    func add(to estimate: inout PromptEstimate) {
-        forEachTextAsItCame { estimate.add($0) }
-    }
-
-    /// The estimated tokens of the tools and of the output schema, by their size alone.
-    var estimatedTokens: Int {
-        var bytes = 0
-        forEachTextAsItCame { bytes += $0.count }
-        return bytes / 4
-    }
-
     /// Calls `body` with each text of the tools and of the output schema. Unread tools are one text, with their JSON.
-    private func forEachTextAsItCame(_ body: (UnsafeRawBufferPointer) -> Void) {
+    func forEachTextAsItCame(_ body: (UnsafeRawBufferPointer) -> Void) {
         guard case .unread(let unread) = list, let request = unread.request, toolChoice != .none else {
             return forEachText(body)
         }
