@@ -105,3 +105,24 @@ extension SettingRow {
         return "  \(title)\(gap)\(help)\(shownUnit)\(standard)\(fileHint(prefix))\n"
     }
 }
+
+extension SettingType {
+    /// The description of valid values in the table of settings (`SettingsTable.reference`), whose heading explains its
+    /// words.
+    fileprivate var referenceValue: String {
+        switch self {
+        case .number(let range), .megabytes(let range): "\(range.lowerBound) to \(range.upperBound)"
+        case .duration(let range):
+            "a time, \(range.lowerBound.settingText) to \(range.upperBound.settingText)"
+        case .choice(let words): words.joined(separator: ", ")
+        case .url: "a URL"
+        case .list: "names"
+        case .names: "models"
+        case .patterns: "patterns"
+        case .token: "a word"
+        case .tokens: "words"
+        case .limits: "limits"
+        default: form.expectation
+        }
+    }
+}
