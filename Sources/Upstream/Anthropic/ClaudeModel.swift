@@ -160,8 +160,11 @@ struct ClaudeModel: Sendable {
     ]
 
     private static func match<Value>(_ id: UnsafeRawBufferPointer, in rows: [(StaticString, Value)]) -> Value? {
-        let found = rows.filter { id.hasPrefix($0.0) }
-        return found.max { $0.0.utf8CodeUnitCount < $1.0.utf8CodeUnitCount }?.1
+        var longest: Int?
+        for (index, row) in rows.enumerated() where id.hasPrefix(row.0) {
+            if longest.map({ rows[$0].0.utf8CodeUnitCount < row.0.utf8CodeUnitCount }) ?? true { longest = index }
+        }
+        return longest.map { rows[$0].1 }
     }
 
     /// Looks up the abilities of a model.

@@ -157,12 +157,12 @@ extension UnsafeRawBufferPointer {
     /// Whether a member with this name, in any spelling, names models: whether it is or ends in `model` or one of its like.
     var isNameOfModel: Bool {
         guard count >= 5, let last, Self.mayEndName(last) else { return false }
-        let letters = Array(IteratorSequence(FoldedName(self)))
-        return Self.endings.contains { letters.reversed().starts(with: $0.reversed()) }
+        let letters = LastLetters(FoldedName(self))
+        return Self.endings.contains { letters.end(with: $0) }
     }
 
-    private static let endings: [[UInt8]] = ["model", "models", "modelname", "modelnames", "modelid", "modelids"]
-        .map { Array($0.utf8) }
+    private static let endings = ["model", "models", "modelname", "modelnames", "modelid", "modelids"]
+        .map { LastLetters($0.utf8.makeIterator()) }
 
     /// Whether a name with this last byte may end in `l`, `s`, `e` or `d`, also by an escape or with a separator after it.
     private static func mayEndName(_ last: UInt8) -> Bool {
@@ -177,9 +177,12 @@ extension UnsafeRawBufferPointer {
     fileprivate var isNameOfFallbacks: Bool {
         guard count >= 8, contains(where: { $0 | 32 == UInt8(ascii: "k") || $0 >= 128 || $0 == UInt8(ascii: "\\") })
         else { return false }
-        let letters = Array(IteratorSequence(FoldedName(self)))
-        let word = Array("fallback".utf8)
-        return letters.indices.contains { letters[$0...].starts(with: word) }
+        let word = LastLetters("fallback".utf8.makeIterator())
+        var letters = LastLetters()
+        return IteratorSequence(FoldedName(self)).contains {
+            letters.append($0)
+            return letters.end(with: word)
+        }
     }
 
     /// Whether a member with this name has the id of a resource of an account, such as `file_id`.
@@ -206,6 +209,26 @@ extension UnsafeRawBufferPointer {
         defer { withExtendedLifetime(parser) {} }
         return (try? parser.parse(UnsafeRawBufferPointer(start: start - 1, count: count + 2)))?.string
     }
+}
+
+/// The last twelve letters of a name.
+private struct LastLetters {
+    /// Five bits for each letter, the last one in the lowest bits. 31 stands for any byte that is no lower-case letter.
+    private var bits: UInt64 = 0
+    /// The bits of the letters that have been appended.
+    private var mask: UInt64 = 0
+
+    init() {}
+
+    init(_ letters: some IteratorProtocol<UInt8>) { for letter in IteratorSequence(letters) { append(letter) } }
+
+    mutating func append(_ letter: UInt8) {
+        bits = bits << 5 | UInt64(0x61...0x7a ~= letter ? letter - 0x60 : 31)
+        mask = mask << 5 | 31
+    }
+
+    /// Whether the last of these letters are those of a word of at most twelve letters.
+    func end(with word: LastLetters) -> Bool { bits & word.mask == word.bits }
 }
 
 /// The letters of a field's name as the most lenient decoders read them: `extrabody` for the name `Extra-Body`.
