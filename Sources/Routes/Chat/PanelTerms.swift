@@ -113,7 +113,7 @@ extension Exchange: PanelRequester {
         let decision = reservation.decision
         call.billing.bill(by: usageReservation)
         call.billing.hold(reservation)
-        call.billing.fund(charges, decision, by: gateway.limiter, on: gateway.loop)
+        call.billing.fund(charges, decision.held, by: gateway.limiter, on: gateway.loop)
     }
 
     func ended(_ call: PanelCall, _ usage: Usage?, _ error: UpstreamError?) {

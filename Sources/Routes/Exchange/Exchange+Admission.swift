@@ -120,10 +120,10 @@ extension Exchange {
         _ reservation: consuming Reservation
     ) throws(APIError) -> Admission {
         try setRateLimits(of: reservation)
-        let decision = reservation.decision
+        let held = reservation.decision.held
         let admission = Admission(usageReservation, holding: reservation)
         use(admission.billing)
-        admission.billing.fund(counted, decision, by: gateway.limiter, on: gateway.loop)
+        admission.billing.fund(counted, held, by: gateway.limiter, on: gateway.loop)
         return admission
     }
 

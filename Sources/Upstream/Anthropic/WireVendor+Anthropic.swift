@@ -23,7 +23,6 @@ extension WireVendor {
             .stops, .tokenBound, .tools, .toolChoice, .schemas, .inlineMedia, .sampling, .reasoning, .functions,
             .searchOptions,
         ]
-        let claude = ClaudeModel(model.id)
         let quirks = quirks(model, for: call.quirks)
         abilities.subtract(quirks.lacking)
         if call.original?.wire == .messages {
@@ -33,6 +32,7 @@ extension WireVendor {
             if call.needs.isSubset(of: abilities) { return abilities }
             abilities.subtract([.mediaAddresses, .demands])
         }
+        let claude = ClaudeModel(model.id)
         if !claude.supportsStructuredOutputs { abilities.remove(.schemas) }
         if case .schema(_, let schema?, _) = call.chatOptions.format, call.needs.contains(.schemas),
             abilities.contains(.schemas), ClaudeSchemaFit(of: schema) == .narrower
@@ -52,8 +52,13 @@ extension WireVendor {
         return abilities
     }
 
-    func chatOfClaude(_ form: AnthropicForm, _ call: ChatCall, model: Model, attempt: Attempt) -> any PreparedChat {
-        var call = call
+    func chatOfClaude(
+        _ form: AnthropicForm,
+        _ call: consuming ChatCall,
+        model: Model,
+        attempt: Attempt
+    ) -> any PreparedChat {
+        var call = consume call
         call.leaveOutTiers(by: form.check, for: attempt.billing)
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1

@@ -165,7 +165,9 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
     }
 
     /// Lowers the limit of the completion to what the budgets of the request pay, if that is less.
+    @inline(never)  // Its variables would be a part of each request's frame.
     func lower(by billing: Billing) {
+        guard billing.boundsOutput else { return }
         // An earlier response has at least one of the choices.
         let bound = bound(of: call, by: billing, choices: emulation.first == nil ? call.choices : call.choices - 1)
         guard let bound else { return }
@@ -195,6 +197,7 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
 
     /// Lowers the limit of the completion to what the model's context window leaves beside the prompt. Throws if the
     /// prompt is too long for the window.
+    @inline(never)  // Called only for long calls.
     func check(_ promptTokens: Int?) async throws(APIError) {
         guard let bound = try await count.count(call, known: promptTokens) else { return }
         call.maxTokens = bound

@@ -42,7 +42,7 @@ extension ChatCall {
             given.options.ignore(name)
             given.hasAny = true
         }
-        if given.hasAny { chatOptions = given.options }
+        given.move(to: &self)
         unreadError = reading.error
         countIfLong()
     }

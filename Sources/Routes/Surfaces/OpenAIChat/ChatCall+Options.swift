@@ -29,7 +29,7 @@ extension ChatCall {
             needs.insert(.audioOutput)
             given.hasAny = true
         }
-        if given.hasAny { setOptions(Indirect(given.options)) }
+        given.move(to: &self)
     }
 
     /// Reads only the sampling options of a request, and the fields that name its user.
@@ -37,7 +37,7 @@ extension ChatCall {
         var given = GivenOptions()
         try given.readSampling(fields)
         try given.readUser(fields)
-        if given.hasAny { setOptions(Indirect(given.options)) }
+        given.move(to: &self)
     }
 
     mutating func readLogProbabilities(_ fields: RequestFields, _ given: inout GivenOptions) throws(APIError) {

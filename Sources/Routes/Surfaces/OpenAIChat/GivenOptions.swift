@@ -16,6 +16,14 @@ struct GivenOptions {
         hasAny = true
     }
 
+    /// Moves the options into the call, if the request gives any.
+    mutating func move(to call: inout ChatCall) {
+        guard hasAny else { return }
+        var moved = ChatOptions()
+        swap(&moved, &options)
+        call.setOptions(Indirect(consume moved))
+    }
+
     mutating func readSampling(_ fields: RequestFields) throws(APIError) {
         try Self.set(&options.sampling.temperature, fields.number("temperature", 0...2), &hasAny)
         try Self.set(&options.sampling.topP, fields.number("top_p", 0...1), &hasAny)

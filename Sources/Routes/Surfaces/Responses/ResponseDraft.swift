@@ -183,7 +183,7 @@ struct ResponseDraft: Sendable {
             given.options.own = Indirect(own)
             given.hasAny = true
         }
-        if given.hasAny { call.chatOptions = given.options }
+        given.move(to: &call)
     }
 
     private mutating func readChoice(

@@ -21,11 +21,13 @@ extension Billing {
     package enum DrawOutcome: Sendable { case drawn, refused, unavailable }
 
     /// Lets the request reserve more from the limits that have admitted it.
-    package func fund(_ charges: [LimitCharge], _ admitted: Decision, by limiter: Limiter, on loop: EventLoop) {
+    ///
+    /// - Parameter held: what the request holds of them.
+    package func fund(_ charges: [LimitCharge], _ held: [ReservedUnits], by limiter: Limiter, on loop: EventLoop) {
         guard usageReservation?.output != nil else { return }
         let late = charges.filter { $0.limit.quota.unit.isKnownLate }
         if late.isEmpty { return }
-        funding = Funding(charges: late, limiter: limiter, loop: loop, held: admitted.held)
+        funding = Funding(charges: late, limiter: limiter, loop: loop, held: held)
         updateFundedOutput()
     }
 
@@ -53,6 +55,9 @@ extension Billing {
         guard let funding, let output = usageReservation?.output else { return nil }
         return output.paid(by: funding.held, after: usedSoFar)
     }
+
+    /// Whether anything can lower the bound of the output.
+    var boundsOutput: Bool { funding != nil || outputShare != nil }
 
     /// Returns the bound of the output of each choice that the vendor gets in place of the request's own; nil if that is
     /// paid. Only budgets lower a bound.
@@ -101,6 +106,7 @@ extension Billing {
         if drawn.outcome != .drawn, let refusal = drawn.refusal?.error { throw UpstreamError(ofBudget: refusal) }
     }
 
+    @inline(never)  // Rarely called.
     private func draw(_ charges: [LimitCharge]) async -> (outcome: DrawOutcome, refusal: Decision?) {
         guard let funding else { return (.refused, nil) }
         if charges.isEmpty { return (.drawn, nil) }

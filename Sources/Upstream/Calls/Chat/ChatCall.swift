@@ -154,16 +154,20 @@ package struct ChatCall: Sendable {
 
     /// The size of all tools and the output schema, in bytes.
     var toolBytes: Int {
-        // The size is computed on a copy of the options.
-        guard let rare, rare.value.hasTools || rare.value.hasSchema else { return 0 }
-        return rare.value.textBytes
+        hasToolTexts ? rare?.value.textBytes ?? 0 : 0
     }
 
     /// The estimated tokens of all tools and the output schema, by their size alone. Does not parse unread tools.
     var estimatedToolTokens: Int {
         var bytes = 0
-        rare?.withValue { $0.forEachTextAsItCame { bytes += $0.count } }
+        if hasToolTexts { rare?.withValue { $0.forEachTextAsItCame { bytes += $0.count } } }
         return bytes / 4
+    }
+
+    /// Whether the options have tools or an output schema. Their texts are read from a copy of the options.
+    private var hasToolTexts: Bool {
+        guard let rare else { return false }
+        return rare.value.hasTools || rare.value.hasSchema
     }
 
     /// Counts the tokens of all tools and the output schema. Can take long. Can be called on any thread.
