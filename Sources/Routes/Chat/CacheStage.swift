@@ -29,6 +29,7 @@ final class CacheStage: OnLoop, @unchecked Sendable {
     ///
     /// The request must have been admitted.
     /// - Parameter delivery: the delivery of a streamed response, which sends pings; nil for a whole one.
+    @inline(never)  // Called only with a response cache; its variables would be a part of each request's frame.
     func responds(
         to source: any ChatSource,
         _ plan: ChatPlan,
@@ -120,6 +121,7 @@ final class CacheStage: OnLoop, @unchecked Sendable {
         return ChatDelivery(to: writer, wanted, exchange)
     }
 
+    @inline(never)  // Called only with a response cache.
     func keep(_ response: ChatResponse, _ wanted: FormatterOptions) async {
         guard lookup.isKeeping else { return }
         let gateway = exchange.gateway

@@ -88,12 +88,8 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
             delivery?.begin(open, consume admission)
             return delivery
         case .whole(var response):
-            // One copy, because each use of the property would be a copy.
-            let usage = response.usage
-            if usage?.isEstimated == true { response.includeUsage(of: surface.wire) }
-            exchange.record.usage = usage
-            exchange.recordCost()
-            if !admission.billing.mayBeCut(usage ?? .nothing) { await cache?.keep(response, wanted) }
+            let mayBeCut = exchange.record(&response, of: surface, admission.billing)
+            if let cache, !mayBeCut { await cache.keep(response, wanted) }
             try await formatter.write(response, wanted, exchange)
             return nil
         }
@@ -103,6 +99,18 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
 }
 
 extension Exchange {
+    /// Records the usage and the cost of a whole response, which then has the usage that the client gets. Returns whether
+    /// a budget may have cut the response.
+    @inline(never)  // Its variables would be a part of each chat's frame.
+    fileprivate func record(_ response: inout ChatResponse, of surface: any ChatSurface, _ billing: Billing) -> Bool {
+        // One copy, because each use of the property would be a copy.
+        let usage = response.usage
+        if usage?.isEstimated == true { response.includeUsage(of: surface.wire) }
+        record.usage = usage
+        recordCost()
+        return billing.mayBeCut(usage ?? .nothing)
+    }
+
     fileprivate func asked(_ surface: any ChatSurface) async throws(APIError) -> ChatRequest {
         let asked = try await read(surface)
         if let deployment { asked.call.model = deployment }

@@ -27,6 +27,7 @@ extension Exchange {
     }
 
     /// Returns the caller whose signed token the request has. Waits for the keys of its issuer if they are not known.
+    @inline(never)  // Rarely called.
     private func tokenHolder() async throws(APIError) -> Caller {
         let token = try gateway.callers.token(of: request)
         let key = try await gateway.process.issuerKeys.key(
@@ -185,6 +186,7 @@ extension Exchange {
         return await heldLater(charges, patience)
     }
 
+    @inline(never)  // Rarely called.
     private func heldLater(_ charges: [LimitCharge], _ patience: LimitPatience?) async -> Reservation {
         beginLimitsWait()
         defer { endLimitsWait() }
@@ -201,6 +203,7 @@ extension Exchange {
     ///
     /// Throws if the address has sent too many wrong keys and no vendor accepts the caller's key.
     /// - Parameter caller: the caller with a passthrough key; nil for other callers, whose key no vendor checks.
+    @inline(never)  // Rarely called.
     private func countUnknownKey(_ bearer: Digest, _ request: Request, of caller: Caller? = nil) async throws(APIError)
     {
         guard gateway.limits.countsFailures else { return }
@@ -220,6 +223,7 @@ extension Exchange {
     /// Counts a wrong key for the client's address and returns the error for the request.
     ///
     /// Returns `error`, or the error of `RATE_LIMIT_FAILED_AUTH` after too many wrong keys.
+    @inline(never)  // Rarely called.
     func refusalOfWrongKey(_ error: APIError) async -> APIError {
         let charges = gateway.limits.limitsOfFailedAuth(request).charges(of: Amounts())
         guard !charges.isEmpty else { return error }

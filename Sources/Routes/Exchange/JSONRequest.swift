@@ -107,6 +107,7 @@ extension Exchange {
         }
     }
 
+    @inline(never)  // Rarely called.
     private func readOnWorker<Value: Sendable>(
         _ bytes: Body,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value

@@ -28,6 +28,11 @@ extension Request {
     func isOfForeignPage(_ gateway: Gateway) -> Bool {
         // Requests of programs have no origin; for them the settings are not copied.
         guard !gateway.isOpenToAllOrigins, self[.origin] != nil else { return false }
+        return isForeign(to: gateway)
+    }
+
+    @inline(never)  // The copy of the settings would be a part of each request's frame.
+    private func isForeign(to gateway: Gateway) -> Bool {
         let settings = gateway.settings
         return listedOrigin(settings) == nil && !isOfOwnPage(settings)
     }

@@ -23,6 +23,7 @@ extension ChatFit {
     /// Returns a fit that emulates an ability which the vendor lacks, after preparing its call.
     ///
     /// Throws `error`, or the error of the new fit, if none is possible.
+    @inline(never)  // Rarely called.
     private func emulating(after error: UpstreamError, of attempt: Attempt) async throws(UpstreamError) -> ChatFit {
         guard spare != nil else { throw error }
         try await attempt.nextRound()
@@ -64,15 +65,26 @@ extension ChatFit {
             let reported = response.usage
             count.learn(from: reported)
             if reported?.isReported != true { response = try await count.counted(response, of: chat) }
-            let usage = response.usage ?? onlyPrompt(of: chat)
-            response.usage = attempt.end(chat: Bill.Outcome(.responded, usage, credits: response.credits))
-            return .whole(response)
+            return .whole(billed(response, of: chat, attempt))
         } catch {
             throw billed(await count.countedPart(of: error, of: chat), of: chat, attempt)
         }
     }
 
+    /// Bills a whole response. Returns the response with the billed usage.
+    @inline(never)  // Its variables would be a part of each call's frame.
+    private func billed(
+        _ response: consuming ChatResponse,
+        of chat: any PreparedChat,
+        _ attempt: Attempt
+    ) -> ChatResponse {
+        let usage = response.usage ?? onlyPrompt(of: chat)
+        response.usage = attempt.end(chat: Bill.Outcome(.responded, usage, credits: response.credits))
+        return response
+    }
+
     /// Bills a call that failed. Returns its error with the usage added.
+    @inline(never)  // Rarely called.
     private func billed(_ error: UpstreamError, of chat: any PreparedChat, _ attempt: Attempt) -> UpstreamError {
         var error = error
         error.usage = attempt.end(with: error, after: error.usage ?? onlyPrompt(of: chat))

@@ -44,7 +44,11 @@ extension ChatFit {
         if candidate.provider.mayRecall(call.messages, by: attempt) {
             await candidate.provider.recall(call.messages, by: attempt)
         }
-        guard isPlain else { return try await preparedLater(by: attempt, isLast) }
+        return isPlain ? preparedAtOnce(by: attempt, isLast) : try await preparedLater(by: attempt, isLast)
+    }
+
+    @inline(never)  // Its copy of the call would be a part of each request's frame.
+    private func preparedAtOnce(by attempt: Attempt, _ isLast: Bool) -> any PreparedChat {
         let chat = candidate.provider.prepare(isLast ? call.taken() : call, for: candidate.model, by: attempt)
         chat.write()
         return emulation.isNeeded ? emulation.completed(chat) : chat
@@ -59,6 +63,7 @@ extension ChatFit {
     /// Whether all waits of the call end at the time by which its response must begin (`Billing.endsAt`).
     package var keepsDeadline: Bool { isPlain && candidate.provider.keepsDeadlines }
 
+    @inline(never)  // Rarely called.
     private func preparedLater(by attempt: Attempt, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
         if case .plain = route, call.arePromptsSeparate { return try await prepareSeparatePrompts(by: attempt, isLast) }
         let chat = try await written(call, by: attempt)

@@ -58,6 +58,7 @@ package final class ChatTask: UpstreamTask, OnLoop, @unchecked Sendable {
     package var ready: ChatFit? { fits.ready }
 
     /// Returns the fit for the first candidate that can serve the call.
+    @inline(never)  // Its variables would be a part of the frame of calls with one candidate.
     package func leadingFit() async throws(APIError) -> ChatFit {
         for index in 0..<candidates.count {
             if let fit = try await made(index) { return fit }
@@ -148,6 +149,7 @@ package final class ChatTask: UpstreamTask, OnLoop, @unchecked Sendable {
         }
     }
 
+    @inline(never)  // Its variables would be a part of the frame of calls with one candidate.
     private func openFirst(_ billing: Billing) async throws(UpstreamError) -> BegunChat {
         let excluded = asked.map { candidates.excluded(from: $0.call) } ?? []
         let attempts = candidates.attempts(billing: billing, affinity: affinity, besides: excluded)

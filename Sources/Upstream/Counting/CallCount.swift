@@ -212,6 +212,7 @@ package final class CallCount: OnLoop, @unchecked Sendable {
     // MARK: The response
 
     /// Returns the response with its usage, which the relay counts if the vendor did not report it.
+    @inline(never)  // Called only if a vendor reports no usage.
     package func counted(
         _ response: ChatResponse,
         of chat: any PreparedChat
@@ -271,6 +272,7 @@ extension ChatResponse {
 
 extension CallCount {
     /// Returns the error with the usage of the choices that came, if the vendor made too few and reported no usage.
+    @inline(never)  // Rarely called.
     package func countedPart(of error: UpstreamError, of chat: any PreparedChat) async -> UpstreamError {
         guard let partial = error.partial as? LoggedStream, partial.usage?.isReported != true,
             let gathered = try? await partial.gathered(), let counted = try? await counted(gathered, of: chat)

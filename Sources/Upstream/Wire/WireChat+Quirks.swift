@@ -36,6 +36,7 @@ extension WireChat {
     }
 
     /// Rewrites the request body for the quirk that the vendor's refusal shows, and prepares the next call.
+    @inline(never)  // Rarely called.
     func change(after head: UpstreamHead, _ refused: Body, by attempt: Attempt) async throws(UpstreamError) {
         try rewrite(after: head, refused.bytes)
         try await findings.keeping { () async throws(UpstreamError) in
@@ -45,6 +46,7 @@ extension WireChat {
 
     /// Rewrites the request body for the quirk that an unusable response shows, and prepares the next call. Throws the
     /// failure if the response shows none. If it shows that the model lacks an ability, the failure has the lack.
+    @inline(never)  // Rarely called.
     func change(afterUnusable error: UpstreamError, by attempt: Attempt) async throws(UpstreamError) {
         guard let finding = form.findingOfResponse else { throw judged(error) }
         if finding.isLack { throw judged(lacking(finding, error)) }

@@ -179,6 +179,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Reads a stream to its end, within the limits of a complete response, and stops it.
+    @inline(never)  // Rarely called.
     private func gathered(_ stream: WireStream) async throws(UpstreamError) -> ChatResponse {
         defer { stream.stop() }
         let log = EventLog()
@@ -286,6 +287,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     // MARK: Further parts
 
+    @inline(never)  // Rarely called.
     private func prepareToGoOn(after pause: PausedResponse, by attempt: Attempt) async throws(UpstreamError) {
         bounds.addCall()
         if let body = request?.body { request?.body = form.goingOn(body, after: pause) }
@@ -294,6 +296,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Reads an error response's body and stops the stream. Returns an empty body if reading fails.
+    @inline(never)  // Rarely called.
     private func refusal(_ stream: any UpstreamStream) async throws(UpstreamError) -> Body {
         var isComplete = false
         defer { stream.stop(isComplete: isComplete) }

@@ -82,6 +82,7 @@ extension Attempt {
     }
 
     /// Pauses before a retry of the same call. Throws `error` if the call cannot be retried.
+    @inline(never)  // Rarely called.
     func waitToRepeat(after error: UpstreamError) async throws(UpstreamError) {
         guard error.recovery.contains(.retrySame), loop.now < billing.repeatsEndAt else { throw error }
         let time = loop.now

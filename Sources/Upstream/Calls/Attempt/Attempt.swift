@@ -77,12 +77,14 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     // yet. It throws if there is no capacity for the next call.
 
     /// Prepares the next call after the vendor refused this one with an HTTP status.
+    @inline(never)  // Rarely called.
     package func next(afterRefusal status: Int) async throws(UpstreamError) {
         end(Bill.Outcome(.free, status: status, error: "the vendor answered \(status)"))
         try await next()
     }
 
     /// Prepares the call for the rest of a response that the vendor paused. Its last call has the usage of all.
+    @inline(never)  // Rarely called.
     func nextPart() async throws(UpstreamError) {
         endUnbilled()
         try await next()
@@ -110,6 +112,7 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     /// Prepares to repeat this failed call. Bills the usage in `error`. Throws if there is no capacity for the next call.
     ///
     /// - Parameter time: the time at which the call failed; nil for now.
+    @inline(never)  // Rarely called.
     package func next(after error: UpstreamError, at time: LoopTime? = nil) async throws(UpstreamError) {
         let time = time ?? loop.now
         do throws(UpstreamError) {
@@ -172,6 +175,7 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
         if !isReady { try await acquirePermit(.ownStart) }
     }
 
+    @inline(never)  // Rarely called.
     private func acquirePermit(_ patience: CapacityWait) async throws(UpstreamError) {
         do throws(UpstreamError) {
             _ = try await capacity?.acquire(

@@ -45,6 +45,7 @@ extension ChatStream {
 
     /// Moves the events that have arrived into `log`, up to the first one that proves that the response has begun.
     /// Returns whether there is one.
+    @inline(never)  // Its variables would be a part of each stream's frame.
     private func keepBeginning(in log: EventLog) throws(UpstreamError) -> Bool {
         var hasBegun = false
         while !hasBegun,
