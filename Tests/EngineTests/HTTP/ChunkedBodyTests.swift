@@ -30,6 +30,9 @@ import Testing
             "1 \r\na", "0x1\r\na", "1234567890123456\r\n", ";a\r\n", "1;\u{1}\r\na", "1;\u{7f}\r\na",
             "0\r\nbad\r\n\r\n",
             "0\r\n: a\r\n\r\n", "0\r\na : b\r\n\r\n", "0\r\n\n", "0\n\r\n", "1\r\na\r\n\r\n",
+            "ffffffffffffffff\r\n", "8000000000000000\r\n", "0000000000000000000000000001\r\na", "1\rXa\r\n",
+            "1;a\u{0}\r\na",
+            "1;a\rb\r\na", "1;a\na", "0\r\n a: b\r\n\r\n", "0\r\na: \u{0}\r\n\r\n", "0\r\na: b\n\r\n",
         ]
     )
     func refuses(_ text: String) {

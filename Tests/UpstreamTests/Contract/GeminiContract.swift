@@ -21,6 +21,9 @@ struct GeminiContract: VendorContract {
     let finishes: [(word: String, reason: FinishReason?)] = [
         ("STOP", .stop), ("MAX_TOKENS", .length), ("SAFETY", .contentFilter), ("RECITATION", .contentFilter),
         ("SPII", .contentFilter), ("MALFORMED_FUNCTION_CALL", nil), ("OTHER", nil), ("ODD", .stop),
+        ("CONTINUATION", .length), ("BLOCKLIST", .contentFilter), ("PROHIBITED_CONTENT", .contentFilter),
+        ("LANGUAGE", .contentFilter), ("IMAGE_SAFETY", .contentFilter), ("IMAGE_PROHIBITED_CONTENT", .contentFilter),
+        ("IMAGE_RECITATION", .contentFilter), ("MODEL_ARMOR", .contentFilter), ("ESCALATION", .contentFilter),
     ]
     let listBody =
         #"{"models":[{"name":"models/a","supportedGenerationMethods":["generateContent"]},"#
