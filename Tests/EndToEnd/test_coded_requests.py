@@ -118,37 +118,6 @@ def test_members_and_frames_follow_each_other(echo: Relay, coding: str) -> None:
     assert "Grüße" in text_of(post(echo, b"".join(parts), coding))
 
 
-@CODINGS
-def test_bytes_arrive_one_by_one_and_in_chunks(echo: Relay, coding: str) -> None:
-    for count in (1, 3, 1000):
-        pieces = [PACKED[coding][at : at + count] for at in range(0, len(PACKED[coding]), count)]
-        fields = {"content_length": None, "transfer_encoding": "chunked", "content_type": "application/json"}
-        head = request("POST", CHAT, None, content_encoding=coding, **fields)
-        assert "Grüße" in text_of(ask(echo.port, head + chunked(*pieces)))
-    with connected(echo.port) as peer:
-        peer.send(request("POST", CHAT, PACKED[coding], content_encoding=coding), piece=1)
-        assert "Grüße" in text_of(peer.receive())
-        assert peer.ask(request("POST", CHAT, PLAIN)).status == 200, "the connection goes on"
-
-
-@CODINGS
-@pytest.mark.parametrize("size", [1_000, 65_536, 300_000, 3_000_000, LIMIT])
-@pytest.mark.parametrize("kind", ["text", "noise"])
-def test_bodies_of_each_size(echo: Relay, coding: str, size: int, kind: str) -> None:
-    envelope = len(chat(""))
-    wanted = size - envelope
-    if kind == "noise":
-        content = noise(2 * wanted)[:wanted]
-    else:
-        content = ("All work and no play. " * (wanted // 22 + 1))[:wanted]
-    plain = chat(content)
-    options = [] if coding == "gzip" else ["-1", "--no-check"]
-    packed = CODERS[coding](plain, *options)
-    answer = post(echo, packed, coding)
-    assert text_of(answer).endswith(content[-200:])
-    assert len(answer.body) >= len(plain) - envelope
-
-
 def frame(*blocks: bytes, window: int = 0x40) -> bytes:
     """Returns a frame of zstd with the first `blocks`. `window`: its window descriptor (RFC 8878, 3.1.1.1.2)."""
     return b"\x28\xb5\x2f\xfd\x00" + bytes([window]) + b"".join(blocks)
@@ -161,16 +130,12 @@ def repeated(count: int, *, is_last: bool = False) -> bytes:
 
 BROKEN = {
     "gzip": [
-        PACKED["gzip"][:-1], PACKED["gzip"][:-8], PACKED["gzip"][:12], PACKED["gzip"][:1], b"", PLAIN, PACKED["zstd"],
-        PACKED["gzip"] + b"x", PACKED["gzip"] + b"\0\0", PACKED["gzip"] + PACKED["zstd"], PACKED["gzip"] + PACKED["gzip"][:5],
-        PACKED["gzip"][:-8] + bytes(4) + PACKED["gzip"][-4:], PACKED["gzip"][:-4] + bytes(4), zlib.compress(PLAIN),
-        b"\x1f\x8b\x08" + bytes(50),
+        PACKED["gzip"][:-1], b"", PLAIN, PACKED["zstd"], PACKED["gzip"] + b"x", PACKED["gzip"] + PACKED["zstd"],
+        PACKED["gzip"][:-8] + bytes(4) + PACKED["gzip"][-4:], zlib.compress(PLAIN),
     ],
     "zstd": [
-        PACKED["zstd"][:-1], PACKED["zstd"][:9], PACKED["zstd"][:3], b"", PLAIN, PACKED["gzip"], PACKED["zstd"] + b"x",
-        PACKED["zstd"] + PACKED["gzip"], PACKED["zstd"] + PACKED["zstd"][:5], PACKED["zstd"][:-4] + bytes(4),
-        zstd(PLAIN, "--long=24"), frame(repeated(8, is_last=True), window=0x70), b"\x28\xb5\x2f\xfd\x21\x07\x01" + PLAIN,
-        frame(repeated(8)), b"\x50\x2a\x4d\x18\x03\0\0\0ab", b"\x50\x2a\x4d\x18\x03\0\0\0abc",
+        PACKED["zstd"][:-1], b"", PACKED["gzip"], PACKED["zstd"] + PACKED["gzip"], PACKED["zstd"][:-4] + bytes(4),
+        zstd(PLAIN, "--long=24"), frame(repeated(8, is_last=True), window=0x70), b"\x50\x2a\x4d\x18\x03\0\0\0abc",
     ],
 }  # fmt: skip
 

@@ -6,20 +6,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from clocks import Clock
 from conftest import running
 from rawhttp import (
     CHAT,
     ECHO_RELAY,
     Connection,
     ask,
-    assert_error,
     chat_body,
-    chunked,
     connected,
     readable,
     request,
@@ -54,39 +50,6 @@ def processor_seconds(relay: Relay) -> float:
 
 
 # Slow ones --------------------------------------------------------------------------------------------------------
-
-
-def ending(connection: Connection, clock: Clock, drip: bytes, limit: float) -> float:
-    """Returns the seconds after which the server ended the connection: with nothing or 408. Meanwhile `drip` is sent twice
-    in each second of its clock."""
-    began = clock.now()
-    got = b""
-    while clock.now() - began < limit:
-        connection.send(drip)
-        clock.advance(0.5)
-        try:
-            data = connection.more(time.monotonic() + 0.05)
-        except TimeoutError:
-            continue
-        if not data:
-            assert got == b"" or got.startswith(b"HTTP/1.1 408 "), got[:200]
-            return clock.now() - began
-        got += data
-    raise AssertionError(f"still open after {limit} s, said {got[:200]!r}")
-
-
-@pytest.mark.parametrize(
-    ("begin", "drip", "seconds"), [(HEALTH[:-2] + b"X-Slow: ", b"a", 10), (CHUNKED_HEAD, b"1\r\nx\r\n", 30)], ids=["head", "body"]
-)
-def test_what_drips_has_a_deadline(
-    start_relay: Callable[..., Relay], clock: Callable[[float], Clock], begin: bytes, drip: bytes, seconds: float
-) -> None:
-    own = clock(0)
-    relay = start_relay(**ECHO_RELAY, **own.environment)
-    with connected(relay.port) as connection:
-        connection.send(begin)
-        assert seconds - 5 <= ending(connection, own, drip, seconds + 20)
-    assert ask(relay.port, HEALTH).status == 200
 
 
 @judges_memory
@@ -203,24 +166,6 @@ def test_leaving_in_any_phase_leaves_nothing_behind(
     assert wait_until(lambda: descriptors(own_relay) <= before), f"{before} descriptors, now {descriptors(own_relay)}"
 
 
-def test_many_clients_leave_at_random_times(own_relay: Relay) -> None:
-    assert ask(own_relay.port, HEALTH).status == 200
-    before = descriptors(own_relay)
-    data = request("POST", CHAT, chat_body("a b " * 2_000, stream=True))
-
-    def visit(number: int) -> None:
-        connection = Connection(own_relay.port)
-        connection.send(data[: 1 + number * 37 % len(data)] if number % 3 else data)
-        if number % 3 == 0:
-            connection.head()
-        (Connection.reset if number % 2 else Connection.close)(connection)
-
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(visit, range(1_000)))
-    assert ask(own_relay.port, HEALTH).status == 200
-    assert wait_until(lambda: descriptors(own_relay) <= before), f"{before} descriptors, now {descriptors(own_relay)}"
-
-
 # Floods -----------------------------------------------------------------------------------------------------------
 
 
@@ -270,43 +215,6 @@ def test_idle_connections_cost_no_processor_time(own_relay: Relay) -> None:
         for connection in connections[1::2]:
             connection.send(HEALTH[10:])
             assert connection.receive().status == 200
-
-
-def test_concurrent_clients_get_their_own_answers(own_relay: Relay) -> None:
-    """Whole and streamed, chunked and not, on kept connections: no byte of another client's response."""
-
-    def work(worker: int) -> None:
-        with connected(own_relay.port) as connection:
-            for turn in range(30):
-                word = f"worker{worker}turn{turn}end"
-                body = chat_body(word, stream=turn % 2 == 1)
-                data = CHUNKED_HEAD + chunked(body) if turn % 3 == 0 else request("POST", CHAT, body)
-                answer = connection.ask(data, seconds=60)
-                text = answer.body.decode()
-                assert answer.status == 200 and text.count("worker") >= 1, text
-                assert f"worker{worker}" in text and "turn" in text
-                ids.add(answer["x-request-id"] or "")
-
-    ids: set[str] = set()
-    with ThreadPoolExecutor(20) as pool:
-        list(pool.map(work, range(20)))
-    assert len(ids) == 600
-
-
-@judges_memory
-def test_refusals_are_many_and_cheap(own_relay: Relay) -> None:
-    """A thousand broken requests at once leave memory and descriptors as they were."""
-    for _ in range(200):
-        assert_error(ask(own_relay.port, b"BAD\r\n\r\n"), 400)
-    before, memory = descriptors(own_relay), resident_bytes(own_relay)
-
-    def broken(_: int) -> None:
-        assert_error(ask(own_relay.port, b"BAD\r\n\r\n"), 400)
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(broken, range(1_000)))
-    assert wait_until(lambda: descriptors(own_relay) <= before)
-    assert resident_bytes(own_relay) - memory < 8 << 20
 
 
 def test_bytes_after_a_closing_answer_are_not_served(own_relay: Relay) -> None:

@@ -1,7 +1,5 @@
 """The server's parsing of requests: malformed, too large, and unusual but valid ones."""
 
-import random
-import threading
 import time
 
 import pytest
@@ -9,7 +7,6 @@ from conftest import echo_of_file
 from rawhttp import (
     CHAT,
     Answer,
-    Connection,
     ask,
     assert_error,
     assert_owed,
@@ -37,11 +34,6 @@ def field(line: bytes) -> bytes:
     return GET + HOST + line + b"\r\n\r\n"
 
 
-def length(value: bytes) -> bytes:
-    """Returns a chat request with this Content-Length and two bytes of body."""
-    return POST + b"Content-Length: " + value + b"\r\n\r\n{}"
-
-
 def coding(value: bytes) -> bytes:
     return POST + b"Transfer-Encoding: " + value + b"\r\n\r\n" + chunked(BODY)
 
@@ -50,167 +42,66 @@ def target(value: bytes, method: bytes = b"GET") -> bytes:
     return method + b" " + value + b" HTTP/1.1\r\n" + HOST + b"\r\n"
 
 
-def noise(seed: int, count: int = 400) -> bytes:
-    """Returns bytes of which the first is not a letter, ended like a head."""
-    return b"\x80" + random.Random(seed).randbytes(count) + b"\r\n\r\n"
-
-
 TLS_HELLO = b"\x16\x03\x01\x00\xf4\x01\x00\x00\xf0\x03\x03" + bytes(range(200)) + b"\r\n\r\n"
-
-HOSTS = {
-    "no host": GET + b"\r\n",
-    "no host but other fields": GET + b"Accept: */*\r\n\r\n",
-    "two equal hosts": GET + HOST + HOST + b"\r\n",
-    "two hosts": GET + HOST + b"Host: other.test\r\n\r\n",
-    "empty host": GET + b"Host: \r\n\r\n",
-} | {
-    f"host {value!r}": GET + b"Host: " + value + b"\r\n\r\n"
-    for value in (
-        b"a b", b"a/b", b"user@a", b"a,b", b"a:port", b"a:80:80", b"[::1", b"[::g]", b"[::1]x", b":80", b'"a"', b"a?b",
-        b"a#b", b"a\\b", b"a\xffb", b"http://a",
-    )
-}  # fmt: skip
-
-LENGTHS = {
-    "two equal lengths": POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
-    "two lengths": POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
-    "two lengths, cases differ": POST + b"Content-Length: 2\r\ncontent-length: 0\r\n\r\n{}",
-} | {
-    f"length {value!r}": length(value)
-    for value in (
-        b"2, 2", b"2,2", b"2, 3", b"+2", b"-1", b"-0", b"2x", b"x", b"0x2", b"2.0", b"1e1", b"2 2", b"", b",", b'"2"',
-        b"9223372036854775808", b"18446744073709551616", b"18446744073709551618", b"99999999999999999999999999",
-    )
-}  # fmt: skip
-
-CODINGS = {
-    "length and chunked": POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(BODY),
-    "chunked and length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n" + chunked(BODY),
-    "chunked twice": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(BODY),
-    "chunked in a list twice": coding(b"chunked, chunked"),
-    "empty coding": coding(b""),
-    "chunked in HTTP/1.0": CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + chunked(BODY),
-}
 
 OTHER_CODINGS = {
     f"coding {value!r}": coding(value)
     for value in (b"gzip", b"gzip, chunked", b"chunked, gzip", b"identity", b"chunked;q=1", b"chunked,")
 }
 
-UNKNOWN_CODINGS = {f"coding {value!r}": coding(value) for value in (b"xchunked", b"chunke", b"brotli-2")}
-
-FIELDS = {
-    "space before colon": field(b"X-Test : 1"),
-    "tab before colon": field(b"X-Test\t: 1"),
-    "space before the host's colon": GET + b"Host : a\r\n\r\n",
-    "space in a name": field(b"X Test: 1"),
-    "space before a name": GET + b" Host: a\r\n\r\n",
-    "control in a name": field(b"X\x01Test: 1"),
-    "NUL in a name": field(b"X\x00Test: 1"),
-    "no ASCII in a name": field(b"X\xc3\xa9: 1"),
-    "separator in a name": field(b"X(Test): 1"),
-    "no name": field(b": 1"),
-    "no colon": field(b"X-Test"),
-    "NUL in a value": field(b"X-Test: a\x00b"),
-    "bare CR in a value": field(b"X-Test: a\rb"),
-    "CR CR LF": field(b"X-Test: a\r"),
-    "control in a value": field(b"X-Test: a\x01b"),
-    "DEL in a value": field(b"X-Test: a\x7fb"),
-    "folded line": field(b"X-Test: a\r\n b"),
-    "line folded with a tab": field(b"X-Test: a\r\n\tb"),
-    "folded first line": GET + b" X-Test: a\r\n" + HOST + b"\r\n",
-    "folded length": POST + b"Content-Length:\r\n 2\r\n\r\n{}",
-}
-
-LINE_ENDS = {
-    "all bare LF": GET.replace(b"\r\n", b"\n") + HOST.replace(b"\r\n", b"\n") + b"\n",
-    "bare LF after the request line": GET.replace(b"\r\n", b"\n") + HOST + b"\r\n",
-    "bare LF after a field": GET + b"Host: a\n\r\n",
-    "bare LF at the end": GET + HOST + b"\n",
-    "LF in a value": GET + b"Host: a\nX-Test: b\r\n\r\n",
-}
-
-REQUEST_LINES = {
-    f"request line {line!r}": line + b"\r\n" + HOST + b"\r\n"
-    for line in (
-        b"GET /health", b"GET", b"GET  /health HTTP/1.1", b"GET /health  HTTP/1.1", b"GET\t/health\tHTTP/1.1",
-        b"GET /health HTTP/1.1 ", b" GET /health HTTP/1.1", b"GET /health http/1.1", b"GET /health HTTP/1,1",
-        b"GET /health HTTX/1.1", b"GET /health HTTP/1.1x", b"GET /health HTTP/11", b"GET /he alth HTTP/1.1",
-        b"G@T /health HTTP/1.1", b"GE\x00T /health HTTP/1.1", b"SSH-2.0-client", b"PING", b"*1",
-    )
-}  # fmt: skip
-
-TARGETS = {
-    f"target {value!r}": target(value)
-    for value in (
-        b"/health#top", b"#", b"/%", b"/%2", b"/%zz", b"/v1/models/%", b"/v1/models/%2", b"/v1/models/%g0", b"/%00",
-        b"/v1/models/a%00b", b"/..", b"/../health", b"/v1/../health", b"/v1/..", b"/v1/%2e%2e/health",
-        b"/v1/.%2E/health", b"/v1/..%2fhealth", b"//../health", b"health", b"*", b"relay.test:80", b"ftp://a/health",
-        b"http:///health", b"http:/health", b"http://", b"http://?a", b"http://a\x01b/health", b"http://a\xff/health",
-        b"http://a#b/health", b"http://u@a/health", b"http://a:b/health", b"http://a/../health", b"/h\xc3\xa9", b"/\x7f", b"/a\x01b",
-    )
-}  # fmt: skip
-
-CHUNKS = {
-    f"chunks {body!r}"[:60]: CHUNKED + body
-    for body in (
-        b"0x2\r\n{}\r\n0\r\n\r\n", b"+2\r\n{}\r\n0\r\n\r\n", b"-2\r\n{}\r\n0\r\n\r\n", b" 2\r\n{}\r\n0\r\n\r\n",
-        b"2 \r\n{}\r\n0\r\n\r\n", b"g\r\n{}\r\n0\r\n\r\n", b"\r\n{}\r\n0\r\n\r\n", b";a\r\n{}\r\n0\r\n\r\n",
-        b"10000000000000002\r\n{}\r\n0\r\n\r\n", b"ffffffffffffffff\r\n{}\r\n0\r\n\r\n",
-        b"8000000000000000\r\n{}\r\n0\r\n\r\n", b"0000000000000000000000000002\r\n{}\r\n0\r\n\r\n",
-        b"2\r\n{}X\r\n0\r\n\r\n", b"2\r\n{}\n0\r\n\r\n", b"2\r\n{}\rX0\r\n\r\n", b"2\r\n{}0\r\n\r\n",
-        b"2\n{}\r\n0\r\n\r\n", b"2\r\n{}\r\n0\n\r\n", b"2\r\n{}\r\n0\r\n\n", b"2\rX{}\r\n0\r\n\r\n",
-        b"2;a\x00\r\n{}\r\n0\r\n\r\n", b"2;a\rb\r\n{}\r\n0\r\n\r\n", b"2;a\n{}\r\n0\r\n\r\n",
-        b"2\r\n{}\r\n0\r\nno colon\r\n\r\n", b"2\r\n{}\r\n0\r\n folded: 1\r\n\r\n", b"2\r\n{}\r\n0\r\nA : 1\r\n\r\n",
-        b"2\r\n{}\r\n0\r\nA: \x00\r\n\r\n", b"2\r\n{}\r\n0\r\nA: 1\n\r\n",
-    )
-} | {
-    "extension over 256 bytes": CHUNKED + b"2;" + b"a" * 300 + b"\r\n{}\r\n0\r\n\r\n",
-    "extension without an end": CHUNKED + b"2;" + b"a" * 70_000,
-    "size without an end": CHUNKED + b"0" * 70_000,
-    "trailers over 32 KB": CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X-Trailer: aaaaaaaa\r\n" * 2_000 + b"\r\n",
-    "a trailer over 32 KB": CHUNKED + b"2\r\n{}\r\n0\r\nX-Trailer: " + b"a" * 40_000 + b"\r\n\r\n",
-}  # fmt: skip
-
 MALFORMED = {
-    (400,): HOSTS | LENGTHS | CODINGS | FIELDS | LINE_ENDS | REQUEST_LINES | TARGETS | CHUNKS | {
+    (400,): {
+        "no host": GET + b"\r\n",
+        "two equal hosts": GET + HOST + HOST + b"\r\n",
+        "a host that is not UTF-8": GET + b"Host: a\xffb\r\n\r\n",
+        "two equal lengths": POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        "two lengths, cases differ": POST + b"Content-Length: 2\r\ncontent-length: 0\r\n\r\n{}",
+        "a length with a sign": POST + b"Content-Length: +2\r\n\r\n{}",
+        "length and chunked": POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(BODY),
+        "empty coding": coding(b""),
+        "chunked in HTTP/1.0": CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + chunked(BODY),
+        "space before colon": field(b"X-Test : 1"),
+        "NUL in a value": field(b"X-Test: a\x00b"),
+        "bare CR in a value": field(b"X-Test: a\rb"),
+        "folded length": POST + b"Content-Length:\r\n 2\r\n\r\n{}",
+        "all bare LF": GET.replace(b"\r\n", b"\n") + HOST.replace(b"\r\n", b"\n") + b"\n",
+        "no version": b"GET /health\r\n" + HOST + b"\r\n",
+        "another protocol": b"SSH-2.0-client\r\n\r\n",
+        "a path that leads out": target(b"/v1/%2e%2e/health"),
+        "an escape that is cut": target(b"/v1/models/%2"),
+        "a chunk whose size has a sign": CHUNKED + b"+2\r\n{}\r\n0\r\n\r\n",
+        "a chunk that is longer than its size": CHUNKED + b"2\r\n{}X\r\n0\r\n\r\n",
+        "extension over 256 bytes": CHUNKED + b"2;" + b"a" * 300 + b"\r\n{}\r\n0\r\n\r\n",
+        "extension without an end": CHUNKED + b"2;" + b"a" * 70_000,
+        "size without an end": CHUNKED + b"0" * 70_000,
+        "trailers over 32 KB": CHUNKED + b"2\r\n{}\r\n0\r\n" + b"X-Trailer: aaaaaaaa\r\n" * 2_000 + b"\r\n",
         "two empty lines first": b"\r\n\r\n" + NEXT,
-        "empty line of bare LF first": b"\n" + NEXT,
     },
     (400, 501): OTHER_CODINGS,
-    (501,): UNKNOWN_CODINGS | {
-        f"method {name!r}": target(b"/health", name)
-        for name in (b"PROPFIND", b"FOO", b"get", b"GETT", b"P", b"QUERY", b"A-very!long~method")
-    },
+    (501,): {"coding xchunked": coding(b"xchunked")}
+    | {f"method {name!r}": target(b"/health", name) for name in (b"PROPFIND", b"get", b"A-very!long~method")},
     (405,): {f"method {name!r}": target(b"/health", name) for name in (b"TRACE", b"CONNECT")}
     | {"CONNECT with an authority": target(b"relay.test:80", b"CONNECT")},
-    (505,): {
-        f"version {version!r}": b"GET /health " + version + b"\r\n" + HOST + b"\r\n"
-        for version in (b"HTTP/2.0", b"HTTP/1.2", b"HTTP/0.9", b"HTTP/3.0", b"HTTP/9.9")
-    },
+    (505,): {"HTTP/0.9 by its name": b"GET /health HTTP/0.9\r\n" + HOST + b"\r\n"},
     (400, 505): {
         "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x12\x04\x00\x00\x00\x00\x00",
         "TLS hello": TLS_HELLO,
         "TLS hello without a line end": TLS_HELLO[:120].replace(b"\n", b""),
-    } | {f"noise {seed}": noise(seed) for seed in range(5)},
+    },
     (414,): {
-        "target over 8 KB": target(b"/" + b"a" * 9_000),
         "query over 8 KB": target(b"/health?" + b"a" * 9_000),
-        "target over 16 KB": target(b"/" + b"a" * 17_000),
         "target without an end": b"GET /" + b"a" * 20_000,
     },
     (414, 431): {"target of more than a head": b"GET /" + b"a" * 40_000},
     (431,): {
-        "a field of 64 KB": field(b"X-Test: " + b"a" * 65_536),
-        "a field of 33 KB": field(b"X-Test: " + b"a" * 33_000),
         "a field without an end": GET + HOST + b"X-Test: " + b"a" * 100_000,
         "a name without an end": GET + HOST + b"X" * 100_000,
         "101 fields": GET + HOST + b"X-Test: a\r\n" * 100 + b"\r\n",
-        "500 fields": GET + HOST + b"X-Test: a\r\n" * 500 + b"\r\n",
         "fields without an end": GET + HOST + b"X-Test: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n" * 4_000,
         "fields of 33 KB": GET + HOST + (b"X-Test: " + b"a" * 1_000 + b"\r\n") * 33 + b"\r\n",
     },
-}  # fmt: skip
+}
+"""Some of each kind; `RequestParserTests`, `RequestTargetTests` and `ChunkedBodyTests` have all."""
 
 CASES = [
     pytest.param(data, statuses, id=f"{'/'.join(map(str, statuses))} {name}")
@@ -341,15 +232,6 @@ def test_a_malformed_request_after_head_has_a_whole_answer(relay: Relay, bad: by
         connection.assert_closed()
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_known_method_on_another_methods_path_keeps_the_connection(relay: Relay, method: str) -> None:
-    with connected(relay.port) as connection:
-        answer = connection.ask(request(method, CHAT))
-        assert assert_error(answer, 405)["code"] == "method_not_allowed"
-        assert "POST" in (answer["allow"] or "")
-        connection.assert_open()
-
-
 # HTTP/1.0 ---------------------------------------------------------------------------------------------------------
 
 
@@ -431,19 +313,6 @@ def test_pipelined_requests_are_answered_in_order(relay: Relay) -> None:
             connection.assert_open()
 
 
-def test_a_flood_of_pipelined_requests_is_answered_while_it_comes(relay: Relay) -> None:
-    count = 20_000
-    with connected(relay.port) as connection:
-        data = b"".join(request("GET", f"/nothing/{number}/") for number in range(count))
-        writer = threading.Thread(target=connection.send, args=(data,), daemon=True)
-        writer.start()
-        for number in range(count):
-            answer = connection.receive(seconds=30)
-            assert f"/nothing/{number}" in answer.json()["error"]["message"]
-        writer.join(10)
-        connection.assert_open()
-
-
 def test_malformed_after_pipelined_requests_is_answered_in_its_turn(relay: Relay) -> None:
     with connected(relay.port) as connection:
         connection.send(request("POST", CHAT, BODY) + request("GET", "/health") + b"BAD\r\n\r\n" + NEXT)
@@ -495,13 +364,6 @@ def test_a_body_that_comes_unasked_needs_no_continue(relay: Relay) -> None:
         connection.assert_open()
 
 
-def test_no_continue_to_http_1_0(relay: Relay) -> None:
-    with connected(relay.port) as connection:
-        connection.send(expecting().replace(b"HTTP/1.1", b"HTTP/1.0", 1) + BODY)
-        answer = connection.receive()
-        assert answer.status == 200 and answer.interim == []
-
-
 @pytest.mark.parametrize(
     ("data", "status"),
     [
@@ -541,27 +403,6 @@ def test_too_large_is_told_to_a_client_that_sends_all_first(relay: Relay) -> Non
     with connected(relay.port) as connection:
         assert_too_large(connection.ask(data))
         connection.assert_closed()
-
-
-def test_endless_chunked_body(relay: Relay) -> None:
-    with connected(relay.port) as connection:
-        connection.send(CHUNKED)
-        stop = threading.Event()
-
-        def pour() -> None:
-            while not stop.is_set():
-                connection.send(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
-
-        writer = threading.Thread(target=pour, daemon=True)
-        writer.start()
-        try:
-            answer = connection.receive()
-        finally:
-            stop.set()
-            connection.socket.settimeout(0.1)
-            writer.join(5)
-        assert_too_large(answer)
-    assert ask(relay.port, NEXT).status == 200
 
 
 def test_one_declared_huge_chunk(relay: Relay) -> None:
@@ -611,19 +452,3 @@ def test_many_small_chunks(relay: Relay) -> None:
         answer = connection.ask(CHUNKED + chunked(*(body[at : at + 1] for at in range(len(body)))))
         assert answer.status == 200, answer.body[:300]
         connection.assert_open()
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_noise_in_the_middle_of_a_request(relay: Relay, seed: int) -> None:
-    """Single bytes of a valid request are changed. Whatever it means then, the server responds and continues."""
-    chance = random.Random(seed)
-    for _ in range(25):
-        data = bytearray(chance.choice([NEXT, *BODIES.values()]))
-        for _ in range(chance.randint(1, 3)):
-            data[chance.randrange(len(data))] = chance.randrange(256)
-        connection = Connection(relay.port)
-        connection.send(bytes(data), chance.choice([None, 1, 50]))
-        connection.half_close()
-        connection.until_closed()
-        connection.close()
-    assert ask(relay.port, NEXT).status == 200

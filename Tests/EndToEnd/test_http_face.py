@@ -346,12 +346,6 @@ def test_other_content_types(echo: Relay, value: str) -> None:
     assert error["code"] == "unsupported_media_type"
 
 
-@pytest.mark.parametrize("value", ["br", "deflate", "gzip, gzip"])
-def test_other_compressed_requests_are_refused_plainly(echo: Relay, value: str) -> None:
-    error = assert_error(post(echo, b"\x1f\x8b\x08" + bytes(50), content_encoding=value), 415)
-    assert error["code"] == "unsupported_media_type" and "JSON" not in error["message"]
-
-
 @pytest.mark.parametrize("accept", ["application/json", "*/*", "text/event-stream", "application/octet-stream", "text/html", "x"])
 def test_accept_is_never_a_reason(echo: Relay, accept: str) -> None:
     assert post(echo, chat_body(), accept=accept).status == 200
@@ -370,24 +364,13 @@ def with_member(text: bytes) -> bytes:
 
 
 BROKEN = {
-    "empty": b"", "space": b"  \r\n ", "one brace": b"{", "not closed": chat_body()[:-1], "text": b"hello",
-    "an array": b"[]", "an array with a request": b"[" + chat_body() + b"]", "a string": b'"model"', "a number": b"1",
-    "null": b"null", "true": b"true", "a string that holds a request": json.dumps(chat_body().decode()).encode(),
-    "something after": chat_body() + b"x", "two documents": chat_body() * 2, "single quotes": b"{'model':'echo'}",
-    "a comma too many": b'{"model":"echo",' + MESSAGES + b",}", "a comment": b"{/* */" + chat_body()[1:],
-    "no quotes": b"{model:1}", "form": b"model=echo&messages=hi",
-    "a BOM alone": b"\xef\xbb\xbf", "UTF-16": chat_body().decode().encode("utf-16"),
-    "10,000 arrays": b"[" * 10_000, "10,000 arrays inside": with_member(b"[" * 10_000 + b"]" * 10_000),
-    "10,000 objects inside": with_member(b'{"a":' * 10_000 + b"1" + b"}" * 10_000),
-    "100,000 arrays": b"[" * 100_000 + b"]" * 100_000,
-} | {
-    f"extra {text[:30]!r}": with_member(text)
-    for text in (
-        b"NaN", b"Infinity", b"-Infinity", b"nan", b'"\\ud800"', b'"\\udc00\\ud800"', b'"\\ud800x"', b'"\xff"',
-        b'"\xc3"', b'"\xc0\x80"', b'"\xed\xa0\x80"', b'"\xf5\x80\x80\x80"', b'"a\nb"', b'"a\x00b"', b'"\\x41"',
-        b'"\\u12"', b"01", b"+1", b".5", b"1.", b"0x10", b"1e", b"--1", b"undefined", b"True", b"tru", b"", b"'a'",
-    )
+    "empty": b"", "not closed": chat_body()[:-1], "an array with a request": b"[" + chat_body() + b"]", "null": b"null",
+    "a string that holds a request": json.dumps(chat_body().decode()).encode(), "two documents": chat_body() * 2,
+    "form": b"model=echo&messages=hi", "UTF-16": chat_body().decode().encode("utf-16"),
+    "a number that is none": with_member(b"NaN"), "half a surrogate pair": with_member(b'"\\ud800"'), "a byte that is not UTF-8": with_member(b'"\xff"'),
+    "10,000 arrays": b"[" * 10_000, "10,000 objects inside": with_member(b'{"a":' * 10_000 + b"1" + b"}" * 10_000),
 }  # fmt: skip
+"""Some of what `JSONParserTests` refuse."""
 
 
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN.keys())
@@ -404,48 +387,6 @@ def test_a_missing_body_is_an_error(echo: Relay) -> None:
     assert_error(ask(echo.port, request("POST", CHAT, content_type="application/json")), 400)
     head = request("POST", CHAT, content_type="application/json", transfer_encoding="chunked")
     assert_error(ask(echo.port, head + chunked()), 400)
-
-
-@pytest.mark.parametrize("text", [b"1" + b"0" * 30, b"-1" + b"0" * 30, b"9" * 5_000, b"1e400", b"-1e999"])
-def test_numbers_beyond_measure(echo: Relay, text: bytes) -> None:
-    answer = post(echo, with_member(text))
-    assert answer.status == 200, answer
-    assert_error(post(echo, with_member(text).replace(b"extra", b"max_tokens")), 400)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"\xef\xbb\xbf" + chat_body(), b" \r\n\t" + chat_body() + b"\n ", with_member(b'"\\u0000"'),
-     with_member(b'"\\ud83c\\udf89"'), with_member(b"[" * 50 + b"]" * 50), with_member(b"-0.0e-10"),
-     with_member(b"null"), chat_body("a\x00b"), chat_body("\U0001f389"), chat_body("\u2028\ufeff")],
-    ids=["BOM", "white space", "escaped NUL", "surrogate pair", "50 arrays", "number", "null", "NUL in a prompt",
-         "emoji", "line separator"],
-)  # fmt: skip
-def test_unusual_json_is_served(echo: Relay, body: bytes) -> None:
-    answer = post(echo, body)
-    assert answer.status == 200, answer.body
-
-
-def test_duplicate_keys_are_read_one_way(echo: Relay) -> None:
-    first = post(echo, b'{"model":"echo","model":"no-such-model",' + MESSAGES + b"}").status
-    last = post(echo, b'{"model":"no-such-model","model":"echo",' + MESSAGES + b"}").status
-    assert (first, last) in ((200, 404), (404, 200), (400, 400))
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "param"),
-    [
-        ({}, "missing_required_parameter", ("model", "messages")),
-        ({"model": "echo"}, "missing_required_parameter", ("messages",)),
-        ({"messages": [{"role": "user", "content": "hi"}]}, "missing_required_parameter", ("model",)),
-        ({"model": "echo", "messages": []}, "empty_array", ("messages",)),
-        ({"model": "echo", "messages": "hi"}, "invalid_type", ("messages",)),
-        ({"model": 5, "messages": [{"role": "user", "content": "hi"}]}, "invalid_type", ("model",)),
-    ],
-)
-def test_fields_are_named(echo: Relay, body: dict[str, object], code: str, param: tuple[str, ...]) -> None:
-    error = assert_error(post(echo, json.dumps(body).encode()), 400)
-    assert error["code"] == code and error["param"] in param
 
 
 # Order of the checks ----------------------------------------------------------------------------------------------
