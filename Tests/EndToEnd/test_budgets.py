@@ -1,7 +1,6 @@
 """Budgets (limits in tokens and dollars of an hour or more): used to the end and never passed, whatever bound requests have."""
 
 import json
-import math
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,14 +12,11 @@ from limited import metric
 from memcached import wait_for
 from operating import SETTINGS, Operator
 from postgres import Postgres
-from records import counts
 from relay_process import INHERITED, binary
 from spending import PRICE, PROMPT, WORD
 from usage import File
 
 WORDS = "word " * PROMPT
-ONE = (PROMPT * PRICE[0] + 500 * PRICE[1]) / 1e6
-"""The dollars of a response of 500 tokens."""
 
 
 def messages(**fields):
@@ -44,57 +40,6 @@ def test_one_after_the_other_uses_a_budget_to_its_end(relay_with, seller, caller
     assert answer.status_code == 429
     assert 0.97 <= seller.billed <= 1, f"{seller.billed} of 1 dollar"
     assert seller.written.count(500) >= len(seller.written) - 3, "hardly any response was lowered below what it used"
-
-
-@pytest.mark.parametrize("bound", [32_000, None])
-@pytest.mark.parametrize(
-    "limit, amount, scale",
-    [("0.50 usd/day", 0.5, 0.25), ("500 usd/30 days", 500, 300), ("100000 tokens/hour", 100_000, 1)],
-    ids=["small", "large", "tokens"],
-)
-def test_budgets_of_every_size_are_used_to_their_end(relay_with, seller, caller, limit, amount, scale, bound):
-    http = caller(relay_with(limit, scale), TEAM_TOKEN)
-    fields = {"max_tokens": bound} if bound else {}
-    for _ in range(400):
-        answer = ask(http, stream=True, **fields)
-        if answer.status_code != 200:
-            break
-    assert answer.status_code == 429
-    tokens = len(seller.written) * PROMPT + sum(seller.written)
-    used = tokens if "tokens" in limit else seller.billed * scale
-    assert 0.97 * amount <= used <= amount, f"{used} of {limit}"
-    assert seller.written.count(500) >= len(seller.written) - 3, "hardly any response was lowered below what it used"
-
-
-def test_what_a_budget_costs_at_memcached(relay_with, seller, caller, store):
-    """A response up to three quarters of what is likely costs no more than a whole one; a longer one costs its draws."""
-    more = {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s", "SLOT_SECONDS": "3600"}
-    relay = relay_with("500 usd/day", **more)
-    http = caller(relay, TEAM_TOKEN)
-
-    def operations():
-        return sum(metric(relay, "relay_store_operations_total", operation=name) for name in ("read", "write"))
-
-    def used():
-        (value,) = (store.get(key) for key in store.keys_of("key.usd.86400")) if store.keys_of("key.usd.86400") else (None,)
-        return counts(value).total / 1e9 if value else 0
-
-    def cost(length, stream):
-        seller.length = length
-        before = operations()
-        with_open = used()
-        assert ask(http, max_tokens=32_000, stream=stream).status_code == 200
-        # What is settled is written after the response.
-        wait_for(lambda: used() == pytest.approx(with_open + (PROMPT * PRICE[0] + length * PRICE[1]) / 1e6, abs=1e-5))
-        return operations() - before
-
-    for _ in range(3):
-        cost(500, stream=False)
-    # Each ten seconds the relay also tells the others about itself.
-    whole, likely, longer = (min(cost(*how) for _ in range(3)) for how in ((500, False), (500, True), (740, True)))
-    assert likely <= whole and longer <= whole  # 1,000 tokens are likely
-    usual = 2 * (9 * 500 + 3 * 740) / 12
-    assert cost(30_000, stream=True) - whole <= 2 * (math.log2(30_000 / usual) + 1), "a draw reads and writes at most"
 
 
 @pytest.mark.parametrize("relays", [1, 4])

@@ -2,14 +2,12 @@
 
 import asyncio
 import time
-import uuid
 from collections.abc import Callable
 from itertools import cycle
 from typing import Any
 
 import pytest
 from clocks import Clock
-from late_store import Lateness, LateStore
 from limited import metric
 from memcached import Memcached
 from pressing import Caller, Told, fullest
@@ -66,25 +64,6 @@ def test_clocks_that_are_far_apart_from_the_start(start, clock):
 
 
 @preloads
-@pytest.mark.parametrize("count", [1, 3], ids=["one", "all"])
-@pytest.mark.parametrize("ahead", [3600, -3600], ids=["forward", "back"])
-def test_a_clock_that_is_set_by_an_hour_and_right_again(start, clock, ahead, count):
-    """A part of the limit is used, so that no relay refuses from memory."""
-    clocks = [clock(0) for _ in range(3)]
-    relays, caller = [start(each) for each in clocks], Caller(TOKEN)
-
-    async def use() -> None:
-        await asyncio.gather(*(caller.ask_times(NUMBER // 5, 0, relay.port) for relay in relays))
-
-    asyncio.run(use())
-    for seconds in (ahead, 0):
-        for each in clocks[:count]:
-            each.set(seconds)
-        admitted = press(relays, 1.2, caller)
-    assert_never_over(admitted, NUMBER, SECONDS - CORRECTED_SECONDS)
-
-
-@preloads
 @pytest.mark.parametrize("ahead", [20, -20])
 def test_one_that_begins_alone_with_a_wrong_clock(start, clock, ahead):
     """Only the store can show the first instance that its clock is wrong. Later ones continue to count."""
@@ -92,23 +71,3 @@ def test_one_that_begins_alone_with_a_wrong_clock(start, clock, ahead):
     press([alone], 1, caller)
     assert_never_over(press([alone, start()], 4, caller), NUMBER, SECONDS - CORRECTED_SECONDS)
     assert abs(metric(alone, "relay_clock_correction_seconds") - ahead) < 2.5
-
-
-def test_answers_that_come_late(start, store):
-    """All responses come within the time-out, and many after the end of their bucket."""
-    number, seconds, timeout_ms = 600, 6, 500
-    for _ in range(3):
-        late, caller = LateStore(store.port, Lateness(1, 0, 240)), Caller(f"sk-{uuid.uuid4().hex}")
-        settings = {
-            "RATE_LIMIT": f"{number} per {seconds} seconds", "MEMCACHED_SERVERS": late.address,
-            "MEMCACHED_TIMEOUT": f"{timeout_ms}ms", "KEY_A_TOKEN": caller.token,
-        }  # fmt: skip
-        relays = [start(**settings) for _ in range(4)]
-        admitted = press(relays, 10, caller, clients=48)
-        for relay in relays:
-            relay.stop()
-        pieces, latest_ms = late.stop()
-        assert pieces > 100
-        if latest_ms < timeout_ms:
-            return assert_never_over(admitted, number, seconds)
-    pytest.skip("too slow a machine to tell: the store did not answer in time")

@@ -1,7 +1,6 @@
 """Limits of credits with prices from 1min.ai's own list: the reserved and the counted credits."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
@@ -23,8 +22,6 @@ from vendor import Vendor
 CHAT, IMAGE, SPEECH = (FEATURE_TYPES[name] for name in ("chat", "image", "text_to_speech"))
 MODEL = "gpt-4o-mini"
 PRICE = {"INPUT": 1.5, "OUTPUT": 6, "CONTEXT": 128000, "MAX_OUTPUT_TOKEN": 16384}
-DAY = 1000
-"""Credits a day: of one call with `max_tokens` of 20 there is room for eight."""
 HELD = 123
 """Of such a call: 2 tokens at 1.5 and 20 at 6."""
 UNTOLD = {"metadata": {"inputToken": 10, "outputToken": 20}}
@@ -93,24 +90,6 @@ def test_a_part_of_a_credit_is_one(priced):
     one.ask(model="o3-mini")
 
 
-def test_there_is_room_for_just_so_many(priced, source, is_streamed):
-    one = priced({CHAT: [entry(MODEL, **PRICE)]}, **of_day(DAY))
-    room = DAY // HELD
-    source.answers(one.key, *[{"answer": "good", "delay_head": 1} | metadata(credit=HELD)] * room)
-
-    def ask(_: int) -> bool:
-        try:
-            one.ask(max_tokens=20, stream=is_streamed)
-        except openai.RateLimitError:
-            return False
-        return True
-
-    with ThreadPoolExecutor(12) as pool:
-        assert sum(pool.map(ask, range(12))) == room
-    assert len(source.requests(one.key)) == room
-    assert_refused(one.refused(max_tokens=20, stream=is_streamed), "credits", f"{DAY} per day")
-
-
 def test_the_vendor_tells_what_was_used(priced, source):
     one = priced({CHAT: [entry(MODEL, **PRICE)]}, **of_day(200))
     source.answers(one.key, *[{"answer": "good"} | metadata(credit=26)] * 4)
@@ -128,19 +107,6 @@ def test_where_it_does_not_the_list_does(priced, source, is_streamed):
         one.ask(max_tokens=20, stream=is_streamed)
     assert_refused(one.refused(max_tokens=20, stream=is_streamed), "credits", f"{2 * 135 + HELD - 1} per day")
     one.ask(max_tokens=19, stream=is_streamed)
-
-
-def test_a_budget_is_used_to_its_end_whatever_is_asked_for(priced, source):
-    """500 tokens at 6 and 10 at 1.5 are 3015 credits."""
-    one = priced({CHAT: [entry(MODEL, **PRICE)]}, **of_day(400_000))
-    source.answers(one.key, *[{"answer": "good", "metadata": {"inputToken": 10, "outputToken": 500}}] * 200)
-    for _ in range(200):
-        try:
-            one.ask(max_tokens=16_000, stream=True)
-        except openai.RateLimitError as error:
-            assert_refused(error, "credits", "400000 per day")
-            break
-    assert 0.97 * 400_000 <= 3015 * len(source.requests(one.key)) <= 400_000
 
 
 def test_choices_that_the_vendor_does_not_tell(priced, source):
@@ -192,16 +158,6 @@ def test_a_list_that_does_not_tell(priced, source, credits):
     source.answers(one.key, *[{"answer": "good"} | metadata(credit=15)] * 3)
     for _ in range(3):  # 100 held, and then the mean of 15
         one.ask(max_tokens=20)
-
-
-def test_the_dearest_of_those_who_could_serve(priced, source):
-    lists = {CHAT: [entry(MODEL, **PRICE), entry("gpt-4o", INPUT=2.5, OUTPUT=10)]}
-    one = priced(
-        lists, **LARGE, PROVIDERS="a,b", PROVIDER_A_KIND="onemin", PROVIDER_A_PASSTHROUGH="true",
-        PROVIDER_A_MODELS=f"any={MODEL}", PROVIDER_B_KIND="onemin", PROVIDER_B_PASSTHROUGH="true",
-        PROVIDER_B_MODELS="any=gpt-4o",
-    )  # fmt: skip
-    assert held(one, source, model="any", max_tokens=20) == 5 + 200
 
 
 def test_a_provider_that_takes_none_counts_none(priced, source):

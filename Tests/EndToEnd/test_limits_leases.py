@@ -2,7 +2,6 @@
 Also with wrong clocks."""
 
 import asyncio
-import itertools
 import time
 import uuid
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from conftest import memcached_of_file
 from limited import (
     Crowd,
     Told,
-    assert_never_over,
     assert_refused,
     chat,
     client,
@@ -107,29 +105,6 @@ def test_what_a_lease_left_others_may_use(two):
     for relay in relays:
         with client(relay, token) as http:
             assert_refused(chat(http), "400 per hour")
-
-
-def test_never_over_with_leases(two):
-    # A bucket is a twelfth of a second: a slow machine, too, takes eight units in one, and so a lease.
-    relays, token = two("450 per 5 seconds"), fresh()
-    ends, looks = time.monotonic() + 12, itertools.count()
-
-    def is_enough(_: list[Told]) -> bool:
-        # On a busy machine it takes a while until a caller is.
-        is_over = time.monotonic() > ends and next(looks) % 50 == 0
-        return is_over and sum_of(relays, "relay_limit_leases_total") > 0
-
-    told = asyncio.run(keep_asking(relays, token, is_enough))
-    assert statuses(told)[200] > 450
-    assert_never_over(told, 450, 5)
-
-
-def test_small_limits_are_not_leased(two):
-    """A lease has at least eight units, and at most a tenth of the limit."""
-    relays, token = two("79/hour"), fresh()
-    told = asyncio.run(keep_asking(relays, token, lambda told: len(told) > 300))
-    assert statuses(told)[200] == 79
-    assert sum_of(relays, "relay_limit_leases_total") == 0
 
 
 # Clocks -----------------------------------------------------------------------------------------------------------

@@ -142,18 +142,6 @@ def test_a_clock_that_was_an_hour_ahead_refunds_nothing(lone, clock: Callable[[f
     assert "ahead of this machine's clock" in line["message"] and line["counters"] == 2
 
 
-def test_two_relays_do_not_share_a_folder(lone):
-    first = lone()
-    assert admitted(first) == 3
-    second = lone(SHUTDOWN_SECONDS="1")
-    line = only_warning(second)
-    assert line["message"].startswith(FOLDER_IN_USE)
-    assert admitted(second) == 3
-    second.stop()
-    first.stop()
-    assert admitted(lone()) == 0
-
-
 def test_a_start_waits_for_the_relay_that_ends(lone, tmp_path):
     relay = lone()
     assert admitted(relay) == 3

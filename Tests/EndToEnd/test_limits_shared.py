@@ -1,4 +1,4 @@
-"""Several relays on one real memcached: a limit holds over all of them, at any phase of its window."""
+"""Several relays on one real memcached: a limit holds over all of them."""
 
 import asyncio
 import json
@@ -19,7 +19,6 @@ from limited import (
     Crowd,
     Told,
     assert_admitted,
-    assert_never_over,
     assert_refused,
     chat,
     client,
@@ -30,15 +29,9 @@ from relay_process import Relay, needs_localhost
 
 PATIENCE = "5s"
 """No decision falls back on a single relay because the machine is busy."""
-PHASES = 8
-WINDOW_SECONDS = 2
-LONGER_SECONDS = WINDOW_SECONDS * (2 / 16 + 1 / 60)
-"""How long units can count beyond their window while calls to the store are slow: they can be used a sixteenth of the
-window after their bucket, then count in a later bucket, and for a sixteenth of the window after it."""
 BOUND = 50
 FEW = 12
 MINUTE_TOKENS = [f"sk-minute-{index}-{uuid.uuid4().hex}" for index in range(FEW)]
-PHASE_TOKENS = [f"sk-phase-{index}-{uuid.uuid4().hex}" for index in range(PHASES + 1)]
 
 
 store = memcached_of_file()
@@ -46,11 +39,8 @@ store = memcached_of_file()
 
 @pytest.fixture(scope="module")
 def relays(store: Memcached, launch: Callable[..., Relay]) -> list[Relay]:
-    """Four relays that count together: 50 a minute, or 50 in two seconds for callers that test phases."""
+    """Four relays that count together: 50 a minute."""
     keys: dict[str, str] = {f"KEY_M{index}_TOKEN": token for index, token in enumerate(MINUTE_TOKENS)}
-    for index, token in enumerate(PHASE_TOKENS):
-        keys[f"KEY_P{index}_TOKEN"] = token
-        keys[f"KEY_P{index}_RATE_LIMIT_CHAT"] = f"{BOUND} per {WINDOW_SECONDS} seconds"
     shared: dict[str, Any] = {
         "PROVIDER_DEMO_KIND": "echo", "PROVIDER_OTHER_KIND": "echo", "PROVIDER_OTHER_MODELS": "hidden=echo",
         "ANONYMOUS_MODELS": "echo", "KEY_FEW_TOKEN": "sk-few", "KEY_FEW_MODELS": "echo",
@@ -75,9 +65,6 @@ def crowd_of(relays: list[Relay], ask: Callable[[Crowd], Any]) -> Any:
             return await ask(crowd)
 
     return asyncio.run(run())
-
-
-# Never over, hardly ever under ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("instances", [2, 4])
@@ -165,56 +152,6 @@ def test_wrong_keys_are_counted_together(store, start_relay):
     for relay in pair:
         with client(relay, "sk-right") as http:
             assert chat(http).status_code == 200
-
-
-def test_all_phases_of_a_window(relays):
-    """Bursts begin all over the window, each followed by clients that keep sending, so that all room is used as soon as
-    it becomes free. Neither the window's edge nor its buckets' let more through."""
-
-    async def one(crowd: Crowd, phase: int) -> list[Told]:
-        token, is_over, told = PHASE_TOKENS[phase], asyncio.Event(), []
-        await asyncio.sleep(phase * (WINDOW_SECONDS / PHASES + WINDOW_SECONDS / 60 / 3))
-        told += await crowd.burst(BOUND + 10, token)
-        waits = [each.got + each.wait / 1000 for each in told if each.wait is not None]
-        await asyncio.sleep(max(0.0, min(waits, default=0.0) - time.monotonic()))
-        askers = [asyncio.create_task(crowd.keep_asking(index % 4, token, told, is_over)) for index in range(2)]
-        ends = time.monotonic() + WINDOW_SECONDS * 0.6
-        told += await crowd.burst(BOUND, token)
-        await asyncio.sleep(max(0.0, ends - time.monotonic()))
-        is_over.set()
-        await asyncio.gather(*askers)
-        return told
-
-    async def all_of_them(crowd: Crowd) -> list[list[Told]]:
-        return await asyncio.gather(*(one(crowd, phase) for phase in range(PHASES)))
-
-    phases: list[list[Told]] = crowd_of(relays, all_of_them)
-    for told in phases:
-        assert_never_over(told, BOUND, WINDOW_SECONDS)
-    everything = statuses(each for told in phases for each in told)
-    assert set(everything) == {200, 429}
-    assert everything[200] > BOUND * PHASES, "nobody was admitted again"
-
-
-def test_who_comes_back_when_told_is_admitted_anywhere(relays):
-    """The caller's own relay admits it exactly then; so does another one that it has not used before.
-
-    On a busy machine calls to the store can become slower meanwhile. Units then count for a little longer."""
-    token = PHASE_TOKENS[PHASES]
-    told: list[Told] = crowd_of(relays[:2], lambda crowd: crowd.burst(BOUND, token))
-    assert statuses(told) == {200: BOUND}
-    with client(relays[0], token) as here, client(relays[3], token) as there:
-        answer = chat(here)
-        answered = time.monotonic()
-        wait = assert_refused(answer, f"{BOUND} per {WINDOW_SECONDS} seconds")
-        time.sleep(max(0.0, answered + wait / 1000 - time.monotonic()))
-        again = time.monotonic()
-        while (asked := time.monotonic()) and (answer := chat(here)).status_code == 429:
-            assert asked < again + LONGER_SECONDS
-            wait = assert_refused(answer, f"{BOUND} per {WINDOW_SECONDS} seconds")
-            assert wait <= LONGER_SECONDS * 1000
-            time.sleep(wait / 1000)
-        assert chat(there).status_code in (200, 429)
 
 
 def test_callers_are_the_same_everywhere(relays):

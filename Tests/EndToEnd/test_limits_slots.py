@@ -196,20 +196,6 @@ def test_so_many_at_once_and_no_more(start_relay, store, vendor, new_key, row, w
         assert http.get(MODELS).status_code in (200, 429), "a list of models holds its slot as long as it takes"
 
 
-def test_a_refusal_is_final_only_for_a_second(launch, store, vendor, new_key):
-    """A caller that asks all the time is admitted soon after a slot was released at another relay."""
-    here, there = shared(launch, store)
-    address, keys = fresh_address(), [new_key() for _ in range(3)]
-    first, second = (Held(here, vendor, key, address=address) for key in keys[:2])
-    assert_refused(ask(there, keys[2], address), 2)
-    assert first.end() == 200
-    freed = time.monotonic()
-    while (answer := ask(there, keys[2], address)).status_code != 200:
-        assert_refused(answer, 2)
-        assert time.monotonic() < freed + 8, "refused for ever, though there is room"
-    assert second.end() == 200
-
-
 # How a request ends ------------------------------------------------------------------------------------------------
 
 STREAM = {"deltas": ["first words", "other words"]}
@@ -393,23 +379,6 @@ def killed(scene: Scene) -> None:
     wait_for(lambda: metric(staying, "relay_instances") == 1, 3 * SHORT_SECONDS)
 
 
-def long(scene: Scene) -> None:
-    """A request holds its slot for as long as it takes."""
-    begun, ends = time.monotonic(), set()
-    one_of_three = scene.hold(0)
-    for _ in range(2):
-        scene.hold(1)
-    wait_for(lambda: scene.held() == [1, 2])
-    while time.monotonic() < begun + 2.4 * SHORT_SECONDS:
-        assert not scene.is_admitted(1) and not scene.is_admitted(0)
-        assert (scene.held(), in_flight(scene.relays)) == ([1, 2], [1, 2])
-        ends |= {entry.end for entry in slots(scene.store, "chat.concurrent.0")}
-        time.sleep(0.2)
-    assert len(ends) >= 8, "each is renewed every third of a lease"
-    assert one_of_three.end() == 200
-    wait_for(lambda: scene.held() == [])
-
-
 def forgotten(scene: Scene) -> None:
     """After a flush and after a restart, held slots are written again, within a third of a slot time."""
     for relay in (0, 0, 1):
@@ -461,7 +430,7 @@ def test_what_takes_time(start_relay, vendor, new_key):
     """Slot times end, or do not, all at the same time."""
     with ExitStack() as stack, ThreadPoolExecutor() as threads:
         running = []
-        for what in (killed, long, forgotten, paused):
+        for what in (killed, forgotten, paused):
             scene = Scene(2, start_relay, vendor, new_key())
             stack.callback(scene.close)
             running.append(threads.submit(what, scene))

@@ -1,40 +1,29 @@
 """Failures of the counter store: no request fails, the configured rule applies meanwhile, and the store is used
 again."""
 
-import asyncio
 import json
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 import forwarders
-import httpx
 import pytest
 from limited import (
-    Crowd,
-    Told,
     assert_admitted,
-    assert_never_over,
     assert_refused,
     chat,
     client,
     metric,
     one,
-    statuses,
 )
 from memcached import Memcached, wait_for
 from records import counts
 from relay_process import Relay
 
-TIMEOUT_SECONDS = 1.0
-"""More than a busy machine keeps an answer of the store waiting, which would be one more outage."""
-MARGIN_SECONDS = 1.0
-"""Beside what /health takes at the same time; a call that waits for the store without an end takes far longer."""
 BOUND = 20
 TIMEOUTS = {"killed": "5s", "paused": "2s"}
 """Where the store refuses connections nobody waits for it, and a busy machine should not count as an outage."""
@@ -243,22 +232,6 @@ def test_share_is_what_holds_unless_told_otherwise(store, launch_with, token, ho
     assert run_out(third, fresh()) == BOUND
 
 
-def test_one_that_is_cut_off_alone_adds_its_part(store, launch_with, token):
-    with forwarders.plain(store.port) as way:
-        settings = {"MEMCACHED_TIMEOUT": "5s", "SLOT_SECONDS": 5}
-        lonely = launch_with(store, MEMCACHED_SERVERS=f"127.0.0.1:{way.port}", **settings)
-        staying = launch_with(store, **settings)
-        wait_until_all_know_all([lonely, staying])
-        for relay in [staying, lonely] * 3:
-            with client(relay, token) as http:
-                assert chat(http).status_code == 200
-        way.cut()
-        assert run_out(lonely, token) == (BOUND - 6) / 2
-        assert run_out(staying, token) == BOUND - 6
-        assert run_out(lonely, token) == 0
-        assert servers_down(lonely) == 1 and servers_down(staying) == 0
-
-
 @pytest.mark.parametrize("how", ["killed", "paused"])
 def test_local(store, launch_with, token, how):
     relays = [launch_with(store, RATE_LIMIT_STORE_DOWN="local", MEMCACHED_TIMEOUT=TIMEOUTS[how]) for _ in range(2)]
@@ -322,144 +295,7 @@ def test_deny(store, launch_with, token, how):
         assert run_out(relay, fresh()) == BOUND
 
 
-# Under load -------------------------------------------------------------------------------------------------------
-
-
-class Load:
-    """Clients that keep sending requests to all relays, each caller with its own key."""
-
-    def __init__(self, crowd: Crowd, tokens: list[str], relays: list[Relay]) -> None:
-        self.told: dict[str, list[Told]] = {token: [] for token in tokens}
-        self.is_over = asyncio.Event()
-        self.healths: list[float] = []
-        self.tasks = [
-            asyncio.create_task(crowd.keep_asking(number, token, self.told[token], self.is_over))
-            for token in tokens
-            for number in range(len(relays))
-        ] + [asyncio.create_task(self.keep_looking(lanes[0])) for lanes in crowd.clients]
-
-    async def keep_looking(self, http: httpx.AsyncClient) -> None:
-        """Measures the time of a request that no limit covers, which shows the load of the machine."""
-        while not self.is_over.is_set():
-            begun = time.monotonic()
-            assert (await http.get("/health")).status_code == 200
-            self.healths.append(time.monotonic() - begun)
-            await asyncio.sleep(0.01)
-
-    def all(self) -> list[Told]:
-        return [each for told in self.told.values() for each in told]
-
-    async def more(self, count: int) -> None:
-        """Waits until both relays have each given each caller so many more responses."""
-        begun = {token: len(told) for token, told in self.told.items()}
-        ends = time.monotonic() + 10
-
-        def enough(token: str) -> bool:
-            found = [each.relay for each in self.told[token][begun[token] :]]
-            return all(found.count(relay) >= count for relay in range(2))
-
-        while not all(map(enough, self.told)):
-            assert not any(task.done() for task in self.tasks), "a client ended"
-            assert time.monotonic() < ends, f"too few among {len(self.all()) - sum(begun.values())} answers"
-            await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def loaded(relays: list[Relay], tokens: list[str]) -> AsyncIterator[Load]:
-    async with Crowd(relays) as crowd:
-        load = Load(crowd, tokens, relays)
-        try:
-            yield load
-        finally:
-            load.is_over.set()
-            await asyncio.gather(*load.tasks)
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    await asyncio.to_thread(wait_for, is_so)
-
-
-def assert_none_stalled(load: Load) -> None:
-    slowest = max(load.all(), key=lambda each: each.seconds)
-    assert slowest.seconds < TIMEOUT_SECONDS + MARGIN_SECONDS + max(load.healths), slowest
-
-
-def test_killed_paused_and_restarted_under_load(store, launch_with):
-    """The callers have more room than they use: each request goes to the store, and none may be refused."""
-    # Without their number, a relay that has just started has no part of what is admitted while the store is away.
-    settings = {"RATE_LIMIT": "1000000/hour", "MEMCACHED_TIMEOUT": f"{TIMEOUT_SECONDS:g}s", "RATE_LIMIT_INSTANCES": "2"}
-    relays = [launch_with(store, **settings) for _ in range(2)]
-
-    async def run() -> Load:
-        async with loaded(relays, [fresh() for _ in range(3)]) as load:
-            await load.more(20)
-            rounds = 0
-            for how in ("killed", "paused", "killed"):
-                make_away(store, how)
-                rounds += 1
-                await until(lambda: all(len(lines(relay, store)) == 2 * rounds - 1 for relay in relays))  # noqa: B023
-                await load.more(20)
-                make_back(store, how)
-                before = store.stat("cmd_get")
-                await until(lambda: all(len(lines(relay, store)) == 2 * rounds for relay in relays))  # noqa: B023
-                await load.more(20)
-                assert store.stat("cmd_get") > before
-            return load
-
-    load = asyncio.run(run())
-    assert set(statuses(load.all())) == {200}
-    assert_none_stalled(load)
-    for relay in relays:
-        assert lines(relay, store) == [AWAY, BACK] * 3
-
-
-def stay_full(store, launch_with, seconds):
-    """Asserts it for windows of so many seconds. Returns False if the machine was too slow to tell."""
-    relays = [launch_with(store, RATE_LIMIT=f"{BOUND} per {seconds} seconds", MEMCACHED_TIMEOUT="5s") for _ in range(2)]
-    tokens = [fresh() for _ in range(2)]
-    told: dict[str, list[Told]] = {token: [] for token in tokens}
-
-    async def use_half(crowd: Crowd, token: str) -> None:
-        """Lets both relays admit another half of the limit as soon as it is free, and see then that they are full."""
-        begun, is_over = len(told[token]), asyncio.Event()
-        clients = [asyncio.create_task(crowd.keep_asking(relay, token, told[token], is_over)) for relay in range(2)]
-        try:
-            await until(lambda: statuses(told[token][begun:]).get(200, 0) >= BOUND // 2 or any(each.done() for each in clients))
-        finally:
-            is_over.set()
-            await asyncio.gather(*clients)
-        for relay in range(2):
-            assert (await crowd.ask(relay, token)).status == 429
-
-    async def run() -> bool:
-        async with Crowd(relays) as crowd:
-            for token in tokens:
-                assert statuses(early := await crowd.burst(BOUND // 2, token)) == {200: BOUND // 2}, early
-                told[token] += early
-            # The two halves are free at different times, and each flush comes between these.
-            await asyncio.sleep(seconds / 2)
-            for _ in range(4):
-                await asyncio.gather(*(use_half(crowd, token) for token in tokens))
-                await asyncio.to_thread(store.flush)
-                counted = [[each.sent for each in told[token] if each.status == 200][-BOUND] for token in tokens]
-                if time.monotonic() >= min(counted) + seconds:
-                    return False
-        return True
-
-    if not asyncio.run(run()):
-        return False
-    for each in told.values():
-        assert set(statuses(each)) == {200, 429}
-        assert_never_over(each, BOUND, seconds)
-    for relay in relays:
-        assert lines(relay, store) == []
-    return True
-
-
-def test_full_callers_stay_full_when_the_store_forgets(store, launch_with):
-    """Both relays know that there is no room, and put the record back: no window admits more than without the flush."""
-    if not any(stay_full(store, launch_with, seconds) for seconds in (4, 8)):
-        pytest.skip("too slow a machine to tell")
+# Records that are lost -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["flushed", "restarted"])

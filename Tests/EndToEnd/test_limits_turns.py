@@ -149,23 +149,6 @@ def test_a_wait_that_is_too_long_is_refused_with_the_instant_of_a_turn(start_rel
     assert turns(relay, "refused") == 1 and metric(relay, "relay_limit_waiting") == 0
 
 
-def test_a_turn_whose_client_left_is_given_back(start_relay, clock):
-    wall = clock(0)
-    relay = start_relay(**SETTINGS, RATE_LIMIT="1/10 seconds", RATE_LIMIT_WAIT="60s", **wall.environment)
-    assert asked(relay).status_code == 200
-    leaving = client(relay, KEY)
-    leaving.timeout = 0.5
-    with pytest.raises(Exception, match="timed out"):
-        chat(leaving)
-    wait_for(lambda: turns(relay, "left") == 1)
-    waiting(relay, 0)
-    answer = later(lambda: asked(relay))
-    waiting(relay, 1)
-    wall.advance_until(lambda: turns(relay, "used") == 1, 20)
-    answer = answer()
-    assert answer.status_code == 200 and float(answer.headers["x-relay-waited"]) < 15, "it has the first turn"
-
-
 def test_so_many_wait_and_the_end_of_the_relay_refuses_them(start_relay):
     settings = SETTINGS | {"RATE_LIMIT": "1/hour", "RATE_LIMIT_CHAT": "1/minute", "SHUTDOWN_SECONDS": "1"}
     relay = start_relay(**settings, RATE_LIMIT_WAIT="10m", RATE_LIMIT_WAITING="4")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import memcached_of_file
-from limited import CHAT, MODELS, STANDING, chat_body
+from limited import MODELS, STANDING
 from memcached import Memcached
 from metered import (
     FIRST_ANSWER,
@@ -129,12 +129,28 @@ def test_what_the_vendor_refuses_is_given_back(limited, caller, vendor, is_strea
     one.assert_left(N)
 
 
-def test_a_refusal_in_the_midst_of_a_success(limited, caller, vendor, is_streamed):
+FAILED = {"record": {"status": "FAILED", "aiRecordDetail": {"errorMessage": "no", "resultObject": []}}, "without": ["content"]}
+ENDS = {
+    "a refusal in the midst of a success": ({}, [FAILED], None, 0),
+    "no refusal: the vendor has the prompt": ({}, [{"cut_at": 0, "framing": "length"}], None, PROMPT_TOKENS),
+    "a repair that fails": (
+        {"response_format": {"type": "json_object"}}, [{"answer": "no document"} | metadata(), {"status": 500, "text": ""}], None, 30,
+    ),
+    "a call that is made again": ({}, [BUSY, {"answer": "good"} | metadata()], 2, 30),
+}  # fmt: skip
+"""The request's fields, the vendor's responses, its calls if the last one is good, and the tokens that are used."""
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_is_used_when_a_call_has_ended(limited, caller, vendor, is_streamed, end):
+    fields, answers, calls, used = ENDS[end]
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
-    failed = {"record": {"status": "FAILED", "aiRecordDetail": {"errorMessage": "no", "resultObject": []}}}
-    vendor.answers(one.key, failed | {"without": ["content"]})
-    assert one.refused(stream=is_streamed).status_code == 502
-    one.assert_left(N)
+    vendor.answers(one.key, *answers)
+    if calls:
+        assert one.ask(stream=is_streamed, **fields)["x-relay-attempts"] == "1" and len(vendor.requests(one.key)) == calls
+    else:
+        assert one.refused(stream=is_streamed, **fields).status_code == 502
+    one.assert_left(N - used)
 
 
 def test_choices_that_are_given_up_for_a_refusal(limited, caller, vendor, is_streamed):
@@ -160,20 +176,6 @@ def test_choices_of_a_client_that_leaves(limited, caller, vendor):
     assert_refused(one.refused(max_tokens=1), "credits", "300 per hour")
 
 
-def test_a_call_that_is_made_again_is_counted_once(limited, caller, vendor):
-    one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
-    vendor.answers(one.key, BUSY, {"answer": "good"} | metadata())
-    assert one.ask()["x-relay-attempts"] == "1" and len(vendor.requests(one.key)) == 2
-    one.assert_left(N - 30)
-
-
-def test_a_repair_that_fails_leaves_what_the_first_answer_used(limited, caller, vendor, is_streamed):
-    one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
-    vendor.answers(one.key, {"answer": "no document"} | metadata(), {"status": 500, "text": ""})
-    assert one.refused(stream=is_streamed, response_format={"type": "json_object"}).status_code == 502
-    one.assert_left(N - 30)
-
-
 def test_a_stream_that_is_cut(limited, caller, vendor):
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
     first = 'event: content\ndata: {"content":"eight ch"}\n\n'
@@ -182,14 +184,6 @@ def test_a_stream_that_is_cut(limited, caller, vendor):
         for _ in one.stream():
             pass
     one.assert_left(N - PROMPT_TOKENS - 2)
-
-
-def test_an_answer_that_breaks_before_it_begins(limited, caller, vendor, is_streamed):
-    """There was no refusal, so the vendor has the prompt."""
-    one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
-    vendor.answers(one.key, {"cut_at": 0, "framing": "length"})
-    assert one.refused(stream=is_streamed).status_code == 502
-    one.assert_left(N - PROMPT_TOKENS)
 
 
 def test_a_vendor_that_takes_too_long(limited, caller, vendor, is_streamed):
@@ -251,21 +245,6 @@ def test_a_mean_locks_nobody_out(start_relay, vendor, unit):
         # The own mean of B is 30 by now, so several requests fit beside each other.
         if unit == "tokens":
             assert int(b.ask(stream=True)["x-ratelimit-remaining-tokens"]) > 4_000
-
-
-@pytest.mark.parametrize("where", ["memory", "memcached"])
-def test_what_is_likely_fits_the_limit(start_relay, caller, vendor, memcached, new_key, where):
-    """What is likely is at most what the whole limit pays beside the prompt."""
-    shared = {"MEMCACHED_SERVERS": memcached.address, "MEMCACHED_TIMEOUT": "5s"} if where == "memcached" else {}
-    one = caller(start_relay(RATE_LIMIT_CHAT="1010 tokens/hour", **shared), new_key())
-    vendor.answers(one.key, {"answer": "good"} | metadata(prompt=2, answer=1004), {"answer": "good"} | metadata(prompt=2, answer=1))
-    assert_tokens(one.ask(stream=True), 1010, 1010 - PROMPT_TOKENS - FIRST_ANSWER)
-    one.assert_left(4)
-    assert_refused(one.refused(stream=True), "tokens", "1010 per hour")
-    # What is likely is at most the request's own bound.
-    assert_tokens(one.ask(max_tokens=2), 1010, 0)
-    one.assert_left(1)
-    assert_refused(one.refused(max_tokens=1), "tokens", "1010 per hour")
 
 
 def test_what_was_used_keeps_others_out(limited, caller, vendor):
@@ -425,52 +404,6 @@ def test_everybody_together(start_relay, caller, vendor, new_key):
         assert_refused(who.refused(max_tokens=1), "requests", "3 per hour")
 
 
-def test_limits_of_known_keys(limited, caller, vendor, new_key):
-    keys = {name: f"sk-{name}-{new_key()}" for name in ("plain", "own", "all", "free")}
-    relay = limited(
-        RATE_LIMIT_CHAT="1500 tokens/hour", PROVIDER_E_KIND="echo",
-        **{f"KEY_{name.upper()}_TOKEN": key for name, key in keys.items()},
-        KEY_OWN_RATE_LIMIT_CHAT="3000 tokens/hour", KEY_ALL_RATE_LIMIT="1200 tokens/hour;2/hour",
-        KEY_FREE_RATE_LIMIT_CHAT="off",
-    )  # fmt: skip
-    plain, own, both, free = (caller(relay, keys[name]) for name in ("plain", "own", "all", "free"))
-    assert plain.left(model="echo") == 1500
-    assert own.left(model="echo") == 3000
-    assert both.left(model="echo") == 1200
-    headers = free.ask(model="echo", max_tokens=100_000)
-    assert not [name for name in STANDING if name in headers]
-    # Echo answers the prompt, 2 tokens.
-    headers = both.ask(model="echo", max_tokens=300)
-    assert headers["x-ratelimit-remaining-tokens"] == str(1200 - 302)
-    assert headers["x-ratelimit-remaining-requests"] == "1"
-    both.assert_left(1200 - 4, model="echo")
-    answer = both.http.get(relay.base_url + MODELS, headers={"Authorization": f"Bearer {both.key}"})
-    assert answer.headers["x-ratelimit-remaining-requests"] == "0"
-    assert_refused(both.refused(model="echo", max_tokens=10), "requests", "2 per hour")
-
-
-def test_all_or_nothing(limited, caller, vendor):
-    one = caller(limited(RATE_LIMIT_CHAT="3/hour;2000 tokens/hour;300 credits/hour"))
-    vendor.answers(one.key, {"answer": "good"} | metadata(credit=50))
-    for _ in range(4):
-        assert_too_large(one.refused(n=4, max_tokens=1), "credits", "300 per hour", "400")
-        long = [{"role": "user", "content": " ".join(["internationalization"] * 1001)}]
-        assert_too_large(one.refused(messages=long), "tokens", "2000 per hour", "2002")
-    headers = one.ask(max_tokens=1000)
-    assert headers["x-ratelimit-remaining-requests"] == "2"
-    assert headers["x-ratelimit-remaining-tokens"] == str(2000 - 1002)
-    one.assert_left(2000 - 30)
-    for _ in range(3):
-        long = [{"role": "user", "content": " ".join(["internationalization"] * 990)}]
-        assert_refused(one.refused(messages=long), "tokens", "2000 per hour")
-    headers = one.ask(max_tokens=1000)
-    assert headers["x-ratelimit-remaining-requests"] == "1"
-    one.ask(max_tokens=1)
-    for _ in range(3):
-        assert_refused(one.refused(max_tokens=1), "requests", "3 per hour")
-    one.assert_left(2000 - 90)
-
-
 @pytest.mark.parametrize("others", ["100/hour", TOKENS])
 def test_slots_beside_other_limits(limited, caller, vendor, others):
     one = caller(limited(RATE_LIMIT_CHAT=f"1 concurrent;{others}"))
@@ -484,23 +417,6 @@ def test_slots_beside_other_limits(limited, caller, vendor, others):
 
 
 # Shared -----------------------------------------------------------------------------------------------------------
-
-
-def test_two_relays_count_together(start_relay, caller, vendor, memcached, new_key):
-    shared = {"RATE_LIMIT_CHAT": "2000 tokens/hour", "MEMCACHED_SERVERS": memcached.address, "MEMCACHED_TIMEOUT": "5s"}
-    key = new_key()
-    here, there = (caller(start_relay(**shared), key) for _ in range(2))
-    first = 'event: content\ndata: {"content":"eight ch"}\n\n'
-    vendor.answers(key, {"deltas": ["eight ch", "and more"], "stall_at": len(first)} | metadata())
-    stream = here.stream()
-    next(stream)
-    # Units that one holds cannot be used by the other.
-    assert_refused(there.refused(max_tokens=1000), "tokens", "2000 per hour")
-    vendor.release(key)
-    for _ in stream:
-        pass
-
-    assert there.soon(max_tokens=1900)["x-ratelimit-remaining-tokens"] == str(2000 - 30 - 1902)
 
 
 def test_what_runs_at_the_end_is_settled(start_relay, caller, vendor, memcached, new_key):
@@ -537,12 +453,3 @@ def test_the_store_knows_limits_by_their_unit(start_relay, caller, vendor, memca
     }  # fmt: skip
     dump = memcached.dump()
     assert one.key.encode() not in dump and b"gpt-4o" not in dump
-
-
-def test_other_routes_of_chat(limited, caller, vendor):
-    """The routes without `/v1` are limited as well."""
-    relay = limited(RATE_LIMIT_CHAT=TOKENS)
-    one = caller(relay)
-    body = chat_body(model="gpt-4o-mini", max_tokens=50)
-    answer = one.http.post(relay.base_url + CHAT[3:], json=body, headers={"Authorization": f"Bearer {one.key}"})
-    assert answer.headers["x-ratelimit-remaining-tokens"] == str(N - 51)
