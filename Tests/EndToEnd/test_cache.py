@@ -1,10 +1,7 @@
 """The response cache: which responses are found again, which are not cached, and for whom."""
 
-import itertools
 import json
 import os
-import queue
-import random
 import re
 import socket
 import threading
@@ -119,10 +116,6 @@ def test_the_usage_is_told_to_who_wants_it(http, server, prompt):
     first, second = (http.post(PATH, json=one) for one in (with_usage, body(prompt, stream=True)))
     assert state(second) == "hit" and b'"total_tokens"' in first.content
     assert b'"total_tokens"' not in second.content and second.content.endswith(b"data: [DONE]\n\n")
-
-
-def test_a_stream_and_a_whole_answer_are_two(http, prompt):
-    assert states(http, body(prompt), body(prompt, stream=True), body(prompt, stream=False)) == ["miss", "miss", "hit"]
 
 
 def test_equal_requests(http, prompt):
@@ -240,33 +233,6 @@ def test_long_answers(http, server, prompt):
 # --- What is not kept --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        {"status": 500, "json": {"error": {"message": "no"}}}, {"finish": "content_filter", "text": "Well"},
-        {"text": "Half of it", "events": [chunk({"content": "Half"})], "done": False, "cut": True},
-    ],
-    ids=["error", "filter", "cut"],
-)  # fmt: skip
-def test_only_complete_answers_are_kept(http, server, prompt, script, is_streamed):
-    server.says(UP, script, {"text": "good"})
-    wanted = body(prompt, **({"stream": True} if is_streamed else {}))
-    http.post(PATH, json=wanted)
-    answers = [http.post(PATH, json=wanted) for _ in range(2)]
-    assert [state(one) for one in answers] == ["miss", "hit"] and asked(server) == 2
-
-
-def test_cache_control(http, server, prompt):
-    def ask(directive=None):
-        answer = http.post(PATH, json=body(prompt), headers={"Cache-Control": directive} if directive else {})
-        return state(answer), answer.json()["choices"][0]["message"]["content"]
-
-    assert ask("no-store") == ("off", "answer 0")
-    assert ask() == ("miss", "answer 1") and ask("max-age=0") == ("hit", "answer 1")
-    assert ask("max-age=0, No-Cache") == ("miss", "answer 2") and ask() == ("hit", "answer 2"), "it is renewed"
-    assert ask("no-store") == ("off", "answer 3") and ask() == ("hit", "answer 2")
-
-
 def test_other_models(http, server, prompt):
     server.says("up-fresh", {})
     assert states(http, *[body(prompt, model="fresh")] * 2) == ["off", "off"]
@@ -281,14 +247,6 @@ def test_llm_chat_is_not_cached(start_relay, server):
 
 
 # --- For whom ----------------------------------------------------------------------------------
-
-
-def test_callers_have_answers_of_their_own(keeping, server, http, prompt):
-    assert states(http, body(prompt)) == ["miss"]
-    for token in (MATE, None):
-        with client_of(keeping, token) as other:
-            assert states(other, body(prompt), body(prompt)) == ["miss", "hit"]
-    assert asked(server) == 3
 
 
 def test_known_callers_may_share(start_relay, server, prompt):
@@ -390,53 +348,6 @@ def test_embeddings_wait_too(keeping, server, http, prompt):
     waiting(keeping, 2)
     gate.set()
     assert sorted(state(one) for one in together.ended()) == ["hit", "hit", "miss"] and asked(server) == 1
-
-
-@pytest.mark.parametrize(
-    "script", [{"status": 500, "json": {"error": {"message": "no"}}}, {"finish": "content_filter"}], ids=["error", "filter"]
-)
-def test_the_next_one_asks_if_the_first_fails(keeping, server, http, prompt, script):
-    gates = [threading.Event(), threading.Event()]
-    server.says(UP, script | {"gate": gates[0]}, {"gate": gates[1], "text": "good"})
-    together = Together(keeping, *[body(prompt)] * 4)
-    waiting(keeping, 3)
-    gates[0].set()
-    waiting(keeping, 2)
-    wait_for(lambda: asked(server) == 2)
-    gates[1].set()
-    answers = together.ended()
-    assert asked(server) == 2 and sum(state(one) == "hit" for one in answers) == 2
-    assert sum("good" in one.text for one in answers) == 3
-
-
-def test_clients_that_leave(keeping, server, http, prompt):
-    """A waiting client leaves without harm. If the one that made the call leaves, the next one makes it."""
-    gate, server.gone = threading.Event(), queue.Queue()
-    server.says(UP, {"gate": threading.Event()}, {"gate": gate, "text": "good"})
-
-    def begin():
-        connection = socket.create_connection(("127.0.0.1", keeping.port))
-        text = json.dumps(body(prompt))
-        connection.sendall(
-            f"POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {TEAM}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(text)}\r\n\r\n{text}".encode()
-        )
-        return connection
-
-    leader = begin()
-    wait_for(lambda: asked(server) == 1)
-    waiter = begin()
-    waiting(keeping, 1)
-    together = Together(keeping, *[body(prompt)] * 2)
-    waiting(keeping, 3)
-    waiter.close()
-    waiting(keeping, 2)
-    leader.close()
-    assert server.gone.get(timeout=10) == UP
-    wait_for(lambda: asked(server) == 2)
-    waiting(keeping, 1)
-    gate.set()
-    assert sorted(state(one) for one in together.ended()) == ["hit", "miss"] and asked(server) == 2
 
 
 def test_a_relay_ends_while_requests_wait(launch, server, prompt):
@@ -572,44 +483,3 @@ def test_a_directory_that_cannot_be_written(start_relay, server, prompt, tmp_pat
 
 
 # --- Against a model -------------------------------------------------------------------------------
-
-
-def spelled(dice, value):
-    """Returns JSON in one of its spellings."""
-    if isinstance(value, dict):
-        names = list(value)
-        dice.shuffle(names)
-        return "{" + ",".join(f"{json.dumps(name)}{dice.choice(['', ' '])}:{spelled(dice, value[name])}" for name in names) + "}"
-    if isinstance(value, list):
-        return "[" + dice.choice(["", "\n"]).join(["", *",".join(spelled(dice, one) for one in value).split("\0")]) + "]"
-    if isinstance(value, str) and dice.random() < 0.3:
-        return '"' + "".join(f"\\u{ord(letter):04x}" for letter in value) + '"'
-    return json.dumps(value)
-
-
-def test_many_requests_against_a_model(keeping, server, http):
-    """Each response contains the time at which it was made, so that a wrong one is noticed."""
-    dice = random.Random(7)
-    numbers = itertools.count()
-    run = uuid.uuid4().hex
-    server.says(UP, *({"text": f"made {number}"} for number in range(300)))
-    kept: dict[str, str] = {}
-    for _ in range(200):
-        token = dice.choice([TEAM, MATE])
-        fields = {"temperature": dice.choice([0, 1]), "seed": dice.randrange(5), "stop": dice.choice([[], ["x"]])}
-        fields = {name: value for name, value in fields.items() if value != [] and dice.random() < 0.5}
-        is_streamed = dice.random() < 0.5
-        wanted = body(run, **fields)
-        name = json.dumps([token, wanted, is_streamed], sort_keys=True)
-        noise = {"user": "somebody", "metadata": {"a": "b"}, "stream": False} | ({"stream": True} if is_streamed else {})
-        wanted |= {name: value for name, value in noise.items() if dice.random() < 0.5 or value is True}
-        directive = dice.choice(["no-cache", "no-store", "", "", "", "", ""])
-        headers = {"Authorization": f"Bearer {token}", "Cache-Control": directive or "max-age=1", "Content-Type": "application/json"}
-        answer = http.post(PATH, content=spelled(dice, wanted), headers=headers)
-        expected = {"no-store": "off", "no-cache": "miss"}.get(directive, "hit" if name in kept else "miss")
-        assert state(answer) == expected, (wanted, directive)
-        text = streamed(200, answer.headers, answer.content).text() if is_streamed else answer.json()["choices"][0]["message"]["content"]
-        assert text == (kept[name] if expected == "hit" else f"made {next(numbers)}")
-        if directive != "no-store":
-            kept[name] = text
-    assert 50 < next(numbers) < 200

@@ -1,15 +1,12 @@
 """The capacity of providers' keys: rates and concurrency of calls, waiting, least load, affinity."""
 
-import asyncio
 import itertools
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import conftest
 import httpx
-import local_http
 import pytest
 from balanced import Providers, assert_apart, places
 from chat import CHAT_PATH, MODEL, ask, body, either, stream, vendor_error
@@ -87,47 +84,6 @@ def test_a_key_has_no_more_calls_at_once_than_its_concurrency(serve, hold, vendo
     assert served(two.result())
 
 
-def test_a_provider_without_room_is_passed_over_and_its_turn_is_not_taken(serve, hold):
-    providers, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=1)
-    hold(http, providers, "a")
-    for _ in range(3):
-        assert served(ask(http))
-    assert providers.order() == "abbb"
-
-
-def test_a_client_that_leaves_frees_its_place(serve, vendor):
-    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1)
-    (key,) = providers.keys["a"]
-    for streams in (False, True):
-        vendor.answers(key, HELD)
-        before = len(vendor.events(key, "stalled"))
-
-        async def leave(streams=streams, before=before):
-            async with local_http.AsyncClient(base_url=http.base_url) as client:
-                call = asyncio.create_task(client.post("/v1/chat/completions", json=body(stream=streams)))
-                while len(vendor.events(key, "stalled")) <= before:
-                    await asyncio.sleep(0.01)
-                call.cancel()
-                await asyncio.gather(call, return_exceptions=True)
-
-        asyncio.run(leave())
-        providers.answers("a", OK)
-        wait_for(lambda: ask(http).status_code == 200)
-
-
-@pytest.mark.parametrize("status", [401, 402, 429])
-def test_a_call_that_is_older_does_not_end_the_rest_of_its_key(serve, hold, vendor, status):
-    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2)
-    older = hold(http, providers, "a")
-    providers.answers("a", {"status": status, "json": vendor_error("no"), "headers": {"Retry-After": "30"}})
-    providers.answers("b", OK)
-    assert served(ask(http)) and providers.order() == "aab"
-    vendor.release(providers.keys["a"][0])
-    assert served(older.result())
-    providers.answers("a", OK)
-    assert served(ask(http)) and providers.order() == "aabb"
-
-
 def test_a_stream_holds_its_place_to_its_end(serve, pool, vendor):
     providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1)
     (key,) = providers.keys["a"]
@@ -165,54 +121,6 @@ def test_keys_that_all_rest_are_no_lack_of_capacity(serve, bound):
     assert served(ask(http))
 
 
-@pytest.mark.parametrize("queue", ["0", "20s"])
-def test_a_provider_that_was_full_is_asked_after_a_failure(serve, hold, pool, vendor, queue):
-    providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, PROVIDER_B_CONCURRENCY=1, QUEUE_TIMEOUT=queue, **also("b"))
-    held = hold(http, providers, "b", model="only-b")
-    (key,) = providers.keys["a"]
-    vendor.answers(key, {"stall_at": -1, "status": 500, "json": vendor_error("no")})
-    waits = pool.submit(ask, http)
-    vendor.wait(key, "stalled", 1)
-    providers.answers("b", OK)
-    if queue == "0":
-        vendor.release(providers.keys["b"][0])
-        assert served(held.result())
-    vendor.release(key)
-    if queue != "0":
-        wait_for(lambda: waiting(http) == 1)
-        vendor.release(providers.keys["b"][0])
-        assert served(held.result())
-    assert served(waits.result())
-
-
-def test_a_failed_call_frees_its_place_for_the_next(serve):
-    providers, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_B_CONCURRENCY=1)
-    providers.answers("a", {"status": 500, "text": ""}, OK)
-    assert served(ask(http))
-    assert served(ask(http)) and served(ask(http))
-    assert providers.order()[:2] == "ab"
-
-
-def test_a_key_that_is_refused_gives_way_to_the_next_within_the_capacity(serve, hold, vendor):
-    providers, http = serve(a=2, PROVIDER_A_CONCURRENCY=1)
-    vendor.answers(providers.keys["a"][0], {"status": 429, "text": ""})
-    vendor.answers(providers.keys["a"][1], OK)
-    assert served(ask(http))
-    assert providers.counts("a") == [1, 1]
-    hold(http, providers, "a", 1)
-    assert is_full(http)
-
-
-@pytest.mark.parametrize("others", [{}, {"b": 1}])
-def test_a_candidate_that_failed_is_not_asked_more_often_because_calls_wait(serve, others):
-    more = {"PROVIDER_B_PRIORITY": 2} if others else {}
-    providers, http = serve(a=1, **others, PROVIDER_A_QPS=1, PROVIDER_A_RETRIES=1, QUEUE_TIMEOUT="20s", **more)
-    for name in providers.keys:
-        providers.answers(name, FAILED)
-    assert http.post(CHAT, json=body(), timeout=15).status_code == 502
-    assert providers.order() == ("aba" if others else "aa")
-
-
 def test_callers_that_fail_leave_their_place_to_those_who_wait(serve, pool):
     providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_A_RETRIES=1, QUEUE_TIMEOUT="50s")
     providers.answers("a", FAILED | {"delay_head": 0.05})
@@ -222,13 +130,6 @@ def test_callers_that_fail_leave_their_place_to_those_who_wait(serve, pool):
 
 
 # --- calls that begin -------------------------------------------------------------------------------------------
-
-
-def test_no_more_calls_begin_in_a_second_than_qps_says(serve):
-    providers, http = serve(a=1, PROVIDER_A_QPS=0.05)
-    assert served(ask(http))
-    assert is_full(http)
-    assert providers.counts("a") == [1]
 
 
 def test_calls_that_wait_begin_as_qps_allows(serve, pool, vendor):
@@ -260,27 +161,6 @@ def test_calls_wait_in_the_order_in_which_they_came(serve, hold, pool, vendor):
     assert waiting(http) == 0
 
 
-def test_the_wait_ends_with_a_refusal(serve, hold):
-    providers, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_B_CONCURRENCY=1, QUEUE_TIMEOUT="300ms")
-    hold(http, providers, "a")
-    hold(http, providers, "b")
-    began = time.monotonic()
-    assert is_full(http)
-    assert time.monotonic() - began > 0.29
-    assert waiting(http) == 0
-
-
-def test_the_wait_is_a_part_of_the_fallback_deadline(serve, hold):
-    providers, http = serve(
-        a=1, b=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_B_CONCURRENCY=1, QUEUE_TIMEOUT="1h", FALLBACK_DEADLINE="300ms",
-        PROVIDER_A_MODELS="gpt-4o-mini,gpt-4o", PROVIDER_B_MODELS="gpt-4o-mini,gpt-4.1",
-    )  # fmt: skip
-    # Only one has these, so the deadline is not for them.
-    hold(http, providers, "a", model="gpt-4o")
-    hold(http, providers, "b", model="gpt-4.1")
-    assert is_full(http)
-
-
 def test_whichever_provider_is_free_first_serves_who_waits(serve, hold, pool, vendor):
     providers, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_B_CONCURRENCY=1, QUEUE_TIMEOUT=30)
     hold(http, providers, "a")
@@ -291,22 +171,6 @@ def test_whichever_provider_is_free_first_serves_who_waits(serve, hold, pool, ve
     vendor.release(providers.keys["b"][0])
     assert served(last.result()) and served(waits.result())
     assert providers.order() == "abb"
-
-
-def test_who_leaves_while_waiting_is_forgotten(serve, hold):
-    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, QUEUE_TIMEOUT=30)
-    hold(http, providers, "a")
-
-    async def leave():
-        async with local_http.AsyncClient(base_url=http.base_url) as client:
-            call = asyncio.create_task(client.post("/v1/chat/completions", json=body()))
-            while await asyncio.to_thread(waiting, http) == 0:
-                await asyncio.sleep(0.01)
-            call.cancel()
-            await asyncio.gather(call, return_exceptions=True)
-
-    asyncio.run(leave())
-    wait_for(lambda: waiting(http) == 0)
 
 
 # --- several instances ------------------------------------------------------------------------------------------
@@ -363,21 +227,6 @@ def two(start_relay, launch, caller, vendor, store):
         return providers, [caller(relay) for relay in relays]
 
     return made
-
-
-def test_a_trial_that_found_no_room_is_made_by_the_next_request(two, hold, vendor):
-    more = {"PROVIDER_A_CONCURRENCY": 1, "PROVIDER_B_PRIORITY": 2, "BREAKER_FAILURES": 1, "BREAKER_SECONDS": "1s"}
-    providers, (one, other) = two(more, a=1, b=1)
-    providers.answers("a", FAILED)
-    assert served(ask(one)) and providers.order() == "ab"
-    held = hold(other, providers, "a")
-    # One request tries a when its time has come, which is full by then.
-    refused = 'relay_limit_decisions_total{kind="provider",outcome="refused"} 1\n'
-    wait_for(lambda: served(ask(one)) and refused in one.get("/metrics").text)
-    vendor.release(providers.keys["a"][0])
-    assert served(held.result())
-    providers.answers("a", OK)
-    wait_for(lambda: ask(one).headers["x-relay-provider"] == "a")
 
 
 def test_callers_wait_in_turns(start_relay, pool, vendor):
@@ -521,18 +370,6 @@ def test_images_take_turns_where_there_is_no_room_for_all(serve, vendor, queue):
     assert served(draw(http, 1))
 
 
-def test_images_by_two_instances_keep_to_the_capacity(start_relay, caller, pool, vendor, store):
-    providers = Providers(vendor, conftest.secrets.add, a=1)
-    rules = {"PROVIDER_A_CONCURRENCY": 2, "PROVIDER_A_QPS": 10, "QUEUE_TIMEOUT": 60, "PROVIDER_A_MODELS": "dall-e-3"}
-    settings = providers.settings(MEMCACHED_SERVERS=store.address, MEMCACHED_TIMEOUT="5s", **rules)
-    clients = [caller(start_relay(**settings)) for _ in range(2)]
-    providers.answers("a", {"delay_head": 0.05})
-    with most_at_once(vendor, providers.keys["a"]):
-        assert all(served(answer) for answer in pool.map(lambda at: draw(clients[at % 2], 4), range(6)))
-        assert_all_apart(vendor, providers.keys["a"], 10)
-    assert len(vendor.requests(*providers.keys["a"])) == 24
-
-
 def test_images_that_have_no_room_are_made_elsewhere(serve, vendor):
     providers, http = serve(a=1, b=1, PROVIDER_A_QPS=0.05, **DRAWING)
     answer = draw(http, 3)
@@ -570,18 +407,6 @@ def test_who_waits_for_the_rate_of_one_key_leaves_the_others_to_others(serve):
 # --- least load -------------------------------------------------------------------------------------------------
 
 
-def test_idle_keys_are_used_by_their_weights(serve):
-    providers, http = serve(a=2, PROVIDER_A_KEY_WEIGHTS="3,2")
-    for _ in range(10):
-        assert served(ask(http))
-    numbers = [
-        (request["number"], at)
-        for at, key in enumerate(providers.keys["a"])
-        for request in providers.vendor.requests(key, CHAT_PATH)
-    ]
-    assert [at for _, at in sorted(numbers)] == [0, 1, 0, 0, 1] * 2
-
-
 def test_calls_that_begin_at_once_are_spread_by_weight(serve, pool, vendor, store):
     """The store responds to none of them before all have chosen a key."""
     late = LateStore(store.port, Lateness(1, 250, 300))
@@ -597,26 +422,6 @@ def test_calls_that_begin_at_once_are_spread_by_weight(serve, pool, vendor, stor
         assert providers.counts("a") == [6, 3]
         for key in providers.keys["a"]:
             vendor.release(key)
-        assert all(served(call.result()) for call in calls)
-    finally:
-        late.stop()
-
-
-def test_one_of_many_calls_tries_a_key_that_has_rested(serve, pool, vendor, store):
-    """The store responds to none of them before all have chosen a key."""
-    late = LateStore(store.port, Lateness(1, 100, 150))
-    try:
-        providers, http = serve(a=2, PROVIDER_A_CONCURRENCY=100, MEMCACHED_SERVERS=late.address, MEMCACHED_TIMEOUT="5s")
-        first, second = providers.keys["a"]
-        limited = {"status": 429, "json": vendor_error("no"), "headers": {"Retry-After": "1"}}
-        vendor.answers(first, limited, HELD)
-        vendor.answers(second, OK)
-        assert served(ask(http)) and served(ask(http))
-        while providers.counts("a")[0] < 2:
-            calls = [pool.submit(ask, http) for _ in range(12)]
-            wait_for(lambda calls=calls: sum(call.done() for call in calls) >= 11)
-        assert providers.counts("a")[0] == 2
-        vendor.release(first)
         assert all(served(call.result()) for call in calls)
     finally:
         late.stop()

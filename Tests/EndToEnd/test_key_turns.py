@@ -52,22 +52,3 @@ def test_a_refused_request_takes_no_turn(two_keys, vendor, keys):
         assert http.post("/v1/images/generations", json={"model": "dall-e-3", "prompt": "a", "size": "1x1"}).is_error
         assert ask(http).status_code == 200
     assert used(vendor, keys) == [3, 3]
-
-
-def test_a_request_over_a_limit_takes_no_turn(two_keys, vendor, keys):
-    http = two_keys(RATE_LIMIT="3/hour")
-    assert [ask(http).status_code for _ in range(6)] == [200] * 3 + [429] * 3
-    assert sorted(used(vendor, keys)) == [1, 2]
-    http = two_keys(RATE_LIMIT="1 tokens/hour")
-    before = used(vendor, keys)
-    assert [ask(http, "a prompt of more than one token", max_tokens=1).status_code for _ in range(3)] == [429] * 3
-    assert used(vendor, keys) == before
-
-
-def test_a_refused_upload_takes_no_turn(two_keys, vendor, keys):
-    http = two_keys(FILE_ID_SECRET="a-secret-that-is-long-enough-for-ids")
-    for _ in range(4):
-        empty = {"file": ("a.mp3", b"", "audio/mpeg")}
-        assert http.post("/v1/audio/transcriptions", data={"model": "whisper-1"}, files=empty).status_code == 400
-        assert ask(http).status_code == 200
-    assert used(vendor, keys) == [2, 2]

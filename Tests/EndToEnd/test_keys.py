@@ -116,29 +116,6 @@ def own_keys(count: int, prefix: str = "own") -> list[str]:
     return [f"{prefix}{number}-{uuid.uuid4().hex}" for number in range(count)]
 
 
-@pytest.mark.parametrize(
-    ("weights", "order"), [(None, "012012"), ("2,1,1", "01200120"), ("1,0.5,3", "202122202")], ids=str
-)
-def test_keys_are_taken_in_turn(start_relay, caller, vendor, weights, order):
-    keys = own_keys(3)
-    relay = start_relay(
-        PROVIDER_MAIN_KIND="onemin", PROVIDER_MAIN_API_KEYS=",".join(keys), PROVIDER_MAIN_KEY_WEIGHTS=weights,
-        KEY_A_TOKEN="sk-a",
-    )  # fmt: skip
-    client = caller(relay, "sk-a")
-    taken = []
-    for _ in order:
-        before = [len(vendor.requests(key)) for key in keys]
-        assert ask(client).status_code == 200
-        after = [len(vendor.requests(key)) for key in keys]
-        (index,) = (index for index in range(3) if after[index] > before[index])
-        taken.append(index)
-    counts = [taken.count(index) for index in range(3)]
-    assert counts == [order.count(str(index)) for index in range(3)], taken
-    if weights is None:
-        assert taken == [0, 1, 2, 0, 1, 2]
-
-
 def test_a_refused_key_of_the_relays_is_not_the_callers_fault(start_relay, caller, vendor, is_streamed):
     (key,) = own_keys(1, "bad-own")
     relay = start_relay(ONE_MIN_API_KEYS=key, KEY_A_TOKEN="sk-known-caller-1")
@@ -265,34 +242,6 @@ def test_the_subset_only(start_relay, caller, api_key):
         assert error(client.get(f"/v1/models/{name}"))[2] == f"The model {name} does not exist."
     answer = ask(client, model=None)
     assert answer.status_code == 200 and answer.json()["model"] == "gpt-4o"
-
-
-def test_short_names_in_the_subset_and_in_rights(start_relay, caller, vendor):
-    """A model is listed by the name that the subset has, else by the one that the caller may use."""
-    (own,) = own_keys(1)
-    flux, phoenix = "black-forest-labs/flux-dev", "6b645e3a-d64f-4341-a6d8-7a3690fbf042"
-    tokens = {"sk-short": "flux-dev,phoenix", "sk-full": f"{flux},{phoenix}", "sk-some": "flux*", "sk-all": "all"}
-    rights = {f"KEY_{token[3:].upper()}_TOKEN": token for token in tokens}
-    rights |= {f"KEY_{token[3:].upper()}_MODELS": models for token, models in tokens.items()}
-    relay = start_relay(ONE_MIN_API_KEYS=own, **rights)
-    assert not [line for line in relay.log_lines() if "matches no model" in line.get("problem", "")]
-    assert set(names(caller(relay, "sk-short"))) == {"flux-dev", "phoenix"}
-    assert set(names(caller(relay, "sk-full"))) == {flux, "phoenix"}
-    some = names(caller(relay, "sk-some"))
-    assert len(some) > 3 and "flux-dev" in some and all(name.startswith("flux-") for name in some)
-    everything = names(caller(relay, "sk-all"))
-    assert {flux, "phoenix"} < set(everything) and phoenix not in everything
-    client = caller(relay, "sk-short")
-    assert client.get("/v1/models/phoenix").json()["id"] == "phoenix"
-    assert client.post("/v1/images/generations", json={"model": "phoenix", "prompt": "a cat"}).status_code == 200
-
-    only = {"PERMIT_MODELS_FROM_SUBSET_ONLY": "true", "SUBSET_OF_ONE_MIN_PERMITTED_MODELS": "flux-dev,gpt-4o"}
-    relay = start_relay(ONE_MIN_API_KEYS=own, **only, **rights)
-    assert names(caller(relay, "sk-all")) == ["flux-dev", "gpt-4o"]
-    assert names(caller(relay, "sk-full")) == [flux]
-    for token in ("sk-all", "sk-full"):
-        made = caller(relay, token).post("/v1/images/generations", json={"model": flux, "prompt": "a cat"})
-        assert made.status_code == 200
 
 
 def test_the_vendor_decides_about_unknown_names_of_the_subset(start_relay, caller, vendor, api_key):

@@ -1,7 +1,6 @@
 """/llm: chats with the provider that has the most room, and reports about that."""
 
 import json
-import random
 
 import conftest
 import httpx
@@ -363,52 +362,25 @@ def test_nothing_has_a_bound(llm):
 
 
 def test_two_instances_report_what_the_vendor_sees(launch, caller, pool, vendor, store):
-    """The figures are compared at fifty moments."""
     conftest.secrets.add(TOKEN)
-    providers = Providers(vendor, conftest.secrets.add, a=3)
-    shared = {
-        "MEMCACHED_SERVERS": store.address,
-        "MEMCACHED_TIMEOUT": "5s",
-        "PROVIDER_A_CONCURRENCY": 20,
-    }
+    providers = Providers(vendor, conftest.secrets.add, a=2)
+    shared = {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s", "PROVIDER_A_CONCURRENCY": 20}
     more = {"ANONYMOUS_MODELS": "", "KEY_TEAM_TOKEN": TOKEN}
-    clients = [
-        caller(launch(**providers.settings(**shared, **more)), TOKEN) for _ in range(2)
-    ]
-    keys, dice = providers.keys["a"], random.Random(1)
-    running = {key: [] for key in keys}
+    clients = [caller(launch(**providers.settings(**shared, **more)), TOKEN) for _ in range(2)]
+    keys = providers.keys["a"]
     for key in keys:
         vendor.answers(key, HELD)
 
-    def seen(http):
-        return [report(http, f"key-load/a/k{at + 1}")["current"] for at in range(3)]
+    def figures(http):
+        return [*(report(http, f"key-load/a/k{at}")["current"] for at in (1, 2)), report(http, "system-capacity")["details"]["a"]["current"]]
 
-    for moment in range(50):
-        full = [key for key in keys if running[key]]
-        if sum(map(len, running.values())) >= 8 or full and dice.random() < 0.2:
-            key = dice.choice(full)
-            vendor.release(key)
-            assert all(call.result().status_code == 200 for call in running[key])
-            running[key] = []
-            vendor.answers(key, HELD)
-        else:
-            before = {key: len(vendor.events(key, "stalled")) for key in keys}
-            call = pool.submit(chat, clients[moment % 2])
-            wait_for(
-                lambda before=before: any(
-                    len(vendor.events(key, "stalled")) > before[key] for key in keys
-                )
-            )
-            running[
-                next(
-                    key
-                    for key in keys
-                    if len(vendor.events(key, "stalled")) > before[key]
-                )
-            ].append(call)
-        there = [len(running[key]) for key in keys]
-        wait_for(lambda there=there: [seen(http) for http in clients] == [there, there])
-        capacity = [report(http, "system-capacity")["details"]["a"] for http in clients]
-        assert [found["current"] for found in capacity] == [sum(there)] * 2
+    running = []
+    for number in range(1, 6):
+        running.append(pool.submit(chat, clients[number % 2]))
+        wait_for(lambda number=number: sum(len(vendor.events(key, "stalled")) for key in keys) == number)
+        there = [len(vendor.events(key, "stalled")) for key in keys]
+        wait_for(lambda there=there, number=number: [figures(http) for http in clients] == [[*there, number]] * 2)
     for key in keys:
         vendor.release(key)
+    assert all(call.result().status_code == 200 for call in running)
+    wait_for(lambda: [figures(http) for http in clients] == [[0, 0, 0]] * 2)
