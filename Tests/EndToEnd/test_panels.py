@@ -39,7 +39,6 @@ def paneling(launch, server, tmp_path_factory):
         **panel("THINKING", STATUS_FEEDBACK="reasoning", SUMMARY_MODEL="thinker"),
         PROVIDER_DEMO_KIND="echo", PROVIDER_DEMO_MODELS="thinker=echo",
         **panel("REASONING", STATUS_FEEDBACK="reasoning"), **panel("COMMENT", STATUS_FEEDBACK="comment"),
-        **panel("OUTER", MODELS="plain,a", STATUS_FEEDBACK="content"),
         **panel("LAST", MODELS="b", SUMMARY_MODEL="two"),
         **panel("PINNED", MODELS="row/a,b"),
     )  # fmt: skip
@@ -123,11 +122,6 @@ def test_the_last_message_of_the_user_decides_about_vision(team, server):
     assert server.body("up-a")["messages"][0] == user(seen) and server.asked("up-vs") == []
 
 
-def test_without_history_pictures_of_earlier_turns_are_not_sent(team, server):
-    assert whole(team, "plain", user([{"type": "text", "text": "x"}, PICTURE]), "A cat", user("Sure?")).status_code == 200
-    assert "image_url" not in json.dumps(server.body("up-s")) and "image_url" in json.dumps(server.body("up-a"))
-
-
 def test_answers_are_numbered_by_the_order_of_members_not_of_arrival(team, server):
     gate = threading.Event()
     server.says("up-a", {"gate": gate, "text": "Says a"})
@@ -152,16 +146,6 @@ def test_direct_mode_asks_the_summary_model_alone(team, server):
     assert not any(server.asked(model) for model in MEMBERS)
 
 
-def test_the_result_of_a_tool_keeps_its_call(team, server):
-    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
-    calling = {"role": "assistant", "content": None, "tool_calls": [call]}
-    result = {"role": "tool", "tool_call_id": "call_1", "content": "Sunny"}
-    assert whole(team, "plain", user("Weather?"), calling, result, tools=[TOOL]).status_code == 200
-    assert [message["role"] for message in server.body("up-s")["messages"]] == [
-        "assistant", "assistant", "assistant", "user", "assistant", "tool",
-    ]  # fmt: skip
-
-
 # --- Names and rights -------------------------------------------------------------------------------------
 
 
@@ -183,15 +167,6 @@ def test_panels_are_listed_and_need_the_right_to_their_name_only(team, paneling,
         refused = whole(other, name)
         assert refused.status_code == 404 and refused.json()["error"]["code"] == "model_not_found"
     assert "Did you mean `plain`?" in refused.json()["error"]["message"]
-
-
-def test_a_panel_may_be_a_member(team, server):
-    got = stream(team, "outer")
-    assert got.text() in (" a" + GOOD + "plain" + GOOD + "Sums s", " plain" + GOOD + "a" + GOOD + "Sums s")
-    first, second = server.asked("up-s")
-    assert first["body"]["messages"][-2] == user("Sum up.")
-    assert second["body"]["messages"][:2] == [reference(1, "Sums s"), reference(2, "Says a")]
-    assert len(server.asked("up-a")) == 2
 
 
 def test_a_panel_may_make_the_summary(team, server):
@@ -328,22 +303,6 @@ def test_a_signature_is_for_the_summary_models_own_thoughts(paneling, team):
 
 
 # --- Marks of earlier turns ------------------------------------------------------------------------------------
-
-
-def test_marks_of_earlier_turns_are_taken_out(team, server):
-    marked = " a" + GOOD + "b" + BAD + "c" + GOOD + "The answer\na ✅ is kept"
-    assert whole(team, "my/tuned", "First", marked, "And", "a" + GOOD, "Last").status_code == 200
-    kept = [user("First"), {"role": "assistant", "content": "The answer\na ✅ is kept"}, user("And"), user("Last")]
-    assert server.body("up-a")["messages"] == kept
-    assert server.body("up-s")["messages"][:3] == kept[:3]
-
-
-def test_marks_in_reasoning_are_taken_out_and_nothing_else(team, server):
-    thought = {"role": "assistant", "reasoning_content": " a" + GOOD + "c" + GOOD, "content": "x ✅\nThe answer"}
-    assert whole(team, "plain", user("First"), thought, user("a" + GOOD + "b")).status_code == 200
-    assert server.body("up-a")["messages"] == [
-        user("First"), {"role": "assistant", "content": "x ✅\nThe answer"}, user("a" + GOOD + "b"),
-    ]  # fmt: skip
 
 
 def test_a_streamed_answer_comes_back_without_its_marks(team, server):

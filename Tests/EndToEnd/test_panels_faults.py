@@ -1,14 +1,10 @@
 """Panels whose members or summary fail, are slow, or are no longer needed; and what is left behind."""
 
 import itertools
-import json
 import queue
 import re
-import socket
 import threading
 
-import httpx
-import local_http
 import paneled
 import pytest
 from chat import PATH, plain
@@ -17,7 +13,6 @@ from openai_vendor import USAGE, chunk
 from paneled import BAD, FAILED, GOOD, TOKEN, asked, either, panel, stream, whole
 
 CUT = {"cut": True, "done": False, "events": [chunk({"role": "assistant", "content": ""})]}
-STALLED = {"stall": True, "cut": True}
 EMPTY = {"text": ""}
 BUSY = {"status": 429, "headers": {"retry-after": "0"}, "json": {"error": {"message": "slow down", "type": "requests"}}}
 REFUSED = {"status": 400, "json": {"error": {"message": "no", "type": "invalid_request_error"}}}
@@ -34,9 +29,7 @@ def faulty(launch, server):
         **panel("TWO", ATTEMPTS="1", MIN_ANSWERS="2", STATUS_FEEDBACK="off"),
         **panel("TWO_MARKS", ATTEMPTS="1", MIN_ANSWERS="2"),
         **panel("AGAIN", ATTEMPTS="3", MODELS="a", STATUS_FEEDBACK="off", MIN_ANSWERS="1"),
-        **panel("QUICK", TIMEOUT="200ms", MIN_ANSWERS="3", STATUS_FEEDBACK="off"),
         **panel("LATE", DEADLINE="200ms", RETRY_DELAY="60", STATUS_FEEDBACK="off"),
-        **panel("BRIEF", SUMMARY_TIMEOUT="300ms"), **panel("BRIEF_OFF", SUMMARY_TIMEOUT="300ms", STATUS_FEEDBACK="off"),
         KEY_TOKENS_RATE_LIMIT=f"{LIMIT} tokens/hour;5/hour", KEY_SLOTS_RATE_LIMIT="1 concurrent",
         KEY_SMALL_RATE_LIMIT="5000 tokens/hour", KEY_LEFT_RATE_LIMIT=f"{LIMIT} tokens/hour",
     )  # fmt: skip
@@ -126,22 +119,7 @@ def test_attempts(team, server, fault, calls, reason):
     assert reason is None or plain(error["message"]).endswith(": a: " + reason)
 
 
-def test_a_later_attempt_may_succeed(team, server):
-    server.says("up-a", FAILED, BUSY, {"text": "Third"})
-    assert either(team, "again", False) == ("Sums", None, 200)
-    assert server.body("up-s")["messages"][0]["content"] == "Reference answer 1: Third"
-    assert whole(team, "again").headers["x-relay-attempts"] == "2"
-
-
 # --- Time ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("fault", ["gate", "stall"])
-def test_a_slow_member_costs_its_time_out_once(team, server, fault):
-    server.says("up-a", {"gate": threading.Event()} if fault == "gate" else STALLED)
-    _, error, status = either(team, "quick", False)
-    assert status == 502 and plain(error["message"]) == "Only 2 of 3 panel members answered (3 needed): a: timeout"
-    assert len(server.asked("up-a")) == 1
 
 
 def test_who_is_late_counts_as_failed_and_is_cancelled(team, server):
@@ -154,43 +132,7 @@ def test_who_is_late_counts_as_failed_and_is_cancelled(team, server):
     assert [message["content"] for message in server.body("up-s")["messages"][:-2]] == ["Reference answer 1: Says c"]
 
 
-@pytest.mark.parametrize("name", ["brief", "brief-off"])
-def test_the_summary_has_a_time_limit_to_its_end(team, server, name):
-    half = [chunk({"role": "assistant", "content": ""}), chunk({"content": "Half"})]
-    server.says("up-s", {"gate": threading.Event()})
-    got = stream(team, name)
-    assert got.error["code"] == "upstream_timeout" and got.status == (200 if name == "brief" else 504)
-    server.says("up-s", {"events": half, "stall": True, "done": False})
-    got = stream(team, name)
-    assert got.text().endswith("Half") and got.error["code"] == "upstream_timeout" and not got.is_done
-
-
-def test_members_are_cancelled_once_there_cannot_be_enough_answers(team, server):
-    for model in "ab":
-        server.says(f"up-{model}", FAILED)
-    server.says("up-c", {"gate": threading.Event()})
-    _, error, status = either(team, "two", False)
-    assert status == 502
-    assert plain(error["message"]) == (
-        "Only 0 of 3 panel members answered (2 needed): a: 500 failed; b: 500 failed; c: cancelled"
-    )
-    assert server.gone.get(timeout=5) == "up-c"
-
-
 # --- Clients that leave ---------------------------------------------------------------------------------------------
-
-
-def test_all_members_are_cancelled_when_the_client_leaves(team, faulty, server, is_streamed):
-    for model in "abc":
-        server.says(f"up-{model}", {"gate": threading.Event()})
-    body = json.dumps(asked("once", stream=is_streamed))
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
-    url = httpx.URL(faulty.base_url)
-    with socket.create_connection((url.host, url.port)) as leaving:
-        leaving.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
-        wait_for_calls(server)
-    assert sorted(server.gone.get(timeout=5) for _ in range(3)) == ["up-a", "up-b", "up-c"]
-    assert server.asked("up-s") == []
 
 
 def wait_for_calls(server):
@@ -199,18 +141,6 @@ def wait_for_calls(server):
             return
         threading.Event().wait(0.005)
     raise TimeoutError("not all members were asked")
-
-
-def test_a_client_that_leaves_in_the_summary_ends_it(team, faulty, server):
-    server.says("up-s", {"gate": threading.Event()})
-    with (
-        local_http.Client(base_url=faulty.base_url, headers={"Authorization": f"Bearer {TOKEN}"}) as leaving,
-        leaving.stream("POST", PATH, json=asked("once", stream=True)) as answer,
-    ):
-        lines = paneled.events(answer.iter_lines())
-        for _ in range(4):
-            next(lines)
-    assert server.gone.get(timeout=5) == "up-s"
 
 
 # --- Limits -------------------------------------------------------------------------------------------------------
