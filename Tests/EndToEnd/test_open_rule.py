@@ -32,17 +32,6 @@ WORDS = {
     "a place alone": lambda name: {"status": 422, "json": {"detail": [{"type": "value_error", "loc": ["query", "body"], "msg": f"Unknown field '{name}'"}]}},
     "fireworks": lambda name: said(f"Extra inputs are not permitted, field: '{name}'"),
 }  # fmt: skip
-INNER = {
-    # The field's place in the words: fields of the request, and what the server gets in their place.
-    "messages.0.refusal": ({"messages": [{"role": "user", "content": "a", "refusal": "no"}]}, {"messages": [{"role": "user", "content": "a"}]}),
-    "messages[0].annotations": ({"messages": [{"role": "user", "content": "a", "annotations": [1]}]}, {"messages": [{"role": "user", "content": "a"}]}),
-    "messages.0.content.0.cache_control": ({"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]}]},
-                                           {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}]}),
-    "tools[0].cache_control": ({"tools": [TOOL | {"cache_control": {"type": "ephemeral"}}]}, {"tools": [TOOL]}),
-    "reasoning.exclude": ({"reasoning": {"exclude": True, "max": 1}}, {"reasoning": {"max": 1}}),
-}  # fmt: skip
-
-
 MODELS = [f"open-{number}" for number in range(200)]
 
 
@@ -77,60 +66,6 @@ def answered(http, server, at, refused, fields, is_streamed=False):
     return [request["body"] for request in server.asked(at)]
 
 
-@pytest.mark.parametrize("turn, server_kind", list(enumerate(WORDS)))
-def test_an_optional_field_is_left_out_alone(opened, server, turn, server_kind):
-    """Each server refuses its share of the fields: `test_refusal_grammar` mixes them."""
-    http, models = opened
-    for number in range(turn, len(OPTIONAL), len(WORDS)):
-        at, name = next(models), list(OPTIONAL)[number]
-        neighbours = {other: OPTIONAL[other] for other in list(OPTIONAL)[max(number - 3, 0) : number] if other != "extra_body"}
-        bodies = answered(http, server, at, WORDS[server_kind](name), neighbours | {name: OPTIONAL[name]}, number % 2 == 1)
-        assert len(bodies) == 2 and name in bodies[0], (name, bodies)
-        assert bodies[1] == {other: value for other, value in bodies[0].items() if other != name}, name
-        server.says(at, {"extra": True, "nulls": True})
-        ask(http, model=at, **{name: OPTIONAL[name]})
-        assert name not in server.body(at), "it is remembered"
-
-
-@pytest.mark.parametrize("place", INNER)
-def test_a_member_is_left_out_and_not_its_group(opened, server, place):
-    http, models = opened
-    fields, left = INNER[place]
-    for refused in (said(f"{place}: Extra inputs are not permitted"), said("Unknown parameter", param=place, code="unknown_parameter")):
-        bodies = answered(http, server, next(models), refused, fields)
-        assert len(bodies) == 2 and {name: bodies[1][name] for name in left} == left, bodies
-
-
-PAIRS = [
-    "'{0}' is not supported when '{1}' is set.", "`{0}` cannot be used with {1} in this model.", "With {1} set, {0} is not supported.",
-    "The parameters '{0}' and '{1}' are mutually exclusive, so that {0} is not supported.",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("words", PAIRS)
-def test_a_refused_pair_is_changed_together_only(start_relay, server, caller, words):
-    pairs = [("temperature", "top_p"), ("top_p", "temperature"), ("store", "min_p")]
-    tokens = [f"token-of-number-{number}-00" for number in range(3)]
-    relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=",".join(f"pair-{number}" for number in range(len(pairs))),
-        **{f"KEY_N{number}_TOKEN": token for number, token in enumerate(tokens)},
-    )  # fmt: skip
-    *two, third = [caller(relay, token) for token in tokens]
-    for number, pair in enumerate(pairs):
-        at = f"pair-{number}"
-        both = {name: OPTIONAL[name] for name in pair}
-        for http in two:
-            assert len(answered(http, server, at, said(words.format(*pair)), both)) == 2, pair
-        for name in pair:
-            server.says(at, {"extra": True})
-            ask(third, model=at, **{name: OPTIONAL[name]})
-            assert server.body(at)[name] == OPTIONAL[name], (pair, name)
-        server.says(at, {"extra": True})
-        ask(third, model=at, **both)
-        assert len(set(pair) & set(server.body(at))) == 1, "the pair itself is changed for all"
-    server.take_violations()
-
-
 @pytest.mark.parametrize("name", ["tools", "response_format", "logprobs", "modalities", "messages"])
 def test_what_a_response_depends_on_is_not_left_out(opened, server, name):
     http, models = opened
@@ -163,16 +98,6 @@ def test_a_number_above_a_bound_is_lowered(opened, server, words, fields, bound)
         assert server.body(at)[name] == sent
 
 
-def test_of_two_bounds_the_smaller_one_counts(opened, server):
-    http, models = opened
-    at = next(models)
-    for bound in (5_000, 1_000):
-        answered(http, server, at, said(f"max_tokens must be at most {bound}"), {"max_tokens": 9_000})
-    server.says(at, {})
-    ask(http, model=at, max_tokens=9_000)
-    assert server.body(at)["max_tokens"] == 1_000
-
-
 UNKNOWN = {"error": {"message": "Unknown parameter: 'store'.", "param": "store", "code": "unknown_parameter"}}
 PROVIDER = {"message": "Provider returned error", "code": 400}
 DEEP = {"error": PROVIDER | {"metadata": {"raw": json.dumps({"error": PROVIDER | {"metadata": {"raw": json.dumps(UNKNOWN)}}})}}}
@@ -192,15 +117,6 @@ def test_an_error_inside_an_error_is_read(opened, server, place, is_streamed):
     http, models = opened
     bodies = answered(http, server, next(models), {"status": 400, "json": INSIDE[place]}, {"store": True, "user": "me"}, is_streamed)
     assert len(bodies) == 2 and bodies[1] == {name: value for name, value in bodies[0].items() if name != "store"}
-
-
-def test_json_of_the_prompt_inside_an_error_teaches_nothing(opened, server):
-    http, models = opened
-    at = next(models)
-    refused = {"status": 400, "json": {"error": {"message": f"Cannot read the prompt {json.dumps(UNKNOWN)}"}}}
-    server.says(at, refused | {"extra": True})
-    assert ask(http, model=at, store=True, messages=[{"role": "user", "content": f"What is {json.dumps(UNKNOWN)}?"}]).status_code == 400
-    assert len(server.asked(at)) == 1
 
 
 WINDOWS = [
@@ -347,13 +263,6 @@ def test_a_model_that_streams_never_or_always(opened, server, api):
             assert [request["body"].get("stream", False) for request in server.asked(at)][2 * number :] == sent
         server.says(at, {})
         assert told(http, api, at, not is_streamed) == "Hello there", "the other form is as it was"
-
-
-def test_options_of_streams_are_no_streams(opened, server):
-    http, models = opened
-    refused = said("stream_options is not supported by this server when stream is enabled")
-    bodies = answered(http, server, next(models), refused, {}, True)
-    assert [("stream_options" in body, body["stream"]) for body in bodies] == [(True, True), (False, True)]
 
 
 FORMS = {

@@ -151,19 +151,6 @@ def test_a_stream_without_options(model, server):
     assert "stream_options" not in server.asked(at)[-1]["body"]
 
 
-def test_three_in_a_row_and_no_more(model, server):
-    http, at = model
-    fields = ["temperature", "top_p", "presence_penalty", "frequency_penalty"]
-    server.says(at, *[dropped(name, 0)[0] for name in fields], {})
-    asked = dict.fromkeys(fields, 0.5)
-    status, error, _ = refusal(http, model=at, **asked)
-    assert status == 400 and "frequency_penalty" in error["message"]
-    assert len(server.asked(at)) == 4
-    server.says(at, *[dropped(name, 0)[0] for name in fields[:3]], {})
-    assert ask(http, model=at, **asked).status_code == 200
-    assert set(server.asked(at)[-1]["body"]) == {"model", "messages", "frequency_penalty"}
-
-
 @pytest.mark.parametrize("changed", [{}, {"PROVIDER_ROW_TIMEOUT": "77"}], ids=["same", "other"])
 def test_a_reload_forgets(start_relay, server, caller, tmp_path, changed):
     path = tmp_path / "relay.env"
