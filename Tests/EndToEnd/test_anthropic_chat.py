@@ -313,12 +313,6 @@ def test_blank_stops_are_the_relays(talking, anthropic_server):
     assert "stop_sequences" not in anthropic_server.body(MODEL)
 
 
-def test_several_choices(talking, anthropic_server):
-    answer = ask(talking, model="claude", n=2).json()
-    assert [choice["message"]["content"] for choice in answer["choices"]] == ["Hello there"] * 2
-    assert len(anthropic_server.asked(MODEL)) == 2
-
-
 def data(content, type):
     return f"data:{type};base64,{base64.b64encode(content).decode()}"
 

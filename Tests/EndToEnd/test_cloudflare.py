@@ -287,17 +287,6 @@ def test_a_lower_bound(team, cloud):
     assert [seen["body"]["max_tokens"] for seen in cloud.asked(model)] == [4096, 2048, 2048, 4096]
 
 
-def test_json_in_place_of_a_stream(team, cloud):
-    cloud.says(LLAMA, {"json": {"result": {"response": "Hello there"}, "success": True}})
-    assert either(team, True, model="llama") == ("Hello there", "stop")
-    for number, nothing in enumerate([{"raw": b"", "type": "application/json"}, {"json": {"result": {}, "success": True}}], 5):
-        model = f"@cf/mend/{number}"
-        cloud.says(model, nothing, {})
-        for _ in range(2):
-            assert either(team, True, model=model) == ("Hello there", "stop")
-        assert [seen["body"].get("stream", False) for seen in cloud.asked(model)] == [True, False, False]
-
-
 OPENAIS = openai_vendor.chunk
 EVENTS = {
     "own": [": hi", {"response": "H\u00e9", "p": "ab"}, {"p": "abc"}, {"response": "\U0001f310"}, {"new": 1}, "event: other\ndata: {}",
@@ -331,18 +320,6 @@ def test_text_between_the_parts_of_a_call(team, cloud):
     told = responding.events(responding.respond(team, model="llama", stream=True))[-1]["response"]["output"]
     assert [item["type"] for item in told] == ["function_call", "message"]
     assert json.loads(told[0]["arguments"]) == {"city": "Rome"} and told[1]["content"][0]["text"] == "\n"
-
-
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
-@pytest.mark.parametrize("size", [1, 7, 10000])
-@pytest.mark.parametrize("form", EVENTS)
-def test_streams_in_pieces(team, cloud, form, end, size):
-    cloud.says(LLAMA, {"events": EVENTS[form], "line_end": end, "pieces": size})
-    got = stream(team, model="llama", tools=[TOOL], stream_options={"include_usage": True})
-    assert Built([one for one in got.chunks if one["choices"]]).told() == (
-        "H\u00e9\U0001f310", "", [("weather", {"city": "Rome"}), ("weather", {})], "tool_calls",
-    )  # fmt: skip
-    assert got.is_done and got.usage()["completion_tokens"] == 8
 
 
 def test_a_mark_ends_a_call(team, cloud):
@@ -385,29 +362,6 @@ def test_the_table(team, cloud, at, is_streamed):
     got, found, _ = refusal(team, is_streamed, model="llama")
     assert (got, found["code"]) == (told, code), found
     assert len(cloud.asked(LLAMA)) == times
-
-
-@pytest.mark.parametrize(
-    "script",
-    [{"raw": b"<html>busy</html>", "type": "text/html"}, {"raw": b""}, {"raw": b"{", "cut": True}, {"json": {"success": True, "result": {}}},
-     {"raw": b"[1]"}],
-    ids=["page", "nothing", "cut", "empty", "list"],
-)  # fmt: skip
-def test_faults_without_an_answer(team, cloud, script, is_streamed):
-    cloud.says(LLAMA, script)
-    assert refusal(team, is_streamed, model="llama")[0] == 502
-
-
-def test_a_stream_without_an_end(team, cloud):
-    cloud.says(LLAMA, {"events": [{"response": "Hel"}, {"response": "lo"}]})
-    got = stream(team, model="llama")
-    assert got.error and not got.is_done
-
-
-def test_an_error_in_mid_stream(team, cloud):
-    cloud.says(LLAMA, {"events": [{"response": "Hel"}, failure(3040)]})
-    got = stream(team, model="llama")
-    assert got.text() == "Hel" and got.error["code"] == "upstream_error"
 
 
 # --- The rest ---------------------------------------------------------------------------------

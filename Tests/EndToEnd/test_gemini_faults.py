@@ -1,6 +1,5 @@
 """Google's real streams, its failures as clients see them, and changes after a refusal."""
 
-import json
 
 import local_http
 import pytest
@@ -151,19 +150,6 @@ def test_the_cost_in_the_header_has_the_failed_call(start_relay, google, caller)
     assert [line.split()[-1] for line in metrics if line.startswith("relay_caller_cost_usd_total{")] == ["0.000062"]
 
 
-REASONS = [
-    ("STOP", "stop"), ("MAX_TOKENS", "length"), ("CONTINUATION", "length"), ("NEW_REASON", "stop"),
-    *((name, "content_filter") for name in ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
-      "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR", "ESCALATION")),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("word, told", REASONS)
-def test_finish_reasons(gem, google, word, told, is_streamed):
-    google.says(MODEL, {"finish": word})
-    assert either(gem, is_streamed, model="pro") == ("Hello there", told)
-
-
 @pytest.mark.parametrize("word, told", [("MAX_TOKENS", "length"), ("SAFETY", "content_filter")])
 def test_ends_without_text(gem, google, word, told, is_streamed):
     google.says(MODEL, {"json": {"candidates": [{"finishReason": word, "index": 0}], "usageMetadata": USAGE}})
@@ -203,26 +189,6 @@ def test_characters_that_are_cut_in_two(gem, google):
     assert text_of(ask(gem, model="pro")) == "A\U0001f600 \U0001f310x\ufffdy\ufffd!\ufffd"
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
-def test_events_of_several_lines(gem, google, end):
-    whole = json.dumps(part([{"text": "Hello there"}], "STOP", {}), indent=1)
-    lines = [f"data: {line}" for line in whole.split("\n")]
-    raw = b"\xef\xbb\xbf" + (end.join([lines[0], ": hello", *lines[1:]]) + 2 * end).encode()
-    google.says(MODEL, {"raw": raw, "type": "text/event-stream", "streams": True})
-    got = stream(gem, model="pro")
-    assert got.text() == "Hello there" and got.is_done
-
-
-def test_whole_answers_say_the_same(gem, google):
-    parts = [one for event in EVENTS if isinstance(event, dict) for candidate in event.get("candidates", ())
-             for one in candidate.get("content", {}).get("parts", ())]  # fmt: skip
-    google.says(MODEL, {"json": part(parts, "STOP", {})})
-    choice = ask(gem, model="pro", tools=[TOOL]).json()["choices"][0]
-    message = choice["message"]
-    calls = [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in message["tool_calls"]]
-    assert (message["content"], message["reasoning_content"], calls, choice["finish_reason"]) == TOLD
-
-
 def test_a_list_in_place_of_a_stream(gem, google):
     google.says(MODEL, {"json": [event for event in EVENTS if isinstance(event, dict)]})
     got = stream(gem, model="pro", tools=[TOOL])
@@ -233,25 +199,6 @@ def test_an_end_that_comes_too_early(gem, google):
     google.says(MODEL, {"events": [part([{"text": "one"}], "STOP", {}), part([{"text": " two"}], None, {}), part([], "MAX_TOKENS", {})]})
     got = stream(gem, model="pro")
     assert (got.text(), got.finish()) == ("one two", "length")
-
-
-BROKEN = {
-    "cut": {"events": [part([{"text": "begun"}], None, {})], "cut": True},
-    "no end": {"events": [part([{"text": "begun"}], None, {})]},
-    "an error": {"events": [part([{"text": "begun"}], None, {}), error(503, "UNAVAILABLE")]},
-    "an error event": {"events": [part([{"text": "begun"}], None, {}), "event: error\ndata: " + json.dumps(error(429, "RESOURCE_EXHAUSTED"))]},
-    "no JSON": {"events": [part([{"text": "begun"}], None, {}), "data: {"]},
-    "a malformed call": {"events": [part([{"text": "begun"}], None, {}), part([], "MALFORMED_FUNCTION_CALL", {})]},
-    "silence": {"events": [part([{"text": "begun"}], None, {})], "stall": True},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_streams_that_break(gem, google, name):
-    google.says(MODEL, BROKEN[name])
-    got = stream(gem, model="pro")
-    assert got.text() == "begun" and got.error and not got.is_done
-    assert len(google.asked(MODEL)) == 1
 
 
 # --- Mends --------------------------------------------------------------------------------------

@@ -110,18 +110,6 @@ def test_chunks_pass_one_by_one(team, server):
     }
 
 
-def test_several_choices_in_one_call(team, server):
-    told = whole({})
-    told["choices"].append(
-        {"index": 1, "message": {"role": "assistant", "content": "Two", "refusal": None}, "logprobs": None,
-         "finish_reason": "length"}
-    )  # fmt: skip
-    server.says(MODEL, {"json": told})
-    answer = ask(team, model="fast", n=2).json()
-    assert [choice["message"]["content"] for choice in answer["choices"]] == ["Hello there", "Two"]
-    assert server.body(MODEL)["n"] == 2
-
-
 # --- The official clients, over all surfaces --------------------------------------------------
 
 
@@ -432,15 +420,6 @@ def test_functions_of_old(team, server):
     server.says(MODEL, {})
     ask(team, model="fast", functions=[function], function_call={"name": "f"}, new_input="y")
     assert server.body(MODEL)["functions"] == [function] and server.body(MODEL)["function_call"] == {"name": "f"}
-
-
-def test_a_large_request_and_a_large_answer(team, server):
-    text = "Some words. " * 60_000
-    server.says(MODEL, {"json": whole({"text": text})})
-    answer = ask(team, text, model="fast", extra_words=[text[:10]])
-    assert text_of(answer) == text
-    server.take_violations()
-    assert server.body(MODEL)["messages"][0]["content"] == text
 
 
 def test_the_log_names_the_provider_and_its_usage(team, passing, server):

@@ -220,13 +220,6 @@ def test_signatures_of_others_are_left_out(http, server):
     assert [item.get("role") for item in server.body(AT)["input"]] == ["user", "assistant", "user"]
 
 
-@pytest.mark.parametrize("pieces", [1, 11])
-def test_events_cut_anywhere(http, server, pieces):
-    server.says(AT, {"pieces": pieces, "text": "H\u00e9llo \U0001f600", "calls": CALLS})
-    got = stream(http, model="m", tools=[TOOL])
-    assert got.text() == "H\u00e9llo \U0001f600" and calls_of(got) == CALLS
-
-
 FAULTS = [
     ({"status": 429, "json": {"error": {"type": "insufficient_quota", "message": "x"}}}, 402, "insufficient_quota"),
     ({"status": 400, "json": {"error": {"message": "Bad.", "param": "input[0]", "code": "bad_thing"}}}, 400, "bad_thing"),

@@ -201,16 +201,6 @@ def test_chunks_that_say_nothing_are_left_out(team, server):
     assert [one["choices"][0]["delta"] for one in got.chunks] == [{"role": "assistant", "content": ""}, {"content": "A"}, {}]
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
-@pytest.mark.parametrize("size", [1, 2, 7, 1000])
-def test_streams_in_pieces(team, server, end, size):
-    events = [": hello", ROLE, text("H\u00e9\U0001f310"), call(0, "a", "f", '{"x":'), call(0, arguments="1}"), STOP, usage_chunk()]
-    server.says(MODEL, {"events": events, "line_end": end, "pieces": size})
-    got = stream(team, model="fast", stream_options={"include_usage": True})
-    assert Built([one for one in got.chunks if one["choices"]]).told() == ("H\u00e9\U0001f310", "", [F1], "tool_calls")
-    assert got.usage() == USAGE
-
-
 def test_all_that_is_unknown_stays_in_a_corrected_chunk(team, server):
     odd = call(0, "a", "f", {"x": 1}, extra_content={"google": {"thought_signature": "abc"}})
     odd["choices"][0] |= {"native_finish_reason": None, "content_filter_results": {}}
@@ -225,36 +215,11 @@ def test_all_that_is_unknown_stays_in_a_corrected_chunk(team, server):
     assert piece["function"] == {"name": "f", "arguments": '{"x":1}'}
 
 
-@pytest.mark.parametrize(
-    "word, told",
-    [("stop", "stop"), ("eos", "stop"), ("end_turn", "stop"), ("complete", "stop"), ("never-heard", "stop"),
-     ("length", "length"), ("model_length", "length"), ("max_tokens", "length"), ("content_filter", "content_filter"),
-     ("safety", "content_filter"), ("sensitive", "content_filter")],
-)  # fmt: skip
-def test_finish_reasons(team, server, word, told):
-    server.says(MODEL, {"finish": word})
-    assert stream(team, model="fast").finish() == told
-    assert ask(team, model="fast").json()["choices"][0]["finish_reason"] == told
-    text, _, reason = messages_told(team)
-    assert text == "Hello there" and reason == REASONS[told]
-
-
 @pytest.mark.parametrize("word", ["tool_use", "tool_calls", "function_call", "stop"])
 def test_finish_reasons_with_calls(team, server, word):
     server.says(MODEL, {"finish": word, "calls": [("a", "f", '{"x":1}')]})
     assert stream(team, model="fast").finish() == "tool_calls"
     assert ask(team, model="fast").json()["choices"][0]["finish_reason"] == "tool_calls"
-
-
-BROKEN = ["error", "abort", "network_error", "insufficient_system_resource", "function_call_filter: MALFORMED"]
-
-
-@pytest.mark.parametrize("word", BROKEN)
-def test_finish_reasons_that_are_failures(team, server, word):
-    server.says(MODEL, {"finish": word})
-    assert refusal(team, model="fast")[0] == 502
-    got = stream(team, model="fast")
-    assert got.text() == "Hello there" and got.error["code"] == "upstream_error" and not got.is_done
 
 
 def test_a_finish_reason_that_nobody_knows(team, server, passing):
@@ -448,14 +413,6 @@ def test_a_call_whose_name_never_comes(team, server, end):
     assert stream(team, model="fast").finish() == "length"
     server.says(MODEL, {"json": message(tool_calls=[NAMELESS])})
     assert refusal(team, model="fast")[0] == 502
-
-
-def test_a_whole_answer_in_place_of_a_stream(team, server):
-    server.says(MODEL, {"json": whole({"calls": [("a", "f", '{"x":1}')], "text": "Look."})})
-    got = stream(team, model="fast", stream_options={"include_usage": True})
-    assert Built([one for one in got.chunks if one["choices"]]).told() == ("Look.", "", [F1], "tool_calls")
-    assert got.usage() == USAGE and got.is_done
-    assert messages_told(team) == ("Look.", [F1], "tool_use")
 
 
 @pytest.mark.parametrize("kind", ["text/event-stream", "application/json", "text/plain"])

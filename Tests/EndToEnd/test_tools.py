@@ -66,12 +66,6 @@ def test_several_calls(http, vendor, api_key, is_streamed):
     assert (calls, finish) == ([("weather", {"city": "Rome"}), ("time", {})], "tool_calls")
 
 
-@pytest.mark.parametrize("text", ["It is sunny.", "Write:\n```\n" + ROME + "\n```\nlike this.", "a <tool_ b"])
-def test_what_is_no_call_stays_text(http, vendor, api_key, is_streamed, text):
-    answers(vendor, api_key, text)
-    assert message(http, is_streamed, tools=[WEATHER]) == (text, [], "stop")
-
-
 def test_a_broken_call_is_repaired_once(http, vendor, api_key, is_streamed):
     answers(vendor, api_key, '<tool_call>{"name": "wether", "arguments": {}}</tool_call>', f"Sorry!\n{ROME}")
     text, calls, finish = message(http, is_streamed, tools=[WEATHER])
@@ -243,18 +237,6 @@ def test_a_schema_that_cannot_be_used_is_refused(http, vendor, api_key, is_strea
     status, error, _ = refusal(http, is_streamed, response_format=form)
     assert (status, error["param"]) == (400, "response_format.json_schema.schema")
     assert vendor.requests(api_key) == []
-
-
-def test_text_before_a_call_is_not_held_back(http, vendor, api_key):
-    text = "I look it up now. " + ROME
-    vendor.answers(api_key, {"answer": text, "deltas": deltas_of(text, 6), "stall_at": 300})
-    with http.stream("POST", PATH, json=body(stream=True, tools=[WEATHER])) as answer:
-        seen = ""
-        for line in answer.iter_lines():
-            seen += line
-            if "I look" in seen:
-                break
-        assert "I look" in seen
 
 
 CODE = {"type": "custom", "custom": {"name": "run", "description": "Runs code", "format": {

@@ -125,31 +125,14 @@ def test_an_emulated_document_is_asked_for_again_as_it_was_first(team, vertex, i
 
 
 SCHEMA = {
-    "$schema": "x", "type": "object", "additionalProperties": False, "required": ["a", "gone"], "title": "T",
-    "properties": {
-        "a": {"type": ["string", "null"], "pattern": "^x", "default": "x"}, "b": {"const": 5}, "c": {"enum": ["x", "y", None]},
-        "d": {"$ref": "#/$defs/D", "description": "no"}, "e": {"anyOf": [{"type": "integer", "exclusiveMinimum": 1}, {"type": "null"}]},
-        "f": {"oneOf": [{"type": "string", "format": "uri"}, {"type": "array", "items": True}]}, "g": {"type": ["string", "number"]},
-        "h": {"allOf": [{"$ref": "#/definitions/H"}]}, "i": {"$ref": "#/nowhere"}, "j": {"type": "string", "format": "date-time"},
-        "k": {"anyOf": [{"$ref": "#/definitions/H"}, {"type": "null"}]}, "l": {"$ref": "#/properties/e"},
-        "m": {"$ref": "#/$defs/D/properties/n"}, "n": {"$ref": "#/definitions/a~1b%20c"},
-        "o": {"type": "object", "properties": {"z": {"type": "string"}}, "anyOf": [{"required": ["z"]}, {"properties": {"y": True}}]},
-        "p": {"type": "string", "anyOf": [{"pattern": "x"}, {"pattern": "y"}]},
-    },
+    "type": "object", "required": ["a", "gone"], "properties": {"a": {"type": ["string", "null"]}, "d": {"$ref": "#/$defs/D", "description": "no"}},
     "$defs": {"D": {"type": "object", "properties": {"d": {"$ref": "#/$defs/D"}, "n": {"type": "integer", "minimum": 0}}}},
-    "definitions": {"H": {"type": "boolean"}, "a/b c": {"type": "number"}},
 }  # fmt: skip
 OPEN = {
-    "type": "OBJECT", "required": ["a"], "title": "T",
+    "type": "OBJECT", "required": ["a"],
     "properties": {
-        "a": {"type": "STRING", "nullable": True, "pattern": "^x"}, "b": {"type": "INTEGER", "description": "One of: 5"},
-        "c": {"type": "STRING", "format": "enum", "enum": ["x", "y"], "nullable": True},
+        "a": {"type": "STRING", "nullable": True},
         "d": {"type": "OBJECT", "description": "no", "properties": {"d": {}, "n": {"type": "INTEGER", "minimum": 0}}},
-        "e": {"type": "INTEGER", "nullable": True},
-        "f": {"anyOf": [{"type": "STRING"}, {"type": "ARRAY", "items": {}}]}, "g": {"anyOf": [{"type": "STRING"}, {"type": "NUMBER"}]},
-        "h": {"type": "BOOLEAN"}, "i": {}, "j": {"type": "STRING", "format": "date-time"}, "k": {"type": "BOOLEAN", "nullable": True},
-        "l": {"type": "INTEGER", "nullable": True}, "m": {"type": "INTEGER", "minimum": 0}, "n": {"type": "NUMBER"},
-        "o": {"type": "OBJECT", "properties": {"z": {"type": "STRING"}, "y": {}}}, "p": {"type": "STRING"},
     },
 }  # fmt: skip
 
@@ -176,16 +159,6 @@ def test_numbers_that_are_listed(team, vertex, is_streamed):
     assert either(team, is_streamed, model="pro", response_format=form)[0] == '{"level": 2, "on": true}'
     told = vertex.body(PRO)["generationConfig"]["responseSchema"]["properties"]
     assert told == {"level": {"type": "INTEGER", "description": "Of it\nOne of: 1, 2"}, "on": {"type": "BOOLEAN", "description": "One of: true"}}
-
-
-def test_endless_schemas_end(team, vertex):
-    names = [f"N{number}" for number in range(40)]
-    both = {name: {"type": "object", "properties": {"a": {"$ref": f"#/$defs/{after}"}, "b": {"$ref": f"#/$defs/{after}"}}}
-            for name, after in zip(names, [*names[1:], "N0"], strict=True)}  # fmt: skip
-    schema = {"type": "object", "properties": {"x": {"$ref": "#/$defs/N0"}}, "$defs": both}
-    assert ask(team, model="pro", tools=[{"type": "function", "function": {"name": "f", "parameters": schema}}]).status_code == 200
-    (seen,) = vertex.asked(PRO)
-    assert len(seen["raw"]) < 500_000
 
 
 # --- Answers ----------------------------------------------------------------------------------
@@ -264,30 +237,21 @@ OWN = anthropic_vendor.failure
 GOOGLES = gemini_vendor.error
 TABLE = [
     # model, status, body -> status, code
-    ("pro", 400, GOOGLES(400, "INVALID_ARGUMENT"), 400, None),
     ("pro", 400, GOOGLES(400, "FAILED_PRECONDITION"), 502, "upstream_error"),
     ("pro", 403, GOOGLES(403, "PERMISSION_DENIED"), 502, "upstream_error"),
     ("pro", 404, GOOGLES(404, "NOT_FOUND", "Publisher Model `x` was not found or your project does not have access"), 404, "model_not_found"),
-    ("pro", 429, GOOGLES(429, "RESOURCE_EXHAUSTED"), 429, "rate_limit_exceeded"),
-    ("pro", 500, GOOGLES(500, "INTERNAL"), 502, "upstream_error"),
-    ("pro", 503, GOOGLES(503, "UNAVAILABLE"), 503, "upstream_error"),
     ("claude", 400, OWN("invalid_request_error", "prompt is too long: 1 > 0"), 400, "context_length_exceeded"),
     ("claude", 403, [GOOGLES(403, "PERMISSION_DENIED")], 502, "upstream_error"),
     ("claude", 404, [GOOGLES(404, "NOT_FOUND", "Publisher Model was not found")], 404, "model_not_found"),
-    ("claude", 404, OWN("not_found_error"), 404, "model_not_found"),
     ("claude", 429, [GOOGLES(429, "RESOURCE_EXHAUSTED")], 429, "rate_limit_exceeded"),
-    ("claude", 429, OWN("rate_limit_error"), 429, "rate_limit_exceeded"),
-    ("claude", 529, OWN("overloaded_error"), 503, "upstream_error"),
-    ("claude", 500, "<html>no</html>", 502, "upstream_error"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: f"{case[0]}-{case[1]}-{case[4]}")
 def test_the_table(team, vertex, case, is_streamed):
     model, status, body, told, code = case
-    sent = {"raw": body.encode(), "type": "text/html"} if isinstance(body, str) else {"json": body}
     upstream = PRO if model == "pro" else CLAUDE
-    vertex.says(upstream, {"status": status} | sent)
+    vertex.says(upstream, {"status": status, "json": body})
     got, found, _ = refusal(team, is_streamed, model=model)
     assert (got, found["code"]) == (told, code), found
     assert len(vertex.asked(upstream)) == 1
@@ -435,33 +399,6 @@ def test_providers_of_one_account_share_its_tokens(launch, lone, vertex):
         assert text_of(ask(http, model="other", max_tokens=9)) == "Hello there"
         assert [form["client_id"] for form in vertex.tokens.forms] == [CLIENT["client_id"], "another"]
     assert len(vertex.take_violations()) == 1  # of the other client
-
-
-def test_tokens_are_replaced_in_the_background(lone, vertex):
-    """While the new token is requested, the old one is used."""
-    http = lone()
-    vertex.tokens.seconds = 8
-    assert text_of(ask(http, model="pro")) == "Hello there"
-    vertex.tokens.gate.clear()
-    vertex.tokens.seconds = 3599
-    old = bearer(vertex.asked(PRO)[0])
-
-    def begins():
-        assert text_of(ask(http, model="pro")) == "Hello there"
-        return len(vertex.tokens.forms) == 2
-
-    waited(begins)
-    for _ in range(3):
-        assert text_of(ask(http, model="pro")) == "Hello there"
-    assert {bearer(seen) for seen in vertex.asked(PRO)} == {old} and len(vertex.tokens.forms) == 2
-    vertex.tokens.gate.set()
-
-    def is_new():
-        ask(http, model="pro")
-        return bearer(vertex.asked(PRO)[-1]) != old
-
-    waited(is_new)
-    assert len(vertex.tokens.forms) == 2
 
 
 def test_a_new_refresh_token_is_used(lone, vertex):
