@@ -16,7 +16,7 @@ import pytest
 from chat import CHAT_PATH, MODEL, PATH, ask, body, refusal, stream, text_of
 from memcached import wait_for
 from parts import data_url, text, user
-from pictures import picture, png
+from pictures import picture
 from relay_process import judges_memory
 
 ASSETS = "/api/assets"
@@ -182,28 +182,16 @@ def flipped(data: bytes, at: int) -> bytes:
 BIG = picture("x", 64, 64)
 BROKEN = {
     "empty url": ("", "invalid_image_url"),
-    "no url": ("cat.png", "invalid_image_url"),
     "file": ("file:///etc/passwd", "invalid_image_url"),
-    "ftp": ("ftp://127.0.0.1/cat.png", "invalid_image_url"),
-    "https without host": ("https://", "invalid_image_url"),
     "long": ("https://example.org/" + "a" * 9_000, "invalid_image_url"),
-    "empty data": ("data:", "invalid_base64_image"),
-    "no data": ("data:image/png;base64,", "invalid_base64_image"),
     "not base64": ("data:image/png,abc", "invalid_base64_image"),
     "wrong letters": ("data:image/png;base64,iVBORw0KGgo!", "invalid_base64_image"),
-    "spaces": ("data:image/png;base64,iVBO Rw0KGgo", "invalid_base64_image"),
     "padding within": ("data:image/png;base64," + "A" * 196_605 + "===AAAA", "invalid_base64_image"),
     "text": (data_url(b"not a picture at all"), "invalid_image_format"),
-    "sound": (data_url(b"RIFF\x00\x75\x00\x00WAVEfmt " + bytes(100)), "invalid_image_format"),
-    "pdf": (data_url(b"%PDF-1.4 ..."), "invalid_image_format"),
     "svg": (data_url(SVG, "image/svg+xml"), "invalid_image_format"),
-    "signature only": (data_url(BIG[:8]), "invalid_image_format"),
-    "cut in its head": (data_url(BIG[:20]), "invalid_image_format"),
     "cut in its pixels": (data_url(BIG[:-20]), "invalid_image_format"),
     "cut webp": (data_url(WEBP[:-4]), "invalid_image_format"),
-    "no width": (data_url(png(0, 4, [])), "invalid_image_format"),
     "huge": (data_url(flipped(BIG, 17)[:16] + b"\x00\x01\x00\x00\x00\x01\x00\x00" + BIG[24:]), "image_too_large"),
-    "huge gif": (data_url(GIF[:6] + b"\xff\xff\xff\xff" + GIF[10:]), "image_too_large"),
 }
 
 

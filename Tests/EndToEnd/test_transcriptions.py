@@ -20,7 +20,6 @@ MODELS = [model for model, said in CATALOGUE.items() if "speech_to_text" in said
 TRANSLATORS = [model for model, said in CATALOGUE.items() if "audio_translation" in said["features"]]
 GOOGLE = [model for model in MODELS if CATALOGUE[model]["provider"] == "google"]
 OPENAI = ["gpt-4o-transcribe", "gpt-4o-transcribe-diarize"]
-OTHERS = [model for model in MODELS if model not in [*GOOGLE, *OPENAI, "whisper-1"]]
 SPEECH = audio("mine")
 FILE = ("speech.mp3", SPEECH, "audio/mpeg")
 UPSTREAM = (502, "upstream_error", None)
@@ -244,14 +243,6 @@ def test_recordings_are_what_they_are(http, vendor, api_key, kind, name):
     assert upload["sha256"] == hashlib.sha256(data).hexdigest() and TYPES[kind] in STARTS
 
 
-@pytest.mark.parametrize("size", [12, 4_095, 4_096, 4_097, 65_536, 65_537, 3_000_000, 26_214_400])
-def test_recordings_arrive_whole(http, vendor, api_key, size):
-    data = audio("sized", "wav", size)
-    assert send(http, file=("a.wav", data, "audio/wav")).status_code == 200
-    (upload,) = vendor.uploads(api_key)
-    assert (upload["size"], upload["sha256"]) == (size, hashlib.sha256(data).hexdigest())
-
-
 @pytest.mark.parametrize("size", [26_214_401, 28 << 20])
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_recording_that_is_too_large(http, vendor, api_key, size, is_first):
@@ -391,9 +382,6 @@ def test_an_early_refusal_of_a_large_body_is_read(client, vendor, api_key):
         ({"status": 401, "json": {"message": "API Key has been deleted"}}, (401, "invalid_api_key", None)),
         ({"status": 400, "json": {"errorCode": "UNSUPPORTED_FILE_TYPE", "message": "odd"}}, (400, None, None)),
         ({"status": 413, "answer_at": 0}, (400, None, None)), ({"status": 500, "answer_at": 0}, UPSTREAM),
-        ({"status": 429, "text": ""}, (429, "rate_limit_exceeded", None)),
-        ({"status": 500, "text": "<html>"}, UPSTREAM), ({"text": "<html>"}, UPSTREAM), ({"json": {}}, UPSTREAM),
-        ({"json": {"fileContent": {"path": ""}}}, UPSTREAM), ({"cut_at": -1}, UPSTREAM),
         ({"cut_at": 20, "cut_how": "rst"}, UPSTREAM),
     ],
     ids=str,
@@ -414,9 +402,6 @@ def test_uploads_that_fail(http, vendor, api_key, upload, expected, is_first):
         ({"status": 400, "json": {"message": "Cannot read https://s3.example/private/x.mp3"}}, (400, None, None)),
         ({"status": 400, "json": {"message": "Invalid model whisper-1 for AI feature"}},
          (404, "model_not_found", "model")),
-        ({"status": 500, "text": "<html>"}, UPSTREAM), ({"status": 503, "text": ""}, (503, "upstream_error", None)),
-        ({"record": {"status": "FAILED"}}, UPSTREAM), ({"json": {}}, UPSTREAM), ({"text": "<html>"}, UPSTREAM),
-        ({"text": ""}, UPSTREAM), ({"cut_at": -1}, UPSTREAM), ({"cut_at": 20}, UPSTREAM),
         ({"result_object": []}, UPSTREAM), ({"result_object": None}, UPSTREAM), ({"result_object": 5}, UPSTREAM),
         ({"result_object": [5, None]}, UPSTREAM), ({"result_object": {"words": 1}}, UPSTREAM),
         ({"record": {"aiRecordDetail": None}}, UPSTREAM), ({"json": {"success": False}}, UPSTREAM),
@@ -477,39 +462,12 @@ def test_it_is_handed_over_while_it_comes(relay, vendor, api_key, whole):
     assert upload["sha256"] == hashlib.sha256(audio("large", size=200_000)).hexdigest()
 
 
-@pytest.mark.parametrize("whole", FORMS, ids=["file last", "file first"])
-def test_a_client_that_leaves_in_the_midst(relay, vendor, api_key, whole):
-    with connection(relay, api_key, whole[:100_000], length=len(whole)):
-        vendor.wait(api_key, "upload_began")
-    vendor.wait(api_key, "upload_cut")
-    assert vendor.uploads(api_key) == []
-    assert relay.wait_for_line(lambda line: line.get("route") == "/audio/transcriptions" and line["status"] == 499)
-
-
 @pytest.mark.parametrize("where", ["upload", "call"])
 def test_a_client_that_leaves(relay, vendor, api_key, where):
     vendor.answers_all({api_key: [{}]} | {{"call": api_key, "upload": f"upload:{api_key}"}[where]: [{"stall_at": 10}]})
     with connection(relay, api_key, FORMS[0]):
         vendor.wait(api_key, "stalled")
     vendor.wait(api_key, "client_closed")
-
-
-def test_a_vendor_that_takes_slowly_slows_the_client(relay, vendor, api_key):
-    vendor.answers(f"upload:{api_key}", {"hold_at": 0})
-    data = audio("large", size=24_000_000)
-    whole = form(("model", "whisper-1"), ("file", data))
-    with connection(relay, api_key, whole[:1], length=len(whole)) as peer:
-        peer.settimeout(1)
-        at = 1
-        with pytest.raises(TimeoutError):
-            while at < len(whole):
-                at += peer.send(whole[at : at + 65_536])
-        assert at < 16_000_000
-        peer.settimeout(10)
-        vendor.release(api_key)
-        peer.sendall(whole[at:])
-        assert peer.recv(12) == b"HTTP/1.1 200"
-    assert vendor.uploads(api_key)[0]["sha256"] == hashlib.sha256(data).hexdigest()
 
 
 # --- callers ---
