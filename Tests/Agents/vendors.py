@@ -85,9 +85,6 @@ def compaction_events(items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"events": [event | {"sequence_number": number} for number, event in enumerate(events)]}
 
 
-# --- The server -------------------------------------------------------------------------------
-
-
 class ScriptedVendor(openai_vendor.Server):
     """The running vendor of all three wires. `origin`: its address without a path."""
 

@@ -99,9 +99,6 @@ class Kinds:
         return self.http.post(PATHS[surface], json=body | ({"stream": True} if is_streamed else {}))
 
 
-# What clients send ------------------------------------------------------------------------------------------------
-
-
 def request(surface: str, kind: str, turns: list[Any], *, tools: bool = True) -> dict[str, Any]:
     """Returns a request. `turns`: texts of the user; lists of calls `(id, n)` of the assistant; and dicts with the results
     of `(id, n)` in their order: {"results": [...]}."""
@@ -141,9 +138,6 @@ def results_of(surface: str, results: list[tuple[str, int]]) -> list[dict[str, A
     if surface == "responses":
         return [{"type": "function_call_output", "call_id": id, "output": f"result {n}"} for id, n in results]
     return [{"role": "tool", "tool_call_id": id, "content": f"result {n}"} for id, n in results]
-
-
-# What vendors read ------------------------------------------------------------------------------------------------
 
 
 def reads(kind: str, body: dict[str, Any]) -> list[tuple[int, str]]:
@@ -201,9 +195,6 @@ def blocks(body: dict[str, Any], type: str) -> list[dict[str, Any]]:
     return [block for content in contents for block in content if block["type"] == type]
 
 
-# What clients get -------------------------------------------------------------------------------------------------
-
-
 def got(surface: str, answer: httpx.Response, *, is_streamed: bool) -> dict[str, Any]:
     """Returns what the client got: {"text", "calls": [(id, name, arguments as text)], "usage"}."""
     assert answer.status_code == 200, answer.text
@@ -246,9 +237,6 @@ def of_chat(answer: httpx.Response, *, is_streamed: bool) -> dict[str, Any]:
             for at, part in enumerate((call.get("id"), call["function"].get("name"), call["function"].get("arguments"))):
                 mine[at] += part or ""
     return {"text": stream.text(), "calls": [tuple(call) for call in found.values()], "usage": stream.usage()}
-
-
-# What vendors say -------------------------------------------------------------------------------------------------
 
 
 def calling(kind: str, *calls: tuple[str, int]) -> dict[str, Any]:

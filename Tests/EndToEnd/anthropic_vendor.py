@@ -81,9 +81,6 @@ def consumed(value: Any) -> None:
             consumed(inner)
 
 
-# --- What Anthropic refuses -------------------------------------------------------------------
-
-
 def problems_of(body: dict[str, Any]) -> Iterator[str]:
     # The client of today knows these no more; older models do.
     known = {name: value for name, value in body.items() if name not in ("temperature", "top_p", "top_k")}
@@ -293,9 +290,6 @@ def block_problems(block: dict[str, Any], role: str, place: str) -> Iterator[str
             yield f"{place}: {block['source']['media_type']} appears to be {known}"
 
 
-# --- The server -------------------------------------------------------------------------------
-
-
 class AnthropicServer(Server):
     """The running fake. `base_url` is without a path."""
 
@@ -349,9 +343,6 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
 def failure(kind: str, message: str = "It is wrong.", **more: Any) -> dict[str, Any]:
     """Returns the body of a refusal."""
     return {"type": "error", "error": {"type": kind, "message": message} | more, "request_id": "req_011CSHoEeqs5C35K2UUqR7Fy"}
-
-
-# --- Answers ----------------------------------------------------------------------------------
 
 
 def text(said: str) -> dict[str, Any]:

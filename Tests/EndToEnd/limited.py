@@ -152,9 +152,6 @@ def assert_refused_for_wrong_keys(answer: httpx.Response, text: str) -> None:
     assert_refused(answer, text, what=WRONG_KEYS)
 
 
-# Many at a time ---------------------------------------------------------------------------------------------------
-
-
 @dataclass
 class Told:
     """The result of one request, with times of the monotonic clock. `wait`: milliseconds of a refusal."""

@@ -55,9 +55,6 @@ def said(*texts):
     return [{"type": "text", "text": text} for text in texts]
 
 
-# --- Requests ---------------------------------------------------------------------------------
-
-
 def test_a_plain_request(talking, anthropic_server):
     answer = ask(talking, model="claude", max_tokens=100)
     assert text_of(answer) == "Hello there" and answer.headers["x-relay-provider"] == "ant"
@@ -391,9 +388,6 @@ def test_own_headers(start_relay, anthropic_server, caller, model, version):
     assert anthropic_server.take_violations() == []
 
 
-# --- The official clients, over all surfaces --------------------------------------------------
-
-
 @pytest.mark.parametrize("bound", [100, 20_000])
 def test_tools_by_the_official_client(official, anthropic_server, is_streamed, bound):
     anthropic_server.says(MODEL, {"content": [thought("Rome, and Oslo."), text("Let me look."), *CALLS, use("toolu_c", "weather", {})]})
@@ -550,9 +544,6 @@ def test_the_older_form_of_calls(talking, anthropic_server, is_streamed):
     body = anthropic_server.body(MODEL)
     assert body["messages"][2]["content"][0]["content"] == said("Rain")
     assert body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
-
-
-# --- Keys -------------------------------------------------------------------------------------
 
 
 def test_callers_own_keys(start_relay, anthropic_server, caller, new_key):

@@ -127,8 +127,6 @@ def test_anthropics_errors_on_its_own_surface(talking, anthropic_server):
         assert (answer.status_code, answer.json()["error"]["type"]) == (status, kind)
 
 
-# --- Streams as they may come -----------------------------------------------------------------
-
 CONTENT = [thought("Häm"), text("Grüße\n\n\"data: x\""), use("toolu_a", "weather", {"city": "Köln"}), use("toolu_b", "now", {})]
 TOLD = ("Grüße\n\n\"data: x\"", "Häm", [("weather", {"city": "Köln"}), ("now", {})], "tool_calls")
 

@@ -30,9 +30,6 @@ def asks(http, count):
         assert ask(http).status_code == 200
 
 
-# --- turns ------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("settings", "order"),
     [({"PROVIDER_B_WEIGHT": 2}, "abbabb"), ({"PROVIDER_A_WEIGHT": 3, "BALANCE": "smooth"}, "aabaaaba")],
@@ -108,8 +105,6 @@ def test_shares_are_exact_under_many_requests_at_once(serve):
     assert asyncio.run(all_at_once()) == [200] * 200
     assert [providers.counts(name) for name in "abc"] == [[25], [50], [125]]
 
-
-# --- fallback ---------------------------------------------------------------------------------------------------
 
 FAULTS = [
     ({"status": 500, "text": "<html>"}, True), ({"status": 503, "text": ""}, True),
@@ -283,8 +278,6 @@ def test_calls_with_uploads_pass_over_a_provider_without_room(uploading, vendor)
         assert text_of(held.result()) == "served"
 
 
-# --- keys -------------------------------------------------------------------------------------------------------
-
 KEY_FAULTS = [
     {"status": 401, "json": vendor_error("API Key has been deleted")},
     {"status": 402, "json": vendor_error("Pay")},
@@ -348,9 +341,6 @@ def test_an_uploads_key_rests_too(serve, vendor):
     assert vendor.uploaded(providers.keys["a"][1]) == [SOUND] * 3
 
 
-# --- the breaker ------------------------------------------------------------------------------------------------
-
-
 def test_streams_that_break_off_break_their_candidate(serve):
     providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, BREAKER_FAILURES=2)
     broken = {"events": [["content", {"content": "begun"}], ["error", vendor_error("Internal")]]}
@@ -367,9 +357,6 @@ def test_broken_candidates_are_asked_if_no_other_is_left(serve):
     assert ask(http).status_code == 502
     providers.answers("a", OK)
     asks(http, 1)
-
-
-# --- other surfaces ---------------------------------------------------------------------------------------------
 
 
 def test_every_surface_goes_elsewhere(serve, is_streamed):
@@ -426,9 +413,6 @@ def test_credits_are_held_if_any_candidate_takes_some(serve, vendor):
     assert refusal(http)[0] == 429
 
 
-# --- the offline vendor -----------------------------------------------------------------------------------------
-
-
 def test_the_offline_vendor_stands_in(serve, vendor):
     providers, http = serve(
         a=1, PROVIDER_Z_KIND="echo", PROVIDER_Z_MODELS="gpt-4o-mini", PROVIDER_Z_PRIORITY=2
@@ -437,8 +421,6 @@ def test_the_offline_vendor_stands_in(serve, vendor):
     for is_streamed in (False, True):
         assert either(http, is_streamed, "hello there") == ("hello there", "stop")
 
-
-# --- what a provider's settings exclude -------------------------------------------------------------------------
 
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
 

@@ -108,9 +108,6 @@ def test_hidden_reasoning_is_bounded_by_the_vendor(relay_with, seller, caller):
     assert seller.billed <= 1, f"{seller.billed} of 1 dollar"
 
 
-# The lowered bound ------------------------------------------------------------------------------------------------
-
-
 def test_only_the_digits_of_the_bound_change(relay_with, seller, caller):
     http = caller(relay_with("0.05 usd/day"), TEAM_TOKEN)
     raw = '{ "max_tokens" : 32000 , "model":"c", "stream": true, "messages" : [{"role":"user","content":"Hello"}] }'
@@ -200,9 +197,6 @@ def test_a_thinking_budget_is_kept(relay_with, seller, caller):
     assert refused.status_code == 429 and "too large" in refused.text
 
 
-# The end ----------------------------------------------------------------------------------------------------------
-
-
 def events(answer):
     return [json.loads(line.removeprefix("data: ")) for line in answer.text.splitlines() if line.startswith("data: {")]
 
@@ -258,8 +252,6 @@ def test_the_end_of_a_budget_is_given_to_nobody_else(relay_with, seller, caller,
         assert answer.headers["x-relay-cache"] == "miss" and answer.text.count("word") == 30_000
         assert ask(rich, **fields).headers["x-relay-cache"] == "hit"
 
-
-# The operator's view ----------------------------------------------------------------------------------------------
 
 POOR_TOKEN, RICH_TOKEN = "the-token-of-the-poor-one", "the-token-of-the-rich-one-too"
 

@@ -82,9 +82,6 @@ def asked(server):
     return len(server.asked(UP))
 
 
-# --- What is found again -----------------------------------------------------------------------
-
-
 def test_whole_answer(http, server, prompt):
     first, second = (http.post(PATH, json=body(prompt)) for _ in range(2))
     assert (state(first), state(second), asked(server)) == ("miss", "hit", 1)
@@ -230,9 +227,6 @@ def test_long_answers(http, server, prompt):
         assert state(got[1]) == "hit" and len(got[1].content) > len(text)
 
 
-# --- What is not kept --------------------------------------------------------------------------
-
-
 def test_other_models(http, server, prompt):
     server.says("up-fresh", {})
     assert states(http, *[body(prompt, model="fresh")] * 2) == ["off", "off"]
@@ -244,9 +238,6 @@ def test_llm_chat_is_not_cached(start_relay, server):
     with client_of(relay) as http:
         answers = [http.post("/llm/chat", json={"messages": body("Hi")["messages"]}) for _ in range(2)]
         assert [state(one) for one in answers] == ["off", "off"] and asked(server) == 2
-
-
-# --- For whom ----------------------------------------------------------------------------------
 
 
 def test_known_callers_may_share(start_relay, server, prompt):
@@ -298,9 +289,6 @@ def test_settings_that_are_read_anew(launch, server, prompt, tmp_path):
             assert http.post("/reload_config").status_code == 200
             assert states(http, *[body(prompt)] * 2) == seen
     relay.stop()
-
-
-# --- Equal requests at the same time -----------------------------------------------------------
 
 
 class Together:
@@ -384,9 +372,6 @@ def test_a_client_that_does_not_read_holds_up_nobody(start_relay, server, prompt
         assert [choices[0]["delta"]["content"] for choices in chunks if choices and choices[0]["delta"].get("content")] == texts
 
 
-# --- In memcached --------------------------------------------------------------------------------
-
-
 def test_relays_with_other_secrets_share_nothing(start_relay, server, store, prompt):
     """They use the same memcached, and have callers of the same names."""
     shared = environment(server, CACHE_STORE="memcached", MEMCACHED_SERVERS=store.address, CACHE_TTL="1h")
@@ -436,9 +421,6 @@ def test_relays_share_by_memcached(start_relay, server, store, prompt, mark):
         wait_for(lambda: states(one, body(prompt)) == ["hit"])
 
 
-# --- In a directory --------------------------------------------------------------------------------
-
-
 def test_answers_outlive_a_restart(launch, server, prompt, mark, tmp_path):
     kept = environment(server, CACHE_STORE="data", DATA_DIR=tmp_path, CACHE_MAX_ENTRIES="3", CACHE_TTL="1h")
     answer = f"answer{uuid.uuid4().hex}"
@@ -481,5 +463,3 @@ def test_a_directory_that_cannot_be_written(start_relay, server, prompt, tmp_pat
     lines = [line for line in relay.log_lines() if "directory of the cache" in line["message"]]
     assert len(lines) == 1 and lines[0]["level"] == "warning"
 
-
-# --- Against a model -------------------------------------------------------------------------------

@@ -66,9 +66,6 @@ def test_metrics_have_one_key_as_well(relay):
     assert status(relay, B, f"x-api-key: {TEAM_TOKEN}", target="GET /metrics") == 400
 
 
-# Reloads ----------------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def reloading(launch):
     return launch(PROVIDER_E_KIND="echo", ANONYMOUS_MODELS="all", CORS_ORIGINS="*", PUBLIC_URL="https://relay.example.org/base")
@@ -124,9 +121,6 @@ def test_no_page_reads_what_is_wrong_with_settings(reloading):
         answer = asked("GET", path, foreign)
         assert answer.status_code == 200 and answer.headers["access-control-allow-origin"] == "*"
         assert asked("OPTIONS", path, foreign).status_code == 204
-
-
-# Redirects of CONFIG_URL ------------------------------------------------------------------------------------------
 
 
 class Site(FakeServer):
@@ -201,9 +195,6 @@ def test_redirects_end(sites):
     one.target = "/again"
     code, text = check(CONFIG_URL=f"http://127.0.0.1:{one.port}/")
     assert code == 78 and "redirects more than 5 times" in text and len(one.asked) == 6
-
-
-# Connections ------------------------------------------------------------------------------------------------------
 
 
 def test_connections_over_an_addresss_quarter_are_told_so(start_relay):

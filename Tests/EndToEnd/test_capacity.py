@@ -67,9 +67,6 @@ def is_full(http):
     return True
 
 
-# --- calls at the same time -------------------------------------------------------------------------------------
-
-
 def test_a_key_has_no_more_calls_at_once_than_its_concurrency(serve, hold, vendor):
     providers, http = serve(a=2, PROVIDER_A_CONCURRENCY=1)
     one = hold(http, providers, "a", 0)
@@ -129,9 +126,6 @@ def test_callers_that_fail_leave_their_place_to_those_who_wait(serve, pool):
     assert providers.counts("a") == [6]
 
 
-# --- calls that begin -------------------------------------------------------------------------------------------
-
-
 def test_calls_that_wait_begin_as_qps_allows(serve, pool, vendor):
     providers, http = serve(a=1, PROVIDER_A_QPS=4, QUEUE_TIMEOUT=20)
     assert all(served(answer) for answer in pool.map(lambda _: ask(http), range(12)))
@@ -141,9 +135,6 @@ def test_calls_that_wait_begin_as_qps_allows(serve, pool, vendor):
 def assert_all_apart(vendor, keys, bound):
     for key in keys:
         assert_apart(sorted(event["at"] for event in vendor.events(key, "request") if event["request"]), bound)
-
-
-# --- waiting ----------------------------------------------------------------------------------------------------
 
 
 def test_calls_wait_in_the_order_in_which_they_came(serve, hold, pool, vendor):
@@ -171,9 +162,6 @@ def test_whichever_provider_is_free_first_serves_who_waits(serve, hold, pool, ve
     vendor.release(providers.keys["b"][0])
     assert served(last.result()) and served(waits.result())
     assert providers.order() == "abb"
-
-
-# --- several instances ------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -300,9 +288,6 @@ def test_the_load_by_other_instances_counts(two, hold):
     assert providers.order()[-2:] == "bb"
 
 
-# --- several choices --------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("queue", ["0", "30s"])
 def test_choices_take_turns_where_there_is_no_room_for_all(serve, is_streamed, queue):
     providers, http = serve(a=1, b=1, PROVIDER_B_PRIORITY=2, PROVIDER_A_CONCURRENCY=2, QUEUE_TIMEOUT=queue)
@@ -345,9 +330,6 @@ def test_choices_that_wait_for_qps_do_not_wait_for_who_waits_for_their_place(ser
     calls = [pool.submit(either, http, is_streamed, n=3) for _ in range(2)]
     assert [call.result() for call in calls] == [("served", "stop")] * 2
     assert providers.counts("a") == [6]
-
-
-# --- several images ---------------------------------------------------------------------------------------------
 
 
 def draw(http, count):
@@ -404,9 +386,6 @@ def test_who_waits_for_the_rate_of_one_key_leaves_the_others_to_others(serve):
     assert sorted(providers.counts("a")) == [1, 3]
 
 
-# --- least load -------------------------------------------------------------------------------------------------
-
-
 def test_calls_that_begin_at_once_are_spread_by_weight(serve, pool, vendor, store):
     """The store responds to none of them before all have chosen a key."""
     late = LateStore(store.port, Lateness(1, 250, 300))
@@ -446,9 +425,6 @@ def test_under_least_load_the_provider_with_most_room_is_asked(serve, hold):
     hold(http, providers, "b")
     hold(http, providers, "b")
     assert providers.order() == "abbabb" and is_full(http)
-
-
-# --- affinity ---------------------------------------------------------------------------------------------------
 
 
 def test_calls_of_one_value_keep_to_one_provider_and_key_on_all_instances(serve, caller):

@@ -151,9 +151,6 @@ def test_a_vendor_that_names_no_id(http, vendor, api_key):
     assert vendor.requests(api_key, CHAT_PATH) == []
 
 
-# --- by id ---
-
-
 @pytest.fixture
 def uploaded(http, vendor, api_key):
     """Returns a document and an image that the vendor keeps for the key."""

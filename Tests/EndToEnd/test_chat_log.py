@@ -87,9 +87,6 @@ def test_there_is_one_line_a_request(relay, http):
     assert [request_id in line.values() for line in relay.log_lines()].count(True) == 1
 
 
-# Levels -----------------------------------------------------------------------------------------------------------
-
-
 def test_what_an_operator_has_to_look_at_is_a_warning(relay, http, vendor, api_key):
     vendor.answers(api_key, {"status": 500, "json": {"message": "no"}})
     assert line_of(relay, refusal(http, False)[2])["level"] == "warning"
@@ -111,9 +108,6 @@ def test_what_machines_ask_all_the_time_is_told_at_debug_only(start_relay):
         relay.wait_for_line(lambda line: line.get("id") == "last")
     assert wait_until(lambda: lines(loud) == expected | {(None, "info")})
     assert lines(quiet) == {(None, "info")}
-
-
-# Failed providers, and costs --------------------------------------------------------------------------------------
 
 
 def test_a_vendor_that_is_not_found_is_named(start_relay, http):
@@ -140,9 +134,6 @@ def test_what_an_answer_cost(start_relay, http, vendor, api_key, is_streamed):
     http.base_url = relay.base_url
     line = line_of(relay, (stream if is_streamed else ask)(http, "a").headers)
     assert line["cost"] == 0.023946
-
-
-# The start line ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

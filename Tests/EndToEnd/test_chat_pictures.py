@@ -36,9 +36,6 @@ def seen(http, picture, words="What is it?", **fields):
     return asked(http, user(text(words), parts.picture(picture)), **fields)
 
 
-# --- what arrives ---
-
-
 def test_a_picture_arrives_as_it_is(client, vendor, api_key, is_streamed):
     mine = picture("mine", 20, 10)
     message = user(text("What is it?"), parts.picture(mine, detail="low"))
@@ -116,9 +113,6 @@ def test_a_large_picture_arrives_as_it_is(http, vendor, api_key):
     assert parts.call(vendor, api_key)["attachments"]["images"] == [upload["path"]]
 
 
-# --- once ---
-
-
 def test_choices_share_uploads(http, vendor, api_key):
     assert seen(http, picture("mine"), n=3).status_code == 200
     assert len(vendor.requests(api_key, ASSETS)) == 1
@@ -170,9 +164,6 @@ def test_a_refusal_is_not_tried_for_ever(http, vendor, api_key):
     assert (answer.status_code, answer.json()["error"]["message"]) == (400, "No such attachment")
     assert len(vendor.requests(api_key, CHAT_PATH)) == 3
     assert len(vendor.requests(api_key, ASSETS)) == 2
-
-
-# --- what is refused ---
 
 
 def flipped(data: bytes, at: int) -> bytes:
@@ -280,9 +271,6 @@ def test_a_failed_upload_is_not_remembered(http, vendor, api_key):
     assert seen(http, GIF).status_code == 200
 
 
-# --- by URL ---
-
-
 @contextmanager
 def host(pages):
     """A web server on loopback that serves `pages`; yields its address and the requests it received."""
@@ -375,9 +363,6 @@ def test_no_url_leads_into_the_relays_network(start_relay, vendor, api_key, sett
     assert vendor.requests(api_key) == []
 
 
-# --- order, turns and leaving ---
-
-
 def test_a_refused_request_uploads_and_fetches_nothing(start_relay, vendor, new_key):
     relay = start_relay(
         RATE_LIMIT="1/hour", FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32", PROVIDER_A_KIND="onemin",
@@ -459,9 +444,6 @@ def test_a_caller_that_leaves_ends_a_fetch(fetching, vendor, api_key):
             while fetch.recv(4096):
                 pass
     assert vendor.requests(api_key) == []
-
-
-# --- memory ---
 
 
 def resident_megabytes(relay):

@@ -46,9 +46,6 @@ official = officials.openai_of("relay")
 anthropics = officials.anthropic_of("relay")
 
 
-# --- Requests ---------------------------------------------------------------------------------
-
-
 def test_a_plain_request(team, cloud, is_streamed):
     assert either(team, is_streamed, model="llama") == ("Hello there", "stop")
     (seen,) = cloud.asked(LLAMA)
@@ -188,9 +185,6 @@ def test_a_callers_own_key_teaches_too(relay, team, cloud):
         for _ in range(2):
             assert calls_of(http, False, model="open", **NAMED) == [("weather", {"city": "Rome"})]
     assert ["tools" in seen["body"] for seen in cloud.asked("@cf/open")] == [True, False, False]
-
-
-# --- Answers ----------------------------------------------------------------------------------
 
 
 def test_tools_with_openais_client(official, team, cloud, is_streamed):
@@ -337,8 +331,6 @@ def test_a_mark_ends_a_call(team, cloud):
         )  # fmt: skip
 
 
-# --- Failures ---------------------------------------------------------------------------------
-
 TABLE = [
     # status, body -> status, code, requests
     (400, failure(5004), 400, None, 1), (400, failure(3003), 400, None, 1), (200, failure(3039), 400, None, 1),
@@ -362,9 +354,6 @@ def test_the_table(team, cloud, at, is_streamed):
     got, found, _ = refusal(team, is_streamed, model="llama")
     assert (got, found["code"]) == (told, code), found
     assert len(cloud.asked(LLAMA)) == times
-
-
-# --- The rest ---------------------------------------------------------------------------------
 
 
 def test_embeddings_and_nothing_else(official, team, cloud):

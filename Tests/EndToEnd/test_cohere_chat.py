@@ -38,9 +38,6 @@ official = officials.openai_of("cohere_relay")
 anthropics = officials.anthropic_of("cohere_relay")
 
 
-# --- Requests ---------------------------------------------------------------------------------
-
-
 def test_a_plain_request(co, vendor_site):
     assert text_of(ask(co, model="command")) == "Hello there"
     (seen,) = vendor_site.asked(MODEL)
@@ -211,9 +208,6 @@ def test_pictures_of_others_than_the_user(co, vendor_site):
     ]  # fmt: skip
 
 
-# --- Answers ----------------------------------------------------------------------------------
-
-
 def test_tools_by_the_official_client(official, co, vendor_site, is_streamed):
     vendor_site.says(MODEL, {"calls": CALLS, "plan": "I look."})
     asked = {"model": "command", "messages": [{"role": "user", "content": "Weather?"}], "tools": [TOOL]}
@@ -335,9 +329,6 @@ def test_characters_that_are_cut_in_two(co, vendor_site):
     whole = cohere_vendor.CohereWire().whole({"text": "".join(HALVES) + "\ud83d"})
     vendor_site.says(MODEL, {"json": whole})
     assert text_of(ask(co, model="command")) == "A\U0001f600 \U0001f310x\ufffdy\ufffd!\ufffd"
-
-
-# --- Failures -----------------------------------------------------------------------------------
 
 
 def said(message):

@@ -138,9 +138,6 @@ def vendor_of(fakes):
     return made
 
 
-# --- Asking -----------------------------------------------------------------------------------
-
-
 @dataclass
 class Got:
     text: str = ""
@@ -205,9 +202,6 @@ FINISH = {"chat": "tool_calls", "messages": "tool_use"}
 def assert_unmet(got):
     assert got.status == 502 and got.retry == "false", got
     assert got.error.get("code", "upstream_error") == "upstream_error" and got.error["type"] in ("server_error", "api_error")
-
-
-# --- Calls ------------------------------------------------------------------------------------
 
 
 @EACH
@@ -291,8 +285,6 @@ def test_text_before_the_end_is_bounded(team, vendor_of):
     assert chat(team, True, model="google", tools=TOOLS, tool_choice=NAMED).calls == (ROME,)
 
 
-# --- Documents --------------------------------------------------------------------------------
-
 FORMED = [row for row in NATIVE if ROWS[row][0] != "anthropic"]
 """Claude knows schemas only."""
 
@@ -373,8 +365,6 @@ def test_an_object_that_is_cut_says_so(team, vendor_of, row, is_streamed):
         assert (got.text, got.finish, vendor.times) == (said, "length", 1)
 
 
-# --- Arguments ----------------------------------------------------------------------------------
-
 TEXTUAL = [("open", "messages"), *((row, surface) for row in ("cohere", "resp", "cf") for surface in ("chat", "messages"))]
 """Their vendors tell arguments as text."""
 
@@ -403,9 +393,6 @@ def test_arguments_of_messages_are_an_object(team, vendor_of, row, arguments, is
     assert (got.calls, got.finish) == ((("weather", wanted), NOW), "tool_use")
 
 
-# --- No calls -----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("row", NATIVE)
 @pytest.mark.parametrize("said", [{"text": "It is sunny.", "calls": [ROME]}, {"calls": [ROME]}], ids=["text", "call"])
 def test_a_call_that_is_ruled_out_is_left_out(team, vendor_of, row, said, is_streamed):
@@ -431,9 +418,6 @@ def test_tools_that_are_ruled_out_are_not_offered(team, vendor_of, row):
         assert answer.json()["stop_reason"] == "end_turn"
         sent = vendor.fake.asked(vendor.model)[0]["body"]
         assert ("tools" in sent, sent.get("tool_choice")) == (has_tools, "none" if has_tools else None)
-
-
-# --- Use --------------------------------------------------------------------------------------
 
 
 def whole_usage(http, path, **fields):

@@ -167,6 +167,7 @@ def test_all_else_is_believed(rich, server, file, is_streamed):
         request, call = file.more(2)
         assert "estimated" not in request and call["completion_tokens"] == figure
 
+
 def test_the_larger_of_the_callers_and_the_models_bound_counts(rich, anthropic_server, server, file):
     """The largest output of these models is unknown. The relay adds room for reasoning, which counts."""
     for fields, figure, is_believed in [

@@ -49,9 +49,6 @@ def official():
         http.close()
 
 
-# --- the official client ---
-
-
 def test_a_files_life(client, vendor, api_key):
     before = int(time.time())
     made = client.files.create(file=("report é.txt", TEXT, "text/plain"), purpose="assistants")
@@ -140,8 +137,6 @@ def test_what_may_be_asked_of_a_list(http, query, expected):
         assert refusal(answer) == expected
 
 
-# --- what is sent to the vendor ---
-
 PNG = image("x", "png")
 BINARY = bytes(range(256)) * 20
 
@@ -205,9 +200,6 @@ def test_filenames(relay, api_key, filename, shown):
     with connected(relay.port) as peer:
         again = peer.ask(request("GET", f"{FILES}/{answer.json()['id']}", authorization=f"Bearer {api_key}"))
     assert again.json() == answer.json()
-
-
-# --- forms ---
 
 
 def part(disposition: bytes, content: bytes = TEXT, *, last: bool = False, kind: bytes = b"") -> bytes:
@@ -322,9 +314,6 @@ def test_forms_that_are_none(relay, vendor, api_key, body, fields, expected):
     assert vendor.uploads(api_key) == []
 
 
-# --- sizes ---
-
-
 @pytest.mark.parametrize("excess", [0, 1])
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_the_largest_file(start_relay, vendor, api_key, excess, framing):
@@ -343,9 +332,6 @@ def test_the_largest_file(start_relay, vendor, api_key, excess, framing):
         vendor.wait(api_key, "upload_cut")
     else:
         assert answer.status == 200 and vendor.uploads(api_key)[0]["sha256"] == digest(content)
-
-
-# --- slow ones, and those that leave ---
 
 
 def upload_body(size: int) -> bytes:
@@ -406,9 +392,6 @@ def test_the_process_cuts_an_upload_that_takes_too_long(start_relay, vendor, new
         relay.stop()
         vendor.wait(key, "upload_cut")
         assert peer.until_closed() == b"" and vendor.uploads(key) == []
-
-
-# --- vendors that fail ---
 
 
 @pytest.mark.parametrize(
@@ -480,9 +463,6 @@ def test_heads_fetch_no_content(relay, http, api_key):
     for path in (FILES, f"{FILES}/{made['id']}", f"{FILES}/{made['id']}/content"):
         answer = http.head(path)
         assert answer.status_code == 200 and answer.content == b""
-
-
-# --- owners ---
 
 
 def test_no_key_no_files(relay, start_relay):
@@ -635,9 +615,6 @@ def test_concurrent_uploads_are_limited(start_relay, vendor, new_key, caller):
     wait_for(lambda: post(http).status_code == 200)
 
 
-# --- several instances ---
-
-
 def test_instances_share_files(start_relay, official, vendor, new_key, store):
     one, other = (start_relay(MEMCACHED_SERVERS=store.address) for _ in range(2))
     key = new_key()
@@ -691,9 +668,6 @@ def test_a_store_that_is_away(start_relay, official, new_key, store, how):
 
     wait_for(is_back)
     assert client.files.delete(late.id).deleted
-
-
-# --- the rest ---
 
 
 def test_unversioned_paths_and_wrong_methods(http):

@@ -61,9 +61,6 @@ def test_a_long_file_is_not_kept(http, vendor, keys):
     assert post(http, {"file": ("a.txt", LONG)}).status_code == 200
 
 
-# --- The next provider ------------------------------------------------------------------------
-
-
 @pytest.fixture
 def both(start_relay, caller, keys, server):
     """A client of a relay with 1min.ai, which has two keys, and a server, which gets what 1min.ai does not take."""

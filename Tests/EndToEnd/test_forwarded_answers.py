@@ -42,9 +42,6 @@ def pictures(count):
     return fake.IMAGES | {"data": [{"b64_json": "A" * count}]}
 
 
-# --- Costs ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "usage, cost",
     [
@@ -96,8 +93,6 @@ def test_the_cost_of_a_large_answer(priced, server, caller):
     line = priced.wait_for_line(lambda line: line.get("id") == answer.headers["x-request-id"])
     assert line["prompt_tokens"] == 11
 
-
-# --- Cuts -------------------------------------------------------------------------------------
 
 N = 10_000
 PARTIAL = {"type": "image_generation.partial_image", "b64_json": "AAAA", "partial_image_index": 0}
@@ -225,8 +220,6 @@ def test_without_memory_an_answer_goes_on_as_it_comes(two, server):
     assert answer.json() == pictures(8_000_000) and "content-length" not in answer.headers
 
 
-# --- No answers -------------------------------------------------------------------------------
-
 NONE = {
     "nothing": b"{}",
     "no members": b'{"object":"list","data":[],"results":[]}',
@@ -295,8 +288,6 @@ def test_silence_is_a_transcript(two, server):
     server.says("at/first", {"json": {"text": ""}})
     assert ASKS["transcriptions"](http, model="m").json() == {"text": ""}
 
-
-# --- Types ------------------------------------------------------------------------------------
 
 TYPES = ["text/plain", "application/octet-stream", "text/html", "audio/mpeg", "application/json; charset=utf-8"]
 

@@ -37,9 +37,6 @@ def plain(passing, team):
         yield client
 
 
-# --- The end ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("pieces", [1, 100_000])
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_stream_without_its_last_event_is_cut(plain, passing, server, name, pieces):
@@ -99,8 +96,6 @@ def test_nobody_knows_the_end_of_events_without_a_type(plain, server, event):
     assert generate(plain, stream=True).text == raw
 
 
-# --- Lines ------------------------------------------------------------------------------------
-
 LINES = [
     "\ufeffdata: ",
     json.dumps({"type": "image_generation.partial_image", "model": "x"} | PICTURE),
@@ -153,8 +148,6 @@ def test_lines_that_are_no_json_go_on(plain, server):
     server.says(MODEL, EVENTS | {"raw": raw.encode(), "pieces": 3})
     assert generate(plain, stream=True).text == raw.replace('"x"', '"fast"')
 
-
-# --- Prompts that the vendor refuses ----------------------------------------------------------
 
 MODERATED = {"message": "Your request was rejected by the safety system.", "type": "image_generation_user_error", "param": None, "code": "moderation_blocked"}
 

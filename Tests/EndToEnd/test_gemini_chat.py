@@ -29,9 +29,6 @@ def user(text):
     return {"role": "user", "parts": [{"text": text}]}
 
 
-# --- Requests ---------------------------------------------------------------------------------
-
-
 def test_a_plain_request(gem, google):
     assert text_of(ask(gem, model="pro")) == "Hello there"
     (seen,) = google.asked(MODEL)
@@ -211,9 +208,6 @@ def test_formats_with_tools_that_may_not_be_called(gem, google, is_streamed):
     assert "tools" in google.body(MODEL) and google.body(MODEL)["generationConfig"] == {"responseMimeType": "application/json"}
 
 
-# --- Parts that are not text --------------------------------------------------------------------
-
-
 def data_url(kind, content):
     return f"data:{kind};base64," + base64.b64encode(content).decode()
 
@@ -345,9 +339,6 @@ def test_what_is_not_taken(gem, google):
         answer = ask(gem, model="pro", **fields)
         assert answer.status_code == 400 and answer.json()["error"]["param"].startswith(param), answer.text
     assert google.asked(MODEL) == []
-
-
-# --- Answers ----------------------------------------------------------------------------------
 
 
 def test_tools_by_the_official_client(official, gem, google, is_streamed):

@@ -156,9 +156,6 @@ def test_ends_without_text(gem, google, word, told, is_streamed):
     assert either(gem, is_streamed, model="pro") == ("", told)
 
 
-# --- Streams ------------------------------------------------------------------------------------
-
-
 EVENTS = [
     ": hello", part([{"text": "Hm\u00e9", "thought": True}], None, {}), part([{"text": "H\u00e9\U0001f310"}], None, {}),
     {"usageMetadata": USAGE}, {"candidates": []}, {"candidates": [{"index": 0}]}, {"candidates": [{"content": {}, "groundingMetadata": {}}]},
@@ -199,9 +196,6 @@ def test_an_end_that_comes_too_early(gem, google):
     google.says(MODEL, {"events": [part([{"text": "one"}], "STOP", {}), part([{"text": " two"}], None, {}), part([], "MAX_TOKENS", {})]})
     got = stream(gem, model="pro")
     assert (got.text(), got.finish()) == ("one two", "length")
-
-
-# --- Mends --------------------------------------------------------------------------------------
 
 
 def refused(message):

@@ -32,9 +32,6 @@ def problem(answer: httpx.Response) -> tuple[int, str | None, str | None]:
     return answer.status_code, error["param"], error["code"]
 
 
-# Lengths first ----------------------------------------------------------------------------------------------------
-
-
 def file_part(**file: str) -> list[dict[str, Any]]:
     return [{"role": "user", "content": [{"type": "file", "file": file}]}]
 
@@ -81,9 +78,6 @@ def test_the_name_of_a_file_is_judged_before_it_is_uploaded(http: httpx.Client, 
     answer = http.post("/v1/files", data={"purpose": "assistants"}, files={"file": ("a" * 1025, b"abc")})
     assert problem(answer) == (400, "file", "string_above_max_length"), answer.text
     assert vendor.requests(api_key) == []
-
-
-# Loops ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_longest_turn_of_each_loop_is_shown(relay: Relay) -> None:

@@ -49,9 +49,6 @@ def processor_seconds(relay: Relay) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-# Slow ones --------------------------------------------------------------------------------------------------------
-
-
 @judges_memory
 def test_clients_that_never_read_are_bounded_in_memory(
     start_relay: Callable[..., Relay], vendor: Vendor, api_key: str
@@ -97,8 +94,6 @@ def test_a_slow_reader_gets_the_whole_stream(own_relay: Relay) -> None:
     assert answer.status == 200 and answer.events()[-1] == "[DONE]"
     assert "word19999" in answer.body.decode()
 
-
-# Clients that leave -----------------------------------------------------------------------------------------------
 
 LEAVINGS: dict[str, Callable[[Connection], None]] = {
     "close": Connection.close,
@@ -164,9 +159,6 @@ def test_leaving_in_any_phase_leaves_nothing_behind(
                     connection.close()
         assert ask(own_relay.port, HEALTH).status == 200
     assert wait_until(lambda: descriptors(own_relay) <= before), f"{before} descriptors, now {descriptors(own_relay)}"
-
-
-# Floods -----------------------------------------------------------------------------------------------------------
 
 
 def test_running_out_of_descriptors_pauses_accepting_only(own_relay: Relay) -> None:

@@ -232,9 +232,6 @@ def test_a_malformed_request_after_head_has_a_whole_answer(relay: Relay, bad: by
         connection.assert_closed()
 
 
-# HTTP/1.0 ---------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("host", [b"", HOST], ids=["no host", "host"])
 def test_http_1_0_is_answered_and_closed(relay: Relay, host: bytes) -> None:
     with connected(relay.port) as connection:
@@ -250,9 +247,6 @@ def test_stream_to_http_1_0_is_not_chunked(relay: Relay) -> None:
         assert answer.status == 200 and not answer.is_chunked and answer["transfer-encoding"] is None
         assert answer.events()[-1] == "[DONE]"
         connection.assert_closed()
-
-
-# Keeping and closing ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", ["close", "Close", "keep-alive, close", "close, te"])
@@ -330,9 +324,6 @@ def test_the_body_is_not_read_as_a_request(relay: Relay) -> None:
         connection.assert_open()
 
 
-# Expect -----------------------------------------------------------------------------------------------------------
-
-
 def expecting(method: str = "POST", path: str = CHAT, size: int = len(BODY), **fields: str | None) -> bytes:
     """Returns a head that waits for 100 (Continue)."""
     return request(method, path, b"", expect="100-continue", content_length=str(size), **fields)
@@ -381,9 +372,6 @@ def test_no_continue_for_an_unwanted_body(relay: Relay, data: bytes, status: int
         assert_error(answer, status)
         assert answer.interim == [] and (answer["connection"] or "").lower() == "close"
         connection.assert_closed()
-
-
-# Too much ---------------------------------------------------------------------------------------------------------
 
 
 def assert_too_large(answer: Answer) -> None:

@@ -47,9 +47,6 @@ def post(relay: Relay, body: bytes, **fields: str | None) -> Answer:
     return ask(relay.port, request("POST", CHAT, body, **fields))
 
 
-# Paths and methods ------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("path", GETS)
 @pytest.mark.parametrize("form", ["{}", "{}?api-version=1&x=%20", "/{}"], ids=["plain", "query", "doubled slash"])
 def test_get_routes(echo: Relay, path: str, form: str) -> None:
@@ -157,9 +154,6 @@ def test_a_wrong_method(echo: Relay, path: str, allowed: set[str]) -> None:
             assert error["message"] == "Incorrect Endpoint. Please use the /v1/chat/completions endpoint."
 
 
-# CORS -------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("path", [*GETS, *POSTS, "/nothing", "/v1/files"])
 def test_preflight_needs_no_key_on_any_path(keyed: Relay, path: str) -> None:
     wanted = "authorization, content-type, x-stainless-lang"
@@ -231,9 +225,6 @@ def test_pages_of_other_origins_cause_no_call(start_relay: Callable[..., Relay],
         assert sent(request("POST", CHAT, chat_body()), known).status == 200
 
 
-# Request ids ------------------------------------------------------------------------------------------------------
-
-
 def test_request_ids_are_unique(echo: Relay) -> None:
     ids = set()
     count = 0
@@ -255,9 +246,6 @@ def test_another_header_id_is_ignored(echo: Relay, name: str) -> None:
     own = post(echo, chat_body(), id=name)["x-request-id"]
     line = echo.wait_for_line(lambda line: own in line.values())
     assert name not in json.dumps(line, ensure_ascii=False)
-
-
-# Keys -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -322,9 +310,6 @@ def test_odd_keys_are_401(keyed: Relay, key: str) -> None:
     assert_error(post(keyed, chat_body(model="gpt-4o-mini"), authorization=f"Bearer {key}"), 401)
 
 
-# Content types ----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "value",
     [None, "application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=UTF-8",
@@ -352,8 +337,6 @@ def test_accept_is_never_a_reason(echo: Relay, accept: str) -> None:
     assert_error(post(echo, b"{", accept=accept), 400)
     assert_error(ask(echo.port, request("GET", "/nothing", accept=accept)), 404)
 
-
-# Bodies -----------------------------------------------------------------------------------------------------------
 
 MESSAGES = b'"messages":[{"role":"user","content":"hi"}]'
 
@@ -389,9 +372,6 @@ def test_a_missing_body_is_an_error(echo: Relay) -> None:
     assert_error(ask(echo.port, head + chunked()), 400)
 
 
-# Order of the checks ----------------------------------------------------------------------------------------------
-
-
 def test_the_order_of_checks(keyed: Relay, api_key: str) -> None:
     """Each request has every fault from some check on. The first one is reported."""
     key = f"Bearer {api_key}"
@@ -412,9 +392,6 @@ def test_the_order_of_checks(keyed: Relay, api_key: str) -> None:
     assert told("POST", CHAT, unknown, authorization=key) == (400, "missing_required_parameter")
     assert told("POST", CHAT, chat_body(model="no-such-model"), authorization=key) == (404, "model_not_found")
     assert told("POST", CHAT, chat_body(model="no-such-model"))[0] == 401
-
-
-# Service routes ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready"])

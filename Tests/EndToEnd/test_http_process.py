@@ -37,9 +37,6 @@ def run(**environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(binary())], env=INHERITED | settings, capture_output=True, text=True, timeout=15)
 
 
-# Starting ---------------------------------------------------------------------------------------------------------
-
-
 relay = echo_of_file()
 
 
@@ -78,9 +75,6 @@ def test_a_wrong_setting_is_shown_with_its_value(name: str, value: str) -> None:
     (line,) = (line for line in ended.stderr.splitlines() if name in line)
     assert line.strip().startswith("environment") and value in line, line
     assert ended.stdout == ""
-
-
-# Ending -----------------------------------------------------------------------------------------------------------
 
 
 def is_ending(port: int) -> bool:
@@ -188,9 +182,6 @@ def test_the_port_is_free_again_at_once(start_relay: Callable[..., Relay]) -> No
         first.stop()
     second = start_relay(**ECHO_RELAY, PORT=str(first.port))
     assert ask(second.port, HEALTH).status == 200
-
-
-# Health -----------------------------------------------------------------------------------------------------------
 
 
 def heal(program: Path, port: int) -> int:

@@ -27,9 +27,6 @@ def sent(vendor, key):
     return vendor.feature(key)["promptObject"]
 
 
-# --- every model ---
-
-
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("count", [1, 5])
 def test_every_model_makes_as_many_as_were_wanted(client, vendor, api_key, model, count):
@@ -113,9 +110,6 @@ def test_short_names(http, vendor, api_key, short, model):
     assert vendor.feature(api_key)["model"] == model
 
 
-# --- flags in the prompt ---
-
-
 @pytest.mark.parametrize(
     ("prompt", "kept", "ratio"),
     [
@@ -148,9 +142,6 @@ def test_what_to_leave_out(http, vendor, api_key):
     assert generate(http, model="magic-art", prompt="a cat --no dogs, big mice --ar 3:2").status_code == 200
     assert sent(vendor, api_key)["negativePrompt"] == "dogs, big mice"
     assert sent(vendor, api_key)["prompt"] == "a cat"
-
-
-# --- fields ---
 
 
 @pytest.mark.parametrize(
@@ -208,9 +199,6 @@ def test_unversioned_and_wrong_methods(http, vendor, api_key):
 
 def test_without_a_key(relay, http):
     assert http.post(PATH, json={"prompt": "a"}, headers={"Authorization": ""}).status_code == 401
-
-
-# --- what comes back ---
 
 
 @pytest.mark.parametrize(
@@ -271,8 +259,6 @@ def test_variation_commands(http, model):
     varies = "image_variation" in CATALOGUE[model]["features"] and "url" in made
     assert made.get("variation_commands") == ({"variation": f"/v1 {made['url']}"} if varies else None)
 
-
-# --- failures ---
 
 UPSTREAM = (502, "upstream_error", None)
 
@@ -373,9 +359,6 @@ def test_a_client_that_leaves(relay, vendor, api_key, where):
     vendor.wait(api_key, "client_closed")
 
 
-# --- around it ---
-
-
 def test_permitted_models_hold_for_images(start_relay, vendor, new_key, caller):
     """Short names do not bypass the permission."""
     only = {"SUBSET_OF_ONE_MIN_PERMITTED_MODELS": "gpt-4o,dall-e-2", "PERMIT_MODELS_FROM_SUBSET_ONLY": "true"}
@@ -428,9 +411,6 @@ def test_the_official_client_names_the_error(client):
     with pytest.raises(openai.BadRequestError) as caught:
         client.images.generate(model="dall-e-2", prompt="a", size="1536x1024")
     assert (caught.value.code, caught.value.param) == ("unsupported_value", "size")
-
-
-# --- units ---
 
 
 def test_images_are_counted_one_by_one(start_relay, new_key, caller):

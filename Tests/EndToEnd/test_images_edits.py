@@ -48,9 +48,6 @@ def sent(vendor, key):
     return call["type"], call["promptObject"]
 
 
-# --- edits ---
-
-
 @pytest.mark.parametrize("model", EDITORS)
 def test_every_model_that_edits(client, vendor, api_key, model):
     made = client.images.edit(
@@ -208,8 +205,6 @@ def test_a_form_that_is_cut(relay, http, vendor, api_key):
     assert len(vendor.requests(api_key, FEATURES)) == 1
 
 
-# --- masks ---
-
 INPAINTERS = [model for model, said in CATALOGUE.items() if "image_inpaint" in said["features"]]
 ALPHAS = [[0 if (row + column) % 3 else 255 for column in range(16)] for row in range(9)]
 MASK = png(16, 9, [b"".join(bytes([7, 8, 9, alpha]) for alpha in row) for row in ALPHAS], color=6)
@@ -258,9 +253,6 @@ def test_masks_that_are_wrong(http, vendor, api_key, files, fields, expected):
     status, code, param = refusal(edit(http, files, **fields))
     assert (status, param) == (expected[0], expected[2]) and expected[1] in (code, ...)
     assert vendor.requests(api_key) == []
-
-
-# --- variations ---
 
 
 @pytest.mark.parametrize("model", VARYING)
@@ -367,9 +359,6 @@ def test_others_must_be_permitted(start_relay, vendor, new_key, caller):
 def test_variations_that_are_wrong(http, vendor, api_key, files, fields, expected):
     assert refusal(vary(http, files, **fields)) == expected
     assert vendor.requests(api_key) == []
-
-
-# --- both ---
 
 
 @pytest.mark.parametrize("path", ["edits", "variations"])

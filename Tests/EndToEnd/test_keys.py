@@ -29,9 +29,6 @@ def cause(relay: Relay, answer: Any) -> str:
     return relay.wait_for_line(lambda line: line.get("id") == request_id).get("cause", "")
 
 
-# Known callers ----------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def team(launch: Callable[..., Relay]) -> tuple[Relay, str, str, str]:
     """A relay with a key of its own, one caller for everything and one for little, and their tokens."""
@@ -109,9 +106,6 @@ def test_a_token_must_be_the_whole_key(team, caller):
         assert ask(caller(relay, wrong)).status_code == 401
 
 
-# The relay's own keys ---------------------------------------------------------------------------------------------
-
-
 def own_keys(count: int, prefix: str = "own") -> list[str]:
     return [f"{prefix}{number}-{uuid.uuid4().hex}" for number in range(count)]
 
@@ -141,9 +135,6 @@ def test_a_vendor_that_quotes_the_relays_key(start_relay, caller, vendor):
     answer = client.post(PATH, json=body(stream=True))
     assert "[DONE]" not in answer.text and key not in answer.text
     assert key not in relay.text()
-
-
-# Pass-through and anonymous callers -------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -225,9 +216,6 @@ def test_an_own_key_may_be_set_aside(start_relay, caller, vendor, new_key):
     )
     assert ask(caller(relay, key)).status_code == 200
     assert len(vendor.requests(key)) == 1 and vendor.requests(own) == []
-
-
-# Names ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_subset_only(start_relay, caller, api_key):

@@ -34,9 +34,6 @@ def pod(name: str) -> dict[str, Any]:
     return spec
 
 
-# Files ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("version", ["1.30", kubernetes_validate.latest_version()])
 def test_the_files_follow_the_schemas(version: str) -> None:
     for resource in RESOURCES.values():
@@ -103,9 +100,6 @@ def test_the_settings_pass_the_check(tmp_path: Path) -> None:
     settings = written(tmp_path, database_url="postgres://relay:password@postgres.example/relay\n")
     done = subprocess.run([binary(), "check", "--strict", settings], env=INHERITED, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-# Pods that come and go ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

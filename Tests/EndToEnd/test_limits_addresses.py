@@ -45,9 +45,6 @@ def left(answer: httpx.Response) -> int:
     return -1
 
 
-# The identity of a caller -----------------------------------------------------------------------------------------
-
-
 def test_anonymous_callers_are_their_addresses(limited, caller):
     relay = limited()
     for address in ("127.0.0.1", "127.0.0.2"):
@@ -84,9 +81,6 @@ def test_a_keys_own_limit_is_its_own_wherever_it_comes_from(limited, caller):
     relay = limited(RATE_LIMIT_BY="ip", KEY_A_RATE_LIMIT_CHAT="2/hour", RATE_LIMIT="1/hour")
     assert [left(chat(caller(relay, KNOWN, f"127.0.0.{n}"))) for n in (1, 2, 3)] == [1, 0, -1]
     assert [left(chat(caller(relay, OTHER, f"127.0.0.{n}"))) for n in (1, 1, 2)] == [0, -1, 0]
-
-
-# Proxies ----------------------------------------------------------------------------------------------------------
 
 
 class Behind:
@@ -177,9 +171,6 @@ def test_other_headers_are_nobodys_word(behind):
             left(chat(http))
     assert behind("198.51.100.1") == 1
     assert behind() == -1
-
-
-# Wrong keys -------------------------------------------------------------------------------------------------------
 
 
 def assert_wrong(answer: httpx.Response) -> None:
@@ -273,9 +264,6 @@ def test_a_full_account_of_wrong_keys_does_not_touch_others(limited, caller):
     assert_admitted(chat(http), "2 per hour", 1)
     assert_admitted(chat(http), "2 per hour", 0)
     assert_refused(chat(http), "2 per hour")
-
-
-# Unknown keys where anybody is served -----------------------------------------------------------------------------
 
 
 @pytest.fixture

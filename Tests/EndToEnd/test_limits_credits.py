@@ -173,9 +173,6 @@ def test_a_provider_that_takes_none_counts_none(priced, source):
         assert source.requests("key-of-a")
 
 
-# Images and speech ------------------------------------------------------------------------------------------------
-
-
 def images(one: Account, **fields: Any) -> Any:
     return one.http.post(
         f"{one.ai.base_url}images/generations", json={"model": "dall-e-2", "prompt": "a cat"} | fields,

@@ -107,8 +107,6 @@ def test_what_a_lease_left_others_may_use(two):
             assert_refused(chat(http), "400 per hour")
 
 
-# Clocks -----------------------------------------------------------------------------------------------------------
-
 @preloads
 @pytest.mark.parametrize("ahead", [20, -20])
 def test_a_clock_that_is_off(start_relay, clock, ahead):

@@ -37,9 +37,6 @@ def come_back(wait: int, answered: float) -> None:
     time.sleep(max(0.0, answered + wait / 1000 - time.monotonic()))
 
 
-# Windows ----------------------------------------------------------------------------------------------------------
-
-
 def test_sixty_a_minute_unless_told_otherwise(limited, caller):
     http = caller(limited(RATE_LIMIT=""))
     for remaining in range(59, -1, -1):
@@ -101,9 +98,6 @@ def test_an_answer_that_fails_is_counted_and_says_so(limited, caller):
     assert answer.status_code == 429 and answer.headers["x-relay-limited-by"] == "upstream"
     assert_standing(answer, "3 per minute", 0)
     assert_refused(chat(http), "3 per minute")
-
-
-# Groups, keys, callers --------------------------------------------------------------------------------------------
 
 
 def test_groups_are_apart(limited, caller):
@@ -202,9 +196,6 @@ def test_callers_with_keys_of_their_own_are_apart(start_relay, caller, vendor, n
         assert_refused(ask(caller(relay, key, "127.0.0.2")), "2 per minute")
         assert_refused(ask(caller(relay, **{"x-api-key": key})), "2 per minute")
         assert len(vendor.requests(key)) == 2, "a refused request reached the vendor"
-
-
-# Requests without a limit -----------------------------------------------------------------------------------------
 
 
 def test_what_is_never_limited(limited, caller):

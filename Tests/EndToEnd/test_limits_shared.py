@@ -172,9 +172,6 @@ def test_what_may_be_used_is_the_same_everywhere(relays):
             assert chat(http, model="hidden").status_code == 404
 
 
-# Contents that others may read ------------------------------------------------------------------------------------
-
-
 def test_no_secret_in_the_store_nor_in_logs(store, start_relay, vendor, new_key):
     keys = [new_key(), new_key("bad"), f"sk-known-{uuid.uuid4().hex}"]
     addresses = ["198.51.100.231", "203.0.113.142", "2001:db8:77:88::99"]

@@ -71,9 +71,6 @@ def fresh_address() -> str:
     return f"198.51.{next(numbers) // 250}.{next(numbers) % 250 + 1}"
 
 
-# Requests that stay ------------------------------------------------------------------------------------------------
-
-
 class Held:
     """A request that is at the vendor."""
 
@@ -129,8 +126,6 @@ def in_flight(relays: list[Relay]) -> list[int]:
 def wait_for_slots(relays: list[Relay], *counts: int) -> None:
     wait_for(lambda: in_flight(relays) == list(counts))
 
-
-# Concurrency -------------------------------------------------------------------------------------------------------
 
 ROWS = {
     "each caller": {"RATE_LIMIT": f"1000/hour;{BOUND} concurrent"},
@@ -195,8 +190,6 @@ def test_so_many_at_once_and_no_more(start_relay, store, vendor, new_key, row, w
     with client(relays[0], tokens[0]) as http:
         assert http.get(MODELS).status_code in (200, 429), "a list of models holds its slot as long as it takes"
 
-
-# How a request ends ------------------------------------------------------------------------------------------------
 
 STREAM = {"deltas": ["first words", "other words"]}
 AFTER_FIRST = STREAM | {"stall_at": 60}
@@ -296,9 +289,6 @@ def test_a_relay_that_ends_frees_its_slots(start_relay, store, vendor, new_key):
     assert sum(entry.held for entry in slots(store, INSTANCES)) < max(living, 2)
     for each in requests:
         each.connection.close()
-
-
-# Tests that take time ----------------------------------------------------------------------------------------------
 
 
 class Scene:

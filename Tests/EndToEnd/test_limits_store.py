@@ -115,9 +115,6 @@ def totals(store: Memcached) -> list[int]:
     return [counts(value).total for value in values if value is not None]
 
 
-# Rules during an outage -------------------------------------------------------------------------------------------
-
-
 def wait_until_all_know_all(relays: list[Relay]) -> None:
     """Waits until so many relays divide limits as there are."""
     wait_for(lambda: all(metric(relay, "relay_instances") == len(relays) for relay in relays))
@@ -295,9 +292,6 @@ def test_deny(store, launch_with, token, how):
         assert run_out(relay, fresh()) == BOUND
 
 
-# Records that are lost -------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("how", ["flushed", "restarted"])
 def test_a_record_that_was_lost_is_put_back(store, launch_with, how):
     relays = [launch_with(store, MEMCACHED_TIMEOUT="5s") for _ in range(2)]
@@ -331,9 +325,6 @@ def test_connections_that_are_closed_while_nobody_asks_are_no_outage(store, laun
         with client(relay, token) as http:
             assert_admitted(chat(http), f"{BOUND} per minute", BOUND - 2)
         assert not [line for line in relay.log_lines() if line["level"] == "warning"]
-
-
-# Servers that come later, and several ------------------------------------------------------------------------------
 
 
 def test_a_relay_that_starts_without_its_store(launch_with, token):
@@ -390,9 +381,6 @@ def test_only_the_callers_of_a_lost_server_are_concerned(launch_with):
             store.kill()
 
 
-# Unreadable values --------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("value", [b"\x07of another version", b"", b"\x01\x80"], ids=["format", "empty", "broken"])
 def test_a_record_that_cannot_be_read_is_replaced_with_a_warning(store, launch_with, token, value):
     knowing, other = (launch_with(store, MEMCACHED_TIMEOUT="5s") for _ in range(2))
@@ -418,9 +406,6 @@ def test_a_record_that_cannot_be_read_is_replaced_with_a_warning(store, launch_w
         assert_admitted(chat(http), f"{BOUND} per minute", left - 1)
     knowing.wait_for_line(lambda line: line["level"] == "warning")
     assert counts(store.get(key)).total == BOUND - left + 1
-
-
-# Looked for -------------------------------------------------------------------------------------------------------
 
 
 def test_a_store_that_is_looked_for_until_it_is_there(start_relay):

@@ -61,9 +61,6 @@ def caller(new_key: Callable[..., str]) -> Iterator[Callable[..., Account]]:
         each.__exit__(None, None, None)
 
 
-# Tokens -----------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("model, tokens", [("gpt-4o-mini", 200), ("gemini-3.8-flash", 525)])
 def test_prompts_are_held_by_the_vocabulary_of_the_model(limited, caller, vendor, model, tokens):
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS, SUBSET_OF_ONE_MIN_PERMITTED_MODELS=model))
@@ -257,9 +254,6 @@ def test_what_was_used_keeps_others_out(limited, caller, vendor):
     assert len(vendor.requests(one.key)) == 1
 
 
-# Money and credits ------------------------------------------------------------------------------------------------
-
-
 def test_a_budget_of_dollars(limited, caller, vendor):
     one = caller(limited(RATE_LIMIT_CHAT="0.0001 usd/day", **PRICED))
     vendor.answers(one.key, {"answer": "good"} | metadata())
@@ -339,9 +333,6 @@ def test_images_are_none_of_a_chats(limited, caller):
         assert not [name for name in STANDING if name in one.ask()]
 
 
-# Rows -------------------------------------------------------------------------------------------------------------
-
-
 def test_limits_by_model(limited, caller):
     relay = limited(
         RATE_LIMIT_BY_MODEL="gpt-4o-mini=off, gpt-4o*=2/hour;5000 tokens/hour,*=1/day", FALLBACK_MODEL="o3-mini"
@@ -414,9 +405,6 @@ def test_slots_beside_other_limits(limited, caller, vendor, others):
     assert_refused(one.refused(), "requests", "1 concurrent")
     stream.close()
     one.soon()
-
-
-# Shared -----------------------------------------------------------------------------------------------------------
 
 
 def test_what_runs_at_the_end_is_settled(start_relay, caller, vendor, memcached, new_key):

@@ -45,9 +45,6 @@ def report(http, path, status=200):
     return answer.json()
 
 
-# --- chats ------------------------------------------------------------------------------------------------------
-
-
 def test_the_answer_is_the_text(llm):
     providers, http = llm(a=1, PROVIDER_A_CONCURRENCY=4)
     providers.answers("a", {"answer": "Hello there"})
@@ -233,9 +230,6 @@ def test_errors_have_their_own_shape(llm, caller):
         and set(answer.json()) == {"error"}
         and "retry-after" in answer.headers
     )
-
-
-# --- reports ----------------------------------------------------------------------------------------------------
 
 
 def test_the_reports(llm, pool, vendor):

@@ -81,9 +81,6 @@ def test_a_response_costs_what_its_provider_takes(made, way):
     assert float(second.headers["x-relay-cost"]) == pytest.approx(2 * float(first.headers["x-relay-cost"]))
 
 
-# --- Recordings that are sent on while they arrive ---
-
-
 def forms(data):
     parts = [("model", "whisper-1"), ("file", data)]
     return {"file last": parts, "file first": parts[::-1]}

@@ -155,8 +155,6 @@ def test_a_byte_order_mark_does_not_go_on(lane, anthropic_server):
     assert marked["raw"] == seen["raw"]
 
 
-# --- Responses --------------------------------------------------------------------------------
-
 NEW_EVENTS = [
     "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"claude-own\",\"content\":[],"
     "\"stop_reason\":null,\"new\":{\"a\":1},\"usage\":{\"input_tokens\":9,\"cache_creation\":{\"ephemeral_1h_input_tokens\":2},\"cache_creation_input_tokens\":2,\"output_tokens\":1}}   }",
@@ -223,9 +221,6 @@ def test_the_client_leaves(lane, anthropic_server):
     assert anthropic_server.left.wait(20)
 
 
-# --- Headers ----------------------------------------------------------------------------------
-
-
 def test_both_headers_go_on(lane, anthropic_server):
     more = {"anthropic-version": "2031-01-01", "x-claude-code-session-id": "s", "x-app": "cli", "X-Stainless-Lang": "js"}
     _, seen = sent(lane, anthropic_server, written(asked(), "compact"), **{"anthropic-beta": f"{BETAS}, x-1"}, **more)
@@ -285,8 +280,6 @@ def test_a_callers_key_goes_on_in_its_way(start_relay, anthropic_server, name):
     assert anthropic_server.take_violations() == []
 
 
-# --- Who sent it ------------------------------------------------------------------------------
-
 ID = "{\"device_id\":\"d\",\"session_id\":\"é\"}"
 DIGEST = hashlib.sha256(ID.encode()).hexdigest()
 PROMPT = {"type": "text", "text": "S", "cache_control": {"type": "ephemeral"}}
@@ -311,9 +304,6 @@ def test_what_is_told_of_the_client(start_relay, anthropic_server, value):
         assert (b"cc_version" in seen["raw"] and b"device_id" in seen["raw"]) == (value == "all")
         assert b"cc_version" in seen["raw"] or b"device_id" not in seen["raw"]
     assert anthropic_server.take_violations() == []
-
-
-# --- What the relay judges --------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -367,8 +357,6 @@ def test_other_surfaces_do_not_take_the_lane(lane_relay, anthropic_server):
     assert answer.status_code == 200 and "anthropic-beta" not in anthropic_server.asked(MODEL)[0]["headers"]
     assert anthropic_server.take_violations() == []
 
-
-# --- Errors -----------------------------------------------------------------------------------
 
 ERRORS = [
     # status, type, message, whether the client gets it although the relay's key was used
@@ -546,9 +534,6 @@ def test_a_candidate_of_another_kind_is_skipped(start_relay, anthropic_server):
         assert answer.status_code == 200 and answer.text.startswith("event: message_start\n") and "message_stop" in answer.text
 
 
-# --- Quirks -----------------------------------------------------------------------------------
-
-
 def test_an_unknown_beta_is_left_out(start_relay, anthropic_server):
     relay = start_relay(**settings(anthropic_server))
     said = "Unexpected value(s) `new-2027-01-01`, `newer-1` for the `anthropic-beta` header. Please consult our documentation."
@@ -647,9 +632,6 @@ def test_records_say_whether_a_body_was_rebuilt(start_relay, anthropic_server, c
     wait_for(lambda: [record["rebuilt"] for record in operator.items("/admin/req_logs", order_dir="asc")] == requests)
 
 
-# --- The cache --------------------------------------------------------------------------------
-
-
 def attributed(line):
     return {"system": [{"type": "text", "text": line}, PROMPT]}
 
@@ -702,9 +684,6 @@ def test_the_cache(start_relay, anthropic_server):
         hits(0, stream=is_streamed, new=is_streamed)
         anthropic_server.says(MODEL, OPEN)
     assert anthropic_server.take_violations() == []
-
-
-# --- Counting ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", ["a system turn", "deferred tools", "fields of nobody"])

@@ -133,9 +133,6 @@ def test_a_file_that_was_uploaded_before(claude, client, vendor, api_key):
     assert base64.b64decode(upload["data64"]) == PDF
 
 
-# --- counts and models ---
-
-
 def test_counts(claude, vendor, api_key):
     def count(**fields):
         return claude.messages.count_tokens(**{"model": MODEL, "messages": HELLO["messages"]} | fields).input_tokens

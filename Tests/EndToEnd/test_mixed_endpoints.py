@@ -246,9 +246,6 @@ def test_a_long_recording_passes_over_the_kind_that_is_full(start_relay, server,
     assert [by(http.post("/v1/audio/transcriptions", files=parts)) for _ in range(2)] == [("row", "1"), ("one", "1")]
 
 
-# --- Edits in JSON ----------------------------------------------------------------------------
-
-
 def edit(http, *images, **fields):
     return http.post("/v1/images/edits", json={"model": "gpt-image-1", "prompt": "a hat", "images": list(images)} | fields)
 

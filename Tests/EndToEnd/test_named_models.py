@@ -135,8 +135,6 @@ def test_top_level_fields_that_choose_models_stay_here(http, server, anthropic_s
         assert answer.status_code == 400 and name in answer.text, answer.text
 
 
-# --- Tools of clients -------------------------------------------------------------------------
-
 WORDS = ["model", "models", "model_name", "modelId", "car_model", "file_id", "container", "container_id", "vector_store_id", "skill_id", "connector_id"]
 
 
@@ -175,9 +173,6 @@ def test_calls_of_tools_about_containers_pass(http, server, anthropic_server):
     body = SURFACES["messages"].body | {"messages": [USER, {"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}],
                                         "metadata": {"user_id": "a", "file_id": "b"}, "container": {"type": "auto"}}  # fmt: skip
     assert http.post("/v1/messages", json=body).status_code == 200
-
-
-# --- Equal names and ids of resources ---------------------------------------------------------
 
 
 def test_messages_with_equal_names_are_written_anew(http, anthropic_server):
@@ -231,9 +226,6 @@ def test_ids_of_the_accounts_resources_stay_here(http, anthropic_server, path, p
     assert answer.status_code == 400 or path.endswith("count_tokens") and answer.status_code == 200, answer.text
 
 
-# --- Advisors ---------------------------------------------------------------------------------
-
-
 def advisor(model, **more):
     return {"tools": [{"name": "t", "input_schema": {"type": "object"}}, {"type": "advisor_20260301", "name": "advisor", "model": model} | more]}
 
@@ -264,9 +256,6 @@ def test_an_advisor_that_the_caller_may_not_use(start_relay, anthropic_server, s
         assert http.post("/v1/messages", json=SURFACES["messages"].body | advisor("little"), headers=betas).status_code == 200
         (seen,) = anthropic_server.asked(OWN)
         assert seen["body"]["tools"][1]["model"] == CHEAP and "advisor" in seen["headers"]["anthropic-beta"]
-
-
-# --- What is billed ---------------------------------------------------------------------------
 
 
 def usage_of(**more):

@@ -103,9 +103,6 @@ FILTERED = {"chat": "content_filter", "completions": "content_filter", "messages
 ENDED = {"chat": "stop", "completions": "stop", "messages": "end_turn", "responses": "completed"}
 
 
-# --- finishReason ---
-
-
 @surfaces
 @pytest.mark.parametrize(
     ("reason", "ends"),
@@ -156,9 +153,6 @@ def test_json_that_was_cut_is_given_as_it_is(http, vendor, api_key, is_streamed)
         answer = request(http, "chat", is_streamed, response_format=form)
         assert (answer.status, answer.text, answer.end) == (200, '{"a": [1, 2', "length")
     assert len(vendor.requests(api_key)) == 2
-
-
-# --- counts of zero ---
 
 
 @surfaces
@@ -230,8 +224,6 @@ def wait_lines(file):
     assert wait_until(lambda: bool(lines()), 10)
     return lines()
 
-
-# --- failures of the vendor ---
 
 NESTED = {"code": "InvalidParameter", "message": "The size does not match the allowed sizes"}
 REQUEST_SECRET = "models.internal.example"
@@ -350,8 +342,6 @@ def test_states_of_a_record(http, vendor, api_key, is_streamed, status):
     before = len(vendor.requests(api_key))
     assert request(http, "chat", is_streamed).status == 502 and len(vendor.requests(api_key)) == before + 1
 
-
-# --- UNSUPPORTED_MODEL ---
 
 UNSUPPORTED = {"status": 400, "json": {"errorCode": "UNSUPPORTED_MODEL", "message": "Model x is not supported"}}
 

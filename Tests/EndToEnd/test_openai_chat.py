@@ -25,9 +25,6 @@ def hello(**fields):
     return {"model": "fast", "messages": [{"role": "user", "content": "Hello"}]} | fields
 
 
-# --- Requests that go on as they came ---------------------------------------------------------
-
-
 @pytest.mark.parametrize("more", [{}, {"content": None}, {"content": ""}])
 def test_an_earlier_answer_that_was_spoken(team, server, more):
     server.says(MODEL, {"nulls": True})
@@ -83,9 +80,6 @@ def test_usage_is_told_iff_it_was_asked_for(team, server, options):
     assert all(("usage" in chunk) == bool(options.get("include_usage")) for chunk in got.chunks)
 
 
-# --- Answers that go on as they came ----------------------------------------------------------
-
-
 def test_a_whole_answer_keeps_all_but_the_model(team, server):
     told = whole({"text": "Hi"}) | {"service_tier": "flex", "extra": {"a": [1.250, None]}}
     told["choices"][0] |= {"content_filter_results": {"hate": {"filtered": False}}}
@@ -108,9 +102,6 @@ def test_chunks_pass_one_by_one(team, server):
     assert {(chunk["id"], chunk["model"], chunk["system_fingerprint"]) for chunk in got.chunks} == {
         ("chatcmpl-vendor", "fast", "fp_vendor")
     }
-
-
-# --- The official clients, over all surfaces --------------------------------------------------
 
 
 def test_tools_by_the_official_client(official, server, is_streamed):
@@ -228,9 +219,6 @@ def test_usage_with_its_details(team, anthropics, server):
 def test_a_file_of_the_relay_is_not_there(team):
     answer = ask(team, model="fast", file_ids=["file-1"])
     assert answer.status_code == 400 and answer.json()["error"]["param"] == "file_ids[0]"
-
-
-# --- The rest of a call ------------------------------------------------------------------------
 
 
 def test_a_long_history_of_messages_is_written_in_order(anthropics, server):
@@ -426,9 +414,6 @@ def test_the_log_names_the_provider_and_its_usage(team, passing, server):
     ask(team, "a line of its own", model="fast")
     line = passing.wait_for_line(lambda line: line.get("provider") == "row" and line.get("prompt_tokens") == 9)
     assert line["model"] == "fast" and line["completion_tokens"] == 8
-
-
-# --- Prices -----------------------------------------------------------------------------------
 
 
 def test_models_have_prices_of_their_own_also_for_what_was_cached(start_relay, server, caller):

@@ -55,9 +55,6 @@ ASKS = {
 every = pytest.mark.parametrize("name", ASKS)
 
 
-# --- As it came -------------------------------------------------------------------------------
-
-
 @every
 def test_each_endpoint(team, server, name):
     answer = ASKS[name](team)
@@ -238,8 +235,6 @@ def test_an_answer_that_is_cut(team, server):
         embed(team)
 
 
-# --- Refusals ---------------------------------------------------------------------------------
-
 FAULTS = {
     "refused": ({"status": 400, "json": {"error": {"message": "Bad size.", "type": "invalid_request_error", "param": "size", "code": "bad"}}}, 400, "bad"),
     "key": ({"status": 401, "json": {"error": {"message": "no", "code": "invalid_api_key"}}}, 502, "upstream_error"),
@@ -398,9 +393,6 @@ def test_the_callers_own_key(start_relay, server, caller, new_key):
     assert server.asked("own/forwarded")[0]["headers"]["authorization"] == f"Bearer {key}"
 
 
-# --- Several providers ------------------------------------------------------------------------
-
-
 def two_providers(server):
     """Returns the settings of two providers whose model `m` is called as `at/first` and `at/other`, which respond
     correctly."""
@@ -495,9 +487,6 @@ def test_1min_serves_by_its_features(start_relay, server, vendor, caller, new_ke
     assert embed(http, model="fast").status_code == 200
     refused = embed(http, model=MINI)
     assert refused.status_code == 404 and refused.json()["error"]["code"] == "unsupported_endpoint"
-
-
-# --- Limits and prices ------------------------------------------------------------------------
 
 
 def test_tokens_and_prices(start_relay, server, caller):
@@ -602,9 +591,6 @@ def test_tokens_and_prices_of_images_and_sounds(start_relay, server, caller):
     assert transcribe(http, model="m").headers["x-relay-cost"] == "6"
     refused = transcribe(http, model="m")
     assert refused.status_code == 429 and refused.json()["error"]["code"] == "insufficient_quota"
-
-
-# --- Affinity ---------------------------------------------------------------------------------
 
 
 def test_calls_of_one_user_keep_to_one_provider(two, server):

@@ -60,9 +60,6 @@ def test_an_endpoint_that_a_server_lacks_says_nothing_about_its_others(two, serv
     assert ask(http, model="m").headers["x-relay-provider"] == "first"
 
 
-# --- Long recordings --------------------------------------------------------------------------
-
-
 def test_long_recordings_count_for_the_breaker(two, server):
     http = two(PROVIDER_OTHER_PRIORITY=2)
     server.says("at/first", FAILED)
@@ -87,9 +84,6 @@ def test_a_long_recording_whose_answer_is_cut_is_not_asked_for_anew(two, server)
     server.says("at/first", {"json": {"text": "Hello " * 200}, "cut": True})
     assert record(http).status_code == 502
     assert server.asked("at/other") == []
-
-
-# --- Callers who take their time --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [100_000, 2_000_000])
@@ -120,9 +114,6 @@ def test_a_slow_provider_has_its_time_after_a_slow_caller(two, server, limit):
     assert embed(http, model="m").headers["x-relay-provider"] == "other"
 
 
-# --- Rights -----------------------------------------------------------------------------------
-
-
 def test_models_that_are_not_the_callers_look_as_if_they_were_not_there(start_relay, server, caller):
     relay = start_relay(
         PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY="key-of-some-models",
@@ -149,8 +140,6 @@ def test_no_other_model_embeds(two, server):
     assert transcribe(http, model="whisper").status_code == 200
 
 
-# --- Requests that are refused ----------------------------------------------------------------
-
 TWICE = b'{"model":"m","input":"a","input":"b","prompt":"x","voice":"v"}'
 BROKEN = HEAD + WAV + b"\r\n--x\r\nbroken\r\n\r\n"
 REFUSED = {
@@ -167,9 +156,6 @@ def test_a_refused_request_takes_nothing(two, server, path):
         answer = http.post(f"/v1/{path}", content=body, headers={"Content-Type": "application/json"} | headers)
         assert answer.status_code == 400 and "x-relay-provider" not in answer.headers, answer.text
     assert [embed(http, model="m").headers["x-relay-provider"] for _ in range(2)] == ["first", "other"]
-
-
-# --- Rate limits of all -----------------------------------------------------------------------
 
 
 def limited(*seconds):

@@ -83,9 +83,6 @@ def by_id(id, **more):
     return [{"role": "user", "content": [{"type": "text", "text": "Read it."}, {"type": "file", "file": {"file_id": id}}], **more}]
 
 
-# --- A file's life ----------------------------------------------------------------------------
-
-
 def test_a_files_life(official, empty):
     made = official.files.create(
         file=("train (1).jsonl", LINES, "application/jsonl"), purpose="fine-tune",
@@ -138,9 +135,6 @@ def test_nothing_is_handed_over_that_is_refused(team, empty):
     for fields in ({"purpose": "fun"}, {}, {"purpose": "batch", "expires_after[seconds]": "7200"}):
         assert team.post("/v1/files", data=fields, files={"file": ("a", LINES)}).status_code == 400
     assert empty.shelf.files == {}
-
-
-# --- In chats ---------------------------------------------------------------------------------
 
 
 def test_chats_name_the_vendors_file_with_the_key_that_it_was_uploaded_with(team, empty):
@@ -246,9 +240,6 @@ def test_chat_completions_take_no_pictures_by_id(team, empty):
     assert empty.asked(MODEL) == []
 
 
-# --- Owners and keys --------------------------------------------------------------------------
-
-
 def test_others_files_are_not_there(team, keeping, empty, caller):
     id = upload(team)
     other = caller(keeping, TOKENS["else"])
@@ -307,9 +298,6 @@ def test_1min_keeps_new_files_where_it_is_there(launch, empty, vendor, new_key, 
     assert len(vendor.uploads(key)) == 1 and empty.shelf.files == {}
     status, error, _ = refusal(caller(relay, token), model="fast", messages=by_id(id))
     assert (status, error["code"]) == (400, "unsupported_value")
-
-
-# --- A vendor that fails ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("script", "status", "code"), [
@@ -376,9 +364,6 @@ def test_content_that_is_cut(team, empty, script):
         team.get(f"/v1/files/{id}/content")
 
 
-# --- Edits ------------------------------------------------------------------------------------
-
-
 def edit(http, model="fast", **fields):
     return http.post("/v1/images/edits", json={"model": model, "prompt": "a hat"} | fields)
 
@@ -424,9 +409,6 @@ def test_an_edit_may_not_name_what_is_not_the_callers(team, empty, images, param
     answer = team.post("/v1/images/edits", content=asked, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), answer.text
     assert empty.asked(MODEL) == []
-
-
-# --- Capacity ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -475,9 +457,6 @@ def test_calls_about_files_take_the_capacity_of_their_key(bounded, empty, caller
         assert http.get(f"/v1/files/{id}/content").content == PDF
         assert http.delete(f"/v1/files/{id}").json()["deleted"]
     assert http.get("/v1/files").status_code == 200
-
-
-# --- Costs ------------------------------------------------------------------------------------
 
 
 def test_calls_about_files_cost_nothing_and_lack_no_price(launch, empty, caller, tmp_path):

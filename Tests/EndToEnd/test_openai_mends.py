@@ -242,8 +242,6 @@ def test_what_a_server_does_not_know_of_a_response_is_left_out(model, server):
     assert server.take_violations() == []
 
 
-# --- Abilities that a server turns out to lack --------------------------------------------------
-
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
 FORMATS = {
     "objects": (said("'response_format.type' must be 'json_schema' or 'text'"), {"type": "json_object"}),

@@ -355,9 +355,6 @@ def test_a_stream_that_lies(http, server):
     assert id.startswith("call_") and (name, arguments) == ("weather", '{"a":1}')
 
 
-# --- By itself --------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("is_streamed, name", [(False, "a1"), (True, "a2")])
 def test_a_refusal_teaches(http, server, is_streamed, name):
     server.says(name, REFUSED, {"calls": CALLS})

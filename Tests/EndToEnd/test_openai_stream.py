@@ -447,9 +447,6 @@ def test_json_on_several_lines(team, server):
     assert got.text() == "Hello!" and got.usage() == USAGE and got.finish() == "stop" and got.is_done
 
 
-# --- Whole answers ----------------------------------------------------------------------------
-
-
 def message(**fields):
     told = whole({})
     told["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": None} | fields

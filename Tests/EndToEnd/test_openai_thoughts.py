@@ -255,9 +255,6 @@ def test_deepseek_is_known_by_its_address(start_relay, caller, server, tmp_path,
         assert thoughts(server, model) == (3, ["First."])
 
 
-# --- Thoughts of other vendors ------------------------------------------------------------------
-
-
 def test_thoughts_of_another_vendor_do_not_go_to_the_one_that_takes_over(start_relay, caller, server, google, is_streamed):
     http = caller(start_relay(
         ANONYMOUS_MODELS="all", PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta",

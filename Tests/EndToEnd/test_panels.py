@@ -68,9 +68,6 @@ def reference(number, text):
     return {"role": "assistant", "content": f"Reference answer {number}: {text}"}
 
 
-# --- What is asked --------------------------------------------------------------------------------------
-
-
 def test_members_get_the_messages_and_the_summary_model_their_answers(team, server):
     server.says("up-s", {"text": '{"sum": "s"}'})
     answer = whole(
@@ -146,9 +143,6 @@ def test_direct_mode_asks_the_summary_model_alone(team, server):
     assert not any(server.asked(model) for model in MEMBERS)
 
 
-# --- Names and rights -------------------------------------------------------------------------------------
-
-
 def test_a_member_may_be_pinned_to_a_provider(team, server):
     assert whole(team, "pinned").status_code == 200
     assert len(server.asked("up-a")) == len(server.asked("up-b")) == 1
@@ -179,9 +173,6 @@ def test_token_counts_are_those_of_the_summary_model(team):
     headers = {"anthropic-version": "2023-06-01"}
     body = {"model": "plain", "messages": [user("Hello")]}
     assert team.post("/v1/messages/count_tokens", json=body, headers=headers).json()["input_tokens"] > 0
-
-
-# --- Streams ---------------------------------------------------------------------------------------------
 
 
 def test_the_stream_is_as_the_specification_shows(team):
@@ -243,9 +234,6 @@ def test_by_the_official_client(official):
     assert answer.choices[0].message.content == "Sums s" and answer.model == "plain"
 
 
-# --- Other surfaces -----------------------------------------------------------------------------------------
-
-
 def test_responses(official):
     response = official.responses.create(model="standard", input="Hello", store=False)
     assert response.output_text == "Sums s" and response.model == "standard"
@@ -302,18 +290,12 @@ def test_a_signature_is_for_the_summary_models_own_thoughts(paneling, team):
     assert got.text() == " three" and "thought_signature" not in json.dumps(got.chunks), "the marks stand before the thoughts"
 
 
-# --- Marks of earlier turns ------------------------------------------------------------------------------------
-
-
 def test_a_streamed_answer_comes_back_without_its_marks(team, server):
     first = stream(team, "standard").text()
     assert first.count("✅") == 3
     server.says("up-a", {"text": "Says a"})
     assert whole(team, "standard", "Hello", first, "More").status_code == 200
     assert server.body("up-a")["messages"][1] == {"role": "assistant", "content": "Sums s"}
-
-
-# --- Keys stay where they are ------------------------------------------------------------------------------------
 
 
 def test_members_are_asked_with_the_providers_key(team, server):

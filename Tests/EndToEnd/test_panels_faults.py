@@ -46,8 +46,6 @@ def team(faulty, server):
     assert server.take_violations() == []
 
 
-# --- Members that fail -----------------------------------------------------------------------------------------
-
 LEAST = {"once-off": 0, "one": 1, "two": 2}
 
 
@@ -119,9 +117,6 @@ def test_attempts(team, server, fault, calls, reason):
     assert reason is None or plain(error["message"]).endswith(": a: " + reason)
 
 
-# --- Time ---------------------------------------------------------------------------------------------------------
-
-
 def test_who_is_late_counts_as_failed_and_is_cancelled(team, server):
     server.says("up-a", {"gate": threading.Event()})
     server.says("up-b", FAILED)
@@ -132,18 +127,12 @@ def test_who_is_late_counts_as_failed_and_is_cancelled(team, server):
     assert [message["content"] for message in server.body("up-s")["messages"][:-2]] == ["Reference answer 1: Says c"]
 
 
-# --- Clients that leave ---------------------------------------------------------------------------------------------
-
-
 def wait_for_calls(server):
     for _ in range(1_000):
         if all(server.asked(f"up-{model}") for model in "abc"):
             return
         threading.Event().wait(0.005)
     raise TimeoutError("not all members were asked")
-
-
-# --- Limits -------------------------------------------------------------------------------------------------------
 
 
 def left_tokens(http, model="a"):
@@ -225,9 +214,6 @@ def test_nothing_is_left_behind(team, faulty, server):
         assert used < 400
     assert metric(faulty, "relay_limit_slots") == 0 and metric(faulty, "relay_open_streams") == 0
     assert metric(faulty, "relay_requests_in_flight") == 1  # this one
-
-
-# --- Log -----------------------------------------------------------------------------------------------------------
 
 
 def test_each_call_has_a_line_in_the_log(team, faulty, server):

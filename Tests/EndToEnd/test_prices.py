@@ -221,8 +221,6 @@ def test_what_a_usage_costs(relay, server, claudes, google, caller, path, name, 
         assert len([line for line in relay.log_lines() if "service_tier" in line]) == 1
 
 
-# --- Prices from elsewhere --------------------------------------------------------------------
-
 LISTED = {"id": "listed/1", "pricing": {"prompt": "0.0000025", "completion": "0.00001", "input_cache_read": "0.00000025", "request": "0"}}
 
 

@@ -154,8 +154,6 @@ def test_a_list_changes_only_other_values(quirky, server, caller):
     assert [body.get("temperature") for body in sends(http, server, at, temperature=0.7)] == [None]
 
 
-# --- The table in refusals.md ---------------------------------------------------------------------
-
 FIELDS = {
     "max_tokens": 9, "max_completion_tokens": 9, "temperature": 0.7, "top_p": 0.5, "presence_penalty": 0.5, "frequency_penalty": 0.5,
     "logprobs": True, "seed": 3, "store": True, "user": "me", "service_tier": "priority", "reasoning_effort": "minimal",
@@ -227,8 +225,6 @@ def test_the_table_of_refusals(quirky, server, caller, prompt):
         assert server.asked(at)[0]["body"].get(place) == FIELDS[field], table[number]
     server.take_violations()
 
-
-# --- Quirks of Claude, and of names and schemas -----------------------------------------------------
 
 MAPPED = [{"name": "t", "input_schema": {"type": "object", "properties": {"a": {"type": "string", "enum": ["b"]}}}}]
 LATER = {

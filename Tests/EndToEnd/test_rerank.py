@@ -70,9 +70,6 @@ def test_it_counts_as_a_chat(ranking):
     assert 'gen_ai_operation_name="rerank"' in http.get("/metrics").text
 
 
-# --- Cohere -----------------------------------------------------------------------------------
-
-
 class Cohere(Handler):
     """A strict fake of version 2 of Cohere's rerank API."""
 

@@ -165,9 +165,6 @@ def test_a_budget_lowers_nothing_but_the_digits(start_relay, server, unchecked):
     assert server.asked(AT)[0]["raw"] == written(body).replace(b'"m"', b'"%s"' % AT.encode()).replace(b"100000", b"%d" % lowered)
 
 
-# --- What the relay changes ---------------------------------------------------------------------
-
-
 def test_an_own_compaction_alone_is_written_anew(http, server, is_streamed):
     server.says(AT, {"text": "They like the sun."})
     items = [{"type": "message", "role": "user", "content": "Rome?"}, {"type": "message", "role": "assistant", "content": "Sunny."}]

@@ -162,8 +162,6 @@ def test_items_tools_and_fields_together_at_each_depth(http, server, is_streamed
     assert body["input"][-1] == item and body["tools"] == [tool, FUNCTION] and body["field_of_tomorrow"] == value
 
 
-# What the vendor says ---------------------------------------------------------------------------------------------
-
 IMAGE = {"id": "ig_1", "type": "image_generation_call", "status": "completed", "result": "aGk=" * 100, "new": DEEP}
 CLICK = {"id": "cu_1", "type": "computer_call", "status": "completed", "call_id": "c1", "action": {"type": "click", "x": 1, "y": 2}}
 SEARCH = {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "Rome"}}
@@ -220,9 +218,6 @@ def test_a_cached_response_has_them(http, server):
             assert answer.headers["x-relay-cache"] == state
             got = events(answer)[-1]["response"] if is_streamed else answer.json()
             assert [shape(item) for item in got["output"]] == [shape(item) for item in OUTPUTS["with a call"]]
-
-
-# What does not go on ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("fields", "param"), [

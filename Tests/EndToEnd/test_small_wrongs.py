@@ -33,9 +33,6 @@ def test_the_key_of_a_document_is_any_text(start_relay, tmp_path, host):
     assert "cannot be decrypted with CONFIG_KEY" in text
 
 
-# The start ---------------------------------------------------------------------------------------------------------
-
-
 def started(**environment):
     """Runs `relay serve`, which must end by itself. Returns its status and output."""
     done = subprocess.run([binary(), "serve"], env={"ENV_FILE": "/dev/null", "PORT": "0"} | environment, capture_output=True, text=True, timeout=20)
@@ -76,9 +73,6 @@ def test_a_default_model_that_nobody_serves_is_told_with_others():
     for name, value in [("PROVIDER_E_KIND", "x"), ("PROVIDER_E_MODELS", "=,="), ("SUBSET_OF_ONE_MIN_PERMITTED_MODELS", ",\x7f")]:
         code, text = check(**common | {name: value})
         assert code == 78 and "nobody-has-it" not in text, text
-
-
-# Costs and answers -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -242,9 +242,6 @@ def test_other_vendors_do_not_get_the_attribution_line(ask, name):
     assert said(ask(name, [HI], system=f"{ATTRIBUTION}\nTop")) == [("system", "Top"), ("user", "Hi")]
 
 
-# --- What servers refuse -------------------------------------------------------------------------
-
-
 def test_a_claude_that_refuses_system_turns_gets_reminders(ask, sites):
     messages = [HI, turn("system", "A"), YES, MORE]
     refused = {"status": 400, "json": anthropic_vendor.failure("invalid_request_error", "role 'system' is not supported on this model")}
@@ -280,9 +277,6 @@ def test_a_server_that_knows_one_instruction_gets_reminders(launch, sites, statu
         server.says("row", {})
     assert server.take_violations() == []
     server.stop()
-
-
-# --- Vendors without messages --------------------------------------------------------------------
 
 
 def test_the_prompt_for_1min_ai_keeps_instructions_in_their_order(claude, vendor, api_key):

@@ -209,8 +209,6 @@ def test_an_open_tool_that_is_not_strict_is_sent_as_it_is(team, vendor_of, surfa
     assert vendor.fake.body(vendor.model)["tools"] == [{"name": "weather", "input_schema": schema}]
 
 
-# --- Unions at the top ------------------------------------------------------------------------
-
 A, B = record(["kind", "a"], kind={"const": "a"}, a=NUMBER), record(["kind", "b"], kind={"const": "b"}, b=TEXT)
 UNIONS = {
     "anyOf": {"anyOf": [A, B]},
@@ -251,9 +249,6 @@ def test_an_object_that_may_be_null(team, vendor_of, row, surface):  # noqa: F81
         assert tool["input_schema"]["type"] == "object" and tool["input_schema"]["properties"] == A["properties"]
 
 
-# --- Servers that refuse `strict` ---------------------------------------------------------------
-
-
 @pytest.mark.parametrize("row", ["open", "resp"])
 def test_arguments_are_checked_where_strict_was_refused(team, vendor_of, row):  # noqa: F811
     vendor, schema, good, bad = vendor_of(row), record(["city"], city=TEXT), {"city": "Rome"}, {"city": 1}
@@ -266,8 +261,6 @@ def test_arguments_are_checked_where_strict_was_refused(team, vendor_of, row):  
         vendor.says({"calls": [("weather", bad)]})
         assert arguments(surface, ask(team, surface, vendor.alias, schema, is_streamed, is_strict=False), is_streamed)[0] == bad
 
-
-# --- Google's schemas -------------------------------------------------------------------------
 
 GOOGLE = pytest.mark.parametrize("row", ["google", "vgoogle"])
 LISTED = {"type": ["object", "null"], "properties": {"a": NUMBER}}

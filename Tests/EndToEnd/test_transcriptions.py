@@ -59,9 +59,6 @@ def sent(vendor, key, data=SPEECH):
     return call
 
 
-# --- what is sent ---
-
-
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_writes_down(client, vendor, api_key, model):
     said = client.audio.transcriptions.create(model=model, file=FILE)
@@ -123,9 +120,6 @@ def test_languages_that_are_none(http, vendor, api_key, model, given):
 def test_a_temperature_of_zero_is_as_usual(http, vendor, api_key):
     assert send(http, model="latest_long", temperature="0").status_code == 200
     assert sent(vendor, api_key)["promptObject"] == {"language": "en-US"}
-
-
-# --- what comes back ---
 
 
 def test_verbose(client):
@@ -206,9 +200,6 @@ def test_usage(http, vendor, api_key):
     assert "usage" not in send(http, model="gpt-4o-transcribe").json()
 
 
-# --- translations ---
-
-
 def test_it_translates(client, vendor, api_key):
     said = client.audio.translations.create(model="whisper-1", file=FILE, prompt="names", temperature=0.25)
     assert said.text == WORDS
@@ -228,9 +219,6 @@ def test_formats_of_translations(http, kind):
 def test_only_one_model_translates(http, vendor, api_key, model):
     assert refusal(send(http, TRANSLATE, model=model)) == (404, "model_not_found", "model")
     assert vendor.requests(api_key) == []
-
-
-# --- recordings ---
 
 
 @pytest.mark.parametrize("kind", RECORDINGS)
@@ -266,9 +254,6 @@ def test_no_audio(http, vendor, api_key, data, is_first):
     parts = [("file", data), ("model", "whisper-1")]
     assert refusal(post(http, *(parts if is_first else parts[::-1]))) == (400, "invalid_value", "file")
     assert vendor.requests(api_key) == []
-
-
-# --- the form ---
 
 
 @pytest.mark.parametrize(
@@ -373,9 +358,6 @@ def test_an_early_refusal_of_a_large_body_is_read(client, vendor, api_key):
     assert caught.value.code == "model_not_found" and vendor.requests(api_key) == []
 
 
-# --- a vendor that fails ---
-
-
 @pytest.mark.parametrize(
     ("upload", "expected"),
     [
@@ -433,9 +415,6 @@ def test_a_vendor_that_takes_too_long(start_relay, vendor, new_key, caller):
     vendor.wait(key, "client_closed", 2)
 
 
-# --- on the way ---
-
-
 def connection(relay, key, body, *, length=None):
     """Returns a connection on which a head and a part of a form were just sent."""
     peer = socket.create_connection(("127.0.0.1", relay.port), timeout=10)
@@ -468,9 +447,6 @@ def test_a_client_that_leaves(relay, vendor, api_key, where):
     with connection(relay, api_key, FORMS[0]):
         vendor.wait(api_key, "stalled")
     vendor.wait(api_key, "client_closed")
-
-
-# --- callers ---
 
 
 @pytest.mark.parametrize("is_first", [True, False])

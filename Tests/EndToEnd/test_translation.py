@@ -71,9 +71,6 @@ def test_a_server_tool_cannot_be_the_only_one_nor_be_forced(anthropics, kind):
         assert path in str(caught.value)
 
 
-# --- Search tools ---------------------------------------------------------------------------------
-
-
 def searches(body):
     """Returns whether a vendor's request has the vendor's own search, and the names of its functions."""
     tools = body.get("tools", [])
@@ -163,9 +160,6 @@ def test_a_refused_search_is_learned(anthropics, sites):
     assert "does not support web search" in str(caught.value) and site.asked("open-model") == []
 
 
-# --- Content that is empty, and names --------------------------------------------------------------
-
-
 EMPTY = {"null": {"content": None}, "text": {"content": ""}, "list": {"content": []}, "absent": {}}
 CALL = {"tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]}
 
@@ -192,9 +186,6 @@ def test_a_name_with_a_large_window_is_the_model(anthropics, official, prepare, 
     assert official.chat.completions.create(model="gem[1m]", messages=[HI]).choices
     with pytest.raises(openai.NotFoundError):
         official.chat.completions.create(model="nothing[1m]", messages=[HI])
-
-
-# --- What is read as JSON -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["new", "gem", "co"])

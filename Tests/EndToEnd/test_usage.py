@@ -377,9 +377,6 @@ def test_a_helper_is_a_call_too(team, file):
     told(call, model="gpt-4o-mini", provider="main", success=True)
 
 
-# --- The file -------------------------------------------------------------------------------------------
-
-
 def unknown_models(http, count):
     """Makes so many records of about 700 bytes."""
     for _ in range(count):

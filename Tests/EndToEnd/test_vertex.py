@@ -87,9 +87,6 @@ def bearer(seen):
     return seen["headers"]["authorization"].removeprefix("Bearer ")
 
 
-# --- Requests ---------------------------------------------------------------------------------
-
-
 def test_plain_requests(team, vertex, is_streamed):
     place = f"/v1/projects/{PROJECT}/locations/global/publishers"
     assert either(team, is_streamed, model="pro", temperature=0.5) == ("Hello there", "stop")
@@ -161,9 +158,6 @@ def test_numbers_that_are_listed(team, vertex, is_streamed):
     assert told == {"level": {"type": "INTEGER", "description": "Of it\nOne of: 1, 2"}, "on": {"type": "BOOLEAN", "description": "One of: true"}}
 
 
-# --- Answers ----------------------------------------------------------------------------------
-
-
 def test_tools_with_openais_client(official, team, vertex, is_streamed):
     vertex.says(PRO, {"calls": CALLS, "signature": "EpEg"})
     vertex.says(CLAUDE, {"content": [anthropic_vendor.text("I look."), *(anthropic_vendor.use(f"toolu_{at}", *call) for at, call in enumerate(CALLS))]})
@@ -231,8 +225,6 @@ def test_formats_that_the_organisation_does_not_permit(team, vertex):
     assert "format" in first["output_config"] and "output_config" not in second and "output_config" not in third
 
 
-# --- Failures ---------------------------------------------------------------------------------
-
 OWN = anthropic_vendor.failure
 GOOGLES = gemini_vendor.error
 TABLE = [
@@ -283,9 +275,6 @@ def test_a_project_that_has_to_be_named(team, vertex):
                 {"own_headers": ["x-goog-user-project"]})  # fmt: skip
     assert text_of(ask(team, model="pro")) == "Hello there"
     assert vertex.asked(PRO)[1]["headers"]["x-goog-user-project"] == PROJECT
-
-
-# --- Locations --------------------------------------------------------------------------------
 
 
 def asked_at(vertex, model, *locations):
@@ -368,9 +357,6 @@ def test_what_the_caller_did_is_not_tried_elsewhere(team, vertex):
         vertex.says(f"{location}/gemini-3-far", {"status": 400, "json": GOOGLES(400, "INVALID_ARGUMENT")})
     assert ask(team, model="far").status_code == 400
     assert asked_at(vertex, "gemini-3-far", *FAR) == [1, 0, 0]
-
-
-# --- Tokens -----------------------------------------------------------------------------------
 
 
 def test_one_exchange_for_many_first_requests(lone, vertex):

@@ -31,9 +31,6 @@ def remaining(answer):
     return int(answer.headers["x-ratelimit-remaining-tokens"])
 
 
-# --- The deadline -----------------------------------------------------------------------------
-
-
 @pytest.fixture(params=["late", "refused"])
 def failed(request, start_relay, server, tmp_path):
     """Whether the first calls were late, and for each endpoint: the response to a request whose call fails, the response
@@ -83,8 +80,6 @@ def test_a_forwarded_request_that_is_too_late_pays_for_its_prompt_and_its_time(f
         has_texts = "generations" in name or name in ("embeddings", "moderations", "rerank", "speech", "streamed speech")
         assert (request["prompt_tokens"] > 0) == (is_late and has_texts), name
 
-
-# --- Images -----------------------------------------------------------------------------------
 
 PICTURE = picture("mine")
 FLUX = "black-forest-labs/flux-dev"
@@ -174,8 +169,6 @@ def test_images_of_chats_that_the_vendor_refused_are_given_back(http, vendors, i
         wait_for(lambda: ask(http, model="dall-e-2", stream=is_streamed).status_code == 200)
     assert ask(http, model="dall-e-2", stream=is_streamed).status_code == 429
 
-
-# --- One of several calls fails -----------------------------------------------------------------
 
 GOOD = {"answer": "good"} | metadata()
 CLAUDE = "claude-sonnet-4-5"

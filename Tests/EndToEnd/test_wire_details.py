@@ -23,8 +23,6 @@ from openai_vendor import chunk, usage_chunk
 from pictures import audio
 from vendor_faults import WIRES
 
-# Texts that the relay joins ----------------------------------------------------------------------------------------
-
 
 def with_parts(surface, kind):
     """Returns a request with two text parts in a message of the system, of the user and of the assistant, and in a
@@ -74,9 +72,6 @@ def test_text_parts_are_lines_where_a_server_needs_strings(kinds):
     assert contents == ["system1\nsystem2", "user1\nuser2", "said1\nsaid2", "result1\nresult2"]
 
 
-# Counts ------------------------------------------------------------------------------------------------------------
-
-
 def zeros(kind, more):
     """Returns a stream whose last counts are zeros, or in the other order; and the right numbers."""
     if kind in CLAUDES:
@@ -121,9 +116,6 @@ def test_the_larger_count_counts(kinds, surface, more):
         assert found == (100, 7, 30), (kind, usage)
         line = kinds.relay.wait_for_line(lambda line, answer=answer: line.get("id") == answer.headers["x-request-id"])
         assert (line["prompt_tokens"], line["completion_tokens"]) == (100, 7), line
-
-
-# Arguments ---------------------------------------------------------------------------------------------------------
 
 
 def doubled(kind, start):
@@ -180,8 +172,6 @@ def test_an_empty_object_does_not_hold_up_the_next_call(kinds):
         answer = kinds.ask(surface, request(surface, "chat", ["Go."]), is_streamed=True)
         assert [call[1:] for call in got(surface, answer, is_streamed=True)["calls"]] == [("f", "{}")] * 3, answer.text
 
-
-# Compression that nobody requested ---------------------------------------------------------------------------------
 
 CODED = {"headers": {"Content-Encoding": "gzip"}}
 
@@ -240,8 +230,6 @@ def test_a_coded_refusal_stays_that_refusal(kinds):
     answer = kinds.ask("chat", request("chat", "chat", ["Go."], tools=False))
     assert answer.status_code == 429 and raw not in answer.content
 
-
-# What vendors say about a request ----------------------------------------------------------------------------------
 
 READABLE = [
     "tools.0.custom.input_schema: JSON schema is invalid",
