@@ -58,18 +58,6 @@ def test_a_name_is_accepted(prompt_for):
     assert "text" in prompt_for({"role": "user", "content": "text", "name": "Ann"})
 
 
-@pytest.mark.parametrize("role", ["system", "developer"])
-def test_instructions_stay_where_they_are(prompt_for, role):
-    prompt = prompt_for(user("ask-1"), assistant("reply-1"), system("rule-1", role), user("ask-2"))
-    assert in_order(prompt, "ask-1", "reply-1", "User: <system-reminder>\nrule-1\n</system-reminder>", "ask-2")
-    assert prompt.count("rule-1") == 1
-
-
-def test_several_instructions_keep_their_order(prompt_for):
-    prompt = prompt_for(system("rule-1"), system("rule-2", "developer"), user("ask"), system("rule-3"))
-    assert in_order(prompt, "Instructions:\nrule-1", "rule-2", "ask", "rule-3")
-
-
 def test_turns_are_labelled(prompt_for):
     prompt = prompt_for(user("question-1"), assistant("reply-1"), user("question-2"))
     before, _, rest = prompt.partition("question-1")
@@ -84,14 +72,6 @@ def test_consecutive_messages_of_one_role_stay_apart(prompt_for):
     prompt = prompt_for(user("one"), user("two"), assistant("three"), assistant("four"))
     assert in_order(prompt, "one", "two", "three", "four")
     assert "onetwo" not in prompt and "threefour" not in prompt
-
-
-def test_the_last_message_may_be_the_assistants(prompt_for):
-    assert in_order(prompt_for(user("ask"), assistant("The answer begins")), "ask", "The answer begins")
-
-
-def test_only_instructions(prompt_for):
-    assert "rule" in prompt_for(system("rule"))
 
 
 def test_parts_of_all_roles_are_lines(prompt_for):
