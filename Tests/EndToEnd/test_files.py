@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import socket
 import time
@@ -18,6 +19,7 @@ from memcached import wait_for
 from pictures import audio, image
 from rawhttp import Closed, chunked, connected, request
 from refusals import refusal
+from relay_process import judges_memory
 
 FILES = "/v1/files"
 UPSTREAM = (502, "upstream_error", None)
@@ -692,3 +694,27 @@ def test_log_and_counts(start_relay, new_key, caller):
     assert line["route"] == "/files/content"
     text = relay.text()
     assert "secret-name" not in text and answer.json()["id"] not in text and json.dumps(TEXT.decode())[1:9] not in text
+
+
+def resident_kb(relay) -> int:
+    with open(f"/proc/{relay.process.pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+
+@judges_memory
+def test_a_large_file_goes_through_unchanged_in_little_memory(start_relay, official, vendor, api_key):
+    relay = start_relay()
+    client = official(relay, api_key)
+    before = resident_kb(relay)
+    content = bytes(range(1, 251)) * (64 * 1_048_576 // 250 + 1)
+    content = b"%PDF-1.7\n" + content[: (64 << 20) - 9]
+    made = client.files.create(file=("large.pdf", io.BytesIO(content)), purpose="user_data")
+    assert made.bytes == len(content)
+    assert vendor.uploads(api_key)[0]["sha256"] == digest(content)
+    got = hashlib.sha256()
+    with client.files.with_streaming_response.content(made.id) as answer:
+        assert answer.headers["content-type"] == "application/pdf"
+        for piece in answer.iter_bytes():
+            got.update(piece)
+    assert got.hexdigest() == digest(content)
+    assert resident_kb(relay) - before < 24 * 1024, "far less than the file"

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -16,6 +17,7 @@ from rawhttp import (
     Connection,
     ask,
     chat_body,
+    chunked,
     connected,
     readable,
     request,
@@ -218,3 +220,42 @@ def test_bytes_after_a_closing_answer_are_not_served(own_relay: Relay) -> None:
         assert connection.receive().status == 200
         connection.assert_closed()
         writer.join(5)
+
+
+def test_many_clients_leave_at_random_times(own_relay: Relay) -> None:
+    assert ask(own_relay.port, HEALTH).status == 200
+    before = descriptors(own_relay)
+    data = request("POST", CHAT, chat_body("a b " * 2_000, stream=True))
+
+    def visit(number: int) -> None:
+        connection = Connection(own_relay.port)
+        connection.send(data[: 1 + number * 37 % len(data)] if number % 3 else data)
+        if number % 3 == 0:
+            connection.head()
+        (Connection.reset if number % 2 else Connection.close)(connection)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(visit, range(1_000)))
+    assert ask(own_relay.port, HEALTH).status == 200
+    assert wait_until(lambda: descriptors(own_relay) <= before), f"{before} descriptors, now {descriptors(own_relay)}"
+
+
+def test_concurrent_clients_get_their_own_answers(own_relay: Relay) -> None:
+    """Whole and streamed, chunked and not, on kept connections: no byte of another client's response."""
+
+    def work(worker: int) -> None:
+        with connected(own_relay.port) as connection:
+            for turn in range(30):
+                word = f"worker{worker}turn{turn}end"
+                body = chat_body(word, stream=turn % 2 == 1)
+                data = CHUNKED_HEAD + chunked(body) if turn % 3 == 0 else request("POST", CHAT, body)
+                answer = connection.ask(data, seconds=60)
+                text = answer.body.decode()
+                assert answer.status == 200 and text.count("worker") >= 1, text
+                assert f"worker{worker}" in text and "turn" in text
+                ids.add(answer["x-request-id"] or "")
+
+    ids: set[str] = set()
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(work, range(20)))
+    assert len(ids) == 600

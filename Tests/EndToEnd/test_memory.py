@@ -3,8 +3,10 @@
 import json
 import resource
 import subprocess
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -235,3 +237,40 @@ def test_an_answer_that_finds_no_memory_is_no_fault_of_the_vendor(serve, vendor)
     assert providers.counts("b") == [0]
     providers.answers("a", {"answer": "served"})
     assert chat(http).status_code == 200
+
+
+@judges_memory
+def test_half_sent_bodies_leave_room_for_small_chats(start_relay: Callable[..., Relay], clock: Callable[[float], Clock]) -> None:
+    wall = clock(0)
+    relay = start_relay(**ECHO, MEMORY_MB="64", **wall.environment)
+    part = b"[" + b"x" * (7 * MEGABYTE)
+    with ExitStack() as stack:
+        greedy = []
+        for _ in range(30):
+            connection = stack.enter_context(connected(relay.port))
+            connection.socket.setblocking(False)
+            connection.socket.send(head(8 * MEGABYTE))
+            greedy.append([connection, 0])
+        ends = time.monotonic() + 3
+        while time.monotonic() < ends:
+            for one in greedy:
+                try:
+                    one[1] += one[0].socket.send(part[one[1] :]) if one[1] < len(part) else 0
+                except (BlockingIOError, ConnectionError):
+                    pass
+            assert ask(relay.port, SMALL).status == 200
+        assert resident(relay) <= (64 + 64) * MEGABYTE
+
+        def refused() -> list[int]:
+            return [line["status"] for line in relay.log_lines() if line.get("status") in (408, 503)]
+
+        # The remaining ones do not wait: there is room for them now.
+        wall.advance_until(lambda: len(refused()) >= 20, 30)
+        assert 503 in refused()
+    assert ask(relay.port, SMALL).status == 200
+    counted = Scrape(relay)
+    assert counted("relay_memory_budget_bytes") == 64 * MEGABYTE
+    assert (counted("relay_memory_waits_total") or 0) > 0
+    assert (counted("relay_memory_refusals_total", how="refused") or 0) > 0
+    # A client that leaves while its bytes wait in the kernel is noticed when they are read, or after its 5 s.
+    wall.advance_until(lambda: Scrape(relay)("relay_memory_held_bytes", by="large") == 0, 40)

@@ -19,6 +19,7 @@ from conftest import TEAM_TOKEN, VENDOR_KEY
 from limited import client as plain
 from memcached import wait_for
 from openai_vendor import USAGE, chunk, usage_chunk, whole
+from operating import SETTINGS, Operator
 from pictures import audio
 from relay_process import binary, free_port
 from test_openai_endpoints import transcribe
@@ -480,3 +481,43 @@ def test_a_file_that_cannot_be_written_stops_the_start():
     }  # fmt: skip
     ended = subprocess.run([binary()], check=False, env=environment, capture_output=True, text=True, timeout=20)
     assert ended.returncode == 78 and "USAGE_LOG_FILE: /nowhere/app.log cannot be made: /nowhere is missing" in ended.stderr
+
+
+STRANGERS = int(os.environ.get("STRANGERS", "2000"))
+SCANNED = ["/.env", "/wp-login.php", "/v1/nothing", "/admin%2flogin", "/v1/models/x/y", "/" + "a" * 200]
+
+
+def test_scanners_leave_no_trace(start_relay, tmp_path):
+    """Requests for unknown paths from 100 addresses add no record and no memory."""
+    path = tmp_path / "records"
+    relay = start_relay(**SETTINGS, USAGE_LOG_FILE=path, LOG_LEVEL="error")
+    operator = Operator(relay.base_url)
+    with plain(relay) as http:
+        assert ask(http, model="echo").status_code == 200
+    wait_for(lambda: operator.items("/admin/req_logs") != [] and path.exists() and path.stat().st_size > 0)
+
+    def scan(count):
+        for batch in range(count // 50):
+            requests = [
+                f"GET {SCANNED[number % len(SCANNED)]}?{batch} HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.2.3.{batch % 100}\r\n\r\n" for number in range(50)
+            ]
+            requests[-1] = requests[-1].replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")
+            with socket.create_connection(("127.0.0.1", relay.port)) as connection:
+                connection.sendall("".join(requests).encode())
+                assert b"".join(iter(lambda: connection.recv(65_536), b"")).count(b"HTTP/1.1 404") == 50
+
+    def resident():
+        with open(f"/proc/{relay.process.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+    scan(STRANGERS // 4)
+    size, before, days = path.stat().st_size, resident(), operator.data("/admin/statistics")
+    scan(STRANGERS)
+    assert resident() - before < 4_096
+    assert operator.data("/admin/statistics") == days and len(operator.items("/admin/req_logs")) == 1
+    # What the next request writes is all that is new.
+    with plain(relay) as http:
+        assert ask(http, model="echo").status_code == 200
+    wait_for(lambda: len(operator.items("/admin/req_logs")) == 2)
+    wait_for(lambda: path.stat().st_size > size)
+    assert path.stat().st_size < 3 * size
