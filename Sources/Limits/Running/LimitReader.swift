@@ -29,8 +29,8 @@ package struct LimitReader {
         var uses = zip(charges, try read(charges.map { $0.identity.storeKey($0.limit, secret) })).map {
             use($0.limit, $1)
         }
-        // A record that nobody has used yet begins with what earlier versions of the relay counted.
-        let open = charges.indices.filter { !uses[$0].isRecorded && charges[$0].limit.quota.unit != .concurrent }
+        // A record that does not exist yet begins with what earlier versions of the relay counted.
+        let open = charges.indices.filter { uses[$0].births.isEmpty && charges[$0].limit.quota.unit != .concurrent }
         let former = try read(open.map { charges[$0].identity.formerStoreKey(charges[$0].limit, secret) })
         for (index, value) in zip(open, former) { uses[index] = use(charges[index].limit, value) }
         return uses

@@ -95,6 +95,18 @@ import Testing
         #expect(try use(minute).used == 7)
     }
 
+    @Test("a record of which all was given back is not lost")
+    func givenBack() throws {
+        var record = Record(minute.layout, at: epoch)
+        record.charge(10)
+        put(minute, record.encoded())
+        let known = try use(minute)
+        let reading = ClockReading(wall: epoch, steady: 0)
+        try LimitReader(store, slotSeconds: 30, at: reading).giveBack(10, of: LimitCharge(minute, who))
+        let now = try use(minute)
+        #expect(known.used == 10 && now.unlessLost(known).used == 0)
+    }
+
     @Test("many are read in their order")
     func many() throws {
         let limits = (1...250).map { Limit(.caller(.chat), Quota($0, per: .minute, times: $0)) }
