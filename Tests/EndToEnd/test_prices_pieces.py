@@ -15,6 +15,7 @@ MODEL = "at/pieces"
 TOKENS = {
     "input_tokens": 100, "output_tokens": 1000, "total_tokens": 1100, "input_tokens_details": {"image_tokens": 0, "text_tokens": 100},
 }  # fmt: skip
+HEARD = {"type": "tokens", "input_tokens": 100, "output_tokens": 1000, "total_tokens": 1100}
 IMAGES = {"created": 1, "data": [{"b64_json": "AAAA"}]}
 
 
@@ -52,6 +53,11 @@ def test_images(http, server, price, usage, count, cost):
         ("each minute 0.006", {"type": "duration", "seconds": 1.5}, 0.0002),
         ("each minute 0.006", {"type": "duration", "seconds": -1}, None),
         ("each minute 0.006", None, None),
+        ("each minute 0.006", HEARD, None),
+        ("each minute 0.006", HEARD | {"seconds": 90}, 0.009),
+        ("5/40 per million each minute 0.006", HEARD | {"seconds": 90}, 0.0405 + 0.009),
+        ("0 each minute 0.006", HEARD, 0),
+        ("each 0.04", HEARD, None),
         ("0.006", {"type": "duration", "seconds": 90}, None),
     ],
 )
@@ -89,6 +95,20 @@ def test_a_budget_reserves_the_usual_length_of_recordings(http, server):
     server.says(MODEL, {"json": {"text": "Hi", "usage": {"type": "duration", "seconds": 10}}})
     # A minute is reserved at first, then the mean of ten seconds.
     assert [transcribe(one, "m").status_code for _ in range(21)] == [200] * 20 + [429]
+
+
+@pytest.mark.parametrize("usage", [None, HEARD])
+def test_a_budget_counts_what_recordings_of_unknown_length_reserved(http, server, usage):
+    one = http("each minute 0.006", RATE_LIMIT_AUDIO="0.02 usd/day")
+    server.says(MODEL, {"json": {"text": "Hi"} | ({"usage": usage} if usage else {})})
+    assert [transcribe(one, "m").status_code for _ in range(5)] == [200] * 3 + [429] * 2
+
+
+def test_tokens_are_not_free_because_pieces_have_a_price(http, server):
+    one = http("each 0.04")
+    server.says(MODEL, {"json": {"object": "list", "data": [{"index": 0, "embedding": [0.5]}], "usage": {"prompt_tokens": 9, "total_tokens": 9}}})
+    answer = one.post("/v1/embeddings", json={"model": "m", "input": "a"})
+    assert answer.status_code == 200 and "x-relay-cost" not in answer.headers
 
 
 EVENTS = {"type": "text/event-stream", "streams": True}

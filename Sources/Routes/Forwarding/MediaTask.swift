@@ -220,10 +220,3 @@ extension MediaTask: UpstreamTask {
         exchange.record.usage = used == nil ? nil : billed
     }
 }
-
-extension Usage {
-    /// Adds the pieces that the request asks for, unless the vendor has reported pieces.
-    fileprivate mutating func addPieces(_ requested: Usage) {
-        if pieces == 0 { (pieces, pieceUnit) = (requested.pieces, requested.pieceUnit) }
-    }
-}

@@ -66,10 +66,24 @@ extension Price {
             if credits > 0 { emit(BillLine(.credit, credits, at: picodollars)) }
             return true
         }
-        guard let prices = tokenPrices(promptTokens: usage.promptTokens, tier: usage.serviceTier) else {
+        let piece = terms?.fields.piece.flatMap { usage.pieces > 0 && usage.pieceUnit == $0.unit ? $0 : nil }
+        if let prices = tokenPrices(promptTokens: usage.promptTokens, tier: usage.serviceTier) {
+            prices.forEachLine(of: usage, emit)
+        } else if piece == nil {
             // Nothing used costs nothing.
-            return usage.totalTokens == 0 && usage.toolUses.isEmpty
+            return usage.totalTokens == 0 && usage.pieces == 0 && usage.toolUses.isEmpty
         }
+        if let piece { emit(BillLine(.pieces(piece.unit), usage.pieces, at: piece.picodollars, per: piece.size)) }
+        guard !usage.toolUses.isEmpty, let fees = terms?.fields.fees, !fees.isEmpty else { return true }
+        for tool in HostedTool.allCases where fees[tool] > 0 && usage.toolUses[tool] > 0 {
+            emit(BillLine(.use(tool), usage.toolUses[tool], at: fees[tool]))
+        }
+        return true
+    }
+}
+
+extension TokenPrices {
+    fileprivate func forEachLine(of usage: Usage, _ emit: (BillLine) -> Void) {
         func add(_ unit: BillLine.Unit, _ amount: Int, _ picodollars: Int) {
             if amount > 0 { emit(BillLine(unit, amount, at: picodollars)) }
         }
@@ -79,19 +93,13 @@ extension Price {
         let long = min(usage.longCacheWriteTokens, written)
         let cachedAudio = min(usage.cachedAudioTokens, usage.audioPromptTokens, cached)
         let audio = min(usage.audioPromptTokens - cachedAudio, prompt - cached - written)
-        add(.prompt, prompt - cached - written - audio, prices.promptPicodollars)
-        add(.cachedPrompt, cached, prices.cachedPicodollars)
-        add(.cacheWrite, written - long, prices.cacheWritePicodollars)
-        add(.longCacheWrite, long, prices.longCacheWritePicodollars)
-        add(.audioPrompt, audio, prices.audioPromptPicodollars)
+        add(.prompt, prompt - cached - written - audio, promptPicodollars)
+        add(.cachedPrompt, cached, cachedPicodollars)
+        add(.cacheWrite, written - long, cacheWritePicodollars)
+        add(.longCacheWrite, long, longCacheWritePicodollars)
+        add(.audioPrompt, audio, audioPromptPicodollars)
         let audioCompletion = min(usage.audioCompletionTokens, max(0, usage.completionTokens))
-        add(.completion, usage.completionTokens - audioCompletion, prices.completionPicodollars)
-        add(.audioCompletion, audioCompletion, prices.audioCompletionPicodollars)
-        if usage.pieces > 0, let piece = terms?.fields.piece, usage.pieceUnit == piece.unit {
-            emit(BillLine(.pieces(piece.unit), usage.pieces, at: piece.picodollars, per: piece.size))
-        }
-        guard !usage.toolUses.isEmpty, let fees = terms?.fields.fees, !fees.isEmpty else { return true }
-        for tool in HostedTool.allCases where fees[tool] > 0 { add(.use(tool), usage.toolUses[tool], fees[tool]) }
-        return true
+        add(.completion, usage.completionTokens - audioCompletion, completionPicodollars)
+        add(.audioCompletion, audioCompletion, audioCompletionPicodollars)
     }
 }

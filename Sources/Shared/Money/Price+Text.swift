@@ -30,7 +30,7 @@ extension Price {
         if isFree { return "0/0" }
         let fields = terms?.fields
         var words = fields?.usesReported ?? false ? ["reported"] : []
-        if let plain, plain != TokenPrices([0]) || fields?.piece == nil { words.append(plain.text) }
+        if let plain { words.append(plain.text) }
         for tier in [nil] + (fields?.tiers ?? []) {
             for condition in fields?.conditions ?? [] where condition.tier == tier {
                 words.append(condition.promptTokens < 0 ? tier?.rawValue ?? "" : "over \(condition.promptTokens)")
@@ -91,9 +91,7 @@ private struct PriceParser {
         }
         fields.usesReported = skip("reported")
         var plain: TokenPrices?
-        if word == "each" {
-            plain = TokenPrices([0])
-        } else if word != nil || !fields.usesReported {
+        if word != "each", word != nil || !fields.usesReported {
             isPerMillion = words.indices.contains(next + 2) && words[next + 1] == "per" && words[next + 2] == "million"
             plain = try prices()
         }

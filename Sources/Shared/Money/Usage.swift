@@ -57,6 +57,11 @@ package struct Usage: Sendable, Equatable {
         pieceUnit = unit
     }
 
+    /// Adds the pieces of `other`, unless this usage has its own.
+    package mutating func addPieces(_ other: Usage) {
+        if pieces == 0 { (pieces, pieceUnit) = (other.pieces, other.pieceUnit) }
+    }
+
     /// The cost of the call that the vendor reported; nil if it reported none.
     package var reportedCost: Cost? {
         get { costPicodollars < 0 ? nil : Cost(picodollars: costPicodollars) }

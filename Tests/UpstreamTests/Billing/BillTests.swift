@@ -80,7 +80,7 @@ import Testing
             }
         }
         let bill = Self.bill(events)
-        let used = bill.used(mostImages: 0)
+        let used = bill.used(of: Amounts())
         #expect(used.tokens == Int(row[2]), "\(row[0])")
         #expect(used.usd == (Int(row[3]) ?? -1) * 1_000_000, "\(row[0])")
     }
@@ -144,7 +144,7 @@ import Testing
             let bill = Self.bill(events)
             let calls = events.compactMap { if case .call(let call) = $0 { call } else { nil } }
             let charged = Self.charged(events)
-            let used = bill.used(mostImages: 0)
+            let used = bill.used(of: Amounts())
             let what = "\(number): \(events)"
             // At least what any vendor reported, and at most what all did.
             let outputs = charged.reduce(0) { $0 + $1.usage.completionTokens }
@@ -187,7 +187,7 @@ import Testing
             }
         }
         let other = Self.bill(shuffled + open.shuffled(using: &random))
-        try #require(other.used(mostImages: 0) == bill.used(mostImages: 0) && other.cost == bill.cost)
+        try #require(other.used(of: Amounts()) == bill.used(of: Amounts()) && other.cost == bill.cost)
         let (one, two) = (other.rejected, bill.rejected)
         try #require(one.totalTokens == two.totalTokens && one.cachedTokens == two.cachedTokens)
     }

@@ -172,9 +172,10 @@ package struct Bill: ~Copyable, Sendable {
 
     /// Returns the amounts that settle the request's reservation.
     ///
-    /// - Parameter mostImages: the number of reserved images. Only these count.
-    func used(mostImages: Int) -> Amounts {
-        var (tokens, images, credits) = (0, 0, 0)
+    /// - Parameter reserved: what was reserved. Only reserved images count. If the price is for pieces, of which no number
+    ///   is known, at least the reserved dollars count.
+    func used(of reserved: Amounts) -> Amounts {
+        var (tokens, images, credits, leastUSD) = (0, 0, 0, 0)
         var (prompt, number, abandonedRound) = (0, 0, -1)
         forEachBilled { entry in
             let call = entry.call
@@ -183,6 +184,7 @@ package struct Bill: ~Copyable, Sendable {
                 (prompt, number) = (0, entry.response)
             }
             credits += call.outcome.billedCredits
+            if call.lacksPieces { leastUSD = reserved.usd }
             if call.outcome.end.hasOwnPrompt { tokens += call.usage.totalTokens }
             guard call.outcome.end.usesTokens || call.outcome.end == .made else { return }
             prompt = max(prompt, call.outcome.promptTokens ?? 0, call.usage.promptTokens)
@@ -193,8 +195,8 @@ package struct Bill: ~Copyable, Sendable {
         }
         return Amounts(
             tokens: tokens + prompt,
-            images: min(images, mostImages),
-            usd: costs.known?.nanodollars ?? 0,
+            images: min(images, reserved.images),
+            usd: max(costs.known?.nanodollars ?? 0, leastUSD),
             credits: credits
         )
     }

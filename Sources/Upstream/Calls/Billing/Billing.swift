@@ -265,7 +265,7 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     }
 
     private func used(under usageReservation: UsageReservation) -> Amounts {
-        bill.used(mostImages: usageReservation.reserved.images)
+        bill.used(of: usageReservation.reserved)
     }
 }
 

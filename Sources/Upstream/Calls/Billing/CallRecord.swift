@@ -94,6 +94,11 @@ package final class CallRecord: Sendable {
         return server.price?.knownCost(usage, credits: outcome.pricedCredits)
     }
 
+    /// Whether the call succeeded, and has a price for pieces, of which no number is known.
+    var lacksPieces: Bool {
+        [.made, .responded].contains(outcome.end) && server.price?.pricesPieces ?? false && cost == nil
+    }
+
     /// Whether the call succeeded, and its kind costs nothing, as that of calls for files.
     var isUnbilledSuccess: Bool { outcome.end == .free && outcome.status == 200 }
 

@@ -19,11 +19,13 @@ extension MemberScanner {
     }
 
     private func ownUsage(_ parser: JSONParser) -> Usage? {
-        let reported = usage.isEmpty ? nil : try? parser.parse(usage.bytes)
-        if let usage = reported.flatMap(Usage.init(ofForwarded:)) { return UsageBounds().checked(usage) }
         // Groq writes a number, OpenAI's Whisper a text.
         let seconds = Double((RawJSON(duration.bytes).content ?? duration.bytes).text)
-        return seconds.flatMap(Usage.init(seconds:))
+        let recording = seconds.flatMap(Usage.init(seconds:))
+        let reported = usage.isEmpty ? nil : try? parser.parse(usage.bytes)
+        guard var usage = reported.flatMap(Usage.init(ofForwarded:)) else { return recording }
+        if let recording { usage.addPieces(recording) }
+        return UsageBounds().checked(usage)
     }
 
     /// Returns a JSON object with the scanned member `error`; nil if there is none.
@@ -47,11 +49,12 @@ extension Usage {
         let completion = reported["completion_tokens"]?.reportedTokens ?? reported["output_tokens"]?.reportedTokens ?? 0
         // Some servers report the sum only.
         let rest = reported["total_tokens"]?.reportedTokens.map { max(0, $0 - completion) }
+        // Mistral counts the recording beside the tokens, others in place of them; OpenAI rounds to whole seconds.
+        let recording = (reported["prompt_audio_seconds"] ?? reported["seconds"])?.number.flatMap(Usage.init(seconds:))
         guard let prompt = reported["prompt_tokens"]?.reportedTokens ?? reported["input_tokens"]?.reportedTokens ?? rest
         else {
-            // A transcription may be counted in seconds, which OpenAI rounds to whole ones.
-            guard let usage = reported["seconds"]?.number.flatMap(Usage.init(seconds:)) else { return nil }
-            self = usage
+            guard let recording else { return nil }
+            self = recording
             return
         }
         self.init(promptTokens: prompt, completionTokens: completion)
@@ -66,9 +69,6 @@ extension Usage {
         reasoningTokens = min(completion, others?["reasoning_tokens"]?.tokens ?? 0)
         readAudio(prompt: details, completion: others)
         readCost(reported)
-        // Mistral counts the recording beside the tokens.
-        if let audio = reported["prompt_audio_seconds"]?.number.flatMap(Usage.init(seconds:)) {
-            (pieces, pieceUnit) = (audio.pieces, audio.pieceUnit)
-        }
+        if let recording { addPieces(recording) }
     }
 }
