@@ -52,17 +52,26 @@ final class RecordingOperation: MediaOperation, OnLoop, @unchecked Sendable {
         if !isModelLate { _ = try call(for: candidate, isWhole: file.isWhole) }
         return PreparedMedia { [self] () async throws(APIError) in
             let label = try await file.beginning { (bytes) throws(APIError) in try FileLabel(recording: bytes) }
-            return { [self] (attempt) async throws(UpstreamError) in
-                try await response(to: file, label, candidate, attempt)
-            }
+            return MediaCall(
+                after: { [self] (attempt) async throws(UpstreamError) in
+                    try await uploaded(file, label, candidate, attempt)
+                },
+                make: { (upload, _, attempt) async throws(UpstreamError) in
+                    try await upload.call.prepared.transcript(of: upload.asset, by: attempt)
+                },
+                end: { made in
+                    made.usage.map { Bill.Outcome(.responded, $0, credits: made.credits) }
+                        ?? .made(credits: made.credits)
+                },
+                response: { [self] (upload, made) throws(UpstreamError) in try response(upload.call.asked, made[0]) }
+            )
         }
     }
 
+    private typealias Call = (asked: TranscriptionCall, prepared: any PreparedTranscription)
+
     /// Returns the call that the form's fields describe, also in the form of the candidate's vendor.
-    private func call(
-        for candidate: Candidate,
-        isWhole: Bool
-    ) throws(APIError) -> (TranscriptionCall, any PreparedTranscription) {
+    private func call(for candidate: Candidate, isWhole: Bool) throws(APIError) -> Call {
         let call = try TranscriptionCall(purpose, FormFields(file?.form.fields ?? []), isWhole: isWhole)
         guard let provider = candidate.transcription, !candidate.model.features.isDisjoint(with: purpose.feature) else {
             throw .modelNotFound(call.model)
@@ -70,23 +79,31 @@ final class RecordingOperation: MediaOperation, OnLoop, @unchecked Sendable {
         return (call, try provider.prepare(call, for: candidate.model))
     }
 
-    private func response(
-        to file: FormFile,
+    /// Uploads the recording, and returns it with the call that the whole form describes.
+    private func uploaded(
+        _ file: FormFile,
         _ label: FileLabel,
         _ candidate: Candidate,
         _ attempt: Attempt
-    ) async throws(UpstreamError) -> MediaResponse {
+    ) async throws(UpstreamError) -> (asset: UploadedAsset, call: Call) {
         guard let uploader = candidate.transcription else { throw UpstreamError(refusing: .modelNotFound("")) }
-        var whole: (call: TranscriptionCall, prepared: any PreparedTranscription)?
+        var whole: Call?
         let asset = try await file.upload(label, to: uploader, by: attempt) { () async throws(APIError) in
             try await file.readFields()
             whole = try call(for: try isModelLate ? namedCandidate(candidate) : candidate, isWhole: true)
             return FileMetadata()
         }
         guard let whole else { throw UpstreamError(.failed, cause: "the vendor accepted an incomplete file") }
-        let transcript = try await exchange.transcript(whole.prepared, of: asset, by: attempt)
+        return (asset, whole)
+    }
+
+    private func response(_ call: TranscriptionCall, _ transcript: Transcript) throws(UpstreamError) -> MediaResponse {
+        if let usage = transcript.usage {
+            exchange.record.usage = usage
+            exchange.recordCost()
+        }
         do throws(APIError) {
-            return try transcript.response(to: whole.call)
+            return try transcript.response(to: call)
         } catch {
             throw UpstreamError(skipping: error)
         }

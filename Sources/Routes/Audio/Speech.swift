@@ -25,13 +25,12 @@ final class SpeechOperation: MediaOperation, OnLoop, @unchecked Sendable {
         guard let provider = candidate.speech else { throw .modelNotFound(call.model) }
         let speech = try provider.prepare(call, for: candidate.model)
         return PreparedMedia {
-            { (attempt) async throws(UpstreamError) in
-                .audio(
-                    try await attempt.billed(as: { _ in nil }) { () async throws(UpstreamError) in
-                        try await speech.open(by: attempt)
-                    }
-                )
-            }
+            MediaCall(
+                after: { _ in },
+                make: { (_, _, attempt) async throws(UpstreamError) in try await speech.open(by: attempt) },
+                end: { _ in nil },
+                response: { .audio($1[0]) }
+            )
         }
     }
 }

@@ -3,25 +3,6 @@ import Limits
 import Shared
 import Upstream
 
-extension Exchange {
-    func transcript(
-        _ prepared: any PreparedTranscription,
-        of file: UploadedAsset,
-        by attempt: Attempt
-    ) async throws(UpstreamError) -> Transcript {
-        let transcript = try await attempt.billed { made in
-            made.usage.map { Bill.Outcome(.responded, $0, credits: made.credits) } ?? .made(credits: made.credits)
-        } _: { () async throws(UpstreamError) in
-            try await prepared.transcript(of: file, by: attempt)
-        }
-        if let usage = transcript.usage {
-            record.usage = usage
-            recordCost()
-        }
-        return transcript
-    }
-}
-
 extension FileLabel {
     /// Creates the file name and media type from a recording's first bytes. Throws if the format is not supported.
     init(recording bytes: UnsafeRawBufferPointer) throws(APIError) {

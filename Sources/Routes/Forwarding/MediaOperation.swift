@@ -49,9 +49,6 @@ struct PreparedMedia: Sendable {
     let load: @Sendable () async throws(APIError) -> MediaCall
 }
 
-/// A function that calls a candidate's vendor until its response has begun. It bills a failure itself.
-typealias MediaCall = @Sendable (Attempt) async throws(UpstreamError) -> MediaResponse
-
 /// A vendor's response to a request for media, of which the client has received nothing yet.
 enum MediaResponse: Sendable {
     /// A whole response, which is billed.

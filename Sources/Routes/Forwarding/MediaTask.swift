@@ -145,14 +145,14 @@ final class MediaTask: OnLoop, @unchecked Sendable {
     /// Bills a complete response and records its usage.
     private func record(_ reported: Usage?, _ attempt: Attempt) {
         let isInPieces = reported.map { $0.pieces > 0 && $0.totalTokens == 0 } ?? true
-        guard !isInPieces || fields.estimate != nil else {
-            attempt.end(.made(reported ?? fields.pieces, credits: nil))
-            return exchange.recordCost()
+        var outcome = Bill.Outcome.made(reported ?? fields.pieces, credits: nil)
+        if !isInPieces || fields.estimate != nil {
+            var usage = Usage.completed(reported, prompt: { fields.estimate?.promptTokens ?? 0 }, completion: { 0 })
+            usage.addPieces(fields.pieces)
+            exchange.record.usage = usage
+            outcome = Bill.Outcome(.responded, usage)
         }
-        var usage = Usage.completed(reported, prompt: { fields.estimate?.promptTokens ?? 0 }, completion: { 0 })
-        usage.addPieces(fields.pieces)
-        exchange.record.usage = usage
-        attempt.end(Bill.Outcome(.responded, usage))
+        attempt.end(outcome)
         exchange.recordCost()
     }
 }
@@ -189,7 +189,7 @@ extension MediaTask: UpstreamTask {
         do throws(UpstreamError) {
             let response: MediaResponse
             if let call = fit.call {
-                response = try await call(attempt)
+                response = try await call.open(attempt)
             } else if let request = plan.request, let forwarder = fit.candidate.forwarder(plan.endpoint.forwarded) {
                 response = try await forwarded(request, by: forwarder, fit.candidate, attempt)
             } else {

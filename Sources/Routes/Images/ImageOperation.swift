@@ -16,8 +16,8 @@ final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
         var named: ImageReferences?
     }
 
-    private let exchange: Exchange
-    private let caller: Caller
+    let exchange: Exchange
+    let caller: Caller
     private let replaced: Replacement?
     private let reader: OrderReader<Order>
     /// The images to which the request refers; nil until they are loaded.
@@ -114,13 +114,19 @@ final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
                 let param = order.named?.image.param ?? "image"
                 mask = try await converted(sent, image, param: param, by: provider, exchange: exchange)
             }
-            return { [exchange, caller, image, mask] (attempt) async throws(UpstreamError) in
-                let made = try await makeImages(images, of: image, mask, attempt)
-                let (model, memory) = (candidate.model, exchange.gateway.memory(of: caller))
-                return .json(
-                    try await imageResponse(made, images, order.call, model: model, memory: memory, exchange: exchange)
-                )
-            }
+            return MediaCall(
+                images.calls,
+                after: { [image, mask] (attempt) async throws(UpstreamError) in
+                    try await images.begin(with: image, mask: mask, by: attempt)
+                },
+                make: { (_, index, attempt) async throws(UpstreamError) in
+                    try await images.images(ofCall: index, by: attempt)
+                },
+                end: { .made(images: $0.files.count, credits: $0.credits) },
+                response: { [self] (_, made) async throws(UpstreamError) in
+                    try await response(with: made.flatMap(\.files), of: images, for: order.call, by: candidate.model)
+                }
+            )
         }
     }
 }

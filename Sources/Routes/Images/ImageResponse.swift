@@ -3,43 +3,43 @@ import Glibc
 import Shared
 import Upstream
 
-/// Returns the response with the images or their URLs.
-func imageResponse(
-    _ files: [GeneratedImage],
-    _ images: any PreparedImages,
-    _ call: ImageCall,
-    model: Model,
-    memory: ImageMemory,
-    exchange: Exchange
-) async throws(UpstreamError) -> ByteBuffer {
-    let created = time(nil)
-    if call.wantsData ?? images.returnsDataByDefault || !images.offersURLs {
-        let loaded = try await allChoices(files.count) { (index) async throws(UpstreamError) in
-            try await images.load(files[index])
+extension ImageOperation {
+    /// Returns the response with the images or their URLs.
+    func response(
+        with files: [GeneratedImage],
+        of images: any PreparedImages,
+        for call: ImageCall,
+        by model: Model
+    ) async throws(UpstreamError) -> MediaResponse {
+        let created = time(nil)
+        if call.wantsData ?? images.returnsDataByDefault || !images.offersURLs {
+            let loaded = try await allChoices(files.count) { (index) async throws(UpstreamError) in
+                try await images.load(files[index])
+            }
+            let length = loaded.reduce(64) { $0 + $1.bytes.count / 3 * 4 + 32 }
+            var body = ByteBuffer(json: #"{"created":\#(created),"data":["#)
+            try await holdMemory(length, &body, exchange: exchange)
+            guard
+                let list = await exchange.gateway.worker.result(
+                    ofBytes: length,
+                    on: exchange.gateway.loop,
+                    { listed(loaded, length) }
+                )
+            else {
+                throw .tooMuchWork
+            }
+            body.append(list.bytes)
+            body.append("]}")
+            return .json(body)
         }
-        let length = loaded.reduce(64) { $0 + $1.bytes.count / 3 * 4 + 32 }
-        var body = ByteBuffer(json: #"{"created":\#(created),"data":["#)
-        try await holdMemory(length, &body, exchange: exchange)
-        guard
-            let list = await exchange.gateway.worker.result(
-                ofBytes: length,
-                on: exchange.gateway.loop,
-                { listed(loaded, length) }
-            )
-        else {
-            throw .tooMuchWork
+        exchange.gateway.memory(of: caller).remember(files, madeBy: images.call)
+        let hasVariations = model.features.contains(.imageVariation)
+        let data = files.map { file -> JSONFragment in
+            let commands: JSONFragment? = hasVariations ? #"{"variation":\#("/v1 \(file.address)")}"# : nil
+            return #"{"url":\#(file.address)\#(member: "variation_commands", commands)}"#
         }
-        body.append(list.bytes)
-        body.append("]}")
-        return body
+        return .json(ByteBuffer(json: #"{"created":\#(created),"data":\#(data)}"#))
     }
-    memory.remember(files, madeBy: images.call)
-    let hasVariations = model.features.contains(.imageVariation)
-    let data = files.map { file -> JSONFragment in
-        let commands: JSONFragment? = hasVariations ? #"{"variation":\#("/v1 \(file.address)")}"# : nil
-        return #"{"url":\#(file.address)\#(member: "variation_commands", commands)}"#
-    }
-    return ByteBuffer(json: #"{"created":\#(created),"data":\#(data)}"#)
 }
 
 private func listed(_ images: [Body], _ length: Int) -> Body {
@@ -51,24 +51,6 @@ private func listed(_ images: [Body], _ length: Int) -> Body {
         list.append(#""}"#)
     }
     return Body(list)
-}
-
-/// Makes all upstream calls for the images. If one fails, cancels the others, or returns what they make if some of it
-/// must be paid.
-func makeImages(
-    _ images: any PreparedImages,
-    of image: ImageCall.Image?,
-    _ mask: Body?,
-    _ attempt: Attempt
-) async throws(UpstreamError) -> [GeneratedImage] {
-    try await images.begin(with: image, mask: mask, by: attempt)
-    let made = try await attempt.several(images.calls) { (index, attempt) async throws(UpstreamError) in
-        try await attempt.billed(as: { .made(images: $0.files.count, credits: $0.credits) }) {
-            () async throws(UpstreamError) in
-            try await images.images(ofCall: index, by: attempt)
-        }
-    }
-    return made.flatMap(\.files)
 }
 
 /// Allocates the response body and reserves the memory for building it.
