@@ -54,6 +54,18 @@ import Testing
         #expect(one.records.map(\.status) == [200, nil])
     }
 
+    @Test("a second end of a call ends a debug build")
+    func twice() async {
+        await #expect(processExitsWith: .failure) {
+            await onLoop { loop in
+                let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
+                let call = Attempt(.none, billing: admission.billing, on: loop)
+                call.end(Bill.Outcome(.responded))
+                call.end(Bill.Outcome(.responded))
+            }
+        }
+    }
+
     @Test("a call that was refused, and has no capacity to be repeated, has one end")
     func refused() async {
         let ended = await made { first, other in
