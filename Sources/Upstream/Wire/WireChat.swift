@@ -255,7 +255,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     ) async throws(UpstreamError) -> WireStream? {
         let opened = try await attempt.open(upstream(isStreamed: true, by: attempt), on: vendor.transport)
         guard opened.head.status / 100 == 2 else {
-            try await change(after: opened.head, try await refusal(opened), by: attempt)
+            let refused = try await opened.refusal(limitBytes: WireStream.eventLimitBytes)
+            try await change(after: opened.head, refused, by: attempt)
             return nil
         }
         if let paused {
@@ -293,21 +294,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         if let body = request?.body { request?.body = form.goingOn(body, after: pause) }
         try await attempt.nextPart()
         try await form.route?.begin()
-    }
-
-    /// Reads an error response's body and stops the stream. Returns an empty body if reading fails.
-    @inline(never)  // Rarely called.
-    private func refusal(_ stream: any UpstreamStream) async throws(UpstreamError) -> Body {
-        var isComplete = false
-        defer { stream.stop(isComplete: isComplete) }
-        do throws(TransportError) {
-            let body = try await stream.collect(limitBytes: WireStream.eventLimitBytes)
-            isComplete = true
-            return body
-        } catch {
-            if error.kind == .cancelled { throw UpstreamError(error) }
-            return Body(ByteBuffer())
-        }
     }
 
     private var reader: any WireReader { form.reader(vendor.tools.parser, vendor.tools.ids) }

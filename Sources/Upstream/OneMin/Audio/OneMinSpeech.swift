@@ -37,15 +37,13 @@ final class OneMinSpeech: PreparedSpeech, OnLoop, @unchecked Sendable {
             [vendor, use] (call) async throws(UpstreamError) in try await vendor.opened(call, use, attempt: attempt)
         }
         guard stream.head.isJSON else { return try await audio(stream) }
-        let record = try await vendor.whole(stream, limitBytes: Self.recordLimitBytes)
+        let record = try await stream.whole(limitBytes: Self.recordLimitBytes)
         let results = try OneMinResults(record.bytes, assetURL: vendor.assetURL, vendor.parser)
         return try await audio(vendor.open(results.files[0]), credits: results.credits)
     }
 
     func address(by attempt: Attempt) async throws(UpstreamError) -> (address: String, credits: Int?) {
-        let results = try await vendor.complete(body, use, attempt: attempt) {
-            [vendor, use] (call) async throws(UpstreamError) in try await vendor.results(of: call, use, attempt)
-        }
+        let results = try await vendor.results(of: body, use, attempt)
         return (results.files[0].address, results.credits)
     }
 

@@ -41,7 +41,7 @@ extension OneMin {
 
     /// Downloads a generated image. Throws if the file is not an image.
     func loadImage(_ file: GeneratedImage) async throws(UpstreamError) -> Body {
-        let bytes = try await whole(try await open(file), limitBytes: Self.imageLimitBytes)
+        let bytes = try await open(file).whole(limitBytes: Self.imageLimitBytes)
         guard MediaType(content: bytes.bytes)?.family == .image else {
             throw UpstreamError(.failed, cause: "the vendor's result is not an image")
         }
@@ -49,13 +49,11 @@ extension OneMin {
     }
 
     /// Makes a call and returns the generated files that the response names.
-    func results(
-        of call: UpstreamCall,
-        _ use: OneMinUse,
-        _ attempt: Attempt
-    ) async throws(UpstreamError) -> OneMinResults {
-        let record = try await record(of: call, use, attempt)
-        return try OneMinResults(record.bytes, assetURL: assetURL, parser)
+    func results(of body: Body, _ use: OneMinUse, _ attempt: Attempt) async throws(UpstreamError) -> OneMinResults {
+        try await complete(body, use, attempt: attempt) { (call) async throws(UpstreamError) in
+            let record = try await record(of: call, use, attempt)
+            return try OneMinResults(record.bytes, assetURL: assetURL, parser)
+        }
     }
 
     /// Makes a call and returns the response's body. Throws if the status is not 200 or 201.
@@ -63,9 +61,7 @@ extension OneMin {
         try checkSupport(of: use, attempt.credential)
         let response = try await attempt.send(call, on: transport)
         guard response.head.status == 200 || response.head.status == 201 else {
-            let error = UpstreamError(response.head, response.body.bytes, parser: parser, of: use.feature.fields)
-            learn(error, use, attempt.credential)
-            throw error
+            throw refusal(response.head, response.body, use, attempt.credential)
         }
         return response.body
     }
@@ -79,11 +75,21 @@ extension OneMin {
         try checkSupport(of: use, attempt.credential)
         let stream = try await attempt.open(call, on: transport)
         guard stream.head.status == 200 || stream.head.status == 201 else {
-            let error = await refusal(stream, use.feature.fields)
-            learn(error, use, attempt.credential)
-            throw error
+            let body = try await stream.refusal(limitBytes: WireStream.eventLimitBytes)
+            throw refusal(stream.head, body, use, attempt.credential)
         }
         return stream
+    }
+
+    private func refusal(
+        _ head: UpstreamHead,
+        _ body: Body,
+        _ use: OneMinUse,
+        _ credential: Credential
+    ) -> UpstreamError {
+        let error = UpstreamError(head, body.bytes, parser: parser, of: use.feature.fields)
+        learn(error, use, credential)
+        return error
     }
 
     /// Throws if the vendor recently refused this model for this account.
@@ -98,38 +104,5 @@ extension OneMin {
     func learn(_ error: UpstreamError, _ use: OneMinUse, _ credential: Credential) {
         guard error.kind == .unknownModel, error.isOfModel else { return }
         unsupported.learn(use, of: name, credential, at: loop.now)
-    }
-
-    /// Reads a response's body to its end. Throws if the body is larger than `limitBytes`.
-    func whole(_ stream: any UpstreamStream, limitBytes: Int) async throws(UpstreamError) -> Body {
-        var isComplete = false
-        defer { stream.stop(isComplete: isComplete) }
-        do throws(TransportError) {
-            let body = try await stream.collect(limitBytes: limitBytes)
-            isComplete = true
-            return body
-        } catch {
-            throw UpstreamError(error)
-        }
-    }
-
-    /// Reads the body of an error response, as far as possible, and returns the error.
-    func refusal(_ stream: any UpstreamStream, _ fields: OneMinFields) async -> UpstreamError {
-        var body = ByteBuffer()
-        var isComplete = false
-        defer { stream.stop(isComplete: isComplete) }
-        do throws(TransportError) {
-            var piece = ByteBuffer()
-            while body.count < WireStream.eventLimitBytes {
-                guard try await stream.more(patienceNanoseconds: .max / 2) == .bytes else { break }
-                stream.receive(into: &piece)
-                body.append(piece.bytes)
-                piece.removeAll()
-            }
-            isComplete = true
-        } catch {
-            if error.kind == .cancelled { return UpstreamError(error) }
-        }
-        return UpstreamError(stream.head, body.bytes, parser: parser, of: fields)
     }
 }

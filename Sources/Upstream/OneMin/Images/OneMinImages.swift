@@ -120,9 +120,7 @@ final class OneMinImages: PreparedImages, OnLoop, @unchecked Sendable {
         }
         parts.family.append(count: plan[index], to: &body)
         body.append("}}")
-        let results = try await vendor.complete(Body(body), use, attempt: attempt) {
-            [vendor, use] (call) async throws(UpstreamError) in try await vendor.results(of: call, use, attempt)
-        }
+        let results = try await vendor.results(of: Body(body), use, attempt)
         let files = results.files
         guard files.count >= plan[index] else {
             throw UpstreamError(.failed, cause: "the vendor made \(files.count) of \(plan[index]) images")

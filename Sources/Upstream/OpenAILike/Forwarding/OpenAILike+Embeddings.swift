@@ -23,7 +23,7 @@ extension OpenAILike {
                 findings.keep(with: call)
                 return stream
             }
-            let refused = try await refusalBody(stream)
+            let refused = try await stream.refusal(limitBytes: Self.refusalLimitBytes)
             let reader = ErrorResponseReader(wire.tools.parser, errorTable, namesFields: true)
             let refusedRequest = RefusedRequest(body, beside: [model.id])
             guard let refusal = reader.refusal(stream.head, refused.bytes, of: refusedRequest, known: []) else {

@@ -136,7 +136,7 @@ extension OpenAILike: Forwarder {
     }
 
     private static let pieceBytes = 65_536
-    private static let refusalLimitBytes = 1_048_576
+    static let refusalLimitBytes = 1_048_576
 
     /// Returns the error with the field of this endpoint in place of `messages`, which only chats have.
     private func located(_ error: UpstreamError, of endpoint: ForwardedEndpoint) -> UpstreamError {
@@ -148,21 +148,7 @@ extension OpenAILike: Forwarder {
     /// Reads the body of an error response and returns the error. Stops the stream.
     func refusal(_ stream: any UpstreamStream, to request: RefusedRequest?) async throws(UpstreamError) -> UpstreamError
     {
-        refusal(stream.head, try await refusalBody(stream), to: request)
-    }
-
-    /// Reads the body of an error response; empty if reading fails. Stops the stream.
-    func refusalBody(_ stream: any UpstreamStream) async throws(UpstreamError) -> Body {
-        var isComplete = false
-        defer { stream.stop(isComplete: isComplete) }
-        do throws(TransportError) {
-            let body = try await stream.collect(limitBytes: Self.refusalLimitBytes)
-            isComplete = true
-            return body
-        } catch {
-            if error.kind == .cancelled { throw UpstreamError(error) }
-            return Body(ByteBuffer())
-        }
+        refusal(stream.head, try await stream.refusal(limitBytes: Self.refusalLimitBytes), to: request)
     }
 
     func refusal(_ head: UpstreamHead, _ body: Body, to request: RefusedRequest?) -> UpstreamError {
