@@ -26,7 +26,7 @@ extension Exchange {
                 try await task.send(opened.response, opened.attempt)
                 begun.served()
             } catch {
-                task.failed(opened.fit, opened.attempt, error)
+                task.bill(error, opened.fit, opened.attempt)
                 throw begun.brokeOff(error)
             }
         } catch {
@@ -95,10 +95,8 @@ final class MediaTask: OnLoop, @unchecked Sendable {
             exchange.recordCost()
             body.read { exchange.send(200, $0, type: type) }
         case .audio(let audio):
-            try await attempt.billed(as: { .made(credits: audio.credits) }, mayRepeat: false) {
-                () async throws(UpstreamError) in
-                try await exchange.pass(audio)
-            }
+            try await exchange.pass(audio)
+            end(attempt, .made(credits: audio.credits))
         case .forwarded(let response, let beginning, let isWhole):
             defer { response.stop() }
             do throws(UpstreamError) {
@@ -152,8 +150,27 @@ final class MediaTask: OnLoop, @unchecked Sendable {
             exchange.record.usage = usage
             outcome = Bill.Outcome(.responded, usage)
         }
+        end(attempt, outcome)
+    }
+
+    private func end(_ attempt: Attempt, _ outcome: Bill.Outcome) {
         attempt.end(outcome)
         exchange.recordCost()
+    }
+
+    /// Bills a failed call: the usage that the vendor reported. If it reported none for a forwarded request, but might
+    /// charge for the call, bills the expected usage.
+    fileprivate func bill(_ error: UpstreamError, _ fit: MediaFit, _ attempt: Attempt) {
+        let request = fit.call == nil ? plan.request : nil
+        var used = error.usage
+        used?.addPieces(fields.pieces)
+        if used == nil, error.mayBeBilled, let request, request.isSent {
+            used = terms.expected(fit.candidate)
+            // It is not known whether the vendor began a response.
+            if !error.isCut, error.kind != .cancelled { used?.completionTokens = 0 }
+        }
+        let billed = attempt.end(with: error, after: used ?? .nothing, isSent: request?.isSent ?? true)
+        exchange.record.usage = used == nil ? nil : billed
     }
 }
 
@@ -204,19 +221,8 @@ extension MediaTask: UpstreamTask {
         }
     }
 
-    /// Bills a failed call: the usage that the vendor reported. If it reported none but might charge for the call,
-    /// bills the expected usage.
     func failed(_ fit: MediaFit, _ attempt: Attempt, _ error: UpstreamError) {
-        // A prepared call has billed itself.
-        guard fit.call == nil, let request = plan.request else { return }
-        var used = error.usage
-        used?.addPieces(fields.pieces)
-        if used == nil, error.mayBeBilled, request.isSent {
-            used = terms.expected(fit.candidate)
-            // It is not known whether the vendor began a response.
-            if !error.isCut, error.kind != .cancelled { used?.completionTokens = 0 }
-        }
-        let billed = attempt.end(with: error, after: used ?? .nothing, isSent: request.isSent)
-        exchange.record.usage = used == nil ? nil : billed
+        // `MediaCall` has billed its calls.
+        if fit.call == nil { bill(error, fit, attempt) }
     }
 }

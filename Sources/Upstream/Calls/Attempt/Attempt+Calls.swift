@@ -22,19 +22,16 @@ extension Attempt {
         }
     }
 
-    /// Makes a call that is billed by its use, and records its end.
+    /// Makes a call that is billed by its use, and records its end. Repeats a failed call once.
     ///
-    /// - Parameters:
-    ///   - outcome: returns the end of the call from its response; nil if the response goes on, and its end is recorded
-    ///     later.
-    ///   - mayRepeat: whether a failed call is repeated once. False if output was sent to the client.
+    /// - Parameter outcome: returns the end of the call from its response; nil if the response goes on, and its end is
+    ///   recorded later.
     package func billed<Value: Sendable>(
         as outcome: (Value) -> Bill.Outcome?,
-        mayRepeat: Bool = true,
         _ ask: () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
         do throws(UpstreamError) {
-            let value = mayRepeat ? try await retrying(ask) : try await ask()
+            let value = try await retrying(ask)
             if let outcome = outcome(value) { end(outcome) }
             return value
         } catch {
