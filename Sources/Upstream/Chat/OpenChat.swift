@@ -32,15 +32,17 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
             (beginning, isWhole) = try await stream.beginning()
         } catch {
             stream.stop()
-            throw failure(error, deliveredTokens: 0).0
+            _ = failed(error, deliveredTokens: 0)
+            throw error
         }
     }
 
     /// Records that the response broke off. Returns the failure for the client and the usage; nil if nothing was used.
     package func brokeOff(_ error: UpstreamError, deliveredTokens: Int) -> (UpstreamError, Usage?) {
-        let (failure, used) = failure(error, deliveredTokens: deliveredTokens)
+        let used = failed(error, deliveredTokens: deliveredTokens)
+        let failure = call.take()?.brokeOff(error) ?? attempt.failure(error)
         ended?(nil, failure)
-        return (call.take()?.brokeOff(failure) ?? failure, used)
+        return (failure, used)
     }
 
     /// Bills a response that the relay has ended, and returns its usage.
@@ -58,10 +60,10 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
         return used
     }
 
-    private func failure(_ error: UpstreamError, deliveredTokens: Int) -> (UpstreamError, Usage?) {
+    /// Bills a response that broke off. Returns its usage; nil if nothing was used.
+    private func failed(_ error: UpstreamError, deliveredTokens: Int) -> Usage? {
         let used = attempt.end(with: error, after: usedSoFar(error.usage ?? stream.usage, deliveredTokens))
-        let isUsed = used.completionTokens > 0 || error.mayBeBilled
-        return (attempt.failure(error), isUsed ? attempt.billing.withUnmet(used) : nil)
+        return used.completionTokens > 0 || error.mayBeBilled ? attempt.billing.withUnmet(used) : nil
     }
 
     /// Bills the complete response, and returns its usage.

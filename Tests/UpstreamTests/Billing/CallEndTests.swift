@@ -54,6 +54,37 @@ import Testing
         #expect(one.records.map(\.status) == [200, nil])
     }
 
+    @Test("a chat's failure is reported to its key once: before the first event by the loop over candidates")
+    func failedChat() async {
+        let reports = await onLoop { loop in
+            let keys = CountedFailures()
+            let worker = WorkQueue(bytes: 1 << 20)
+            defer { worker.stop() }
+            let admission = Admission(nil, holding: Limiter(store: nil).admitUncovered())
+            let attempt = Attempt(.none, billing: admission.billing, on: loop, with: keys)
+            // The call opens, and its first event is a failure.
+            let chat = ScriptedVendor([[[], [.failure(.failed)]]]).prepare(chatCall(), for: anyModel, by: attempt)
+            var reports: [Int] = []
+            do throws(UpstreamError) {
+                let stream = try await chat.open(isStreamed: true, by: attempt)
+                let count = CallCount(anyModel, by: worker, on: loop)
+                let open = OpenChat(stream, promptTokens: 7, count: count, attempt: attempt)
+                do throws(UpstreamError) {
+                    try await open.waitForEvent()
+                } catch {
+                    reports.append(keys.count)
+                    _ = open.brokeOff(error, deliveredTokens: 0)
+                    reports.append(keys.count)
+                }
+            } catch {
+                Issue.record(error)
+            }
+            end(admission)
+            return reports
+        }
+        #expect(reports == [0, 1])
+    }
+
     @Test("a second end of a call ends a debug build")
     func twice() async {
         await #expect(processExitsWith: .failure) {
@@ -76,4 +107,15 @@ import Testing
         }
         #expect(ended.records.map(\.status) == [400, nil])
     }
+}
+
+/// Keys that count the failures that are reported to them.
+///
+/// `@unchecked`: used on one loop only.
+private final class CountedFailures: KeyCooldowns, @unchecked Sendable {
+    private(set) var count = 0
+
+    func served(_ credential: Credential, begun: LoopTime) {}
+
+    func failed(_ credential: Credential, _ error: UpstreamError, begun: LoopTime, at now: LoopTime) { count += 1 }
 }
