@@ -16,6 +16,7 @@ extension UpstreamStream {
     }
 
     /// Reads the body of an error response, and stops the stream. The body is empty if it cannot be read.
+    @inline(never)  // Rarely called.
     func refusal(limitBytes: Int) async throws(UpstreamError) -> Body {
         do throws(UpstreamError) {
             return try await whole(limitBytes: limitBytes)
