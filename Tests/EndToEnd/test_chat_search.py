@@ -48,6 +48,12 @@ def test_web_search_options(http, vendor, api_key, options, sites):
     assert on is True and number == (sites or 3)
 
 
+def test_options_of_a_search_tool(http, vendor, api_key):
+    tool = {"type": "web_search", "search_context_size": "high", "max_uses": 3, "filters": {"allowed_domains": ["a.example"]}}
+    answer = ask(http, tools=[tool])
+    assert search_settings(vendor, api_key) == (True, 5, 500) and answer.headers["x-relay-ignored"] == "filters"
+
+
 @pytest.mark.parametrize(
     "fields", [{}, {"web_search": False}, {"num_of_site": 5}, {"web_search_options": None}], ids=str
 )

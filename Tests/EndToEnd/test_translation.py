@@ -4,6 +4,7 @@ import anthropic
 import anthropic_vendor
 import openai
 import pytest
+from conftest import TEAM_TOKEN
 from test_system_turns import (
     HI,
     MORE,
@@ -100,19 +101,36 @@ def test_search_tools_of_messages(ask, anthropics, name, way):
     assert f"tools[{tools.index(SEARCH)}]" in str(caught.value) or "does not support web search" in str(caught.value)
 
 
-DOMAINS = {"type": "web_search", "filters": {"allowed_domains": ["a.example", "b.example"]}}
+DOMAINS, TOWN = {"allowed_domains": ["a.example", "b.example"]}, {"country": "NO", "city": "Oslo"}
+PLACE = {"user_location": {"type": "approximate"} | TOWN}
+OPTIONS = {"search_context_size": "low", "user_location": {"type": "approximate", "approximate": TOWN}}
+ASKED = {
+    "messages": {"max_tokens": 99, "messages": [HI], "tools": [SEARCH | DOMAINS | {"blocked_domains": ["c.example"]} | PLACE]},
+    "responses": {"input": "Hi", "tools": [{"type": "web_search", "filters": DOMAINS, "search_context_size": "low"} | PLACE]},
+    "chat/completions": {"messages": [HI], "web_search_options": OPTIONS},
+}  # fmt: skip
+CLAUDES = {"type": "web_search_20250305", "name": "web_search"}
+# For each surface and model: what the vendor gets, and what the response names as left out.
+SEARCHES = {
+    ("messages", "resp"): ({"type": "web_search", "filters": DOMAINS} | PLACE, "blocked_domains"),
+    ("messages", "open"): ({"user_location": OPTIONS["user_location"]}, "allowed_domains, blocked_domains, max_uses"),
+    ("messages", "gem"): ({"googleSearch": {}}, "user_location, allowed_domains, blocked_domains, max_uses"),
+    ("responses", "new"): (CLAUDES | DOMAINS | PLACE, "search_context_size"), ("responses", "open"): (OPTIONS, "filters"),
+    ("responses", "resp"): (ASKED["responses"]["tools"][0], None),
+    ("chat/completions", "resp"): ({"type": "web_search", "search_context_size": "low"} | PLACE, None),
+    ("chat/completions", "new"): (CLAUDES | PLACE, "search_context_size"), ("chat/completions", "open"): (OPTIONS, None),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["resp", "new", "open", "gem"])
-def test_domains_of_a_search(official, prepare, name):
+@pytest.mark.parametrize(("surface", "name"), SEARCHES)
+def test_options_of_a_search(turns_relay, caller, prepare, surface, name):
     last = prepare(name)
-    answer = official.responses.with_raw_response.create(model=name, input="Hi", tools=[DOMAINS])
-    tool = last().get("tools", [{}])[0]
-    if name == "resp":
-        assert tool == DOMAINS
-    elif name == "new":
-        assert tool == {"type": "web_search_20250305", "name": "web_search"} | DOMAINS["filters"]
-    assert answer.headers.get("x-relay-ignored") == (None if name in ("resp", "new") else "filters")
+    answer = caller(turns_relay, TEAM_TOKEN).post(f"/v1/{surface}", json={"model": name} | ASKED[surface])
+    assert answer.status_code == 200, answer.text
+    body, (sent, left_out) = last(), SEARCHES[surface, name]
+    assert body.get("web_search_options") == sent if name == "open" else body["tools"] == [sent]
+    assert answer.headers.get("x-relay-ignored") == left_out
+    assert body.get("max_tool_calls") == (8 if (surface, name) == ("messages", "resp") else None)
 
 
 @pytest.mark.parametrize("kind", ["web_search", "web_search_preview", "google_search"])

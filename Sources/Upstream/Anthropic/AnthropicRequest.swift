@@ -187,9 +187,19 @@ struct AnthropicRequest: ~Copyable {
         out.append("}")
     }
 
+    static let searchOptions: Set<SearchOption.Kind> = [.allowedDomains, .blockedDomains, .location, .maxUses]
+
     private mutating func appendSearch() {
         out.append(#"{"type":"web_search_20250305","name":"web_search""#)
-        if let domains = chatOptions.searchTool?.domains { out.append("allowed_domains", domains) }
+        for option in chatOptions.searchOptions {
+            switch option.kind {
+            case .allowedDomains: out.append("allowed_domains", option.value)
+            case .blockedDomains: out.append("blocked_domains", option.value)
+            case .location: out.append(location: option.value)
+            case .maxUses: out.append("max_uses", option.value)
+            case .contextSize: break
+            }
+        }
         out.append("}")
     }
 

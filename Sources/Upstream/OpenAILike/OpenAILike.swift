@@ -170,6 +170,9 @@ extension OpenAILike: WireChatVendor {
         call.leaveOutTiers(by: check, for: attempt.billing)
         let form: any WireForm
         if isByResponses(call, model) {
+            if call.original == nil {
+                call.leaveOutSearchOptions(except: ResponsesRequest.searchOptions, for: attempt.billing)
+            }
             form = ResponsesForm(
                 responses,
                 call,
@@ -177,7 +180,7 @@ extension OpenAILike: WireChatVendor {
                 check
             )
         } else {
-            call.leaveOutDomains(for: attempt.billing)
+            call.leaveOutSearchOptions(except: OpenAILikeRequest.searchOptions, for: attempt.billing)
             // The other choices are requested by further calls.
             if quirks.sure.contains(.noChoices) { call.choices = 1 }
             form = OpenAILikeForm(

@@ -42,8 +42,11 @@ struct OpenAILikeRequest: ~Copyable {
         if !call.stops.isEmpty { out.append("stop", call.stops) }
         if let most = call.maxTokens { out.append(isOpenAI ? "max_completion_tokens" : "max_tokens", most) }
         if call.isStreamed { out.append(#","stream":true,"stream_options":{"include_usage":true}"#) }
-        if chatOptions.searchTool != nil { out.append(#","web_search_options":{}"#) }
-        if let original = call.original ?? call.changedOriginal { NativeRequest.appendUnknown(of: original, to: &out) }
+        let original = call.original ?? call.changedOriginal
+        if call.sendsSearch, original?.members?.contains(where: { $0.name == "web_search_options" }) != true {
+            appendSearch()
+        }
+        if let original { NativeRequest.appendUnknown(of: original, to: &out) }
         out.append("}")
         return Body(out)
     }
@@ -135,6 +138,21 @@ struct OpenAILikeRequest: ~Copyable {
         if let penalty = sampling.frequencyPenalty { out.append("frequency_penalty", penalty) }
         if let seed = sampling.seed { out.append("seed", Int(seed)) }
         if let bias = sampling.logitBias { out.append("logit_bias", bias) }
+    }
+
+    static let searchOptions: Set<SearchOption.Kind> = [.contextSize, .location]
+
+    private mutating func appendSearch() {
+        var search = ByteBuffer()
+        for option in chatOptions.searchOptions {
+            switch option.kind {
+            case .contextSize: search.append("search_context_size", option.value)
+            case .location:
+                search.append(#","user_location":{"type":"approximate","approximate":"#, option.value.bytes, "}")
+            case .allowedDomains, .blockedDomains, .maxUses: break
+            }
+        }
+        out.append(#","web_search_options":{"#, search.bytes[part: min(1, search.count)..<search.count], "}")
     }
 
     private mutating func appendChatOptions() {

@@ -17,6 +17,8 @@ struct ResponsesRequest: ~Copyable {
     private var hasTurns = false
 
     /// The smallest token limit that the Responses API accepts.
+    static let searchOptions: Set<SearchOption.Kind> = [.allowedDomains, .contextSize, .location, .maxUses]
+
     static let minTokens = 16
 
     init(_ call: ChatCall, model: String) {
@@ -45,6 +47,8 @@ struct ResponsesRequest: ~Copyable {
         out.append(chatOptions.bookkeeping)
         if call.isStreamed { out.append("stream", true) }
         if let fields = own?.fields { out.append(fields.bytes) }
+        // The search is the only tool of the vendor's own in a request that limits its searches.
+        if let most = call.maxSearches, call.sendsSearch { out.append("max_tool_calls", most) }
         out.append("}")
         return Body(out)
     }
@@ -270,8 +274,13 @@ struct ResponsesRequest: ~Copyable {
         if call.sendsSearch {
             open()
             out.append(#"{"type":"web_search""#)
-            if let domains = chatOptions.searchTool?.domains {
-                out.append(#","filters":{"allowed_domains":"#, domains.bytes, "}")
+            for option in chatOptions.searchOptions {
+                switch option.kind {
+                case .allowedDomains: out.append(#","filters":{"allowed_domains":"#, option.value.bytes, "}")
+                case .contextSize: out.append("search_context_size", option.value)
+                case .location: out.append(location: option.value)
+                case .blockedDomains, .maxUses: break
+                }
             }
             out.append("}")
         }

@@ -34,6 +34,11 @@ extension ByteBuffer {
         append(json.bytes)
     }
 
+    /// Appends the approximate location of a search (`SearchOption`), as in the Responses API and at Anthropic.
+    mutating func append(location: Body) {
+        append(#","user_location":{"type":"approximate","#, location.bytes[part: 1..<location.bytes.count], "")
+    }
+
     /// Appends the members of OpenAI's requests that change no response. `user` is hashed if `isUserPrivate` is true.
     mutating func append(_ kept: ChatOptions.Bookkeeping) {
         if let user = kept.user, kept.isUserPrivate {

@@ -1,3 +1,4 @@
+import Engine
 import Shared
 import Testing
 
@@ -13,7 +14,10 @@ import Testing
     )
     func toolUses(maxUses: Int?, tool: HostedTool, reported: Int, counted: Int) {
         var call = ChatCall()
-        call.chatOptions.searchTool = ChatOptions.SearchTool(index: 0, maxUses: maxUses)
+        call.chatOptions.searchOptions =
+            maxUses.map {
+                [SearchOption(.maxUses, "max_uses", Body(ByteBuffer("\($0)")))]
+            } ?? []
         var usage = Usage(promptTokens: 10, completionTokens: 5)
         usage.toolUses[tool] = reported
         var bounds = UsageBounds(call, anyModel)

@@ -68,12 +68,6 @@ extension ChatCall {
         "mcp_toolset",
     ]
 
-    private static func checkDomains(of search: JSONValue, _ param: String) throws(APIError) {
-        for name: StaticString in ["allowed_domains", "blocked_domains"] where search[name] != nil {
-            throw .unsupportedValue("\(param).\(name)", "restricting the search to domains is not supported")
-        }
-    }
-
     /// Reads one element of `tools`. Returns nil for tools of Anthropic's own, and records them in `chatOptions`
     /// instead.
     private static func tool(
@@ -86,11 +80,8 @@ extension ChatCall {
         if let type = value["type"] {
             guard let type = type.text else { throw .type("\(param).type", "a string") }
             if type.hasPrefix("web_search_") {
-                try Self.checkDomains(of: value, param)
-                chatOptions.searchTool = ChatOptions.SearchTool(
-                    index: index,
-                    maxUses: value["max_uses"]?.integer.flatMap { (1...100).contains($0) ? Int($0) : nil }
-                )
+                chatOptions.searchTool = ChatOptions.SearchTool(index: index)
+                chatOptions.searchOptions = try [SearchOption](tool: value, param)
                 return nil
             }
             if let name = Self.serverTools.first(where: { type.hasPrefix($0) }) {

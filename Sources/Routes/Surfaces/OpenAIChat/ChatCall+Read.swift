@@ -93,6 +93,8 @@ extension ChatCall {
     mutating func readWebSearch(_ fields: RequestFields) throws(APIError) {
         if let options = try fields.object("web_search_options") {
             webSearch = try WebSearch(options, "web_search_options")
+            let read = try [SearchOption](options, "web_search_options")
+            if !read.isEmpty { chatOptions.searchOptions = read }
             needs.insert(.searchOptions)
         }
         let flag = try fields.flag("web_search")

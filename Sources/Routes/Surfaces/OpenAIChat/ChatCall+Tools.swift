@@ -63,7 +63,7 @@ extension ChatCall {
         var count = 0
         var names: Set<[UInt8]> = []
         for tool in list {
-            readSearch(tool, count, &chatOptions)
+            try readSearch(tool, count, &chatOptions)
             if let read = try self.tool(tool, "tools[\(count)]"), names.insert(Array(read.name.utf8)).inserted {
                 if let mark = ChatOptions.CacheBreakpoint(.tool(chatOptions.tools.count), of: tool) {
                     chatOptions.cacheBreakpoints.append(mark)
@@ -75,9 +75,11 @@ extension ChatCall {
         return count
     }
 
-    private func readSearch(_ tool: JSONValue, _ index: Int, _ chatOptions: inout ChatOptions) {
+    private func readSearch(_ tool: JSONValue, _ index: Int, _ chatOptions: inout ChatOptions) throws(APIError) {
         guard tool["type"]?.isSearchType ?? false else { return }
-        chatOptions.searchTool = ChatOptions.SearchTool(index: index)
+        let param = "tools[\(index)]"
+        chatOptions.searchTool = ChatOptions.SearchTool(index: index, try WebSearch(tool, param))
+        chatOptions.searchOptions = try [SearchOption](tool: tool, param)
     }
 
     /// Checks all elements of `tools` without parsing them completely. Returns the number of elements.

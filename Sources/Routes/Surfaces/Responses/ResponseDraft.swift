@@ -200,7 +200,7 @@ struct ResponseDraft: Sendable {
             isSearch = tools.searchTool != nil && choice.isSearchChoice
             if !isSearch { try read(choice, &given.options, &own) }
         }
-        call.settleSearch(&given.options, isForced: isSearch, tools.webSearch ?? .usual)
+        call.settleSearch(&given.options, isForced: isSearch)
         if let parallel = try fields.flag("parallel_tool_calls") {
             given.options.parallelToolCalls = parallel
             given.hasAny = true
@@ -213,6 +213,7 @@ struct ResponseDraft: Sendable {
             }
         }
         given.hasAny = true
+        given.options.searchOptions = tools.searchOptions
         call.needTools(by: given.options.toolChoice)
     }
 

@@ -6,9 +6,9 @@ import Upstream
 struct ToolReader: Sendable {
     private(set) var tools: [ChatOptions.Tool] = []
     private(set) var names = ToolNames()
-    private(set) var webSearch: ChatCall.WebSearch?
     /// The tool for web search; nil if the request has none.
     private(set) var searchTool: ChatOptions.SearchTool?
+    private(set) var searchOptions: [SearchOption] = []
     /// The JSON objects of the tools, which the response repeats in its own member `tools`.
     private(set) var echo: [Body] = []
     private var usedNames: Set<[UInt8]> = []
@@ -32,14 +32,11 @@ struct ToolReader: Sendable {
 
     mutating func read(_ list: JSONElements, _ param: String) throws(APIError) {
         for (index, tool) in list.enumerated() {
-            let hadSearch = webSearch != nil
-            try read(tool, "\(param)[\(index)]")
-            guard !hadSearch, webSearch != nil else { continue }
-            searchTool = ChatOptions.SearchTool(index: index, domains: try Self.domains(tool, "\(param)[\(index)]"))
+            try read(tool, index, "\(param)[\(index)]")
         }
     }
 
-    private mutating func read(_ value: JSONValue, _ param: String) throws(APIError) {
+    private mutating func read(_ value: JSONValue, _ index: Int, _ param: String) throws(APIError) {
         guard value.kind == .object else { throw .type(param, "an object") }
         switch try value.requiredText("type", param) {
         case "function":
@@ -55,7 +52,7 @@ struct ToolReader: Sendable {
             try readSpace(value, param)
         case "web_search", "web_search_preview", "web_search_2025_08_26", "web_search_preview_2025_03_11":
             echo.append(value.body)
-            try readSearch(value, param)
+            try readSearch(value, index, param)
         // All tools are given to the model at once, so it has nothing to search for.
         case "tool_search": echo.append(value.body)
         default:
@@ -92,19 +89,13 @@ struct ToolReader: Sendable {
         }
     }
 
-    private mutating func readSearch(_ value: JSONValue, _ param: String) throws(APIError) {
+    /// Reads a tool for web search. Of several such tools, the first one counts.
+    private mutating func readSearch(_ value: JSONValue, _ index: Int, _ param: String) throws(APIError) {
         let search = try ChatCall.WebSearch(value, param)
         // Vendors search the live web, so `external_web_access: false` means no search at all.
-        if try value.flag("external_web_access", param) ?? true { webSearch = search }
-    }
-
-    /// Returns the domains to which a tool restricts its search, a JSON array; nil if it does not.
-    private static func domains(_ tool: JSONValue, _ param: String) throws(APIError) -> Body? {
-        guard let list = tool["filters"]?["allowed_domains"], list.kind != .null else { return nil }
-        guard let domains = list.elements, domains.allSatisfy({ $0.kind == .string }) else {
-            throw .type("\(param).filters.allowed_domains", "an array of strings")
-        }
-        return domains.contains { _ in true } ? list.body : nil
+        guard try value.flag("external_web_access", param) ?? true, searchTool == nil else { return }
+        searchTool = ChatOptions.SearchTool(index: index, search)
+        searchOptions = try [SearchOption](tool: value, param)
     }
 
     /// The longest name of a function in a request of the Responses API.

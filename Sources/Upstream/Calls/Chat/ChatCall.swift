@@ -267,8 +267,8 @@ package struct ChatCall: Sendable {
     /// Decides what the request's tool for web search means: a search if it is the only tool or is forced.
     ///
     /// - Parameter isForced: whether `tool_choice` names the tool.
-    package mutating func settleSearch(_ chatOptions: inout ChatOptions, isForced: Bool, _ search: WebSearch = .usual) {
-        guard chatOptions.searchTool != nil else { return }
+    package mutating func settleSearch(_ chatOptions: inout ChatOptions, isForced: Bool) {
+        guard let tool = chatOptions.searchTool else { return }
         if chatOptions.toolChoice == .none {
             chatOptions.searchTool = nil
             return
@@ -276,7 +276,7 @@ package struct ChatCall: Sendable {
         guard isForced || chatOptions.tools.isEmpty else { return }
         chatOptions.searchTool?.isOffered = false
         chatOptions.toolChoice = .auto
-        webSearch = search
+        webSearch = tool.search
         needs.insert(.searchOptions)
     }
 
@@ -289,11 +289,6 @@ package struct ChatCall: Sendable {
     /// Removes the tool for web search that the model could choose.
     mutating func dropSearch() {
         if offersSearch { chatOptions.searchTool = nil }
-    }
-
-    /// Records that the vendor cannot restrict its search to the domains that the request allows.
-    func leaveOutDomains(for billing: Billing) {
-        if rare?.value.searchTool?.domains != nil { billing.leaveOut("filters") }
     }
 
     /// Whether the vendor's request contains its own tool or option for web search.
@@ -322,9 +317,6 @@ package struct ChatCall: Sendable {
         }
         chatOptions = options
     }
-
-    /// The largest number of searches that the request allows; nil if it sets none.
-    package var maxSearches: Int? { rare?.value.searchTool?.maxUses }
 
     /// Returns the search options for the model; nil if the chat uses no web search.
     package func search(with model: borrowing Model) -> WebSearch? {

@@ -59,15 +59,12 @@ package struct ChatOptions: Sendable {
         package let index: Int
         /// Whether the model chooses between the search and other tools. If false, the request is a search.
         package var isOffered = true
-        /// The largest number of searches; nil if the request sets none.
-        package let maxUses: Int?
-        /// The domains to which the search is restricted, a JSON array; nil if it is not.
-        package let domains: Body?
+        /// The extent of the search, for a vendor whose search has no other option.
+        package let search: ChatCall.WebSearch
 
-        package init(index: Int, maxUses: Int? = nil, domains: Body? = nil) {
+        package init(index: Int, _ search: ChatCall.WebSearch = .usual) {
             self.index = index
-            self.maxUses = maxUses
-            self.domains = domains
+            self.search = search
         }
     }
 
@@ -189,6 +186,8 @@ package struct ChatOptions: Sendable {
     package var toolChoice = ToolChoice.auto
     /// The request's tool for web search; nil if there is none.
     package var searchTool: SearchTool?
+    /// The options of the search, at most one of each kind.
+    package var searchOptions: [SearchOption] = []
     /// The fields and tools of the request that only its own API has, and that vendors with another API do not get.
     package private(set) var ignored: [StaticString] = []
     package var parallelToolCalls: Bool?

@@ -107,10 +107,13 @@ extension OneMin: WireChatVendor {
     /// Returns the vendor's own abilities: only web search. The relay emulates the other abilities.
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { .searchOptions }
 
+    /// The size of a search is its number of sites, and each call searches once.
+    private static let searchOptions: Set<SearchOption.Kind> = [.contextSize, .maxUses]
+
     package func prepare(_ call: consuming ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         var call = consume call
         call.webSearch = call.search(with: model)
-        call.leaveOutDomains(for: attempt.billing)
+        call.leaveOutSearchOptions(except: Self.searchOptions, for: attempt.billing)
         // Decorators in the folder `Emulation` make the calls for further choices, and end the output.
         (call.choices, call.maxTokens) = (1, nil)
         // The code feature accepts only text.
