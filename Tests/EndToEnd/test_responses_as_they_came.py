@@ -270,6 +270,23 @@ def test_reasoning_of_openai_stays_with_openai(http, server):
         assert sent == {name: value for name, value in item.items() if value not in (None, "rs.1")}
 
 
+OF_OTHERS = [
+    {"type": "reasoning", "id": "rs_6f1c-4e", "summary": [{"type": "summary_text", "text": "Hm"}], "encrypted_content": "Zm9v+/8="},
+    {"type": "reasoning", "id": "rs_0123456789abcdef", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm"}]},
+]
+
+
+@pytest.mark.parametrize("item", OF_OTHERS)
+def test_reasoning_of_other_servers_goes_back_to_them(http, server, item):
+    made = {"type": "message", "id": "msg_" + "aB3" * 8 + "0", "role": "assistant", "content": "So."}
+    body = {"store": False, "input": [item, made, {"role": "user", "content": "Hi"}]}
+    for name, at in (("m", AT), ("chats", "as/chats")):
+        server.says(at, {})
+        assert post(http, body | {"model": name}).status_code == 200
+        sent = server.asked(at)[0]["body"]
+        assert sent["input"][0] == item if name == "m" else "Hm" not in str(sent) and "Zm9v" not in str(sent)
+
+
 def test_a_byte_order_mark_does_not_go_on(http, server):
     server.says(AT, {})
     raw = written(BODY)

@@ -173,12 +173,7 @@ extension OpenAILike: WireChatVendor {
             if call.original == nil {
                 call.leaveOutSearchOptions(except: ResponsesRequest.searchOptions, for: attempt.billing)
             }
-            form = ResponsesForm(
-                responses,
-                call,
-                model: model,
-                check
-            )
+            form = ResponsesForm(self, call, model: model, check)
         } else {
             call.leaveOutSearchOptions(except: OpenAILikeRequest.searchOptions, for: attempt.billing)
             // The other choices are requested by further calls.

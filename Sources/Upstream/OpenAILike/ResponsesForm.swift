@@ -7,6 +7,7 @@ import Shared
 final class ResponsesForm: WireForm, @unchecked Sendable {
     private let endpoint: Endpoint
     private let model: String
+    private let isOpenAI: Bool
     private let isLegacy: Bool
     private let maxCalls: Int
     private let isCompacting: Bool
@@ -22,8 +23,9 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     private let isNative: Bool
 
     /// Prepares one call to a vendor.
-    init(_ endpoint: Endpoint, _ call: borrowing ChatCall, model: Model, _ check: RequestCheck) {
-        self.endpoint = endpoint
+    init(_ vendor: OpenAILike, _ call: borrowing ChatCall, model: Model, _ check: RequestCheck) {
+        endpoint = vendor.responses
+        isOpenAI = vendor.isOpenAI
         self.check = check
         self.model = model.id
         names = ShortToolNames(call)
@@ -42,7 +44,8 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         var refusal = audio?.refusalAsAudio ?? call.refusalOfFiles(acceptsImages: true)
         do throws(APIError) { try call.permitOwnParts(by: check) } catch { refusal = refusal ?? error }
         guard let original = call.original else {
-            var written = WrittenCall(rewritten(ResponsesRequest(call, model: model).written(), with: quirks))
+            let request = ResponsesRequest(call, model: model, isOpenAI: isOpenAI).written()
+            var written = WrittenCall(rewritten(request, with: quirks))
             written.refusal = refusal
             written.maxTokens = call.maxTokens.map { max($0, ResponsesRequest.minTokens) }
             if call.isAmbiguous || call.changedOriginal != nil { written.source = .rebuilt }

@@ -8,6 +8,7 @@ struct ResponsesRequest: ~Copyable {
     private let chatOptions: ChatOptions
     private let own: OwnParts?
     private let model: String
+    private let isOpenAI: Bool
     private var out = ByteBuffer()
     private var isFirst = true
     /// The assistant's reasoning that is not written yet. It is written when the assistant's next text or tool call
@@ -16,13 +17,15 @@ struct ResponsesRequest: ~Copyable {
     /// Whether a message of the user or the assistant has been written.
     private var hasTurns = false
 
-    /// The smallest token limit that the Responses API accepts.
     static let searchOptions: Set<SearchOption.Kind> = [.allowedDomains, .contextSize, .location, .maxUses]
 
+    /// The smallest token limit that the Responses API accepts.
     static let minTokens = 16
 
-    init(_ call: ChatCall, model: String) {
+    /// - Parameter isOpenAI: whether the server is OpenAI's or Azure's, which do not know the reasoning of others.
+    init(_ call: ChatCall, model: String, isOpenAI: Bool = false) {
         self.call = call
+        self.isOpenAI = isOpenAI
         chatOptions = call.chatOptions
         own = chatOptions.own?.value
         self.model = model
@@ -44,11 +47,11 @@ struct ResponsesRequest: ~Copyable {
         if let temperature = chatOptions.sampling.temperature { out.append("temperature", temperature) }
         if let topP = chatOptions.sampling.topP { out.append("top_p", topP) }
         if let most = call.maxTokens { out.append("max_output_tokens", max(most, Self.minTokens)) }
+        // The search is the only tool of the vendor's own in a request that limits its searches.
+        if let most = call.maxSearches, call.sendsSearch { out.append("max_tool_calls", most) }
         out.append(chatOptions.bookkeeping)
         if call.isStreamed { out.append("stream", true) }
         if let fields = own?.fields { out.append(fields.bytes) }
-        // The search is the only tool of the vendor's own in a request that limits its searches.
-        if let most = call.maxSearches, call.sendsSearch { out.append("max_tool_calls", most) }
         out.append("}")
         return Body(out)
     }
@@ -180,15 +183,16 @@ struct ResponsesRequest: ~Copyable {
         waiting.removeAll()
     }
 
-    /// Appends reasoning whose signature comes from the Responses API. Ignores all other reasoning.
+    /// Appends reasoning that comes from the Responses API. Ignores all other reasoning.
     private mutating func append(_ reasoningBlock: ReasoningBlock) {
-        guard let signature = reasoningBlock.signature, let (id, content) = SealedReasoning.parts(of: signature) else {
-            return
-        }
+        guard let signature = reasoningBlock.signature else { return append(plain: reasoningBlock) }
+        guard let (id, content) = SealedReasoning.parts(of: signature),
+            !isOpenAI || ReasoningBlock.isOfOpenAI(content)
+        else { return }
         open()
         out.append(#"{"type":"reasoning""#)
         // Some clients leave the id out.
-        if !id.hasSameBytes(as: ReasoningBlock.markOfOpenAI) { out.append("id", id) }
+        if !id.hasSameBytes(as: ReasoningBlock.markOfResponses) { out.append("id", id) }
         out.append(#","summary":["#)
         if !reasoningBlock.text.isEmpty {
             out.append(#"{"type":"summary_text""#)
@@ -198,6 +202,17 @@ struct ResponsesRequest: ~Copyable {
         out.append("]")
         out.append("encrypted_content", content)
         out.append("}")
+    }
+
+    /// Appends reasoning that its server does not encrypt.
+    private mutating func append(plain reasoningBlock: ReasoningBlock) {
+        guard let id = reasoningBlock.itemID, !isOpenAI else { return }
+        open()
+        out.append(#"{"type":"reasoning""#)
+        out.append("id", id)
+        out.append(#","summary":[],"content":[{"type":"reasoning_text""#)
+        out.append("text", reasoningBlock.text)
+        out.append("}]}")
     }
 
     /// Appends a compacted conversation that the vendor has encrypted, in the place of the messages before it.
@@ -374,7 +389,7 @@ extension ChatMessage {
 enum SealedReasoning {
     static func parts(of signature: String) -> (id: String, content: String)? {
         let bytes = signature.utf8
-        guard bytes.starts(with: ReasoningBlock.markOfOpenAI.utf8), let dot = bytes.firstIndex(of: UInt8(ascii: "."))
+        guard bytes.starts(with: ReasoningBlock.markOfResponses.utf8), let dot = bytes.firstIndex(of: UInt8(ascii: "."))
         else {
             return nil
         }

@@ -27,6 +27,29 @@ import Testing
         }
         withExtendedLifetime(parser) {}
     }
+
+    @Test("OpenAI gets no reasoning of other servers")
+    func foreignReasoning() throws {
+        let parser = JSONParser()
+        let body = ByteBuffer(
+            #"""
+            {"model":"m","input":[{"role":"user","content":"Hi"},
+            {"type":"reasoning","id":"rs_1-a","summary":[],"encrypted_content":"Zm9v"},
+            {"type":"reasoning","id":"rs_2-b","summary":[],"content":[{"type":"reasoning_text","text":"Hm"}]},
+            {"type":"reasoning","id":"rs_3-c","summary":[],"encrypted_content":"gAAAA-own"},
+            {"role":"assistant","content":"So."}]}
+            """#
+        )
+        let draft = try ResponseDraft(try parser.parse(body.bytes), defaultModel: nil, for: .response)
+        let ids = try [true, false].map { isOpenAI in
+            let request = ResponsesRequest(draft.call, model: "m", isOpenAI: isOpenAI).written()
+            return try (parser.parse(request.bytes)["input"]?.elements ?? JSONElements()).compactMap {
+                $0["id"]?.string
+            }
+        }
+        #expect(ids == [["rs_3-c"], ["rs_1-a", "rs_2-b", "rs_3-c"]])
+        withExtendedLifetime(parser) {}
+    }
 }
 
 /// A random history as a client sends it, and the items that the vendor should receive, each as one text.

@@ -152,15 +152,28 @@ struct InputReader {
         _ item: JSONValue,
         _ path: ParameterPath
     ) throws(APIError) -> InputItem.Kind {
-        var text = ""
-        for list in [item["content"], item["summary"]] where text.isEmpty {
-            for part in list?.elements ?? JSONElements() { text += part["text"]?.string ?? "" }
+        func texts(of list: JSONValue?) -> String {
+            (list?.elements ?? JSONElements()).reduce("") { $0 + ($1["text"]?.string ?? "") }
         }
+        let content = texts(of: item["content"])
+        let text = content.isEmpty ? texts(of: item["summary"]) : content
+        // Reasoning of vendors with another API has no id but the relay's.
+        let id = item["id"]?.text.flatMap { $0.isEmpty || ItemType.isMadeByRelay($0) ? nil : $0.text }
         var signature = try item.string("encrypted_content", path(""))
-        let isOfOpenAI = signature.map(ReasoningBlock.isOfOpenAI) ?? false
-        if isOfOpenAI { signature = signature.map { ReasoningBlock.marked($0, item["id"]?.string ?? "") } }
-        guard let block = ReasoningBlock(text, signature: signature, isSealed: text.isEmpty) else { return .ignored }
-        hasRelayIDs = hasRelayIDs || block.isMarked && !isOfOpenAI
+        var isOfServer = false
+        if let sealed = signature, ReasoningBlock.isOfOpenAI(sealed) || id != nil && !ReasoningBlock.isMarked(sealed) {
+            isOfServer = true
+            signature = ReasoningBlock.marked(sealed, item["id"]?.string ?? "")
+        }
+        guard
+            let block = ReasoningBlock(
+                text,
+                signature: signature,
+                isSealed: text.isEmpty,
+                itemID: content.isEmpty ? nil : id
+            )
+        else { return .ignored }
+        hasRelayIDs = hasRelayIDs || block.isMarked && !isOfServer
         return .reasoningBlock(block)
     }
 

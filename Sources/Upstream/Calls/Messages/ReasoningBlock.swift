@@ -14,11 +14,13 @@ package final class ReasoningBlock: Sendable {
     let callsBefore: Int
     /// An input item of the Responses API whose type the relay does not know, as JSON; nil for other blocks.
     package let item: Body?
+    /// The id that a server of the Responses API gave to reasoning that it does not encrypt; nil for other reasoning.
+    let itemID: String?
 
     /// Creates a block for an input item whose type the relay does not know.
     package init(item: Body) {
         (text, signature, isSealed) = ("", nil, true)
-        (textBytesBefore, callsBefore) = (0, 0)
+        (textBytesBefore, callsBefore, itemID) = (0, 0, nil)
         self.item = item
     }
 
@@ -27,6 +29,7 @@ package final class ReasoningBlock: Sendable {
         _ text: String,
         signature: String?,
         isSealed: Bool = false,
+        itemID: String? = nil,
         afterTextBytes textBytes: Int = 0,
         afterCalls calls: Int = 0
     ) {
@@ -37,20 +40,22 @@ package final class ReasoningBlock: Sendable {
         self.isSealed = isSealed
         textBytesBefore = textBytes
         callsBefore = calls
+        self.itemID = itemID
         item = nil
     }
 
-    // The prefixes of signatures of OpenAI's reasoning and of Gemini's texts. Anthropic's signatures have no prefix.
-    static let markOfOpenAI = "rs_"
+    // The prefixes of signatures of the Responses API's reasoning and of Gemini's texts. Anthropic's signatures have no
+    // prefix.
+    static let markOfResponses = "rs_"
     static let markOfGemini = "gemini."
 
     /// Returns whether the content of a reasoning item is encrypted as only OpenAI does it.
     package static func isOfOpenAI(_ content: String) -> Bool { content.hasPrefix("gAAAA") }
 
-    /// Returns the signature of OpenAI's reasoning: the id of its item, which can be empty, and its encrypted content.
+    /// Returns the signature of the Responses API's reasoning: the id of its item, which can be empty, and its encrypted content.
     package static func marked(_ content: String, _ id: String) -> String {
         let id = id.utf8.count > 150 || id.utf8.contains(UInt8(ascii: ".")) ? "" : id
-        return "\(id.hasPrefix(markOfOpenAI) ? "" : markOfOpenAI)\(id).\(content)"
+        return "\(id.hasPrefix(markOfResponses) ? "" : markOfResponses)\(id).\(content)"
     }
 
     /// The prefix of the compacted conversations that OpenAI has encrypted, which are kept like sealed reasoning.
@@ -84,10 +89,12 @@ package final class ReasoningBlock: Sendable {
     }
 
     /// Whether the signature begins with the prefix of OpenAI's or Gemini's signatures.
-    package var isMarked: Bool {
-        guard let signature else { return false }
-        return signature.hasPrefix(Self.markOfOpenAI) || signature.hasPrefix(Self.markOfGemini)
-            || signature.hasPrefix(Self.markOfCompaction)
+    package var isMarked: Bool { signature.map(Self.isMarked) ?? false }
+
+    /// Returns whether a signature begins with the prefix of OpenAI's or Gemini's signatures.
+    package static func isMarked(_ signature: String) -> Bool {
+        signature.hasPrefix(markOfResponses) || signature.hasPrefix(markOfGemini)
+            || signature.hasPrefix(markOfCompaction)
     }
 
     package var bytes: Int { text.utf8.count + (signature?.utf8.count ?? 0) + (item?.bytes.count ?? 0) }
