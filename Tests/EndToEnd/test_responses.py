@@ -221,12 +221,30 @@ def test_web_search(http, vendor, api_key):
         ({"max_output_tokens": 0}, "max_output_tokens", "integer_below_min_value"),
         ({"previous_response_id": "resp_1"}, "previous_response_id", "previous_response_not_found"),
         ({"model": None}, "model", "missing_required_parameter"),
+        ({"metadata": "a"}, "metadata", "invalid_type"),
+        ({"metadata": {"a": 5}}, "metadata.a", "invalid_type"),
+        ({"metadata": {"a": None}}, "metadata.a", "invalid_type"),
+        ({"metadata": {"a": "\u00e9" * 513}}, "metadata.a", "invalid_value"),
+        ({"metadata": {"\u00e9" * 65: "a"}}, "metadata", "invalid_value"),
+        ({"metadata": {str(at): "a" for at in range(17)}}, "metadata", "invalid_value"),
+        ({"reasoning": {"summary": True}}, "reasoning.summary", "invalid_type"),
+        ({"reasoning": {"generate_summary": {}}}, "reasoning.generate_summary", "invalid_type"),
+        ({"tools": [{"type": "custom", "name": "a", "format": "text"}]}, "tools[0].format", "invalid_type"),
+        ({"tools": [{"type": "custom", "name": "a", "format": {"type": 5}}]}, "tools[0].format.type", "invalid_type"),
+        ({"tools": [{"type": "custom", "name": "a", "format": {"type": "grammar", "definition": []}}]}, "tools[0].format.definition", "invalid_type"),
     ],
 )  # fmt: skip
 def test_what_is_refused(http, fields, param, code):
     sent = {key: value for key, value in (body() | fields).items() if value is not None}
     error = error_of(http.post(PATH, json=sent), 400)
     assert (error["param"], error["code"]) == (param, code)
+
+
+def test_words_and_texts_that_the_response_repeats(http):
+    most = {"\u00e9" * 64: "\u00e9" * 512} | {str(at): "" for at in range(15)}
+    fields = {"metadata": most, "reasoning": {"effort": None, "summary": "detailed"}}
+    told = http.post(PATH, json=body() | fields).json()
+    assert (told["metadata"], told["reasoning"]) == (most, fields["reasoning"])
 
 
 ITEMS = [

@@ -23,7 +23,7 @@ HISTORY = [
 BODY = {
     "instructions": "Be brief. \u2600", "input": HISTORY, "tools": [CUSTOM, {"type": "web_search", "external_web_access": True}, FUNCTION],
     "model": "m", "store": False, "include": ["reasoning.encrypted_content"], "truncation": "auto", "max_tool_calls": 3, "moderation": {"x": 1},
-    "reasoning": {"summary": "detailed"}, "parallel_tool_calls": True, "field_of_tomorrow": {"a": [None, ""]},
+    "reasoning": {"summary": "word_of_tomorrow"}, "parallel_tool_calls": True, "field_of_tomorrow": {"a": [None, ""]},
 }  # fmt: skip
 ITEMS = [
     {"id": "rs_1", "type": "reasoning", "summary": [{"type": "summary_text", "text": "I think."}], "encrypted_content": "gAAAA-own"},

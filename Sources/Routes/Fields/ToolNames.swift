@@ -73,7 +73,7 @@ extension ChatOptions.Tool {
     /// Converts a custom tool into a function with one text argument.
     init(custom value: JSONValue, _ param: String) throws(APIError) {
         var description = ByteBuffer(try value.string("description", param) ?? "")
-        if let format = try value.object("format", param), format["type"]?.text == "grammar" {
+        if let format = try value.object("format", param), try format.string("type", "\(param).format") == "grammar" {
             // Chat completions put the grammar into an object of its own.
             let inner = try format.object("grammar", "\(param).format")
             let (grammar, param) = (inner ?? format, inner == nil ? "\(param).format" : "\(param).format.grammar")

@@ -159,6 +159,7 @@ struct ResponseDraft: Sendable {
         try readChoice(fields, tools, &given, &own)
         try given.readSampling(fields)
         try given.readBookkeeping(fields)
+        try Self.checkMetadata(fields)
         // `store` concerns only the responses that the relay stores.
         given.options.bookkeeping.store = nil
         try call.readLogProbabilities(fields, &given)
@@ -166,6 +167,8 @@ struct ResponseDraft: Sendable {
         if let reasoning = try fields.object("reasoning") {
             let effort = try reasoning.string("effort", "reasoning")
             GivenOptions.set(&given.options.reasoning.effort, effort, &given.hasAny)
+            // The response repeats these, also words that OpenAI adds later.
+            for name: StaticString in ["summary", "generate_summary"] { _ = try reasoning.string(name, "reasoning") }
         }
         if let text = try fields.object("text") {
             let verbosity = try text.string("verbosity", "text")
@@ -186,6 +189,22 @@ struct ResponseDraft: Sendable {
         given.move(to: &call)
     }
 
+    /// Checks the texts in `metadata`, which the response repeats.
+    private static func checkMetadata(_ fields: RequestFields) throws(APIError) {
+        let members = fields["metadata"]?.members ?? []
+        guard members.count <= 16 else { throw .value("metadata", "must have at most 16 members") }
+        for (name, value) in members {
+            let name = name.text
+            guard name.unicodeScalars.count <= 64 else {
+                throw .value("metadata", "the names must have at most 64 characters")
+            }
+            guard let text = value.string else { throw .type("metadata.\(name)", "a string") }
+            guard text.unicodeScalars.count <= 512 else {
+                throw .value("metadata.\(name)", "must have at most 512 characters")
+            }
+        }
+    }
+
     private mutating func readChoice(
         _ fields: RequestFields,
         _ tools: ToolReader,
@@ -194,6 +213,7 @@ struct ResponseDraft: Sendable {
     ) throws(APIError) {
         given.options.tools = tools.tools
         given.options.searchTool = tools.searchTool
+        given.options.searchOptions = tools.searchOptions
         if tools.searchTool != nil { given.hasAny = true }
         var isSearch = false
         if let choice = fields["tool_choice"] {
@@ -213,7 +233,6 @@ struct ResponseDraft: Sendable {
             }
         }
         given.hasAny = true
-        given.options.searchOptions = tools.searchOptions
         call.needTools(by: given.options.toolChoice)
     }
 
