@@ -38,6 +38,14 @@ package struct Usage: Sendable, Equatable {
         self.completionTokens = completionTokens
     }
 
+    /// Creates a usage from reported numbers; nil without prompt and completion tokens. Of these two, one that is missing
+    /// is what the total leaves for it, 0 without a total.
+    package init?(promptTokens: Int?, completionTokens: Int?, totalTokens: Int?) {
+        guard promptTokens != nil || completionTokens != nil else { return nil }
+        let rest = max(0, (totalTokens ?? 0) - (promptTokens ?? completionTokens ?? 0))
+        self.init(promptTokens: promptTokens ?? rest, completionTokens: completionTokens ?? rest)
+    }
+
     /// Creates a usage that the relay estimated, because the vendor reported none.
     package init(estimating promptTokens: Int, completionTokens: Int) {
         self.init(promptTokens: promptTokens, completionTokens: completionTokens)

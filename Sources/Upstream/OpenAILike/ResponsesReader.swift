@@ -405,12 +405,10 @@ extension Usage {
     /// Creates the usage of a complete response; nil if the response contains no token counts.
     fileprivate init?(of response: JSONValue) {
         guard let reported = response["usage"], reported.kind == .object else { return nil }
-        let (prompt, completion) = (reported["input_tokens"]?.reportedTokens, reported["output_tokens"]?.reportedTokens)
-        guard prompt != nil || completion != nil else { return nil }
-        let total = reported["total_tokens"]?.tokens ?? 0
         self.init(
-            promptTokens: prompt ?? max(0, total - (completion ?? 0)),
-            completionTokens: completion ?? max(0, total - (prompt ?? 0))
+            promptTokens: reported["input_tokens"]?.reportedTokens,
+            completionTokens: reported["output_tokens"]?.reportedTokens,
+            totalTokens: reported["total_tokens"]?.tokens
         )
         let details = reported["input_tokens_details"]
         recordPrompt(

@@ -13,15 +13,14 @@ struct UsageCounts {
     /// The counts that few vendors report.
     private var rare = Usage.nothing
 
-    /// The usage; nil if the vendor has reported neither prompt tokens nor completion tokens. One of them that is
-    /// missing is what the total leaves for it, 0 without a total.
+    /// The usage; nil if the vendor has reported neither prompt tokens nor completion tokens.
     var usage: Usage? {
-        guard prompt != nil || completion != nil else { return nil }
+        guard let tokens = Usage(promptTokens: prompt, completionTokens: completion, totalTokens: total) else {
+            return nil
+        }
         var usage = rare
-        usage.promptTokens = prompt ?? max(0, (total ?? 0) - (completion ?? 0))
-        usage.completionTokens =
-            completion.map { $0 + reasoningBlocks(beside: $0, usage.promptTokens) }
-            ?? max(0, (total ?? 0) - usage.promptTokens)
+        (usage.promptTokens, usage.completionTokens) = (tokens.promptTokens, tokens.completionTokens)
+        if let completion { usage.completionTokens += reasoningBlocks(beside: completion, usage.promptTokens) }
         usage.recordPrompt(cached: cached, written: written, long: writtenLong)
         usage.reasoningTokens = reasoning
         return usage
