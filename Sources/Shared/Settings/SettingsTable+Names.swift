@@ -36,10 +36,25 @@ extension SettingsTable {
         if let whole = families.lazy.compactMap({ $0.withName(name) }).first {
             return ("; the NAME is missing, as in \(whole)", whole)
         }
+        if let advice = adviceOnGlobal(name) { return (advice, nil) }
         guard let meant = suggestion(for: name) else { return ("", nil) }
         let rule = inCapitals(name) == nil ? "" : " Names consist of A-Z, 0-9 and _"
         let end = rule.isEmpty ? "" : name.utf8.contains(UInt8(ascii: "-")) ? ", without dashes." : "."
         return ("; did you mean \(meant)?\(rule)\(end)", meant)
+    }
+
+    /// Returns advice about a setting of the whole relay that is written as one of a provider, a caller or a panel, such as
+    /// `KEY_A_RATE_LIMIT_BY_MODEL`; nil for other names.
+    private func adviceOnGlobal(_ name: String) -> String? {
+        for family in families where name.hasPrefix(family.prefix) {
+            let rest = name.dropFirst(family.prefix.count)
+            guard let row = globals.first(where: { rest.hasSuffix("_" + $0.name) && rest != "_" + $0.name }) else {
+                continue
+            }
+            let kind = family.prefix.dropLast().lowercased()
+            return "; write \(row.name), a setting of the whole relay: a \(kind) has none of its own"
+        }
+        return nil
     }
 
     /// Returns the name in capitals, with `_` for `-`, if that is a setting of a provider, a caller or a panel. Returns

@@ -86,6 +86,18 @@ import Testing
     )
     func suggestion(name: String, meant: String) { #expect(SettingsTable.product.suggestion(for: name) == meant) }
 
+    @Test(
+        "a setting of the whole relay is said to be one",
+        arguments: [
+            ("KEY_X_RATE_LIMIT_BY_MODEL", "RATE_LIMIT_BY_MODEL", "key"),
+            ("PANEL_X_FALLBACK_MODEL", "FALLBACK_MODEL", "panel"),
+        ]
+    )
+    func global(name: String, setting: String, kind: String) {
+        let text = "unknown variable; write \(setting), a setting of the whole relay: a \(kind) has none of its own"
+        #expect(outcome(file: "\(name)=1").problemTexts == [".env:1  \(name): \(text)"])
+    }
+
     @Test("no name is suggested that is far off", arguments: ["FOO", "LOG", "PROVIDER_A_B", "PROVIDER_A_QPX"])
     func noSuggestion(name: String) { #expect(SettingsTable.product.suggestion(for: name) == nil) }
 
