@@ -583,8 +583,8 @@ WRITTEN = [
     ),
     written(
         "everybody at the operator's cost", "HOST=0.0.0.0\n" + OPENAI + "PROVIDER_B_API_KEYS=sk-proj-0123456789\nANONYMOUS_MODELS={}\n", "all",
-        "everybody who reaches 0.0.0.0:5001 may use the keys of PROVIDER_B", "KEY_<NAME>_TOKEN", "", is_warning=True,
-        line="everybody who reaches 0.0.0.0:5001 may use the keys of PROVIDER_B without a key; set HOST=127.0.0.1, or KEY_<NAME>_TOKEN in "
+        "everybody who reaches 0.0.0.0:5001 may use PROVIDER_B_API_KEYS", "KEY_<NAME>_TOKEN", "", is_warning=True,
+        line="everybody who reaches 0.0.0.0:5001 may use PROVIDER_B_API_KEYS without a key; set HOST=127.0.0.1, or KEY_<NAME>_TOKEN in "
         "place of ANONYMOUS_MODELS",
     ),
     Mistake(

@@ -105,8 +105,8 @@ extension SettingsReader {
         warn(
             "ANONYMOUS_MODELS",
             """
-            everybody who reaches \(settings.host):\(settings.port) may use the keys of PROVIDER_\(paid.instance) without a \
-            key; set HOST=127.0.0.1, or KEY_<NAME>_TOKEN in place of ANONYMOUS_MODELS
+            everybody who reaches \(settings.host):\(settings.port) may use \(written.name) without a key; \
+            set HOST=127.0.0.1, or KEY_<NAME>_TOKEN in place of ANONYMOUS_MODELS
             """
         )
     }
@@ -119,6 +119,8 @@ extension SettingsReader {
             .openai: "https://api.openai.com/", .anthropic: "https://api.anthropic.com",
         ]
         guard let vendor = vendors[provider.kind], provider.baseURL.hasPrefix(vendor), provider.apiKeys.isEmpty,
+        let keys: [SettingKey] = [paid.key("API_KEYS"), paid.key("API_KEY"), "ONE_MIN_API_KEYS"]
+        let written = keys.first { given[$0] != nil } ?? keys[0]
             !provider.isPassthrough, provider.headers.isEmpty,
             !problems.contains(where: { $0.name?.hasPrefix(prefix) ?? false })
         else { return }

@@ -240,6 +240,13 @@ import Testing
                 """
             ),
             (
+                "HOST=0.0.0.0\nONE_MIN_API_KEYS=v\nANONYMOUS_MODELS=gpt-4o",
+                """
+                .env:3  ANONYMOUS_MODELS: everybody who reaches 0.0.0.0:5001 may use ONE_MIN_API_KEYS without a key; set \
+                HOST=127.0.0.1, or KEY_<NAME>_TOKEN in place of ANONYMOUS_MODELS
+                """
+            ),
+            (
                 "SUBSET_OF_ONE_MIN_PERMITTED_MODELS=gpt-4o,new-1",
                 ".env:1  SUBSET_OF_ONE_MIN_PERMITTED_MODELS: \"new-1\" is not in the catalogue of this version; the name is forwarded unchanged"
             ),
