@@ -1,7 +1,7 @@
 import Engine
 import Shared
 
-/// A table of the models that callers may name. A model has one row for each provider that serves it.
+/// A table of the models that callers may name. A model has one row for each provider that serves it, a panel one row.
 struct ModelTable: Report {
     private struct Row {
         let name: String
@@ -42,6 +42,7 @@ struct ModelTable: Report {
     }
 
     private let rows: [Row]
+    private let panels: [Panel]
     /// The names of the providers that serve all models on their vendor's list; empty if the vendors' lists were read.
     private let listed: [String]
     private let isLive: Bool
@@ -59,6 +60,7 @@ struct ModelTable: Report {
                 }
             }
         }
+        panels = all[0].panels.all
         listed = live == nil ? settings.providers.filter(\.servesList).map(\.name) : []
         isLive = live != nil
     }
@@ -99,6 +101,10 @@ struct ModelTable: Report {
             if isLive { cells.append(row.listing?.text ?? "not read") }
             return cells
         }
+        table.rows += panels.map { panel in
+            let models = (panel.text.members + [panel.text.summary]).joined(separator: ",")
+            return [panel.name, "panel", models] + table.heading.dropFirst(3).map { _ in "" }
+        }
         let more = listed.map {
             "\($0) also serves the models that its vendor lists; GET /v1/models of the running relay shows these.\n"
         }
@@ -114,7 +120,13 @@ struct ModelTable: Report {
                 "shutdown_date":\#(row.end?.text)\#(members: row.facts.members)\#(member: "list", isLive ? .some(listing) : nil)}
                 """#
         }
-        return ("\(models)" as JSONFragment).text + "\n"
+        let panels = panels.map { panel -> JSONFragment in
+            #"""
+            {"model":\#(panel.name),"provider":null,"upstream":null,"priority":null,"weight":null,"price":null,\#
+            "shutdown_date":null,"panel":\#(panel.text.members + [panel.text.summary])}
+            """#
+        }
+        return ("\(models + panels)" as JSONFragment).text + "\n"
     }
 
     private static func text(_ number: Double) -> String { Int(exactly: number).map { "\($0)" } ?? "\(number)" }

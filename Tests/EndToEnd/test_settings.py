@@ -300,14 +300,15 @@ def test_the_models_of_the_settings() -> None:
         "ENV_FILE": "/dev/null", "ANONYMOUS_MODELS": "all", "PROVIDERS": "row,e",
         "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_MODELS": "fast=big/model:1,*", "PROVIDER_ROW_COST": "0.001/0.004",
         "PROVIDER_ROW_API_KEY": "key-that-nobody-sees", "PROVIDER_E_KIND": "echo", "PROVIDER_E_MODELS": "fast,other",
-        "PROVIDER_E_PRIORITY": "2",
+        "PROVIDER_E_PRIORITY": "2", "PANEL_EXPERTS_MODELS": "fast,other", "PANEL_EXPERTS_SUMMARY_MODEL": "e/fast",
     }  # fmt: skip
     done = told("models", **env)
     assert done.returncode == 0 and done.stdout.splitlines() == [
-        "MODEL  PROVIDER  UPSTREAM NAME  PRIORITY  WEIGHT  USD/1000     CONTEXT  OUTPUT  CAN                                 ENDS",
-        "fast   row       big/model:1    1         1       0.001/0.004                   tools,structured_outputs,streaming",
-        "fast   e                        2         1                                     tools,structured_outputs,streaming",
-        "other  e                        2         1                                     tools,structured_outputs,streaming",
+        "MODEL    PROVIDER  UPSTREAM NAME      PRIORITY  WEIGHT  USD/1000     CONTEXT  OUTPUT  CAN                                 ENDS",
+        "fast     row       big/model:1        1         1       0.001/0.004                   tools,structured_outputs,streaming",
+        "fast     e                            2         1                                     tools,structured_outputs,streaming",
+        "other    e                            2         1                                     tools,structured_outputs,streaming",
+        "experts  panel     fast,other,e/fast",
         "row also serves the models that its vendor lists; GET /v1/models of the running relay shows these.",
     ]
     found = json.loads(told("models", "--json", **env).stdout)
@@ -316,5 +317,8 @@ def test_the_models_of_the_settings() -> None:
         "model": "fast", "provider": "row", "upstream": "big/model:1", "priority": 1, "weight": 1, "price": "0.001/0.004",
         "shutdown_date": None, "pricing": {"prompt": "0.000001", "completion": "0.000004"},
         "capabilities": ["tools", "structured_outputs", "streaming"], "supported_parameters": parameters,
+    }  # fmt: skip
+    assert found[-1] == dict.fromkeys(found[0].keys() & {"provider", "upstream", "priority", "weight", "price", "shutdown_date"}) | {
+        "model": "experts", "panel": ["fast", "other", "e/fast"],
     }  # fmt: skip
     assert told("models", "x", **env).returncode == 64
