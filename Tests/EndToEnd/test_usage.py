@@ -193,6 +193,9 @@ def test_the_client_may_name_its_request(team, file):
         (lambda http: http.post(PATH, json=body(model="none")), 404, "none"),
         (lambda http: http.post(PATH, json=body(model="fast"), headers={"Authorization": "Bearer wrong"}), 401, None),
         (lambda http: http.post(PATH, json=body(model="x" * 5_000)), 404, None),
+        (lambda http: http.post(PATH, json=body(model="fast", temperature="hot")), 400, "fast"),
+        (lambda http: http.post("/v1/responses", json={"model": "fast", "input": "x" * 300_000, "temperature": 9}), 400, "fast"),
+        (lambda http: http.post("/v1/audio/speech", json={"model": "tts-1", "input": 5, "voice": "alloy"}), 400, "tts-1"),
     ],
 )
 def test_a_refusal_has_a_line(team, file, ask_for, status, model):

@@ -20,7 +20,21 @@ enum JSONBody {
     ) throws(APIError) -> Value {
         defer { parser.trim() }
         try begin(bytes, parser)
-        return try read(try finish(bytes, parser))
+        return try value(of: try finish(bytes, parser), read)
+    }
+
+    /// Returns the result of `read`. Its error gets the name of the model in the body.
+    private static func value<Value>(
+        of root: JSONValue,
+        _ read: (JSONValue) throws(APIError) -> Value
+    ) throws(APIError) -> Value {
+        do throws(APIError) {
+            return try read(root)
+        } catch {
+            var error = error
+            if let model = root["model"]?.text, model.count <= Model.nameLimitBytes { error.model = model.text }
+            throw error
+        }
     }
 
     /// Reads a JSON body that may be sent to a vendor unchanged. `Exchange.jsonAndOriginal` describes the parameters.
@@ -34,7 +48,8 @@ enum JSONBody {
         try begin(body.bytes, parser)
         guard body.bytes.count >= outlinedBytes, let outline = parser.outline() else {
             let root = try finish(body.bytes, parser)
-            return (try read(root, 0), OriginalRequest(body, names: root.names))
+            let value = try value(of: root) { (root) throws(APIError) in try read(root, 0) }
+            return (value, OriginalRequest(body, names: root.names))
         }
         var left = 0
         if let tools = outline["tools"], tools.plainTools > 0, canLeaveTools(outline) {
@@ -42,7 +57,8 @@ enum JSONBody {
             parser.leaveOut(tools)
         }
         let root = try finish(body.bytes, parser)
-        return (try read(root, left), OriginalRequest(body, outline, names: root.names))
+        let value = try value(of: root) { (root) throws(APIError) in try read(root, left) }
+        return (value, OriginalRequest(body, outline, names: root.names))
     }
 
     /// Starts parsing a body. Throws if the body has too many values.

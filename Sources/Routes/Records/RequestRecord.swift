@@ -73,6 +73,7 @@ struct RequestRecord {
         key = error.key
         cause = error.status == 499 ? Self.clientLeft : error.cause ?? error.message
         status = error.status
+        model = model ?? error.model
     }
 
     /// Records that the relay's shutdown, not the client, ended the request.
