@@ -24,6 +24,7 @@ def spread(launch, server):
         **panel("PLAIN", STATUS_FEEDBACK="off", ATTEMPTS="1"), **panel("NARROW", MODELS="n,n,n", MIN_ANSWERS="3"),
         **panel("PINNED", MODELS="row/a", MIN_ANSWERS="1", ATTEMPTS="1"),
         **panel("TIGHT", MODELS="b,c", ATTEMPTS="1", STATUS_FEEDBACK="off"),
+        **panel("BOUND", MODELS="b,c", ATTEMPTS="1", MIN_ANSWERS="2"),
     )  # fmt: skip
 
 
@@ -85,6 +86,7 @@ def test_limits_of_models_count_members_but_not_as_requests(spread, team, caller
     assert whole(http, "plain", "x" * 9_000).status_code == 200
     # The prompt of b was too long for its limit.
     assert server.asked("up-b") == [] and references(server)[1:] == ["Says c"]
+    assert "answered (2 needed): b: over a limit of the relay (429)" in whole(team, "bound", "x" * 9_000).text
 
 
 @pytest.mark.parametrize("name", ["old", "row/old"])

@@ -207,5 +207,8 @@ extension UpstreamError {
     }
 
     /// A short description of a panel member's failure for clients, without keys and addresses.
-    package var ofMember: String { self.refusal.map { "\($0.status) refused" } ?? shortly }
+    package var ofMember: String {
+        guard let refusal = self.refusal else { return shortly }
+        return refusal.status == 429 ? "over a limit of the relay (429)" : "refused by the relay (\(refusal.status))"
+    }
 }
