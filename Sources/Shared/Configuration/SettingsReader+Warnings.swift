@@ -8,6 +8,7 @@ extension SettingsReader {
         warnOfWrappedKeys()
         warnOfLongTimeouts()
         warnOfKeysThatAreOff(settings)
+        warnOfHiddenFamilies(settings)
         warnOfProviders(settings)
     }
 
@@ -32,6 +33,22 @@ extension SettingsReader {
         guard settings.keys.allSatisfy({ $0.endsAt == .min }) else { return }
         guard settings.providers.contains(where: { !$0.isPassthrough }) else { return }
         warn(first.declaring, "all keys are off (ENABLED), so nobody may use the providers' keys")
+    }
+
+    /// Warns of callers whose signed tokens all show members of an earlier caller.
+    fileprivate mutating func warnOfHiddenFamilies(_ settings: Settings) {
+        let signed = settings.keys.filter { $0.family?.rule != nil }
+        for (index, key) in signed.enumerated() {
+            guard let rule = key.family?.rule,
+                let other = signed[..<index].first(where: { $0.family?.rule?.fitsAll(of: rule) ?? false })
+            else { continue }
+            let advice =
+                "set \(KeySettings.key(other.instance, "JWT_WHERE").name) to a claim that only those of its members have"
+            warn(
+                key.declaring,
+                "has no members, because each of its tokens also fits \(other.declaring.name), which comes first; \(advice)"
+            )
+        }
     }
 
     /// Warns of secrets in which a variable was not replaced by its value, or that seem to be several keys in one.
@@ -102,6 +119,8 @@ extension SettingsReader {
         let isLocal = settings.host.hasPrefix("127.") || settings.host == "::1"
         guard !isLocal, !settings.anonymousModels.isEmpty else { return }
         guard let paid = settings.providers.first(where: { !$0.apiKeys.isEmpty }) else { return }
+        let keys: [SettingKey] = [paid.key("API_KEYS"), paid.key("API_KEY"), "ONE_MIN_API_KEYS"]
+        let written = keys.first { given[$0] != nil } ?? keys[0]
         warn(
             "ANONYMOUS_MODELS",
             """
@@ -119,8 +138,6 @@ extension SettingsReader {
             .openai: "https://api.openai.com/", .anthropic: "https://api.anthropic.com",
         ]
         guard let vendor = vendors[provider.kind], provider.baseURL.hasPrefix(vendor), provider.apiKeys.isEmpty,
-        let keys: [SettingKey] = [paid.key("API_KEYS"), paid.key("API_KEY"), "ONE_MIN_API_KEYS"]
-        let written = keys.first { given[$0] != nil } ?? keys[0]
             !provider.isPassthrough, provider.headers.isEmpty,
             !problems.contains(where: { $0.name?.hasPrefix(prefix) ?? false })
         else { return }

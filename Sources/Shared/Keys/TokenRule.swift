@@ -15,6 +15,11 @@ package struct TokenRule: Sendable, Equatable {
     /// The audience, and what the settings demand besides.
     let conditions: [Condition]
 
+    /// Whether each token that shows a member by the other rule shows the same member by this rule.
+    func fitsAll(of other: TokenRule) -> Bool {
+        issuer == other.issuer && claim == other.claim && conditions.allSatisfy(other.conditions.contains)
+    }
+
     private static let claimBytes = 1...512
 
     /// Returns the claim that names the member; nil if the claims do not fit the rule.

@@ -8,6 +8,26 @@ import Testing
     private static let advice = "`openssl rand -hex 24` makes a secure value"
     private static let keys = [("ONE_MIN_API_KEYS", "vendor-key-1, vendor-key-2")]
 
+    private static let signed = """
+        KEY_A_JWT_ISSUER=https://id.example
+        KEY_A_JWT_AUDIENCE=relay
+        FILE_ID_SECRET=0123456789-0123456789
+        ONE_MIN_API_KEYS=v
+
+        """
+
+    @Test(
+        "callers whose signed tokens differ are told apart",
+        arguments: ["KEY_A_JWT_WHERE=groups=b", "KEY_B_JWT_CLAIM=email", "KEY_B_JWT_AUDIENCE=other"]
+    )
+    func families(difference: String) {
+        let audience = difference.utf8.starts(with: "KEY_B_JWT_A".utf8) ? "" : "KEY_B_JWT_AUDIENCE=relay\n"
+        let file =
+            Self.signed + "KEY_B_JWT_ISSUER=https://id.example\n\(audience)KEY_B_JWT_WHERE=groups=a\n\(difference)"
+        let outcome = outcome(file: file)
+        #expect(outcome.problemTexts == [] && outcome.warningTexts == [])
+    }
+
     @Test("known callers, by NAME, their tokens as digests only")
     func callers() throws {
         let outcome = outcome(
@@ -244,6 +264,13 @@ import Testing
                 """
                 .env:3  ANONYMOUS_MODELS: everybody who reaches 0.0.0.0:5001 may use ONE_MIN_API_KEYS without a key; set \
                 HOST=127.0.0.1, or KEY_<NAME>_TOKEN in place of ANONYMOUS_MODELS
+                """
+            ),
+            (
+                signed + "KEY_B_JWT_ISSUER=https://id.example\nKEY_B_JWT_AUDIENCE=relay\nKEY_B_JWT_WHERE=groups=ai",
+                """
+                .env:5  KEY_B_JWT_ISSUER: has no members, because each of its tokens also fits KEY_A_JWT_ISSUER, which \
+                comes first; set KEY_A_JWT_WHERE to a claim that only those of its members have
                 """
             ),
             (
