@@ -155,6 +155,15 @@ def test_pieces_of_a_response_that_breaks_off_cost_what_was_reserved(http, serve
     wait_for(lambda: used() == pytest.approx(cost), 5)
 
 
+def test_each_image_of_a_stream_has_its_usage(http, server, tmp_path):
+    one = http("5/40 per million", USAGE_LOG_FILE=tmp_path / "images.jsonl")
+    last = {"type": "image_generation.completed", "b64_json": "AAAA", "usage": TOKENS}
+    server.says(MODEL, EVENTS | {"raw": "".join(map(fake.event, (PARTIAL, last, PARTIAL, last))).encode()})
+    assert generate(one, "m", n=2, stream=True).status_code == 200
+    request, _ = File(tmp_path / "images.jsonl").more(2)
+    assert request["cost"] == pytest.approx(2 * 0.0405) and request["tokens"] == 2 * TOKENS["total_tokens"]
+
+
 WRITTEN = {"input_tokens": 1000, "output_tokens": 50_000, "reasoning_tokens": 40_000, "total_tokens": 51_000}
 
 

@@ -149,14 +149,19 @@ struct ForwardedEvents: ~Copyable {
     ]
 
     private mutating func recordData() {
-        usage = scanner.usage(parser) ?? usage
+        var isLast = false
         models = scanner.models(parser) ?? models
         let type = scanner.type.bytes
         for kind in Self.kinds where type.hasPrefix(UnsafeRawBufferPointer(kind)) {
             isTyped = true
             let last = type[part: kind.utf8CodeUnitCount..<type.count]
-            if last.equals("completed\"") || last.equals("done\"") { isFinished = true }
+            if last.equals("completed\"") || last.equals("done\"") { isLast = true }
         }
+        if let reported = scanner.usage(parser) {
+            // Each of several images ends with an event that has the usage of this image.
+            usage = isLast && isFinished ? (usage ?? .nothing) + reported : reported
+        }
+        isFinished = isFinished || isLast
     }
 
     /// Forwards the held bytes of an incomplete event, which is already too long to be an error.
