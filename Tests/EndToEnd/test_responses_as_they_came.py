@@ -80,6 +80,18 @@ def test_bodies_and_responses_pass_as_they_came(http, server, is_streamed):
         assert answer.text == json.dumps(response(script), separators=(",", ":"))
 
 
+def test_a_usage_that_is_null_is_counted(http, server, is_streamed):
+    told = [event | {"response": event["response"] | {"usage": None}} if "response" in event else event for event in vendor_events({"items": ITEMS})]
+    raw = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in told).encode()
+    server.says(AT, {"raw": raw, "type": "text/event-stream"} if is_streamed else {"json": told[-1]["response"]})
+    answer = post(http, BODY, stream=is_streamed)
+    found = json.loads(answer.text.strip().splitlines()[-1].removeprefix("data: ")) if is_streamed else {"response": answer.json()}
+    usage = found["response"].pop("usage")
+    assert usage["input_tokens"] > 0 < usage["output_tokens"] and usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+    assert found["response"] | {"usage": None} == told[-1]["response"]
+    assert not is_streamed or answer.text.encode().startswith(raw[: raw.rindex(b"event: ")])
+
+
 def test_what_refers_to_the_relay_is_written_anew(http, server):
     made = [
         {"store": True, "input": "Hi"}, {"input": [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "rs_1.gAAAA"}, *HISTORY[3:4]]},

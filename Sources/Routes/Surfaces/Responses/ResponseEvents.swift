@@ -30,6 +30,8 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private let mayBeNative: Bool
     /// Whether the vendor's own events are forwarded. No budget ends them, because the vendor's reasoning is not seen.
     private var isNative = false
+    /// The vendor's last event, if the relay's usage belongs at this offset of it; otherwise nil.
+    private var last: (event: Body, usageOffset: Int)?
     /// The failure that ends the response, such as a used-up memory budget; nil if nothing has failed.
     private(set) var failure: UpstreamError?
 
@@ -67,9 +69,9 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private func pass(_ event: UnsafeRawBufferPointer) {
         beginHead()
         isNative = true
-        progress.passed(event)
+        let usageOffset = progress.passed(event)
         makeRoom()
-        out.append(event)
+        if let usageOffset { last = (Body(copying: event), usageOffset) } else { out.append(event) }
     }
 
     // MARK: Items
@@ -312,6 +314,11 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     func end(_ usage: Usage) async {
         if isNative {
+            if let (event, offset) = last {
+                out.append(event.bytes[part: 0..<offset])
+                usage.appendResponseJSON(to: &out)
+                out.append(event.bytes[part: (offset + 4)..<event.bytes.count])
+            }
             flush()
             return exchange.writer.end()
         }

@@ -19,11 +19,18 @@ final class ResponseProgress: OnLoop, @unchecked Sendable {
     var hasBegun: Bool { events > 0 }
 
     /// Counts an event of the vendor that goes on as it came, after which the relay may have to end the response.
-    func passed(_ event: UnsafeRawBufferPointer) {
+    ///
+    /// - Returns: the offset of the member `usage` in the last event of a response if its value is null; otherwise nil.
+    func passed(_ event: UnsafeRawBufferPointer) -> Int? {
         let root = RawJSON(event.dataOfEvent)
         if events == 0, let begun = root["response"] { object.adopt(begun) }
         let number = root["sequence_number"].flatMap { Int($0.bytes.text) } ?? events
         events = max(1, number &+ 1)
+        guard let type = root["type"]?.content, type == "response.completed" || type == "response.incomplete",
+            let usage = root["response"]?["usage"], usage.isNull, let place = usage.bytes.baseAddress,
+            let start = event.baseAddress
+        else { return nil }
+        return place - start
     }
 
     /// Appends the events with which each stream begins.
