@@ -597,6 +597,34 @@ WRITTEN = [
         "set PROVIDER_B_KIND=anthropic", "sk-proj-0123456789", is_warning=True,
         line="begins with sk-ant-, as keys of another vendor do; set PROVIDER_B_KIND=anthropic, or write a key for http://127.0.0.1:9/v1",
     ),
+    unknown(
+        "dot in a NAME", "PROVIDER_A.B_KIND=echo\n" + CALLER,
+        ".env:1  PROVIDER_A.B_KIND: unknown variable; did you mean PROVIDER_A_B_KIND? Names consist of A-Z, 0-9 and _.", "PROVIDER_A_B_KIND",
+    ),
+    Mistake(
+        "space in a NAME", "PROVIDER_A B_KIND=echo\n" + CALLER, ".env:1  this line is not NAME=value: names have only A-Z, 0-9 and _",
+        "not NAME=value", ".env:1", "A-Z, 0-9 and _", ECHO,
+    ),
+    Mistake(
+        "a batch file", "set PROVIDER_A_KIND=echo\n" + CALLER,
+        ".env:1  PROVIDER_A_KIND: this line is not NAME=value: remove set in front of the name", "not NAME=value", "PROVIDER_A_KIND",
+        "remove set", ECHO,
+    ),
+    Mistake(
+        "PowerShell", '$env:PROVIDER_A_KIND="echo"\n' + CALLER,
+        ".env:1  PROVIDER_A_KIND: this line is not NAME=value: remove $env: in front of the name", "not NAME=value", "PROVIDER_A_KIND",
+        "remove $env:", 'PROVIDER_A_KIND="echo"\n' + CALLER,
+    ),
+    Mistake(
+        "keys on two lines", OPENAI + "PROVIDER_B_API_KEYS=sk-1,\nsk-2\n",
+        ".env:6  this line is not NAME=value: the value of PROVIDER_B_API_KEYS ends at the end of its line; write all of it on one line",
+        "ends at the end of its line", "PROVIDER_B_API_KEYS", "on one line", OPENAI + "PROVIDER_B_API_KEYS=sk-1,sk-2\n",
+    ),
+    Mistake(
+        "quote that never ends", 'PROVIDER_B_KIND=openai\nPROVIDER_B_API_KEYS="sk-1\nPROVIDER_B_MODELS=llama\n' + CALLER,
+        '.env:2  PROVIDER_B_API_KEYS: the closing " is missing', "is missing", "PROVIDER_B_API_KEYS", 'closing "',
+        'PROVIDER_B_KIND=openai\nPROVIDER_B_API_KEYS="sk-1"\nPROVIDER_B_MODELS=llama\n' + CALLER,
+    ),
     Mistake(
         "quotes in Compose's environment", "", f"environment  KEY_TEAM_TOKEN: {ENV_FILE}", "Compose's `environment:`", "KEY_TEAM_TOKEN",
         "remove them", "", {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": f'"{TOKEN}"'},

@@ -48,11 +48,14 @@ extension Settings {
         readFile: @escaping (String) throws(FileProblem) -> [UInt8]
     ) -> Outcome {
         var reader = SettingsReader(sources, table: table, readFile: readFile)
+        let first = reader
         let settings = Settings(&reader, catalogues, usableBytes: usableBytes)
+        // Further problems may only follow from what the lost lines set.
+        let told = reader.lacksLines ? first : reader
         return Outcome(
             settings: reader.problems.isEmpty ? settings : nil,
-            problems: reader.problems.byPlace,
-            warnings: reader.warnings.byPlace,
+            problems: told.problems.byPlace,
+            warnings: told.warnings.byPlace,
             effective: reader.effective,
             sources: sources.places,
             file: sources.file,

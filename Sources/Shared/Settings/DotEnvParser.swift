@@ -13,6 +13,8 @@ struct DotEnvParser {
 
     private(set) var entries: [SettingsSource.Entry] = []
     private(set) var mistakes: [Mistake] = []
+    /// Whether it is unknown what some lines set: they have no readable name, or an open quote takes them in.
+    private(set) var lacksLines = false
     private let bytes: [UInt8]
     private var index = 0
     private var line = 1
@@ -37,10 +39,7 @@ struct DotEnvParser {
         skipBlanks()
         // The line is not quoted, since it may be the second line of a secret.
         guard let name = read, current == UInt8(ascii: "=") else {
-            let advice = adviceOnName(from: start).map { ": \($0)" } ?? ""
-            // A name in YAML's form is known, so that no problem only follows from its absence.
-            let isYAML = current == UInt8(ascii: ":") && Self.families.contains(where: bytes[start..<index].starts)
-            return report(isYAML ? read : nil, "this line is not NAME=value\(advice)")
+            return reportLine(from: start, read)
         }
         index += 1
         let isAfterBlank = isBlank(current)
@@ -110,6 +109,7 @@ struct DotEnvParser {
                 index += 1
             }
         }
+        if line > start { lacksLines = true }
         mistakes.append(Mistake(line: start, name: name, text: "the closing \" is missing"))
         return nil
     }
@@ -147,25 +147,48 @@ struct DotEnvParser {
         return false
     }
 
-    /// Returns the advice on a line whose name ends too early; nil if it has no usual mistake.
-    private func adviceOnName(from start: Int) -> String? {
-        if index > start, current == UInt8(ascii: ":") { return "write = in place of : behind the name" }
+    /// Reports a line that is not `NAME=value`.
+    /// - Parameter read: the beginning of the line that can be a name; nil if none can.
+    private mutating func reportLine(from start: Int, _ read: String?) {
         let rest = bytes[start...].prefix { $0 != UInt8(ascii: "=") && $0 != UInt8(ascii: "\n") }
-        return SettingType.adviceOnLookalikes(String(decoding: rest, as: UTF8.self))
+        let text = String(decoding: rest, as: UTF8.self)
+        let isOfFamily = Self.families.contains(where: rest.starts)
+        let isSetting = start + rest.count < bytes.count && bytes[start + rest.count] == UInt8(ascii: "=")
+        // A name that is known prevents problems that only follow from its absence.
+        var name: String?
+        var advice: String?
+        if index > start, current == UInt8(ascii: ":") {
+            if isOfFamily { name = read }
+            advice = "write = in place of : behind the name"
+        } else if let word = Self.shellWords.first(where: text.lowercased().hasPrefix), isSetting {
+            let own = text.dropFirst(word.utf8.count).trimmed
+            if SettingFamily.isInstanceName(own) { name = String(own) }
+            advice = "remove \(word.trimmed) in front of the name"
+        } else if let last = entries.last, last.line == line - 1, last.value.hasSuffix(",") {
+            advice = "the value of \(last.name) ends at the end of its line; write all of it on one line"
+        } else {
+            advice = SettingType.adviceOnLookalikes(text)
+            if advice == nil, isOfFamily, isSetting { advice = "names have only A-Z, 0-9 and _" }
+        }
+        if isSetting, name == nil { lacksLines = true }
+        report(name, "this line is not NAME=value\(advice.map { ": \($0)" } ?? "")")
     }
+
+    /// The beginnings of lines that set a variable in other languages, in small letters.
+    private static let shellWords = ["set ", "setx ", "$env:", "env ", "- "]
 
     private mutating func consumeName() -> String? {
         let start = index
         while let byte = current, isNameByte(byte), index > start || !(48...57).contains(byte) { index += 1 }
-        // A dash in the NAME of a caller, provider or panel is accepted here, so that the problem can name the
-        // variable. Other text with a dash may be a part of a secret.
-        if current == UInt8(ascii: "-"), Self.families.contains(where: bytes[start..<index].starts) {
-            while let byte = current, isNameByte(byte) || byte == UInt8(ascii: "-") { index += 1 }
+        // A dash or dot in the NAME of a caller, provider, panel or group is accepted here, so that the problem can name
+        // the variable. Other text with a dash may be a part of a secret.
+        if let mark = current, "-.".utf8.contains(mark), Self.families.contains(where: bytes[start..<index].starts) {
+            while let byte = current, isNameByte(byte) || "-.".utf8.contains(byte) { index += 1 }
         }
         return index == start ? nil : String(decoding: bytes[start..<index], as: UTF8.self)
     }
 
-    private static let families = ["KEY_", "PROVIDER_", "PANEL_"].map { Array($0.utf8) }
+    private static let families = ["KEY_", "PROVIDER_", "PANEL_", "GROUP_"].map { Array($0.utf8) }
 
     private mutating func skipExport() {
         let word = Array("export".utf8)

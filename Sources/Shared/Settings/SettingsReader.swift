@@ -23,6 +23,9 @@ struct SettingsReader {
     /// The settings that the unknown names probably mean. A problem that only follows from their absence is not
     /// reported.
     private(set) var meantNames: Set<String> = []
+    /// Whether a line of a file could not be read, or became a part of a value before it, so that it is unknown what it
+    /// sets.
+    private(set) var lacksLines: Bool
     let table: SettingsTable
     let readFile: (String) throws(FileProblem) -> [UInt8]
 
@@ -38,9 +41,10 @@ struct SettingsReader {
         self.table = table
         self.readFile = readFile
         problems = sources.flatMap(\.problems)
+        lacksLines = sources.contains(where: \.lacksLines)
         for source in sources { read(source) }
         checkNames(of: sources)
-        findUnknownFields()
+        if !lacksLines { findUnknownFields() }
     }
 
     private var locationsByName: [String: String] = [:]
@@ -65,6 +69,7 @@ struct SettingsReader {
         let row = match.row
         let adviceOnEnvFile = entry.adviceOnEnvFile
         if entry.hasLine(where: { table.match($0) != nil }) {
+            lacksLines = true
             let advice = "end its quotes, and save the file with LF at the ends of lines"
             return report(at: location, entry.name, "a later line of this value sets another variable; \(advice)")
         }

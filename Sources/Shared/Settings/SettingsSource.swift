@@ -22,14 +22,23 @@ package struct SettingsSource: Sendable {
     package let isEnvironment: Bool
     package let entries: [Entry]
     package let problems: [SettingsProblem]
+    /// Whether it is unknown what some lines of the source set.
+    let lacksLines: Bool
 
-    package init(name: String, isEnvironment: Bool, entries: [Entry], problems: [SettingsProblem] = []) {
+    package init(
+        name: String,
+        isEnvironment: Bool,
+        entries: [Entry],
+        problems: [SettingsProblem] = [],
+        lacksLines: Bool = false
+    ) {
         self.name = name
         self.isEnvironment = isEnvironment
         self.entries = entries.map { entry in
             Self.otherNames[entry.name].map { Entry($0, entry.value, line: entry.line) } ?? entry
         }
         self.problems = problems
+        self.lacksLines = lacksLines || entries.isEmpty && !problems.isEmpty
     }
 
     /// Variable names of other relay programs, each with the name that this relay uses instead.
@@ -59,7 +68,13 @@ package struct SettingsSource: Sendable {
         let problems = parser.mistakes.map { mistake in
             SettingsProblem(location: "\(name):\(mistake.line)", name: mistake.name, text: mistake.text)
         }
-        return SettingsSource(name: name, isEnvironment: false, entries: parser.entries, problems: problems)
+        return SettingsSource(
+            name: name,
+            isEnvironment: false,
+            entries: parser.entries,
+            problems: problems,
+            lacksLines: parser.lacksLines
+        )
     }
 
     func location(of entry: Entry) -> String { entry.line.map { "\(name):\($0)" } ?? name }

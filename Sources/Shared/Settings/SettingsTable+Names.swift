@@ -57,10 +57,10 @@ extension SettingsTable {
         return nil
     }
 
-    /// Returns the name in capitals, with `_` for `-`, if that is a setting of a provider, a caller or a panel. Returns
+    /// Returns the name in capitals, with `_` for `-` and `.`, if that is a setting of a provider, a caller or a panel. Returns
     /// nil otherwise, or if this changes nothing.
     func inCapitals(_ name: String) -> String? {
-        let capitals = String(name.uppercased().map { $0 == "-" ? "_" : $0 })
+        let capitals = String(name.uppercased().map { $0 == "-" || $0 == "." ? "_" : $0 })
         guard capitals != name, let match = match(capitals), !match.key.prefix.isEmpty else { return nil }
         return capitals
     }

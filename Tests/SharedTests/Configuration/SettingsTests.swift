@@ -221,6 +221,27 @@ import Testing
         )
     }
 
+    @Test(
+        "what only follows from lines that cannot be read is not reported",
+        arguments: [
+            ("A=\"1\nKEY_A_TOKEN=0123456789abcdef", [".env:4  A: the closing \" is missing"]),
+            ("KEY_A TOKEN=0123456789abcdef", [".env:4  this line is not NAME=value: names have only A-Z, 0-9 and _"]),
+            (
+                "PORT=\"1\nKEY_A_TOKEN=0123456789abcdef\n\"",
+                [
+                    ".env:4  PORT: a later line of this value sets another variable; end its quotes, and save the file "
+                        + "with LF at the ends of lines"
+                ]
+            ),
+        ]
+    )
+    func lostLines(text: String, problems: [String]) {
+        let outcome = outcome(file: "THREADS=x\nPROVIDER_V_KIND=openai\nPROVIDER_V_API_KEYS=k\n\(text)")
+        #expect(outcome.problems.map(\.name).first == "THREADS")
+        #expect(Array(outcome.problemTexts.dropFirst()) == problems)
+        #expect(outcome.warningTexts == [])
+    }
+
     @Test("the longest known field ends a name")
     func longestField() throws {
         let outcome = outcome(environment: [("PROVIDER_A_KIND", "onemin"), ("PROVIDER_A_CONNECT_TIMEOUT", "3")])
