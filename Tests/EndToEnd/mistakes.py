@@ -625,6 +625,22 @@ WRITTEN = [
         '.env:2  PROVIDER_B_API_KEYS: the closing " is missing', "is missing", "PROVIDER_B_API_KEYS", 'closing "',
         'PROVIDER_B_KIND=openai\nPROVIDER_B_API_KEYS="sk-1"\nPROVIDER_B_MODELS=llama\n' + CALLER,
     ),
+    unknown(
+        "a word too many", ECHO + "KEY_TEAM_CHAT_RATE_LIMIT=5/minute\n",
+        ".env:3  KEY_TEAM_CHAT_RATE_LIMIT: unknown variable; did you mean KEY_TEAM_RATE_LIMIT_CHAT?", "KEY_TEAM_RATE_LIMIT_CHAT",
+    ),
+    unknown(
+        "a word too many of a provider", OPENAI + "PROVIDER_B_REQUEST_TIMEOUT=30\n",
+        ".env:5  PROVIDER_B_REQUEST_TIMEOUT: unknown variable; did you mean PROVIDER_B_TIMEOUT?", "PROVIDER_B_TIMEOUT",
+    ),
+    unknown(
+        "a word too many of a group", ECHO + "KEY_TEAM_GROUP=eng\nGROUP_ENG_MONTHLY_RATE_LIMIT=5/month\n",
+        ".env:4  GROUP_ENG_MONTHLY_RATE_LIMIT: unknown variable; did you mean GROUP_ENG_RATE_LIMIT?", "GROUP_ENG_RATE_LIMIT",
+    ),
+    unknown(
+        "a word too many at the end", ECHO + "KEY_TEAM_MODELS_ALLOWED=echo\n",
+        ".env:3  KEY_TEAM_MODELS_ALLOWED: unknown variable; did you mean KEY_TEAM_MODELS?", "KEY_TEAM_MODELS",
+    ),
     Mistake(
         "quotes in Compose's environment", "", f"environment  KEY_TEAM_TOKEN: {ENV_FILE}", "Compose's `environment:`", "KEY_TEAM_TOKEN",
         "remove them", "", {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": f'"{TOKEN}"'},

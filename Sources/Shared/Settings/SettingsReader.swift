@@ -116,17 +116,22 @@ struct SettingsReader {
         for source in sources {
             for entry in source.entries where table.match(entry.name) == nil {
                 guard let isMistake = source.isEnvironment ? isMistake(entry) : true else { continue }
-                unknownNames.insert(entry.name)
                 let advice = table.advice(on: entry.name)
-                if let meant = advice.meant { meantNames.insert(meant) }
-                let problem = SettingsProblem(
-                    location: source.location(of: entry),
-                    name: entry.name,
-                    text: "unknown variable\(advice.text)"
-                )
-                if isMistake && isStrict { problems.append(problem) } else { warnings.append(problem) }
+                reportUnknown(entry.name, at: source.location(of: entry), advice, isProblem: isMistake && isStrict)
             }
         }
+    }
+
+    private mutating func reportUnknown(
+        _ name: String,
+        at location: String,
+        _ advice: (text: String, meant: String?),
+        isProblem: Bool
+    ) {
+        unknownNames.insert(name)
+        if let meant = advice.meant { meantNames.insert(meant) }
+        let problem = SettingsProblem(location: location, name: name, text: "unknown variable\(advice.text)")
+        if isProblem { problems.append(problem) } else { warnings.append(problem) }
     }
 
     /// Returns whether an unknown variable in the process environment is a mistake. False means that it only deserves a
@@ -148,19 +153,29 @@ struct SettingsReader {
     }
 
     /// Finds and reports settings of undeclared providers, callers or panels, such as `PROVIDER_A_MODELS` without
-    /// `PROVIDER_A_KIND`.
+    /// `PROVIDER_A_KIND`. If their names begin with those of declared ones, they have a word too many.
     private mutating func findUnknownFields() {
         for family in table.families {
-            guard let declaringField = family.declaring.first else { continue }
-            let declared = instances(of: family.prefix)
+            let declared = family.declaring.isEmpty ? usedGroups : instances(of: family.prefix)
             let stray = given.filter {
                 $0.key.prefix == family.prefix && !declared.contains($0.key.instance)
                     && $0.key.instance != family.defaults
             }
             for (key, variable) in stray.sorted(by: { $0.key.name < $1.key.name }) {
-                let declaring = SettingKey(prefix: family.prefix, instance: key.instance, field: declaringField).name
+                let declaring = SettingKey(
+                    prefix: family.prefix,
+                    instance: key.instance,
+                    field: family.declaring.first ?? ""
+                ).name
                 if meantNames.contains(declaring) { continue }
                 if problems.contains(where: { $0.name == declaring || $0.name == declaring + "_FILE" }) { continue }
+                if let meant = family.setting(meantBy: key.name, among: declared) {
+                    given[key] = nil
+                    let advice = ("; did you mean \(meant)?", meant as String?)
+                    reportUnknown(key.name, at: variable.location, advice, isProblem: boolean("STRICT_CONFIG"))
+                    continue
+                }
+                if family.declaring.isEmpty { continue }
                 let meant = declared.flatMap { instance in
                     family.rows.map { SettingKey(prefix: family.prefix, instance: instance, field: $0.name).name }
                 }
@@ -172,6 +187,11 @@ struct SettingsReader {
                 )
             }
         }
+    }
+
+    /// The groups that callers have, as the names of the groups' settings contain them.
+    private var usedGroups: [String] {
+        given.keys.filter { $0.prefix == "KEY_" && $0.field == "GROUP" }.flatMap(list).map(\.asInstance)
     }
 
     private func advice(onDeclaring name: String, _ family: SettingFamily) -> String {

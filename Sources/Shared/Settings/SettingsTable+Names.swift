@@ -103,7 +103,8 @@ extension SettingFamily {
     }
 
     /// Returns the family's setting whose words include those of an unknown name: `KEY_TEAM_RATE_LIMIT` for
-    /// `KEY_TEAM_LIMIT`. Returns nil if there is none.
+    /// `KEY_TEAM_LIMIT`. Otherwise returns the setting that lacks words of the name: `KEY_TEAM_MODELS` for
+    /// `KEY_TEAM_MODELS_ALLOWED`. Returns nil if there is none.
     fileprivate func fieldMeant(_ name: String) -> String? {
         guard name.utf8.count <= 200, name.hasPrefix(prefix) else { return nil }
         let words = name.dropFirst(prefix.count).split(separator: "_", omittingEmptySubsequences: false)
@@ -113,7 +114,24 @@ extension SettingFamily {
             guard let field = candidates.min(by: { $0.count < $1.count }) else { continue }
             return prefix + (words[..<start] + field).joined(separator: "_")
         }
-        return nil
+        return words.indices.dropFirst().lazy.compactMap { self.field(withMostOf: words[$0...], of: words[..<$0]) }
+            .first
+    }
+
+    /// Returns the setting of `instance` with the most words of these, in any order; nil if no setting has only such.
+    private func field(withMostOf words: ArraySlice<Substring>, of instance: ArraySlice<Substring>) -> String? {
+        let candidates = rows.map { $0.name.split(separator: "_") }.filter { Set($0).isSubset(of: words) }
+        return candidates.max { $0.count < $1.count }.map { prefix + (instance + $0).joined(separator: "_") }
+    }
+
+    /// Returns the setting of a declared provider, caller, panel or group that a name with too many words means, such as
+    /// `KEY_TEAM_RATE_LIMIT_CHAT` for `KEY_TEAM_CHAT_RATE_LIMIT`. Returns nil if the name begins with none of them.
+    func setting(meantBy name: String, among declared: [String]) -> String? {
+        let known = declared.filter { name.hasPrefix("\(prefix)\($0)_") }
+        guard let instance = known.max(by: { $0.utf8.count < $1.utf8.count }) else { return nil }
+        let words = name.dropFirst(prefix.count + instance.count + 1).split(separator: "_")
+        return nearest(to: name, among: rows.map { "\(prefix)\(instance)_\($0.name)" })
+            ?? field(withMostOf: words[...], of: [instance[...]])
     }
 
     /// Returns the declaring setting, such as `KEY_TEAM_TOKEN`, for the name `KEY_TEAM`, which has no field; nil for

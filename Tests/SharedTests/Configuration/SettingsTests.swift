@@ -215,10 +215,41 @@ import Testing
         #expect(
             outcome.problemTexts == [
                 ".env:2  PROVIDER_GORQ_TIMEOUT: PROVIDER_GORQ_KIND is not set; did you mean PROVIDER_GROQ_TIMEOUT?",
-                ".env:3  PROVIDER_GROQ_IDEL_TIMEOUT: PROVIDER_GROQ_IDEL_KIND is not set"
-                    + "; did you mean PROVIDER_GROQ_IDLE_TIMEOUT?",
+                ".env:3  PROVIDER_GROQ_IDEL_TIMEOUT: unknown variable; did you mean PROVIDER_GROQ_IDLE_TIMEOUT?",
             ]
         )
+    }
+
+    @Test(
+        "a name with a word too many means a setting of the one that is declared",
+        arguments: [
+            ("KEY_TEAM_CHAT_RATE_LIMIT", "KEY_TEAM_RATE_LIMIT_CHAT"),
+            ("KEY_TEAM_DAILY_RATE_LIMIT", "KEY_TEAM_RATE_LIMIT"),
+            ("KEY_TEAM_ALLOWED_MODELS", "KEY_TEAM_MODELS"), ("KEY_TEAM_A_B_MODELS", "KEY_TEAM_A_MODELS"),
+            ("GROUP_ENG_MONTHLY_RATE_LIMIT", "GROUP_ENG_RATE_LIMIT"), ("PROVIDER_V_READ_TIMEOUT", "PROVIDER_V_TIMEOUT"),
+            ("PROVIDER_V_API_BASE_URL", "PROVIDER_V_BASE_URL"), ("PROVIDER_V_EXTRA_HEADERS", "PROVIDER_V_HEADERS"),
+            ("PROVIDER_V_MAX_CONCURRENCY", "PROVIDER_V_CONCURRENCY"), ("PROVIDER_V_INPUT_COST", "PROVIDER_V_COST"),
+            ("PROVIDER_V_CHAT_MODELS", "PROVIDER_V_MODELS"),
+        ]
+    )
+    func wordTooMany(name: String, meant: String) {
+        let value = ["LIMIT": "5/minute", "URL": "http://h/v1", "HEADERS": "X-A: b"][
+            name.split(separator: "_").last ?? ""
+        ]
+        let file = """
+            PROVIDER_V_KIND=onemin
+            PROVIDER_V_API_KEYS=k
+            KEY_TEAM_TOKEN=0123456789abcdef
+            KEY_TEAM_A_TOKEN=0123456789abcdeg
+            KEY_TEAM_GROUP=eng
+            GROUP_ENG_RATE_LIMIT_CHAT=5/minute
+            \(name)=\(value ?? "3")
+            """
+        let lenient = outcome(environment: [("STRICT_CONFIG", "false")], file: file)
+        let strict = outcome(file: file)
+        #expect(strict.problemTexts == [".env:7  \(name): unknown variable; did you mean \(meant)?"])
+        #expect(strict.warningTexts == [])
+        #expect(lenient.problemTexts == [] && lenient.warnings.count == 1)
     }
 
     @Test(
