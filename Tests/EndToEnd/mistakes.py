@@ -641,6 +641,35 @@ WRITTEN = [
         "a word too many at the end", ECHO + "KEY_TEAM_MODELS_ALLOWED=echo\n",
         ".env:3  KEY_TEAM_MODELS_ALLOWED: unknown variable; did you mean KEY_TEAM_MODELS?", "KEY_TEAM_MODELS",
     ),
+    written("arrow between names", CALLED, "fast->gpt-4o", NAMES, "write = between the callers' name and the vendor's name", "fast=gpt-4o"),
+    written(
+        "OpenAI's key for Anthropic", OPENAI.replace("openai", "anthropic") + "PROVIDER_B_API_KEYS={}\n", "sk-proj-0123456789",
+        "begins with sk-proj-", "set PROVIDER_B_KIND=openai", "sk-ant-0123456789", is_warning=True,
+        line="begins with sk-proj-, as keys of another vendor do; set PROVIDER_B_KIND=openai, or write a key for http://127.0.0.1:9",
+    ),
+    written(
+        "Groq's key for OpenAI", "PROVIDER_B_KIND=openai\nPROVIDER_B_MODELS=gpt-x\nPROVIDER_B_API_KEYS={}\n" + CALLER, "gsk_0123456789",
+        "begins with gsk_", "set PROVIDER_B_BASE_URL=https://api.groq.com/openai/v1", "sk-0123456789", is_warning=True,
+        line="begins with gsk_, as keys of another vendor do; set PROVIDER_B_BASE_URL=https://api.groq.com/openai/v1, or write a key for "
+        "https://api.openai.com/v1",
+    ),
+    written(
+        "a vendor's key as a caller's", "PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={}\n", "sk-proj-0123456789", "begins with sk-proj-",
+        "`openssl rand -hex 24`", TOKEN, is_warning=True,
+        line="begins with sk-proj-, as keys of a vendor do, and callers must not have these; `openssl rand -hex 24` makes a key of the "
+        "relay's own",
+    ),
+    written(
+        "Groq's URL", OPENAI.replace("http://127.0.0.1:9/v1", "{}"), "https://api.groq.com/v1", "has not the path of this vendor's API",
+        "write https://api.groq.com/openai/v1", "https://api.groq.com/openai/v1", is_warning=True,
+        line="has not the path of this vendor's API; write https://api.groq.com/openai/v1",
+    ),
+    written(
+        "Gemini's URL for the other kind", OPENAI.replace("openai", "gemini").replace("http://127.0.0.1:9/v1", "{}") + "PROVIDER_B_API_KEYS=k\n",
+        "https://generativelanguage.googleapis.com/v1beta/openai/", "is the URL of Gemini's API for the kind openai",
+        "write https://generativelanguage.googleapis.com", "https://generativelanguage.googleapis.com", is_warning=True,
+        line="is the URL of Gemini's API for the kind openai; set PROVIDER_B_KIND=openai, or write https://generativelanguage.googleapis.com",
+    ),
     Mistake(
         "quotes in Compose's environment", "", f"environment  KEY_TEAM_TOKEN: {ENV_FILE}", "Compose's `environment:`", "KEY_TEAM_TOKEN",
         "remove them", "", {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": f'"{TOKEN}"'},

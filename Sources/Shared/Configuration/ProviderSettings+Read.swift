@@ -182,9 +182,26 @@ extension SettingsReader {
         report("PROVIDERS", text)
     }
 
-    fileprivate mutating func warnOfPath(_ key: SettingKey) {
+    /// The paths of OpenAI's API at vendors that have it at another path than `/v1`.
+    private static let paths = [
+        "api.groq.com": "/openai/v1", "openrouter.ai": "/api/v1", "api.fireworks.ai": "/inference/v1",
+        "generativelanguage.googleapis.com": "/v1beta/openai",
+    ]
+
+    /// Warns if a base URL has not the path of the vendor's API with this kind.
+    private mutating func warnOfPath(_ key: SettingKey, _ kind: ProviderSettings.Kind) {
         guard let url = text(key) else { return }
         let address = WebAddress(url, schemes: ["http", "https"], mayHoldCredentials: false)
+        let geminis = "/v1beta/openai"
+        if kind == .gemini, url.hasSuffix(geminis) {
+            let own = url.dropLast(geminis.count)
+            let advice = "set PROVIDER_\(key.instance)_KIND=openai, or write \(own)"
+            return warn(key, "is the URL of Gemini's API for the kind openai; \(advice)")
+        }
+        guard kind == .openai else { return }
+        if let address, let path = Self.paths[address.authority.lowercased()], !address.path.hasPrefix(path) {
+            return warn(key, "has not the path of this vendor's API; write https://\(address.authority)\(path)")
+        }
         if let address, address.authority.hasSuffix(".openai.azure.com"), !address.path.hasPrefix("/openai/v1") {
             let text = "has not the path of Azure's API; write https://\(address.authority)/openai/v1"
             return warn(key, "\(text), and name the deployments in PROVIDER_\(key.instance)_MODELS")
@@ -204,7 +221,7 @@ extension SettingsReader {
         or standard: ProviderSettings.Kind.StandardURL,
         of kind: ProviderSettings.Kind
     ) -> String {
-        if kind == .openai { warnOfPath(key) }
+        warnOfPath(key, kind)
         guard var own = text(key) else {
             switch standard {
             case .setting(let setting): return text(setting) ?? ""

@@ -10,6 +10,7 @@ extension SettingsReader {
         warnOfKeysThatAreOff(settings)
         warnOfHiddenFamilies(settings)
         warnOfProviders(settings)
+        warnOfVendorsTokens()
     }
 
     /// Parts of the values that README and docs have in place of secrets.
@@ -97,16 +98,7 @@ extension SettingsReader {
                 let shown = given[key] == nil ? ProviderSettings.key(other, "LABEL") : key
                 warn(shown, "\(text), so responses and metrics do not tell them apart; write another label")
             }
-            let field = given[provider.key("API_KEYS")] == nil ? "API_KEY" : "API_KEYS"
-            for (start, name, kind) in [("sk-ant-", "anthropic", "anthropic"), ("AIza", "google", "gemini")]
-            where provider.kind == .openai && !provider.baseURL.contains(name) {
-                guard provider.apiKeys.contains(where: { $0.hasPrefix(start) }) else { continue }
-                let advice = "set PROVIDER_\(instance)_KIND=\(kind), or write a key for \(provider.baseURL)"
-                warn(
-                    provider.key(field),
-                    "begins with \(start), as keys of another vendor do; \(advice)"
-                )
-            }
+            warnOfKeys(of: provider)
         }
         if settings.providers.allSatisfy(\.rank.servesNothing), let first = settings.providers.first {
             let which = settings.providers.count == 1 ? "the only provider" : "each provider"
@@ -130,6 +122,37 @@ extension SettingsReader {
         )
     }
 
+    /// Warns if a caller's key has the form of a vendor's.
+    fileprivate mutating func warnOfVendorsTokens() {
+        for (key, value) in given where key.prefix == "KEY_" && key.field == "TOKEN" {
+            let form = VendorKeyForm.all.first { $0.isOfAny(value.value as? [String] ?? []) }
+            guard let form, !problems.contains(where: { $0.name == key.name }) else { continue }
+            let advice = "`openssl rand -hex 24` makes a key of the relay's own"
+            warn(key, "begins with \(form.start), as keys of a vendor do, and callers must not have these; \(advice)")
+        }
+    }
+
+    /// Warns if a provider has a key of another vendor than its kind and base URL.
+    private mutating func warnOfKeys(of provider: ProviderSettings) {
+        let vendors = VendorKeyForm.all
+        guard let form = vendors.first(where: { $0.isOfAny(provider.apiKeys) }), !provider.baseURL.isEmpty,
+            !provider.baseURL.contains(form.host)
+        else { return }
+        // A server with the same API may be a proxy, which has keys of any form.
+        let isKind = provider.kind == form.kind
+        guard !isKind || vendors.contains(where: { provider.baseURL.contains($0.host) }) else { return }
+        let prefix = "PROVIDER_\(provider.instance)_"
+        let url = form.url.map { "\(prefix)BASE_URL=\($0)" }
+        let settings = [isKind ? nil : "\(prefix)KIND=\(form.kind.rawValue)", url].compactMap(\.self)
+        let key = provider.key(given[provider.key("API_KEYS")] == nil ? "API_KEY" : "API_KEYS")
+        let advice =
+            settings.isEmpty ? "remove \(prefix)BASE_URL" : "set \(settings.joined(separator: " and "))"
+        warn(
+            key,
+            "begins with \(form.start), as keys of another vendor do; \(advice), or write a key for \(provider.baseURL)"
+        )
+    }
+
     /// Warns if a provider's vendor accepts no request without the key that it lacks.
     fileprivate mutating func warnOfUse(_ provider: ProviderSettings) {
         let prefix = "PROVIDER_\(provider.instance)_"
@@ -144,6 +167,26 @@ extension SettingsReader {
         let advice = "set \(prefix)API_KEYS, or \(prefix)PASSTHROUGH=true for keys of the callers"
         warn(provider.key("KIND"), "no key is set, and \(provider.baseURL) accepts no request without one; \(advice)")
     }
+}
+
+/// The form by which a vendor's keys are recognised.
+private struct VendorKeyForm {
+    let start: String
+    /// A part of the vendor's base URLs that no other vendor's has.
+    let host: String
+    let kind: ProviderSettings.Kind
+    /// The base URL of the vendor's API; nil if it is the kind's default.
+    var url: String?
+
+    func isOfAny(_ keys: [String]) -> Bool { keys.contains { $0.hasPrefix(start) } }
+
+    static let all = [
+        VendorKeyForm(start: "sk-ant-", host: "anthropic", kind: .anthropic),
+        VendorKeyForm(start: "AIza", host: "google", kind: .gemini),
+        VendorKeyForm(start: "sk-proj-", host: "api.openai.com", kind: .openai),
+        VendorKeyForm(start: "gsk_", host: "api.groq.com", kind: .openai, url: "https://api.groq.com/openai/v1"),
+        VendorKeyForm(start: "sk-or-", host: "openrouter.ai", kind: .openai, url: "https://openrouter.ai/api/v1"),
+    ]
 }
 
 extension String {

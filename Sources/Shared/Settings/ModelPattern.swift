@@ -79,7 +79,7 @@ package struct ModelName: Sendable, Equatable {
     /// are typing mistakes.
     static func isName(_ text: String) -> Bool {
         guard let first = text.utf8.first, !"[\"".utf8.contains(first) else { return false }
-        return text.utf8.allSatisfy { $0 > 32 && $0 != 127 && $0 != UInt8(ascii: ";") }
+        return text.utf8.allSatisfy { $0 > 32 && $0 != 127 && !";>".utf8.contains($0) }
             && SettingType.adviceOnLookalikes(text) == nil
     }
 }

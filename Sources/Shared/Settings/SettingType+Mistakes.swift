@@ -60,6 +60,7 @@ extension SettingType {
 
     private func adviceOnNames(_ text: String) -> String? {
         if text.hasPrefix("[") || text.contains("\"") { return "write names with commas, without brackets and quotes" }
+        if text.contains(">") { return "write = between the callers' name and the vendor's name" }
         if text.contains(";") { return "write a comma between two names; ; stands between limits" }
         return text.contains(" ") ? "write a comma between two names" : nil
     }
