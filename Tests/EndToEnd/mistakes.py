@@ -670,6 +670,11 @@ WRITTEN = [
         "write https://generativelanguage.googleapis.com", "https://generativelanguage.googleapis.com", is_warning=True,
         line="is the URL of Gemini's API for the kind openai; set PROVIDER_B_KIND=openai, or write https://generativelanguage.googleapis.com",
     ),
+    written(
+        "price of a token", PRICED, "0.15/0.60 per token",
+        "is not a price such as 0.002, 0.001/0.004 or 0.001/0.004/0.0005, up to 1000 dollars, with at most nine decimals",
+        'write "per million" or "per 1000" once, behind the first price', "0.15/0.60 per 1M tokens",
+    ),
     Mistake(
         "quotes in Compose's environment", "", f"environment  KEY_TEAM_TOKEN: {ENV_FILE}", "Compose's `environment:`", "KEY_TEAM_TOKEN",
         "remove them", "", {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": f'"{TOKEN}"'},

@@ -59,6 +59,8 @@ private struct PriceParser {
     /// Whether the numbers are for a million tokens, not for a thousand.
     private var isPerMillion = false
 
+    /// Other words for the numbers of tokens behind `per`.
+    private static let amounts: [String: Substring] = ["1m": "million", "1k": "1000"]
     private static let maxTokens = 1_000_000_000
     /// The words that never name a tier.
     private static let otherWords: Set<Substring> = ["per", "list", "free", "reported", "each", "any", "million"]
@@ -68,7 +70,9 @@ private struct PriceParser {
         for word in text.split(whereSeparator: { $0 == " " || $0 == "\t" }) {
             if let last = words.last, last.last == "/" || word.first == "/" {
                 words[words.count - 1] = last + word
-            } else {
+            } else if words.last == "per" {
+                words.append(Self.amounts[word.lowercased()] ?? word)
+            } else if word.lowercased() != "tokens" || words.dropLast().last != "per" {
                 words.append(word)
             }
         }
@@ -126,7 +130,7 @@ private struct PriceParser {
     private var mayPriceFollow: Bool { word?.utf8.first.map { (48...57).contains($0) } ?? true }
 
     private func reason(of word: Substring) -> String? {
-        if word == "per" { return "write \"per million\" once, behind the first price" }
+        if word == "per" { return "write \"per million\" or \"per 1000\" once, behind the first price" }
         if word == "list" || word == "free" { return "\"\(word)\" stands alone, without other words" }
         // A second number is most likely a typing mistake, which the description of a price explains.
         if word.utf8.first.map({ (48...57).contains($0) }) ?? true { return nil }

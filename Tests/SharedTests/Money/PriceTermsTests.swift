@@ -19,6 +19,9 @@ import Testing
             ),
             ("1 flex 2 over 9 3 over 8 4 fast 5 over 7 6", "1/1 flex 2/2 over 8 4/4 over 9 3/3 fast 5/5 over 7 6/6"),
             ("0.001 / 0.004 batch 1 /2", "0.001/0.004 batch 1/2"),
+            ("2.50/10 per million tokens", "0.0025/0.01"),
+            ("2.50/10 per 1M over 9 5 flex 3", "0.0025/0.01 over 9 0.005/0.005 flex 0.003/0.003"),
+            ("1/2 per 1M Tokens", "0.001/0.002"), ("1/2 per 1K tokens flex 3", "1/2 flex 3/3"),
         ]
     )
     func texts(text: String, written: String) throws {
@@ -38,7 +41,9 @@ import Testing
             ("1 cheap tier 2", "\"cheap\" is not a word of a price"),
             ("1 flex 2 flex 3", "two prices for the same condition"),
             ("1 over 5 2 over 5 3", "two prices for the same"),
-            ("1 flex 2 per million", "write \"per million\" once"), ("1 per", "write \"per million\" once"),
+            ("1 flex 2 per million", "write \"per million\" or \"per 1000\" once"),
+            ("1 per", "write \"per million\" or"),
+            ("1 per token", "write \"per million\" or"), ("1 per tokens", "write \"per million\" or"),
             ("1 list", "\"list\" stands alone"), ("each", "write each 0.04 (an image)"),
             ("each hour 1", "write each 0.04 (an image)"), ("each 1 each 2", "\"each\" is not a word of a price"),
             ("free 1", nil), ("2.1234567 per million", "at most six decimals"),
