@@ -193,7 +193,7 @@ def test_all_that_can_be_wrong_at_once(vendors: FakeServer, tmp_path: Path) -> N
     assert told["open"].startswith("open without a key: rejected: the vendor answered 401")
     assert told["host"].startswith("host k1: not confirmed: cannot resolve no-such-host.invalid")
     assert told["port"].startswith("port k1: not confirmed: cannot connect to 127.0.0.1:")
-    assert told["port"].endswith(": connection refused")
+    assert told["port"].endswith(": connection refused; start the server there, or correct PROVIDER_PORT_BASE_URL")
     assert told["path"] == f"path k1: not confirmed: the vendor answered 404 to GET {at}/row/v2/models; check the base URL"
     assert told["large"].startswith("large k1: not confirmed: the response of ")
     assert told["hostile"].startswith("hostile k1: not confirmed: the response is not JSON")
@@ -226,6 +226,7 @@ def test_callers_own_keys_are_not_asked_for(vendors: FakeServer, tmp_path: Path)
         ("lama-3", "lama-3", "llama-3"),
         ("fast=lama-3", "lama-3", "fast=llama-3"),
         ("llama-3=fast", "fast", "fast=llama-3"),
+        ("fast:llama-3", "fast:llama-3", "fast=llama-3"),
     ],
 )
 def test_a_model_that_the_vendor_lacks_is_a_problem(vendors: FakeServer, tmp_path: Path, models: str, listed: str, meant: str) -> None:

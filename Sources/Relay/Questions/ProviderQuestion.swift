@@ -45,6 +45,8 @@ struct ProviderQuestion: Sendable {
     /// Returns a name on the vendor's list, as `MODELS` must contain it, that a missing model probably means.
     private func meant(by model: ModelName, _ listed: Set<String>) -> String? {
         if listed.contains(model.alias) { return "\(model.upstream)=\(model.alias)" }
+        let parts = model.upstream.split(separator: ":", maxSplits: 1).map(String.init)
+        if parts.count == 2, listed.contains(parts[1]) { return "\(parts[0])=\(parts[1])" }
         guard let near = nearestModel(to: model.upstream, among: listed.sorted()) else { return nil }
         return model.alias == model.upstream ? near : "\(model.alias)=\(near)"
     }
@@ -67,8 +69,17 @@ struct ProviderQuestion: Sendable {
                 }
         case .refused(let cause):
             return ["\(name): rejected: \(mask.masked(cause)); correct \(keySetting(given))"]
+        case .unreachable(let cause): return ["\(name): not confirmed: \(mask.masked(cause)); \(adviceOnServer(given))"]
         case .failed(let cause): return ["\(name): not confirmed: \(mask.masked(cause))"]
         }
+    }
+
+    /// Returns what to do about a server that cannot be reached.
+    private func adviceOnServer(_ given: Set<String>) -> String {
+        let own = "PROVIDER_\(provider.name.asInstance)_BASE_URL"
+        if given.contains(own) { return "start the server there, or correct \(own)" }
+        let settings = ["UPSTREAM_PROXY", provider.kind.row.urlSetting].compactMap(\.self)
+        return "check this machine's network, and \(settings.joined(separator: " and "))"
     }
 
     /// Returns the name of the setting that contains the provider's key.

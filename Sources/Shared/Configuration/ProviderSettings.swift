@@ -120,6 +120,8 @@ extension ProviderSettings.Kind {
         /// The setting that names the models which model lists show first; nil if this kind has no such setting.
         var subset: SettingKey?
         package var subsetName: String? { subset?.name }
+        /// The name of the setting that has the default base URL; nil if this kind has no such setting.
+        package var urlSetting: String? { if case .setting(let key)? = baseURL { key.name } else { nil } }
         /// Whether a provider's `MODELS` setting is required, since the relay has no built-in catalogue for the kind.
         var needsModels = true
         /// Whether `*` in `MODELS` can stand for all models on the vendor's list.

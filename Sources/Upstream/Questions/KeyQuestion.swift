@@ -8,6 +8,8 @@ package enum KeyCheckResult: Sendable {
     /// - Parameter models: the ids of the vendor's models; nil if the response has no list.
     case accepted(models: Set<String>?)
     case refused(String)
+    /// The relay could not connect to the vendor's server.
+    case unreachable(String)
     /// The vendor did not respond, or the response does not show whether the key is valid.
     case failed(String)
 }
@@ -83,7 +85,8 @@ struct KeyQuestion {
             let body = try await stream.collect(limitBytes: EndpointOptions.questionBytes)
             return outcome(stream.head, body)
         } catch {
-            return .checkResult(.failed(error.cause))
+            let isAway = error.kind == .unreachable && !error.isOfProxy || error.kind == .connectTimeout
+            return .checkResult(isAway ? .unreachable(error.cause) : .failed(error.cause))
         }
     }
 
