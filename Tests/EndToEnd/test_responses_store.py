@@ -64,6 +64,15 @@ def test_cancel_is_for_background_responses(http, vendor, api_key):
     error_of(http.post(f"{PATH}/resp_{'a' * 24}/cancel"), 404)
 
 
+def test_events_are_of_background_responses(http, vendor, api_key):
+    answers(vendor, api_key, "Hi.")
+    path = f"{PATH}/{final(http, False)['id']}"
+    assert error_of(http.get(path, params={"stream": "true"}), 400)["param"] == "stream"
+    assert error_of(http.get(path, params={"starting_after": 3}), 400)["param"] == "starting_after"
+    assert http.get(path, params={"stream": "false", "include[]": "reasoning.encrypted_content"}).status_code == 200
+    error_of(http.get(f"{PATH}/resp_{'a' * 24}", params={"stream": "true"}), 404)
+
+
 def test_a_conversation(http, vendor, api_key, is_streamed):
     answers(vendor, api_key, "Blue.", "Round.", "Blue and round.")
     first = final(http, is_streamed, "Colour?", instructions="Only once.")

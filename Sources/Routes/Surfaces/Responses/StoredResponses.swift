@@ -3,9 +3,16 @@ import Limits
 import Shared
 import Upstream
 
-/// Handles `GET /v1/responses/{id}`: sends a stored response.
+/// Handles `GET /v1/responses/{id}`: sends a stored response. Throws error 400 if the client asks for its events.
 func showResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let stored = try await namedResponse(exchange, gateway)
+    let query = FormFields(exchange.request.queryFields)
+    let asked: StaticString? =
+        try query.flag("stream") ?? false ? "stream" : query.string("starting_after") == nil ? nil : "starting_after"
+    if let asked {
+        let reason = "Only background responses can be streamed again, and they are not supported."
+        throw APIError(400, "\(reason) Remove '\(asked)'.", param: "\(asked)")
+    }
     stored.object.read { exchange.send(json: $0) }
 }
 
