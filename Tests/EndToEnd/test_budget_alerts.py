@@ -111,6 +111,16 @@ def test_each_mark_is_posted_once(relay_with, receiver, caller, limit):
     wait_for(lambda: metric(http, "sent") == 2)
 
 
+def test_the_last_mark_shows_what_is_used(relay_with, receiver, caller):
+    # Twenty requests leave a rest that is too small for another one.
+    http = caller(relay_with("0.36 usd/day", BUDGET_ALERT_URL=receiver.url, BUDGET_ALERTS="100"), TEAM_TOKEN)
+    use_up(http)
+    wait_for(lambda: len(receiver.posts) == 1)
+    (alert,) = receiver.alerts
+    assert alert["percent"] == 100 and 0.3 < alert["used"] < 0.36
+    assert " has too little left for a request: 0.3" in alert["text"] and " of 0.36 are used. All of it" in alert["text"]
+
+
 def test_the_budget_of_a_member_has_its_name(start_relay):
     settings = {
         "PROVIDER_DEMO_KIND": "echo", "PROVIDER_DEMO_MODELS": "m=echo", "PROVIDER_DEMO_COST": "5/25 per million", "KEY_CLASS_SECRET": SECRET,

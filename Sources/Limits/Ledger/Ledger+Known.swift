@@ -58,12 +58,21 @@ extension Ledger {
         guard limit.quota.isBudget, limit.quota.unit != .tokens, !limit.kind.isNamedByClients else { return }
         if let left, !limit.quota.isUsedUp(withLeft: left) { return }
         let counted = Int((account.counter.usedShare(at: now.wall) * Double(count)).rounded())
-        let used = left != nil ? count : max(0, counted - account.heldUnits)
-        guard used * 100 / count != account.reportedPercent else { return }
-        account.reportedPercent = used * 100 / count
+        let used = max(0, left.map { count - $0 } ?? counted - account.heldUnits)
+        let percent = left != nil ? 100 : used * 100 / count
+        guard percent != account.reportedPercent else { return }
+        account.reportedPercent = percent
         let reset = account.counter.standing(by: nil, at: now.wall).resetMicroseconds
         outbox.events.append(
-            .budgetUsed(BudgetUse(record: account.key.name, limit: limit, used: used, resetMicroseconds: reset))
+            .budgetUsed(
+                BudgetUse(
+                    record: account.key.name,
+                    limit: limit,
+                    used: used,
+                    percent: percent,
+                    resetMicroseconds: reset
+                )
+            )
         )
     }
 

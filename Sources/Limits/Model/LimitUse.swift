@@ -28,6 +28,8 @@ package struct BudgetUse: Sendable {
     package let limit: Limit
     /// The used units, without those that running requests of this instance hold.
     package let used: Int
+    /// The percentage of the budget that is used; 100 if too little is left for a request.
+    package let percent: Int
     /// The time in microseconds until all units that are counted now are free again.
     package let resetMicroseconds: Int
 }

@@ -218,8 +218,12 @@ package final class BudgetAlerts: Sendable {
         let group = use.limit.group
         let whose = caller.map { "key \($0)" } ?? group.map { "group \($0)" } ?? "all callers together"
         let (used, percent) = (quota.amount(use.used), use.percent)
+        let share = "\(used) of \(quota.amount(quota.count))"
+        let standing =
+            percent == 100 && use.used < quota.count
+            ? "has too little left for a request: \(share) are used" : "is used to \(percent) %: \(share)"
         let text =
-            "The budget of \(whose), \(quota.textWithUnit), is used to \(percent) %: \(used) of \(quota.amount(quota.count)). All of it is free again at \(resets)."
+            "The budget of \(whose), \(quota.textWithUnit), \(standing). All of it is free again at \(resets)."
         let owner = caller ?? group ?? "all callers together"
         parts.services.log.warning("budget") { line in
             line.add(group == nil ? "caller" : "group", owner)
@@ -293,7 +297,6 @@ extension BudgetAlerts: MetricsSource {
 }
 
 extension BudgetUse {
-    fileprivate var percent: Int { used * 100 / max(1, limit.quota.count) }
     /// The key in the shared state of the highest mark that was sent.
     fileprivate var key: String { "relay:2:alert:\(record)" }
 }
