@@ -38,14 +38,23 @@ package struct CalendarPeriod: Sendable {
     package let name: String
     /// The first instant after the period, in wall-clock microseconds.
     package let endMicroseconds: Int
+    /// The length of the period in seconds; nil for that of the longest.
+    let seconds: Int?
     /// The end of the period as text for readers: `1 December 2026, 00:00 (Europe/Berlin)`.
     package let endText: String
     private let now: (@Sendable () -> Int)?
 
     /// - Parameter now: returns the time of the machine's clock, in microseconds. The limits' own clock, which applies in
     ///   place of nil, differs from it after the machine's clock was set.
-    package init(name: String, endMicroseconds: Int, endText: String, now: (@Sendable () -> Int)? = nil) {
+    package init(
+        name: String,
+        endMicroseconds: Int,
+        seconds: Int? = nil,
+        endText: String,
+        now: (@Sendable () -> Int)? = nil
+    ) {
         self.name = name
+        self.seconds = seconds
         self.endMicroseconds = endMicroseconds
         self.endText = endText
         self.now = now

@@ -92,7 +92,7 @@ package final class Limit: Sendable, Hashable {
         self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(scope.period?.name ?? "\(quota.windowSeconds)")"
         text = "\(kind.name): \(quota.textWithUnit)"
         policyName = quota.policyName
-        policy = quota.policy
+        policy = quota.policy(windowSeconds: scope.period?.seconds ?? quota.windowSeconds)
         self.layout = layout
         isCopied = kind.isCopied && quota.unit != .concurrent && quota.windowSeconds >= Quota.TimeUnit.day.rawValue
         self.countsExpiredBuckets = countsExpiredBuckets

@@ -101,8 +101,8 @@ package struct Quota: Sendable, Hashable {
         return unit == .requests ? "\"\(window)\"" : "\"\(window)-\(unit.rawValue)\""
     }
 
-    /// The quota as a value of `RateLimit-Policy`.
-    var policy: String {
+    /// Returns the quota as a value of `RateLimit-Policy`.
+    func policy(windowSeconds: Int) -> String {
         "\(policyName);q=\(policyUnits(count));w=\(windowSeconds)\(unit == .usd ? #";qu="usd-micro""# : "")"
     }
 

@@ -11,8 +11,9 @@ struct CalendarPeriods: Sendable {
         let today = zone.day(atMilliseconds: now)
         let text = today.text
         // The longest month has 31 days.
-        month = zone.period(String(text.prefix(7)), before: today.firstOfMonth.adding(days: 31).firstOfMonth)
-        day = zone.period(text, before: today.adding(days: 1))
+        let nextMonth = today.firstOfMonth.adding(days: 31).firstOfMonth
+        month = zone.period(String(text.prefix(7)), from: today.firstOfMonth, before: nextMonth)
+        day = zone.period(text, from: today, before: today.adding(days: 1))
         dayStartMilliseconds = zone.startMilliseconds(of: today)
     }
 
@@ -34,12 +35,13 @@ extension DayZone {
         "December",
     ]
 
-    /// Returns the period with this name that ends where a day begins.
-    fileprivate func period(_ period: String, before end: Day) -> CalendarPeriod {
+    /// Returns the period with this name from the beginning of one day to that of another.
+    fileprivate func period(_ period: String, from start: Day, before end: Day) -> CalendarPeriod {
         let parts = end.text.split(separator: "-").map { Int($0) ?? 1 }
         return CalendarPeriod(
             name: "\(period).\(Digest(of: name).base64url(characters: 8))",
             endMicroseconds: startMilliseconds(of: end) * 1_000,
+            seconds: (startMilliseconds(of: end) - startMilliseconds(of: start)) / 1_000,
             endText: "\(parts[2]) \(Self.months[parts[1] - 1]) \(parts[0]), 00:00 (\(name))",
             now: { Timestamp.now() * 1_000 }
         )
