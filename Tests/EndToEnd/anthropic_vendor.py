@@ -29,7 +29,7 @@ from typing_extensions import is_typeddict
 
 VERSION = "2023-06-01"
 USAGE = {"input_tokens": 9, "output_tokens": 8}
-HEADERS = {"host", "accept", "x-api-key", "anthropic-version", "content-type", "content-length", "user-agent"}
+HEADERS = {"host", "accept", "accept-encoding", "x-api-key", "anthropic-version", "content-type", "content-length", "user-agent"}
 MOST = {
     "claude-3-7-sonnet": 64000, "claude-opus-4-20250514": 32000, "claude-sonnet-4-5": 64000, "claude-haiku-4-5": 64000,
     "claude-opus-4-5": 64000, "claude-sonnet-4-6": 128000, "claude-opus-4-8": 128000, "claude-sonnet-5-5": 128000,

@@ -41,7 +41,7 @@ FIELDS = {
     "prompt_cache_key", "safety_identifier", "metadata", "prediction", "logprobs", "top_logprobs", "modalities", "audio",
     "web_search_options",
 }  # fmt: skip
-HEADERS = {"host", "accept", "authorization", "content-type", "content-length", "user-agent"}
+HEADERS = {"host", "accept", "accept-encoding", "authorization", "content-type", "content-length", "user-agent"}
 USAGE = {"prompt_tokens": 9, "completion_tokens": 8, "total_tokens": 17}
 
 

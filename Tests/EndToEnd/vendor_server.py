@@ -25,7 +25,7 @@ from openai_vendor import answer, empty_ones
 
 __all__ = ["Server", "Wire", "empty_ones"]
 
-HEADERS = {"host", "accept", "content-type", "content-length", "user-agent"}
+HEADERS = {"host", "accept", "accept-encoding", "content-type", "content-length", "user-agent"}
 
 
 class Wire(Protocol):

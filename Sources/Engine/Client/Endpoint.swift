@@ -149,15 +149,17 @@ package final class UpstreamHeaders: @unchecked Sendable {
     /// The beginnings, in lower case, of the names of the response's fields that are kept (`UpstreamHead.fields`).
     let keptFields: [StaticString]
 
-    /// Creates the header lines of a request. Adds the line `Expect:` if it is missing.
+    /// Creates the header lines of a request. Adds the line `Expect:` if it is missing, and `Accept-Encoding: identity`,
+    /// without which a server may compress its responses.
     /// - Parameter lines: lines without control characters, such as `Accept: */*`. A line without a value, such as
     ///   `Accept:`, stops libcurl from adding this field.
     package init(_ lines: [String], keeping keptFields: [StaticString] = []) {
         self.keptFields = keptFields
+        let names = lines.map(\.headerName)
+        let lines = names.contains("accept-encoding") ? lines : lines + ["Accept-Encoding: identity"]
         var list: UnsafeMutablePointer<curl_slist>?
         for line in lines.contains("Expect:") ? lines : lines + ["Expect:"] { list = curl_slist_append(list, line) }
         self.list = list
-        let names = lines.map(\.headerName)
         hasContentType = names.contains("content-type")
         isPlain = !names.contains { Self.transports.contains($0) }
         var bytes: [UInt8] = []

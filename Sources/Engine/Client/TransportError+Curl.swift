@@ -31,8 +31,7 @@ extension TransportError {
             } else {
                 "cannot connect to \(host)\(systemReason)"
             }
-        case .insecure where CURLcode(code) == CURLE_PEER_FAILED_VERIFICATION:
-            "the certificate of \(host) is not trusted"
+        case .insecure where isOfCertificate: "the certificate of \(host) is not trusted"
         case .insecure: "no TLS connection to \(host) (libcurl \(code)); if the server has no TLS, write http://"
         case .connectTimeout: "no connection to \(host) in time"
         case .firstByteTimeout: "\(host) did not begin to respond in time"
@@ -46,6 +45,9 @@ extension TransportError {
         case .cancelled: "cancelled"
         }
     }
+
+    /// Whether the server's certificate is not trusted.
+    package var isOfCertificate: Bool { CURLcode(code) == CURLE_PEER_FAILED_VERIFICATION }
 
     /// Whether the relay's proxy could not be reached, so that the vendor was not called at all.
     package var isOfProxy: Bool { kind == .unreachable && proxy != nil }

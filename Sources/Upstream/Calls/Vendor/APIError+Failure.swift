@@ -20,6 +20,11 @@ extension APIError {
                 The provider cannot be reached. \(elsewhere) The operator can check PROVIDER_<NAME>_BASE_URL with \
                 `relay check --ask`.
                 """
+        case .insecure where !error.isOfCertificate:
+            return """
+                The relay has no TLS connection to the provider. \(elsewhere) The operator can check \
+                PROVIDER_<NAME>_BASE_URL with `relay check --ask`.
+                """
         case .insecure:
             return
                 "The provider's certificate is not trusted. The operator can add its certificate authority with SSL_CERT_FILE."

@@ -213,6 +213,9 @@ package struct UpstreamError: Error {
     /// Whether the call failed because the relay's own proxy cannot be reached.
     var isOfProxy: Bool { fields.value.transport?.isOfProxy ?? false }
 
+    /// Whether the certificate of the vendor's server is not trusted.
+    var isOfCertificate: Bool { fields.value.transport?.isOfCertificate ?? false }
+
     package var fault: UpstreamFault {
         switch fields.value.transport?.kind {
         case .unreachable: .unreachable
