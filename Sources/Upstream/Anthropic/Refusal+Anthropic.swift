@@ -4,7 +4,7 @@ extension Refusal {
     /// The findings because of which a server may have refused a Messages request, the likeliest one first.
     var findingsOfMessages: [QuirkFinding] {
         let thinking = request["thinking"]
-        if words.quote("expected \u{1}`thinking`") || words.quote("expected \u{1}`redacted_thinking`") {
+        if words.quote("expected `thinking`") || words.quote("expected `redacted_thinking`") {
             return thinking == nil ? [] : [QuirkFinding([FieldChange("thinking")], isLasting: false)]
         }
         // DeepSeek thinks unless it is told not to.

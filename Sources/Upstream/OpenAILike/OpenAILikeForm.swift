@@ -111,7 +111,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
 
     func quirk(_ refusal: Refusal) -> QuirkFinding? {
         if turnsToResponses, refusal.status == 400 || refusal.status == 404,
-            refusal.words.quoteAny(of: ["/responses", "not support the \u{1}'/v1/chat/completions'"])
+            refusal.words.quoteAny(of: ["/responses", "not support the '/v1/chat/completions'"])
         {
             let new = hasTools ? QuirkName.otherPathWithTools : .otherPath
             return refusal.known.contains(new) ? nil : QuirkFinding(new)

@@ -4,52 +4,54 @@ import Engine
 struct EchoFinder {
     /// The shortest repetition that is found, in bytes.
     private static let window = 24
-    /// The bytes of the request's strings that are compared.
-    private static let limitBytes = 2_097_152
     private static let factor: UInt64 = 0x9e37_79b9_7f4a_7c15
     /// `factor` to the power of `window`: the weight of a byte that leaves the window.
     private static let leaving = (0..<window).reduce(1 as UInt64) { power, _ in power &* factor }
 
-    private let text: [UInt8]
-    /// Whether each byte of the text repeats a string of the request.
-    private(set) var isEcho: [Bool]
-    /// Whether all strings of the request were compared.
-    private(set) var isComplete = true
+    let message: ComparedText
+    /// Whether each byte of the message, as it was written, repeats a string of the request.
+    var isEcho: [Bool]
+    /// The bytes of strings that may still be compared.
+    private var left = 2_097_152
+    /// Whether all strings were compared.
+    var isComplete: Bool { left >= 0 }
     /// The offsets of the windows with each hash.
     private var windows: [UInt64: [Int]] = [:]
     /// The hashes in `windows` by 12 of their bits, which is quicker to ask.
     private var filter = [Bool](repeating: false, count: 4_096)
 
     /// Creates a finder that has compared no strings yet.
-    init(_ text: [UInt8]) {
-        self.text = text
-        isEcho = Array(repeating: false, count: text.count)
-        Self.forEachWindow(of: text) { start, hash in
+    init(_ written: [UInt8]) {
+        message = ComparedText(written)
+        isEcho = Array(repeating: false, count: written.count)
+        Self.forEachWindow(of: message.bytes) { start, hash in
             windows[hash, default: []].append(start)
             filter[Self.slot(hash)] = true
         }
     }
 
-    /// Compares a text with the strings of a request, names and values.
+    /// Compares a message with the strings of a request, names and values.
     ///
     /// - Parameter request: the JSON of the request, which must be valid.
-    init(_ text: [UInt8], in request: UnsafeRawBufferPointer) {
-        self.init(text)
-        guard !windows.isEmpty else { return }
-        var strings = RequestStrings(request, limitBytes: Self.limitBytes)
-        while strings.next() { compare(strings.text) }
-        isComplete = strings.isComplete
+    init(_ written: [UInt8], in request: UnsafeRawBufferPointer) {
+        self.init(written)
+        for string in RequestStrings(request) where !string.isFile { compare(string.content) }
     }
 
-    /// Compares one more string.
-    mutating func compare(_ string: [UInt8]) {
+    /// Compares one more string. Returns it as it was compared; empty if too many strings were compared before.
+    @discardableResult
+    mutating func compare(_ written: UnsafeRawBufferPointer) -> [UInt8] {
+        left -= written.count
+        guard isComplete else { return [] }
+        let string = ComparedText.bytes(of: written)
         Self.forEachWindow(of: string) { start, hash in
             guard filter[Self.slot(hash)], let offsets = windows[hash] else { return }
             let found = offsets[0]..<(offsets[0] + Self.window)
-            guard string[start..<(start + Self.window)].elementsEqual(text[found]) else { return }
-            for offset in offsets { for index in offset..<(offset + Self.window) { isEcho[index] = true } }
+            guard string[start..<(start + Self.window)].elementsEqual(message.bytes[found]) else { return }
+            isEcho.mark(offsets.map { message.written($0..<($0 + Self.window)) })
             windows[hash] = nil
         }
+        return string
     }
 
     private static func slot(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash >> 52) }
@@ -64,4 +66,9 @@ struct EchoFinder {
             if start >= 0 { body(start, hash) }
         }
     }
+}
+
+extension [Bool] {
+    /// Marks the bytes in these ranges.
+    mutating func mark(_ ranges: [Range<Int>]) { for range in ranges { for index in range { self[index] = true } } }
 }

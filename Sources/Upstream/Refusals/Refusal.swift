@@ -18,7 +18,7 @@ final class Refusal {
     /// Whether the error says that something is not supported.
     private(set) lazy var isUnsupported =
         vendorError.names("unsupported_value") || isOfUnknown || words.containsAny(of: Self.phrases)
-        || words.quote("use \u{1}'max")
+        || words.quote("use 'max")
 
     private static let phrases: [StaticString] = [
         "not supported", "not currently supported", "not yet supported", "unsupported", "not support", "n't support",

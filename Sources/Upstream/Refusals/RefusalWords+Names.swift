@@ -79,22 +79,15 @@ extension RefusalWords {
     /// The words and paths, without points and brackets around them.
     var tokens: [(text: String, mark: Mark, isBehindComma: Bool)] {
         var tokens: [(text: String, mark: Mark, isBehindComma: Bool)] = []
-        var (start, end): (Int?, Int) = (nil, 0)
-        for index in 0...namedText.count {
-            if index < namedText.count,
-                PhraseMatcher.isOfName(namedText[index]) || "-.[]".utf8.contains(namedText[index])
-            {
-                start = start ?? index
-                continue
-            }
-            guard let begin = start else { continue }
-            start = nil
-            let next = index < namedText.count ? namedText[index] : 0
-            let isQuoted = begin > 0 && namedText[begin - 1] == next && "'`\"".utf8.contains(next)
-            let word = namedText[begin..<index].drop { "[]".utf8.contains($0) }.reversed()
-            let text = String(decoding: word.drop { ".[]".utf8.contains($0) }.reversed(), as: UTF8.self)
-            let isBehindComma = namedText[end..<begin].contains(UInt8(ascii: ","))
-            end = index
+        var end = 0
+        for word in namedText.split(whereSeparator: { !PhraseMatcher.isOfName($0) && !"-.[]".utf8.contains($0) }) {
+            let next = word.endIndex < namedText.count ? namedText[word.endIndex] : 0
+            let isQuoted =
+                word.startIndex > 0 && namedText[word.startIndex - 1] == next && "'`\"".utf8.contains(next)
+            let inner = word.drop { "[]".utf8.contains($0) }.reversed()
+            let text = String(decoding: inner.drop { ".[]".utf8.contains($0) }.reversed(), as: UTF8.self)
+            let isBehindComma = namedText[end..<word.startIndex].contains(UInt8(ascii: ","))
+            end = word.endIndex
             if !text.isEmpty {
                 tokens.append((text, isQuoted ? .quote : next == UInt8(ascii: "=") ? .equals : .none, isBehindComma))
             }

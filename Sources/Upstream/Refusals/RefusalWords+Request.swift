@@ -2,28 +2,25 @@ import Engine
 
 /// The parts of a message that are not the vendor's words, although they may be too short to be found as repetitions.
 extension RefusalWords {
-    private static let maxStringBytes = 64
-
     /// Marks the source of a chat template that a server quotes before its error: `{%- if tools %}`.
     static func markTemplate(in text: [UInt8], _ isForeign: inout [Bool]) {
         if let source = text.firstRange(of: Array("in source:".utf8))?.upperBound {
             let end = text[source...].firstRange(of: Array("Error:".utf8))?.lowerBound ?? text.count
-            return mark([source..<end], &isForeign)
+            return isForeign.mark([source..<end])
         }
         guard text.contains(UInt8(ascii: "{")) else { return }
         let starts = ["{%", "{{"].compactMap { text.firstRange(of: Array($0.utf8))?.lowerBound }
         let ends = ["%}", "}}"].compactMap { text.ranges(of: Array($0.utf8)).last?.upperBound }
-        if let start = starts.min(), let end = ends.max(), start < end { mark([start..<end], &isForeign) }
+        if let start = starts.min(), let end = ends.max(), start < end { isForeign.mark([start..<end]) }
     }
 
     /// Marks quotes of the caller's short texts, outside of tools.
     static func markTexts(of request: RawJSON, in text: [UInt8], _ isForeign: inout [Bool]) {
-        let quotes = Dictionary(grouping: quotes(in: text)) { text[$0] }
+        let quotes = Dictionary(grouping: quotes(in: text)) { text[$0].withUnsafeBytes(ComparedText.bytes) }
         guard !quotes.isEmpty else { return }
         for member in request.members where !ofTools.contains(member.name.text) {
-            var strings = RequestStrings(member.value.bytes)
-            while strings.next() {
-                if strings.isOfCaller { mark(quotes[strings.text[...]] ?? [], &isForeign) }
+            for string in RequestStrings(member.value.bytes) where string.isOfCaller {
+                if let text = string.phrase { isForeign.mark(quotes[text] ?? []) }
             }
         }
     }
@@ -39,10 +36,8 @@ extension RefusalWords {
         }
         var names: Set<String> = []
         for member in request.members where isAboutTool && ofTools.contains(member.name.text) {
-            var strings = RequestStrings(member.value.bytes)
-            while strings.next() {
-                guard strings.text.count <= maxStringBytes, !strings.isOfSchemas else { continue }
-                names.insert(String(decoding: strings.text, as: UTF8.self).lowercased())
+            for string in RequestStrings(member.value.bytes) where !string.isOfSchemas {
+                if let name = string.phrase { names.insert(String(decoding: name, as: UTF8.self)) }
             }
         }
         return names
@@ -53,32 +48,19 @@ extension RefusalWords {
     ///
     /// - Parameter request: the JSON of the refused request.
     func forOperators(of request: UnsafeRawBufferPointer) -> String {
-        var places: [ArraySlice<UInt8>: [Range<Int>]] = [:]
-        let isEdge = namedText.indices.map { PhraseMatcher.isEdge($0, of: namedText) } + [true]
-        for start in namedText.indices where isEdge[start] && namedText[start] != 32 {
-            for end in (start + 1)...min(namedText.count, start + Self.maxStringBytes) where isEdge[end] {
-                places[namedText[start..<end], default: []].append(start..<end)
-            }
-        }
+        let phrases = Set(RequestStrings(request).lazy.filter(\.isOfCaller).compactMap(\.phrase))
         var isForeign = namedText.map { $0 == Self.gap }
-        var strings = RequestStrings(request)
-        while strings.next() {
-            if strings.isOfCaller { Self.mark(places[strings.text[...]] ?? [], &isForeign) }
-        }
+        isForeign.mark(ComparedText(namedText).places(of: phrases))
         let shown = zip(namedText, isForeign).filter { !$0.1 }.map(\.0)
         return UpstreamError.words(of: String(decoding: shown, as: UTF8.self))
     }
 
-    private static func mark(_ ranges: [Range<Int>], _ isForeign: inout [Bool]) {
-        for range in ranges { for index in range { isForeign[index] = true } }
-    }
-
-    /// Returns the places of all quoted texts.
+    /// Returns the places of all short texts between quotes.
     private static func quotes(in text: [UInt8]) -> [Range<Int>] {
         text.indices.compactMap { start in
             guard "'\"`".utf8.contains(text[start]) else { return nil }
-            let end = text[(start + 1)...].prefix(maxStringBytes + 1).firstIndex(of: text[start])
-            return end.map { start + 1..<$0 }
+            let inner = text[(start + 1)...].prefix(ComparedText.phraseBytes + 1)
+            return inner.firstIndex(of: text[start]).map { start + 1..<$0 }
         }
     }
 

@@ -37,9 +37,10 @@ struct RefusalWords {
         Self.markTexts(of: RawJSON(request), in: text, &isForeign)
         var scan = QuoteScan(text, isForeign)
         scan.read(to: text.count)
-        prose = PhraseMatcher(String(decoding: scan.prose, as: UTF8.self))
-        named = PhraseMatcher(String(decoding: scan.named, as: UTF8.self))
-        namedText = scan.named
+        namedText = zip(text, scan.isForeign).map { $1 ? Self.gap : $0 }
+        let proseText = zip(namedText, scan.isName).map { $1 ? Self.gap : $0 }
+        prose = PhraseMatcher(String(decoding: proseText, as: UTF8.self))
+        named = PhraseMatcher(String(decoding: namedText, as: UTF8.self))
         unclear = Self.ambiguous(RawJSON(request).members.map(\.name.text))
             .union(Self.namesOfTools(in: RawJSON(request), of: named.clauses))
     }
@@ -109,13 +110,13 @@ struct RefusalWords {
     }
 }
 
-/// A scanner that takes quotes and values out of a vendor's message.
+/// A scanner that finds quotes and values in a vendor's message.
 private struct QuoteScan {
     private let text: [UInt8]
     /// Whether each byte is not the vendor's.
-    private let isForeign: [Bool]
-    private(set) var prose: [UInt8] = []
-    private(set) var named: [UInt8] = []
+    private(set) var isForeign: [Bool]
+    /// Whether each byte belongs to a quoted name, or to a name in place of a value.
+    private(set) var isName: [Bool]
     private var offset = 0
 
     private static let markers: Set = ["input", "got", "value", "received"]
@@ -127,35 +128,20 @@ private struct QuoteScan {
     init(_ text: [UInt8], _ isForeign: [Bool]) {
         self.text = text
         self.isForeign = isForeign
+        isName = Array(repeating: false, count: text.count)
     }
 
     mutating func read(to limit: Int) {
         while offset < limit {
-            let byte = text[offset]
-            if isForeign[offset] {
-                appendGap()
-                while offset < limit, isForeign[offset] { offset += 1 }
-            } else if isOpening(byte) {
-                readQuote(byte)
-            } else if let end = endOfMarker {
-                append(offset..<end)
+            if !isForeign[offset], isOpening(text[offset]) {
+                readQuote(text[offset])
+            } else if !isForeign[offset], let end = endOfMarker {
                 offset = end
                 readValue()
             } else {
-                append(offset..<(offset + 1))
                 offset += 1
             }
         }
-    }
-
-    private mutating func append(_ range: Range<Int>) {
-        prose += text[range]
-        named += text[range]
-    }
-
-    private mutating func appendGap() {
-        prose.append(RefusalWords.gap)
-        named.append(RefusalWords.gap)
     }
 
     private func isWord(at offset: Int) -> Bool {
@@ -185,22 +171,23 @@ private struct QuoteScan {
             end += 1
         }
         end = min(end, text.count)
+        let quote = offset..<min(end + 1, text.count)
         let isOfVendor = Self.messageKeys.contains { key in
             text[..<offset].suffix(key.utf8CodeUnitCount).withUnsafeBytes { $0.equals(key) }
         }
         if isOfVendor {
             offset = start
             read(to: end)
-            offset = max(offset, end + 1)
-            return
+            isForeign.mark([quote.prefix(1), end..<quote.upperBound])
+        } else if end < text.count, mayBeName(start..<end) {
+            isName.mark([quote])
+        } else {
+            isForeign.mark([quote])
         }
-        appendGap()
-        if end < text.count, isName(start..<end) { named += [mark] + text[start..<end] + [mark] }
-        appendGap()
-        offset = end + 1
+        offset = max(offset, quote.upperBound)
     }
 
-    private func isName(_ range: Range<Int>) -> Bool {
+    private func mayBeName(_ range: Range<Int>) -> Bool {
         (1...Self.maxNameBytes).contains(range.count) && !range.contains { isForeign[$0] }
             && text[range].allSatisfy { $0.isLetter || (45...57).contains($0) || "[]_:=".utf8.contains($0) }
     }
@@ -221,18 +208,15 @@ private struct QuoteScan {
 
     /// Reads a value behind a marker: a quote, or a word before a punctuation mark. Otherwise leaves out the rest.
     private mutating func readValue() {
-        while offset < text.count, text[offset] == 32 {
-            append(offset..<(offset + 1))
-            offset += 1
-        }
+        while offset < text.count, text[offset] == 32 { offset += 1 }
         guard offset < text.count, !isOpening(text[offset]), !isForeign[offset] else { return }
         var end = offset
         while end < text.count, !",.;)]} \n".utf8.contains(text[end]) || text[end] == 46 && isWord(at: end + 1) {
             end += 1
         }
         let isAlone = end == text.count || text[end] != 32
-        if isAlone, isName(offset..<end) { named += text[offset..<end] }
-        appendGap()
-        offset = isAlone ? end : text.count
+        let value = offset..<(isAlone ? end : text.count)
+        if isAlone, mayBeName(value) { isName.mark([value]) } else { isForeign.mark([value]) }
+        offset = value.upperBound
     }
 }
