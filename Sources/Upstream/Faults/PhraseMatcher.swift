@@ -9,11 +9,15 @@ struct PhraseMatcher {
     /// Returns whether the text contains a phrase.
     ///
     /// - Parameter phrase: the phrase in lower case.
-    func say(_ phrase: StaticString) -> Bool {
-        bytes.withUnsafeBytes { bytes in
+    func say(_ phrase: StaticString) -> Bool { rest(behind: phrase) != nil }
+
+    /// Returns the text behind a phrase in lower case; nil if the phrase is absent.
+    private func rest(behind phrase: StaticString) -> ArraySlice<UInt8>? {
+        let offset = bytes.withUnsafeBytes { bytes in
             var scan = ByteScan(bytes)
-            return scan.find(phrase)
+            return scan.find(phrase) ? scan.offset : nil
         }
+        return offset.map { bytes[$0...] }
     }
 
     func containsAny(of phrases: [StaticString]) -> Bool { phrases.contains { say($0) } }
@@ -109,47 +113,31 @@ struct PhraseMatcher {
 
     /// Returns the quoted words behind a phrase, up to the end of the sentence; empty if the phrase is absent.
     func names(behind phrase: StaticString) -> [String] {
-        bytes.withUnsafeBytes { bytes in
-            var scan = ByteScan(bytes)
-            guard scan.find(phrase) else { return [] }
-            var names: [String] = []
-            var start: Int?
-            for offset in scan.offset..<bytes.count {
-                switch bytes[offset] {
-                case UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"):
-                    if let begun = start { names.append(bytes[part: begun..<offset].text) }
-                    start = start == nil ? offset + 1 : nil
-                case UInt8(ascii: ".") where start == nil: return names
-                default: break
-                }
-            }
-            return names
+        let rest = rest(behind: phrase) ?? []
+        var names: [String] = []
+        // Every second part is between quotes. Behind the last mark, there is none.
+        let parts = rest.split(omittingEmptySubsequences: false) { "'\"`".utf8.contains($0) }.dropLast()
+        for (index, part) in parts.enumerated() {
+            if index.isMultiple(of: 2), part.contains(UInt8(ascii: ".")) { break }
+            if !index.isMultiple(of: 2) { names.append(String(decoding: part, as: UTF8.self)) }
         }
+        return names
     }
 
     /// Returns the first number after a phrase; nil if the phrase or the number is absent.
     func number(behind phrase: StaticString) -> Int? {
-        bytes.withUnsafeBytes { bytes in
-            var scan = ByteScan(bytes)
-            guard scan.find(phrase) else { return nil }
-            let digits = bytes[scan.offset...].drop { !$0.isDigit }.prefix(while: \.isDigit)
-            return Int(String(decoding: digits, as: UTF8.self))
-        }
+        let digits = (rest(behind: phrase) ?? []).drop { !$0.isDigit }.prefix(while: \.isDigit)
+        return Int(String(decoding: digits, as: UTF8.self))
     }
 
     /// The seconds that the text asks a client to wait: `try again in 1m2.5s`, `retry after 45 seconds`; nil if it names
     /// no time.
     var secondsToWait: Int? {
         let phrases: [StaticString] = ["try again in ", "retry in ", "retry after ", "wait "]
-        for phrase in phrases {
-            let rest = bytes.withUnsafeBytes { bytes -> String? in
-                var scan = ByteScan(bytes)
-                guard scan.find(phrase) else { return nil }
-                return bytes[part: scan.offset..<min(bytes.count, scan.offset + 40)].text
-            }
-            if let rest, let seconds = UpstreamHead.seconds(ofWait: rest) { return seconds }
+        return phrases.lazy.compactMap(rest(behind:)).compactMap { rest in
+            UpstreamHead.seconds(ofWait: String(decoding: rest.prefix(40), as: UTF8.self))
         }
-        return nil
+        .first
     }
 
     /// Returns whether a word may begin or end at the offset: not within a word.
