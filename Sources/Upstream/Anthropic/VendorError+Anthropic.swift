@@ -9,9 +9,7 @@ extension VendorError {
 
     var ofAnthropic: UpstreamError? {
         if status >= 400, isOfSpending {
-            var error = new(.outOfCredit)
-            error.retryAfterSeconds = error.retryAfterSeconds ?? secondsToAccess
-            return error
+            return new(.outOfCredit, seconds: retryAfterSeconds ?? secondsToAccess)
         }
         switch status {
         case 400, 413, 422:
@@ -19,16 +17,10 @@ extension VendorError {
             if words.say("content filtering policy") { return refused("content_filter", param: nil) }
         case 404 where names("not_found_error"): return new(.unknownModel)
         // Status 529: the vendor is overloaded, for all keys.
-        case 529: return restless
+        case 529: return new(.unavailable, seconds: nil)
         default: break
         }
         return nil
-    }
-
-    private var restless: UpstreamError {
-        var error = new(.unavailable)
-        error.retryAfterSeconds = nil
-        return error
     }
 
     private var isOfSpending: Bool {

@@ -17,14 +17,8 @@ extension VendorError {
         case "3023", "10000": return new(.badKey)
         case "3006": return of(413).error
         case "3007", "3008": return of(408).error
-        case "3036":
-            var error = new(.outOfCredit)
-            error.retryAfterSeconds = Self.secondsToMidnight(at: Int(Glibc.time(nil)))
-            return error
-        case "3040":
-            var error = new(.unavailable)
-            error.retryAfterSeconds = nil
-            return error
+        case "3036": return new(.outOfCredit, seconds: Self.secondsToMidnight(at: Int(Glibc.time(nil))))
+        case "3040": return new(.unavailable, seconds: nil)
         case "5005", "5019": return new(.failed)
         default: return nil
         }

@@ -16,10 +16,7 @@ extension VendorError {
             return isMissing ? new(.unknownModel) : nil
         case 498: return new(.badKey)
         case 429 where words.say("month"): return new(.outOfCredit)
-        case 429 where words.say("minute") && retryAfterSeconds == nil:
-            var error = new(.rateLimited)
-            error.retryAfterSeconds = 60
-            return error
+        case 429 where words.say("minute") && retryAfterSeconds == nil: return new(.rateLimited, seconds: 60)
         default: return nil
         }
     }

@@ -10,16 +10,12 @@ extension VendorError {
         switch status {
         case 400 where reason.hasSameBytes(as: "API_KEY_INVALID") || words.say("api key not valid"): return new(.badKey)
         case 400 where names("FAILED_PRECONDITION"), 403 where isOfAccount:
-            var error = new(.forbidden)
-            error.retryAfterSeconds = Self.restSeconds
-            return error
+            return new(.forbidden, seconds: Self.restSeconds)
         case 400 where isPromptTooLong: return tooLong
         case 404 where names("NOT_FOUND"): return new(.unknownModel)
         case 429 where words.say("credits are depleted"): return new(.outOfCredit)
         case 429 where isOfDay:
-            var error = new(.outOfCredit)
-            error.retryAfterSeconds = Self.secondsToPacificMidnight(at: Int(Glibc.time(nil)))
-            return error
+            return new(.outOfCredit, seconds: Self.secondsToPacificMidnight(at: Int(Glibc.time(nil))))
         default: return nil
         }
     }

@@ -112,6 +112,13 @@ extension VendorError {
         return error
     }
 
+    /// Returns an error with this cooldown in seconds, whatever wait the vendor demands; nil for the usual cooldown.
+    func new(_ kind: UpstreamError.Kind, seconds: Int?) -> UpstreamError {
+        var error = new(kind)
+        error.retryAfterSeconds = seconds
+        return error
+    }
+
     var refusal: UpstreamError {
         var error = UpstreamError(.badRequest, message: UpstreamError.words(of: said), cause: cause)
         // The type `invalid_request_error` is left out, as all such errors have it.
