@@ -74,7 +74,8 @@ import Testing
         for _ in 0..<40 {
             for limiter in limiters { all += await admitted(5, limiter, limit) }
             let open = limiters.reduce(0) { $0 + $1.metrics().openUnits }
-            #expect(open <= 40 && open <= (400 - all + open) / 3)
+            // Others may have used the 20 units of this round since a lease began.
+            #expect(open <= 40 && open <= (400 - all + 20 + open) / 3)
         }
         #expect(all > 360 && all <= 400)
     }
