@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import local_http
 import pytest
 from fake_server import FakeServer, Handler
 from memcached import Memcached
-from relay_process import INHERITED, binary, free_port
+from relay_process import INHERITED, Relay, binary, free_port
 
 KEY = "sk-proj-0123456789abcdefghij"
 BAD = "sk-proj-of-somebody-else-9876543210"
@@ -111,6 +112,12 @@ def vendors() -> Iterator[FakeServer]:
 def provider(name: str, base_url: str, *keys: str, kind: str = "openai", models: str = "llama-3", **more: str) -> dict[str, str]:
     fields = {"KIND": kind, "BASE_URL": base_url, "API_KEYS": ",".join(keys), "MODELS": models, **more}
     return {f"PROVIDER_{name}_{field}": value for field, value in fields.items()}
+
+
+def chat(relay: Relay) -> httpx.Response:
+    body = {"model": "llama-3", "messages": [{"role": "user", "content": "hi"}]}
+    headers = {"Authorization": f"Bearer {CALLER['KEY_TEAM_TOKEN']}"}
+    return local_http.post(f"http://127.0.0.1:{relay.port}/v1/chat/completions", json=body, headers=headers)
 
 
 def ask(folder: Path, settings: dict[str, str]) -> tuple[int, list[str], float]:
@@ -263,9 +270,7 @@ def test_servers_of_the_relay_itself_are_asked(vendors: FakeServer, tmp_path: Pa
         memcached.kill()
     assert (status, lines[1:]) == (0, ["servers: no problems", f"memcached {memcached.address}: responds"])
     relay = start_relay(**settings | {"MEMCACHED_SERVERS": "", "USAGE_DATABASE_URL": ""})
-    body = {"model": "llama-3", "messages": [{"role": "user", "content": "hi"}]}
-    headers = {"Authorization": f"Bearer {CALLER['KEY_TEAM_TOKEN']}"}
-    response = local_http.post(f"http://127.0.0.1:{relay.port}/v1/chat/completions", json=body, headers=headers)
+    response = chat(relay)
     assert response.status_code == 502 and "The relay's proxy cannot be reached." in response.json()["error"]["message"]
     assert f"cannot connect to the proxy {at}" in relay.wait_for_line(lambda line: line["message"] == "request")["cause"]
 
@@ -294,6 +299,9 @@ def test_memcached_that_is_looked_for_or_is_none(vendors: FakeServer, tmp_path: 
     )  # fmt: skip
 
 
-def test_tls_to_a_server_without_it(vendors: FakeServer, tmp_path: Path) -> None:
+def test_tls_to_a_server_without_it(vendors: FakeServer, tmp_path: Path, start_relay) -> None:
     settings = CALLER | provider("A", f"{vendors.base_url.replace('http:', 'https:')}/row/v1", KEY)
     assert ask(tmp_path, settings)[1][0].endswith("(libcurl 35); if the server has no TLS, write http://")
+    response = chat(start_relay(**settings))
+    assert response.status_code == 502
+    assert response.json()["error"]["message"].startswith("The relay has no TLS connection to the provider.")

@@ -60,13 +60,6 @@ def test_a_vendor_that_cannot_prove_itself_gets_no_key(vendor, start_relay, auth
     assert vendor.requests(api_key) == []
 
 
-def test_a_vendor_without_tls_is_no_question_of_certificates(vendor, start_relay, api_key):
-    relay = start_relay(ONE_MIN_BASE_URL=f"https://127.0.0.1:{vendor.port}")
-    answer = ask(relay, api_key)
-    assert answer.status_code == 502
-    assert answer.json()["error"]["message"].startswith("The relay has no TLS connection to the provider.")
-
-
 def test_http2_is_a_wish_that_a_vendor_may_decline(vendor, start_relay, authority, tmp_path, api_key):
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = served_by(authority, "127.0.0.1")
