@@ -215,4 +215,20 @@ package struct RequestFields: CallFields {
             throw .unsupported("moderation.policy", "Blocking responses by moderation is not supported.")
         }
     }
+
+    /// Checks the texts in `metadata`.
+    func checkMetadata() throws(APIError) {
+        let members = self["metadata"]?.members ?? []
+        guard members.count <= 16 else { throw .value("metadata", "must have at most 16 members") }
+        for (name, value) in members {
+            let name = name.text
+            guard name.unicodeScalars.count <= 64 else {
+                throw .value("metadata", "the names must have at most 64 characters")
+            }
+            guard let text = value.string else { throw .type("metadata.\(name)", "a string") }
+            guard text.unicodeScalars.count <= 512 else {
+                throw .value("metadata.\(name)", "must have at most 512 characters")
+            }
+        }
+    }
 }

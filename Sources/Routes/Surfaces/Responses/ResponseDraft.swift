@@ -159,7 +159,7 @@ struct ResponseDraft: Sendable {
         try readChoice(fields, tools, &given, &own)
         try given.readSampling(fields)
         try given.readBookkeeping(fields)
-        try Self.checkMetadata(fields)
+        try fields.checkMetadata()
         // `store` concerns only the responses that the relay stores.
         given.options.bookkeeping.store = nil
         try call.readLogProbabilities(fields, &given)
@@ -187,22 +187,6 @@ struct ResponseDraft: Sendable {
             given.hasAny = true
         }
         given.move(to: &call)
-    }
-
-    /// Checks the texts in `metadata`, which the response repeats.
-    private static func checkMetadata(_ fields: RequestFields) throws(APIError) {
-        let members = fields["metadata"]?.members ?? []
-        guard members.count <= 16 else { throw .value("metadata", "must have at most 16 members") }
-        for (name, value) in members {
-            let name = name.text
-            guard name.unicodeScalars.count <= 64 else {
-                throw .value("metadata", "the names must have at most 64 characters")
-            }
-            guard let text = value.string else { throw .type("metadata.\(name)", "a string") }
-            guard text.unicodeScalars.count <= 512 else {
-                throw .value("metadata.\(name)", "must have at most 512 characters")
-            }
-        }
     }
 
     private mutating func readChoice(

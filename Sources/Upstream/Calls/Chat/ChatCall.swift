@@ -264,36 +264,6 @@ package struct ChatCall: Sendable {
         package var tokens: Int { sites * words * 4 / 3 }
     }
 
-    /// Decides what the request's tool for web search means: a search if it is the only tool or is forced.
-    ///
-    /// - Parameter isForced: whether `tool_choice` names the tool.
-    package mutating func settleSearch(_ chatOptions: inout ChatOptions, isForced: Bool) {
-        guard let tool = chatOptions.searchTool else { return }
-        if chatOptions.toolChoice == .none {
-            chatOptions.searchTool = nil
-            return
-        }
-        guard isForced || chatOptions.tools.isEmpty else { return }
-        chatOptions.searchTool?.isOffered = false
-        chatOptions.toolChoice = .auto
-        webSearch = tool.search
-        needs.insert(.searchOptions)
-    }
-
-    /// Whether the model chooses between a web search and other tools.
-    package var offersSearch: Bool { rare?.value.searchTool?.isOffered == true }
-
-    /// Whether the model must search with the request's tool for web search.
-    var isForcedSearch: Bool { rare?.value.searchTool?.isOffered == false }
-
-    /// Removes the tool for web search that the model could choose.
-    mutating func dropSearch() {
-        if offersSearch { chatOptions.searchTool = nil }
-    }
-
-    /// Whether the vendor's request contains its own tool or option for web search.
-    package var sendsSearch: Bool { needs.contains(.searchOptions) || rare?.value.searchTool != nil }
-
     /// The service tier or the speed that the request asks for; nil if it names none.
     package var tier: String? {
         guard let rare else { return nil }
@@ -316,10 +286,5 @@ package struct ChatCall: Sendable {
             billing.leaveOut("speed")
         }
         chatOptions = options
-    }
-
-    /// Returns the search options for the model; nil if the chat uses no web search.
-    package func search(with model: borrowing Model) -> WebSearch? {
-        webSearch ?? (model.searchesWeb && !refusesSearch ? .usual : nil)
     }
 }
