@@ -204,6 +204,22 @@ def test_the_cost_of_an_answer_that_is_none_is_what_was_told(billed, server):
     assert request["tokens"] == call["tokens"] == 400 and request["cost"] == call["cost"] > 0
 
 
+INVALID = {
+    "an open list": (b'{"data":[{"b64_json":"AAAA"}', (2, 1000)),
+    "no images but their usage": (json.dumps({"data": []} | TOLD).encode(), (11, 40)),
+}
+
+
+@pytest.mark.parametrize("name", INVALID)
+def test_a_whole_answer_that_is_invalid_is_not_called_cut_off(billed, server, name):
+    http, file = billed
+    raw, usage = INVALID[name]
+    server.says("at/billed", {"raw": raw, "type": "application/json"})
+    answer = http.post(PICTURE["path"], json=PICTURE["json"])
+    assert answer.json()["error"]["message"].startswith("The provider returned an invalid response.")
+    assert_billed(http, file, PICTURE, 502, usage)
+
+
 @pytest.mark.parametrize("length", [10, 60_000, 500_000, 8_000_000])
 def test_another_takes_over_after_a_cut(two, server, length):
     http = two()

@@ -32,7 +32,7 @@ extension APIError {
         case .tooLarge: return "The provider's response is too large for the relay. \(elsewhere)"
         default: break
         }
-        if error.isCut { return "The provider's response was cut off. \(elsewhere)" }
+        if error.isCut, !error.isInvalid { return "The provider's response was cut off. \(elsewhere)" }
         switch error.status {
         case 404, 405:
             return """

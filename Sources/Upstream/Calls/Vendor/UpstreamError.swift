@@ -49,6 +49,8 @@ package struct UpstreamError: Error {
         package var provider: String?
         /// Whether the vendor's response began but broke off.
         package var isCut = false
+        /// Whether a response that counts as broken off did arrive, but is invalid.
+        var isInvalid = false
         /// The usage that the vendor reported for an unusable response; nil if it reported none.
         package var usage: Usage?
         /// The part of the response that can still be used; nil if there is none.

@@ -45,4 +45,10 @@ extension UpstreamError {
     static var ofOtherForm: UpstreamError {
         .invalidResponse("the vendor's response does not have the requested format")
     }
+    /// The error for a response that ended within its JSON. The vendor may bill the response as one that broke off.
+    static var ofOpenJSON: UpstreamError {
+        var error = UpstreamError.invalidResponse("the JSON of the vendor's response has no end")
+        (error.isCut, error.isInvalid) = (true, true)
+        return error
+    }
 }

@@ -195,16 +195,14 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
 
     private func read() async throws(UpstreamError) {
         do throws(TransportError) {
-            guard try await stream.more(patienceNanoseconds: .max / 2) != .end else {
-                isEnded = true
-                return try end()
-            }
+            isEnded = try await stream.more(patienceNanoseconds: .max / 2) == .end
         } catch {
             guard form == .events, error.kind != .cancelled else { throw UpstreamError(error) }
             events.breakOff(into: &waiting)
             cut = UpstreamError(error)
             return
         }
+        if isEnded { return try end() }
         stream.receive(into: &piece)
         if wantsBase64 {
             var encoded = ByteBuffer()
@@ -224,13 +222,13 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
         piece.removeAll()
     }
 
-    private func end() throws(TransportError) {
+    private func end() throws(UpstreamError) {
         switch form {
         case .bytes: break
         case .json:
             recordUsage()
             // An empty body is not a response that broke off.
-            if isHeld ? scanner.isWithin : !scanner.isWhole { throw TransportError(.broken) }
+            if isHeld ? scanner.isWithin : !scanner.isWhole { throw .ofOpenJSON }
         case .events:
             events.end(into: &waiting)
             recordEvents()

@@ -52,9 +52,9 @@ extension OpenAILike: Forwarder {
             return response
         } catch {
             response.stop()
-            var error = wire.headers.hiding(error.reread(beside: request.refused)).after(response.usage)
+            var error = wire.headers.hiding(error.reread(beside: request.refused))
             error.isCut = error.mayBeBilled
-            throw error
+            throw error.after(response.usage)
         }
     }
 
