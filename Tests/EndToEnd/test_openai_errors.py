@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 
 import pytest
 from chat import ask, refusal, stream, text_of
@@ -49,11 +50,23 @@ def test_envelopes(team, server, name, is_streamed):
     assert (status, error["message"], error["type"]) == (400, "It is wrong.", "invalid_request_error")
 
 
-def test_a_packed_refusal_is_no_text(team, server):
-    packed = gzip.compress(json.dumps(openai_error()).encode())
-    server.says(MODEL, {"status": 400, "raw": packed, "headers": {"Content-Encoding": "gzip"}})
-    status, error, _ = refusal(team, model="fast")
-    assert status == 400 and error["message"].isascii() and error["message"].isprintable()
+PLAIN = json.dumps(openai_error("It is wrong.")).encode()
+UNREAD = "The provider rejected this request."
+PACKED = {
+    "gzip": ("gzip", gzip.compress(PLAIN), "It is wrong."),
+    "gzip's beginning": ("gzip", gzip.compress(PLAIN)[:-4], "It is wrong."),
+    "long": ("gzip", gzip.compress(bytes(10_000_000)), UNREAD),
+    "damaged": ("gzip", gzip.compress(PLAIN)[:6] + PLAIN, UNREAD),
+    "deflate": ("deflate", zlib.compress(PLAIN), UNREAD),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_packed_refusal(team, server, name, is_streamed):
+    coding, packed, message = PACKED[name]
+    server.says(MODEL, {"status": 400, "raw": packed, "headers": {"Content-Encoding": coding}})
+    status, error, _ = refusal(team, is_streamed, model="fast")
+    assert (status, error["message"]) == (400, message)
 
 
 FIELDS = openai_error(param="messages[0].content", code="bad_thing")

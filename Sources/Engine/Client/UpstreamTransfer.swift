@@ -142,7 +142,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, OnLoop, @unchecked Sendable
         try checkHead()
     }
 
-    /// Reads the response's head. Throws if the body is compressed; an error response is then read without its body.
+    /// Reads the response's head. Throws if the response is compressed, unless it is an error response.
     private func checkHead() throws(TransportError) {
         readHead()
         if head.isCoded, head.status / 100 == 2 { throw TransportError(.coded, at: endpoint) }

@@ -128,6 +128,9 @@ struct ErrorResponseReader {
     }
 
     private func vendorError(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer) -> VendorError {
+        let decoded = head.isCoded ? Self.decoded(body) : nil
+        defer { withExtendedLifetime(decoded) {} }
+        let body = decoded?.bytes ?? body
         var vendorError: VendorError
         if !body.isEmpty, body.count <= Self.limitBytes, let root = try? parser.parse(body) {
             vendorError = VendorError(root, status: head.status)
@@ -141,6 +144,18 @@ struct ErrorResponseReader {
         vendorError.wait(head.retryAfterSeconds)
         return vendorError
     }
+
+    /// Returns the beginning of an error body that is compressed with gzip; nil if it is compressed in another way.
+    @inline(never)  // Rarely called.
+    private static func decoded(_ body: UnsafeRawBufferPointer) -> Body? {
+        guard body.count <= limitBytes,
+            let decoder = try? BodyDecoder(.gzip, Body(copying: body), nil),
+            (try? decoder.decode(atMost: decodedBytes)) != nil
+        else { return nil }
+        return Body(decoder.removeOutput())
+    }
+
+    private static let decodedBytes = 65_536
 }
 
 extension VendorError {
