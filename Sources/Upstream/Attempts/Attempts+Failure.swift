@@ -11,9 +11,8 @@ extension Attempts {
         guard var error = last?.error else {
             return refusal.map { UpstreamError(refusing: $0) } ?? UpstreamError(.failed, cause: "there is no candidate")
         }
-        if error.kind == .rateLimited {
-            let limits = failures.lazy.map(\.error).filter { $0.kind == .rateLimited }
-            error.retryAfterSeconds = limits.map { $0.retryAfterSeconds ?? 1 }.min()
+        if error.kind == .rateLimited || error.kind == .unavailable {
+            error.retryAfterSeconds = failures.lazy.compactMap(\.error.waitSeconds).min()
         }
         let asked = failures.map(\.candidate)
         if open.order != .balanced || asked.contains(where: { $0 != asked[0] }) { error.summary = summary }
@@ -40,4 +39,13 @@ extension UpstreamError.Kind {
 extension UpstreamError {
     /// Whether a limit of the vendor refuses calls with the key for a time: 429, or 503 with the time to wait.
     var isOfVendorsLimit: Bool { (kind == .rateLimited || kind == .unavailable) && cooldown != nil }
+
+    /// The time after which the vendor may serve the call, in seconds; nil if it is not known.
+    fileprivate var waitSeconds: Int? {
+        switch kind {
+        case .rateLimited: self.retryAfterSeconds ?? 1
+        case .unavailable: self.retryAfterSeconds
+        default: nil
+        }
+    }
 }

@@ -76,6 +76,7 @@ struct Scene {
         } catch {
             asked.failure = error.kind
             asked.summary = error.summary
+            asked.retryAfterSeconds = error.retryAfterSeconds
         }
         asked.names = script.names
         asked.attempts = admission.billing.attempts
@@ -112,6 +113,7 @@ struct AskedProvider: Sendable {
     var noted = 0
     var failure: UpstreamError.Kind?
     var summary: String?
+    var retryAfterSeconds: Int?
 }
 
 extension UpstreamError {

@@ -42,6 +42,22 @@ import Testing
         #expect(last.failure == .timedOut)
     }
 
+    @Test(
+        "a client that may come back is told the shortest of the times that the providers say",
+        arguments: [
+            ([(.unavailable, 10), (.unavailable, 60)], 10), ([(.rateLimited, 5), (.unavailable, 60)], 5),
+            ([(.unavailable, 60), (.rateLimited, nil)], 1), ([(.unavailable, 60), (.unavailable, nil)], 60),
+            ([(.timedOut, 1), (.unavailable, 60)], 60), ([(.unavailable, 60), (.failed, nil)], nil),
+        ] as [([(UpstreamError.Kind, Int?)], Int?)]
+    )
+    func shortestWait(_ failures: [(UpstreamError.Kind, Int?)], expected: Int?) async {
+        let pairs = failures.enumerated().map { ("v\($0)", [UpstreamError.scripted($1.0, retryAfter: $1.1)]) }
+        let asked = await onLoop { loop in
+            await Scene(["", ""], on: loop).ask(Dictionary(uniqueKeysWithValues: pairs))
+        }
+        #expect(asked.retryAfterSeconds == expected)
+    }
+
     @Test("nobody else is asked for what is the caller's", arguments: [UpstreamError.Kind.badRequest, .cancelled])
     func ends(_ kind: UpstreamError.Kind) async {
         let outcome = await asked(["v0": [.scripted(kind)]])

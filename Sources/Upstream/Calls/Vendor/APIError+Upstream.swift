@@ -71,7 +71,7 @@ extension APIError {
         else { return }
         self.status = passed.status
         self.vendorBody = passed.body
-        self.retryAfterSeconds = passed.retryAfterSeconds ?? self.retryAfterSeconds
+        self.retryAfterSeconds = self.retryAfterSeconds ?? passed.retryAfterSeconds
     }
 
     private static var refusedRelay: APIError {
