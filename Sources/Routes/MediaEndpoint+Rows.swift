@@ -7,7 +7,7 @@ extension MediaEndpoint {
         forwarded: .embeddings,
         group: .chat,
         allowsSubstitutes: false,
-        read: ForwardedFields.readInput
+        read: ForwardedFields.readEmbedding
     )
 
     static let moderations = MediaEndpoint(

@@ -82,7 +82,7 @@ def test_long_vectors_in_any_pieces(http, server, at, pieces):
     data = [{"object": "embedding", "embedding": vector, "index": index, "title": 'an "embedding": [1]'} for index, vector in enumerate(vectors)]
     whole = {"object": "list", "data": data, "model": "x", "usage": {"prompt_tokens": 7, "total_tokens": 7}}
     server.says(at, {"raw": json.dumps(whole, indent=1).encode(), "pieces": pieces})
-    answer = http.post("/v1/embeddings", json={"model": at, "input": "Hi", "encoding_format": "base64"})
+    answer = http.post("/v1/embeddings", json={"model": at, "input": ["Hi"] * count, "encoding_format": "base64"})
     assert decoded(answer) == vectors
     assert {entry["title"] for entry in answer.json()["data"]} == {'an "embedding": [1]'} and answer.json()["usage"] == whole["usage"]
 

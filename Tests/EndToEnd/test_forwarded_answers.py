@@ -272,6 +272,30 @@ def test_another_takes_over_from_what_is_no_answer(two, server, pieces):
             assert len(server.asked("at/first")) == 1
 
 
+COUNTS = [
+    ("a", 1, True), ("a", 2, False), (["a"], 1, True), (["a", "b"], 1, False), (["a", "b"], 3, False), ([1, 2, 3], 1, True), ([1, 2, 3], 3, False),
+    ([[1, 2], [3]], 2, True), ([[1, 2], [3]], 1, False), (["a", 1], 1, True), ([{"text": "a"}], 2, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("texts, count, is_right", COUNTS)
+def test_another_takes_over_from_a_wrong_number_of_vectors(two, server, texts, count, is_right):
+    http = two()
+    server.says("at/first", {"json": fake.embeddings({"input": ["x"] * count})})
+    answer = embed(http, model="m", input=texts)
+    assert answer.headers["x-relay-provider"] == ("first" if is_right else "other")
+
+
+def test_a_wrong_number_of_vectors_is_a_failure(billed, server):
+    http, file = billed
+    server.says("at/billed", {"json": fake.embeddings({"input": ["x"]}, tokens=9)})
+    answer = embed(http, model="m", input=["a", "b"])
+    assert answer.status_code == 502 and answer.json()["error"]["message"].startswith("The provider returned an invalid response.")
+    line = http.relay.wait_for_line(lambda line: line.get("id") == answer.headers["x-request-id"])
+    assert line["cause"].startswith("row: the vendor returned 1 of 2 embeddings at ")
+    assert [record["prompt_tokens"] for record in file.more(2)] == [9, 9]
+
+
 FAILURES = {
     b'{"object":"error","message":"Bad size.","code":400}': (400, None),
     b'{"type":"error","error":{"type":"rate_limit_error","message":"no"}}': (429, "rate_limit_exceeded"),

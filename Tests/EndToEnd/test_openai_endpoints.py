@@ -217,11 +217,11 @@ def test_the_model_of_an_answer_cut_anywhere(team, server, pieces):
 def test_a_large_answer(team, server):
     large = {"object": "list", "data": [{"embedding": [0.125] * 1000}] * 300, "model": "x", "usage": {"prompt_tokens": 5}}
     server.says(MODEL, {"json": large})
-    answer = embed(team)
+    answer = embed(team, input=["x"] * 300)
     assert answer.json() == large | {"model": "fast"} and "content-length" in answer.headers
     larger = large | {"data": large["data"] * 5}
     server.says(MODEL, {"json": larger})
-    answer = embed(team)
+    answer = embed(team, input=["x"] * 300)
     assert answer.json() == larger | {"model": "fast"} and "content-length" not in answer.headers
 
 

@@ -16,6 +16,8 @@ struct ForwardedFields: Sendable {
     var texts = Body(ByteBuffer())
     /// The number of input tokens that the client sent as token ids instead of texts.
     var numbers = 0
+    /// The number of vectors that the request asks for; nil if it is not known, or if it asks for none.
+    private(set) var vectors: Int?
     /// The request's digest for the response cache; nil if the response is not cached.
     private(set) var digest: Digest?
     /// The hash of the field `prompt_cache_key`; nil if the field is absent.
@@ -59,10 +61,30 @@ struct ForwardedFields: Sendable {
         try endpoint.read(&self, root)
     }
 
+    static func readEmbedding(_ fields: inout ForwardedFields, _ root: JSONValue) throws(APIError) {
+        try readInput(&fields, root)
+        fields.vectors = root["input"].flatMap(vectors)
+    }
+
     /// Reads the texts of an embedding or a moderation.
     static func readInput(_ fields: inout ForwardedFields, _ root: JSONValue) throws(APIError) {
         guard let input = root["input"] else { throw .missing("input") }
         fields.read([input])
+    }
+
+    /// Returns the number of vectors for an input: one for each text or list of token ids; nil if it is not known.
+    private static func vectors(of input: JSONValue) -> Int? {
+        guard let elements = input.elements else { return input.kind == .string ? 1 : nil }
+        var count = 0
+        for element in elements {
+            switch element.kind {
+            case .string, .array: count += 1
+            // Token ids, perhaps between texts, are a single input.
+            case .integer: return 1
+            default: return nil
+            }
+        }
+        return count
     }
 
     static func readSearch(_ fields: inout ForwardedFields, _ root: JSONValue) throws(APIError) {

@@ -45,12 +45,14 @@ extension Exchange {
             cached = CacheLookup(cache, digest, exchange: self)
             lookup = cached
         }
+        var request = ForwardedRequest(endpoint.forwarded, sent, model: named, wantsEvents: fields.wantsEvents)
+        request.vectors = fields.vectors
         return MediaPlan(
             endpoint: endpoint,
             model: named,
             fields: fields,
             candidates: candidates,
-            request: ForwardedRequest(endpoint.forwarded, sent, model: named, wantsEvents: fields.wantsEvents),
+            request: request,
             operation: content.isKept ? operation : nil,
             cached: cached
         )

@@ -57,6 +57,8 @@ package struct ForwardedRequest: Sendable {
     package let content: Content
     /// The model name that the caller used.
     package let model: String
+    /// The number of vectors that a request for embeddings asks for; nil if it is not known.
+    package var vectors: Int?
     private let wantsJSONEvents: Bool
 
     /// - Parameter wantsEvents: whether a client that sent JSON might expect an event stream as the response.

@@ -4,13 +4,24 @@ import Shared
 extension ForwardedEndpoint {
     /// Checks that a complete JSON response has the content that this endpoint returns, such as embeddings.
     ///
-    /// - Parameter errorTable: recognises errors that the vendor reports in its own way.
+    /// - Parameters:
+    ///   - vectors: the number of embeddings that the response must have; nil if it is not known.
+    ///   - errorTable: recognises errors that the vendor reports in its own way.
     /// - Throws: the error that the response contains, or an error if the response lacks this content.
-    func check(_ response: Body, _ parser: JSONParser, _ errorTable: @escaping VendorErrorTable) throws(UpstreamError) {
+    func check(
+        _ response: Body,
+        of vectors: Int?,
+        _ parser: JSONParser,
+        _ errorTable: @escaping VendorErrorTable
+    ) throws(UpstreamError) {
         let root = try parser.response(response.bytes)
         let isFailure =
             root.containsError || root["success"]?.flag == false || root["type"]?.text?.equals("error") ?? false
-        if !isFailure, isAnswered(by: root) { return }
+        if !isFailure, isAnswered(by: root) {
+            guard let vectors, case let count = root["data"].elementCount, count != vectors else { return }
+            // A client would take vectors for those of other texts.
+            throw .invalidResponse("the vendor returned \(count) of \(vectors) embeddings")
+        }
         let vendorError = VendorError(root, status: 0)
         guard !vendorError.code.isEmpty || !vendorError.type.isEmpty || !vendorError.said.isEmpty else {
             throw .ofOtherForm
@@ -33,6 +44,7 @@ extension ForwardedEndpoint {
 
 extension JSONValue? {
     fileprivate var hasElements: Bool { self?.elements?.contains { _ in true } ?? false }
+    fileprivate var elementCount: Int { self?.elements?.reduce(0) { count, _ in count + 1 } ?? 0 }
 }
 
 extension JSONValue {

@@ -22,6 +22,8 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
     private var events: ForwardedEvents
     /// Whether the client asked for vectors as base64.
     private let wantsBase64: Bool
+    /// The number of vectors that the client asked for; nil if it is not known.
+    private let vectorCount: Int?
     private var vectors = VectorEncoder()
     /// The bytes that were read from the vendor and not yet sent to the client.
     private var waiting = ByteBuffer()
@@ -52,6 +54,7 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
         self.errorTable = errorTable
         endpoint = request.endpoint
         wantsEvents = request.wantsEvents
+        vectorCount = request.vectors
         if case .form(let form) = request.content { wantsText = form.wantsText } else { wantsText = false }
         status = stream.head.status
         form =
@@ -166,9 +169,12 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
 
     /// Checks the collected response. A long response is checked on a worker thread.
     private func check(_ body: Body) async throws(UpstreamError) {
-        guard body.bytes.count > WorkQueue.loopBytes else { return try endpoint.check(body, tools.parser, errorTable) }
-        let judged = await tools.worker.result(ofBytes: body.bytes.count, on: tools.loop) { [endpoint, errorTable] in
-            Result { () throws(UpstreamError) in try endpoint.check(body, JSONParser(), errorTable) }
+        guard body.bytes.count > WorkQueue.loopBytes else {
+            return try endpoint.check(body, of: vectorCount, tools.parser, errorTable)
+        }
+        let (endpoint, count, table) = (endpoint, vectorCount, errorTable)
+        let judged = await tools.worker.result(ofBytes: body.bytes.count, on: tools.loop) {
+            Result { () throws(UpstreamError) in try endpoint.check(body, of: count, JSONParser(), table) }
         }
         guard let judged else { throw .tooMuchWork }
         try judged.get()
