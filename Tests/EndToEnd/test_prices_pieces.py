@@ -32,16 +32,19 @@ def http(start_relay, server, caller):
 
 
 @pytest.mark.parametrize(
-    "price, usage, count, cost",
+    "price, usage, count, made, cost",
     [
-        ("each 0.04", None, 1, 0.04),
-        ("each 0.04", None, 3, 0.12),
-        ("5/40 per million each 0.01", TOKENS, 2, 0.0005 + 0.04 + 0.02),
-        ("5/40 per million", TOKENS, 2, 0.0405),
+        ("each 0.04", None, 1, 1, 0.04),
+        ("each 0.04", None, 3, 3, 0.12),
+        ("each 0.04", None, 3, 2, 0.08),
+        ("each 0.04", None, 3, 4, 0.12),
+        ("5/40 per million each 0.01", TOKENS, 2, 2, 0.0005 + 0.04 + 0.02),
+        ("5/40 per million each 0.01", TOKENS, 2, 1, 0.0005 + 0.04 + 0.01),
+        ("5/40 per million", TOKENS, 2, 2, 0.0405),
     ],
 )
-def test_images(http, server, price, usage, count, cost):
-    server.says(MODEL, {"json": IMAGES | ({"usage": usage} if usage else {})})
+def test_images(http, server, price, usage, count, made, cost):
+    server.says(MODEL, {"json": IMAGES | {"data": IMAGES["data"] * made} | ({"usage": usage} if usage else {})})
     answer = generate(http(price), "m", n=count)
     assert answer.status_code == 200 and float(answer.headers["x-relay-cost"]) == pytest.approx(cost)
 
@@ -79,8 +82,15 @@ def test_spoken_texts(http, server):
 
 def test_a_budget_reserves_what_images_cost(http, server):
     one = http("each 0.04", RATE_LIMIT_IMAGES="0.1 usd/hour")
-    server.says(MODEL, {"json": IMAGES})
+    server.says(MODEL, {"json": IMAGES | {"data": IMAGES["data"] * 2}})
     assert [generate(one, "m", n=count).status_code for count in (3, 2, 1)] == [429, 200, 429]
+
+
+@pytest.mark.parametrize("usage", [None, TOKENS])
+def test_a_limit_gets_back_images_that_were_not_made(http, server, usage):
+    one = http("each 0.04", RATE_LIMIT_IMAGES="3 images/hour")
+    server.says(MODEL, {"json": IMAGES | ({"usage": usage} if usage else {})})
+    assert [generate(one, "m", n=count).status_code for count in (3, 2, 2)] == [200, 200, 429]
 
 
 def test_a_budget_counts_the_minutes_of_recordings(http, server):

@@ -116,7 +116,7 @@ final class MediaTask: OnLoop, @unchecked Sendable {
     ) async throws(UpstreamError) {
         let type = response.mediaType.isEmpty ? "application/octet-stream" : response.mediaType
         if isWhole {
-            record(response.usage, attempt)
+            record(response, attempt)
             if let whole = response.whole, response.status == 200 { await plan.cached?.keep(forwarded: whole) }
             return beginning.read { exchange.send(response.status, $0, type: type) }
         }
@@ -136,20 +136,24 @@ final class MediaTask: OnLoop, @unchecked Sendable {
             if exchange.writer.isFull { await exchange.writer.drained() }
             piece.removeAll()
         }
-        record(response.usage, attempt)
+        record(response, attempt)
         exchange.writer.end()
     }
 
-    /// Bills a complete response and records its usage.
-    private func record(_ reported: Usage?, _ attempt: Attempt) {
+    /// Bills a complete response and records its usage. Images that the vendor did not make cost nothing.
+    private func record(_ response: any ForwardedResponse, _ attempt: Attempt) {
+        let reported = response.usage
+        let images = response.images.map { min($0, fields.images) }
+        let pieces = images.map { Usage(pieces: $0, .image) } ?? fields.pieces
         let isInPieces = reported.map { $0.pieces > 0 && $0.totalTokens == 0 } ?? true
-        var outcome = Bill.Outcome.made(reported ?? fields.pieces, credits: nil)
+        var outcome = Bill.Outcome.made(reported ?? pieces, credits: nil)
         if !isInPieces || fields.estimate != nil {
             var usage = Usage.completed(reported, prompt: { fields.estimate?.promptTokens ?? 0 }, completion: { 0 })
-            usage.addPieces(fields.pieces)
+            usage.addPieces(pieces)
             exchange.record.usage = usage
             outcome = Bill.Outcome(.responded, usage)
         }
+        outcome.images = images ?? 0
         end(attempt, outcome)
     }
 

@@ -126,7 +126,7 @@ extension Attempt {
         switch outcome.end {
         case .responded, .broke, .abandoned, .corrected:
             outcome.billedCredits = credits ?? server?.credits(outcome.usage, terms) ?? terms.creditsPerCall
-            outcome.images = terms.reserved.images
+            if outcome.images == 0 { outcome.images = terms.reserved.images }
         case .made:
             let listed = server?.credits == nil ? 0 : outcome.pricedCredits
             outcome.billedCredits = credits ?? listed ?? terms.creditsPerCall

@@ -14,8 +14,8 @@ extension Bill {
         var billedCredits = 0
         /// The credits from which the cost follows; nil if it does not follow from credits.
         var pricedCredits: Int?
-        /// The images that the vendor made or may have made.
-        var images = 0
+        /// The images that the vendor made or may have made; 0 if it is not known.
+        package var images = 0
         /// Whether the vendor reported an impossible number of tokens.
         var isImpossible = false
         /// Whether the call reached a vendor, and no other entry of the bill is about it.

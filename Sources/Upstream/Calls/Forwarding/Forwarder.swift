@@ -16,6 +16,8 @@ package enum ForwardedEndpoint: String, Sendable {
 
     package var path: String { rawValue }
 
+    var isOfImages: Bool { [.imageGenerations, .imageEdits, .imageVariations].contains(self) }
+
     /// The kind of content in the endpoint's responses, if they are not event streams.
     var responseKind: ResponseKind {
         switch self {
@@ -163,4 +165,10 @@ package protocol ForwardedResponse: MediaStream {
     var whole: Body? { get }
     /// The usage that the vendor has reported so far.
     var usage: Usage? { get }
+    /// The number of images in the response; nil if it is not known.
+    var images: Int? { get }
+}
+
+extension ForwardedResponse {
+    package var images: Int? { nil }
 }

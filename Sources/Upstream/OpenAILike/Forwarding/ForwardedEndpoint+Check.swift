@@ -2,7 +2,8 @@ import Engine
 import Shared
 
 extension ForwardedEndpoint {
-    /// Checks that a complete JSON response has the content that this endpoint returns, such as embeddings.
+    /// Checks that a complete JSON response has the content that this endpoint returns, such as embeddings. Returns the
+    /// number of embeddings or images; 0 for other content.
     ///
     /// - Parameters:
     ///   - vectors: the number of embeddings that the response must have; nil if it is not known.
@@ -13,12 +14,13 @@ extension ForwardedEndpoint {
         of vectors: Int?,
         _ parser: JSONParser,
         _ errorTable: @escaping VendorErrorTable
-    ) throws(UpstreamError) {
+    ) throws(UpstreamError) -> Int {
         let root = try parser.response(response.bytes)
         let isFailure =
             root.containsError || root["success"]?.flag == false || root["type"]?.text?.equals("error") ?? false
         if !isFailure, isAnswered(by: root) {
-            guard let vectors, case let count = root["data"].elementCount, count != vectors else { return }
+            let count = root["data"].elementCount
+            guard let vectors, count != vectors else { return count }
             // A client would take vectors for those of other texts.
             throw .invalidResponse("the vendor returned \(count) of \(vectors) embeddings")
         }

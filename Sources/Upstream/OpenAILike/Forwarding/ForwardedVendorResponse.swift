@@ -30,6 +30,7 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
     private var piece = ByteBuffer()
     private var isEnded = false
     private(set) var usage: Usage?
+    private(set) var images: Int?
     /// The models that worked on the response, if it was not the requested one alone.
     private(set) var models: ModelUsages?
     /// Whether the response failed, because the vendor sent an error or an event stream broke off.
@@ -160,15 +161,17 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
         var all = ByteBuffer()
         swap(&all, &waiting)
         let body = Body(all, reservation.take())
-        try await check(body)
+        let count = try await check(body)
+        if endpoint.isOfImages { images = count }
         whole = body
     }
 
     /// Whether the response so far is a complete JSON error.
     private var isWholeFailure: Bool { scanner.isWhole && scanner.isErrorResponse }
 
-    /// Checks the collected response. A long response is checked on a worker thread.
-    private func check(_ body: Body) async throws(UpstreamError) {
+    /// Checks the collected response, and returns the number of what it has. A long response is checked on a worker
+    /// thread.
+    private func check(_ body: Body) async throws(UpstreamError) -> Int {
         guard body.bytes.count > WorkQueue.loopBytes else {
             return try endpoint.check(body, of: vectorCount, tools.parser, errorTable)
         }
@@ -177,7 +180,7 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
             Result { () throws(UpstreamError) in try endpoint.check(body, of: count, JSONParser(), table) }
         }
         guard let judged else { throw .tooMuchWork }
-        try judged.get()
+        return try judged.get()
     }
 
     private func failure() -> UpstreamError {
