@@ -13,8 +13,9 @@ EVENTS = {"type": "text/event-stream", "streams": True}
 PICTURE = {"b64_json": fake.PICTURE}
 
 
-def edit(http, model="fast"):
+def edit(http, model="fast", fields=None):
     parts = [("model", (None, model)), ("prompt", (None, "x")), ("stream", (None, "true")), ("image", ("a.png", b"\x89PNG", "image/png"))]
+    parts += [(name, (None, value)) for name, value in (fields or {}).items()]
     return http.post("/v1/images/edits", files=parts)
 
 
@@ -87,6 +88,41 @@ def test_an_event_that_breaks_off(plain, server, length, cut):
     *events, error, rest = answer.text.split("\n\n")
     assert rest == "" and error.startswith('data: {"error":') and events[0] + "\n\n" == first
     assert len(events) == (2 if length > 100_000 else 1) and broken.startswith(events[-1]) or length < 100
+
+
+NOTHING = {"total_tokens": 0, "input_tokens": 0, "output_tokens": 0, "input_tokens_details": {"text_tokens": 0, "image_tokens": 0}}
+ASKED = {"size": "1024x1536", "quality": "low", "background": "opaque", "output_format": "jpeg"}
+DEFAULTS = {"size": "auto", "quality": "auto", "background": "auto", "output_format": "png"}
+
+
+@pytest.mark.parametrize("name, kind", [("generation", "image_generation.completed"), ("edit", "image_edit.completed")])
+def test_a_server_that_does_not_stream_images(team, passing, server, name, kind):
+    def events(told, **fields):
+        server.says(MODEL, {"raw": json.dumps(told, indent=1).encode(), "type": "application/json", "extra": True})
+        answer = generate(team, stream=True, **fields) if name == "generation" else edit(team, fields=fields)
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
+        *read, rest = answer.text.split("\n\n")
+        assert rest == "" and all(event.startswith(f"event: {kind}\ndata: ") for event in read)
+        line = passing.wait_for_line(lambda line: line.get("id") == answer.headers["x-request-id"])
+        assert (line["status"], line["stream"]) == (200, True)
+        return [json.loads(event.split("\ndata: ")[1]) for event in read], line
+
+    usage = fake.IMAGES["usage"]
+    (event,), line = events(fake.IMAGES | ASKED)
+    assert event == {"type": kind, "created_at": 1700000000, "usage": usage} | PICTURE | ASKED
+    assert (line["prompt_tokens"], line["completion_tokens"]) == (11, 40)
+    both, _ = events(fake.IMAGES | {"size": None, "data": [PICTURE, {"url": "http://x/1", "revised_prompt": "A"}]}, **ASKED)
+    common = {"type": kind, "created_at": 1700000000} | ASKED
+    assert both == [common | PICTURE | {"usage": NOTHING}, common | {"url": "http://x/1", "revised_prompt": "A", "usage": usage}]
+    (event,), _ = events({"data": [PICTURE]}, size="x" * 65)
+    assert event.pop("created_at") > 1700000000 and event == {"type": kind, "usage": NOTHING} | PICTURE | DEFAULTS
+    (event,), _ = events({"data": [{"b64_json": "A" * 1_000_000}]})
+    assert event["b64_json"] == "A" * 1_000_000
+
+
+def test_an_image_that_is_not_requested_as_events_is_json(team, server):
+    server.says(MODEL, {"json": fake.IMAGES})
+    assert generate(team, stream=False).json() == fake.IMAGES
 
 
 @pytest.mark.parametrize("event", [{"b64_json": "AA"}, {"type": "a"}, {"type": None}, {"object": "transcription.chunk"}])

@@ -33,10 +33,8 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
         var isInModel = false
         /// Whether the present part names another model, such as `svg[model]`.
         var isInner = false
-        /// The field `response_format`.
-        var format = ""
-        /// The field `stream`.
-        var stream = ""
+        /// The texts of the fields in `ForwardedForm.ofResponse`.
+        var values: [String: String] = [:]
         var hasModel = false
         var isLeftOut = false
         var hasEnded = false
@@ -67,13 +65,16 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     var contentType: String { "multipart/form-data; boundary=\(boundary)" }
 
     var wantsText: Bool {
-        let format = rewriting.format
+        let format = value("response_format") ?? ""
         return !format.isEmpty && !["json", "verbose_json", "diarized_json"].contains { $0.hasSameBytes(as: format) }
     }
 
-    var wantsEvents: Bool { !["", "0", "false"].contains { $0 == rewriting.stream.lowercased() } }
+    var wantsEvents: Bool { !["", "0", "false"].contains { $0 == (value("stream") ?? "").lowercased() } }
     var hasEnded: Bool { rewriting.hasEnded }
     var texts: [String]? { rewriting.texts }
+
+    func value(_ name: String) -> String? { rewriting.values[name] }
+
     var isReplayable: Bool { body.isReplayable }
     var canBeTooLarge: Bool { body.canBeTooLarge }
     var waitedNanoseconds: UInt64 { body.wait.nanoseconds }
@@ -82,6 +83,9 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private var keptBytes: Int { hasImages ? .max : 1_048_576 }
 
     private static let wanted = ["model", "stream", "user", "safety_identifier"]
+
+    /// The fields on which the form of the response depends.
+    private static let ofResponse = ["response_format", "stream", "size", "quality", "background", "output_format"]
 
     private func isCount(_ name: String) -> Bool { name.withoutIndex.utf8.elementsEqual("n".utf8) }
 
@@ -185,8 +189,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
             let text = rewriting.text.text
             rewriting.text.removeAll()
             rewriting.keep(text: rewriting.isText ? text : "")
-            if rewriting.name.hasSameBytes(as: "response_format") { rewriting.format = text }
-            if rewriting.name.hasSameBytes(as: "stream") { rewriting.stream = text }
+            if let name = Self.ofResponse.first(where: rewriting.name.hasSameBytes) { rewriting.values[name] = text }
             if rewriting.isLeftOut { return }
             if rewriting.isInner, let check = rewriting.check {
                 let model = text.beginning(ofBytes: Model.nameLimitBytes + 1)

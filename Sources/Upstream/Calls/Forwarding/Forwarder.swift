@@ -75,6 +75,23 @@ package struct ForwardedRequest: Sendable {
     /// form is read.
     var wantsEvents: Bool { if case .form(let form) = content { form.wantsEvents } else { wantsJSONEvents } }
 
+    /// Returns the text of a field as JSON; nil if the field is absent, no text or long. For a form, the value is final
+    /// after the whole form is read.
+    func short(_ name: StaticString) -> JSONFragment? {
+        switch content {
+        case .json(let body):
+            guard let value = RawJSON(body.bytes)[name], value.content?.count ?? .max <= Self.shortBytes else {
+                return nil
+            }
+            return "\(raw: value.bytes)"
+        case .form(let form):
+            guard let text = form.value(name.description), text.utf8.count <= Self.shortBytes else { return nil }
+            return "\(text)"
+        }
+    }
+
+    private static let shortBytes = 64
+
     /// Whether the request can be sent once more, for example to another candidate.
     package var isReplayable: Bool {
         if case .form(let form) = content { form.isReplayable } else { true }
@@ -132,6 +149,9 @@ package protocol FormSource: OnLoop {
     var texts: [String]? { get }
     /// Whether the client might want an event stream. The value is final after the whole form is read.
     var wantsEvents: Bool { get }
+    /// Returns the text of a field on which the response depends, such as `size`; nil if it is absent. The text is
+    /// final after the whole form is read.
+    func value(_ name: String) -> String?
     /// The total time that `next` has waited for bytes from the client so far, in nanoseconds.
     var waitedNanoseconds: UInt64 { get }
     /// Starts to read the form from its beginning.

@@ -20,6 +20,8 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
     private var reservation: MemoryReservation?
     private var scanner: MemberScanner
     private var events: ForwardedEvents
+    /// The maker of events from the JSON response; nil if the client does not want events of it.
+    private let imageEvents: ImageEvents?
     /// Whether the client asked for vectors as base64.
     private let wantsBase64: Bool
     /// The number of vectors that the client asked for; nil if it is not known.
@@ -73,14 +75,21 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
         } else {
             wantsBase64 = false
         }
+        imageEvents = form == .json ? ImageEvents(request) : nil
         scanner = MemberScanner(model: request.model)
         events = ForwardedEvents(model: request.model, tools.parser)
     }
 
     var isEventStream: Bool { form == .events }
 
-    /// The response's media type for the client. A JSON response always gets a JSON type.
-    var mediaType: String { form == .json && !stream.head.isJSON ? "application/json" : stream.mediaType }
+    /// The response's media type for the client. It always says whether the response is JSON or events.
+    var mediaType: String {
+        switch form {
+        case .json where !stream.head.isJSON: "application/json"
+        case .events where !stream.head.isEventStream: "text/event-stream"
+        default: stream.mediaType
+        }
+    }
 
     /// Reads the beginning of the response. Reads a JSON response completely if the memory suffices.
     ///
@@ -160,27 +169,30 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
         }
         var all = ByteBuffer()
         swap(&all, &waiting)
-        let body = Body(all, reservation.take())
-        let count = try await check(body)
+        // Events are as long as the body, whose reservation is for twice its bytes.
+        let body = Body(all, imageEvents == nil ? reservation.take() : nil)
+        let (count, events) = try await checked(body)
         if endpoint.isOfImages { images = count }
-        whole = body
+        if events != nil { form = .events }
+        whole = events ?? body
     }
 
     /// Whether the response so far is a complete JSON error.
     private var isWholeFailure: Bool { scanner.isWhole && scanner.isErrorResponse }
 
-    /// Checks the collected response, and returns the number of what it has. A long response is checked on a worker
-    /// thread.
-    private func check(_ body: Body) async throws(UpstreamError) -> Int {
-        guard body.bytes.count > WorkQueue.loopBytes else {
-            return try endpoint.check(body, of: vectorCount, tools.parser, errorTable)
+    /// Checks the collected response. Returns the number of its embeddings or images, and the events that the client
+    /// gets instead of it. A long response is read on a worker thread.
+    private func checked(_ body: Body) async throws(UpstreamError) -> (count: Int, events: Body?) {
+        let read = { @Sendable [endpoint, vectorCount, errorTable, imageEvents] (parser: JSONParser) in
+            Result { () throws(UpstreamError) in
+                (try endpoint.check(body, of: vectorCount, parser, errorTable), imageEvents?.events(of: body))
+            }
         }
-        let (endpoint, count, table) = (endpoint, vectorCount, errorTable)
-        let judged = await tools.worker.result(ofBytes: body.bytes.count, on: tools.loop) {
-            Result { () throws(UpstreamError) in try endpoint.check(body, of: count, JSONParser(), table) }
-        }
-        guard let judged else { throw .tooMuchWork }
-        return try judged.get()
+        let count = body.bytes.count
+        guard count > WorkQueue.loopBytes else { return try read(tools.parser).get() }
+        let result = await tools.worker.result(ofBytes: count, on: tools.loop) { read(JSONParser()) }
+        guard let result else { throw .tooMuchWork }
+        return try result.get()
     }
 
     private func failure() -> UpstreamError {
