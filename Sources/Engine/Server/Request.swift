@@ -78,6 +78,9 @@ package final class Request: Sendable {
     /// Returns the value of a header field; nil if the field is absent or empty.
     package subscript(_ field: HeaderField) -> UnsafeRawBufferPointer? { value(at: head[field]) }
 
+    /// Returns whether the request has this header field, also with an empty value.
+    package func has(_ field: HeaderField) -> Bool { head[field].end != 0 }
+
     /// The name of the agent's session that the request belongs to; nil if no header field names one.
     package var session: UnsafeRawBufferPointer? { value(at: head.session) }
 

@@ -237,7 +237,7 @@ extension Exchange {
 extension Request {
     /// Throws if the header field with the longest wait has anything but a number of seconds from 0 to 600.
     func checkWait() throws(APIError) {
-        guard self[.relayWait] != nil, !(0...600).contains(seconds(.relayWait) ?? -1) else { return }
+        guard has(.relayWait), !(0...600).contains(seconds(.relayWait) ?? -1) else { return }
         throw .value("X-Relay-Wait", "expected a number of seconds from 0 to 600")
     }
 
