@@ -69,6 +69,8 @@ def test_events_are_of_background_responses(http, vendor, api_key):
     path = f"{PATH}/{final(http, False)['id']}"
     assert error_of(http.get(path, params={"stream": "true"}), 400)["param"] == "stream"
     assert error_of(http.get(path, params={"starting_after": 3}), 400)["param"] == "starting_after"
+    assert error_of(http.get(path, params={"include_obfuscation": "maybe"}), 400)["param"] == "include_obfuscation"
+    assert http.get(path, params={"stream": "false", "include_obfuscation": "false", "unknown": 1}).status_code == 200
     assert http.get(path, params={"stream": "false", "include[]": "reasoning.encrypted_content"}).status_code == 200
     error_of(http.get(f"{PATH}/resp_{'a' * 24}", params={"stream": "true"}), 404)
 

@@ -7,6 +7,7 @@ import Upstream
 func showResponse(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let stored = try await namedResponse(exchange, gateway)
     let query = FormFields(exchange.request.queryFields)
+    _ = try query.flag("include_obfuscation")
     let asked: StaticString? =
         try query.flag("stream") ?? false ? "stream" : query.string("starting_after") == nil ? nil : "starting_after"
     if let asked {
