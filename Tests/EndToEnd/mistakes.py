@@ -621,6 +621,20 @@ WRITTEN = [
         "ends at the end of its line", "PROVIDER_B_API_KEYS", "on one line", OPENAI + "PROVIDER_B_API_KEYS=sk-1,sk-2\n",
     ),
     Mistake(
+        "aliases on two lines", OPENAI.replace("=llama", "=a=llama,\n  b=qwen"),
+        ".env:4  this line is not NAME=value: the value of PROVIDER_B_MODELS ends at the end of its line; write all of it on one line",
+        "ends at the end of its line", "PROVIDER_B_MODELS", "on one line", OPENAI.replace("=llama", "=a=llama,b=qwen"),
+    ),
+    Mistake(
+        "backslash between lines", OPENAI.replace("=llama", "=llama,\\\n  qwen, \\\n  mistral") + "PROVIDER_B_API_KEYS=k\\\n",
+        ".env:3  PROVIDER_B_MODELS: \\ at the end of a line does not continue it; write the whole value on one line", "does not continue it",
+        "PROVIDER_B_MODELS", "on one line", OPENAI.replace("=llama", "=llama,qwen,mistral"),
+    ),
+    Mistake(
+        "JSON", '{\n  "PORT": "5001"\n}\n', ".env  this file is JSON; write each setting on a line of its own, as NAME=value",
+        "this file is JSON", ".env", "NAME=value", "PORT=5001\n",
+    ),
+    Mistake(
         "quote that never ends", 'PROVIDER_B_KIND=openai\nPROVIDER_B_API_KEYS="sk-1\nPROVIDER_B_MODELS=llama\n' + CALLER,
         '.env:2  PROVIDER_B_API_KEYS: the closing " is missing', "is missing", "PROVIDER_B_API_KEYS", 'closing "',
         'PROVIDER_B_KIND=openai\nPROVIDER_B_API_KEYS="sk-1"\nPROVIDER_B_MODELS=llama\n' + CALLER,

@@ -38,7 +38,7 @@ struct DotEnvParser {
         let read = consumeName()
         skipBlanks()
         // The line is not quoted, since it may be the second line of a secret.
-        guard let name = read, current == UInt8(ascii: "=") else {
+        guard let name = read, current == UInt8(ascii: "="), !isInList(name) else {
             return reportLine(from: start, read)
         }
         index += 1
@@ -59,13 +59,13 @@ struct DotEnvParser {
         switch current {
         case UInt8(ascii: "'"): consumeRaw(named: name)
         case UInt8(ascii: "\""): consumeEscaped(named: name)
-        default: consumeBare(isAfterBlank: isAfterBlank)
+        default: consumeBare(named: name, isAfterBlank: isAfterBlank)
         }
     }
 
     /// Reads an unquoted value up to the end of the line or a comment.
     /// - Parameter isAfterBlank: whether a space or tab precedes the value, so that a `#` there begins a comment.
-    private mutating func consumeBare(isAfterBlank: Bool) -> [UInt8] {
+    private mutating func consumeBare(named name: String, isAfterBlank: Bool) -> [UInt8]? {
         var value: [UInt8] = []
         var isBlankBefore = isAfterBlank
         while let byte = current, !isAtLineEnd, !(byte == UInt8(ascii: "#") && isBlankBefore) {
@@ -74,7 +74,26 @@ struct DotEnvParser {
             index += 1
         }
         while isBlank(value.last) { value.removeLast() }
-        return value
+        // A secret may end in a backslash, but not a list.
+        guard value.last == UInt8(ascii: "\\"), value.dropLast().last.map(Self.separators.contains) ?? true else {
+            return value
+        }
+        report(name, "\\ at the end of a line does not continue it; write the whole value on one line")
+        skipContinuation()
+        return nil
+    }
+
+    private static let separators = Array(",; \t".utf8)
+
+    /// Skips the lines with which a value goes on in a shell.
+    private mutating func skipContinuation() {
+        var text: ArraySlice<UInt8>
+        repeat {
+            endLine()
+            let start = index
+            while !isAtLineEnd { index += 1 }
+            text = bytes[start..<index]
+        } while text.last { !isBlank($0) } == UInt8(ascii: "\\")
     }
 
     private mutating func consumeRaw(named name: String) -> [UInt8]? {
@@ -147,6 +166,12 @@ struct DotEnvParser {
         return false
     }
 
+    /// Whether the value before this line ends with a comma.
+    private var followsComma: Bool { entries.last.map { $0.line == line - 1 && $0.value.hasSuffix(",") } ?? false }
+
+    /// Returns whether a line with this name is rather the `alias=upstream` of a list on the line before.
+    private func isInList(_ name: String) -> Bool { followsComma && !SettingFamily.isInstanceName(name[...]) }
+
     /// Reports a line that is not `NAME=value`.
     /// - Parameter read: the beginning of the line that can be a name; nil if none can.
     private mutating func reportLine(from start: Int, _ read: String?) {
@@ -164,7 +189,7 @@ struct DotEnvParser {
             let own = text.dropFirst(word.utf8.count).trimmed
             if SettingFamily.isInstanceName(own) { name = String(own) }
             advice = "remove \(word.trimmed) in front of the name"
-        } else if let last = entries.last, last.line == line - 1, last.value.hasSuffix(",") {
+        } else if followsComma, let last = entries.last {
             advice = "the value of \(last.name) ends at the end of its line; write all of it on one line"
         } else {
             advice = SettingType.adviceOnLookalikes(text)

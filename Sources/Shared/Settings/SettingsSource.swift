@@ -50,17 +50,8 @@ package struct SettingsSource: Sendable {
 
     /// Parses a settings document in dotenv syntax, which has this name in messages.
     package static func document(named name: String, _ bytes: [UInt8]) -> SettingsSource {
-        if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
-            let text = "this file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
+        if let text = problem(ofFile: bytes) {
             let problem = SettingsProblem(location: name, name: nil, text: text)
-            return SettingsSource(name: name, isEnvironment: false, entries: [], problems: [problem])
-        }
-        if !bytes.contains(10), bytes.dropLast().contains(13) {
-            let problem = SettingsProblem(
-                location: name,
-                name: nil,
-                text: "save this file with LF at the ends of lines"
-            )
             return SettingsSource(name: name, isEnvironment: false, entries: [], problems: [problem])
         }
         var parser = DotEnvParser(bytes)
@@ -75,6 +66,17 @@ package struct SettingsSource: Sendable {
             problems: problems,
             lacksLines: parser.lacksLines
         )
+    }
+
+    /// Returns what is wrong with the form of a whole settings file; nil if it can be read line by line.
+    private static func problem(ofFile bytes: [UInt8]) -> String? {
+        if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
+            return "this file is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
+        }
+        if !bytes.contains(10), bytes.dropLast().contains(13) { return "save this file with LF at the ends of lines" }
+        let first = bytes.withoutByteOrderMark.first { $0 > 32 }
+        return first == UInt8(ascii: "{")
+            ? "this file is JSON; write each setting on a line of its own, as NAME=value" : nil
     }
 
     func location(of entry: Entry) -> String { entry.line.map { "\(name):\($0)" } ?? name }
