@@ -362,6 +362,11 @@ OWN = [
         "remove this line", ECHO + "PROVIDER_B_KIND=echo\nPROVIDER_B_WEIGHT=0\n", is_warning=True,
     ),
     Mistake(
+        "URL of the relay itself", OPENAI.replace(":9/v1", ":5001/v1"),
+        ".env:2  PROVIDER_B_BASE_URL: is an address of this relay, which would call itself; write the vendor's URL",
+        "is an address of this relay", "PROVIDER_B_BASE_URL", "write the vendor's URL", OPENAI,
+    ),
+    Mistake(
         "models of a key and its group", GROUPED + "GROUP_ENG_MODELS=other\n",
         ".env:6  KEY_TEAM_GROUP: has no model in common with the MODELS of the key and of its other groups, so it may use none; "
         "correct one of these lists",

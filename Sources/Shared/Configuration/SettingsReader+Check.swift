@@ -4,6 +4,7 @@ import Engine
 extension SettingsReader {
     mutating func check(_ settings: Settings, _ catalogues: Catalogues) {
         reportUnusableProviders(settings)
+        refuseLoops(settings)
         reportStrayTokens(settings)
         refuseSharedKeys(settings)
         warnOfTokens(settings)
@@ -66,6 +67,17 @@ extension SettingsReader {
         for provider in settings.providers where !provider.isPassthrough {
             let kind = provider.key("KIND")
             report(given[kind] == nil ? "ONE_MIN_API_KEYS" : kind, text)
+        }
+    }
+
+    /// Reports providers whose base URL leads back to this relay, which would make many requests of one.
+    private mutating func refuseLoops(_ settings: Settings) {
+        // The proxy decides where an address leads.
+        guard settings.upstreamProxy == nil else { return }
+        for provider in settings.providers where settings.isReached(by: provider.baseURL) {
+            let key = provider.key("BASE_URL")
+            let shown = given[key] == nil ? provider.kind.row.urlSetting.map(SettingKey.global) ?? key : key
+            report(shown, "is an address of this relay, which would call itself; write the vendor's URL")
         }
     }
 
@@ -211,6 +223,19 @@ extension SettingsReader {
             guard let name = problem.name, !unknownNames.contains(name) else { return false }
             return prefixes.contains(where: name.hasPrefix)
         }
+    }
+}
+
+extension Settings {
+    /// Returns whether a base URL is that of this relay, by `PUBLIC_URL`, or by `HOST` and `PORT`.
+    fileprivate func isReached(by url: String) -> Bool {
+        if let publicURL, [publicURL, publicURL + "/v1"].contains(url) { return true }
+        guard let address = WebAddress(url, schemes: ["http"], mayHoldCredentials: false), address.port ?? 80 == port
+        else { return false }
+        let isLocal = ["localhost", "0.0.0.0", "::"].contains(address.host.lowercased())
+        let targets = (isLocal ? ["127.0.0.1", "::1"] : [address.host]).compactMap { PeerAddress(text: $0) }
+        let listensAtAll = ["0.0.0.0", "::"].contains(host)
+        return targets.contains { listensAtAll ? $0.isLoopback : $0 == PeerAddress(text: host) }
     }
 }
 

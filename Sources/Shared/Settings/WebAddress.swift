@@ -7,6 +7,10 @@ struct WebAddress {
     let credentials: String?
     /// The host of the URL with the port, if there is one. IPv6 addresses are in brackets.
     let authority: String
+    /// The host without the port and without brackets.
+    let host: String
+    /// The port in the URL; nil if it names none.
+    let port: Int?
     let path: String
 
     init?(_ text: String, schemes: [String], mayHoldCredentials: Bool) {
@@ -25,8 +29,8 @@ struct WebAddress {
         } else {
             credentials = nil
         }
-        guard WebAddress.isAuthority(host) else { return nil }
-        authority = String(host)
+        guard let parts = WebAddress.parts(of: host) else { return nil }
+        (authority, self.host, port) = (String(host), String(parts.host), parts.port)
         var path = afterScheme[slash...]
         while path.last == "/" { path = path.dropLast() }
         self.path = String(path)
@@ -34,24 +38,27 @@ struct WebAddress {
 
     var text: String { "\(scheme)://\(credentials.map { $0 + "@" } ?? "")\(authority)\(path)" }
 
-    /// Returns whether the text is a valid host, alone or with a port from 1 to 65535.
-    private static func isAuthority(_ text: Substring) -> Bool {
-        var host = text
+    /// Returns the host and the port, which is from 1 to 65535 if there is one; nil if the text has another form.
+    private static func parts(of text: Substring) -> (host: Substring, port: Int?)? {
         let isBracketed = text.first == "["
         let end =
             isBracketed ? text.firstIndex(of: "]").map(text.index(after:)) : text.firstIndex(of: ":") ?? text.endIndex
-        guard let end else { return false }
-        host = text[..<end]
-        let rest = text[end...]
+        guard let end else { return nil }
+        let (host, rest) = (text[..<end], text[end...])
+        var number: Int?
         if !rest.isEmpty {
             let port = rest.dropFirst()
-            guard rest.first == ":", port.utf8.allSatisfy({ (48...57).contains($0) }) else { return false }
-            guard let number = Int(port), (1...65_535).contains(number) else { return false }
+            guard rest.first == ":", port.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
+            number = Int(port).flatMap { (1...65_535).contains($0) ? $0 : nil }
+            if number == nil { return nil }
         }
         if isBracketed {
-            return host.count > 4 && host.dropFirst().dropLast().allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." }
+            let address = host.dropFirst().dropLast()
+            let isValid = address.count > 2 && address.allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." }
+            return isValid ? (address, number) : nil
         }
-        return !host.isEmpty && host.utf8.allSatisfy { $0.isLetterOrDigit || ".-_".utf8.contains($0) }
+        let isName = !host.isEmpty && host.utf8.allSatisfy { $0.isLetterOrDigit || ".-_".utf8.contains($0) }
+        return isName ? (host, number) : nil
     }
 }
 

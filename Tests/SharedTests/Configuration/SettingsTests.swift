@@ -195,6 +195,31 @@ import Testing
         #expect(both.problems.count == 1)
     }
 
+    @Test(
+        "a provider whose base URL is the relay itself is a mistake",
+        arguments: [
+            ("", "http://127.0.0.1:5001/v1", true), ("", "http://LocalHost:5001", true),
+            ("", "http://[::1]:5001/v1", true),
+            ("", "http://0.0.0.0:5001/v1", true), ("", "http://127.0.0.1:5002/v1", false),
+            ("", "https://127.0.0.1:5001/v1", false), ("", "http://192.0.2.7:5001/v1", false),
+            ("HOST=::\nPORT=80", "http://localhost/v1", true), ("HOST=192.0.2.7", "http://192.0.2.7:5001/v1", true),
+            ("HOST=192.0.2.7", "http://localhost:5001/v1", false), ("HOST=::1", "http://localhost:5001/v1", true),
+            ("HOST=127.0.0.1", "http://localhost:5001/v1", true), ("HOST=127.0.0.1", "http://127.0.0.2:5001/v1", false),
+            ("UPSTREAM_PROXY=http://proxy:3128", "http://127.0.0.1:5001/v1", false),
+            ("PUBLIC_URL=https://relay.example.org/", "https://relay.example.org/v1", true),
+            ("PUBLIC_URL=https://relay.example.org", "https://relay.example.org/vllm/v1", false),
+        ]
+    )
+    func loops(file: String, url: String, isLoop: Bool) {
+        let provider = "PROVIDER_A_KIND=openai\nPROVIDER_A_MODELS=m\nPROVIDER_A_BASE_URL=\(url)\nKEY_A_TOKEN=token-a\n"
+        let texts = outcome(file: provider + file).problemTexts
+        let line =
+            ".env:3  PROVIDER_A_BASE_URL: is an address of this relay, which would call itself; write the vendor's URL"
+        #expect(texts == (isLoop ? [line] : []))
+        let ofOneMin = outcome(file: "ONE_MIN_BASE_URL=\(url)\n" + file).problemTexts
+        #expect(ofOneMin.map { $0.hasPrefix(".env:1  ONE_MIN_BASE_URL: is an address") } == (isLoop ? [true] : []))
+    }
+
     @Test("providers come in the order of PROVIDERS, then by name; disabled ones do not come")
     func providerOrder() throws {
         let kinds = ["A", "B", "C", "D_1"].map { ("PROVIDER_\($0)_KIND", "onemin") }
