@@ -38,6 +38,7 @@ extension SettingsReader {
         checkModelValues(settings, catalogues)
         warnOfPatterns(settings, modelCatalog)
         warnOfModels(settings, catalogues)
+        warnOfPublicUse(settings, modelCatalog)
         warnOfModelLimits(settings.limits.byModel, modelCatalog)
     }
 

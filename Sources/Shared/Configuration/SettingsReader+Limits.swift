@@ -84,14 +84,10 @@ extension SettingsReader {
         }
         guard isForAll || !keys.isEmpty else { return }
         let patterns = keys.map(\.models) + (isForAll ? [settings.anonymousModels] : [])
-        func isPermitted(_ name: String) -> Bool {
-            name == settings.fallbackModel || patterns.contains { $0.contains { $0.matches(name) } }
-        }
-        let members = settings.members(ofPanels: isPermitted)
+        let reach = settings.reach { name in patterns.contains { $0.match(name) } }
         for provider in settings.providers where provider.kind.usesNetwork {
             func mayReach(_ name: String) -> Bool {
-                isForAll && provider.isPassthrough || isPermitted(name) || members.contains(name)
-                    || members.contains("\(provider.name)/\(name)")
+                isForAll && provider.isPassthrough || reach(name, provider)
             }
             warnOfUnpriced(provider, mayReach)
             warnOfFees(provider, mayReach)
@@ -231,6 +227,16 @@ extension SettingsReader {
 }
 
 extension Settings {
+    /// Returns a function which returns whether some callers may use a provider's model: because they are permitted to, as
+    /// the fallback model, or through a panel.
+    func reach(_ isPermitted: @escaping (String) -> Bool) -> (_ name: String, _ provider: ProviderSettings) -> Bool {
+        let members = members(ofPanels: { $0 == fallbackModel || isPermitted($0) })
+        return { name, provider in
+            name == fallbackModel || isPermitted(name) || members.contains(name)
+                || members.contains("\(provider.name)/\(name)")
+        }
+    }
+
     /// Returns the names of the models that some panels call, also by other panels: with or without a provider's name.
     /// - Parameter isIncluded: whether a caller may use the panel with this name.
     fileprivate func members(ofPanels isIncluded: (String) -> Bool) -> Set<String> {

@@ -87,7 +87,7 @@ extension SettingsReader {
         }
     }
 
-    /// Warns of providers with one label, with another vendor's key, or that everybody can use at the operator's cost.
+    /// Warns of providers with one label, with another vendor's key, or without a weight.
     fileprivate mutating func warnOfProviders(_ settings: Settings) {
         var labels: [String: String] = [:]
         for provider in settings.providers {
@@ -108,10 +108,25 @@ extension SettingsReader {
             )
         }
         for provider in settings.providers { warnOfUse(provider) }
+    }
+
+    /// Warns if everybody can use a provider at the operator's cost.
+    mutating func warnOfPublicUse(_ settings: Settings, _ modelCatalog: ModelCatalog) {
         let isLocal = settings.host.hasPrefix("127.") || settings.host == "::1"
         guard !isLocal, !settings.anonymousModels.isEmpty else { return }
-        guard let paid = settings.providers.first(where: { !$0.apiKeys.isEmpty }) else { return }
-        let keys: [SettingKey] = [paid.key("API_KEYS"), paid.key("API_KEY"), "ONE_MIN_API_KEYS"]
+        let caller = Caller(anonymousWith: settings.anonymousModels)
+        let mayReach = settings.reach { caller.mayUse($0, ofPassthrough: false) }
+        // Other names may be on a vendor's list, which is not read yet.
+        let areAllKnown = settings.anonymousModels.allSatisfy { pattern in
+            modelCatalog.namesWithCredentials.contains { pattern == .exactly($0) }
+        }
+        let paid = settings.providers.enumerated().first { index, provider in
+            guard !provider.apiKeys.isEmpty else { return false }
+            return provider.servesList && !areAllKnown || modelCatalog.serve(caller, at: index)
+                || modelCatalog.listing.contains { $0.provider == index && mayReach($0.name, provider) }
+        }
+        guard let paid = paid?.element else { return }
+        let keys: [SettingKey] = ["API_KEYS", "API_KEY", "REFRESH_TOKEN"].map(paid.key) + ["ONE_MIN_API_KEYS"]
         let written = keys.first { given[$0] != nil } ?? keys[0]
         warn(
             "ANONYMOUS_MODELS",

@@ -292,6 +292,39 @@ import Testing
         #expect(outcome.problemTexts == [] && outcome.warningTexts == [warning])
     }
 
+    @Test(
+        "a warning names the key that everybody may use",
+        arguments: [
+            ("ANONYMOUS_MODELS=own", nil), ("ANONYMOUS_MODELS=cheap,own", "PROVIDER_B_API_KEY"),
+            ("ANONYMOUS_MODELS=all", "PROVIDER_A_API_KEYS"),
+            ("ANONYMOUS_MODELS=cheap\nFALLBACK_MODEL=dear", "PROVIDER_A_API_KEYS"),
+            ("ANONYMOUS_MODELS=team\nPANEL_TEAM_MODELS=own\nPANEL_TEAM_SUMMARY_MODEL=b/cheap", "PROVIDER_B_API_KEY"),
+            ("PROVIDER_D_KIND=openai\nPROVIDER_D_API_KEY=k\nPROVIDER_D_MODELS=*\nANONYMOUS_MODELS=own", nil),
+            (
+                "PROVIDER_D_KIND=openai\nPROVIDER_D_API_KEY=k\nPROVIDER_D_MODELS=*\nANONYMOUS_MODELS=own,gpt-x",
+                "PROVIDER_D_API_KEY"
+            ),
+        ]
+    )
+    func publicUse(file: String, key: String?) {
+        let providers = """
+            PROVIDER_A_KIND=openai
+            PROVIDER_A_API_KEYS=k
+            PROVIDER_A_MODELS=dear
+            PROVIDER_B_KIND=openai
+            PROVIDER_B_API_KEY=k
+            PROVIDER_B_MODELS=cheap
+            PROVIDER_C_KIND=openai
+            PROVIDER_C_BASE_URL=http://127.0.0.1:8000/v1
+            PROVIDER_C_MODELS=own
+
+            """
+        let outcome = outcome(file: providers + file)
+        let told = outcome.warnings.filter { $0.name == "ANONYMOUS_MODELS" }.map(\.text)
+        #expect(outcome.problemTexts == [] && told.count == (key == nil ? 0 : 1))
+        #expect(told.allSatisfy { $0.contains("may use \(key ?? "") without a key") }, "\(told)")
+    }
+
     @Test("an unknown name is a mistake under a declared key, and a warning under others, in the process environment")
     func unknownNames() {
         let set = Self.keys + [("KEY_TEAM_TOKEN", "sixteen-letters-")]
