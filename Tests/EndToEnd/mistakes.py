@@ -367,6 +367,13 @@ OWN = [
         "is an address of this relay", "PROVIDER_B_BASE_URL", "write the vendor's URL", OPENAI,
     ),
     Mistake(
+        "model without a weight", ECHO + "PROVIDER_B_KIND=echo\nPROVIDER_B_MODELS=llama,qwen\nPROVIDER_B_WEIGHTS=llama=0\n",
+        '.env:5  PROVIDER_B_WEIGHTS: "llama" has no weight above 0 at any provider, so no request for it is served; write a weight above 0, '
+        "or remove the model",
+        "no weight above 0", "PROVIDER_B_WEIGHTS", "remove the model",
+        ECHO + "PROVIDER_B_KIND=echo\nPROVIDER_B_MODELS=llama,qwen\nPROVIDER_A_MODELS=llama\nPROVIDER_B_WEIGHTS=llama=0\n", is_warning=True,
+    ),
+    Mistake(
         "models of a key and its group", GROUPED + "GROUP_ENG_MODELS=other\n",
         ".env:6  KEY_TEAM_GROUP: has no model in common with the MODELS of the key and of its other groups, so it may use none; "
         "correct one of these lists",

@@ -38,6 +38,7 @@ extension SettingsReader {
         checkModelValues(settings, catalogues)
         warnOfPatterns(settings, modelCatalog)
         warnOfModels(settings, catalogues)
+        warnOfIdleModels(settings, modelCatalog)
         warnOfPublicUse(settings, modelCatalog)
         warnOfModelLimits(settings.limits.byModel, modelCatalog)
     }
@@ -175,6 +176,20 @@ extension SettingsReader {
                 } else if let catalogue = catalogues[provider.kind], !settings.permittedModels.contains(name) {
                     warnIfUnknown(name, key, catalogue: catalogue)
                 }
+            }
+        }
+    }
+
+    /// Warns of models that the settings name, but with the weight 0 at each provider.
+    private mutating func warnOfIdleModels(_ settings: Settings, _ modelCatalog: ModelCatalog) {
+        let isAllIdle = settings.providers.allSatisfy(\.rank.servesNothing)
+        for provider in settings.providers where !isAllIdle && !modelCatalog.isAwaitingList {
+            let rank = provider.rank
+            let idle = provider.models.map(\.alias).filter { rank.weight(of: $0) == 0 && modelCatalog[$0].isEmpty }
+            for name in idle {
+                let key = provider.key(rank.weights[name] == nil ? "WEIGHT" : "WEIGHTS")
+                let text = "\"\(name)\" has no weight above 0 at any provider, so no request for it is served"
+                warn(key, "\(text); write a weight above 0, or remove the model")
             }
         }
     }
