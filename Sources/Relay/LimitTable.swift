@@ -100,7 +100,9 @@ struct LimitTable: Report {
         switch subject {
         case .name(let name):
             guard let known = settings.keys.named(name) else {
-                throw CommandFailure(text: "no KEY_<NAME>_TOKEN with this NAME is set", isMistake: true)
+                let near = nearest(to: name.lowercased(), among: settings.keys.map(\.name))
+                let hint = near.map { "; did you mean \($0)?" } ?? ""
+                throw CommandFailure(text: "no KEY_<NAME>_TOKEN with this NAME is set\(hint)", isMistake: true)
             }
             return Caller(known: known)
         case .digest(let text):

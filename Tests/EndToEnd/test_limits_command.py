@@ -141,6 +141,7 @@ def test_when_there_is_nothing_to_tell(store: Memcached) -> None:
     for words in (["--digest", "no-digest"], ["--digest", "g" * 64], ["nobody"], [TEAM], ["--digest"], [], ["a", "b"]):
         wrong = told(*words, **SETTINGS, MEMCACHED_SERVERS=store.address)
         assert (wrong.returncode, wrong.stdout) == (64, ""), words
+    assert told("teem-a", **SETTINGS).stderr == "limits: no KEY_<NAME>_TOKEN with this NAME is set; did you mean team-a?\n"
 
 
 def test_an_amount_is_given_back(start_relay: Callable[..., Relay], store: Memcached) -> None:

@@ -80,7 +80,10 @@ SETTINGS = {"PROVIDER_A_KIND": "echo", "ANONYMOUS_MODELS": "all"}
     [
         (["chek"], "unknown command: chek; did you mean check?", "[COMMAND]", ["check"]),
         (["help", "chek"], "unknown command: chek; did you mean check?", "[COMMAND]", ["help", "check"]),
-        (["--port"], "unknown option: --port", "[COMMAND]", ["help"]),
+        (["--verbose"], "unknown option: --verbose", "[COMMAND]", ["help"]),
+        (["--port=80"], "unknown option: --port=80; set PORT in .env or in the environment", "[COMMAND]", ["help"]),
+        (["serve", "--log-level", "debug"], "serve: unknown option --log-level; set LOG_LEVEL in .env or in the environment", "serve",
+         ["check"]),
         (["check", "--aks"], "check: unknown option --aks; did you mean --ask?", "check [FILE]", ["check", "--ask"]),
         (["check", "--verbose"], "check: unknown option --verbose; expected at most one FILE, --ask and --strict", "check [FILE]",
          ["check", "--strict"]),

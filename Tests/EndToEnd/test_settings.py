@@ -89,7 +89,7 @@ def test_check(tmp_path: Path) -> None:
     ("words", "message"),
     [
         ("serv", "unknown command: serv; did you mean serve?"), ("start", "unknown command: start"),
-        ("--port", "unknown option: --port"), ("check now --then", "check: unknown option --then; expected at most one FILE, --ask and --strict"),
+        ("--bind", "unknown option: --bind"), ("check now --then", "check: unknown option --then; expected at most one FILE, --ask and --strict"),
     ],
 )  # fmt: skip
 def test_commands_that_are_none(tmp_path: Path, words: str, message: str) -> None:

@@ -165,15 +165,27 @@ struct CommandHelp: Equatable, Sendable {
         guard let command = named(first) else {
             let hint =
                 first.hasPrefix("-") && ["config", "env", "file"].contains(where: first.contains)
-                ? "; set ENV_FILE to the path of a file of settings; `check FILE` checks one"
-                : nearest(to: first, among: all.map(\.name)).map { "; did you mean \($0)?" } ?? ""
-            return "\(first.hasPrefix("-") ? "unknown option" : "unknown command"): \(shown(first))\(hint)\n" + usage
+                ? "set ENV_FILE to the path of a file of settings; `check FILE` checks one"
+                : adviceOnSetting(first) ?? nearest(to: first, among: all.map(\.name)).map { "did you mean \($0)?" }
+            let kind = first.hasPrefix("-") ? "unknown option" : "unknown command"
+            return "\(kind): \(shown(first))\(hint.map { "; " + $0 } ?? "")\n" + usage
         }
         let unknown = arguments.first { $0.hasPrefix("-") && !command.options.contains($0) }
-        guard let unknown, !command.options.isEmpty else {
+        let setting = unknown.flatMap(adviceOnSetting)
+        guard let unknown, !command.options.isEmpty || setting != nil else {
             return "\(command.name): \(command.expected)\n\(command.usage)"
         }
-        let hint = nearest(to: unknown, among: command.options).map { "did you mean \($0)?" } ?? command.expected
+        let near = nearest(to: unknown, among: command.options).map { "did you mean \($0)?" }
+        let hint = setting ?? near ?? command.expected
         return "\(command.name): unknown option \(shown(unknown)); \(hint)\n\(command.usage)"
+    }
+
+    /// Returns advice on an option that has the name of a setting, such as `--port`; nil for others.
+    private static func adviceOnSetting(_ option: String) -> String? {
+        let name = String(option.drop { $0 == "-" }.prefix { $0 != "=" }).asInstance
+        guard option.hasPrefix("--"), SettingsTable.product.globals.contains(where: { $0.name == name }) else {
+            return nil
+        }
+        return "set \(name) in .env or in the environment"
     }
 }

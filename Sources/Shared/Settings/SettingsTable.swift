@@ -9,7 +9,7 @@ package struct SettingsTable: Sendable {
     let sharedPrefixes: [String]
     /// The first lines of `.env.example`.
     let exampleHeading: String
-    let globals: [SettingRow]
+    package let globals: [SettingRow]
 
     package init(
         sections: [SettingSection],
