@@ -560,14 +560,14 @@ WRITTEN = [
         "write =", ECHO + "KEY_TEAM_RATE_LIMIT=5/minute\n",
     ),
     written(
-        "a caller's placeholder", "PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={}\n", "sk-choose-something-long", "is the placeholder of the README",
+        "a caller's placeholder", "PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={}\n", "sk-choose-something-long", "is a placeholder",
         "`openssl rand -hex 24` makes another", TOKEN, is_warning=True,
-        line="is the placeholder of the README or docs, which anybody can read; `openssl rand -hex 24` makes another",
+        line="is a placeholder, as in the README or docs, which anybody can read; `openssl rand -hex 24` makes another",
     ),
     written(
-        "a vendor's placeholder", OPENAI + "PROVIDER_B_API_KEYS={}\n", "your-key-of-openai", "is the placeholder of the README",
+        "a vendor's placeholder", OPENAI + "PROVIDER_B_API_KEYS={}\n", "your-key-of-openai", "is a placeholder",
         "write a key of the vendor's", "sk-proj-0123456789", is_warning=True,
-        line="is the placeholder of the README or docs, which anybody can read; write a key of the vendor's",
+        line="is a placeholder, as in the README or docs, which anybody can read; write a key of the vendor's",
     ),
     Mistake(
         "all keys off", ECHO + "KEY_TEAM_ENABLED=false\n",
@@ -576,7 +576,7 @@ WRITTEN = [
     ),
     Mistake(
         "key with quotes in a file", "PROVIDER_A_KIND=echo\nFILE_ID_SECRET=0123456789abcdef\nKEY_TEAM_TOKEN_FILE=quoted\n",
-        ".env:3  KEY_TEAM_TOKEN: begins with a quote or a setting's name, which then are parts of it; write only the value",
+        ".env:3  KEY_TEAM_TOKEN: begins with a quote, a bracket or a setting's name, which then are parts of it; write only the value",
         "begins with a quote", "KEY_TEAM_TOKEN", "write only the value", ECHO, is_warning=True,
     ),
     written(
@@ -705,5 +705,34 @@ WRITTEN = [
         "quotes in Compose's environment", "", f"environment  KEY_TEAM_TOKEN: {ENV_FILE}", "Compose's `environment:`", "KEY_TEAM_TOKEN",
         "remove them", "", {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": f'"{TOKEN}"'},
         {"PROVIDER_A_KIND": "echo", "KEY_TEAM_TOKEN": TOKEN}, is_warning=True,
+    ),
+    written(
+        "a vendor's key as its URL", OPENAI.replace("http://127.0.0.1:9/v1", "{}"), "sk-proj-0123456789", "is not a URL", "https://host/path",
+        "http://127.0.0.1:9/v1", line="the value is not a URL such as https://host or https://host/path",
+    ),
+    written(
+        "a URL as a key", OPENAI + "PROVIDER_B_API_KEYS={}\n", "https://127.0.0.1:9/v1", "is a URL", "write only the key", "k-0123456789",
+        line="is a URL, but should be a key; write only the key", is_warning=True,
+    ),
+    written(
+        "the path of a key", OPENAI + "PROVIDER_B_API_KEYS={}\n", "{folder}/written", "is the path of a file", "set PROVIDER_B_API_KEYS_FILE",
+        "k-0123456789", line="is the path of a file, which is not read; set PROVIDER_B_API_KEYS_FILE to it", is_warning=True,
+    ),
+    written(
+        "a secret of Docker that is missing", "PROVIDER_A_KIND=echo\nKEY_TEAM_TOKEN={}\n", "/run/secrets/team", "is the path of a file",
+        "set KEY_TEAM_TOKEN_FILE", TOKEN, line="is the path of a file, which is not read; set KEY_TEAM_TOKEN_FILE to it", is_warning=True,
+    ),
+    written(
+        "keys as JSON", OPENAI + "PROVIDER_B_API_KEYS={}\n", '["k-0123456789"]', "begins with a quote, a bracket", "write only the value",
+        "k-0123456789", is_warning=True,
+        line="begins with a quote, a bracket or a setting's name, which then are parts of it; write only the value",
+    ),
+    written(
+        "a placeholder of other docs", OPENAI + "PROVIDER_B_API_KEYS={}\n", "YOUR_API_KEY", "is a placeholder", "write a key of the vendor's",
+        "k-0123456789", line="is a placeholder, as in the README or docs, which anybody can read; write a key of the vendor's", is_warning=True,
+    ),
+    written(
+        "one key twice", OPENAI + "PROVIDER_B_API_KEYS={}\n", "k-1,k-1", "contains the same key twice", "remove one", "k-1,k-2", is_warning=True,
+        line="contains the same key twice; remove one, KEY_WEIGHTS can give it more calls",
     ),
 ]

@@ -157,7 +157,7 @@ def test_settings_pass_the_check(block: Block, tmp_path: Path) -> None:
     if "DATA_DIR" not in block.code:
         (tmp_path / ".env").open("a").write(f"\nDATA_DIR={tmp_path}/data\n")
     checked = run(["check"], tmp_path)
-    told = [line for line in checked.stderr.splitlines()[1:] if "is the placeholder of the README" not in line]
+    told = [line for line in checked.stderr.splitlines()[1:] if "is a placeholder, as in the README" not in line]
     assert (checked.returncode, told) == (0, []), checked.stderr
 
 

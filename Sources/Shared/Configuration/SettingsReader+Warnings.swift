@@ -13,10 +13,10 @@ extension SettingsReader {
         warnOfVendorsTokens()
     }
 
-    /// Parts of the values that README and docs have in place of secrets.
+    /// Parts of the values that README, docs and examples elsewhere have in place of secrets.
     private static let placeholders = [
-        "your-key-of-", "choose-", "replace-this", "at-least-16-characters", "a-long-random-token", "change-me",
-        "the-key-for-the-relay", "0123456789-of-the-team",
+        "choose-", "replace-this", "at-least-16-characters", "a-long-random-token", "change-me",
+        "the-key-for-the-relay", "0123456789-of-the-team", "your_", "YOUR_", "your-", "xxxxx", "...",
     ]
 
     fileprivate mutating func warnOfPlaceholders() {
@@ -24,7 +24,7 @@ extension SettingsReader {
             guard Self.placeholders.contains(where: value.text.contains) else { continue }
             let isVendors = key.field.hasPrefix("API_KEY")
             let advice = isVendors ? "write a key of the vendor's" : "`openssl rand -hex 24` makes another"
-            warn(key, "is the placeholder of the README or docs, which anybody can read; \(advice)")
+            warn(key, "is a placeholder, as in the README or docs, which anybody can read; \(advice)")
         }
     }
 
@@ -59,12 +59,20 @@ extension SettingsReader {
                 warn(key, "contains a variable after $, which the relay does not replace; write its value in its place")
             }
             let isTold = warnings.contains { $0.name == key.name }
-            if !isTold, value.text.hasPrefix("\"") || value.text.hasPrefix("KEY_") {
-                warn(key, "begins with a quote or a setting's name, which then are parts of it; write only the value")
+            if !isTold, ["\"", "[", "<", "KEY_"].contains(where: value.text.hasPrefix) {
+                let text = "begins with a quote, a bracket or a setting's name, which then are parts of it"
+                warn(key, "\(text); write only the value")
             }
-            if [.token, .tokens].contains(value.row.type), value.text.contains(";") {
+            // A random key may begin with /, too.
+            let isPath = ["/run/secrets/", "./", "../", "~/"].contains(where: value.text.hasPrefix)
+            if isPath || value.text.hasPrefix("/") && (try? readFile(value.text)) != nil {
+                warn(key, "is the path of a file, which is not read; set \(key.name)_FILE to it")
+            }
+            guard [.token, .tokens].contains(value.row.type) else { continue }
+            if value.text.contains(";") {
                 warn(key, "contains ;, which is a part of the key; write a comma between two keys")
             }
+            if value.text.contains("://") { warn(key, "is a URL, but should be a key; write only the key") }
         }
     }
 
@@ -149,6 +157,12 @@ extension SettingsReader {
 
     /// Warns if a provider has a key of another vendor than its kind and base URL.
     private mutating func warnOfKeys(of provider: ProviderSettings) {
+        if Set(provider.apiKeys).count < provider.apiKeys.count {
+            warn(
+                provider.key("API_KEYS"),
+                "contains the same key twice; remove one, KEY_WEIGHTS can give it more calls"
+            )
+        }
         let vendors = VendorKeyForm.all
         guard let form = vendors.first(where: { $0.isOfAny(provider.apiKeys) }), !provider.baseURL.isEmpty,
             !provider.baseURL.contains(form.host)

@@ -25,7 +25,8 @@ extension SettingRow {
     /// Returns the value as an error message quotes it: shortened, and without a secret. A value of several lines is not
     /// quoted, because an open quote makes the following settings a part of it.
     func quoted(_ text: String) -> String {
-        if trait == .secret || text.contains(where: \.isNewline) { return "the value" }
+        let isVendorsKey = ["sk-", "gsk_", "AIza"].contains(where: text.hasPrefix)
+        if trait == .secret || isVendorsKey || text.contains(where: \.isNewline) { return "the value" }
         let plain = String(String.UnicodeScalarView(shown(text).unicodeScalars.map { $0.value < 32 ? " " : $0 }))
         return plain.count > 60 ? "\"\(plain.prefix(57))...\"" : "\"\(plain)\""
     }
