@@ -735,4 +735,12 @@ WRITTEN = [
         "one key twice", OPENAI + "PROVIDER_B_API_KEYS={}\n", "k-1,k-1", "contains the same key twice", "remove one", "k-1,k-2", is_warning=True,
         line="contains the same key twice; remove one, KEY_WEIGHTS can give it more calls",
     ),
+    written(
+        "port of no memcached", ECHO + "MEMCACHED_PORT={}\n", "11212", "has no effect", "MEMCACHED_HOST", "11211\nMEMCACHED_HOST=cache",
+        line="has no effect without MEMCACHED_HOST", is_warning=True,
+    ),
+    written(
+        "lifetime of no cache", ECHO + "CACHE_TTL={}\n", "1h", "has no effect", "CACHE", "1h\nCACHE=true",
+        line="has no effect without CACHE", is_warning=True,
+    ),
 ]

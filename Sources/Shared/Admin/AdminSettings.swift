@@ -19,10 +19,7 @@ package struct AdminSettings: Sendable, Equatable {
 
     /// Reads the settings of the admin pages; nil if no password is set.
     init?(_ reader: inout SettingsReader) {
-        guard let password = reader.text("ADMIN_PASSWORD") else {
-            reader.warnOfUnusedAdminSettings()
-            return nil
-        }
+        guard let password = reader.text("ADMIN_PASSWORD") else { return nil }
         username = reader.text("ADMIN_USERNAME") ?? ""
         self.password = Digest(of: password)
         let viewerPassword = reader.text("ADMIN_VIEWER_PASSWORD")
@@ -62,14 +59,6 @@ extension SettingsReader {
         return address
     }
 
-    /// Warns about settings of the admin pages that have no effect because no password is set.
-    fileprivate mutating func warnOfUnusedAdminSettings() {
-        let rows = SettingSection.admin.rows.map { SettingKey.global($0.name) }
-        guard !problems.contains(where: { $0.name?.hasPrefix("ADMIN_PASSWORD") ?? false }) else { return }
-        // Records are summed by its days with and without a password.
-        let lonely = rows.filter { given[$0] != nil && $0 != .global("ADMIN_TIMEZONE") }
-        for key in lonely { warn(key, "has no effect without ADMIN_PASSWORD") }
-    }
 }
 
 extension SettingSection {

@@ -11,6 +11,26 @@ extension SettingsReader {
         warnOfHiddenFamilies(settings)
         warnOfProviders(settings)
         warnOfVendorsTokens()
+        warnOfLonelySettings()
+    }
+
+    /// Settings that have an effect only beside another one.
+    private static let dependents: [(needed: String, settings: [String])] = [
+        // Records are summed by the days of ADMIN_TIMEZONE with and without a password.
+        ("ADMIN_PASSWORD", SettingSection.admin.rows.map(\.name).filter { $0 != "ADMIN_TIMEZONE" }),
+        ("CACHE", SettingSection.cache.rows.map(\.name)), ("USAGE_LOG_FILE", ["USAGE_LOG_MAX_MB", "USAGE_LOG_FILES"]),
+        ("MEMCACHED_HOST", ["MEMCACHED_PORT"]), ("CONFIG_URL", ["CONFIG_KEY", "CONFIG_REFRESH_SECONDS"]),
+    ]
+
+    /// Warns of settings that have no effect because another one is not set.
+    fileprivate mutating func warnOfLonelySettings() {
+        for (needed, settings) in Self.dependents where given[.global(needed)] == nil {
+            let isWrong = problems.contains { $0.name?.hasPrefix(needed) ?? false } || meantNames.contains(needed)
+            // Docker and Kubernetes set MEMCACHED_PORT to a URL for a container of that name.
+            for key in settings.map(SettingKey.global) where !isWrong && !(given[key]?.text.hasPrefix("tcp:") ?? true) {
+                warn(key, "has no effect without \(needed)")
+            }
+        }
     }
 
     /// Parts of the values that README, docs and examples elsewhere have in place of secrets.
