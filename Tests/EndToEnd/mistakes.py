@@ -736,11 +736,35 @@ WRITTEN = [
         line="contains the same key twice; remove one, KEY_WEIGHTS can give it more calls",
     ),
     written(
+        "proxies that are everybody", ECHO + "TRUSTED_PROXIES={}\n", "10.0.0.0/8,0.0.0.0/0", "lets each client choose its own address",
+        "write the networks of your proxies", "10.0.0.0/8", is_warning=True,
+        line="0.0.0.0/0 lets each client choose its own address by X-Forwarded-For; write the networks of your proxies",
+    ),
+    written(
+        "public URL of the API", ECHO + "PUBLIC_URL={}\n", "https://relay.example.org/v1/", "ends in /v1", "write https://relay.example.org",
+        "https://relay.example.org", line="ends in /v1, which the relay adds itself; write https://relay.example.org", is_warning=True,
+    ),
+    written(
         "port of no memcached", ECHO + "MEMCACHED_PORT={}\n", "11212", "has no effect", "MEMCACHED_HOST", "11211\nMEMCACHED_HOST=cache",
         line="has no effect without MEMCACHED_HOST", is_warning=True,
     ),
     written(
         "lifetime of no cache", ECHO + "CACHE_TTL={}\n", "1h", "has no effect", "CACHE", "1h\nCACHE=true",
         line="has no effect without CACHE", is_warning=True,
+    ),
+    written(
+        "vendor without TLS", OPENAI.replace("http://127.0.0.1:9", "{}"), "http://llm.example.org", "unencrypted",
+        "write https://llm.example.org/v1", "https://llm.example.org", is_warning=True,
+        line="sends keys and prompts unencrypted; write https://llm.example.org/v1",
+    ),
+    written(
+        "OpenAI's URL for another kind", OPENAI.replace("openai", "anthropic").replace("http://127.0.0.1:9/v1", "{}") + "PROVIDER_B_API_KEYS=k\n",
+        "https://api.openai.com/v1", "is the URL of an API of the kind openai", "set PROVIDER_B_KIND=openai", "https://api.anthropic.com",
+        line="is the URL of an API of the kind openai; set PROVIDER_B_KIND=openai", is_warning=True,
+    ),
+    written(
+        "a document of the issuer", "PROVIDER_A_KIND=echo\nFILE_ID_SECRET=0123456789abcdef\nKEY_A_JWT_AUDIENCE=relay\nKEY_A_JWT_ISSUER={}\n",
+        "https://id.example.org/.well-known/openid-configuration", "is the URL of a document", "write https://id.example.org",
+        "https://id.example.org", line="is the URL of a document of the issuer; write https://id.example.org",
     ),
 ]

@@ -142,6 +142,10 @@ extension SettingsReader {
         if !issuer.hasPrefix("https://") {
             report(setting, "must be an https URL: who serves its keys decides who calls")
         }
+        let documents = ["openid-configuration", "oauth-authorization-server", "jwks.json"].map { "/.well-known/" + $0 }
+        if let ending = documents.first(where: issuer.hasSuffix) {
+            report(setting, "is the URL of a document of the issuer; write \(issuer.dropLast(ending.utf8.count))")
+        }
         var conditions = [TokenRule.Condition(path: "aud", value: audience ?? "")]
         for item in text(key("JWT_WHERE"))?.split(separator: ";").map(\.trimmed) ?? [] where !item.isEmpty {
             let parts = item.split(separator: "=", maxSplits: 1).map { String($0.trimmed) }

@@ -198,7 +198,15 @@ extension SettingsReader {
             let advice = "set PROVIDER_\(key.instance)_KIND=openai, or write \(own)"
             return warn(key, "is the URL of Gemini's API for the kind openai; \(advice)")
         }
-        guard kind == .openai else { return }
+        if let address, address.scheme == "http", address.port == nil, address.host.contains("."),
+            !address.host.utf8.allSatisfy({ !(97...122).contains($0 | 32) })
+        {
+            warn(key, "sends keys and prompts unencrypted; write https://\(address.authority)\(address.path)")
+        }
+        guard kind == .openai else {
+            guard let address, ["api.openai.com", "api.groq.com"].contains(address.host.lowercased()) else { return }
+            return warn(key, "is the URL of an API of the kind openai; set PROVIDER_\(key.instance)_KIND=openai")
+        }
         if let address, let path = Self.paths[address.authority.lowercased()], !address.path.hasPrefix(path) {
             return warn(key, "has not the path of this vendor's API; write https://\(address.authority)\(path)")
         }

@@ -12,6 +12,7 @@ extension SettingsReader {
         warnOfProviders(settings)
         warnOfVendorsTokens()
         warnOfLonelySettings()
+        warnOfAddresses(settings)
     }
 
     /// Settings that have an effect only beside another one.
@@ -31,6 +32,18 @@ extension SettingsReader {
                 warn(key, "has no effect without \(needed)")
             }
         }
+    }
+
+    /// Warns of a public URL and of trusted proxies that are valid, but not what they should be.
+    fileprivate mutating func warnOfAddresses(_ settings: Settings) {
+        if let url = settings.publicURL, url.hasSuffix("/v1") {
+            warn("PUBLIC_URL", "ends in /v1, which the relay adds itself; write \(url.dropLast(3))")
+        }
+        guard
+            let all = given["TRUSTED_PROXIES"]?.text.split(separator: ",").first(where: { $0.trimmed.hasSuffix("/0") })
+        else { return }
+        let text = "\(all.trimmed) lets each client choose its own address by X-Forwarded-For"
+        warn("TRUSTED_PROXIES", "\(text); write the networks of your proxies")
     }
 
     /// Parts of the values that README, docs and examples elsewhere have in place of secrets.
