@@ -499,7 +499,7 @@ WRITTEN = [
         ECHO + "PORT=5002\n",
     ),
     written("list as JSON", CALLED, '["a","b"]', NAMES, "write names with commas, without brackets and quotes", "a,b"),
-    written("semicolons", CALLED, "fast=a;smart=b", NAMES, "write a comma between two names; ; stands between limits", "fast=a,smart=b"),
+    written("semicolons", CALLED, "fast=a;smart=b", NAMES, "write a comma between two of them; ; stands between limits", "fast=a,smart=b"),
     written("spaces between models", CALLED, "a b", NAMES, "write a comma between two names", "a,b"),
     written("commas between limits", ECHO + "RATE_LIMIT={}\n", "60/minute, 2000/minute", LIMITS, "write ; between two limits", "60/minute;50/second"),
     written("thousands by k", ECHO + "RATE_LIMIT={}\n", "100k tokens/minute", LIMITS, "write 100000", "100000 tokens/minute"),
@@ -736,9 +736,22 @@ WRITTEN = [
         line="contains the same key twice; remove one, KEY_WEIGHTS can give it more calls",
     ),
     written(
+        "semicolon between prices", PRICED.replace("_COST=", "_COSTS="), "llama=0.001;b=0.002",
+        "is not a list of model=price, each model once, such as gpt-4o=0.0025/0.01/0.00125",
+        "write a comma between two of them; ; stands between limits", "llama=0.001",
+    ),
+    written(
+        "facts about no model", OPENAI + "PROVIDER_B_MODEL_INFO={}\n", "lama=context:128000", "does not contain", '"llama"',
+        "llama=context:128000", line='PROVIDER_B_MODELS does not contain "lama"; did you mean "llama"?',
+    ),
+    written(
         "proxies that are everybody", ECHO + "TRUSTED_PROXIES={}\n", "10.0.0.0/8,0.0.0.0/0", "lets each client choose its own address",
         "write the networks of your proxies", "10.0.0.0/8", is_warning=True,
         line="0.0.0.0/0 lets each client choose its own address by X-Forwarded-For; write the networks of your proxies",
+    ),
+    written(
+        "semicolon between networks", ECHO + "TRUSTED_PROXIES={}\n", "10.0.0.0/8;10.1.0.0/16", "is not a list of networks such as 10.0.0.0/8",
+        "write a comma between two of them; ; stands between limits", "10.0.0.0/8,10.1.0.0/16",
     ),
     written(
         "public URL of the API", ECHO + "PUBLIC_URL={}\n", "https://relay.example.org/v1/", "ends in /v1", "write https://relay.example.org",
@@ -761,6 +774,18 @@ WRITTEN = [
         "OpenAI's URL for another kind", OPENAI.replace("openai", "anthropic").replace("http://127.0.0.1:9/v1", "{}") + "PROVIDER_B_API_KEYS=k\n",
         "https://api.openai.com/v1", "is the URL of an API of the kind openai", "set PROVIDER_B_KIND=openai", "https://api.anthropic.com",
         line="is the URL of an API of the kind openai; set PROVIDER_B_KIND=openai", is_warning=True,
+    ),
+    written(
+        "a pattern among names", CALLED, "gpt-4*", NAMES, "write whole names, or * alone for all models on the vendor's list", "gpt-4o",
+    ),
+    written(
+        "all models", CALLED + "PROVIDER_B_API_KEYS=k-0123456789\n", "all", "is read as the name of a model", "write *", "*", is_warning=True,
+        line='"all" is read as the name of a model; write * for all models',
+    ),
+    written(
+        "model that other settings exclude", "ONE_MIN_API_KEYS=v-0123456789\nPERMIT_MODELS_FROM_SUBSET_ONLY=true\n" + CALLER + "KEY_TEAM_MODELS={}\n",
+        "gpt-4.1", "is not served", "remove the model", "gpt-4o", is_warning=True,
+        line='"gpt-4.1" is not served, because of a weight of 0 or PERMIT_MODELS_FROM_SUBSET_ONLY; correct these settings, or remove the model',
     ),
     written(
         "a document of the issuer", "PROVIDER_A_KIND=echo\nFILE_ID_SECRET=0123456789abcdef\nKEY_A_JWT_AUDIENCE=relay\nKEY_A_JWT_ISSUER={}\n",

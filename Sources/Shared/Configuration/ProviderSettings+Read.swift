@@ -117,6 +117,9 @@ extension SettingsReader {
         } else if namesAll, !servesList, models.contains(where: { $0 != .wholeList }) {
             report(key, "\"*\" already includes all models of this kind; remove \"*\" or the names")
         }
+        if models.contains(ModelName(alias: "all", upstream: "all")) {
+            warn(key, "\"all\" is read as the name of a model; write * for all models")
+        }
         if kind.row.needsModels, models.isEmpty, isUnset(key) {
             let list = kind.row.hasList && !isPassthrough ? ", or be * for all models on the vendor's list" : ""
             report(ProviderSettings.key(provider, "KIND"), "\(key.name) must name the models of this provider\(list)")

@@ -138,12 +138,12 @@ extension SettingsReader {
         // The names on a list that is not read yet are unknown.
         guard !modelCatalog.isAwaitingList else { return }
         let names = modelCatalog.namesWithCredentials
-        warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names: names)
+        warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names, modelCatalog)
         if settings.providers.allSatisfy(\.isPassthrough) { return }
         let ofCallers = given.keys.filter { ["KEY_", "GROUP_"].contains($0.prefix) && $0.field == "MODELS" }
         for key in ofCallers.sorted(by: { $0.name < $1.name }) where !problems.contains(where: { $0.name == key.name })
         {
-            warnOfPatterns(key, patterns(key), names: names)
+            warnOfPatterns(key, patterns(key), names, modelCatalog)
         }
         for key in settings.keys where !names.contains(where: { Caller(known: key).mayUse($0, ofPassthrough: false) }) {
             let lists = [key.models] + key.groups.map(\.models)
@@ -154,19 +154,30 @@ extension SettingsReader {
         }
     }
 
-    private mutating func warnOfPatterns(_ key: SettingKey, _ patterns: [ModelPattern], names: [String]) {
+    private mutating func warnOfPatterns(
+        _ key: SettingKey,
+        _ patterns: [ModelPattern],
+        _ names: [String],
+        _ modelCatalog: ModelCatalog
+    ) {
         for pattern in patterns where !names.contains(where: pattern.matches) {
+            if case .exactly(let name) = pattern, modelCatalog.forbiddenModel(name) != nil {
+                let text = "\"\(name)\" is not served, because of a weight of 0 or PERMIT_MODELS_FROM_SUBSET_ONLY"
+                warn(key, "\(text); correct these settings, or remove the model")
+                continue
+            }
             let hint = hint(nearestPattern(to: pattern, among: names), else: "; `relay models` lists the names")
             warn(key, "\"\(pattern)\" matches no model of a provider that holds credentials\(hint)")
         }
     }
 
-    /// Reports weights and prices that the settings give to models which their provider does not serve.
+    /// Reports weights, prices and facts that the settings give to models which their provider does not serve.
     private mutating func checkModelValues(_ settings: Settings, _ catalogues: Catalogues) {
         for provider in settings.providers {
             let weights = provider.rank.weights.keys.sorted().map { (provider.key("WEIGHTS"), $0) }
             let prices = provider.prices.ofModels.keys.sorted().map { (provider.key("COSTS"), $0) }
-            for (key, name) in weights + prices {
+            let facts = provider.modelInfo.keys.sorted().map { (provider.key("MODEL_INFO"), $0) }
+            for (key, name) in weights + prices + facts {
                 if !provider.models.isEmpty {
                     if !provider.servesList, !provider.models.contains(where: { $0.alias == name }) {
                         let named = provider.models.first { $0.upstream == name }?.alias

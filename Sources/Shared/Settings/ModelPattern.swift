@@ -80,6 +80,6 @@ package struct ModelName: Sendable, Equatable {
     static func isName(_ text: String) -> Bool {
         guard let first = text.utf8.first, !"[\"".utf8.contains(first) else { return false }
         return text.utf8.allSatisfy { $0 > 32 && $0 != 127 && !";>".utf8.contains($0) }
-            && SettingType.adviceOnLookalikes(text) == nil
+            && (text == "*" || !text.contains("*")) && SettingType.adviceOnLookalikes(text) == nil
     }
 }

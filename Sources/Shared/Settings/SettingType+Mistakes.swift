@@ -8,6 +8,8 @@ extension SettingType {
         switch self {
         case .models, .names, .patterns: return adviceOnNames(text)
         case .limits, .modelLimits: return adviceOnLimits(text)
+        case .modelPrices where !text.contains("$"), .modelWeights, .toolFees, .networks, .weights, .options:
+            return Self.adviceOnCommas(text)
         case .price, .modelPrices, .dollars: return text.contains("$") ? "write dollars without $" : nil
         case .host where !text.contains("://"):
             guard let address = MemcachedAddress(text), text.contains(":") else { return nil }
@@ -16,7 +18,8 @@ extension SettingType {
                 MEMCACHED_SERVERS=\(address.text)
                 """
         case .host, .servers:
-            return text.contains("://") ? "counters are kept in memcached; write a memcached server without ://" : nil
+            return text.contains("://")
+                ? "counters are kept in memcached; write a memcached server without ://" : Self.adviceOnCommas(text)
         case .password: return "`openssl rand -hex 24` makes one"
         case .url: return text.contains("?") ? "a base URL has no query; remove the part from ? on" : nil
         case .database:
@@ -30,7 +33,7 @@ extension SettingType {
             return "set the port separately: HOST=\(parts[0]) and PORT=\(parts[1])"
         case .origins:
             let isEnded = text.split(separator: ",").contains { $0.trimmed.hasSuffix("/") }
-            return isEnded ? "write an origin without the / at its end" : nil
+            return isEnded ? "write an origin without the / at its end" : Self.adviceOnCommas(text)
         default: return nil
         }
     }
@@ -60,9 +63,15 @@ extension SettingType {
 
     private func adviceOnNames(_ text: String) -> String? {
         if text.hasPrefix("[") || text.contains("\"") { return "write names with commas, without brackets and quotes" }
+        if self == .models, text.contains("*") {
+            return "write whole names, or * alone for all models on the vendor's list"
+        }
         if text.contains(">") { return "write = between the callers' name and the vendor's name" }
-        if text.contains(";") { return "write a comma between two names; ; stands between limits" }
-        return text.contains(" ") ? "write a comma between two names" : nil
+        return Self.adviceOnCommas(text) ?? (text.contains(" ") ? "write a comma between two names" : nil)
+    }
+
+    private static func adviceOnCommas(_ text: String) -> String? {
+        text.contains(";") ? "write a comma between two of them; ; stands between limits" : nil
     }
 
     private func adviceOnLimits(_ text: String) -> String? {
