@@ -775,6 +775,14 @@ WRITTEN = [
         "https://api.openai.com/v1", "is the URL of an API of the kind openai", "set PROVIDER_B_KIND=openai", "https://api.anthropic.com",
         line="is the URL of an API of the kind openai; set PROVIDER_B_KIND=openai", is_warning=True,
     ),
+    Mistake(
+        "another form of comments", "// the relay of the team\n" + ECHO, ".env:1  this line is not NAME=value: a comment begins with #",
+        "not NAME=value", ".env:1", "a comment begins with #", ECHO,
+    ),
+    Mistake(
+        "sections", "[relay]\n" + ECHO, ".env:1  this line is not NAME=value: a settings file has no sections; remove this line",
+        "not NAME=value", ".env:1", "remove this line", ECHO,
+    ),
     written(
         "a pattern among names", CALLED, "gpt-4*", NAMES, "write whole names, or * alone for all models on the vendor's list", "gpt-4o",
     ),

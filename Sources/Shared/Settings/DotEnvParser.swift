@@ -189,6 +189,10 @@ struct DotEnvParser {
             let own = text.dropFirst(word.utf8.count).trimmed
             if SettingFamily.isInstanceName(own) { name = String(own) }
             advice = "remove \(word.trimmed) in front of the name"
+        } else if text.hasPrefix("//") || text.hasPrefix(";") {
+            advice = "a comment begins with #"
+        } else if text.hasPrefix("[") {
+            advice = "a settings file has no sections; remove this line"
         } else if followsComma, let last = entries.last {
             advice = "the value of \(last.name) ends at the end of its line; write all of it on one line"
         } else {
