@@ -33,8 +33,8 @@ REMOTE = "FALLBACK_ATTEMPTS=4\nADMIN_TIMEZONE=UTC\n"
 def known() -> re.Pattern[str]:
     """Returns the names in the settings' reference."""
     names = []
-    for name, file in re.findall(r"^\| `([A-Z_<>]+)`( \*file\*)? \|", (ROOT / "docs/settings.md").read_text(), re.M):
-        names.append(name.replace("<NAME>", "[A-Z0-9_]+") + ("(_FILE)?" if file else ""))
+    for row, file in re.findall(r"^\| (`[A-Z_<>]+`(?:, `[A-Z_<>]+`)*)( \*file\*)? \|", (ROOT / "docs/settings.md").read_text(), re.M):
+        names += [name.replace("<NAME>", "[A-Z0-9_]+") + ("(_FILE)?" if file else "") for name in re.findall("`(.+?)`", row)]
     assert len(names) > 80
     return re.compile("|".join(names))
 

@@ -218,23 +218,13 @@ extension SettingFamily {
             SettingRow("RATE_LIMIT", .limits).help("limits of all requests of the caller together"),
             SettingRow("RATE_LIMIT_WAIT", .duration(.zero ... .seconds(600)))
                 .help("longest time that a request of the caller waits, in place of RATE_LIMIT_WAIT"),
-            SettingRow("RATE_LIMIT_CHAT", .limits)
-                .help("limits of the caller's chat requests, in place of RATE_LIMIT_CHAT"),
-            SettingRow("RATE_LIMIT_IMAGES", .limits)
-                .help("limits of the caller's image requests, in place of RATE_LIMIT_IMAGES"),
-            SettingRow("RATE_LIMIT_AUDIO", .limits)
-                .help("limits of the caller's audio requests, in place of RATE_LIMIT_AUDIO"),
-            SettingRow("RATE_LIMIT_FILES", .limits)
-                .help("limits of the caller's file requests, in place of RATE_LIMIT_FILES"),
-            SettingRow("RATE_LIMIT_MODELS", .limits)
-                .help("limits of the caller's model list requests, in place of RATE_LIMIT_MODELS"),
             SettingRow("RATE_LIMIT_SESSION", .limits)
                 .help(
                     "limits of each session of the caller, in place of those of its groups and of RATE_LIMIT_SESSION"
                 ),
             SettingRow("RATE_LIMIT_USER", .limits)
                 .help("limits of each end user of the caller, in place of those of its groups and of RATE_LIMIT_USER"),
-        ]
+        ] + SettingRow.endpointLimits("limits of the caller for this group of endpoints, in place of everybody's")
     )
 
     static let groups = SettingFamily(
@@ -247,10 +237,6 @@ extension SettingFamily {
                 .help("limits of each session of each member, in place of RATE_LIMIT_SESSION"),
             SettingRow("RATE_LIMIT_USER", .limits)
                 .help("limits of each end user of each member, in place of RATE_LIMIT_USER"),
-        ]
-            + EndpointGroup.allCases.map {
-                SettingRow("RATE_LIMIT_\($0.rawValue.uppercased())", .limits)
-                    .help("limits of all members' requests to the \($0.rawValue) endpoints together")
-            }
+        ] + SettingRow.endpointLimits("limits of all members together for this group of endpoints")
     )
 }

@@ -89,3 +89,10 @@ extension SettingsReader {
         )
     }
 }
+
+extension SettingRow {
+    /// Returns the limits of each group of endpoints, which share a help text and a row of the reference.
+    static func endpointLimits(_ help: String) -> [SettingRow] {
+        EndpointGroup.allCases.map { SettingRow("RATE_LIMIT_\($0.rawValue.uppercased())", .limits).help(help) }
+    }
+}

@@ -19,6 +19,8 @@ extension SettingsTable {
             """
     )
 
+    private static let endpointHelp = "limits of each caller for this group of endpoints, in place of RATE_LIMIT"
+
     private static let sections = [
         SettingSection(
             "Serving",
@@ -75,16 +77,11 @@ extension SettingsTable {
         SettingSection(
             "Limits",
             SettingRow("RATE_LIMIT", .limits, "60/minute").help("limits of each caller for each group of endpoints"),
-            SettingRow("RATE_LIMIT_CHAT", .limits)
-                .help("limits of each caller's chat requests, in place of RATE_LIMIT"),
-            SettingRow("RATE_LIMIT_IMAGES", .limits)
-                .help("limits of each caller's image requests, in place of RATE_LIMIT"),
-            SettingRow("RATE_LIMIT_AUDIO", .limits)
-                .help("limits of each caller's audio requests, in place of RATE_LIMIT"),
-            SettingRow("RATE_LIMIT_FILES", .limits)
-                .help("limits of each caller's file requests, in place of RATE_LIMIT"),
-            SettingRow("RATE_LIMIT_MODELS", .limits)
-                .help("limits of each caller's model list requests, in place of RATE_LIMIT"),
+            SettingRow("RATE_LIMIT_CHAT", .limits).help(endpointHelp),
+            SettingRow("RATE_LIMIT_IMAGES", .limits).help(endpointHelp),
+            SettingRow("RATE_LIMIT_AUDIO", .limits).help(endpointHelp),
+            SettingRow("RATE_LIMIT_FILES", .limits).help(endpointHelp),
+            SettingRow("RATE_LIMIT_MODELS", .limits).help(endpointHelp),
             SettingRow("RATE_LIMIT_BY_MODEL", .modelLimits)
                 .help("limits of each caller for each model; the first matching pattern counts"),
             SettingRow("RATE_LIMIT_SESSION", .limits)

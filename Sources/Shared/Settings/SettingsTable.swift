@@ -44,7 +44,9 @@ package struct SettingsTable: Sendable {
     package var reference: String {
         let parts = groups(ofInstance: "<NAME>").map { title, rows, prefix in
             "\n## \(title)\n| setting | default | value | meaning |\n|---|---|---|---|\n"
-                + rows.map { $0.referenceLine(prefix) }.joined()
+                + rows.filter { row in rows.first { $0.help == row.help }?.name == row.name }
+                .map { row in row.referenceLine(rows.filter { $0.help == row.help }.map { prefix + $0.name }) }
+                .joined()
         }
         return Self.referenceHeading + parts.joined()
     }
@@ -89,9 +91,11 @@ extension SettingRow {
         mayComeFromFile ? "; or \(prefix)\(name)_FILE: path of a file with the value" : ""
     }
 
-    fileprivate func referenceLine(_ prefix: String) -> String {
+    /// Returns the row of the table for this setting and for others that differ only in their names.
+    fileprivate func referenceLine(_ names: [String]) -> String {
         let cells = [
-            "`\(prefix)\(name)`" + (mayComeFromFile ? " *file*" : ""), fallback.isEmpty ? "" : "`\(fallback)`",
+            names.map { "`\($0)`" }.joined(separator: ", ") + (mayComeFromFile ? " *file*" : ""),
+            fallback.isEmpty ? "" : "`\(fallback)`",
             type.referenceValue, help,
         ]
         return "| " + cells.map { $0.split(separator: "|").joined(separator: "\\|") }.joined(separator: " | ") + " |\n"
@@ -118,6 +122,10 @@ extension SettingType {
         case .url: "a URL"
         case .list: "names"
         case .names: "models"
+        case .model: "a model"
+        case .path: "a path"
+        case .price: "a [price](prices.md)"
+        case .modelPrices: "model=[price](prices.md), separated by commas"
         case .patterns: "patterns"
         case .token: "a word"
         case .tokens: "words"
