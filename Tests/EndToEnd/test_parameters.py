@@ -1,4 +1,4 @@
-"""docs/parameters.md: its tables contain all parameters of OpenAI's API, and the relay does what they say."""
+"""docs/parameters.md: its table contains all parameters of OpenAI's API, and the relay does what it says."""
 
 import json
 import re
@@ -9,39 +9,38 @@ import pytest
 from chat import MODEL
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/parameters.md"
-ROW = re.compile(r"\| `(\w+)` \| `(.+)` \| (served|dropped|ignored|400)(, with `stream`)? \|")
+ROW = re.compile(r"\| `(\w+)` \| `(.+)` \| (all|[a-z, ]+) \| (served|dropped|ignored|400)(, with `stream`)? \|")
 BODIES = {
-    "Chat completions": ("/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}),
-    "Completions": ("/v1/completions", {"model": MODEL, "prompt": "Hello"}),
-    "Responses": ("/v1/responses", {"model": MODEL, "input": "Hello"}),
+    "chat": ("/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}),
+    "completions": ("/v1/completions", {"model": MODEL, "prompt": "Hello"}),
+    "responses": ("/v1/responses", {"model": MODEL, "input": "Hello"}),
 }
 SCHEMAS = {
-    "Chat completions": "CreateChatCompletionRequest", "Completions": "CreateCompletionRequest",
-    "Responses": "CreateResponse",
+    "chat": "CreateChatCompletionRequest", "completions": "CreateCompletionRequest",
+    "responses": "CreateResponse",
 }  # fmt: skip
 
 
 def rows():
-    """Returns (section, parameter, example, what the relay does, whether the response is streamed) of each row."""
-    found = []
-    for section in PAGE.read_text("utf-8").split("\n## ")[1:]:
-        title, *lines = section.splitlines()
-        table = [line for line in lines if line.startswith("| `")]
-        parts = [ROW.fullmatch(line) for line in table]
-        assert all(parts), [line for line, part in zip(table, parts, strict=True) if not part]
-        found += [(title, part[1], json.loads(part[2]), part[3], bool(part[4])) for part in parts]
-    return found
+    """Returns (API, parameter, example, what the relay does, whether the response is streamed) of each row and API."""
+    table = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
+    parts = [ROW.fullmatch(line) for line in table]
+    assert all(parts), [line for line, part in zip(table, parts, strict=True) if not part]
+    return [
+        (api, part[1], json.loads(part[2]), part[4], bool(part[5]))
+        for part in parts
+        for api in (BODIES if part[3] == "all" else part[3].split(", "))
+    ]
 
 
-@pytest.mark.parametrize("section", BODIES)
-def test_all_parameters_are_named(section):
-    named = {row[1] for row in rows() if row[0] == section}
-    assert named == set(checked.SCHEMAS["requests"][SCHEMAS[section]])
+@pytest.mark.parametrize("api", BODIES)
+def test_all_parameters_are_named(api):
+    assert {row[1] for row in rows() if row[0] == api} == set(checked.SCHEMAS["requests"][SCHEMAS[api]])
 
 
-@pytest.mark.parametrize(("section", "name", "example", "does", "is_streamed"), rows(), ids=str)
-def test_a_row(http, vendor, api_key, section, name, example, does, is_streamed):
-    path, body = BODIES[section]
+@pytest.mark.parametrize(("api", "name", "example", "does", "is_streamed"), rows(), ids=str)
+def test_a_row(http, vendor, api_key, api, name, example, does, is_streamed):
+    path, body = BODIES[api]
     body = body | ({"stream": True} if is_streamed else {})
     if does in ("dropped", "ignored"):
         assert http.post(path, json=body).status_code == 200
