@@ -13,14 +13,7 @@ import openai_responses
 import openai_vendor
 from fake_server import Handler
 from scripted import Call, Reply, Script
-from wires import (
-    SEALED,
-    SIGNATURE,
-    Asked,
-    chat_problems,
-    message_problems,
-    response_problems,
-)
+from wires import SEALED, SIGNATURE, Asked, chat_problems, message_problems, response_problems
 
 
 def message_script(reply: Reply, at: int | None, body: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,7 @@
 """The OpenAI Agents SDK: agents with tools, an output type and a hand-over, whole and streamed."""
 
 import pytest
-from agents import (
-    Agent,
-    ModelSettings,
-    OpenAIChatCompletionsModel,
-    OpenAIResponsesModel,
-    Runner,
-    function_tool,
-    set_tracing_disabled,
-)
+from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, function_tool, set_tracing_disabled
 from conftest import MODEL
 from openai import AsyncOpenAI
 from pydantic import BaseModel

@@ -8,17 +8,7 @@ import httpx
 import httpx2
 import openai
 import pytest
-from chat import (
-    CHAT_PATH,
-    MODEL,
-    PATH,
-    ask,
-    body,
-    either,
-    stream,
-    stream_async,
-    text_of,
-)
+from chat import CHAT_PATH, MODEL, PATH, ask, body, either, stream, stream_async, text_of
 from onemin_replies import default_answer
 
 

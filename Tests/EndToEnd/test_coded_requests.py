@@ -13,16 +13,7 @@ from functools import partial
 import pytest
 from conftest import TEAM_TOKEN, running
 from openai_vendor import Server
-from rawhttp import (
-    CHAT,
-    Answer,
-    ask,
-    assert_error,
-    chunked,
-    connected,
-    request,
-    wait_until,
-)
+from rawhttp import CHAT, Answer, ask, assert_error, chunked, connected, request, wait_until
 from relay_process import Relay, judges_memory
 from test_memory import MEGABYTE, resident
 from test_metrics import Scrape

@@ -11,18 +11,7 @@ from contextlib import ExitStack
 
 import pytest
 from conftest import running
-from rawhttp import (
-    CHAT,
-    ECHO_RELAY,
-    Connection,
-    ask,
-    chat_body,
-    chunked,
-    connected,
-    readable,
-    request,
-    wait_until,
-)
+from rawhttp import CHAT, ECHO_RELAY, Connection, ask, chat_body, chunked, connected, readable, request, wait_until
 from relay_process import Relay, judges_memory
 from vendor import Vendor
 

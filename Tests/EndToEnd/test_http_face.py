@@ -7,19 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import echo_of_file
-from rawhttp import (
-    CHAT,
-    ECHO_RELAY,
-    HOST,
-    Answer,
-    ask,
-    assert_error,
-    assert_owed,
-    chat_body,
-    chunked,
-    connected,
-    request,
-)
+from rawhttp import CHAT, ECHO_RELAY, HOST, Answer, ask, assert_error, assert_owed, chat_body, chunked, connected, request
 from relay_process import Relay
 from vendor import Vendor
 

@@ -12,17 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import echo_of_file
-from rawhttp import (
-    CHAT,
-    ECHO_RELAY,
-    HOST,
-    Connection,
-    ask,
-    chat_body,
-    connected,
-    request,
-    wait_until,
-)
+from rawhttp import CHAT, ECHO_RELAY, HOST, Connection, ask, chat_body, connected, request, wait_until
 from relay_process import INHERITED, Relay, binary, free_port
 from vendor import Vendor
 

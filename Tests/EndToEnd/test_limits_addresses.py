@@ -7,15 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from chat import ask
-from limited import (
-    MODELS,
-    assert_admitted,
-    assert_none,
-    assert_refused,
-    assert_refused_for_wrong_keys,
-    chat,
-    client,
-)
+from limited import MODELS, assert_admitted, assert_none, assert_refused, assert_refused_for_wrong_keys, chat, client
 from relay_process import Relay
 
 KNOWN = "sk-known-by-its-token"

@@ -5,14 +5,7 @@ from typing import Any
 
 import openai
 import pytest
-from metered import (
-    PROMPT,
-    Account,
-    account,
-    assert_refused,
-    assert_too_large,
-    metadata,
-)
+from metered import PROMPT, Account, account, assert_refused, assert_too_large, metadata
 from onemin_rules import FEATURE_TYPES
 from parts import data_url
 from pictures import picture

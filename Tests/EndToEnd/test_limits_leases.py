@@ -8,15 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from conftest import memcached_of_file
-from limited import (
-    Crowd,
-    Told,
-    assert_refused,
-    chat,
-    client,
-    metric,
-    statuses,
-)
+from limited import Crowd, Told, assert_refused, chat, client, metric, statuses
 from memcached import Memcached, wait_for
 from records import counts
 from relay_process import Relay, preloads

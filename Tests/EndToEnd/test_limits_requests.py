@@ -9,16 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from chat import ask, body
-from limited import (
-    CHAT,
-    MODELS,
-    assert_admitted,
-    assert_none,
-    assert_refused,
-    assert_standing,
-    chat,
-    chat_body,
-)
+from limited import CHAT, MODELS, assert_admitted, assert_none, assert_refused, assert_standing, chat, chat_body
 from relay_process import Relay
 
 

@@ -8,17 +8,7 @@ import pytest
 from conftest import memcached_of_file
 from limited import MODELS, STANDING
 from memcached import Memcached
-from metered import (
-    FIRST_ANSWER,
-    PROMPT,
-    PROMPT_TOKENS,
-    Account,
-    account,
-    assert_refused,
-    assert_tokens,
-    assert_too_large,
-    metadata,
-)
+from metered import FIRST_ANSWER, PROMPT, PROMPT_TOKENS, Account, account, assert_refused, assert_tokens, assert_too_large, metadata
 from parts import sending
 from relay_process import Relay
 

@@ -3,15 +3,7 @@
 import json
 
 import pytest
-from all_kinds import (
-    MODELS,
-    SURFACES,
-    calling,
-    got,
-    read_by_the_relay,
-    reads,
-    request,
-)
+from all_kinds import MODELS, SURFACES, calling, got, read_by_the_relay, reads, request
 
 TWICE = ["Go.", [("a", 1), ("a", 2)], {"results": [("a", 1), ("a", 2)]}, "And?"]
 HISTORIES = {

@@ -10,21 +10,7 @@ import openai
 import pytest
 from chat import MODEL, deltas_of
 from pydantic import BaseModel
-from responding import (
-    PATH,
-    ROME,
-    WEATHER,
-    body,
-    called,
-    error_of,
-    events,
-    final,
-    last_prompt,
-    respond,
-    result,
-    said,
-    text_of,
-)
+from responding import PATH, ROME, WEATHER, body, called, error_of, events, final, last_prompt, respond, result, said, text_of
 
 SIZES = [1, 3, 1000]
 

@@ -6,18 +6,7 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 from chat import MODEL, deltas_of
-from responding import (
-    PATH,
-    ROME,
-    WEATHER,
-    error_of,
-    final,
-    last_prompt,
-    respond,
-    result,
-    said,
-    text_of,
-)
+from responding import PATH, ROME, WEATHER, error_of, final, last_prompt, respond, result, said, text_of
 from sealed import altered
 
 KEYS = {"PROVIDER_PAID_KIND": "onemin", "KEY_A_TOKEN": "token-of-a-00001", "KEY_B_TOKEN": "token-of-b-00001"}

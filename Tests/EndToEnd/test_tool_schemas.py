@@ -7,16 +7,7 @@ import pytest
 from chat import PATH
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from limited import client as plain
-from test_demands import (  # noqa: F401
-    FINISH,
-    ROWS,
-    SURFACES,
-    fakes,
-    records,
-    relay,
-    team,
-    vendor_of,
-)
+from test_demands import FINISH, ROWS, SURFACES, fakes, records, relay, team, vendor_of  # noqa: F401
 from test_openai_stream import Built
 
 CLAUDE = [row for row in ROWS if ROWS[row][0] == "anthropic"]

@@ -5,20 +5,7 @@ import anthropic_vendor
 import openai
 import pytest
 from conftest import TEAM_TOKEN
-from test_system_turns import (
-    HI,
-    MORE,
-    ROWS,
-    USE,
-    WEATHER,
-    anthropics,
-    ask,
-    official,
-    prepare,
-    sites,
-    turn,
-    turns_relay,
-)
+from test_system_turns import HI, MORE, ROWS, USE, WEATHER, anthropics, ask, official, prepare, sites, turn, turns_relay
 
 __all__ = ["anthropics", "ask", "official", "prepare", "sites", "turns_relay"]
 OTHERS = [name for name, (row, _) in ROWS.items() if "claude" not in row]

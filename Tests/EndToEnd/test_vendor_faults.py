@@ -17,17 +17,7 @@ import httpx
 import pytest
 from chat import PATH, Streamed, body, streamed
 from cloudflare_vendor import ACCOUNT
-from vendor_faults import (
-    AFTER_ITS_BEGINNING,
-    CELLS,
-    FAULTS,
-    GOOD,
-    SAID,
-    SECRET,
-    WIRES,
-    Cell,
-    FaultyServer,
-)
+from vendor_faults import AFTER_ITS_BEGINNING, CELLS, FAULTS, GOOD, SAID, SECRET, WIRES, Cell, FaultyServer
 
 DEADLINE_SECONDS = 40.0
 """The total of the relay's time-outs is 10 s; the rest is for a slow machine."""

@@ -6,17 +6,7 @@ import json
 import anthropic_vendor
 import local_http
 import pytest
-from all_kinds import (
-    CLAUDES,
-    GOOGLES,
-    MODELS,
-    PATHS,
-    SURFACES,
-    calling,
-    got,
-    read_by_the_relay,
-    request,
-)
+from all_kinds import CLAUDES, GOOGLES, MODELS, PATHS, SURFACES, calling, got, read_by_the_relay, request
 from cohere_vendor import end, named
 from conftest import TEAM_TOKEN
 from openai_vendor import chunk, usage_chunk
