@@ -115,15 +115,6 @@ def test_the_usage_is_told_to_who_wants_it(http, server, prompt):
     assert b'"total_tokens"' not in second.content and second.content.endswith(b"data: [DONE]\n\n")
 
 
-def test_equal_requests(http, prompt):
-    one = body(prompt, temperature=1, seed=3)
-    same = [dict(reversed(one.items())), one | {"user": "somebody", "safety_identifier": "x", "metadata": {"a": "b"}}, one | {"temperature": 1.0}]
-    assert states(http, one, *same) == ["miss", "hit", "hit", "hit"]
-    assert states(http, one | {"temperature": 1.1}, one | {"seed": 4}, one | {"top_p": 1}) == ["miss"] * 3
-    spaced = json.dumps(one, indent=3).replace("What", "\\u0057hat")
-    assert state(http.post(PATH, content=spaced, headers={"content-type": "application/json"})) == "hit"
-
-
 def test_names_of_one_model(http, prompt):
     """DEFAULT_MODEL and FALLBACK_MODEL lead to the same entry. The response has the requested name."""
     unnamed = body(prompt)
@@ -316,19 +307,6 @@ def waiting(relay, count):
         wait_for(lambda: metric(http.get("/metrics").text, "waiting") == count)
 
 
-@pytest.mark.parametrize("more", [{}, {"stream": True}], ids=["whole", "streamed"])
-def test_others_wait_for_the_first(keeping, server, http, prompt, more):
-    gate = threading.Event()
-    server.says(UP, {"gate": gate, "text": "together"}, {"text": "alone"})
-    together = Together(keeping, *[body(prompt, **more)] * 6)
-    waiting(keeping, 5)
-    gate.set()
-    answers = together.ended()
-    assert sorted(state(one) for one in answers) == ["hit"] * 5 + ["miss"] and asked(server) == 1
-    assert all(one.status_code == 200 and b"toge" in one.content for one in answers)
-    waiting(keeping, 0)
-
-
 def test_embeddings_wait_too(keeping, server, http, prompt):
     gate = threading.Event()
     server.says(UP, {"gate": gate})
@@ -462,4 +440,3 @@ def test_a_directory_that_cannot_be_written(start_relay, server, prompt, tmp_pat
     relay.stop()
     lines = [line for line in relay.log_lines() if "directory of the cache" in line["message"]]
     assert len(lines) == 1 and lines[0]["level"] == "warning"
-

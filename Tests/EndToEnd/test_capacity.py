@@ -9,7 +9,7 @@ import conftest
 import httpx
 import pytest
 from balanced import Providers, assert_apart, places
-from chat import CHAT_PATH, MODEL, ask, body, either, stream, vendor_error
+from chat import MODEL, ask, body, either, stream, vendor_error
 from late_store import Lateness, LateStore
 from limited import client as plain
 from limited import metric
@@ -81,33 +81,6 @@ def test_a_key_has_no_more_calls_at_once_than_its_concurrency(serve, hold, vendo
     assert served(two.result())
 
 
-def test_a_stream_holds_its_place_to_its_end(serve, pool, vendor):
-    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1)
-    (key,) = providers.keys["a"]
-    vendor.answers(key, {"answer": "one two three four", "stall_at": 300})
-    with http.stream("POST", "/v1/chat/completions", json=body(stream=True)) as answer:
-        lines = answer.iter_lines()
-        next(lines)
-        vendor.wait(key, "stalled", 1)
-        assert is_full(http)
-        vendor.release(key)
-        assert list(lines)[-2] == "data: [DONE]"
-    providers.answers("a", OK)
-    wait_for(lambda: ask(http).status_code == 200)
-
-
-def test_choices_at_the_same_time_take_a_place_each(serve, pool, vendor):
-    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=2)
-    (key,) = providers.keys["a"]
-    vendor.answers(key, HELD, HELD, OK)
-    answer = pool.submit(ask, http, n=3)
-    vendor.wait(key, "stalled", 2)
-    assert is_full(http)
-    vendor.release(key)
-    assert served(answer.result()) and providers.counts("a") == [3]
-    assert served(ask(http, n=2))
-
-
 @pytest.mark.parametrize("bound", [{"PROVIDER_A_CONCURRENCY": 5}, {"PROVIDER_A_QPS": 50}])
 def test_keys_that_all_rest_are_no_lack_of_capacity(serve, bound):
     providers, http = serve(a=2, QUEUE_TIMEOUT="5s", **bound)
@@ -118,38 +91,9 @@ def test_keys_that_all_rest_are_no_lack_of_capacity(serve, bound):
     assert served(ask(http))
 
 
-def test_callers_that_fail_leave_their_place_to_those_who_wait(serve, pool):
-    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_A_RETRIES=1, QUEUE_TIMEOUT="50s")
-    providers.answers("a", FAILED | {"delay_head": 0.05})
-    calls = [pool.submit(http.post, CHAT, json=body(), timeout=15) for _ in range(3)]
-    assert [call.result().status_code for call in calls] == [502] * 3
-    assert providers.counts("a") == [6]
-
-
-def test_calls_that_wait_begin_as_qps_allows(serve, pool, vendor):
-    providers, http = serve(a=1, PROVIDER_A_QPS=4, QUEUE_TIMEOUT=20)
-    assert all(served(answer) for answer in pool.map(lambda _: ask(http), range(12)))
-    assert_all_apart(vendor, providers.keys["a"], 4)
-
-
 def assert_all_apart(vendor, keys, bound):
     for key in keys:
         assert_apart(sorted(event["at"] for event in vendor.events(key, "request") if event["request"]), bound)
-
-
-def test_calls_wait_in_the_order_in_which_they_came(serve, hold, pool, vendor):
-    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, QUEUE_TIMEOUT=30)
-    first = hold(http, providers, "a")
-    providers.answers("a", OK)
-    answers = []
-    for number in range(5):
-        answers.append(pool.submit(ask, http, messages=[{"role": "user", "content": f"number {number}"}]))
-        wait_for(lambda number=number: waiting(http) == number + 1)
-    vendor.release(providers.keys["a"][0])
-    assert served(first.result()) and all(served(answer.result()) for answer in answers)
-    prompts = [str(request["body"]) for request in vendor.requests(providers.keys["a"][0], CHAT_PATH)][1:]
-    assert [prompt.count(f"number {number}") > 0 for number, prompt in enumerate(prompts)] == [True] * 5
-    assert waiting(http) == 0
 
 
 def test_whichever_provider_is_free_first_serves_who_waits(serve, hold, pool, vendor):
@@ -256,24 +200,6 @@ def test_what_cannot_be_counted_is_no_lack_of_capacity(serve, queue):
         assert answer.headers["retry-after"] == "1" and "x-relay-limited-by" not in answer.headers
     _, http = serve(a=1, b=1, PROVIDER_A_CONCURRENCY=5, PROVIDER_B_PRIORITY=2, **down)
     assert ask(http).headers["x-relay-provider"] == "b"
-
-
-@pytest.mark.parametrize("queue", ["0", "20s"])
-def test_room_that_another_instance_made_is_used_at_once(two, hold, pool, vendor, queue):
-    providers, (one, other) = two({"PROVIDER_A_CONCURRENCY": 1, "QUEUE_TIMEOUT": queue}, a=1)
-    held = hold(one, providers, "a")
-    if queue == "0":
-        assert is_full(other)
-    else:
-        waits = pool.submit(ask, other)
-        wait_for(lambda: waiting(other) == 1)
-    providers.answers("a", OK)
-    vendor.release(providers.keys["a"][0])
-    assert served(held.result())
-    if queue == "0":
-        wait_for(lambda: ask(other).status_code == 200)
-    else:
-        assert served(waits.result())
 
 
 def test_the_load_by_other_instances_counts(two, hold):
@@ -404,14 +330,6 @@ def test_calls_that_begin_at_once_are_spread_by_weight(serve, pool, vendor, stor
         assert all(served(call.result()) for call in calls)
     finally:
         late.stop()
-
-
-@pytest.mark.parametrize("bounds", [{"PROVIDER_A_CONCURRENCY": 5, "PROVIDER_B_CONCURRENCY": 5}, {}], ids=["bounded", "not"])
-def test_under_least_load_idle_providers_are_used_by_their_weights(serve, bounds):
-    providers, http = serve(a=1, b=1, BALANCE="least-load", PROVIDER_A_WEIGHT=3, PROVIDER_B_WEIGHT=2, **bounds)
-    for _ in range(5):
-        assert served(ask(http))
-    assert providers.order() == "abaab"
 
 
 def test_under_least_load_the_provider_with_most_room_is_asked(serve, hold):

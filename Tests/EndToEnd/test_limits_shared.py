@@ -11,20 +11,10 @@ from hashlib import sha256
 from itertools import count
 from typing import Any
 
-import httpx
 import pytest
 from conftest import memcached_of_file
-from limited import (
-    MODELS,
-    Crowd,
-    Told,
-    assert_admitted,
-    assert_refused,
-    chat,
-    client,
-    statuses,
-)
-from memcached import Memcached, wait_for
+from limited import MODELS, Crowd, Told, assert_admitted, assert_refused, chat, client, statuses
+from memcached import Memcached
 from relay_process import Relay, needs_localhost
 
 PATIENCE = "5s"
@@ -87,25 +77,6 @@ def test_a_rush(relays, token, instances):
             assert assert_refused(chat(http), f"{BOUND} per minute") > 5_000
             assert assert_refused(chat(http, stream=True), f"{BOUND} per minute") > 5_000
             assert_admitted(http.get(MODELS), f"{BOUND} per minute", 49 - relays.index(relay))
-
-
-def used_by_refusals(http: httpx.Client, store: Memcached) -> int:
-    """Returns the store's operations while a few requests are refused."""
-    before = store.stat("cmd_get") + store.stat("cmd_set")
-    for _ in range(5):
-        assert_refused(chat(http), f"{BOUND} per minute")
-    return store.stat("cmd_get") + store.stat("cmd_set") - before
-
-
-def test_one_after_the_other(store, relays, token):
-    for number in range(BOUND):
-        with client(relays[number % 4], token) as http:
-            assert_admitted(chat(http, stream=number % 2 == 0), f"{BOUND} per minute", BOUND - 1 - number)
-    for relay in relays:
-        with client(relay, token) as http:
-            assert_refused(chat(http), f"{BOUND} per minute")
-            # Now and then a relay says there that it lives.
-            wait_for(lambda: used_by_refusals(http, store) == 0)  # noqa: B023
 
 
 def test_what_one_limit_refuses_is_not_counted_in_another(store, start_relay):

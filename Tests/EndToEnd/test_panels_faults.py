@@ -1,16 +1,13 @@
 """Panels whose members or summary fail, are slow, or are no longer needed; and what is left behind."""
 
-import itertools
 import queue
-import re
-import threading
 
 import paneled
 import pytest
-from chat import PATH, plain
+from chat import plain
 from limited import client, metric
 from openai_vendor import USAGE, chunk
-from paneled import BAD, FAILED, GOOD, TOKEN, asked, either, panel, stream, whole
+from paneled import FAILED, GOOD, TOKEN, either, panel, stream, whole
 
 CUT = {"cut": True, "done": False, "events": [chunk({"role": "assistant", "content": ""})]}
 EMPTY = {"text": ""}
@@ -46,29 +43,6 @@ def team(faulty, server):
     assert server.take_violations() == []
 
 
-LEAST = {"once-off": 0, "one": 1, "two": 2}
-
-
-@pytest.mark.parametrize("name", LEAST)
-@pytest.mark.parametrize("failing", [set(group) for n in range(4) for group in itertools.combinations("abc", n)], ids="".join)
-def test_every_combination_of_failing_members(team, server, name, failing, is_streamed):
-    for model in failing:
-        server.says(f"up-{model}", FAILED)
-    text, error, status = either(team, name, is_streamed)
-    good = [model for model in "abc" if model not in failing]
-    if len(good) >= LEAST[name]:
-        assert (text, error) == ("Sums", None)
-        references = [message["content"] for message in server.body("up-s")["messages"][:-2]]
-        assert references == [f"Reference answer {at}: Says {model}" for at, model in enumerate(good, 1)]
-        return
-    assert status == 502 and (error["type"], error["code"]) == ("server_error", "upstream_error")
-    told = re.fullmatch(rf"Only (\d) of 3 panel members answered \({LEAST[name]} needed\): (.*)", plain(error["message"]))
-    failures = dict(one.split(": ") for one in told[2].split("; "))
-    # Members that ran when too few were left are cancelled, and so fail, too.
-    assert int(told[1]) == 3 - len(failures) <= len(good) and failing <= set(failures) and all(failures[model] in ("500 failed", "cancelled") for model in failures)
-    assert list(failures) == sorted(failures) and server.asked("up-s") == []
-
-
 @pytest.mark.parametrize("fault", [FAILED, CUT, BUSY, REFUSED])
 def test_the_summary_fails_before_its_first_piece(team, server, fault, is_streamed):
     server.says("up-s", fault)
@@ -86,20 +60,6 @@ def test_a_summary_that_fails_after_marks_ends_the_stream_with_an_error(team, se
     assert got.finish() is None
 
 
-def test_a_summary_that_is_cut_ends_the_stream_with_an_error(team, server):
-    server.says("up-s", {"events": [chunk({"role": "assistant", "content": ""}), chunk({"content": "Half"})], "cut": True, "done": False})
-    got = stream(team, "once")
-    assert got.text().endswith("Half") and got.error is not None and not got.is_done
-
-
-def test_too_few_answers_after_marks_are_an_error_event(team, server):
-    server.says("up-a", FAILED)
-    server.says("up-b", FAILED)
-    got = stream(team, "two-marks")
-    assert got.status == 200 and not got.is_done and "(2 needed)" in got.error["message"]
-    assert f"a{BAD}" in got.text() and f"b{BAD}" in got.text()
-
-
 @pytest.mark.parametrize(
     ("fault", "calls", "reason"),
     [
@@ -115,24 +75,6 @@ def test_attempts(team, server, fault, calls, reason):
     assert status == 502 and error["message"].startswith("Only 0 of 1 panel members answered (1 needed): a: ")
     assert len(server.asked("up-a")) == calls, error
     assert reason is None or plain(error["message"]).endswith(": a: " + reason)
-
-
-def test_who_is_late_counts_as_failed_and_is_cancelled(team, server):
-    server.says("up-a", {"gate": threading.Event()})
-    server.says("up-b", FAILED)
-    assert either(team, "late", False) == ("Sums", None, 200)
-    assert server.gone.get(timeout=5) == "up-a"
-    # There was no time for another attempt after the pause.
-    assert len(server.asked("up-b")) == 1
-    assert [message["content"] for message in server.body("up-s")["messages"][:-2]] == ["Reference answer 1: Says c"]
-
-
-def wait_for_calls(server):
-    for _ in range(1_000):
-        if all(server.asked(f"up-{model}") for model in "abc"):
-            return
-        threading.Event().wait(0.005)
-    raise TimeoutError("not all members were asked")
 
 
 def left_tokens(http, model="a"):
@@ -174,46 +116,6 @@ def test_a_panel_that_cannot_be_admitted_asks_nobody(team, faulty, server):
         assert not any(server.asked(f"up-{model}") for model in "abcs")
         # One call of that size is admitted.
         assert whole(http, "a", max_tokens=4_900).status_code == 200
-
-
-def test_nothing_is_left_behind(team, faulty, server):
-    """Slots, tokens and streams are free after clients that left, members that failed, and responses."""
-    with client(faulty, "token-of-the-caller-slots") as http:
-        server.says("up-b", FAILED)
-        assert whole(http, "once").status_code == 200
-        server.says("up-b", {})
-        for model in "ac":
-            server.says(f"up-{model}", {"gate": threading.Event()})
-        with http.stream("POST", PATH, json=asked("once", stream=True)) as answer:
-            lines = answer.iter_lines()
-            next(lines)
-            assert whole(http, "a").status_code == 429
-        for _ in range(2):
-            server.gone.get(timeout=5)
-        server.says("up-a", {})
-        for _ in range(200):
-            if (last := whole(http, "a")).status_code == 200:
-                break
-            threading.Event().wait(0.01)
-        assert last.status_code == 200
-    with client(faulty, "token-of-the-caller-left") as http:
-        for model in "ac":
-            server.says(f"up-{model}", {"gate": threading.Event()})
-        with http.stream("POST", PATH, json=asked("once", stream=True)) as answer:
-            lines = answer.iter_lines()
-            next(lines)
-            wait_for_calls(server)
-        for _ in range(2):
-            server.gone.get(timeout=5)
-        server.says("up-a", {})
-        # Calls that were given up before anything came cost their prompts, a few tokens each.
-        for _ in range(200):
-            if (used := LIMIT - left_tokens(http)) < 400:
-                break
-            threading.Event().wait(0.01)
-        assert used < 400
-    assert metric(faulty, "relay_limit_slots") == 0 and metric(faulty, "relay_open_streams") == 0
-    assert metric(faulty, "relay_requests_in_flight") == 1  # this one
 
 
 def test_each_call_has_a_line_in_the_log(team, faulty, server):
