@@ -160,31 +160,6 @@ def test_odd_events_are_left_out(talking, anthropic_server):
     assert told(stream(talking, model="claude")) == TOLD
 
 
-HALVES = ["A\ud83d", "\ude00 \U0001f310", "x\ud83dy\ude00", "!"]
-
-
-@pytest.mark.parametrize("bound", [100, 20_000], ids=["streamed", "gathered"])
-def test_characters_that_are_cut_in_two(talking, anthropic_server, bound):
-    """Each half of a surrogate pair is in another event. A half without the other is not a character."""
-    events = []
-    for at, (block, kind) in enumerate([(thought(""), "thinking"), (text(""), "text"), (use("toolu_a", "weather", {}), "partial_json")]):
-        names = {"thinking": "thinking_delta", "text": "text_delta", "partial_json": "input_json_delta"}
-        pieces = ['{"x":"', *HALVES, '"}'] if kind == "partial_json" else HALVES
-        events += [{"type": "content_block_start", "index": at, "content_block": block}]
-        events += [{"type": "content_block_delta", "index": at, "delta": {"type": names[kind], kind: piece}} for piece in pieces]
-        events += [{"type": "content_block_stop", "index": at}]
-    start, *_, end, stop = parts({"stop": "tool_use"})
-    anthropic_server.says(MODEL, {"events": [start, *events, end, stop]})
-    said = "A\U0001f600 \U0001f310x\ufffdy\ufffd!"
-    if bound == 100:
-        content, thoughts, calls = told(stream(talking, model="claude", max_tokens=bound))[:3]
-    else:
-        message = ask(talking, model="claude", max_tokens=bound).json()["choices"][0]["message"]
-        content, thoughts = message["content"], message["reasoning_content"]
-        calls = [json.loads(call["function"]["arguments"]) for call in message["tool_calls"]]
-    assert content == said and thoughts == said and said in str(calls), (content, thoughts, calls)
-
-
 FINISHES = [
     ("end_turn", "stop"), ("stop_sequence", "stop"), ("max_tokens", "length"), ("model_context_window_exceeded", "length"),
     ("refusal", "content_filter"), ("something_new", "stop"),

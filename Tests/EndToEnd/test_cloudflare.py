@@ -282,28 +282,6 @@ def test_a_lower_bound(team, cloud):
 
 
 OPENAIS = openai_vendor.chunk
-EVENTS = {
-    "own": [": hi", {"response": "H\u00e9", "p": "ab"}, {"p": "abc"}, {"response": "\U0001f310"}, {"new": 1}, "event: other\ndata: {}",
-            {"response": None, "tool_calls": [{"name": "weather", "arguments": {"city": "Rome"}}]},
-            {"response": "", "tool_calls": [{"name": "weather", "arguments": {}}, {}], "usage": cloudflare_vendor.USAGE}, "data: [DONE]"],
-    "openai": [OPENAIS({"role": "assistant", "content": "H\u00e9"}), OPENAIS({"content": "\U0001f310"}),
-               OPENAIS({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "weather", "arguments": '{"city":'}}]}),
-               OPENAIS({"tool_calls": [{"index": 0, "function": {"arguments": '"Rome"}'}}]}),
-               OPENAIS({"tool_calls": [{"index": 0, "id": None, "type": None, "function": {"name": None, "arguments": None}}]}),
-               OPENAIS({"tool_calls": [{"index": 1, "id": "b", "function": {"name": "weather", "arguments": "{}"}}]}),
-               OPENAIS({}, "tool_calls"), openai_vendor.usage_chunk(), "data: [DONE]"],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("form", EVENTS)
-def test_characters_that_are_cut_in_two(team, cloud, form):
-    """Each half of a surrogate pair is in another event. A half without the other is not a character."""
-    halves = ["A\ud83d", "\ude00 \U0001f310", "x\ud83dy\ude00", "!"]
-    pieces = [{"response": piece} if form == "own" else OPENAIS({"content": piece}) for piece in halves]
-    cloud.says(LLAMA, {"events": [*pieces, "data: [DONE]"]})
-    assert stream(team, model="llama").text() == "A\U0001f600 \U0001f310x\ufffdy\ufffd!"
-    cloud.says(LLAMA, {"json": {"result": {"response": "".join(halves) + "\ud83d"}, "success": True}})
-    assert text_of(ask(team, model="llama")) == "A\U0001f600 \U0001f310x\ufffdy\ufffd!\ufffd"
 
 
 def test_text_between_the_parts_of_a_call(team, cloud):

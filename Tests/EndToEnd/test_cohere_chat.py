@@ -8,10 +8,9 @@ import cohere_vendor
 import officials
 import pytest
 from chat import ask, either, refusal, stream, text_of
-from cohere_vendor import end, named
+from cohere_vendor import end
 from conftest import TEAM_TOKEN, VENDOR_KEY, http_of, running
 from pictures import picture
-from test_openai_stream import Built
 
 MODEL, THINKER = "command-a-03-2025", "command-a-reasoning-08-2025"
 CALLS = [("weather_p1", "weather", '{"city":"Rome"}'), ("weather_p2", "weather", '{"city":"Oslo"}')]
@@ -296,39 +295,6 @@ def test_the_stop_that_ended_it(co, vendor_site, is_streamed):
 def test_an_end_without_text(co, vendor_site, is_streamed):
     vendor_site.says(MODEL, {"finish": "MAX_TOKENS", "text": ""})
     assert either(co, is_streamed, model="command") == ("", "length")
-
-
-EVENTS = [
-    ": hello", *cohere_vendor.CohereWire().events({"plan": "H\u00e9", "reasoning": "m", "text": "\U0001f310 so"})[:-2], named("debug", prompt="x"),
-    named("never-heard-of"), "event: ping\ndata: {}",
-    named("tool-call-start", index=0, delta={"message": {"tool_calls": {"type": "function", "function": {"name": "weather"}}}}),
-    named("tool-call-start", index=1, delta={"message": {"tool_calls": {"id": "b", "function": {"name": "weather", "arguments": {"x": 1}}}}}),
-    named("tool-call-delta", index=1, delta={"message": None}), named("tool-call-end", index=1), end("TOOL_CALL", usage=cohere_vendor.USAGE),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
-@pytest.mark.parametrize("size", [1, 7, 10000])
-@pytest.mark.parametrize("done", [False, True])
-def test_streams_in_pieces(co, vendor_site, line_end, size, done):
-    vendor_site.says(MODEL, {"events": EVENTS + ["data: [DONE]"] * done, "line_end": line_end, "pieces": size})
-    got = stream(co, model="command", tools=[TOOL], stream_options={"include_usage": True})
-    told = Built([one for one in got.chunks if one["choices"]]).told()
-    assert told == ("\U0001f310 so", "H\u00e9m", [("weather", {}), ("weather", {"x": 1})], "tool_calls") and got.is_done
-    assert got.usage()["prompt_tokens"] == 9
-
-
-HALVES = ["A\ud83d", "\ude00 \U0001f310", "x\ud83dy\ude00", "!"]
-
-
-def test_characters_that_are_cut_in_two(co, vendor_site):
-    """Each half of a surrogate pair is in another event. A half without the other is not a character."""
-    pieces = [named("content-delta", index=0, delta={"message": {"content": {"text": piece}}}) for piece in HALVES]
-    vendor_site.says(MODEL, {"events": [*pieces, end("COMPLETE")]})
-    assert stream(co, model="command").text() == "A\U0001f600 \U0001f310x\ufffdy\ufffd!"
-    whole = cohere_vendor.CohereWire().whole({"text": "".join(HALVES) + "\ud83d"})
-    vendor_site.says(MODEL, {"json": whole})
-    assert text_of(ask(co, model="command")) == "A\U0001f600 \U0001f310x\ufffdy\ufffd!\ufffd"
 
 
 def said(message):

@@ -166,26 +166,6 @@ EVENTS = [
 TOLD = ("H\u00e9\U0001f310", "Hm\u00e9", [("weather", {"city": "Rome"}), ("weather", {})], "tool_calls")
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
-@pytest.mark.parametrize("size", [1, 2, 7, 10000])
-def test_streams_in_pieces(gem, google, end, size):
-    google.says(MODEL, {"events": EVENTS, "line_end": end, "pieces": size})
-    got = stream(gem, model="pro", tools=[TOOL], stream_options={"include_usage": True})
-    assert Built([one for one in got.chunks if one["choices"]]).told() == TOLD and got.is_done
-    assert got.usage()["completion_tokens"] == 12
-
-
-HALVES = ["A\ud83d", "\ude00 \U0001f310", "x\ud83dy\ude00", "!"]
-
-
-def test_characters_that_are_cut_in_two(gem, google):
-    """Each half of a surrogate pair is in another event. A half without the other is not a character."""
-    google.says(MODEL, {"events": [*(part([{"text": piece}], None, {}) for piece in HALVES), part([{"text": ""}], "STOP", {})]})
-    assert stream(gem, model="pro").text() == "A\U0001f600 \U0001f310x\ufffdy\ufffd!"
-    google.says(MODEL, {"json": part([{"text": "".join(HALVES) + "\ud83d"}], "STOP", {})})
-    assert text_of(ask(gem, model="pro")) == "A\U0001f600 \U0001f310x\ufffdy\ufffd!\ufffd"
-
-
 def test_a_list_in_place_of_a_stream(gem, google):
     google.says(MODEL, {"json": [event for event in EVENTS if isinstance(event, dict)]})
     got = stream(gem, model="pro", tools=[TOOL])

@@ -117,10 +117,3 @@ def test_nothing_is_told_twice(http, server):
         got = stream(http, model="m", tools=[TOOL])
         thought = "".join(choice["delta"].get("reasoning_content") or "" for choice in got.choices(0))
         assert (got.text(), thought, calls_of(got)) == ("I ask", script["reasoning"], CALLS)
-
-
-def test_characters_that_are_cut_in_two(http, server):
-    where = {"type": "response.output_text.delta", "output_index": 0}
-    pieces = [where | {"delta": text} for text in ("A\ud83d", "\ude00B")]
-    server.says(AT, {"events": [*pieces, end({"text": "A\U0001f600B"})]})
-    assert stream(http, model="m").text() == "A\U0001f600B"

@@ -158,26 +158,6 @@ def test_streams_of_many_servers(team, server, name, done):
     assert messages_told(team) == (text, calls, REASONS["stop" if reason == "tool_calls" and not calls else reason])
 
 
-@pytest.mark.parametrize("path", ["text", "reasoning", "call"])
-def test_characters_that_are_cut_in_two(team, server, path):
-    """Each half of a surrogate pair is in another event. A half without the other is not a character."""
-    first, second = "data: " + json.dumps(text("A\ud83d")), "data: " + json.dumps(text("\ude00 \U0001f310!"))
-    alone, late = "data: " + json.dumps(text("x\ud83dy\ude00")), "data: " + json.dumps(text("\ud83d"))
-    if path == "reasoning":
-        first, second, alone, late = (one.replace('"content"', '"reasoning_content"') for one in (first, second, alone, late))
-    if path == "call":
-        pieces = [call(0, "a", "f", '{"x":"A\ud83d'), call(0, arguments='\ude00 \U0001f310!'), call(0, arguments='x\ud83dy\ude00"}')]
-        server.says(MODEL, {"events": [ROLE, text("Hi"), *("data: " + json.dumps(piece) for piece in pieces), STOP]})
-        assert messages_told(team) == ("Hi", [("f", {"x": "A\U0001f600 \U0001f310!x\ufffdy\ufffd"})], "tool_use")
-        return
-    server.says(MODEL, {"events": [ROLE, text("Hi"), text("Ho"), first, second, alone, text("!"), late, STOP]})
-    built = Built(stream(team, model="fast").chunks)
-    told = "A\U0001f600 \U0001f310!x\ufffdy\ufffd"
-    assert (built.text, built.reasoning) == (("HiHo" + told + "!", "") if path == "text" else ("HiHo!", told))
-    if path == "text":
-        assert messages_told(team)[0] == "HiHo" + told + "!"
-
-
 NOTHING = [
     {}, {"content": ""}, {"content": None}, {"content": None, "reasoning_content": "", "refusal": None, "tool_calls": []},
     {"role": "assistant", "content": ""}, {"tool_calls": None},

@@ -54,6 +54,22 @@ import Testing
         }
     }
 
+    @Test("a character is whole whose halves are in two events", arguments: VendorKind.allCases)
+    func surrogates(kind: VendorKind) async {
+        await withScene(kind) { scene in
+            let said = SaidResponse(
+                texts: ["aHIGH", "LOWb", "HIGHc"],
+                calls: [SaidResponse.Call(pieces: [#"{"x":"HIGH"#, #"LOWd"}"#])]
+            )
+            let events = scene.contract.events(said).map { event in
+                event.replacing("HIGH", with: #"\ud83d"#).replacing("LOW", with: #"\ude00"#)
+            }
+            let outcome = await scene.ask(scene.call(isStreamed: true, tools: ["f"]), [.pieces(events)])
+            #expect(outcome.isWhole() && outcome.texts[0] == "a\u{1f600}b\u{fffd}c", "\(outcome)")
+            #expect(outcome.named == ["f {\"x\":\"\u{1f600}d\"}"], "\(outcome)")
+        }
+    }
+
     @Test("usage is reported, missing, repeated or impossible", arguments: VendorKind.allCases, [true, false])
     func usage(kind: VendorKind, isStreamed: Bool) async {
         await withScene(kind) { scene in
