@@ -178,16 +178,3 @@ def test_the_first_chunk_does_not_wait_for_the_end(http, vendor, api_key):
         vendor.release(api_key)
         rest = "".join(lines)
     assert "second" in rest and "[DONE]" in rest
-
-
-def test_no_key(http, vendor, is_streamed):
-    del http.headers["Authorization"]
-    answer = http.post(PATH, json=body(stream=is_streamed))
-    assert answer.status_code == 401
-    error = answer.json()["error"]
-    assert error["type"] == "invalid_request_error" and error["code"] in (None, "invalid_api_key")
-
-
-def test_a_key_comes_before_the_body_is_looked_at(http):
-    del http.headers["Authorization"]
-    assert http.post(PATH, content="{", headers={"Content-Type": "application/json"}).status_code == 401

@@ -114,44 +114,6 @@ def test_leaving_is_noticed_while_more_than_the_server_reads_is_waiting(
     assert ask(relay.port, HEALTH).status == 200
 
 
-PHASES = {
-    "at once": b"",
-    "in the request line": HEALTH[:9],
-    "in the head": HEALTH[:-2],
-    "in a body": request("POST", CHAT, chat_body())[:-5],
-    "in a chunk": CHUNKED_HEAD + b"40\r\nabc",
-    "between chunks": CHUNKED_HEAD + b"3\r\nabc\r\n",
-    "instead of the body": request("POST", CHAT, b"", content_length="100", expect="100-continue"),
-    "after a whole request": request("POST", CHAT, chat_body()),
-    "after a stream's request": request("POST", CHAT, chat_body("a b " * 20_000, stream=True)),
-    "with requests waiting": request("POST", CHAT, chat_body("a b " * 20_000, stream=True)) + HEALTH * 50,
-    "after a refusal": b"BAD\r\n\r\n" + HEALTH,
-    "in a body too large": request("POST", CHAT, b"x" * 70_000, content_length="100000000"),
-}
-
-
-@pytest.mark.parametrize("leave", LEAVINGS.values(), ids=LEAVINGS.keys())
-def test_leaving_in_any_phase_leaves_nothing_behind(
-    own_relay: Relay, leave: Callable[[Connection], None]
-) -> None:
-    assert ask(own_relay.port, HEALTH).status == 200
-    before = descriptors(own_relay)
-    for sent in PHASES.values():
-        for pause in (0, 0.01):
-            connections = [Connection(own_relay.port) for _ in range(5)]
-            for connection in connections:
-                connection.send(sent)
-            time.sleep(pause)
-            for connection in connections:
-                leave(connection)
-            if leave is Connection.half_close:
-                for connection in connections:
-                    connection.until_closed()
-                    connection.close()
-        assert ask(own_relay.port, HEALTH).status == 200
-    assert wait_until(lambda: descriptors(own_relay) <= before), f"{before} descriptors, now {descriptors(own_relay)}"
-
-
 def test_running_out_of_descriptors_pauses_accepting_only(own_relay: Relay) -> None:
     flood = 80
     with ExitStack() as stack:

@@ -1,12 +1,9 @@
 """Limits of requests, counted by one relay in memory: windows, groups, keys, headers of responses, uncounted
 requests."""
 
-import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from chat import ask, body
 from limited import CHAT, MODELS, assert_admitted, assert_none, assert_refused, assert_standing, chat, chat_body
@@ -23,11 +20,6 @@ def limited(start_relay: Callable[..., Relay]) -> Callable[..., Relay]:
     return started
 
 
-def come_back(wait: int, answered: float) -> None:
-    """Waits until so many milliseconds after a response at `answered`, and no longer than needed."""
-    time.sleep(max(0.0, answered + wait / 1000 - time.monotonic()))
-
-
 def test_sixty_a_minute_unless_told_otherwise(limited, caller):
     http = caller(limited(RATE_LIMIT=""))
     for remaining in range(59, -1, -1):
@@ -38,44 +30,6 @@ def test_sixty_a_minute_unless_told_otherwise(limited, caller):
         answer = http.get(MODELS)
         assert_admitted(answer, "60 per minute", remaining)
     assert_refused(http.get(MODELS), "60 per minute")
-
-
-def test_several_windows(limited, caller):
-    http = caller(limited(RATE_LIMIT="2 per second; 3/minute"))
-    assert_admitted(chat(http), "2 per second", 1)
-    assert_admitted(chat(http), "2 per second", 0)
-    answer = chat(http)
-    answered = time.monotonic()
-    come_back(assert_refused(answer, "2 per second"), answered)
-    assert_admitted(chat(http), "3 per minute", 0)
-    wait = assert_refused(chat(http), "3 per minute")
-    assert wait > 50_000
-
-
-def test_refused_requests_are_not_counted_and_early_ones_are_refused(limited, caller):
-    http = caller(limited(RATE_LIMIT="2/second"))
-    sent = time.monotonic()
-    assert_admitted(chat(http), "2 per second", 1)
-    assert_admitted(chat(http), "2 per second", 0)
-    refused = 0
-    while (answer := chat(http)).status_code == 429:
-        assert_refused(answer, "2 per second")
-        refused += 1
-    assert refused > 5
-    assert time.monotonic() - sent >= 1
-    assert_admitted(answer, "2 per second", int(answer.headers["x-ratelimit-remaining-requests"]))
-
-
-@pytest.mark.parametrize("setting", ["2/minute", "2 per 2 minutes", "2 per 3 minutes", "2/hour"])
-def test_a_long_wait_is_not_worth_a_retry(limited, caller, setting):
-    http = caller(limited(RATE_LIMIT=setting))
-    text = setting.replace("/", " per ")
-    chat(http), chat(http)
-    answer = chat(http)
-    wait = assert_refused(answer, text)
-    assert (answer.headers.get("x-should-retry") == "false") == (wait > 120_000)
-    if setting != "2 per 2 minutes":
-        assert (wait > 120_000) == (setting != "2/minute")
 
 
 def test_an_answer_that_fails_is_counted_and_says_so(limited, caller):
@@ -126,54 +80,6 @@ def test_a_group_may_be_free_or_the_only_one_limited(limited, caller):
         assert_none(answer)
     assert_admitted(chat(http), "1 per minute", 0)
     assert_refused(chat(http), "1 per minute")
-
-
-def test_limits_of_known_keys(limited, caller):
-    tokens = {name: f"sk-{name}-{uuid.uuid4().hex}" for name in ("plain", "all", "own", "free", "both", "other")}
-    relay = limited(
-        RATE_LIMIT="3/minute", **{f"KEY_{name.upper()}_TOKEN": token for name, token in tokens.items()},
-        KEY_ALL_RATE_LIMIT="2/hour", KEY_OWN_RATE_LIMIT_CHAT="5/minute", KEY_FREE_RATE_LIMIT_CHAT="off",
-        KEY_BOTH_RATE_LIMIT="3/hour", KEY_BOTH_RATE_LIMIT_CHAT="2/minute",
-    )  # fmt: skip
-    https = {name: caller(relay, token) for name, token in tokens.items()}
-
-    for remaining in (2, 1, 0):
-        assert_admitted(chat(https["plain"]), "3 per minute", remaining)
-    assert_refused(chat(https["plain"]), "3 per minute")
-    assert_admitted(chat(https["other"]), "3 per minute", 2)
-
-    # Besides the general one, over all groups.
-    assert_admitted(chat(https["all"]), "2 per hour", 1)
-    assert_admitted(https["all"].get(MODELS), "2 per hour", 0)
-    assert_refused(chat(https["all"]), "2 per hour")
-    assert_refused(https["all"].get(MODELS), "2 per hour")
-
-    # In place of the general one, for that group alone.
-    for remaining in (4, 3, 2, 1, 0):
-        assert_admitted(chat(https["own"]), "5 per minute", remaining)
-    assert_refused(chat(https["own"]), "5 per minute")
-    assert_admitted(https["own"].get(MODELS), "3 per minute", 2)
-
-    for _ in range(6):
-        answer = chat(https["free"])
-        assert answer.status_code == 200
-        assert_none(answer)
-    assert_admitted(https["free"].get(MODELS), "3 per minute", 2)
-
-    assert_admitted(chat(https["both"]), "2 per minute", 1)
-    assert_admitted(chat(https["both"]), "2 per minute", 0)
-    # All or nothing: what the chat limit refuses does not count in the other one.
-    for _ in range(3):
-        assert_refused(chat(https["both"]), "2 per minute")
-    answer = https["both"].get(MODELS)
-    assert_admitted(answer, "3 per hour", 0)
-    wait = assert_refused(chat(https["both"]), "3 per hour", tightest=tightest(chat(https["both"])))
-    assert wait > 3_000_000
-
-
-def tightest(answer: httpx.Response) -> str:
-    """Returns the one of two full limits that takes longest to become free."""
-    return {"2": "2 per minute", "3": "3 per hour"}[answer.headers["x-ratelimit-limit-requests"]]
 
 
 def test_callers_with_keys_of_their_own_are_apart(start_relay, caller, vendor, new_key):

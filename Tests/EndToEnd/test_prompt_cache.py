@@ -64,7 +64,7 @@ def is_passed_on(path, name):
     return path == "/v1/messages" and name in ("new", "old", "foreign")
 
 
-def bodies(surface, seed, turns=30):
+def bodies(surface, seed, turns=16):
     """Returns path and body of each request of a random session."""
     path, write = SURFACES[surface]
     session = Session(seed, turns)

@@ -1,8 +1,6 @@
 """The parts around the OpenAI API: the front page, health, readiness, unsupported routes, exit."""
 
-import re
 import signal
-from datetime import datetime
 
 import httpx
 import local_http
@@ -11,36 +9,6 @@ import pytest
 from chat import body, streamed
 from memcached import wait_for
 from onemin_replies import default_answer
-
-
-def test_the_front_page(relay, http):
-    text = http.get("/", headers={"Accept": "text/html"}).text
-    assert text == (
-        "Congratulations! Your API is working! You can now make requests to the API.\n\n"
-        f"Endpoint: http://127.0.0.1:{relay.port}/v1"
-    )
-    told = http.get("/", headers={"Accept": "application/json"}).json()
-    assert set(told) == {"name", "version", "url"} and re.fullmatch(r"\d+\.\d+\.\d+\S*", told["version"])
-
-
-def test_the_front_page_with_a_public_url(start_relay, http):
-    relay = start_relay(PUBLIC_URL="https://ai.example")
-    assert "https://ai.example" in http.get(relay.base_url + "/", headers={"Accept": "*/*"}).text
-
-
-def test_posting_to_the_front_page(http):
-    answer = http.post("/", json={})
-    assert answer.status_code == 405
-    assert answer.json()["error"]["message"] == "Incorrect Endpoint. Please use the /v1/chat/completions endpoint."
-
-
-@pytest.mark.parametrize("path", ["/health", "/ready"])
-def test_health(http, path):
-    del http.headers["Authorization"]
-    told = http.get(path).json()
-    assert set(told) == {"status", "timestamp"} and told["status"] == "ok"
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", told["timestamp"])
-    assert abs(datetime.fromisoformat(told["timestamp"]).timestamp() - datetime.now().timestamp()) < 5
 
 
 @pytest.mark.parametrize(

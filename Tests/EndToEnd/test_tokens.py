@@ -86,10 +86,9 @@ def is_near(estimated, true):
     return abs(estimated - true) <= max(10, true * 0.6)
 
 
-@pytest.mark.parametrize("text", range(len(TEXTS)))
 @pytest.mark.parametrize("model", EXACT)
-def test_usage_is_exact_where_the_vocabulary_is_known(http, vendor, api_key, encodings, model, text, is_streamed):
-    text = TEXTS[text]
+def test_usage_is_exact_where_the_vocabulary_is_known(http, vendor, api_key, encodings, model, is_streamed):
+    text = TEXTS[1] * 50
     count = len(encodings[model].encode_ordinary(text))
     cuts = [text[at : at + 997] for at in range(0, len(text), 997)]
     vendor.answers(api_key, {"answer": text, "deltas": cuts, "metadata": None})
@@ -161,13 +160,7 @@ def test_other_models_are_estimated(http, vendor, api_key, encodings, is_streame
     assert is_near(prompt, count) and is_near(answer, count)
 
 
-PICTURES = [  # width, height, detail, tokens
-    (1, 1, None, 255), (512, 512, "high", 255), (513, 512, "auto", 425), (1024, 1024, None, 765),
-    (2048, 4096, "high", 1105), (4096, 8192, "low", 85),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("width", "height", "detail", "tokens"), PICTURES)
+@pytest.mark.parametrize(("width", "height", "detail", "tokens"), [(513, 512, "auto", 425), (4096, 8192, "low", 85)])
 def test_pictures_count_by_tiles(http, vendor, api_key, encodings, is_streamed, width, height, detail, tokens):
     def chunk(name, data):
         return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
@@ -182,8 +175,8 @@ def test_pictures_count_by_tiles(http, vendor, api_key, encodings, is_streamed, 
     assert prompt == tokens + len(encodings["gpt-4o-mini"].encode_ordinary("Look:"))
 
 
-@pytest.mark.parametrize("bound", [1, 2, 7, 40])
-@pytest.mark.parametrize("text", [TEXTS[1], "word " * 100, "x" * 3_000, "\u0301" * 500, "🎉" * 60, "世界很大" * 50])
+@pytest.mark.parametrize("bound", [2, 40])
+@pytest.mark.parametrize("text", ["word " * 100, "世界很大" * 50])
 def test_a_bound_is_kept_exactly(http, vendor, api_key, encodings, is_streamed, text, bound):
     counted = encodings["gpt-4o-mini"].encode_ordinary
     vendor.answers(api_key, {"answer": text, "deltas": list(text), "metadata": None})

@@ -166,25 +166,14 @@ def test_an_empty_object_does_not_hold_up_the_next_call(kinds):
 CODED = {"headers": {"Content-Encoding": "gzip"}}
 
 
-@pytest.mark.parametrize("coding", ["gzip", "br", "GZIP", "identity, zstd"])
-def test_a_coded_response_is_a_failure(kinds, is_streamed, coding):
+def test_a_coded_response_is_a_failure(kinds, is_streamed):
     for kind in MODELS:
         for raw in (gzip.compress(b'{"choices":[]}'), b"not compressed at all"):
-            kinds.says(kind, {"headers": {"Content-Encoding": coding}} | ({} if kind == "onemin" else {"raw": raw}))
+            kinds.says(kind, CODED | ({} if kind == "onemin" else {"raw": raw}))
             answer = kinds.ask("chat", request("chat", kind, ["Go."], tools=False), is_streamed=is_streamed)
             assert answer.status_code == 502 and answer.json()["error"]["code"] == "upstream_error", (kind, answer.text)
             line = kinds.relay.wait_for_line(lambda line, answer=answer: line.get("id") == answer.headers["x-request-id"])
             assert "compressed" in line["cause"], line
-
-
-@pytest.mark.parametrize("coding", ["identity", "Identity", "none", ""])
-def test_a_response_without_coding_is_read(kinds, is_streamed, coding):
-    for kind in MODELS:
-        if kind == "onemin":
-            continue
-        kinds.says(kind, {"headers": {"Content-Encoding": coding}})
-        answer = kinds.ask("chat", request("chat", kind, ["Go."], tools=False), is_streamed=is_streamed)
-        assert got("chat", answer, is_streamed=is_streamed)["text"] == "Hello there", kind
 
 
 @pytest.mark.parametrize(
@@ -221,12 +210,7 @@ def test_a_coded_refusal_stays_that_refusal(kinds):
     assert answer.status_code == 429 and raw not in answer.content
 
 
-READABLE = [
-    "tools.0.custom.input_schema: JSON schema is invalid",
-    "Invalid 'messages[3].tool_calls[0].id': empty string. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.",
-    "messages.1.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]{1,64}$'",
-    "model: claude-sonnet-4-5-20250929 does not support this",
-]
+READABLE = "messages.1.content.0.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]{1,64}$'"
 HIDDEN = ["key-0123456789abcdef012345", "db-12.eu-west-1.internal.example.com", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc123"]
 
 
@@ -242,17 +226,16 @@ def refusal_of(kind, words):
     return {"error": {"message": words, "type": "invalid_request_error", "param": None, "code": None}}
 
 
-@pytest.mark.parametrize("words", READABLE)
 @pytest.mark.parametrize("surface", SURFACES)
-def test_the_field_of_a_refusal_is_readable(kinds, surface, words):
+def test_the_field_of_a_refusal_is_readable(kinds, surface):
     for kind in MODELS:
         if kind == "onemin":
             continue
-        kinds.says(kind, {"status": 400, "json": refusal_of(kind, f"{words} ({' '.join(HIDDEN)})")})
+        kinds.says(kind, {"status": 400, "json": refusal_of(kind, f"{READABLE} ({' '.join(HIDDEN)})")})
         answer = kinds.ask(surface, request(surface, kind, ["Go."], tools=False))
         assert answer.status_code == 400, (kind, answer.text)
         message = answer.json()["error"]["message"]
-        assert words in message, (kind, message)
+        assert READABLE in message, (kind, message)
         assert not any(secret in message for secret in HIDDEN), message
 
 
