@@ -16,7 +16,7 @@ import pytest
 import sealed
 from limited import client as plain
 from memcached import wait_for
-from pictures import audio, image
+from pictures import image
 from rawhttp import Closed, chunked, connected, request
 from refusals import refusal
 from relay_process import judges_memory
@@ -148,12 +148,7 @@ BINARY = bytes(range(256)) * 20
     [
         ("a.txt", "text/plain", TEXT, ("a.txt", "text/plain")),
         ("main.py", "text/x-python", b"print(1)\n", ("main.py.txt", "text/plain")),
-        ("t.csv", "text/csv", b"a,b\n1,2\n", ("t.csv", "text/csv")),
-        ("d.jsonl", "application/octet-stream", b'{"a":1}\n{"a":2}\n', ("d.jsonl.txt", "text/plain")),
-        ("page.html", "text/html", b"<html><svg></svg></html>", ("page.html.txt", "text/plain")),
-        ("notes", "application/octet-stream", TEXT, ("notes.txt", "text/plain")),
         ("cat", "application/octet-stream", PNG, ("cat.png", "image/png")),
-        ("a.mp3", "audio/mpeg", audio("x", "mp3"), ("a.mp3", "audio/mpeg")),
         ("paper.pdf", "application/octet-stream", b"%PDF-1.7\n" + BINARY, ("paper.pdf", "application/pdf")),
         ("l.docx", "x/y", b"PK\3\4" + b"word/document.xml" + BINARY,
          ("l.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document")),

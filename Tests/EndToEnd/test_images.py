@@ -85,59 +85,6 @@ def test_what_is_sent(http, vendor, api_key, model, wishes, expected):
     assert vendor.feature(api_key)["type"] == "IMAGE_GENERATOR"
 
 
-@pytest.mark.parametrize(
-    ("model", "count", "calls"),
-    [("dall-e-3", 3, [1, 1, 1]), (LEONARDO, 10, [2, 4, 4]), ("recraft", 5, [1, 4]), ("magic-art", 5, [4, 4]),
-     ("magic-art", 3, [4]), ("gpt-image-1", 10, [10]), (FLUX, 2, [1, 1])],
-)  # fmt: skip
-def test_counts(http, vendor, api_key, model, count, calls):
-    answer = generate(http, model=model, n=count, response_format="url")
-    assert len(answer.json()["data"]) == count
-    seen = [call["body"]["promptObject"] for call in vendor.requests(api_key, FEATURES)]
-    assert sorted(one.get("n", 1) for one in seen) == calls
-
-
-@pytest.mark.parametrize(
-    ("short", "model"),
-    [("flux-dev", FLUX), ("flux-1.1-pro", "black-forest-labs/flux-1.1-pro"), ("anime-xl", LEONARDO),
-     ("phoenix", "6b645e3a-d64f-4341-a6d8-7a3690fbf042"), ("lightning-xl", "b24e16ff-06e3-43eb-8d33-4416c2d75876"),
-     ("kino-xl", "aa77f04e-3eec-4034-9c07-d0f619684628"), ("vision-xl", "5c232a9e-9061-4777-980a-ddc8e65647c6"),
-     ("diffusion-xl", "1e60896f-3c26-4296-8ecc-53e2afecc132"),
-     ("albedo-base-xl", "2067ae52-33fd-4a82-bb92-c2c55e7d2786")],
-)  # fmt: skip
-def test_short_names(http, vendor, api_key, short, model):
-    assert generate(http, model=short).status_code == 200
-    assert vendor.feature(api_key)["model"] == model
-
-
-@pytest.mark.parametrize(
-    ("prompt", "kept", "ratio"),
-    [
-        ("a cat --ar 16:9", "a cat", "16:9"),
-        ("--ar 16:9 a cat", "a cat", "16:9"),
-        ("a cat \u2014ar 2:3 on a mat", "a cat on a mat", "2:3"),
-        ("a cat --size 1024x1536 --fast", "a cat", "2:3"),
-        ("a--ar b --v 6 cat\n--ar 4:5", "a--ar b --v 6 cat", "4:5"),
-        ("a cat \u2014 or so --relax", "a cat \u2014 or so", None),
-        ("two  spaces,\nand a line --ar 1:1", "two  spaces,\nand a line", "1:1"),
-    ],
-)
-def test_flags(http, vendor, api_key, prompt, kept, ratio):
-    assert generate(http, model=FLUX, prompt=prompt).status_code == 200
-    assert sent(vendor, api_key) == {"prompt": kept} | ({"aspect_ratio": ratio} if ratio else {})
-
-
-@pytest.mark.parametrize(
-    "prompt",
-    ["a --ar 0:1", "a --ar 3:1", "a --ar 1:3", "a --ar -1:1", "a --ar x", "a --ar", "a --ar 1:1:1", "a --ar 7:5",
-     "a --ar 99999999999999999999:1", "a --size 1x", "a --size", "a --no", "a --no --fast", "--ar 1:1", "  ", "",
-     "a --no b"],
-)  # fmt: skip
-def test_bad_flags(http, vendor, api_key, prompt):
-    status, _, param = refusal(generate(http, model=FLUX, prompt=prompt))
-    assert (status, param) == (400, "prompt") and vendor.requests(api_key) == []
-
-
 def test_what_to_leave_out(http, vendor, api_key):
     assert generate(http, model="magic-art", prompt="a cat --no dogs, big mice --ar 3:2").status_code == 200
     assert sent(vendor, api_key)["negativePrompt"] == "dogs, big mice"

@@ -229,11 +229,6 @@ def test_every_model_that_inpaints(client, vendor, api_key, model):
     assert [pixel[0] for pixel in mask] == [255 - alpha for row in ALPHAS for alpha in row]
 
 
-def test_a_mask_of_grey_and_alpha(http, vendor, api_key):
-    grey = png(16, 9, [b"".join(bytes([7, alpha]) for alpha in row) for row in ALPHAS], color=4)
-    assert edit(http, with_mask(grey)).status_code == 200
-
-
 @pytest.mark.parametrize(
     ("files", "fields", "expected"),
     [

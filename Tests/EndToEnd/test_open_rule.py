@@ -12,26 +12,6 @@ from test_quirks import refusal_in
 
 ALICE = "token-of-alice-0001"
 TEXT = "Say what parameter, store and user mean: is it supported?"
-OPTIONAL = {
-    "temperature": 0.5, "top_p": 0.5, "presence_penalty": 0.5, "frequency_penalty": 0.5, "store": True, "user": "me", "service_tier": "flex",
-    "parallel_tool_calls": True, "metadata": {"a": "b"}, "prompt_cache_key": "k", "prompt_cache_retention": "24h", "verbosity": "low",
-    "safety_identifier": "s", "top_k": 4, "min_p": 0.1, "repetition_penalty": 1.1, "chat_template_kwargs": {"a": 1}, "enable_thinking": True,
-    "thinking": {"type": "enabled"}, "provider": {"order": ["a"]}, "transforms": ["middle-out"], "lane": "fast", "reasoning": {"effort": "low", "exclude": True},
-    "include_reasoning": True, "guided_json": {"type": "object"}, "mirostat": 2, "cache_prompt": True, "num_ctx": 4096, "options": {"num_ctx": 1},
-    "keep_alive": "5m", "typical_p": 0.9, "seed_mode": "x", "best_effort": 1, "plugins": [{"id": "web"}], "safe_prompt": True, "usage": {"include": True},
-    "ignore_eos": True, "session_id": "s1", "extra_body": {"a": 1}, "reasoning_format": "parsed",
-}  # fmt: skip
-WORDS = {
-    "openai": lambda name: said(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"),
-    "azure": lambda name: said(f"Unrecognized request argument supplied: {name}"),
-    "groq": lambda name: said(f"property '{name}' is unsupported, did you mean 'messages'?"),
-    "mistral": lambda name: {"status": 422, "json": {"detail": [{"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted"}]}},
-    "vllm": lambda name: said(f"`{name}` is not supported by this engine"),
-    "litellm": lambda name: said(f"AsyncCompletions.create() got an unexpected keyword argument '{name}'"),
-    "llama.cpp": lambda name: said(f"Unsupported param: {name}"),
-    "a place alone": lambda name: {"status": 422, "json": {"detail": [{"type": "value_error", "loc": ["query", "body"], "msg": f"Unknown field '{name}'"}]}},
-    "fireworks": lambda name: said(f"Extra inputs are not permitted, field: '{name}'"),
-}  # fmt: skip
 MODELS = [f"open-{number}" for number in range(200)]
 
 

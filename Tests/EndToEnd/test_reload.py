@@ -339,20 +339,3 @@ def test_calls_that_wait_are_counted_on(reloaded, vendor, change):
             vendor.release(key)
         assert [first.result().status_code, second.result().status_code] == [200, 200]
     assert "relay_queue_waiting 0" in http.get("/metrics").text
-
-
-def test_a_changed_number_keeps_the_counts(documented, store):
-    for more in ({}, {"MEMCACHED_SERVERS": store.address}):
-        it = documented(KEY_A_RATE_LIMIT="5/hour", **more)
-        with it.client() as http:
-
-            def statuses(count):
-                return [ask(http, model="fast").status_code for _ in range(count)]
-
-            assert statuses(6) == [200] * 5 + [429]
-            assert it.reload(KEY_A_RATE_LIMIT="6/hour").status_code == 200
-            assert statuses(2) == [200, 429]
-            assert it.reload(KEY_A_RATE_LIMIT="4/hour").status_code == 200
-            assert statuses(1) == [429]
-            assert it.reload(KEY_A_RATE_LIMIT="7/hour").status_code == 200
-            assert statuses(2) == [200, 429]

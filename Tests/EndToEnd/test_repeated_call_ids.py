@@ -6,62 +6,13 @@ import pytest
 from all_kinds import MODELS, SURFACES, calling, got, read_by_the_relay, reads, request
 
 TWICE = ["Go.", [("a", 1), ("a", 2)], {"results": [("a", 1), ("a", 2)]}, "And?"]
-HISTORIES = {
-    "parallel": (TWICE, [(1, "result 1"), (2, "result 2")]),
-    "in later turns": (
-        ["Go.", [("a", 1)], {"results": [("a", 1)]}, "Again.", [("a", 2)], {"results": [("a", 2)]}, "And?"],
-        [(1, "result 1"), (2, "result 2")],
-    ),
-    "both": (
-        ["Go.", [("a", 1), ("b", 2), ("a", 3)], {"results": [("a", 1), ("b", 2), ("a", 3)]}, [("a", 4), ("a", 5)], {"results": [("a", 4), ("a", 5)]}, "And?"],
-        [(n, f"result {n}") for n in range(1, 6)],
-    ),
-    "made names": (
-        ["Go.", [("a", 1), ("a", 2), ("a_2", 3)], {"results": [("a_2", 3), ("a", 1), ("a", 2)]}, "And?"],
-        [(n, f"result {n}") for n in range(1, 4)],
-    ),
-    "a lost result": (
-        ["Go.", [("a", 1)], "Never mind.", [("a", 2)], {"results": [("a", 2)]}, "And?"],
-        [(1, "No result."), (2, "result 2")],
-    ),
-    "empty ids": (["Go.", [("", 1), ("", 2)], {"results": [("", 1), ("", 2)]}, "And?"], [(1, "result 1"), (2, "result 2")]),
-}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", HISTORIES)
-@pytest.mark.parametrize("surface", SURFACES)
-def test_each_result_is_read_at_its_call(kinds, surface, name, is_streamed):
-    turns, expected = HISTORIES[name]
-    for kind in MODELS:
-        kinds.says(kind, {})
-        if (surface, kind, name) == ("chat", "chat", "a lost result"):
-            continue  # Chat completions reach this kind as they came, also without a result.
-        answer = kinds.ask(surface, request(surface, kind, turns), is_streamed=is_streamed)
-        assert answer.status_code == 200, (kind, answer.text)
-        (body,) = kinds.bodies(kind)
-        found = [(n, "No result." if "o result" in text else text) for n, text in reads(kind, body)]
-        assert found == expected, (kind, body)
-
-
-@pytest.mark.parametrize("name", [name for name in HISTORIES if name != "a lost result"])
-def test_each_result_is_read_at_its_call_by_the_smallest_surface(kinds, name):
-    turns, expected = HISTORIES[name]
+def test_each_result_is_read_at_its_call_by_the_smallest_surface(kinds):
+    """`CallHistoryTests` have the others."""
     kinds.says("chat", {})
-    assert kinds.ask("llm", request("llm", "chat", turns)).status_code == 200
-    assert reads("chat", kinds.bodies("chat")[0]) == expected
-
-
-@pytest.mark.parametrize("surface", SURFACES)
-def test_replacements_stay_when_the_conversation_continues(kinds, surface):
-    for kind in MODELS:
-        kinds.says(kind, {})
-        longer = [*TWICE, [("a", 3), ("a_2", 4)], {"results": [("a", 3), ("a_2", 4)]}, "More."]
-        for turns in (TWICE, longer):
-            assert kinds.ask(surface, request(surface, kind, turns)).status_code == 200
-        short, long = (json.dumps(body) for body in kinds.bodies(kind))
-        assert reads(kind, json.loads(long))[:2] == reads(kind, json.loads(short))
-        before, _, _ = short.partition("And?")
-        assert long.startswith(before)
+    assert kinds.ask("llm", request("llm", "chat", TWICE)).status_code == 200
+    assert reads("chat", kinds.bodies("chat")[0]) == [(1, "result 1"), (2, "result 2")]
 
 
 @pytest.mark.parametrize("turns", [["Go.", [("a", 1), ("b", 2)], {"results": [("b", 2), ("a", 1)]}, "And?"], TWICE], ids=["as it came", "changed"])

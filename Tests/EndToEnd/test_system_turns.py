@@ -169,16 +169,6 @@ def test_a_system_turn_before_the_user_stays_there_too(ask, name, messages):
     assert said(ask(name, messages)) == wanted(name, turns)
 
 
-@pytest.mark.parametrize("name", OTHERS)
-def test_appended_turns_leave_older_messages_as_they_were(ask, name):
-    messages = [turn("system", "First"), HI, turn("system", "A"), YES, MORE, turn("system", texts("B"))]
-    before = ask(name, messages, system="Top")
-    after = ask(name, [*messages, YES, turn("user", "On"), turn("system", "C")], system="Top")
-    turns = raw_turns(before)
-    assert raw_turns(after)[: len(turns)] == turns
-    assert [after.get(field) for field in ("system", "systemInstruction")] == [before.get(field) for field in ("system", "systemInstruction")]
-
-
 USE = turn("assistant", [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}}])
 RESULT = turn("user", [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "sunny"}])
 

