@@ -44,9 +44,7 @@ def validator(name: str) -> jsonschema_rs.Draft202012Validator:
 
 def schema_problems(name: str, value: Any) -> list[str]:
     """Returns where `value` violates OpenAI's schema `name`."""
-    return [
-        f"{name}: {'.'.join(map(str, found.instance_path))}: {found.message[:200]}" for found in validator(name).iter_errors(value)
-    ]
+    return [f"{name}: {'.'.join(map(str, found.instance_path))}: {found.message[:200]}" for found in validator(name).iter_errors(value)]
 
 
 def route(path: str) -> str:

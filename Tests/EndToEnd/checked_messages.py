@@ -177,9 +177,7 @@ class MessageStreamCheck:
             self.found.append(f"a delta of block {value['index']}, while {self.open} is open")
             return
         block, delta = self.blocks[value["index"]], value["delta"]
-        kinds = {
-            "text": {"text_delta"}, "tool_use": {"input_json_delta"}, "thinking": {"thinking_delta", "signature_delta"},
-        }  # fmt: skip
+        kinds = {"text": {"text_delta"}, "tool_use": {"input_json_delta"}, "thinking": {"thinking_delta", "signature_delta"}}
         if delta["type"] not in kinds[block["type"]]:
             self.found.append(f"{delta['type']} in a block of type {block['type']}")
         elif delta["type"] == "text_delta":

@@ -99,10 +99,7 @@ def tls(target_port: int, context: ssl.SSLContext) -> Iterator[Forwarder]:
     """Terminates TLS in front of the vendor."""
 
     def serve(peer: socket.socket) -> None:
-        with (
-            context.wrap_socket(peer, server_side=True) as inner,
-            socket.create_connection(("127.0.0.1", target_port)) as target,
-        ):
+        with context.wrap_socket(peer, server_side=True) as inner, socket.create_connection(("127.0.0.1", target_port)) as target:
             pump_in_turn(inner, target)
 
     forwarder = Forwarder(serve)

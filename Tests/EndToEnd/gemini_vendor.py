@@ -90,8 +90,7 @@ class GeminiWire:
         candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
         if finish:
             candidate["finishReason"] = finish
-        return {"candidates": [candidate], "usageMetadata": script.get("usage", USAGE), "modelVersion": "own",
-                "responseId": "r1"}  # fmt: skip
+        return {"candidates": [candidate], "usageMetadata": script.get("usage", USAGE), "modelVersion": "own", "responseId": "r1"}
 
     @staticmethod
     def pieces(script: dict[str, Any]) -> list[list[dict[str, Any]]]:

@@ -72,9 +72,7 @@ class Way(asyncio.Protocol):
 
     async def connect(self) -> None:
         try:
-            _, back = await asyncio.get_running_loop().create_connection(
-                lambda: Back(self), "127.0.0.1", self.proxy.store_port
-            )
+            _, back = await asyncio.get_running_loop().create_connection(lambda: Back(self), "127.0.0.1", self.proxy.store_port)
         except OSError:
             self.transport.abort()
             return

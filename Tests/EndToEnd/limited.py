@@ -17,10 +17,7 @@ FOR_ALL = " All callers share this limit."
 """What refusals by a limit of all callers together add."""
 CHAT = "/v1/chat/completions"
 MODELS = "/v1/models"
-STANDING = (
-    "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "ratelimit-policy",
-    "ratelimit",
-)  # fmt: skip
+STANDING = "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "ratelimit-policy", "ratelimit"
 REFUSAL = ("retry-after", "retry-after-ms", "x-should-retry", "x-relay-limited-by")
 NOT_FOR_REQUESTS = ("x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens")
 SPANS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
@@ -122,9 +119,7 @@ def assert_admitted(answer: httpx.Response, text: str, remaining: int) -> None:
     assert_none(answer, REFUSAL)
 
 
-def assert_refused(
-    answer: httpx.Response, text: str, tightest: str | None = None, what: str = "{}", apart_ms: int = 0
-) -> int:
+def assert_refused(answer: httpx.Response, text: str, tightest: str | None = None, what: str = "{}", apart_ms: int = 0) -> int:
     """Asserts a refusal by `text`, whose message names `what`. Returns the milliseconds to wait."""
     assert answer.status_code == 429, (answer.status_code, answer.text)
     assert_standing(answer, tightest or text, 0, apart_ms)

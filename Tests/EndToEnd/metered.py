@@ -37,9 +37,7 @@ class Account:
         """Returns the headers of a response that must succeed. A stream is read to its end, which must be a proper
         one."""
         messages: Any = fields.pop("messages", [{"role": "user", "content": PROMPT}])
-        answer = self.ai.chat.completions.with_raw_response.create(
-            model=model, messages=messages, stream=stream, **fields
-        )
+        answer = self.ai.chat.completions.with_raw_response.create(model=model, messages=messages, stream=stream, **fields)
         parsed = answer.parse()
         if stream:
             for _ in parsed:

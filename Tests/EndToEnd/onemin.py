@@ -74,9 +74,7 @@ HEAD_LIMIT = 65536
 BODY_LIMIT = 64 << 20
 REASONS = {200: "OK", 201: "Created", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"}
 UNKNOWN_KEY = rules.Refusal(401, {"errorCode": "HTTP_EXCEPTION", "message": "API Key has been deleted"})
-INACTIVE_KEY = rules.Refusal(
-    401, {"errorCode": "HTTP_EXCEPTION", "message": "API Key is not active. Please activate it first."}
-)
+INACTIVE_KEY = rules.Refusal(401, {"errorCode": "HTTP_EXCEPTION", "message": "API Key is not active. Please activate it first."})
 
 
 class ClientGone(Exception):
@@ -171,9 +169,7 @@ class Peer(asyncio.Protocol):
                 twice.append(name.lower())
             headers[name.lower()] = value.strip()
         path, _, query = target.partition("?")
-        request = rules.Request(
-            self.vendor.next_request(), self.number, time.monotonic(), method, path, query, headers, b""
-        )
+        request = rules.Request(self.vendor.next_request(), self.number, time.monotonic(), method, path, query, headers, b"")
         request.violations += [f"header {name} twice" for name in twice]
         if "expect" in headers:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -487,9 +483,7 @@ class Vendor:
 class Delivery:
     """A writer of one response, as its scenario says."""
 
-    def __init__(
-        self, vendor: Vendor, peer: Peer, request: rules.Request, reply: replies.Reply, scenario: dict[str, Any]
-    ) -> None:
+    def __init__(self, vendor: Vendor, peer: Peer, request: rules.Request, reply: replies.Reply, scenario: dict[str, Any]) -> None:
         self.vendor, self.peer, self.request, self.reply, self.scenario = vendor, peer, request, reply, scenario
         is_stream = reply.headers.get("Content-Type", "").startswith("text/event-stream")
         self.framing = scenario.get("framing", "chunked" if is_stream else "length")
@@ -534,9 +528,7 @@ class Delivery:
         """Returns `parts`, also split where the response stalls or is cut."""
         out, at = [], 0
         for part in parts:
-            edges = sorted(
-                {0, len(part)} | {m - at for m in (self.stall_at, self.cut_at) if m and 0 < m - at < len(part)}
-            )
+            edges = sorted({0, len(part)} | {m - at for m in (self.stall_at, self.cut_at) if m and 0 < m - at < len(part)})
             out += [part[low:high] for low, high in pairwise(edges)]
             at += len(part)
         return out

@@ -87,10 +87,7 @@ def generator(model: str) -> Family:
         "gpt-image-1-mini": (GPT_IMAGE_MINI, {"quality"}),
         "gpt-image-2": (GPT_IMAGE_2, {"size", "quality"}),
         "dall-e-3": (
-            {
-                "n": one_of(1), "size": one_of("1024x1024", "1024x1792", "1792x1024"),
-                "quality": one_of("standard", "hd"), "style": STYLES,
-            },
+            {"n": one_of(1), "size": one_of("1024x1024", "1024x1792", "1792x1024"), "quality": one_of("standard", "hd"), "style": STYLES},
             set(),
         ),
         "dall-e-2": ({"n": whole(1, 10), "size": SQUARES}, set()),
@@ -172,10 +169,7 @@ VOICES = ("alloy", "echo", "fable", "onyx", "nova", "shimmer", "ash", "ballad", 
 
 def speaker(model: str) -> Family:
     if model in ("tts-1", "tts-1-hd"):
-        fields = {
-            "text": text_upto(4096), "voice": one_of(*VOICES), "response_format": one_of(*SPEECH_FORMATS),
-            "speed": number(0.25, 4.0),
-        }  # fmt: skip
+        fields = {"text": text_upto(4096), "voice": one_of(*VOICES), "response_format": one_of(*SPEECH_FORMATS), "speed": number(0.25, 4.0)}
         return fields, {"text", "voice"}
     return {"text": text_upto(4096), "voice": is_text}, {"text", "voice"}
 

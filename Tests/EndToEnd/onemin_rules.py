@@ -214,9 +214,7 @@ def check_chat(request: Request) -> None:
         problems.append("type must be UNIFY_CHAT_WITH_AI")
         request.violations.append(problems[-1])
     prompt = body.get("promptObject", {})
-    problems += check_members(
-        request, prompt, "promptObject", {"prompt": is_text, "settings": is_object, "attachments": is_object}
-    )
+    problems += check_members(request, prompt, "promptObject", {"prompt": is_text, "settings": is_object, "attachments": is_object})
     if isinstance(prompt, dict):
         if not is_text(prompt.get("prompt")):
             problems.append("promptObject.prompt should not be empty")
@@ -253,9 +251,7 @@ def check_settings(request: Request, settings: Any) -> list[str]:
 
 
 def check_attachments(request: Request, attachments: Any, model: Any) -> list[str]:
-    problems = check_members(
-        request, attachments, "promptObject.attachments", {"images": is_text_list, "files": is_text_list}
-    )
+    problems = check_members(request, attachments, "promptObject.attachments", {"images": is_text_list, "files": is_text_list})
     if isinstance(attachments, dict) and attachments.get("images"):
         if not CATALOGUE.get(model, {}).get("vision"):
             problems.append("images for a model without vision")
@@ -270,12 +266,7 @@ def check_code(request: Request) -> None:
         request,
         body,
         "body",
-        {
-            "type": is_text,
-            "model": is_text,
-            "conversationId": lambda value: value == "CODE_GENERATOR",
-            "promptObject": is_object,
-        },
+        {"type": is_text, "model": is_text, "conversationId": lambda value: value == "CODE_GENERATOR", "promptObject": is_object},
     )
     if "conversationId" not in body:
         problems.append("conversationId must be CODE_GENERATOR")

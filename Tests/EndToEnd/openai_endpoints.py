@@ -110,10 +110,7 @@ def answered(path: str, body: dict[str, Any], script: dict[str, Any]) -> dict[st
         case "/rerank":
             return script | {"json": RANKED}
         case "/audio/speech" if body.get("stream_format") == "sse":
-            pieces = [
-                event({"type": "speech.audio.delta", "audio": PICTURE}),
-                event({"type": "speech.audio.done", "usage": usage}),
-            ]
+            pieces = [event({"type": "speech.audio.delta", "audio": PICTURE}), event({"type": "speech.audio.done", "usage": usage})]
         case "/audio/speech":
             return script | {"raw": SOUND, "type": "audio/mpeg"}
         case "/audio/transcriptions" | "/audio/translations" if body.get("stream") is True:

@@ -265,9 +265,7 @@ def write(handler: BaseHTTPRequestHandler, data: bytes, script: dict[str, Any], 
 
 
 def whole(script: dict[str, Any]) -> dict[str, Any]:
-    message: dict[str, Any] = {
-        "role": "assistant", "content": script.get("text", "Hello there"), "refusal": None,
-    }  # fmt: skip
+    message: dict[str, Any] = {"role": "assistant", "content": script.get("text", "Hello there"), "refusal": None}
     if "reasoning" in script:
         message["reasoning_content"] = script["reasoning"]
     if calls := script.get("calls"):

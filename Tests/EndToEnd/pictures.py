@@ -5,9 +5,7 @@ import hashlib
 import struct
 import zlib
 
-IMAGE_STARTS = {
-    "image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff", "image/gif": b"GIF8", "image/webp": b"RIFF",
-}  # fmt: skip
+IMAGE_STARTS = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff", "image/gif": b"GIF8", "image/webp": b"RIFF"}
 AUDIO_STARTS = {
     "mp3": b"ID3\x04\x00\x00\x00\x00\x00\x00\x00\x00", "opus": b"OggS\x00\x02" + bytes(22) + b"OpusHead",
     "aac": (b"\xff\xf1\x50\x80\x03\x1f\xfc" + bytes(17)) * 200, "flac": b"fLaC\x00\x00\x00\x22\x10\x00\x10\x00",

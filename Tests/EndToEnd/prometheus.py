@@ -28,10 +28,7 @@ class Prometheus:
         )
         self.log = (folder / "prometheus.log").open("w+b")
         self.process = subprocess.Popen(
-            [
-                PROGRAM, f"--config.file={settings}", f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{self.port}",
-            ],
+            [PROGRAM, f"--config.file={settings}", f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{self.port}"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
         )  # fmt: skip
         self.http = local_http.Client(base_url=self.base_url, timeout=10)

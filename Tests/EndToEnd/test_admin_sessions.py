@@ -47,9 +47,7 @@ def test_a_login(operated):
     assert (line["user"], line["address"]) == ("admin", "10.1.1.1")
 
 
-@pytest.mark.parametrize(
-    ("user", "password"), [("admin", "wrong-horse-battery"), ("root", PASSWORD), ("", ""), ("admin", PASSWORD + "x")]
-)
+@pytest.mark.parametrize(("user", "password"), [("admin", "wrong-horse-battery"), ("root", PASSWORD), ("", ""), ("admin", PASSWORD + "x")])
 def test_wrong_logins(operated, user, password):
     answer = login(operated.base_url, password, user, **{"X-Forwarded-For": f"10.2.0.{len(user + password)}"})
     assert answer.status_code == 401 and answer.json() == {"status": 1, "msg": "Wrong username or password"}

@@ -155,9 +155,7 @@ def test_choices_of_tools(talking, anthropic_server, fields, told):
     body = asked(talking, anthropic_server, tools=[TOOL], **fields)
     assert body.get("tool_choice") == told
     function = TOOL["function"]
-    assert body["tools"] == [
-        {"name": "weather", "description": "Tells it", "input_schema": function["parameters"]}
-    ]
+    assert body["tools"] == [{"name": "weather", "description": "Tells it", "input_schema": function["parameters"]}]
 
 
 @pytest.mark.parametrize("choice", ["auto", {"type": "function", "function": {"name": "twice"}}])
@@ -259,10 +257,7 @@ def test_a_schema(talking, anthropic_server):
     form = anthropic_server.body(MODEL)["output_config"]["format"]
     assert form == {"type": "json_schema", "schema": {
         "type": "object", "required": ["n"], "additionalProperties": False,
-        "properties": {
-            "n": {"type": "integer", "description": "{minimum: 1}"},
-            "s": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-        },
+        "properties": {"n": {"type": "integer", "description": "{minimum: 1}"}, "s": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
     }}  # fmt: skip
 
 

@@ -12,9 +12,7 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
 FORMAT = {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}}
 TOOL = {"type": "function", "function": {"name": "weather", "strict": True, "parameters": SCHEMA | {"required": ["n"]}}}
 CALL = use("toolu_1", "weather", {"n": 1})
-THOUGHT = {
-    "role": "assistant", "content": "I said.", "reasoning_content": "Hm", "extra_content": {"thought_signature": SIGNATURE},
-}  # fmt: skip
+THOUGHT = {"role": "assistant", "content": "I said.", "reasoning_content": "Hm", "extra_content": {"thought_signature": SIGNATURE}}
 
 
 def without(*names):

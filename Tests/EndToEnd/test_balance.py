@@ -57,9 +57,7 @@ def test_a_picture_is_uploaded_anew_for_another_provider_or_key(serve, vendor):
 
 
 def test_other_endpoints_go_elsewhere_too(serve, vendor):
-    providers, http = serve(
-        a=1, b=1, PROVIDER_A_MODELS="dall-e-3,tts-1", PROVIDER_B_MODELS="dall-e-3,tts-1", PROVIDER_B_PRIORITY=2
-    )
+    providers, http = serve(a=1, b=1, PROVIDER_A_MODELS="dall-e-3,tts-1", PROVIDER_B_MODELS="dall-e-3,tts-1", PROVIDER_B_PRIORITY=2)
     providers.answers("a", FAILED)
     image = http.post("/v1/images/generations", json={"model": "dall-e-3", "prompt": "a house"})
     assert image.status_code == 200 and image.headers["x-relay-provider"] == "b"
@@ -139,9 +137,7 @@ def test_an_uploads_key_rests_too(serve, vendor):
     providers, http = serve(a=2, PROVIDER_A_MODELS="whisper-1,gpt-4o-mini")
     vendor.answers(f"upload:{providers.keys['a'][0]}", {"status": 402, "json": vendor_error("no")})
     statuses = [
-        http.post(
-            "/v1/audio/transcriptions", data={"model": "whisper-1"}, files={"file": ("a.wav", SOUND, "audio/wav")}
-        ).status_code
+        http.post("/v1/audio/transcriptions", data={"model": "whisper-1"}, files={"file": ("a.wav", SOUND, "audio/wav")}).status_code
         for _ in range(3)
     ]
     assert statuses == [200, 200, 200]

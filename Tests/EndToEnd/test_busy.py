@@ -34,9 +34,7 @@ def test_a_crowd_of_long_chats_is_served(serve: Callable[..., Any], vendor: Any)
 
     async def all_at_once() -> list[tuple[httpx.Response, float]]:
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(
-            base_url=http.relay.base_url, timeout=120, limits=limits, trust_env=False, verify=False
-        ) as client:
+        async with httpx.AsyncClient(base_url=http.relay.base_url, timeout=120, limits=limits, trust_env=False, verify=False) as client:
             callers = [tokens["CROWD"]] * CROWD + [tokens[f"C{number}"] for number in range(OTHERS)]
             return await asyncio.gather(*(asked(client, token) for token in callers))
 

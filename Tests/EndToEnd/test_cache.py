@@ -129,9 +129,7 @@ def test_names_of_one_model(http, prompt):
 SURFACES = {
     "completions": ("/v1/completions", lambda text: {"model": "kept", "prompt": text}),
     "responses": ("/v1/responses", lambda text: {"model": "kept", "input": text}),
-    "messages": (
-        "/v1/messages", lambda text: {"model": "kept", "max_tokens": 99, "messages": [{"role": "user", "content": text}]},
-    ),
+    "messages": ("/v1/messages", lambda text: {"model": "kept", "max_tokens": 99, "messages": [{"role": "user", "content": text}]}),
     "generate": ("/generate", lambda text: {"model": "kept", "prompt": text}),
 }  # fmt: skip
 
@@ -166,9 +164,7 @@ def test_official_client(keeping, server, prompt):
     server.says(UP, {"calls": [CALL]}, {"text": "another"})
     with checked.client(httpx, timeout=30) as plain:
         client = openai.OpenAI(api_key=TEAM, base_url=keeping.v1, max_retries=0, http_client=plain)
-        answers = [
-            client.chat.completions.create(**body(prompt, tools=[TOOL])).choices[0].message.tool_calls[0] for _ in range(2)
-        ]
+        answers = [client.chat.completions.create(**body(prompt, tools=[TOOL])).choices[0].message.tool_calls[0] for _ in range(2)]
         assert answers[0] == answers[1] and answers[0].function.arguments == CALL[2] and asked(server) == 1
         responses = [client.responses.create(model="kept", input=prompt) for _ in range(2)]
         assert responses[0].output_text == responses[1].output_text and asked(server) == 2

@@ -123,9 +123,7 @@ def most_at_once(vendor, keys):
         assert max(running, default=0) <= 2, running
 
 
-def test_two_instances_share_the_capacity_and_one_that_dies_gives_it_back(
-    start_relay, launch, caller, pool, vendor, store
-):
+def test_two_instances_share_the_capacity_and_one_that_dies_gives_it_back(start_relay, launch, caller, pool, vendor, store):
     shared = {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s", "SLOT_SECONDS": 5}
     providers = Providers(vendor, conftest.secrets.add, a=1)
     rules = {"PROVIDER_A_CONCURRENCY": 2, "PROVIDER_A_QPS": 20, "QUEUE_TIMEOUT": 60}
@@ -333,9 +331,7 @@ def test_calls_that_begin_at_once_are_spread_by_weight(serve, pool, vendor, stor
 
 
 def test_under_least_load_the_provider_with_most_room_is_asked(serve, hold):
-    providers, http = serve(
-        a=1, b=1, BALANCE="least-load", PROVIDER_A_CONCURRENCY=2, PROVIDER_B_CONCURRENCY=4
-    )  # fmt: skip
+    providers, http = serve(a=1, b=1, BALANCE="least-load", PROVIDER_A_CONCURRENCY=2, PROVIDER_B_CONCURRENCY=4)
     for name in "abb":
         hold(http, providers, name)
     assert providers.order() == "abb"

@@ -197,9 +197,7 @@ def test_calls_begin_as_qps_allows_after_a_token_came(start_relay, caller, verte
     http = caller(start_relay(ANONYMOUS_MODELS="all", QUEUE_TIMEOUT="20s", **given))
     vertex.tokens.gate.clear()
     with ThreadPoolExecutor(5) as pool:
-        seconds, statuses = begun_apart(
-            pool, lambda: ask(http, model="pro"), vertex.tokens.gate, lambda: vertex.asked(PRO)
-        )
+        seconds, statuses = begun_apart(pool, lambda: ask(http, model="pro"), vertex.tokens.gate, lambda: vertex.asked(PRO))
     vertex.tokens.reset()
     # Four a second: the starts of the time in which no call could begin are lost.
     assert statuses == [200] * 5 and seconds > 0.7

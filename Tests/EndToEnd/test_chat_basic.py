@@ -25,9 +25,7 @@ def test_official_client_whole(client, mark):
 
 def test_official_client_streamed(client, mark):
     prompt = f"Say hello, {mark}"
-    chunks = list(
-        client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": prompt}], stream=True)
-    )
+    chunks = list(client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": prompt}], stream=True))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == default_answer(prompt)
     assert chunks[0].choices[0].delta.role == "assistant"
     assert chunks[-1].choices[0].finish_reason == "stop"

@@ -7,15 +7,12 @@ from chat import PATH, ask, body, either, refusal, stream, streamed, vendor_erro
 
 SECRET_URL = "https://storage.internal.example/bucket/asset.png?X-Amz-Signature=abcdef"
 BUSY = {"errorCode": "OPEN_AI_UNEXPECTED_ERROR", "message": "The model provider is busy"}
-NO_CREDITS = vendor_error(
-    "The feature requires 105 credits, but the Acme Rockets team only has 35 credits", "INSUFFICIENT_CREDITS"
-)
+NO_CREDITS = vendor_error("The feature requires 105 credits, but the Acme Rockets team only has 35 credits", "INSUFFICIENT_CREDITS")
 INVALID = "invalid_request_error"
 UPSTREAM = (502, "server_error", "upstream_error")
 MAPPED = [
     ({"status": 401, "json": vendor_error("API Key has been deleted")}, (401, INVALID, "invalid_api_key")),
-    ({"status": 401, "json": {"success": False, "error": {"code": "UNAUTHORIZED", "message": "no"}}},
-     (401, INVALID, "invalid_api_key")),
+    ({"status": 401, "json": {"success": False, "error": {"code": "UNAUTHORIZED", "message": "no"}}}, (401, INVALID, "invalid_api_key")),
     ({"status": 401, "text": ""}, (401, INVALID, "invalid_api_key")),
     ({"status": 403, "json": vendor_error("Forbidden")}, (403, INVALID, "permission_denied")),
     ({"status": 402, "json": vendor_error("Payment required")}, (402, "insufficient_quota", "insufficient_quota")),
@@ -47,8 +44,7 @@ MAPPED = [
     ({"status": 302, "text": "", "headers": {"Location": "/api/conversations"}}, UPSTREAM),
     ({"status": 204, "text": ""}, UPSTREAM),
     ({"status": 400, "json": vendor_error("OPEN_AI_UNEXPECTED_ERROR: Invalid value: 'x'")}, (400, INVALID, ...)),
-    ({"status": 400, "json": vendor_error("Supported values are: 'a'", "OPEN_AI_UNEXPECTED_ERROR")},
-     (400, INVALID, ...)),
+    ({"status": 400, "json": vendor_error("Supported values are: 'a'", "OPEN_AI_UNEXPECTED_ERROR")}, (400, INVALID, ...)),
 ]  # fmt: skip
 
 FAILED_WITH_200 = [
@@ -255,9 +251,7 @@ def test_a_key_is_shown_masked_if_at_all(http, vendor, new_key):
 
 @pytest.mark.parametrize("seconds", ["7", "119"])
 def test_the_vendors_rate_limit_is_passed_on(http, vendor, api_key, is_streamed, seconds):
-    vendor.answers(
-        api_key, {"status": 429, "json": vendor_error("Too many requests"), "headers": {"Retry-After": seconds}}
-    )
+    vendor.answers(api_key, {"status": 429, "json": vendor_error("Too many requests"), "headers": {"Retry-After": seconds}})
     status, error, headers = refusal(http, is_streamed)
     assert (status, error["type"], error["code"]) == (429, "requests", "rate_limit_exceeded")
     assert headers["retry-after"] == seconds
@@ -309,9 +303,7 @@ def split(request):
     return request.param
 
 
-@pytest.mark.parametrize(
-    "data", [{"error": "broken"}, {"message": "broken"}, {"error": {"message": "broken"}}, "broken", {}, ""], ids=str
-)
+@pytest.mark.parametrize("data", [{"error": "broken"}, {"message": "broken"}, {"error": {"message": "broken"}}, "broken", {}, ""], ids=str)
 def test_an_error_event(http, vendor, api_key, data, split):
     vendor.answers(api_key, {"events": [["error", data]]})
     status, error, _ = refusal(http, is_streamed=True)
@@ -346,9 +338,7 @@ def test_the_official_client_raises_in_the_midst_of_a_stream(client, vendor, api
     vendor.answers(api_key, {"events": [["content", {"content": "so far"}], ["error", {"error": "broken"}]]})
     seen = []
     with pytest.raises(openai.APIError) as caught:
-        for chunk in client.chat.completions.create(
-            model="gpt-4o-mini", messages=[{"role": "user", "content": "a"}], stream=True
-        ):
+        for chunk in client.chat.completions.create(model="gpt-4o-mini", messages=[{"role": "user", "content": "a"}], stream=True):
             seen.append(chunk.choices[0].delta.content)
     assert "so far" in seen and caught.value.type == "server_error"
 

@@ -5,10 +5,7 @@ import pytest
 from chat import MODEL, PATH, ask, body, refusal, text_of
 from onemin_replies import default_answer
 
-RANGE = {
-    "invalid_value", "decimal_above_max_value", "decimal_below_min_value", "integer_above_max_value",
-    "integer_below_min_value",
-}  # fmt: skip
+RANGE = {"invalid_value", "decimal_above_max_value", "decimal_below_min_value", "integer_above_max_value", "integer_below_min_value"}
 TYPE = {"invalid_type"}
 
 ACCEPTED = [
@@ -62,8 +59,7 @@ BAD = [
     ("web_search", "yes", TYPE, "web_search"), ("num_of_site", "3", TYPE, "num_of_site"),
     ("max_word", "500", TYPE, "max_word"), ("new_input", 5, TYPE, "new_input"),
     ("web_search_options", "x", TYPE, "web_search_options"),
-    ("web_search_options", {"search_context_size": "huge"}, {"invalid_value"},
-     "web_search_options.search_context_size"),
+    ("web_search_options", {"search_context_size": "huge"}, {"invalid_value"}, "web_search_options.search_context_size"),
     ("web_search_options", {"search_context_size": 5}, TYPE, "web_search_options.search_context_size"),
 ]  # fmt: skip
 

@@ -243,9 +243,7 @@ def test_too_many(http, vendor, api_key, uploaded):
 def test_with_the_key_that_it_was_uploaded_with(start_relay, vendor, new_key):
     """Only one of the relay's keys knows the file."""
     own, token, secret = [new_key() for _ in range(3)], new_key(), "a-secret-of-forty-visible-characters-...-"
-    relay = start_relay(
-        PROVIDER_A_KIND="onemin", PROVIDER_A_API_KEYS=",".join(own), KEY_ONE_TOKEN=token, FILE_ID_SECRET=secret
-    )
+    relay = start_relay(PROVIDER_A_KIND="onemin", PROVIDER_A_API_KEYS=",".join(own), KEY_ONE_TOKEN=token, FILE_ID_SECRET=secret)
     headers = {"Authorization": f"Bearer {token}"}
     with local_http.Client(base_url=relay.base_url, headers=headers, timeout=30) as http:
         for _ in own:

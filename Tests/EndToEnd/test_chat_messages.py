@@ -78,21 +78,14 @@ def test_parts_of_all_roles_are_lines(prompt_for):
     def parts(*texts):
         return [{"type": "text", "text": text} for text in texts]
 
-    prompt = prompt_for(
-        system(parts("rule", "-1")),
-        user(parts("ask", "-1")),
-        assistant(parts("reply", "-1")),
-        user(parts("ask", "-2")),
-    )
+    prompt = prompt_for(system(parts("rule", "-1")), user(parts("ask", "-1")), assistant(parts("reply", "-1")), user(parts("ask", "-2")))
     assert in_order(prompt, "rule\n-1", "ask\n-1", "reply\n-1", "ask\n-2")
 
 
 def test_refusals_are_kept(prompt_for):
     prompt = prompt_for(user("ask-1"), assistant([{"type": "refusal", "refusal": "I will not"}]), user("ask-2"))
     assert in_order(prompt, "ask-1", "I will not", "ask-2")
-    prompt = prompt_for(
-        user("ask-1"), {"role": "assistant", "content": None, "refusal": "I cannot", "tool_calls": None}, user("ask-2")
-    )
+    prompt = prompt_for(user("ask-1"), {"role": "assistant", "content": None, "refusal": "I cannot", "tool_calls": None}, user("ask-2"))
     assert in_order(prompt, "ask-1", "ask-2")
 
 

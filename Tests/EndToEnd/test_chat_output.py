@@ -29,10 +29,7 @@ def test_stop_and_bound_together(http, vendor, api_key, is_streamed):
 
 
 def answers(count):
-    return [
-        {"answer": f"answer {number} é", "metadata": {"inputToken": 10, "outputToken": 20 + number}}
-        for number in range(count)
-    ]
+    return [{"answer": f"answer {number} é", "metadata": {"inputToken": 10, "outputToken": 20 + number}} for number in range(count)]
 
 
 def test_several_choices_streamed(http, vendor, api_key):

@@ -74,9 +74,7 @@ def test_a_picture_alone(http, vendor, api_key):
 
 
 @pytest.mark.parametrize("data", [GIF, JPEG, WEBP, picture("x")], ids=["gif", "jpeg", "webp", "png"])
-@pytest.mark.parametrize(
-    "head", ["data:image/png;base64,", "DATA:IMAGE/JPEG;charset=utf-8;BASE64,", "data:text/html;base64,"]
-)
+@pytest.mark.parametrize("head", ["data:image/png;base64,", "DATA:IMAGE/JPEG;charset=utf-8;BASE64,", "data:text/html;base64,"])
 def test_kinds_are_told_by_content(http, vendor, api_key, data, head):
     assert seen(http, head + base64.b64encode(data).decode()).status_code == 200
     assert parts.pictures_of(vendor, api_key) == [data]
@@ -390,13 +388,9 @@ def test_uploads_at_once_are_few(relay, vendor, api_key):
     vendor.answers(f"upload:{api_key}", {"stall_at": -1})
 
     async def run():
-        async with local_http.AsyncClient(
-            base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=30
-        ) as http:
+        async with local_http.AsyncClient(base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}, timeout=30) as http:
             asks = [
-                asyncio.create_task(
-                    http.post(PATH, json=body(messages=[user(*[parts.picture(picture(f"{a} {b}")) for b in range(4)])]))
-                )
+                asyncio.create_task(http.post(PATH, json=body(messages=[user(*[parts.picture(picture(f"{a} {b}")) for b in range(4)])])))
                 for a in range(4)
             ]
             await asyncio.to_thread(vendor.wait, api_key, "stalled", 5)

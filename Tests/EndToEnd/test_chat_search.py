@@ -54,9 +54,7 @@ def test_options_of_a_search_tool(http, vendor, api_key):
     assert search_settings(vendor, api_key) == (True, 5, 500) and answer.headers["x-relay-ignored"] == "filters"
 
 
-@pytest.mark.parametrize(
-    "fields", [{}, {"web_search": False}, {"num_of_site": 5}, {"web_search_options": None}], ids=str
-)
+@pytest.mark.parametrize("fields", [{}, {"web_search": False}, {"num_of_site": 5}, {"web_search_options": None}], ids=str)
 def test_no_search_unless_asked_for(http, vendor, api_key, fields):
     assert ask(http, **fields).status_code == 200
     assert not search_settings(vendor, api_key)[0]
@@ -75,9 +73,7 @@ def test_progress_lines_are_dropped(http, vendor, api_key, is_streamed, split):
     assert either(http, is_streamed, web_search=True) == (ANSWER, "stop")
 
 
-@pytest.mark.parametrize(
-    "answer", ["🌐", "🌐 Crawling", "🌐 Crawling sit", "a 🌐 Crawling site x\nb", "🌐 is\n🌐"], ids=str
-)
+@pytest.mark.parametrize("answer", ["🌐", "🌐 Crawling", "🌐 Crawling sit", "a 🌐 Crawling site x\nb", "🌐 is\n🌐"], ids=str)
 def test_texts_that_only_look_like_progress(http, vendor, api_key, is_streamed, answer):
     vendor.answers(api_key, {"answer": answer, "deltas": list(answer)})
     assert either(http, is_streamed, web_search=True) == (answer, "stop")

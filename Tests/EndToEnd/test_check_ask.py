@@ -122,9 +122,7 @@ def chat(relay: Relay) -> httpx.Response:
 
 def ask(folder: Path, settings: dict[str, str]) -> tuple[int, list[str], float]:
     began = time.monotonic()
-    done = subprocess.run(
-        [str(binary()), "check", "--ask"], env=INHERITED | settings, cwd=folder, capture_output=True, timeout=60
-    )
+    done = subprocess.run([str(binary()), "check", "--ask"], env=INHERITED | settings, cwd=folder, capture_output=True, timeout=60)
     seconds = time.monotonic() - began
     text = done.stdout.decode() + done.stderr.decode()
     for secret in (KEY, BAD, KEY[3:14], KEY[-8:], "ya29.a-token"):

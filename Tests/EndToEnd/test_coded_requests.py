@@ -86,9 +86,7 @@ def test_names_of_codings(echo: Relay, value: str) -> None:
     assert "Grüße" in text_of(post(echo, PACKED.get(name, PLAIN), value))
 
 
-@pytest.mark.parametrize(
-    "value", ["br", "deflate", "compress", "gzip, gzip", "gzip, zstd", "identity, gzip", "gzip;q=1", "zst"]
-)
+@pytest.mark.parametrize("value", ["br", "deflate", "compress", "gzip, gzip", "gzip, zstd", "identity, gzip", "gzip;q=1", "zst"])
 def test_other_codings(echo: Relay, value: str) -> None:
     assert assert_error(post(echo, PACKED["gzip"], value), 415)["code"] == "unsupported_media_type"
 

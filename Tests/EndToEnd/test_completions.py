@@ -131,9 +131,7 @@ def test_usage(http, client, vendor, api_key, encodings):
     each = len(counted(" a time"))
     assert (usage["prompt_tokens"], usage["completion_tokens"]) == (4, 4 * each)
     chunks = list(
-        client.completions.create(
-            model=MODEL, prompt=["Once upon", "It was"], stream=True, stream_options={"include_usage": True}
-        )
+        client.completions.create(model=MODEL, prompt=["Once upon", "It was"], stream=True, stream_options={"include_usage": True})
     )
     assert chunks[-1].choices == [] and chunks[-1].usage.total_tokens == 4 + 2 * each
     assert all(chunk.usage is None for chunk in chunks[:-1])

@@ -248,14 +248,12 @@ def test_forms_in_any_order_and_framing(relay, vendor, api_key, order, framing):
         ({"expires_after": "3600"}, (400, "invalid_type", "expires_after")),
         ({"expires_after[seconds]": "3600"}, (400, "missing_required_parameter", "expires_after.anchor")),
         ({"expires_after[anchor]": "created_at"}, (400, "missing_required_parameter", "expires_after.seconds")),
-        ({"expires_after[anchor]": "now", "expires_after[seconds]": "3600"},
-         (400, "invalid_value", "expires_after.anchor")),
+        ({"expires_after[anchor]": "now", "expires_after[seconds]": "3600"}, (400, "invalid_value", "expires_after.anchor")),
         ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "3599"},
          (400, "integer_below_min_value", "expires_after.seconds")),
         ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "2592001"},
          (400, "integer_above_max_value", "expires_after.seconds")),
-        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "soon"},
-         (400, "invalid_type", "expires_after.seconds")),
+        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "soon"}, (400, "invalid_type", "expires_after.seconds")),
     ],
     ids=str,
 )  # fmt: skip
@@ -275,9 +273,7 @@ def test_fields_that_are_wrong(relay, vendor, api_key, fields, expected, is_behi
 
 
 def test_expiry(client, http):
-    made = client.files.create(
-        file=("a.txt", TEXT), purpose="batch", expires_after={"anchor": "created_at", "seconds": 3600}
-    )
+    made = client.files.create(file=("a.txt", TEXT), purpose="batch", expires_after={"anchor": "created_at", "seconds": 3600})
     assert made.expires_at == made.created_at + 3600 and client.files.retrieve(made.id) == made
     assert http.get(FILES).json()["data"][0]["expires_at"] == made.expires_at
 
@@ -516,9 +512,7 @@ def test_an_id_that_a_caller_made_up_to_lead_elsewhere_is_none(deep, vendor, api
         inner.settimeout(0)
         upload = {"uuid": "u", "path": path.format(port=inner.getsockname()[1]), "name": "a", "size": "5"}
         made = sealed.file_id(api_key, upload)
-        for answer in (
-            http.get(f"{FILES}/{made}"), http.get(f"{FILES}/{made}/content"), http.delete(f"{FILES}/{made}"),
-        ):  # fmt: skip
+        for answer in (http.get(f"{FILES}/{made}"), http.get(f"{FILES}/{made}/content"), http.delete(f"{FILES}/{made}")):
             assert (answer.status_code, answer.json()["error"]["message"]) == (404, NOT_FOUND + made[:64])
         message = {"role": "user", "content": [{"type": "file", "file": {"file_id": made}}]}
         wanted = {"model": "gpt-4o", "messages": [message]}
@@ -573,9 +567,7 @@ def test_known_callers_use_the_relays_key(start_relay, official, vendor, new_key
 
 
 def test_who_may_use_no_provider_that_keeps_files(start_relay, official, new_key):
-    relay = start_relay(
-        **KEYS | {"KEY_B_MODELS": "echo"}, PROVIDER_PAID_API_KEYS=new_key(), PROVIDER_DEMO_KIND="echo",
-    )  # fmt: skip
+    relay = start_relay(**KEYS | {"KEY_B_MODELS": "echo"}, PROVIDER_PAID_API_KEYS=new_key(), PROVIDER_DEMO_KIND="echo")
     assert official(relay, "token-of-a-00001").files.create(file=TEXT, purpose="batch").id
     with pytest.raises(openai.NotFoundError) as caught:
         official(relay, "token-of-b-00001").files.create(file=TEXT, purpose="batch")

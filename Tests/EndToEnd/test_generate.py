@@ -8,16 +8,7 @@ import pytest
 TOKEN = "token-of-the-generate-tests-1"
 LIMITED = "token-of-the-generate-tests-2"
 FAILED = {"status": 500, "json": {"error": {"message": "no"}}}
-MISSING = {
-    "detail": [
-        {
-            "type": "missing",
-            "loc": ["body", "prompt"],
-            "msg": "Field required",
-            "input": {},
-        }
-    ]
-}
+MISSING = {"detail": [{"type": "missing", "loc": ["body", "prompt"], "msg": "Field required", "input": {}}]}
 MODELS = ("dear/1", "cheap/1", "cheap/2", "last/1", "off/1")
 
 
@@ -26,11 +17,7 @@ def settings(server):
     conftest.secrets.update((TOKEN, LIMITED))
     providers = {
         "DEAR": {"MODELS": "fine=dear/1", "COST": "0.002"},
-        "CHEAP": {
-            "MODELS": "other=cheap/2,quick=cheap/1",
-            "COST": "0.001/0.002",
-            "GENERATE_MODEL": "quick",
-        },
+        "CHEAP": {"MODELS": "other=cheap/2,quick=cheap/1", "COST": "0.001/0.002", "GENERATE_MODEL": "quick"},
         "LAST": {"MODELS": "late=last/1", "PRIORITY": "2"},
         "OFF": {"MODELS": "silent=off/1", "GENERATE": "false"},
     }
@@ -63,18 +50,11 @@ def test_the_cheapest_of_the_first_priority_answers(http, server):
     server.says("cheap/1", {"text": "Quantum computing is"})
     answer = generate(http, max_tokens=77, temperature=0.5)
     assert answer.status_code == 200, answer.text
-    assert answer.json() == {
-        "modelUsed": "cheap/1", "tokens": 17, "cost": 0.000025, "response": "Quantum computing is",
-    }  # fmt: skip
+    assert answer.json() == {"modelUsed": "cheap/1", "tokens": 17, "cost": 0.000025, "response": "Quantum computing is"}
     assert list(answer.json()) == ["modelUsed", "tokens", "cost", "response"]
     body = server.body("cheap/1")
-    assert body["messages"] == [
-        {"role": "user", "content": "Explain quantum computing"}
-    ]
-    assert body["temperature"] == 0.5 and 77 in (
-        body.get("max_tokens"),
-        body.get("max_completion_tokens"),
-    )
+    assert body["messages"] == [{"role": "user", "content": "Explain quantum computing"}]
+    assert body["temperature"] == 0.5 and 77 in (body.get("max_tokens"), body.get("max_completion_tokens"))
     assert answer.headers["x-relay-provider"] == "cheap"
 
 
@@ -101,9 +81,7 @@ def test_a_model_may_be_named(http, server):
     assert generate(http, model="other").json()["modelUsed"] == "cheap/2"
     answer = generate(http, model="unknown-model")
     assert answer.status_code == 404
-    assert answer.json() == {
-        "detail": "The model `unknown-model` does not exist or you do not have access to it."
-    }
+    assert answer.json() == {"detail": "The model `unknown-model` does not exist or you do not have access to it."}
     server.says("off/1", FAILED)
     answer = generate(http, model="silent")
     assert answer.status_code == 503 and set(answer.json()) == {"detail"}
@@ -116,10 +94,7 @@ def test_the_body_may_be_a_string_with_json_in_it(http):
     assert http.post("/generate", json=again).json() == MISSING
 
 
-@pytest.mark.parametrize(
-    "body",
-    [[], 5, {}, {"prompt": 5}, {"prompt": ""}, {"prompt": None}, "[]", '{"x": 1}'],
-)
+@pytest.mark.parametrize("body", [[], 5, {}, {"prompt": 5}, {"prompt": ""}, {"prompt": None}, "[]", '{"x": 1}'])
 def test_what_has_no_prompt_is_refused_as_fastapi_does(http, body):
     answer = http.post("/generate", json=body)
     assert answer.status_code == 422 and answer.json() == MISSING
@@ -131,31 +106,20 @@ def test_other_faults_of_the_body_name_their_place(http):
     (detail,) = answer.json()["detail"]
     assert detail["loc"] == ["body", "max_tokens"] and detail["type"] == "value_error"
     for content in (b"{", b'"{"'):
-        answer = http.post(
-            "/generate", content=content, headers={"Content-Type": "application/json"}
-        )
-        assert (
-            answer.status_code == 422
-            and answer.json()["detail"][0]["type"] == "json_invalid"
-        )
+        answer = http.post("/generate", content=content, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422 and answer.json()["detail"][0]["type"] == "json_invalid"
 
 
 def test_rights_and_limits_are_those_of_chat(generating, http, caller):
     for headers in ({}, {"Authorization": "Bearer wrong-key-of-nobody"}):
-        answer = caller(generating).post(
-            "/generate", json={"prompt": "Hi"}, headers=headers
-        )
+        answer = caller(generating).post("/generate", json={"prompt": "Hi"}, headers=headers)
         assert answer.status_code == 401 and isinstance(answer.json()["detail"], str)
     little = caller(generating, LIMITED)
     assert generate(little).json()["modelUsed"] == "last/1"
     assert generate(little, model="fine").status_code == 404
     assert generate(little).status_code == 200
     answer = generate(little)
-    assert (
-        answer.status_code == 429
-        and isinstance(answer.json()["detail"], str)
-        and "retry-after" in answer.headers
-    )
+    assert answer.status_code == 429 and isinstance(answer.json()["detail"], str) and "retry-after" in answer.headers
 
 
 def test_the_price_of_the_dearest_is_reserved(start_relay, settings, server, caller):

@@ -135,9 +135,7 @@ def loop_threads(relay: Relay) -> list[int]:
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer's runtime stands in the way of threads that are stopped")
 def test_a_loop_that_is_stuck_does_not_keep_the_process(vendor: Vendor) -> None:
-    relay = Relay(
-        {"ONE_MIN_BASE_URL": vendor.base_url, "ONE_MIN_ASSET_URL": vendor.asset_url, "SHUTDOWN_SECONDS": "1"}
-    )
+    relay = Relay({"ONE_MIN_BASE_URL": vendor.base_url, "ONE_MIN_ASSET_URL": vendor.asset_url, "SHUTDOWN_SECONDS": "1"})
     wait_for(lambda: len(loop_threads(relay)) == 2)
     threads = loop_threads(relay)
     # The start waits for the loops; a stopped one would keep it from waiting for signals.

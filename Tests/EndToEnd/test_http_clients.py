@@ -41,9 +41,7 @@ def processor_seconds(relay: Relay) -> float:
 
 
 @judges_memory
-def test_clients_that_never_read_are_bounded_in_memory(
-    start_relay: Callable[..., Relay], vendor: Vendor, api_key: str
-) -> None:
+def test_clients_that_never_read_are_bounded_in_memory(start_relay: Callable[..., Relay], vendor: Vendor, api_key: str) -> None:
     """Streams of megabytes go to clients that read nothing. Their waiting output does not grow with the stream."""
     piece = "0123456789abcde " * 256
     pieces, clients, bound = 2_000, 4, 8 << 20

@@ -70,10 +70,7 @@ def test_malformed_input_is_refused_once_and_closed(relay: Relay, data: bytes, s
 
 @pytest.mark.parametrize(
     "data",
-    [
-        GET + HOST + b"Content-Length: 4\r\n\r\nbody",
-        GET + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(b"body"),
-    ],
+    [GET + HOST + b"Content-Length: 4\r\n\r\nbody", GET + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(b"body")],
     ids=["length", "chunked"],
 )
 @pytest.mark.parametrize("piece", [None, 1], ids=["whole", "bytewise"])

@@ -111,9 +111,7 @@ def test_head_elsewhere_has_no_body(echo: Relay, path: str, status: int) -> None
 def test_an_unknown_path(echo: Relay, method: str, path: str) -> None:
     error = assert_error(ask(echo.port, request(method, path + "?secret=query")), 404)
     meant = ". Did you mean /v1/models?" if path == "/v2/models" else ""
-    assert error == {
-        "message": f"Invalid URL ({method} {path}){meant}", "type": "invalid_request_error", "param": None, "code": None,
-    }  # fmt: skip
+    assert error == {"message": f"Invalid URL ({method} {path}){meant}", "type": "invalid_request_error", "param": None, "code": None}
 
 
 @pytest.mark.parametrize("size", [199, 200, 201, 5_000])
@@ -128,10 +126,7 @@ def test_odd_paths_give_proper_json(echo: Relay, path: str) -> None:
     assert_error(ask(echo.port, request("GET", path)), 404, 400)
 
 
-@pytest.mark.parametrize(
-    ("path", "allowed"),
-    [(path, {"GET", "HEAD"}) for path in GETS] + [(path, {"POST"}) for path in POSTS],
-)
+@pytest.mark.parametrize(("path", "allowed"), [(path, {"GET", "HEAD"}) for path in GETS] + [(path, {"POST"}) for path in POSTS])
 def test_a_wrong_method(echo: Relay, path: str, allowed: set[str]) -> None:
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - allowed:
         answer = ask(echo.port, request(method, path))
@@ -147,10 +142,7 @@ def test_preflight_needs_no_key_on_any_path(keyed: Relay, path: str) -> None:
     wanted = "authorization, content-type, x-stainless-lang"
     answer = ask(
         keyed.port,
-        request(
-            "OPTIONS", path, origin="https://chat.test", access_control_request_method="POST",
-            access_control_request_headers=wanted,
-        ),
+        request("OPTIONS", path, origin="https://chat.test", access_control_request_method="POST", access_control_request_headers=wanted),
     )  # fmt: skip
     assert answer.status in (200, 204) and answer.body == b""
     assert answer["access-control-allow-origin"] in ("*", "https://chat.test")
@@ -271,9 +263,7 @@ def test_client_headers_are_not_forwarded(keyed: Relay, vendor: Vendor, api_key:
     assert not sent & ({name.replace("_", "-") for name in extra} | {"authorization", "origin"})
 
 
-@pytest.mark.parametrize(
-    "authorization", [None, "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Token abc", "Bearer  "]
-)
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Token abc", "Bearer  "])
 def test_no_key(keyed: Relay, authorization: str | None) -> None:
     for _ in range(2):
         error = assert_error(post(keyed, chat_body(model="gpt-4o-mini"), authorization=authorization), 401)

@@ -23,9 +23,7 @@ def last(vendor, key):
     """Returns type, shape and mode of the last call."""
     body = vendor.requests(key, FEATURES)[-1]["body"]
     prompt = body["promptObject"]
-    return body["type"], {
-        name: prompt[name] for name in (*USUAL, "size") if name in prompt
-    }
+    return body["type"], {name: prompt[name] for name in (*USUAL, "size") if name in prompt}
 
 
 store = memcached_of_file()
@@ -51,29 +49,18 @@ def test_a_chat_remembers(http, vendor, api_key, is_streamed, command):
 
 
 def test_what_the_official_client_made_is_remembered(client, vendor, api_key):
-    made = client.images.generate(
-        model="midjourney", prompt="a cat --relax", n=2, size="1536x1024"
-    ).data
+    made = client.images.generate(model="midjourney", prompt="a cat --relax", n=2, size="1536x1024").data
     for image in made:
         said = image.model_extra["variation_commands"]["variation"]
-        client.chat.completions.create(
-            model="midjourney", messages=[{"role": "user", "content": said}]
-        )
+        client.chat.completions.create(model="midjourney", messages=[{"role": "user", "content": said}])
         assert last(vendor, api_key) == ("IMAGE_VARIATOR", WISHES)
 
 
 def test_variations_of_a_file_are_remembered(client, vendor, api_key):
-    made = client.images.create_variation(
-        model="dall-e-2", image=("a.png", picture("a")), size="256x256"
-    ).data
+    made = client.images.create_variation(model="dall-e-2", image=("a.png", picture("a")), size="256x256").data
     client.chat.completions.create(
         model="dall-e-2",
-        messages=[
-            {
-                "role": "user",
-                "content": made[0].model_extra["variation_commands"]["variation"],
-            }
-        ],
+        messages=[{"role": "user", "content": made[0].model_extra["variation_commands"]["variation"]}],
     )
     assert last(vendor, api_key) == ("IMAGE_VARIATOR", {"size": "256x256"})
 
@@ -95,9 +82,7 @@ def test_others_images_are_not_known(http, vendor, api_key, new_key):
     assert last(vendor, key) == ("IMAGE_VARIATOR", USUAL)
 
 
-def test_all_instances_know_for_a_week_and_keep_nothing_that_is_secret(
-    launch, store, shared, caller, vendor, new_key, mark
-):
+def test_all_instances_know_for_a_week_and_keep_nothing_that_is_secret(launch, store, shared, caller, vendor, new_key, mark):
     store.flush()
     key = new_key()
     one, other = (caller(launch(**shared), key) for _ in range(2))
@@ -106,21 +91,13 @@ def test_all_instances_know_for_a_week_and_keep_nothing_that_is_secret(
     assert ask(other, f"/v1 {url}", model="midjourney").status_code == 200
     assert last(vendor, key) == ("IMAGE_VARIATOR", WISHES)
     kept = store.dump()
-    assert not [
-        word for word in (key, mark, url, "http", "3:2") if word.encode() in kept
-    ]
+    assert not [word for word in (key, mark, url, "http", "3:2") if word.encode() in kept]
     now = store.stat("time")
-    ends = [
-        int(re.search(r"exp=(\d+)", line)[1])
-        for line in store.listing()
-        if "image" in line
-    ]
+    ends = [int(re.search(r"exp=(\d+)", line)[1]) for line in store.listing() if "image" in line]
     assert ends and all(WEEK - 60 <= end - now <= WEEK + 60 for end in ends)
 
 
-def test_what_was_usual_costs_the_store_nothing(
-    launch, store, shared, caller, vendor, new_key
-):
+def test_what_was_usual_costs_the_store_nothing(launch, store, shared, caller, vendor, new_key):
     store.flush()
     http = caller(launch(**shared), new_key())
     assert ask(http, "a cat", model="midjourney").status_code == 200
@@ -139,19 +116,8 @@ def test_what_was_forgotten_is_usual(launch, store, shared, caller, vendor, new_
     assert last(vendor, key) == ("IMAGE_VARIATOR", USUAL)
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        b"",
-        b"\x01",
-        b"\x02\x02\x02\x03\x00\x02\x00",
-        b"\x01\x09\x09\xff\xff\xff\xff",
-        b"x" * 9999,
-    ],
-)
-def test_records_that_are_odd_are_none(
-    launch, store, shared, caller, vendor, new_key, value
-):
+@pytest.mark.parametrize("value", [b"", b"\x01", b"\x02\x02\x02\x03\x00\x02\x00", b"\x01\x09\x09\xff\xff\xff\xff", b"x" * 9999])
+def test_records_that_are_odd_are_none(launch, store, shared, caller, vendor, new_key, value):
     store.flush()
     key = new_key()
     http = caller(launch(**shared), key)
@@ -164,20 +130,14 @@ def test_records_that_are_odd_are_none(
 
 
 @pytest.mark.parametrize("how", ["killed", "paused"])
-def test_a_store_that_is_away_costs_nobody_an_image(
-    start_relay, caller, vendor, new_key, how
-):
+def test_a_store_that_is_away_costs_nobody_an_image(start_relay, caller, vendor, new_key, how):
     """An unavailable store delays a variation by the time-out, and images not at all."""
     own = Memcached()
     try:
         key = new_key()
-        http = caller(
-            start_relay(MEMCACHED_SERVERS=own.address, MEMCACHED_TIMEOUT="100ms"), key
-        )
+        http = caller(start_relay(MEMCACHED_SERVERS=own.address, MEMCACHED_TIMEOUT="100ms"), key)
         own.kill() if how == "killed" else own.pause()
-        (url, *_) = urls(
-            text_of(ask(http, "a cat --ar 3:2 --relax", model="midjourney"))
-        )
+        (url, *_) = urls(text_of(ask(http, "a cat --ar 3:2 --relax", model="midjourney")))
         assert ask(http, f"/v1 {url}", model="midjourney").status_code == 200
         assert last(vendor, key) == ("IMAGE_VARIATOR", USUAL)
     finally:
@@ -186,18 +146,10 @@ def test_a_store_that_is_away_costs_nobody_an_image(
 
 def test_keys_of_the_relay_and_anonymous_callers(launch, vendor, caller, new_key):
     key, token = new_key(), f"sk-{uuid.uuid4().hex}"
-    relay = launch(
-        PROVIDER_OWN_KIND="onemin",
-        PROVIDER_OWN_API_KEYS=key,
-        KEY_ONE_TOKEN=token,
-        ANONYMOUS_MODELS="midjourney",
-    )
+    relay = launch(PROVIDER_OWN_KIND="onemin", PROVIDER_OWN_API_KEYS=key, KEY_ONE_TOKEN=token, ANONYMOUS_MODELS="midjourney")
     for bearer in (token, None):
         http = caller(relay, bearer)
-        made = http.post(
-            "/v1/images/generations",
-            json={"model": "midjourney", "prompt": "a cat --ar 3:2 --relax"},
-        )
+        made = http.post("/v1/images/generations", json={"model": "midjourney", "prompt": "a cat --ar 3:2 --relax"})
         said = made.json()["data"][0]["variation_commands"]["variation"]
         assert ask(http, said, model="midjourney").status_code == 200
         assert last(vendor, key) == ("IMAGE_VARIATOR", WISHES)

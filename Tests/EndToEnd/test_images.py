@@ -215,8 +215,7 @@ UPSTREAM = (502, "upstream_error", None)
     [
         ({"status": 401, "json": {"message": "API Key has been deleted"}}, (401, "invalid_api_key", None)),
         ({"status": 406, "json": {"errorCode": "INSUFFICIENT_CREDITS"}}, (402, "insufficient_quota", None)),
-        ({"status": 400, "json": {"message": "Invalid model x for AI feature IMAGE_GENERATOR!"}},
-         (404, "model_not_found", "model")),
+        ({"status": 400, "json": {"message": "Invalid model x for AI feature IMAGE_GENERATOR!"}}, (404, "model_not_found", "model")),
         ({"status": 400, "json": {"message": "prompt is too odd"}}, (400, None, None)),
         ({"status": 429, "json": {}}, (429, "rate_limit_exceeded", None)),
         ({"status": 503, "text": ""}, (503, "upstream_error", None)), ({"status": 500, "text": "<html>"}, UPSTREAM),

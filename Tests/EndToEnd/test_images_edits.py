@@ -18,10 +18,7 @@ FEATURES = "/api/features"
 ASSETS = "/api/assets"
 EDITORS = [model for model, said in CATALOGUE.items() if "image_edit" in said["features"]]
 VARYING = [model for model, said in CATALOGUE.items() if "image_variation" in said["features"]]
-DRAWN_ONLY = [
-    model for model, said in CATALOGUE.items()
-    if "image" in said["features"] and "image_variation" not in said["features"]
-]  # fmt: skip
+DRAWN_ONLY = [model for model, said in CATALOGUE.items() if "image" in said["features"] and "image_variation" not in said["features"]]
 PICTURE = picture("mine", 16, 9)
 UPSTREAM = (502, "upstream_error", None)
 
@@ -50,9 +47,7 @@ def sent(vendor, key):
 
 @pytest.mark.parametrize("model", EDITORS)
 def test_every_model_that_edits(client, vendor, api_key, model):
-    made = client.images.edit(
-        model=model, image=("cat.png", PICTURE), prompt="a hat", n=3, response_format="b64_json"
-    )
+    made = client.images.edit(model=model, image=("cat.png", PICTURE), prompt="a hat", n=3, response_format="b64_json")
     assert len({base64.b64decode(one.b64_json) for one in made.data}) == 3
     calls = [call["body"] for call in vendor.requests(api_key, FEATURES)]
     (upload,) = vendor.uploads(api_key)
@@ -65,8 +60,7 @@ def test_every_model_that_edits(client, vendor, api_key, model):
     ("model", "fields", "expected"),
     [
         ("gpt-image-1", {}, {"size": "1024x1024", "n": 1, "quality": "medium"}),
-        ("gpt-image-1", {"size": "1024x1536", "n": 2, "quality": "hd"},
-         {"size": "1024x1536", "n": 2, "quality": "high"}),
+        ("gpt-image-1", {"size": "1024x1536", "n": 2, "quality": "hd"}, {"size": "1024x1536", "n": 2, "quality": "high"}),
         ("gpt-image-1-mini", {"background": "auto", "output_format": "webp", "output_compression": 7},
          {"size": "1024x1024", "n": 1, "quality": "medium", "background": "auto", "output_format": "webp",
           "output_compression": 7}),
@@ -217,9 +211,7 @@ def with_mask(mask=MASK, data=PICTURE):
 @pytest.mark.parametrize("model", INPAINTERS)
 def test_every_model_that_inpaints(client, vendor, api_key, model):
     """Transparent parts are edited; in the vendor's masks these are white."""
-    made = client.images.edit(
-        model=model, image=("a.png", PICTURE), mask=("m.png", MASK), prompt="a hat", response_format="b64_json"
-    )
+    made = client.images.edit(model=model, image=("a.png", PICTURE), mask=("m.png", MASK), prompt="a hat", response_format="b64_json")
     assert len(made.data) == 1
     call = vendor.feature(api_key)
     assert (call["type"], call["model"]) == ("IMAGE_INPAINTER", model)
@@ -328,8 +320,7 @@ def test_others_that_do_not_fit_are_left_out(http, vendor, api_key):
 
 
 def test_others_must_be_permitted(start_relay, vendor, new_key, caller):
-    only = {"SUBSET_OF_ONE_MIN_PERMITTED_MODELS": "gpt-image-1,recraft,dall-e-2",
-            "PERMIT_MODELS_FROM_SUBSET_ONLY": "true"}  # fmt: skip
+    only = {"SUBSET_OF_ONE_MIN_PERMITTED_MODELS": "gpt-image-1,recraft,dall-e-2", "PERMIT_MODELS_FROM_SUBSET_ONLY": "true"}
     key = new_key()
     http = caller(start_relay(**only), key)
     vendor.answers(key, {"status": 500, "text": ""}, {})

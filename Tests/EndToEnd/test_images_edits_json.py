@@ -17,18 +17,9 @@ PATH = "/v1/images/edits"
 ASSETS = "/api/assets"
 FEATURES = "/api/features"
 PICTURE = picture("to edit", 16, 9)
-ALPHAS = [
-    [0 if (row + column) % 3 else 255 for column in range(16)] for row in range(9)
-]
-MASK = png(
-    16,
-    9,
-    [b"".join(bytes([7, 8, 9, alpha]) for alpha in row) for row in ALPHAS],
-    color=6,
-)
-EDITING = [
-    model for model, said in CATALOGUE.items() if "image_edit" in said["features"]
-]
+ALPHAS = [[0 if (row + column) % 3 else 255 for column in range(16)] for row in range(9)]
+MASK = png(16, 9, [b"".join(bytes([7, 8, 9, alpha]) for alpha in row) for row in ALPHAS], color=6)
+EDITING = [model for model, said in CATALOGUE.items() if "image_edit" in said["features"]]
 
 
 def data(content, kind="image/png"):
@@ -36,17 +27,11 @@ def data(content, kind="image/png"):
 
 
 def edit(http, *images, **fields):
-    return http.post(
-        PATH,
-        json={"prompt": "a hat", "images": list(images or [data(PICTURE)])} | fields,
-    )
+    return http.post(PATH, json={"prompt": "a hat", "images": list(images or [data(PICTURE)])} | fields)
 
 
 def uploaded(vendor, key):
-    return {
-        upload["path"]: base64.b64decode(upload["data64"])
-        for upload in vendor.uploads(key)
-    }
+    return {upload["path"]: base64.b64decode(upload["data64"]) for upload in vendor.uploads(key)}
 
 
 @pytest.fixture(scope="module")
@@ -61,39 +46,17 @@ def file_of(client, content=PICTURE, name="cat.png", **more):
 @pytest.mark.parametrize("model", EDITING)
 def test_every_model_edits_data(client, vendor, api_key, model):
     """The official client posts JSON if it is told to."""
-    body = {
-        "model": model,
-        "prompt": "a hat",
-        "images": [data(PICTURE)],
-        "response_format": "b64_json",
-    }
+    body = {"model": model, "prompt": "a hat", "images": [data(PICTURE)], "response_format": "b64_json"}
     made = client.post("/images/edits", body=body, cast_to=openai.types.ImagesResponse)
     assert base64.b64decode(made.data[0].b64_json) in vendor.results(api_key)
     call = vendor.feature(api_key)
-    assert (call["type"], call["model"], call["promptObject"]["prompt"]) == (
-        "IMAGE_EDITOR",
-        model,
-        "a hat",
-    )
+    assert (call["type"], call["model"], call["promptObject"]["prompt"]) == ("IMAGE_EDITOR", model, "a hat")
     assert uploaded(vendor, api_key) == {call["promptObject"]["imageUrl"]: PICTURE}
 
 
 def test_wishes_are_those_of_the_form(http, vendor, api_key):
-    wishes = {
-        "n": 2,
-        "size": "1536x1024",
-        "quality": "high",
-        "output_format": "webp",
-        "background": "opaque",
-    }
-    assert (
-        len(
-            edit(http, **wishes, user="u", input_fidelity="high", stream=False).json()[
-                "data"
-            ]
-        )
-        == 2
-    )
+    wishes = {"n": 2, "size": "1536x1024", "quality": "high", "output_format": "webp", "background": "opaque"}
+    assert len(edit(http, **wishes, user="u", input_fidelity="high", stream=False).json()["data"]) == 2
     sent = vendor.feature(api_key)["promptObject"]
     assert {name: sent[name] for name in wishes} == wishes
 
@@ -102,14 +65,9 @@ def assert_masked(vendor, api_key):
     """The vendor got the picture, and the mask in its own form."""
     call = vendor.feature(api_key)
     files = uploaded(vendor, api_key)
-    assert (
-        call["type"] == "IMAGE_INPAINTER"
-        and files[call["promptObject"]["imageUrl"]] == PICTURE
-    )
+    assert call["type"] == "IMAGE_INPAINTER" and files[call["promptObject"]["imageUrl"]] == PICTURE
     mask = pixels(files[call["promptObject"]["maskUrl"]])
-    assert [pixel[0] for pixel in mask] == [
-        255 - alpha for row in ALPHAS for alpha in row
-    ]
+    assert [pixel[0] for pixel in mask] == [255 - alpha for row in ALPHAS for alpha in row]
 
 
 def test_a_mask(http, vendor, api_key):
@@ -120,22 +78,13 @@ def test_a_mask(http, vendor, api_key):
 def test_an_address(open_relay, caller, vendor, api_key):
     with serving(ok(PICTURE)) as server:
         url = f"http://127.0.0.1:{server.port}/a.png"
-        assert (
-            edit(
-                caller(open_relay, api_key), {"image_url": url}, mask=data(MASK)
-            ).status_code
-            == 200
-        )
+        assert edit(caller(open_relay, api_key), {"image_url": url}, mask=data(MASK)).status_code == 200
         (head,) = server.heads
         assert api_key.encode() not in head
-    assert PICTURE in uploaded(vendor, api_key).values() and url not in json.dumps(
-        vendor.requests(api_key)
-    )
+    assert PICTURE in uploaded(vendor, api_key).values() and url not in json.dumps(vendor.requests(api_key))
 
 
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:{}/a", "https://127.0.0.1:{}/a", "https://localhost:{}/a"]
-)
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{}/a", "https://127.0.0.1:{}/a", "https://localhost:{}/a"])
 def test_addresses_that_are_not_fetched(http, vendor, api_key, url):
     with serving(ok(PICTURE)) as server:
         expected = (400, "invalid_image_url", "images[0].image_url")
@@ -158,23 +107,13 @@ def test_ids_of_files_with_a_mask(client, http, vendor, api_key):
     assert_masked(vendor, api_key)
 
 
-def test_a_file_is_used_with_the_key_that_it_was_uploaded_with(
-    launch, caller, vendor, new_key
-):
+def test_a_file_is_used_with_the_key_that_it_was_uploaded_with(launch, caller, vendor, new_key):
     keys = [new_key(), new_key(), new_key()]
     http = caller(
-        launch(
-            PROVIDER_OWN_KIND="onemin",
-            PROVIDER_OWN_API_KEYS=",".join(keys),
-            KEY_ONE_TOKEN="sk-named-files",
-        ),
+        launch(PROVIDER_OWN_KIND="onemin", PROVIDER_OWN_API_KEYS=",".join(keys), KEY_ONE_TOKEN="sk-named-files"),
         "sk-named-files",
     )
-    file = {
-        "file_id": http.post(
-            "/v1/files", files={"file": ("a.png", PICTURE)}, data={"purpose": "vision"}
-        ).json()["id"]
-    }
+    file = {"file_id": http.post("/v1/files", files={"file": ("a.png", PICTURE)}, data={"purpose": "vision"}).json()["id"]}
     (owner,) = [key for key in keys if vendor.uploads(key)]
     for _ in range(4):
         assert edit(http, file).status_code == 200
@@ -186,26 +125,11 @@ def test_what_is_no_file_of_the_callers(relay, client, http, vendor, api_key, ne
     gone = file_of(client)
     client.files.delete(gone)
     vendor.answers(api_key, {})
-    for name in (
-        file_of(other),
-        gone,
-        gone[:-2] + "AA",
-        "file-",
-        "file-abc",
-        "",
-        "x" * 5000,
-        "../a",
-    ):
+    for name in (file_of(other), gone, gone[:-2] + "AA", "file-", "file-abc", "", "x" * 5000, "../a"):
         for named in ({"file_id": name}, data(PICTURE)):
             is_mask = "image_url" in named
-            answer = edit(
-                http, named, **({"mask": {"file_id": name}} if is_mask else {})
-            )
-            assert refusal(answer) == (
-                400,
-                "invalid_value",
-                "mask.file_id" if is_mask else "images[0].file_id",
-            )
+            answer = edit(http, named, **({"mask": {"file_id": name}} if is_mask else {}))
+            assert refusal(answer) == (400, "invalid_value", "mask.file_id" if is_mask else "images[0].file_id")
             assert len(name) < 20 or name not in answer.text
     assert vendor.requests(api_key, FEATURES) == []
 
@@ -274,13 +198,8 @@ def test_what_is_wrong(http, vendor, api_key, fields, expected):
      ("application/json; charset=latin-1", None, 415), ("application/jsonp", None, 400)],
 )  # fmt: skip
 def test_content_types(http, kind, content, status):
-    body = (
-        content or json.dumps({"prompt": "a hat", "images": [data(PICTURE)]}).encode()
-    )
-    assert (
-        http.post(PATH, content=body, headers={"Content-Type": kind}).status_code
-        == status
-    )
+    body = content or json.dumps({"prompt": "a hat", "images": [data(PICTURE)]}).encode()
+    assert http.post(PATH, content=body, headers={"Content-Type": kind}).status_code == status
 
 
 def test_a_large_picture(http, vendor, api_key):
@@ -293,9 +212,7 @@ def test_a_large_picture(http, vendor, api_key):
     assert vendor.uploads(api_key)[0]["sha256"] == hashlib.sha256(large).hexdigest()
 
 
-def test_edits_are_counted_once_whatever_names_the_picture(
-    start_relay, new_key, caller
-):
+def test_edits_are_counted_once_whatever_names_the_picture(start_relay, new_key, caller):
     http = caller(start_relay(RATE_LIMIT=None, RATE_LIMIT_IMAGES="2/minute"), new_key())
     answers = [edit(http), edit(http, mask=data(MASK)), edit(http)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
@@ -317,8 +234,5 @@ def test_a_client_that_leaves_ends_the_fetch(open_relay, new_key):
 
 
 def test_without_a_key(relay):
-    answer = local_http.post(
-        relay.base_url + PATH,
-        json={"prompt": "a", "images": [data(PICTURE)]},
-    )
+    answer = local_http.post(relay.base_url + PATH, json={"prompt": "a", "images": [data(PICTURE)]})
     assert answer.status_code == 401

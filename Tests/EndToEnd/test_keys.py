@@ -33,10 +33,7 @@ def cause(relay: Relay, answer: Any) -> str:
 def team(launch: Callable[..., Relay]) -> tuple[Relay, str, str, str]:
     """A relay with a key of its own, one caller for everything and one for little, and their tokens."""
     own, all_token, little_token = (f"{kind}-{uuid.uuid4().hex}" for kind in ("own", "sk-all", "sk-little"))
-    relay = launch(
-        ONE_MIN_API_KEYS=own, KEY_TEAM_A_TOKEN=all_token, KEY_GUEST_TOKEN=little_token,
-        KEY_GUEST_MODELS="glm*, gpt-4o-mini",
-    )  # fmt: skip
+    relay = launch(ONE_MIN_API_KEYS=own, KEY_TEAM_A_TOKEN=all_token, KEY_GUEST_TOKEN=little_token, KEY_GUEST_MODELS="glm*, gpt-4o-mini")
     return relay, own, all_token, little_token
 
 
@@ -200,9 +197,7 @@ def test_without_pass_through_an_unknown_key_is_anonymous(start_relay, caller, v
 
 def test_looking_needs_a_key_unless_all_is_passed_through(start_relay, caller, new_key):
     (own,) = own_keys(1)
-    relay = start_relay(
-        PROVIDER_OWN_KIND="onemin", PROVIDER_OWN_API_KEY=own, PROVIDER_PASS_KIND="onemin", KEY_A_TOKEN="sk-a"
-    )
+    relay = start_relay(PROVIDER_OWN_KIND="onemin", PROVIDER_OWN_API_KEY=own, PROVIDER_PASS_KIND="onemin", KEY_A_TOKEN="sk-a")
     assert caller(relay).get("/v1/models").status_code == 401
     assert caller(relay, new_key()).get("/v1/models").status_code == 200
     assert error(ask(caller(relay)))[:2] == (401, "invalid_api_key")
@@ -211,9 +206,7 @@ def test_looking_needs_a_key_unless_all_is_passed_through(start_relay, caller, n
 def test_an_own_key_may_be_set_aside(start_relay, caller, vendor, new_key):
     (own,) = own_keys(1)
     key = new_key()
-    relay = start_relay(
-        PROVIDER_V_KIND="onemin", PROVIDER_V_API_KEY=own, PROVIDER_V_PASSTHROUGH="true"
-    )
+    relay = start_relay(PROVIDER_V_KIND="onemin", PROVIDER_V_API_KEY=own, PROVIDER_V_PASSTHROUGH="true")
     assert ask(caller(relay, key)).status_code == 200
     assert len(vendor.requests(key)) == 1 and vendor.requests(own) == []
 
@@ -292,9 +285,7 @@ def test_without_a_default_the_model_is_missing(http):
 
 
 def test_aliases(start_relay, caller, vendor, api_key):
-    relay = start_relay(
-        PROVIDER_V_KIND="onemin", PROVIDER_V_LABEL="my", PROVIDER_V_MODELS="fast=gpt-4o-mini,o3,mini=gpt-4o-mini"
-    )
+    relay = start_relay(PROVIDER_V_KIND="onemin", PROVIDER_V_LABEL="my", PROVIDER_V_MODELS="fast=gpt-4o-mini,o3,mini=gpt-4o-mini")
     client = caller(relay, api_key)
     assert names(client) == ["fast", "o3", "mini"]
     assert {model["owned_by"] for model in client.get("/v1/models").json()["data"]} == {"1minai"}

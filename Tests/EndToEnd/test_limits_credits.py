@@ -120,10 +120,7 @@ def test_a_call_that_broke_off(priced, source):
 
 
 def test_pictures_of_a_prompt(priced, source):
-    lists = [
-        entry(MODEL, "text", "image", **PRICE, LOW_IMAGE=250.5),
-        entry("gpt-4o", "text", "image", **PRICE),
-    ]
+    lists = [entry(MODEL, "text", "image", **PRICE, LOW_IMAGE=250.5), entry("gpt-4o", "text", "image", **PRICE)]
     one = priced({CHAT: lists}, **LARGE)
     parts = [{"type": "text", "text": PROMPT}]
     shown = {"type": "image_url", "image_url": {"url": data_url(picture("one")), "detail": "low"}}
@@ -222,9 +219,7 @@ def test_the_list_has_no_units_of_speech(priced):
     assert message(answer) == "Request too large for credits: limit 99 per day, requested 100."
 
 
-BY_CREDITS = {
-    "PROVIDERS": "a", "PROVIDER_A_KIND": "onemin", "PROVIDER_A_PASSTHROUGH": "true", "PROVIDER_A_CREDIT_COST": "0.00001",
-}  # fmt: skip
+BY_CREDITS = {"PROVIDERS": "a", "PROVIDER_A_KIND": "onemin", "PROVIDER_A_PASSTHROUGH": "true", "PROVIDER_A_CREDIT_COST": "0.00001"}
 
 
 def test_dollars_of_images_by_their_credits(priced, source):

@@ -48,9 +48,7 @@ async def keep_asking(relays: list[Relay], token: str, is_enough: Callable[[list
     told: list[Told] = []
     is_over = asyncio.Event()
     async with Crowd(relays) as crowd:
-        clients = [
-            asyncio.create_task(crowd.keep_asking(relay, token, told, is_over)) for relay in range(len(relays)) for _ in range(8)
-        ]
+        clients = [asyncio.create_task(crowd.keep_asking(relay, token, told, is_over)) for relay in range(len(relays)) for _ in range(8)]
         ends = time.monotonic() + 60
         while not is_enough(told):
             assert time.monotonic() < ends and not any(task.done() for task in clients)

@@ -103,9 +103,7 @@ def test_one_store_by_any_of_its_names(store, start_relay):
         {"MEMCACHED_HOST": "127.0.0.1", "MEMCACHED_PORT": f"tcp://127.0.0.1:{store.port}"},
     ]  # fmt: skip
     for number, name in enumerate(names):
-        relay = start_relay(
-            PROVIDER_DEMO_KIND="echo", ANONYMOUS_MODELS="echo", RATE_LIMIT="9/hour", MEMCACHED_TIMEOUT=PATIENCE, **name
-        )  # fmt: skip
+        relay = start_relay(PROVIDER_DEMO_KIND="echo", ANONYMOUS_MODELS="echo", RATE_LIMIT="9/hour", MEMCACHED_TIMEOUT=PATIENCE, **name)
         with client(relay) as http:
             assert_admitted(chat(http), "9 per hour", 8 - number)
 

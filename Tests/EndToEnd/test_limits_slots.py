@@ -39,10 +39,7 @@ def relays(request: pytest.FixtureRequest, launch: Callable[..., Relay], store: 
     return shared(launch, store) if request.param == "memcached" else alone(launch)
 
 
-BY_ADDRESS = {
-    "RATE_LIMIT": "1000/hour;2 concurrent", "RATE_LIMIT_BY": "ip", "TRUSTED_PROXIES": "127.0.0.1",
-    "SLOT_SECONDS": LONG_SECONDS,
-}  # fmt: skip
+BY_ADDRESS = {"RATE_LIMIT": "1000/hour;2 concurrent", "RATE_LIMIT_BY": "ip", "TRUSTED_PROXIES": "127.0.0.1", "SLOT_SECONDS": LONG_SECONDS}
 SHARED = "chat.concurrent.0"
 """The slots of all these addresses in the store."""
 started: dict[str, list[Relay]] = {}

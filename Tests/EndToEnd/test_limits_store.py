@@ -173,10 +173,7 @@ def test_a_relay_that_has_no_part_yet_says_so(store, launch_with, token):
 @pytest.mark.parametrize("how, instances", [("killed", None), ("paused", 4)], ids=["as many as live", "four"])
 def test_share_is_what_holds_unless_told_otherwise(store, launch_with, token, how, instances):
     """Each relay has its part of what its copy leaves, and no more for two seconds afterwards."""
-    relays = [
-        launch_with(store, MEMCACHED_TIMEOUT=TIMEOUTS[how], RATE_LIMIT_INSTANCES=instances, SLOT_SECONDS=5)
-        for _ in range(2)
-    ]
+    relays = [launch_with(store, MEMCACHED_TIMEOUT=TIMEOUTS[how], RATE_LIMIT_INSTANCES=instances, SLOT_SECONDS=5) for _ in range(2)]
     wait_until_all_know_all(relays)
     if instances is None:
         wait_until_parts_are_made(store, relays)

@@ -324,9 +324,7 @@ def test_images_are_none_of_a_chats(limited, caller):
 
 
 def test_limits_by_model(limited, caller):
-    relay = limited(
-        RATE_LIMIT_BY_MODEL="gpt-4o-mini=off, gpt-4o*=2/hour;5000 tokens/hour,*=1/day", FALLBACK_MODEL="o3-mini"
-    )
+    relay = limited(RATE_LIMIT_BY_MODEL="gpt-4o-mini=off, gpt-4o*=2/hour;5000 tokens/hour,*=1/day", FALLBACK_MODEL="o3-mini")
     one, other = caller(relay), caller(relay)
     for _ in range(3):
         assert not [name for name in STANDING if name in one.ask()]
@@ -351,9 +349,7 @@ def test_limits_by_model(limited, caller):
 
 def test_a_name_that_is_replaced_has_limits_of_its_own(limited, caller):
     """The rows of the replaced name are not its replacement's."""
-    relay = limited(
-        RATE_LIMIT_BY_MODEL="gone=1/hour,gpt-4o-mini=2/hour", MODEL_REPLACEMENTS="gone:gpt-4o-mini", KEY_A_TOKEN="token-a"
-    )  # fmt: skip
+    relay = limited(RATE_LIMIT_BY_MODEL="gone=1/hour,gpt-4o-mini=2/hour", MODEL_REPLACEMENTS="gone:gpt-4o-mini", KEY_A_TOKEN="token-a")
     one = caller(relay)
     one.ask(model="gone")
     assert_refused(one.refused(model="gone"), "requests", "1 per hour")
@@ -363,9 +359,7 @@ def test_a_name_that_is_replaced_has_limits_of_its_own(limited, caller):
 
 
 def test_a_model_is_limited_by_the_name_that_was_asked_for(limited, caller):
-    relay = limited(
-        RATE_LIMIT_BY_MODEL="fast=1/hour", **PRICED, PROVIDER_A_MODELS="fast=gpt-4o-mini,slow=gpt-4o-mini"
-    )
+    relay = limited(RATE_LIMIT_BY_MODEL="fast=1/hour", **PRICED, PROVIDER_A_MODELS="fast=gpt-4o-mini,slow=gpt-4o-mini")
     one = caller(relay)
     one.ask(model="fast")
     assert_refused(one.refused(model="fast"), "requests", "1 per hour")
@@ -425,9 +419,6 @@ def test_the_store_knows_limits_by_their_unit(start_relay, caller, vendor, memca
     one.ask()
     # Lists and entries of relays are no limits.
     kinds = {key.rpartition(":")[0] for key in set(memcached.keys()) - before if not key.startswith("relay:1:")}
-    assert kinds == {
-        "relay:2:chat.requests.3600", "relay:2:chat.tokens.86400", "relay:2:total.usd.604800",
-        "relay:2:model.credits.1",
-    }  # fmt: skip
+    assert kinds == {"relay:2:chat.requests.3600", "relay:2:chat.tokens.86400", "relay:2:total.usd.604800", "relay:2:model.credits.1"}
     dump = memcached.dump()
     assert one.key.encode() not in dump and b"gpt-4o" not in dump

@@ -252,9 +252,7 @@ def test_a_key_lists_the_models_of_the_vendors_that_take_it(start_relay, caller,
 
 
 def test_a_key_that_one_vendor_takes_is_no_guess_at_a_token(start_relay, caller, two):
-    relay = start_relay(
-        PROVIDER_C_KIND="echo", ANONYMOUS_MODELS="echo", RATE_LIMIT="1000/hour", RATE_LIMIT_FAILED_AUTH="1/hour", **two[1]
-    )
+    relay = start_relay(PROVIDER_C_KIND="echo", ANONYMOUS_MODELS="echo", RATE_LIMIT="1000/hour", RATE_LIMIT_FAILED_AUTH="1/hour", **two[1])
     assert [ask(caller(relay, key), model="echo").status_code for key in (ONE, OTHER, BAD)] == [200, 200, 429]
 
 

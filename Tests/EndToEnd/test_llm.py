@@ -12,10 +12,7 @@ from memcached import wait_for
 TOKEN = "token-of-the-llm-tests-1"
 HELD = {"stall_at": -1, "answer": "served"}
 HELLO = [{"role": "user", "content": "Hello"}]
-TOOL = {
-    "type": "function",
-    "function": {"name": "look", "parameters": {"type": "object", "properties": {}}},
-}
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 FAILED = {"status": 500, "text": "", "extra": True}
 
 
@@ -25,9 +22,7 @@ def llm(serve, caller):
     conftest.secrets.add(TOKEN)
 
     def made(providers=None, **how):
-        providers, http = serve(
-            providers, ANONYMOUS_MODELS="", KEY_TEAM_TOKEN=TOKEN, **how
-        )
+        providers, http = serve(providers, ANONYMOUS_MODELS="", KEY_TEAM_TOKEN=TOKEN, **how)
         known = caller(http.relay, TOKEN)
         known.relay = http.relay
         return providers, known
@@ -54,16 +49,9 @@ def test_the_answer_is_the_text(llm):
     with http.stream("POST", "/llm/chat/stream", json={"messages": HELLO}) as answer:
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"
         assert answer.read() == b"Hello there"
-    events = http.post(
-        "/llm/chat/stream",
-        json={"messages": HELLO},
-        headers={"Accept": "text/event-stream"},
-    ).text
+    events = http.post("/llm/chat/stream", json={"messages": HELLO}, headers={"Accept": "text/event-stream"}).text
     *pieces, done, rest = events.split("\n\n")
-    assert (
-        "".join(json.loads(piece.removeprefix("data: "))["content"] for piece in pieces)
-        == "Hello there"
-    )
+    assert "".join(json.loads(piece.removeprefix("data: "))["content"] for piece in pieces) == "Hello there"
     assert (done, rest) == ("data: [DONE]", "")
 
 
@@ -76,38 +64,24 @@ def test_each_piece_of_a_stream_is_sent_at_once(llm, vendor):
         first = next(pieces)
         vendor.wait(key, "stalled", 1)
         vendor.release(key)
-        assert (
-            b"one two three four".startswith(first)
-            and first + b"".join(pieces) == b"one two three four"
-        )
+        assert b"one two three four".startswith(first) and first + b"".join(pieces) == b"one two three four"
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/event-stream"])
 def test_a_broken_stream_does_not_look_finished(llm, accept):
     providers, http = llm(a=1, PROVIDER_A_CONCURRENCY=4)
     providers.answers("a", {"answer": "one two three four", "cut_at": 300})
-    with http.stream(
-        "POST", "/llm/chat/stream", json={"messages": HELLO}, headers={"Accept": accept}
-    ) as answer:
+    with http.stream("POST", "/llm/chat/stream", json={"messages": HELLO}, headers={"Accept": accept}) as answer:
         assert answer.status_code == 200
         if accept == "*/*":
             with pytest.raises(httpx.RemoteProtocolError):
                 answer.read()
         else:
-            assert (
-                answer.read().decode().split("\n\n")[-2].startswith('data: {"error":"')
-            )
+            assert (answer.read().decode().split("\n\n")[-2].startswith('data: {"error":"'))
 
 
 def test_the_provider_with_most_room_is_asked_whatever_its_priority(llm, pool, vendor):
-    providers, http = llm(
-        a=1,
-        b=1,
-        PROVIDER_A_CONCURRENCY=2,
-        PROVIDER_B_CONCURRENCY=4,
-        PROVIDER_B_PRIORITY=2,
-        PROVIDER_B_WEIGHT=1,
-    )
+    providers, http = llm(a=1, b=1, PROVIDER_A_CONCURRENCY=2, PROVIDER_B_CONCURRENCY=4, PROVIDER_B_PRIORITY=2, PROVIDER_B_WEIGHT=1)
     calls = []
     for name in "abbabb":
         (key,) = providers.keys[name]
@@ -117,16 +91,10 @@ def test_the_provider_with_most_room_is_asked_whatever_its_priority(llm, pool, v
         vendor.wait(key, "stalled", before + 1)
     assert providers.order() == "abbabb"
     refused = chat(http)
-    assert refused.status_code == 503 and refused.json() == {
-        "error": "No available instances"
-    }
+    assert refused.status_code == 503 and refused.json() == {"error": "No available instances"}
     assert refused.headers["retry-after"] == "1"
     refused = http.post("/generate", json={"prompt": "Hi"})
-    assert (
-        refused.status_code == 503
-        and set(refused.json()) == {"detail"}
-        and refused.headers["retry-after"] == "1"
-    )
+    assert refused.status_code == 503 and set(refused.json()) == {"detail"} and refused.headers["retry-after"] == "1"
     for keys in providers.keys.values():
         vendor.release(keys[0])
     assert all(call.result().status_code == 200 for call in calls)
@@ -139,97 +107,52 @@ def test_the_next_best_is_asked_after_a_failure(llm):
     assert chat(http).json() == {"result": "by b"}
     providers.answers("b", FAILED)
     answer = chat(http)
-    assert answer.status_code == 502 and answer.json()["error"].startswith(
-        "All providers failed: "
-    )
+    assert answer.status_code == 502 and answer.json()["error"].startswith("All providers failed: ")
     for accept in ("*/*", "text/event-stream"):
-        answer = http.post(
-            "/llm/chat/stream", json={"messages": HELLO}, headers={"Accept": accept}
-        )
+        answer = http.post("/llm/chat/stream", json={"messages": HELLO}, headers={"Accept": accept})
         assert answer.status_code == 502 and set(answer.json()) == {"error"}
 
 
 def test_tools(llm):
-    providers, http = llm(
-        a=1,
-        b=1,
-        PROVIDER_A_CONCURRENCY=9,
-        PROVIDER_B_CONCURRENCY=2,
-        PROVIDER_A_TOOLS="false",
-    )
-    providers.answers(
-        "b",
-        {
-            "answer": '<tool_call>\n{"name": "look", "arguments": {"x": 1}}\n</tool_call>'
-        },
-    )
+    providers, http = llm(a=1, b=1, PROVIDER_A_CONCURRENCY=9, PROVIDER_B_CONCURRENCY=2, PROVIDER_A_TOOLS="false")
+    providers.answers("b", {"answer": '<tool_call>\n{"name": "look", "arguments": {"x": 1}}\n</tool_call>'})
     answer = chat(http, tools=[TOOL]).json()
     (call,) = answer["tool_calls"]
     assert set(answer) == {"result", "tool_calls"} and answer["result"] == ""
-    assert (
-        call["type"] == "function"
-        and call["function"] == {"name": "look", "arguments": '{"x": 1}'}
-        and call["id"]
-    )
+    assert call["type"] == "function" and call["function"] == {"name": "look", "arguments": '{"x": 1}'} and call["id"]
     body = {"messages": HELLO, "tools": [TOOL]}
     refused = http.post("/llm/chat/stream", json=body)
     assert refused.status_code == 400 and "text/event-stream" in refused.json()["error"]
-    events = http.post(
-        "/llm/chat/stream", json=body, headers={"Accept": "text/event-stream"}
-    ).text.split("\n\n")
-    pieces = [
-        json.loads(event[6:])["tool_calls"][0]
-        for event in events
-        if "tool_calls" in event
-    ]
+    events = http.post("/llm/chat/stream", json=body, headers={"Accept": "text/event-stream"}).text.split("\n\n")
+    pieces = [json.loads(event[6:])["tool_calls"][0] for event in events if "tool_calls" in event]
     assert pieces[0]["function"]["name"] == "look"
-    assert (
-        "".join(piece["function"].get("arguments", "") for piece in pieces)
-        == '{"x": 1}'
-    )
+    assert "".join(piece["function"].get("arguments", "") for piece in pieces) == '{"x": 1}'
     assert providers.counts("a") == [0]
 
 
 def test_nobody_takes_tools(llm):
     _, http = llm(a=1, b=1, PROVIDER_A_CONCURRENCY=9, PROVIDER_A_TOOLS="false")
     answer = chat(http, tools=[TOOL])
-    assert answer.status_code == 503 and answer.json() == {
-        "error": "No available instances"
-    }
+    assert answer.status_code == 503 and answer.json() == {"error": "No available instances"}
 
 
 def test_errors_have_their_own_shape(llm, caller):
-    _, http = llm(
-        a=1,
-        PROVIDER_A_CONCURRENCY=1,
-        KEY_SLOW_TOKEN="token-of-the-llm-tests-2",
-        KEY_SLOW_RATE_LIMIT="1/hour",
-    )
+    _, http = llm(a=1, PROVIDER_A_CONCURRENCY=1, KEY_SLOW_TOKEN="token-of-the-llm-tests-2", KEY_SLOW_RATE_LIMIT="1/hour")
     conftest.secrets.add("token-of-the-llm-tests-2")
     for path in ("/llm/chat", "/llm/chat/stream"):
         for body in ({}, {"x": 1}, {"messages": None}):
             answer = http.post(path, json=body)
-            assert answer.status_code == 400 and answer.json() == {
-                "error": "Missing required field 'messages'"
-            }
+            assert answer.status_code == 400 and answer.json() == {"error": "Missing required field 'messages'"}
         for content in (b"{", b"[]", b'{"messages": 5}'):
-            answer = http.post(
-                path, content=content, headers={"Content-Type": "application/json"}
-            )
+            answer = http.post(path, content=content, headers={"Content-Type": "application/json"})
             assert answer.status_code == 400 and set(answer.json()) == {"error"}
         for headers in ({}, {"Authorization": "Bearer wrong-key-of-nobody"}):
-            answer = caller(http.relay).post(
-                path, json={"messages": HELLO}, headers=headers
-            )
+            answer = caller(http.relay).post(path, json={"messages": HELLO}, headers=headers)
             assert answer.status_code == 401 and set(answer.json()) == {"error"}
     slow = caller(http.relay, "token-of-the-llm-tests-2")
     assert chat(slow).status_code == 200
     answer = chat(slow)
-    assert (
-        answer.status_code == 429
-        and set(answer.json()) == {"error"}
-        and "retry-after" in answer.headers
-    )
+    assert answer.status_code == 429 and set(answer.json()) == {"error"} and "retry-after" in answer.headers
 
 
 def test_the_reports(llm, pool, vendor):
@@ -259,38 +182,17 @@ def test_the_reports(llm, pool, vendor):
         "keys": [{"key": "k1", "weight": 1.0, "current": found["details"]["b"]["keys"][0]["current"]},
                  {"key": "k2", "weight": 1.0, "current": found["details"]["b"]["keys"][1]["current"]}],
     }  # fmt: skip
-    assert found["details"]["zhipu"] == zhipu and found["total_max"] == {
-        "concurrency": 200,
-        "qps": 0.1,
-    }
+    assert found["details"]["zhipu"] == zhipu and found["total_max"] == {"concurrency": 200, "qps": 0.1}
     assert found["models"] == found["details"] and found["total"] == found["total_max"]
-    assert set(found["details"]) == {"zhipu", "b"} and list(found) == [
-        "total_max",
-        "details",
-        "total",
-        "models",
-    ]
+    assert set(found["details"]) == {"zhipu", "b"} and list(found) == ["total_max", "details", "total", "models"]
     assert report(http, "model-load/zhipu") == {"model": "zhipu"} | zhipu
     one = {"model": "zhipu", "key": "k1", "weight": 2.0, "current": 2, "max": 100}
-    assert (
-        report(http, "key-load/zhipu/k1")
-        == one
-        == report(http, f"key-load/zhipu/{keys[0]}")
-    )
+    assert report(http, "key-load/zhipu/k1") == one == report(http, f"key-load/zhipu/{keys[0]}")
     assert report(http, "key-load/zhipu/k2")["current"] == 1
     assert report(http, "models") == {"models": ["b", "zhipu"]}
-    assert report(http, "keys/zhipu") == {
-        "model": "zhipu", "keys": [{"key": "k1", "weight": 2.0}, {"key": "k2", "weight": 1.0}]
-    }  # fmt: skip
-    for path in (
-        "model-load/nobody",
-        "key-load/nobody/k1",
-        "keys/nobody",
-        "model-load/c",
-    ):
-        assert report(http, path, 404) == {
-            "error": f"Model {path.split('/')[1]} not found"
-        }
+    assert report(http, "keys/zhipu") == {"model": "zhipu", "keys": [{"key": "k1", "weight": 2.0}, {"key": "k2", "weight": 1.0}]}
+    for path in ("model-load/nobody", "key-load/nobody/k1", "keys/nobody", "model-load/c"):
+        assert report(http, path, 404) == {"error": f"Model {path.split('/')[1]} not found"}
     assert report(http, "key-load/zhipu/k3", 404) == {"error": "API key not found"}
     for key in keys:
         vendor.release(key)
@@ -310,48 +212,21 @@ def test_load_in_percent(llm, pool, vendor):
 
 
 def test_who_may_read_reports(llm, caller):
-    _, http = llm(
-        a=1,
-        b=1,
-        PROVIDER_A_CONCURRENCY=1,
-        PROVIDER_B_CONCURRENCY=1,
-        PROVIDER_A_LABEL="same",
-        PROVIDER_B_LABEL="same",
-    )
+    _, http = llm(a=1, b=1, PROVIDER_A_CONCURRENCY=1, PROVIDER_B_CONCURRENCY=1, PROVIDER_A_LABEL="same", PROVIDER_B_LABEL="same")
     nobody = caller(http.relay)
-    for path in (
-        "system-load",
-        "system-capacity",
-        "model-load/a",
-        "key-load/a/k1",
-        "models",
-        "keys/a",
-    ):
+    for path in ("system-load", "system-capacity", "model-load/a", "key-load/a/k1", "models", "keys/a"):
         assert nobody.get(f"/llm/{path}").status_code == 401
         assert http.get(f"/llm/{path}").status_code == 200
-    assert report(http, "models") == {"models": ["a", "b"]}, (
-        "their full names, as they share a label"
-    )
+    assert report(http, "models") == {"models": ["a", "b"]}, ("their full names, as they share a label")
     answer = nobody.get("/llm/health")
-    assert (
-        answer.status_code == 200
-        and answer.json()["status"] == "ok"
-        and answer.json()["timestamp"].endswith("Z")
-    )
+    assert answer.status_code == 200 and answer.json()["status"] == "ok" and answer.json()["timestamp"].endswith("Z")
 
 
 def test_nothing_has_a_bound(llm):
     _, http = llm(a=1)
-    assert report(http, "system-load") == {"load_percent": 0} and report(
-        http, "models"
-    ) == {"models": []}
+    assert report(http, "system-load") == {"load_percent": 0} and report(http, "models") == {"models": []}
     empty = {"concurrency": 0, "qps": 0}
-    assert report(http, "system-capacity") == {
-        "total_max": empty,
-        "details": {},
-        "total": empty,
-        "models": {},
-    }
+    assert report(http, "system-capacity") == {"total_max": empty, "details": {}, "total": empty, "models": {}}
     assert chat(http).json() == {"error": "No available instances"}
 
 

@@ -93,9 +93,7 @@ def echo(launch: Callable[..., Relay]) -> Relay:
     ids=["values", "members", "parts", "messages", "stop", "brackets"],
 )
 @pytest.mark.parametrize("is_large", [False, True], ids=["on the loop", "by the thread for it"])
-def test_what_is_too_much_is_counted_before_it_is_parsed(
-    echo: Relay, text: bytes, code: str, param: str | None, is_large: bool
-) -> None:
+def test_what_is_too_much_is_counted_before_it_is_parsed(echo: Relay, text: bytes, code: str, param: str | None, is_large: bool) -> None:
     sent = text + b" " * 1_000_000 if is_large else text
     with connected(echo.port) as connection:
         answer = connection.ask(request("POST", CHAT, sent))
@@ -209,9 +207,7 @@ def test_a_call_that_is_held_counts_until_its_answer_ends(relay: Relay, vendor, 
     assert wait_until(lambda: held() == 0, 20)
 
 
-def test_stored_history_counts_until_the_request_ends(
-    start_relay: Callable[..., Relay], vendor, new_key, caller
-) -> None:
+def test_stored_history_counts_until_the_request_ends(start_relay: Callable[..., Relay], vendor, new_key, caller) -> None:
     key = new_key()
     relay = start_relay(PROVIDER_PAID_KIND="onemin", PROVIDER_PAID_API_KEYS=key, KEY_A_TOKEN="token-of-a-00001")
     http = caller(relay, "token-of-a-00001")

@@ -17,9 +17,7 @@ from test_tools import ROME, answers
 WEATHER: dict[str, Any] = {
     "name": "weather",
     "description": "The weather of a city",
-    "input_schema": {
-        "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"],
-    },
+    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }  # fmt: skip
 TIME = {"type": "custom", "name": "time", "input_schema": {"type": "object", "properties": {}}}
 NOW = '<tool_call>{"name": "time", "arguments": {}}</tool_call>'

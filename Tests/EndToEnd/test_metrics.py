@@ -36,11 +36,7 @@ class Scrape:
 
     def all(self, name: str) -> dict[tuple[str, ...], float]:
         """Returns samples by the values of their labels, in order of the labels' names."""
-        return {
-            tuple(value for _, value in sorted(labels)): count
-            for (found, labels), count in self.samples.items()
-            if found == name
-        }
+        return {tuple(value for _, value in sorted(labels)): count for (found, labels), count in self.samples.items() if found == name}
 
     def requests(self) -> dict[tuple[str, ...], float]:
         """Returns the requests by model, route and status."""
@@ -109,8 +105,7 @@ def test_requests_of_all_kinds(own, http, vendor, api_key, new_key):
     for name in ("relay_request_duration_seconds", "relay_request_first_byte_seconds"):
         assert got(name + "_count", route=ROUTE) == got(name + "_bucket", route=ROUTE, le="+Inf") == 8
         assert got(name + "_count", route="other") == 2
-        buckets = [count for (found, labels), count in got.samples.items()
-                   if found == name + "_bucket" and ("route", ROUTE) in labels]  # fmt: skip
+        buckets = [count for (found, labels), count in got.samples.items() if found == name + "_bucket" and ("route", ROUTE) in labels]
         assert buckets == sorted(buckets) and len(buckets) == 16
         assert 0 <= got(name + "_sum", route=ROUTE) < 60
     assert got.all("relay_upstream_errors_total") == {}

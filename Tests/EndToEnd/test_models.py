@@ -7,8 +7,7 @@ from chat import CHAT_PATH, ask
 from onemin_rules import CATALOGUE
 
 CHAT = {name for name, model in CATALOGUE.items() if {"chat", "code"} & set(model["features"])}
-SERVED = {"chat", "code", "image", "image_edit", "image_inpaint", "image_variation", "text_to_speech",
-          "speech_to_text"}  # fmt: skip
+SERVED = {"chat", "code", "image", "image_edit", "image_inpaint", "image_variation", "text_to_speech", "speech_to_text"}
 NEVER = {name for name, model in CATALOGUE.items() if not SERVED & set(model["features"])}
 
 
@@ -54,9 +53,7 @@ def test_the_list(listed):
     assert CHAT <= set(ids) <= {shown(name) for name in set(CATALOGUE) - NEVER}
     assert set(SHORT_NAMES.values()) <= set(ids)
     assert ids[:3] == ["gpt-4o-mini", "gpt-4o", "o3-mini"]
-    assert {(model["object"], model["created"], model["owned_by"]) for model in listed} == {
-        ("model", 1727389042, "1minai")
-    }
+    assert {(model["object"], model["created"], model["owned_by"]) for model in listed} == {("model", 1727389042, "1minai")}
 
 
 def test_the_list_for_the_official_client(client):

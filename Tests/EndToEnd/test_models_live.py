@@ -56,9 +56,7 @@ def test_new_models_are_served_by_all_loops(start_relay: Callable[..., Relay], s
 
 
 def test_windows_are_the_lists_and_its_dates_end_nothing(start_relay: Callable[..., Relay], source: Vendor) -> None:
-    dates = {
-        "new-1": "2026-12-09", "new-2": "2026-12-09T00:00:00.000Z", "new-3": "soon", "new-4": 20261209, "new-5": None,
-    }  # fmt: skip
+    dates = {"new-1": "2026-12-09", "new-2": "2026-12-09T00:00:00.000Z", "new-3": "soon", "new-4": 20261209, "new-5": None}
     models = [model(name, deprecationDate=date) for name, date in dates.items()]
     models.append(model("gpt-4o", creditMetadata={"CONTEXT": 50, "MAX_OUTPUT_TOKEN": 20}))
     models.append(model("o3-mini", creditMetadata={"CONTEXT": "many", "MAX_OUTPUT_TOKEN": -1}))
@@ -92,24 +90,18 @@ def test_entries_that_are_not_usable_are_none(start_relay: Callable[..., Relay],
 
 def test_the_subset_only_holds_for_new_models(start_relay: Callable[..., Relay], source: Vendor) -> None:
     source.lists(only={CHAT: [model("new-1"), model("o3-mini"), model("gpt-4o-mini"), model("gpt-4o", status="DISABLED")]})
-    relay = start_relay(
-        ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h", PERMIT_MODELS_FROM_SUBSET_ONLY="true"
-    )
+    relay = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h", PERMIT_MODELS_FROM_SUBSET_ONLY="true")
     relay.wait_for_line(lambda line: line["message"] == "models read")
     assert names(relay) == ["gpt-4o-mini", "o3-mini"]
 
 
-def test_the_whole_catalogue_takes_away_what_is_disabled(
-    start_relay: Callable[..., Relay], relay: Relay, source: Vendor
-) -> None:
+def test_the_whole_catalogue_takes_away_what_is_disabled(start_relay: Callable[..., Relay], relay: Relay, source: Vendor) -> None:
     live = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h")
     live.wait_for_line(lambda line: line["message"] == "models read" and line["new"] == 0)
     assert names(live) == [name for name in names(relay) if name not in DISABLED]
 
 
-def test_a_disabled_model_is_not_asked_and_its_short_name_goes_to_its_family(
-    start_relay: Callable[..., Relay], source: Vendor
-) -> None:
+def test_a_disabled_model_is_not_asked_and_its_short_name_goes_to_its_family(start_relay: Callable[..., Relay], source: Vendor) -> None:
     relay = start_relay(ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h")
     relay.wait_for_line(lambda line: line["message"] == "models read")
     with client(relay) as http:
@@ -205,10 +197,7 @@ def test_a_vendor_that_is_away_is_not_needed_to_start(start_relay: Callable[...,
 
 @pytest.mark.parametrize(
     "settings",
-    [
-        {"ONE_MIN_MODELS_REFRESH": "0"},
-        {"ONE_MIN_MODELS_REFRESH": "1s", "PROVIDER_DEMO_KIND": "echo", "ANONYMOUS_MODELS": "all"},
-    ],
+    [{"ONE_MIN_MODELS_REFRESH": "0"}, {"ONE_MIN_MODELS_REFRESH": "1s", "PROVIDER_DEMO_KIND": "echo", "ANONYMOUS_MODELS": "all"}],
     ids=["off", "no such provider"],
 )
 def test_nothing_is_read(start_relay: Callable[..., Relay], source: Vendor, settings: dict[str, str]) -> None:
@@ -225,9 +214,7 @@ def test_ending_while_the_list_comes(start_relay: Callable[..., Relay], source: 
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        relay = start_relay(
-            ONE_MIN_BASE_URL=f"http://127.0.0.1:{silent.getsockname()[1]}", ONE_MIN_MODELS_REFRESH="1h"
-        )
+        relay = start_relay(ONE_MIN_BASE_URL=f"http://127.0.0.1:{silent.getsockname()[1]}", ONE_MIN_MODELS_REFRESH="1h")
         taken, _ = silent.accept()
         with taken:
             assert taken.recv(100).startswith(b"GET /models?feature=")

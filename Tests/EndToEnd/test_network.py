@@ -15,12 +15,7 @@ from chat import PATH, body
 
 
 def ask(relay, key, **fields):
-    return local_http.post(
-        relay.base_url + PATH,
-        json=body(**fields),
-        headers={"Authorization": f"Bearer {key}"},
-        timeout=10,
-    )
+    return local_http.post(relay.base_url + PATH, json=body(**fields), headers={"Authorization": f"Bearer {key}"}, timeout=10)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +32,7 @@ def served_by(authority, *names):
 def test_an_authority_that_is_added_is_trusted(vendor, start_relay, authority, tmp_path, api_key):
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with forwarders.tls(vendor.port, served_by(authority, "127.0.0.1")) as front:
-        relay = start_relay(
-            ONE_MIN_BASE_URL=f"https://127.0.0.1:{front.port}", SSL_CERT_FILE=str(tmp_path / "ca.pem")
-        )
+        relay = start_relay(ONE_MIN_BASE_URL=f"https://127.0.0.1:{front.port}", SSL_CERT_FILE=str(tmp_path / "ca.pem"))
         assert ask(relay, api_key).status_code == 200
         assert ask(relay, api_key, stream=True).text.endswith("data: [DONE]\n\n")
 

@@ -183,9 +183,7 @@ def test_an_empty_answer_whose_prompt_was_counted_is_one(http, vendor, api_key, 
     assert (answer.status, answer.text, answer.tokens) == (200, "", (9, 0)), answer.raw
 
 
-@pytest.mark.parametrize(
-    "nothing", [{"result_object": []}, {"result_object": [""], "uncounted": True}], ids=["no result", "not counted"]
-)
+@pytest.mark.parametrize("nothing", [{"result_object": []}, {"result_object": [""], "uncounted": True}], ids=["no result", "not counted"])
 def test_no_result_is_a_failure_that_is_repeated(http, vendor, api_key, is_streamed, nothing):
     vendor.answers(api_key, nothing | {"deltas": []}, {"answer": "good"})
     answer = request(http, "chat", is_streamed)
@@ -277,9 +275,7 @@ def test_nested_failures_are_repeated_then_taken_elsewhere(serve, status, as_eve
 
 def test_a_nested_429_rests_the_model_and_not_the_key(serve):
     limited = external(429, {"message": "slow down"})
-    providers, http = serve(
-        a=1, b=1, PROVIDER_A_PRIORITY=1, PROVIDER_B_PRIORITY=2, PROVIDER_A_MODELS=f"{MODEL},o3-mini"
-    )
+    providers, http = serve(a=1, b=1, PROVIDER_A_PRIORITY=1, PROVIDER_B_PRIORITY=2, PROVIDER_A_MODELS=f"{MODEL},o3-mini")
     providers.answers("a", {"status": 400, "json": limited}, {"answer": "a"})
     providers.answers("b", {"answer": "b"})
     texts = [request(http, "chat", model=MODEL).text for _ in range(3)]

@@ -72,9 +72,7 @@ def searching(start_relay, caller, vendor, new_key):
 
     def made(**settings):
         key = new_key()
-        relay = start_relay(
-            PROVIDER_A_KIND="onemin", PROVIDER_A_API_KEY=key, KEY_ANN_TOKEN=TOKEN, **settings
-        )
+        relay = start_relay(PROVIDER_A_KIND="onemin", PROVIDER_A_API_KEY=key, KEY_ANN_TOKEN=TOKEN, **settings)
         http = caller(relay, TOKEN)
         http.relay, http.key = relay, key
         return http

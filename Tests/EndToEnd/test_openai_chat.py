@@ -11,10 +11,7 @@ from openai_vendor import USAGE, chunk, usage_chunk, whole
 
 MODEL = "big/model:1"
 CALLS = [("call_a", "weather", '{"city":"Rome"}'), ("call_b", "weather", '{"city":"Oslo"}')]
-TOOL = {
-    "type": "function",
-    "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}},
-}
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}
 
 
 official = officials.openai_of("passing")
@@ -168,9 +165,7 @@ def test_wishes_of_other_surfaces_are_written(official, server):
     assert body["messages"] == [{"role": "system", "content": "Short."}, {"role": "user", "content": "Hi"}]
     assert (body["temperature"], body["top_p"], body["max_tokens"]) == (0.25, 0.5, 50)
     assert body["reasoning_effort"] == "low"
-    assert body["response_format"] == {
-        "type": "json_schema", "json_schema": {"name": "thing", "schema": schema, "strict": True}
-    }  # fmt: skip
+    assert body["response_format"] == {"type": "json_schema", "json_schema": {"name": "thing", "schema": schema, "strict": True}}
 
 
 def test_the_user_of_messages_is_told_by_a_digest(anthropics, team, server):
@@ -199,9 +194,7 @@ def test_legacy_completions(official, server):
 
 
 def test_usage_with_its_details(team, anthropics, server):
-    details = USAGE | {
-        "prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 3}, "cost": 0.1,
-    }  # fmt: skip
+    details = USAGE | {"prompt_tokens_details": {"cached_tokens": 4}, "completion_tokens_details": {"reasoning_tokens": 3}, "cost": 0.1}
     server.says(MODEL, {"json": whole({}) | {"usage": details}})
     assert ask(team, model="fast").json()["usage"] == details
     asked = {"model": "fast", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]}

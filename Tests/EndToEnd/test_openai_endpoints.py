@@ -20,9 +20,7 @@ official = officials.openai_of("passing", "team")
 
 
 def transcribe(http, model="fast", **fields):
-    return http.post(
-        "/v1/audio/transcriptions", data={"model": model} | fields, files={"file": ("a.wav", WAV, "audio/wav")}
-    )
+    return http.post("/v1/audio/transcriptions", data={"model": model} | fields, files={"file": ("a.wav", WAV, "audio/wav")})
 
 
 def generate(http, model="fast", **fields):
@@ -44,9 +42,7 @@ ASKS = {
     "variations": lambda http, model="fast": http.post(
         "/v1/images/variations", data={"model": model}, files={"image": ("a.png", PNG, "image/png")}
     ),
-    "speech": lambda http, model="fast": http.post(
-        "/v1/audio/speech", json={"model": model, "input": "Hi", "voice": "coral"}
-    ),
+    "speech": lambda http, model="fast": http.post("/v1/audio/speech", json={"model": model, "input": "Hi", "voice": "coral"}),
     "transcriptions": transcribe,
     "translations": lambda http, model="fast": http.post(
         "/v1/audio/translations", data={"model": model}, files={"file": ("a.wav", WAV, "audio/wav")}
@@ -183,9 +179,7 @@ def test_streams_of_the_official_client(official):
 @pytest.mark.parametrize("pieces", [1, 7, 1000])
 def test_events_come_as_they_were(team, server, pieces):
     server.says(MODEL, {"pieces": pieces})
-    answer = team.post(
-        "/v1/audio/speech", json={"model": "fast", "input": "x", "voice": "coral", "stream_format": "sse"}
-    )
+    answer = team.post("/v1/audio/speech", json={"model": "fast", "input": "x", "voice": "coral", "stream_format": "sse"})
     assert answer.headers["content-type"].startswith("text/event-stream")
     kinds = [json.loads(line[6:])["type"] for line in answer.text.splitlines() if line.startswith("data: ")]
     assert kinds == ["speech.audio.delta", "speech.audio.done"]

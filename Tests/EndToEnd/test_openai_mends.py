@@ -183,9 +183,7 @@ def test_a_mend_that_did_not_help_is_not_kept(model, server):
     assert server.body(at)["temperature"] == 0.5
 
 
-@pytest.mark.parametrize(
-    "second, kept", [("'store' and 'user' are not supported", ["store"]), ("'user' is not supported", [])]
-)  # fmt: skip
+@pytest.mark.parametrize("second, kept", [("'store' and 'user' are not supported", ["store"]), ("'user' is not supported", [])])
 def test_only_what_helped_is_kept(model, server, second, kept):
     http, at = model
     server.says(at, said("'store' is not supported"), said(second), {})

@@ -459,9 +459,7 @@ def test_whole_answers_of_many_servers(team, server, name):
     assert choice["finish_reason"] == ("tool_calls" if "tool_calls" in wanted else "stop")
 
 
-UNCOUNTED = {
-    "none": {}, "null": {"usage": None}, "half": {"usage": {"prompt_tokens": 9}}, "wrong": {"usage": [1]},
-}  # fmt: skip
+UNCOUNTED = {"none": {}, "null": {"usage": None}, "half": {"usage": {"prompt_tokens": 9}}, "wrong": {"usage": [1]}}
 
 
 @pytest.mark.parametrize("name", UNCOUNTED)

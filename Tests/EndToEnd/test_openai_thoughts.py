@@ -240,10 +240,7 @@ def test_deepseek_is_known_by_its_address(start_relay, caller, server, tmp_path,
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     port = int(server.base_url.rpartition(":")[2].removesuffix("/v1"))
-    with (
-        forwarders.tls(port, served_by(authority, "api.deepseek.com")) as front,
-        forwarders.proxy([], to=front.port) as proxy,
-    ):
+    with forwarders.tls(port, served_by(authority, "api.deepseek.com")) as front, forwarders.proxy([], to=front.port) as proxy:
         relay = start_relay(
             **settings(server, model, PROVIDER_ROW_BASE_URL="https://api.deepseek.com/v1"),
             UPSTREAM_PROXY=f"http://127.0.0.1:{proxy.port}", SSL_CERT_FILE=str(tmp_path / "ca.pem"),

@@ -81,9 +81,7 @@ def test_members_get_the_messages_and_the_summary_model_their_answers(team, serv
     for model in MEMBERS:
         assert server.body(model) == {"model": model, "messages": messages, "temperature": 0.7}
     summary = server.body("up-s")
-    assert summary["messages"] == [
-        reference(1, "Says a"), reference(2, "Says b"), reference(3, "Says c"), user("Sum up."), user("Last"),
-    ]  # fmt: skip
+    assert summary["messages"] == [reference(1, "Says a"), reference(2, "Says b"), reference(3, "Says c"), user("Sum up."), user("Last")]
     assert summary["temperature"] == 0.7 and summary["stop"] in ("END", ["END"]) and summary["tools"] == [TOOL]
     assert summary["response_format"] == {"type": "json_object"} and summary["seed"] == 3 and summary["user"] == "u"
     assert 77 in (summary.get("max_tokens"), summary.get("max_completion_tokens"))
@@ -150,9 +148,7 @@ def test_a_member_may_be_pinned_to_a_provider(team, server):
 
 def test_panels_are_listed_and_need_the_right_to_their_name_only(team, paneling, caller, server):
     listed = {model["id"]: model for model in team.get("/v1/models").json()["data"]}
-    assert listed["my/tuned"] == {
-        "id": "my/tuned", "object": "model", "created": 1727389042, "owned_by": "relay",
-    }  # fmt: skip
+    assert listed["my/tuned"] == {"id": "my/tuned", "object": "model", "created": 1727389042, "owned_by": "relay"}
     assert team.get("/v1/models/my/tuned").json()["owned_by"] == "relay"
     other = caller(paneling, "token-of-another-caller")
     assert [model["id"] for model in other.get("/v1/models").json()["data"]] == ["direct", "plain"]

@@ -92,9 +92,7 @@ def test_limits_of_models_count_members_but_not_as_requests(spread, team, caller
 @pytest.mark.parametrize("name", ["old", "row/old"])
 def test_a_replaced_member_counts_under_its_own_name(start_relay, server, name, is_streamed):
     relay = start_relay(
-        **paneled.settings(
-            server.base_url, MODEL_REPLACEMENTS="old:a", RATE_LIMIT_BY_MODEL="old=1000 tokens/hour,a=1000 tokens/hour"
-        ),
+        **paneled.settings(server.base_url, MODEL_REPLACEMENTS="old:a", RATE_LIMIT_BY_MODEL="old=1000 tokens/hour,a=1000 tokens/hour"),
         **panel("EXPERTS", MODELS=name, SUMMARY_MODEL="row/s", ATTEMPTS="1", MIN_ANSWERS="1"),
     )  # fmt: skip
     for model in ("a", "s"):
@@ -116,9 +114,7 @@ def test_a_replaced_member_counts_under_its_own_name(start_relay, server, name, 
 
 
 def test_callers_own_keys_are_passed_on(start_relay, vendor, new_key):
-    relay = start_relay(
-        PANEL_MIN_MODELS="gpt-4o-mini,gpt-4o", PANEL_MIN_SUMMARY_MODEL="o3-mini", PERMIT_MODELS_FROM_SUBSET_ONLY="true",
-    )  # fmt: skip
+    relay = start_relay(PANEL_MIN_MODELS="gpt-4o-mini,gpt-4o", PANEL_MIN_SUMMARY_MODEL="o3-mini", PERMIT_MODELS_FROM_SUBSET_ONLY="true")
     with client(relay, new_key()) as http:
         answer = ask(http, model="min")
         assert text_of(answer) and answer.headers["x-relay-attempts"] == "3"
@@ -130,9 +126,7 @@ def test_callers_own_keys_are_passed_on(start_relay, vendor, new_key):
 
 
 def test_anonymous_callers_may_use_a_panel_alone(start_relay, server):
-    relay = start_relay(
-        **(paneled.settings(server.base_url, ANONYMOUS_MODELS="plain") | {"KEY_TEAM_TOKEN": None}), **panel("PLAIN")
-    )
+    relay = start_relay(**(paneled.settings(server.base_url, ANONYMOUS_MODELS="plain") | {"KEY_TEAM_TOKEN": None}), **panel("PLAIN"))
     server.says("up-s", {"text": "Sums"})
     with client(relay) as http:
         assert whole(http, "plain").json()["choices"][0]["message"]["content"] == "Sums"

@@ -72,10 +72,7 @@ TABLE = {
     "more searches than there can be": ("ANT", CLAUDE, claude(100, server_tool_use={"web_search_requests": 1_000_000}), {}, 1050 + 100 * 10000),
     "a tool without a fee": ("ANT", CLAUDE, claude(100, server_tool_use={"web_search_requests": 1, "web_fetch_requests": 4}), {}, 11050),
     "run code": ("ANT", CLAUDE, claude(100, server_tool_use={"code_execution_requests": 3}), {}, 1050 + 150000),
-    "long": (
-        "ANT", CLAUDE + " over 150000 6/22.5/0.6/7.5/12", claude(1000, 100, cache_read_input_tokens=150000), {},
-        6000 + 90000 + 2250,
-    ),
+    "long": ("ANT", CLAUDE + " over 150000 6/22.5/0.6/7.5/12", claude(1000, 100, cache_read_input_tokens=150000), {}, 6000 + 90000 + 2250),
     "at the bound": (
         "ANT", CLAUDE + " over 150000 6/22.5/0.6/7.5/12", claude(1000, 100, cache_read_input_tokens=149000), {},
         3000 + 44700 + 1500,
@@ -89,9 +86,7 @@ TABLE = {
     "a tier at every length": (
         "ANT", "3/15 per million over 150000 6/22.5 batch 1.5/7.5", claude(160000, 10, service_tier="batch"), {}, 240000 + 75,
     ),
-    "the highest bound": (
-        "ANT", "3/15 per million over 1000 6/20 over 100000 8/30", claude(160000, 10), {}, 160000 * 8 + 10 * 30,
-    ),
+    "the highest bound": ("ANT", "3/15 per million over 1000 6/20 over 100000 8/30", claude(160000, 10), {}, 160000 * 8 + 10 * 30),
     "chat": ("GPT", GPT, gpt(), {}, 2500 + 5000),
     "chat cached": ("GPT", GPT, gpt(**cached(600)), {}, 400 * 2.5 + 600 * 1.25 + 5000),
     "reasoning": ("GPT", GPT, gpt(completion_tokens_details={"reasoning_tokens": 300}), {}, 7500),
@@ -111,9 +106,7 @@ TABLE = {
     "flex": ("GPT", GPT + " flex 1.25/5/0.625", gpt(**cached(600)), {"service_tier": "flex"}, 500 + 375 + 2500),
     "priority": ("GPT", GPT + " priority 5/20 flex 1/1", gpt(), {"service_tier": "priority"}, 5000 + 10000),
     "default": ("GPT", GPT + " priority 5/20 flex 1/1", gpt(), {"service_tier": "default"}, 7500),
-    "chat with writes": (
-        "GPT", "2.50/10/0.25/3.125 per million", gpt(**cached(600, cache_write_tokens=200)), {}, 500 + 150 + 625 + 5000,
-    ),
+    "chat with writes": ("GPT", "2.50/10/0.25/3.125 per million", gpt(**cached(600, cache_write_tokens=200)), {}, 500 + 150 + 625 + 5000),
     "chat over its bound": ("GPT", LONG_GPT, gpt(300000, 100, **cached(250000)), {}, 300000 * 5 + 1500),
     "chat at its bound": ("GPT", LONG_GPT, gpt(272000, 100), {}, 680000 + 1000),
     "DeepSeek": ("GPT", "0.28/0.42/0.028 per million", gpt(prompt_cache_hit_tokens=600), {}, 112 + 16.8 + 210),

@@ -79,13 +79,7 @@ def test_the_rules_are_valid() -> None:
 def test_all_metrics_are_valid_and_on_the_page(relay: Relay) -> None:
     traffic(relay)
     text = local_http.get(relay.base_url + "/metrics").text
-    done = subprocess.run(
-        [CHECKER, "check", "metrics"],
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    done = subprocess.run([CHECKER, "check", "metrics"], input=text, capture_output=True, text=True, timeout=30)
     assert not [line for line in done.stderr.splitlines() if not OLD_NAMES.search(line)], done.stderr
     declared = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
     page = (ROOT / "docs/metrics.md").read_text()
@@ -97,12 +91,7 @@ def test_all_metrics_are_valid_and_on_the_page(relay: Relay) -> None:
         base = re.sub("_(bucket|sum|count)$", "", name)
         assert name in declared or declared.get(base) == "histogram", name
     # Each label that they name is one of some metric.
-    labels = set(re.findall(r"[{,]([a-z_]+)=\"", text)) | {
-        "le",
-        "job",
-        "instance",
-        "gen_ai_token_type",
-    }
+    labels = set(re.findall(r"[{,]([a-z_]+)=\"", text)) | {"le", "job", "instance", "gen_ai_token_type"}
     for expression in expressions().values():
         for group in re.findall(r"by \(([^)]*)\)", expression):
             named = {label.strip() for label in group.split(",")}
@@ -153,44 +142,16 @@ def test_operations_have_the_names_of_the_conventions(relay: Relay) -> None:
     def more(name: str, **labels: str) -> float:
         return (after(name, **labels) or 0) - (before(name, **labels) or 0)
 
-    echo = {
-        "gen_ai_operation_name": "chat",
-        "gen_ai_provider_name": "echo",
-        "provider": "demo",
-        "gen_ai_request_model": "echo",
-    }
-    gone = {
-        "gen_ai_operation_name": "chat",
-        "gen_ai_provider_name": "openai",
-        "provider": "gone",
-        "gen_ai_request_model": "gone",
-    }
+    echo = {"gen_ai_operation_name": "chat", "gen_ai_provider_name": "echo", "provider": "demo", "gen_ai_request_model": "echo"}
+    gone = {"gen_ai_operation_name": "chat", "gen_ai_provider_name": "openai", "provider": "gone", "gen_ai_request_model": "gone"}
     for name in (
         "gen_ai_server_request_duration_seconds", "gen_ai_server_time_to_first_token_seconds",
         "gen_ai_client_operation_duration_seconds",
     ):  # fmt: skip
         assert more(name + "_count", **echo) == more(name + "_bucket", **echo, le="+Inf") == 3, name
-    assert (
-        more(
-            "gen_ai_server_request_duration_seconds_count",
-            **gone,
-            error_type="unreachable",
-        )
-        == 1
-    )
-    assert (
-        more(
-            "gen_ai_client_operation_duration_seconds_count",
-            **gone,
-            error_type="unreachable",
-        )
-        == 1
-    )
-    nobody = {
-        "gen_ai_operation_name": "chat",
-        "gen_ai_provider_name": "_OTHER",
-        "gen_ai_request_model": "other",
-    }
+    assert more("gen_ai_server_request_duration_seconds_count", **gone, error_type="unreachable") == 1
+    assert more("gen_ai_client_operation_duration_seconds_count", **gone, error_type="unreachable") == 1
+    nobody = {"gen_ai_operation_name": "chat", "gen_ai_provider_name": "_OTHER", "gen_ai_request_model": "other"}
     assert more("gen_ai_server_request_duration_seconds_count", **nobody, error_type="404") == 1
     for kind, own in (("input", "prompt"), ("output", "completion")):
         assert more("gen_ai_client_token_usage_count", **echo, gen_ai_token_type=kind) == 3

@@ -24,9 +24,7 @@ SESSIONS = int(os.environ.get("SESSIONS", "1"))
 @pytest.fixture(scope="module")
 def settings(sites):
     conftest.secrets.add(ONEMIN_KEY)
-    return rows(sites) | {
-        "PROVIDER_ONE_KIND": "onemin", "PROVIDER_ONE_API_KEY": ONEMIN_KEY, "PROVIDER_ONE_MODELS": "onemin=gpt-4o-mini",
-    }  # fmt: skip
+    return rows(sites) | {"PROVIDER_ONE_KIND": "onemin", "PROVIDER_ONE_API_KEY": ONEMIN_KEY, "PROVIDER_ONE_MODELS": "onemin=gpt-4o-mini"}
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +113,7 @@ def test_equal_requests_give_equal_bytes(launch, settings, send, clock):
     """Of two relays with other clocks, and after a restart."""
     slow = clock(-90_000)
     first, second = launch(**settings), launch(**settings | clock(86_400 * 40).environment)
-    requests = [
-        (name, surface, *bodies(surface, 7, 6)[at])
-        for name in ROWS
-        for surface in SURFACES
-        for at in (0, 5)
-    ]
+    requests = [(name, surface, *bodies(surface, 7, 6)[at]) for name in ROWS for surface in SURFACES for at in (0, 5)]
 
     def sent(relay):
         with client(relay, TEAM_TOKEN) as http:

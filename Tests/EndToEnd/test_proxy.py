@@ -15,9 +15,7 @@ relay = echo_of_file()
 @pytest.fixture(scope="module")
 def proxy(relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of the proxy before two addresses, of which the relay has the first."""
-    nginx = compose_proxy(
-        tmp_path_factory.mktemp("proxy"), [f"127.0.0.1:{relay.port}", f"127.0.0.2:{relay.port}"], relay.port
-    )
+    nginx = compose_proxy(tmp_path_factory.mktemp("proxy"), [f"127.0.0.1:{relay.port}", f"127.0.0.2:{relay.port}"], relay.port)
     yield nginx.port
     nginx.stop()
 

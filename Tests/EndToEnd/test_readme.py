@@ -107,14 +107,8 @@ def place(block: Block) -> str:
 
 def demo_settings() -> dict[str, str]:
     """Returns the settings of `make demo`."""
-    recipe = re.search(
-        r"^demo:.*\n(?:\t.*\n)*?\t@((?:\w+=\S+ )+)exec ",
-        (ROOT / "Makefile").read_text(),
-        re.MULTILINE,
-    )
-    assert recipe, (
-        "the Makefile's demo target does not set variables and start the relay"
-    )
+    recipe = re.search(r"^demo:.*\n(?:\t.*\n)*?\t@((?:\w+=\S+ )+)exec ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe, ("the Makefile's demo target does not set variables and start the relay")
     return dict(pair.split("=", 1) for pair in recipe[1].split())
 
 
@@ -142,9 +136,7 @@ def test_each_block_is_run_or_says_what_it_needs() -> None:
 
 
 def run(words: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(binary()), *words], env=INHERITED | environment, cwd=folder, capture_output=True, text=True, timeout=60
-    )
+    return subprocess.run([str(binary()), *words], env=INHERITED | environment, cwd=folder, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize("block", SETTINGS, ids=place)
@@ -227,9 +219,7 @@ def test_limits_are_shown_as_they_are(
 @pytest.fixture(scope="module")
 def relays(launch: Callable[..., Relay]) -> dict[str, Relay]:
     unset = {"ONE_MIN_BASE_URL": None, "ONE_MIN_ASSET_URL": None}
-    return {
-        kind: launch(**demo_settings(), **unset, **more) for kind, more in KINDS.items()
-    }
+    return {kind: launch(**demo_settings(), **unset, **more) for kind, more in KINDS.items()}
 
 
 @needs_localhost
@@ -329,9 +319,7 @@ def test_the_changelog_says_nothing_twice() -> None:
 def assert_runs(example: Block, relay: Relay) -> None:
     assert ":5001" in example.code, "the block does not name the relay's port"
     code = example.code.replace(":5001", f":{relay.port}")
-    command = (
-        ["sh", "-c", code] if example.language == "sh" else [sys.executable, "-c", code]
-    )
+    command = (["sh", "-c", code] if example.language == "sh" else [sys.executable, "-c", code])
     result = subprocess.run(
         command,
         env={"PATH": os.environ["PATH"], "NO_PROXY": "*"},

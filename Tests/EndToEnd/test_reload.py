@@ -28,11 +28,7 @@ class Documented:
 
     def write(self, **changed):
         self.settings |= changed
-        lines = [
-            f"{name}={value}\n"
-            for name, value in self.settings.items()
-            if value is not None
-        ]
+        lines = [f"{name}={value}\n" for name, value in self.settings.items() if value is not None]
         self.path.write_text("".join(lines))
 
     def reload(self, **changed):
@@ -53,9 +49,7 @@ def documented(start_relay, tmp_path, server):
         "KEY_A_TOKEN": ONE, "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url,
         "PROVIDER_ROW_MODELS": "fast=first/1",
     }  # fmt: skip
-    yield lambda **more: Documented(
-        start_relay, tmp_path / "relay.env", settings | more
-    )
+    yield lambda **more: Documented(start_relay, tmp_path / "relay.env", settings | more)
     server.take_violations()
 
 
@@ -72,10 +66,7 @@ def test_a_signal_brings_other_settings_into_use(documented):
         it.relay.wait_for_line(lambda line: line["message"] == "settings reloaded")
         assert said(http) == "by second/1" and said(http, "new") == "by third/1"
         metrics = http.get("/metrics").text
-        assert (
-            'model="new",status="200"' in metrics
-            and 'model="fast",status="200"} 2' in metrics
-        )
+        assert ('model="new",status="200"' in metrics and 'model="fast",status="200"} 2' in metrics)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -92,18 +83,9 @@ def test_a_request_does_so_too(documented, method):
 
 def test_settings_with_problems_change_nothing(documented):
     it = documented()
-    answer = it.reload(
-        PROVIDER_ROW_MODELS="fast=second/1",
-        PROVIDER_ROW_TIMOUT="5",
-        RATE_LIMIT="often",
-        DEFAULT_MODEL="none",
-    )
+    answer = it.reload(PROVIDER_ROW_MODELS="fast=second/1", PROVIDER_ROW_TIMOUT="5", RATE_LIMIT="often", DEFAULT_MODEL="none")
     found = answer.json()
-    assert (
-        answer.status_code == 422
-        and found["status"] == 1
-        and found["msg"] == "Configuration not changed"
-    )
+    assert answer.status_code == 422 and found["status"] == 1 and found["msg"] == "Configuration not changed"
     assert [problem.split("  ")[1].split(":")[0] for problem in found["errors"]] == [
         "RATE_LIMIT", "PROVIDER_ROW_TIMOUT", "DEFAULT_MODEL",
     ], found["errors"]  # fmt: skip
@@ -111,9 +93,7 @@ def test_settings_with_problems_change_nothing(documented):
     with it.client() as http:
         assert said(http) == "by first/1"
         it.relay.signal(signal.SIGHUP)
-        it.relay.wait_for_line(
-            lambda line: line["message"] == "settings were not reloaded"
-        )
+        it.relay.wait_for_line(lambda line: line["message"] == "settings were not reloaded")
         assert said(http) == "by first/1"
 
 
@@ -144,19 +124,14 @@ def test_running_requests_end_under_the_old_settings(documented, server):
     gate = threading.Event()
     server.says("first/1", {"text": "one two three four", "pause": gate, "pieces": 520})
     with it.client() as http:
-        with http.stream(
-            "POST", "/v1/chat/completions", json=body(model="fast", stream=True)
-        ) as answer:
+        with http.stream("POST", "/v1/chat/completions", json=body(model="fast", stream=True)) as answer:
             lines = answer.iter_lines()
             next(lines)
             assert it.reload(PROVIDER_ROW_MODELS="other=second/1").json() == OK
             gate.set()
             rest = list(lines)
         assert "data: [DONE]" in rest and '"finish_reason":"stop"' in "".join(rest)
-        assert (
-            ask(http, model="fast").status_code == 404
-            and said(http, "other") == "by second/1"
-        )
+        assert ask(http, model="fast").status_code == 404 and said(http, "other") == "by second/1"
 
 
 def test_limits_keep_their_counts(documented):
@@ -174,9 +149,7 @@ def test_what_needs_a_restart_is_named(documented):
     it = documented()
     waiting = {"waiting_for_restart": ["HOST", "THREADS", "SLOT_SECONDS"]}
     assert it.reload(SLOT_SECONDS="60", THREADS="1", HOST="127.0.0.2").json() == OK | waiting
-    line = it.relay.wait_for_line(
-        lambda line: line["message"] == "settings that need a restart have changed"
-    )
+    line = it.relay.wait_for_line(lambda line: line["message"] == "settings that need a restart have changed")
     assert line["settings"] == "HOST, THREADS, SLOT_SECONDS"
 
 
@@ -216,9 +189,7 @@ def test_what_needs_a_restart_is_named_until_it_is_as_at_the_start(documented):
 def test_the_log_level_changes_at_once(documented):
     it = documented(LOG_LEVEL="error")
     assert it.reload(LOG_LEVEL="info").json() == OK
-    it.relay.wait_for_line(
-        lambda line: line["message"] == "settings have not changed" or "duration_ms" in line
-    )
+    it.relay.wait_for_line(lambda line: line["message"] == "settings have not changed" or "duration_ms" in line)
 
 
 def test_who_may_reload(documented):
@@ -229,27 +200,16 @@ def test_who_may_reload(documented):
         return local_http.post(url, headers=headers).status_code
 
     assert reload() == 200
-    for name in (
-        "X-Forwarded-For",
-        "forwarded",
-        "Via",
-        "X-Real-IP",
-        "X-Forwarded-Proto",
-    ):
+    for name in ("X-Forwarded-For", "forwarded", "Via", "X-Real-IP", "X-Forwarded-Proto"):
         answer = local_http.post(url, headers={name: "1.2.3.4"})
-        assert answer.status_code == 403 and answer.json() == {
-            "status": 1,
-            "msg": "Not permitted",
-        }
+        assert answer.status_code == 403 and answer.json() == {"status": 1, "msg": "Not permitted"}
     it.write(RELOAD_ACCESS="open")
     assert reload() == 200
     assert reload(via="a") == 200
     assert reload(via="a") == 429
     it.write(RELOAD_ACCESS="off")
     it.relay.signal(signal.SIGHUP)
-    it.relay.wait_for_line(
-        lambda line: line["message"] == "settings reloaded" and "log" not in line
-    )
+    it.relay.wait_for_line(lambda line: line["message"] == "settings reloaded" and "log" not in line)
     wait_for(lambda: reload() == 404)
 
 

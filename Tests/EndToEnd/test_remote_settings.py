@@ -26,13 +26,7 @@ class Host(FakeServer):
     responses wait while it is closed; `hides_length`: the end of the connection is the only end of the document."""
 
     def __init__(self):
-        self.document, self.tag, self.status, self.asked, self.moves = (
-            b"",
-            '"1"',
-            200,
-            [],
-            0,
-        )
+        self.document, self.tag, self.status, self.asked, self.moves = b"", '"1"', 200, [], 0
         self.hides_length = False
         self.gate = threading.Event()
         self.gate.set()
@@ -61,10 +55,7 @@ class Host(FakeServer):
         self.url = f"{self.base_url}/settings?token=secret-in-the-query"
 
     def says(self, text, tag=None):
-        self.document, self.tag = (
-            text if isinstance(text, bytes) else text.encode(),
-            tag or f'"{len(self.asked)}-{len(text)}"',
-        )
+        self.document, self.tag = (text if isinstance(text, bytes) else text.encode(), tag or f'"{len(self.asked)}-{len(text)}"')
 
 
 @pytest.fixture
@@ -79,20 +70,12 @@ def host():
 @pytest.fixture
 def start(start_relay, tmp_path, host):
     (tmp_path / "empty.env").write_text("")
-    return lambda **more: start_relay(
-        CONFIG_URL=host.url, ENV_FILE=str(tmp_path / "empty.env"), **more
-    )
+    return lambda **more: start_relay(CONFIG_URL=host.url, ENV_FILE=str(tmp_path / "empty.env"), **more)
 
 
 def check(**environment):
     """Returns the output of `relay check`."""
-    done = subprocess.run(
-        [str(binary()), "check"],
-        env={"ENV_FILE": "/dev/null"} | environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    done = subprocess.run([str(binary()), "check"], env={"ENV_FILE": "/dev/null"} | environment, capture_output=True, text=True, timeout=30)
     return done.returncode, done.stderr
 
 
@@ -114,9 +97,7 @@ def serves(relay, model="echo"):
 
 def test_the_document_stands_between_environment_and_file(start_relay, tmp_path, host):
     host.says(BASE + "PROVIDER_E_MODELS=remote\nLOG_LEVEL=error\nSHUTDOWN_SECONDS=7\n")
-    (tmp_path / "own.env").write_text(
-        f"CONFIG_URL={host.url}\nPROVIDER_E_MODELS=file\nMAX_UPLOAD_MB=3\n"
-    )
+    (tmp_path / "own.env").write_text(f"CONFIG_URL={host.url}\nPROVIDER_E_MODELS=file\nMAX_UPLOAD_MB=3\n")
     relay = start_relay(ENV_FILE=str(tmp_path / "own.env"), LOG_LEVEL="info")
     assert serves(relay, "remote") and not serves(relay, "file")
     listed = subprocess.run(
@@ -136,17 +117,10 @@ def test_the_document_stands_between_environment_and_file(start_relay, tmp_path,
 def test_a_sealed_document(start, host):
     host.says(ecb(BASE))
     assert serves(start(CONFIG_KEY=KEY))
-    assert check(config_url=host.url, secret_key=KEY)[0] == 0, (
-        "the names that other relays use"
-    )
+    assert check(config_url=host.url, secret_key=KEY)[0] == 0, ("the names that other relays use")
     vector = b"Kfx/Zga8ks7WMvGNYKbsag=="
     host.says(vector)
-    code, said = check(
-        CONFIG_URL=host.url,
-        CONFIG_KEY="123456789",
-        ANONYMOUS_MODELS="all",
-        PROVIDER_E_KIND="echo",
-    )
+    code, said = check(CONFIG_URL=host.url, CONFIG_KEY="123456789", ANONYMOUS_MODELS="all", PROVIDER_E_KIND="echo")
     assert code == 0, said
 
 
@@ -154,17 +128,12 @@ def test_a_document_sealed_with_gcm(start, host):
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     nonce = bytes(range(12))
-    sealed = nonce + AESGCM(hashlib.sha256(KEY.encode()).digest()).encrypt(
-        nonce, BASE.encode(), None
-    )
+    sealed = nonce + AESGCM(hashlib.sha256(KEY.encode()).digest()).encrypt(nonce, BASE.encode(), None)
     host.says("aes-256-gcm:" + base64.b64encode(sealed).decode())
     assert serves(start(CONFIG_KEY=KEY))
     code, said = check(CONFIG_URL=host.url)
     assert code == 78 and "set CONFIG_KEY" in said
-    host.says(
-        "aes-256-gcm:"
-        + base64.b64encode(sealed[:-1] + bytes([sealed[-1] ^ 1])).decode()
-    )
+    host.says("aes-256-gcm:" + base64.b64encode(sealed[:-1] + bytes([sealed[-1] ^ 1])).decode())
     code, said = check(CONFIG_URL=host.url, CONFIG_KEY=KEY)
     assert code == 78 and "cannot be decrypted" in said
 
@@ -173,22 +142,10 @@ def test_a_document_sealed_with_gcm(start, host):
     ("document", "environment", "words"),
     [
         (BASE, {"CONFIG_KEY": KEY}, "the document cannot be decrypted with CONFIG_KEY"),
-        (
-            ecb(BASE, "another key"),
-            {"CONFIG_KEY": KEY},
-            "the document cannot be decrypted with CONFIG_KEY",
-        ),
+        (ecb(BASE, "another key"), {"CONFIG_KEY": KEY}, "the document cannot be decrypted with CONFIG_KEY"),
         ("a: 1\nproviders:\n  - x\n", {}, "the document is YAML"),
-        (
-            BASE + "LOG_LEVL=info\n",
-            {},
-            "CONFIG_URL:3  LOG_LEVL: unknown variable; did you mean LOG_LEVEL?",
-        ),
-        (
-            BASE + "CONFIG_KEY=x\n",
-            {},
-            "CONFIG_KEY: can only be set in the process environment and the .env file",
-        ),
+        (BASE + "LOG_LEVL=info\n", {}, "CONFIG_URL:3  LOG_LEVL: unknown variable; did you mean LOG_LEVEL?"),
+        (BASE + "CONFIG_KEY=x\n", {}, "CONFIG_KEY: can only be set in the process environment and the .env file"),
         (b"A=" + bytes(1 << 20), {}, "the document is larger than 1 MB"),
     ],
 )
@@ -203,10 +160,7 @@ def test_a_document_that_cannot_be_had(start, host):
     host.status = 503
     own = {"ANONYMOUS_MODELS": "all", "PROVIDER_E_KIND": "echo"}
     code, said = check(CONFIG_URL=host.url, **own)
-    assert (
-        code == 78
-        and "CONFIG_URL: the document cannot be read: the server returned 503" in said
-    )
+    assert code == 78 and "CONFIG_URL: the document cannot be read: the server returned 503" in said
     assert check(CONFIG_URL=host.url, CONFIG_REQUIRED="false", **own)[0] == 0
     host.status, host.moves = 200, 5
     assert serves(relay := start())
@@ -227,12 +181,7 @@ def test_reload_and_poll(start, host):
     told = len(host.asked)
     wait_for(lambda: len(host.asked) > told + 3)
     assert serves(relay, "second")
-    assert (
-        sum(
-            line["message"] == "settings were not reloaded" for line in relay.log_lines()
-        )
-        < 5
-    ), "told once"
+    assert (sum(line["message"] == "settings were not reloaded" for line in relay.log_lines()) < 5), "told once"
     host.says(BASE + "PROVIDER_E_MODELS=third\nCONFIG_REFRESH_SECONDS=0\n")
     wait_for(lambda: serves(relay, "third"))
     host.says(BASE + "PROVIDER_E_MODELS=fourth\n")

@@ -340,9 +340,7 @@ def test_a_tool_loop_async(relay, vendor, api_key):
             async with client.responses.stream(model=MODEL, input="Rome?", tools=[WEATHER]) as stream:
                 got = await stream.get_final_response()
             turns: Any = [result("Sunny", got.output[0].call_id)]
-            last = await client.responses.create(
-                model=MODEL, input=turns, tools=[WEATHER], previous_response_id=got.id
-            )
+            last = await client.responses.create(model=MODEL, input=turns, tools=[WEATHER], previous_response_id=got.id)
             return last.output_text
 
     assert asyncio.run(loop()) == "Sunny."

@@ -14,10 +14,7 @@ PATCH = {
     "type": "custom", "name": "apply_patch", "description": "Edits files",
     "format": {"type": "grammar", "syntax": "lark", "definition": "start: begin_patch hunk+ end_patch"},
 }  # fmt: skip
-SPACE = {
-    "type": "namespace", "name": "mcp__docs", "description": "Docs",
-    "tools": [SHELL | {"name": "search", "defer_loading": True}],
-}  # fmt: skip
+SPACE = {"type": "namespace", "name": "mcp__docs", "description": "Docs", "tools": [SHELL | {"name": "search", "defer_loading": True}]}
 TOOLS = [SHELL, PATCH, SPACE, {"type": "tool_search"}, {"type": "web_search", "external_web_access": False}]
 PATCHED = "*** Begin Patch\n*** Add File: a.txt\n+x\n*** End Patch"
 

@@ -42,23 +42,15 @@ def serving(*answer, host="127.0.0.1"):
 
 
 def ok(content, kind="image/png"):
-    return (
-        f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n\r\n".encode()
-        + content
-    )
+    return f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
 
 
 def draw(http):
-    return http.post(
-        IMAGES,
-        json={"prompt": "a cat", "model": "dall-e-2", "response_format": "b64_json"},
-    )
+    return http.post(IMAGES, json={"prompt": "a cat", "model": "dall-e-2", "response_format": "b64_json"})
 
 
 def speak(http):
-    return http.post(
-        SPEECH, json={"input": "Hello", "model": "tts-1", "voice": "alloy"}
-    )
+    return http.post(SPEECH, json={"input": "Hello", "model": "tts-1", "voice": "alloy"})
 
 
 def named(place, *, signed=False):
@@ -69,9 +61,7 @@ def named(place, *, signed=False):
 
 
 def assert_refused(answer):
-    assert (
-        answer.status_code == 502 and answer.json()["error"]["code"] == "upstream_error"
-    ), answer.text
+    assert (answer.status_code == 502 and answer.json()["error"]["code"] == "upstream_error"), answer.text
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +77,7 @@ def open_relay(launch):
     ["http://127.0.0.1:{}/a.png", "http://localhost:{}/a.png", "http://2130706433:{}/a.png", "http://0x7f.1:{}/a.png",
      "http://0:{}/a.png", "http://[::ffff:127.0.0.1]:{}/a.png", "http://127.0.0.1:{}/latest/meta-data/?x=.png"],
 )  # fmt: skip
-def test_networks_that_are_not_public_are_left_alone(
-    http, vendor, api_key, call, is_signed, place
-):
+def test_networks_that_are_not_public_are_left_alone(http, vendor, api_key, call, is_signed, place):
     with serving(ok(PICTURE)) as server:
         vendor.answers(api_key, named(place.format(server.port), signed=is_signed))
         answer = call(http)
@@ -97,17 +85,12 @@ def test_networks_that_are_not_public_are_left_alone(
         assert str(server.port) not in answer.text and server.accepted == 0
 
 
-@pytest.mark.parametrize(
-    "place",
-    ["http://169.254.169.254/a.png", "http://10.0.0.1/a.png", "http://[fd00::1]/a.png"],
-)
+@pytest.mark.parametrize("place", ["http://169.254.169.254/a.png", "http://10.0.0.1/a.png", "http://[fd00::1]/a.png"])
 def test_services_of_a_cloud_are_left_alone(relay, http, vendor, api_key, place):
     vendor.answers(api_key, named(place))
     answer = draw(http)
     assert_refused(answer)
-    line = relay.wait_for_line(
-        lambda line: line.get("id") == answer.headers["x-request-id"]
-    )
+    line = relay.wait_for_line(lambda line: line.get("id") == answer.headers["x-request-id"])
     host = place.removeprefix("http://").removesuffix("/a.png")
     assert line["cause"].endswith(f"cannot connect to {host}:80: the relay may not connect to this address")
 
@@ -117,26 +100,16 @@ def test_services_of_a_cloud_are_left_alone(relay, http, vendor, api_key, place)
     [(draw, PICTURE, "image/png"), (speak, audio("a"), "audio/mpeg")],
     ids=["image", "sound"],
 )
-def test_what_an_operator_allows_is_read_without_a_key(
-    open_relay, caller, vendor, api_key, call, content, kind
-):
+def test_what_an_operator_allows_is_read_without_a_key(open_relay, caller, vendor, api_key, call, content, kind):
     with serving(ok(content, kind)) as server:
         vendor.answers(api_key, named(f"http://127.0.0.1:{server.port}/a/b.bin?c=d"))
         answer = call(caller(open_relay, api_key))
         assert answer.status_code == 200
-        got = (
-            answer.content
-            if call is speak
-            else base64.b64decode(answer.json()["data"][0]["b64_json"])
-        )
+        got = (answer.content if call is speak else base64.b64decode(answer.json()["data"][0]["b64_json"]))
         assert got == content
         (head,) = server.heads
         assert head.startswith(b"GET /a/b.bin?c=d HTTP/1.1\r\n")
-        assert (
-            b"api-key" not in head.lower()
-            and api_key.encode() not in head
-            and b"authorization" not in head.lower()
-        )
+        assert b"api-key" not in head.lower() and api_key.encode() not in head and b"authorization" not in head.lower()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -152,11 +125,7 @@ def test_redirects_lead_nowhere(open_relay, caller, vendor, api_key, call, statu
 
 def test_the_asset_host_cannot_send_elsewhere(http, vendor, api_key):
     with serving(ok(PICTURE)) as target:
-        sent = {
-            "status": 302,
-            "text": "",
-            "headers": {"Location": f"http://127.0.0.1:{target.port}/"},
-        }
+        sent = {"status": 302, "text": "", "headers": {"Location": f"http://127.0.0.1:{target.port}/"}}
         vendor.answers_all({api_key: [{}], f"asset:{api_key}": [sent]})
         assert_refused(draw(http))
         assert target.accepted == 0
@@ -187,9 +156,7 @@ def endless():
      endless()],
     ids=["page", "nothing", "json", "cut", "500", "odd", "close", "head", "endless"],
 )  # fmt: skip
-def test_answers_from_elsewhere_that_are_no_image(
-    open_relay, caller, vendor, api_key, answer
-):
+def test_answers_from_elsewhere_that_are_no_image(open_relay, caller, vendor, api_key, answer):
     with serving(*([] if not isinstance(answer, list) else answer)) as server:
         if not isinstance(answer, list):
             server.answer = answer
@@ -208,10 +175,7 @@ def test_a_server_elsewhere_that_is_silent(start_relay, caller, vendor, new_key)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         vendor.answers(key, named(f"http://127.0.0.1:{silent.getsockname()[1]}/a.png"))
         answer = draw(caller(relay, key))
-        assert (answer.status_code, answer.json()["error"]["code"]) == (
-            504,
-            "upstream_timeout",
-        )
+        assert (answer.status_code, answer.json()["error"]["code"]) == (504, "upstream_timeout")
 
 
 def test_the_asset_host_may_be_private(relay, http, vendor, api_key):

@@ -106,9 +106,7 @@ def test_the_last_day_of_another_vendor_is_listed_warned_of_and_measured(start_r
 @pytest.mark.parametrize(("given", "names"), [(None, ["gpt-4o-mini", "gpt-4o"]), ("o3-mini", [])])
 def test_the_default_subset_leaves_out_what_has_ended(start_relay, caller, ending, given, names):
     more = {"SUBSET_OF_ONE_MIN_PERMITTED_MODELS": given} if given else {}
-    relay = start_relay(
-        ONE_MIN_BASE_URL=ending.base_url, ONE_MIN_MODELS_REFRESH="1h", PERMIT_MODELS_FROM_SUBSET_ONLY="true", **more
-    )
+    relay = start_relay(ONE_MIN_BASE_URL=ending.base_url, ONE_MIN_MODELS_REFRESH="1h", PERMIT_MODELS_FROM_SUBSET_ONLY="true", **more)
     relay.wait_for_line(lambda line: line["message"] == "models read")
     assert [entry["id"] for entry in caller(relay, KEY).get("/v1/models").json()["data"]] == names
 
@@ -143,9 +141,7 @@ def test_a_model_that_has_ended_is_replaced_also_where_it_may_not_be_used(start_
 
 
 def retiring(start_relay, ending, **settings):
-    relay = start_relay(
-        ONE_MIN_BASE_URL=ending.base_url, ONE_MIN_MODELS_REFRESH="1h", MODEL_REPLACEMENTS="o3-mini:gpt-4o-mini", **settings
-    )  # fmt: skip
+    relay = start_relay(ONE_MIN_BASE_URL=ending.base_url, ONE_MIN_MODELS_REFRESH="1h", MODEL_REPLACEMENTS="o3-mini:gpt-4o-mini", **settings)
     relay.wait_for_line(lambda line: line["message"] == "models read")
     return relay
 

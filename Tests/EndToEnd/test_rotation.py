@@ -23,16 +23,13 @@ def started(start_relay):
     """`started("old,new")`: a relay whose caller `team` has these tokens."""
 
     def made(tokens, **more):
-        return start_relay(
-            **{"ONE_MIN_API_KEYS": "own-key-of-this-relay", "KEY_TEAM_TOKEN": tokens, "RATE_LIMIT": "3/hour"} | more
-        )
+        return start_relay(**{"ONE_MIN_API_KEYS": "own-key-of-this-relay", "KEY_TEAM_TOKEN": tokens, "RATE_LIMIT": "3/hour"} | more)
 
     return made
 
 
 def upload(http, name="a.txt"):
-    answer = http.post(FILES, files={"file": (name, image("png") if name.endswith("png") else b"text")},
-                       data={"purpose": "user_data"})  # fmt: skip
+    answer = http.post(FILES, files={"file": (name, image("png") if name.endswith("png") else b"text")}, data={"purpose": "user_data"})
     assert answer.status_code == 200, answer.text
     return answer.json()["id"]
 

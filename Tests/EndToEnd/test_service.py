@@ -94,9 +94,7 @@ def test_ending_does_not_wait_for_ever(start_relay, http, vendor, api_key):
 
 def test_an_idle_connection_does_not_delay_the_end(start_relay, http, api_key):
     relay = start_relay()
-    assert http.post(relay.v1 + "/chat/completions", json=body()).json()["choices"][0]["message"]["content"] == (
-        default_answer("Hello")
-    )
+    assert http.post(relay.v1 + "/chat/completions", json=body()).json()["choices"][0]["message"]["content"] == default_answer("Hello")
     relay.stop()
 
 

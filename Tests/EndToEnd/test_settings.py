@@ -18,27 +18,12 @@ from relay_process import DEFAULTS, INHERITED, Relay, binary, free_port
 from vendor import Vendor
 
 
-def run(
-    command: str, folder: Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(binary()), command],
-        env=INHERITED | environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=15,
-    )
+def run(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(binary()), command], env=INHERITED | environment, cwd=folder, capture_output=True, text=True, timeout=15)
 
 
 def told(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(binary()), *words],
-        env=INHERITED | environment,
-        capture_output=True,
-        text=True,
-        timeout=15,
-    )
+    return subprocess.run([str(binary()), *words], env=INHERITED | environment, capture_output=True, text=True, timeout=15)
 
 
 def test_check(tmp_path: Path) -> None:
@@ -49,40 +34,14 @@ def test_check(tmp_path: Path) -> None:
         "(with Compose: deploy/data.yml, deploy/postgres.yml)\n",
         "",
     )
-    doubtful = run(
-        "check",
-        tmp_path,
-        ONE_MIN_API_KEYS="v-1",
-        KEY_A_TOKEN="sk-a" * 4,
-        KEY_A_MODELS="nothing",
-    )
-    assert doubtful.returncode == 0 and doubtful.stderr.startswith(
-        "configuration: 1 warning\n"
-    )
-    short = run(
-        "check",
-        tmp_path,
-        ONE_MIN_API_KEYS="v-1",
-        KEY_A_TOKEN="sk-a",
-        METRICS_TOKEN="m",
-        RELAYS="3",
-        PUBLISH="80",
-    )
-    assert (
-        short.returncode == 0
-        and short.stderr.count("`openssl rand -hex 24` makes a secure value") == 2
-    )
+    doubtful = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a" * 4, KEY_A_MODELS="nothing")
+    assert doubtful.returncode == 0 and doubtful.stderr.startswith("configuration: 1 warning\n")
+    short = run("check", tmp_path, ONE_MIN_API_KEYS="v-1", KEY_A_TOKEN="sk-a", METRICS_TOKEN="m", RELAYS="3", PUBLISH="80")
+    assert short.returncode == 0 and short.stderr.count("`openssl rand -hex 24` makes a secure value") == 2
     short = run("check", tmp_path, FILE_ID_SECRET="sk-a")
-    assert (
-        short.returncode == 78
-        and "FILE_ID_SECRET" in short.stderr
-        and "sk-a" not in short.stderr
-    )
+    assert short.returncode == 78 and "FILE_ID_SECRET" in short.stderr and "sk-a" not in short.stderr
     bad = run("check", tmp_path, ONE_MIN_API_KEYS="v-1")
-    assert (
-        bad.returncode == 78
-        and "ONE_MIN_API_KEYS: nobody may use this provider" in bad.stderr
-    )
+    assert bad.returncode == 78 and "ONE_MIN_API_KEYS: nobody may use this provider" in bad.stderr
 
 
 @pytest.mark.parametrize(
@@ -93,13 +52,7 @@ def test_check(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_commands_that_are_none(tmp_path: Path, words: str, message: str) -> None:
-    ended = subprocess.run(
-        [str(binary()), *words.split()],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=15,
-    )
+    ended = subprocess.run([str(binary()), *words.split()], cwd=tmp_path, capture_output=True, text=True, timeout=15)
     assert ended.returncode == 64 and ended.stdout == ""
     assert ended.stderr.startswith(message + "\nusage: "), ended.stderr
 
@@ -113,9 +66,7 @@ def test_health_says_why_it_fails(tmp_path: Path) -> None:
     port = str(free_port())
     refused = f"health: cannot connect to 127.0.0.1:{port}: Connection refused; check that the relay runs with this HOST and PORT"
     assert told(PORT=port).startswith(refused)
-    assert told(PORT=port, HOST="::1").startswith(
-        f"health: cannot connect to [::1]:{port}: "
-    )
+    assert told(PORT=port, HOST="::1").startswith(f"health: cannot connect to [::1]:{port}: ")
     assert "PORT" in told(PORT="x")
     for said, reason in {
         b"": "did not respond: it closed the connection", b"SSH-2.0-OpenSSH\r\n": "is not a relay",
@@ -135,27 +86,14 @@ def test_health_says_why_it_fails(tmp_path: Path) -> None:
             thread.join()
 
 
-def test_the_start_says_where_limits_are_counted(
-    start_relay: Callable[..., Relay],
-) -> None:
+def test_the_start_says_where_limits_are_counted(start_relay: Callable[..., Relay]) -> None:
     for settings, words in (
         ({}, "limits: in this process alone (MEMCACHED_HOST=auto looks for memcached)"),
-        (
-            {"MEMCACHED_SERVERS": "127.0.0.1:1,127.0.0.1:2"},
-            "limits: in memcached at 127.0.0.1:1, 127.0.0.1:2",
-        ),
-        (
-            {"MEMCACHED_HOST": "auto", "MEMCACHED_PORT": 1},
-            "limits: in memcached, which is being searched for",
-        ),
+        ({"MEMCACHED_SERVERS": "127.0.0.1:1,127.0.0.1:2"}, "limits: in memcached at 127.0.0.1:1, 127.0.0.1:2"),
+        ({"MEMCACHED_HOST": "auto", "MEMCACHED_PORT": 1}, "limits: in memcached, which is being searched for"),
     ):
         relay = start_relay(**settings)
-        assert (
-            words
-            in relay.wait_for_line(lambda line: line["message"] == "listening")[
-                "summary"
-            ]
-        )
+        assert words in relay.wait_for_line(lambda line: line["message"] == "listening")["summary"]
 
 
 def test_a_pipe_is_a_settings_file_if_somebody_writes_to_it(tmp_path: Path) -> None:
@@ -175,13 +113,9 @@ def test_a_pipe_is_a_settings_file_if_somebody_writes_to_it(tmp_path: Path) -> N
 
 
 def test_config_tells_value_and_source(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text(
-        "KEY_TEAM_TOKEN_FILE=token\nKEY_TEAM_MODELS=gpt*,o3\nDEFAULT_MODEL=o3\n"
-    )
+    (tmp_path / ".env").write_text("KEY_TEAM_TOKEN_FILE=token\nKEY_TEAM_MODELS=gpt*,o3\nDEFAULT_MODEL=o3\n")
     (tmp_path / "token").write_text("sk-team-0123456789abcdef\n")
-    shown = run(
-        "config", tmp_path, ONE_MIN_API_KEYS="vendor-key-00001,vendor-key-00002"
-    )
+    shown = run("config", tmp_path, ONE_MIN_API_KEYS="vendor-key-00001,vendor-key-00002")
     assert shown.returncode == 0 and shown.stderr == ""
     lines = shown.stdout.splitlines()
     for line in (
@@ -197,9 +131,7 @@ def secrets(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_planted_secrets_are_never_shown(
-    start_relay: Callable[..., Relay], vendor: Vendor, tmp_path: Path, log_format: str
-) -> None:
+def test_planted_secrets_are_never_shown(start_relay: Callable[..., Relay], vendor: Vendor, tmp_path: Path, log_format: str) -> None:
     token, other, one, two, three = secrets(5)
     (tmp_path / "token").write_text(token + "\n")
     settings = {
@@ -209,41 +141,20 @@ def test_planted_secrets_are_never_shown(
         "ONE_MIN_BASE_URL": vendor.base_url, "LOG_LEVEL": "debug",
     }  # fmt: skip
     seen = [run(command, tmp_path, **settings) for command in ("check", "config")]
-    wrong = {
-        "PORT": "x",
-        "KEY_THIRD_TOKEN": other,
-        "PROVIDER_A_API_KEY": one,
-        "KEY_4_TOKEN": f"{three} {two}",
-    }
-    seen += [
-        run(command, tmp_path, **(settings | wrong))
-        for command in ("check", "config", "serve")
-    ]
+    wrong = {"PORT": "x", "KEY_THIRD_TOKEN": other, "PROVIDER_A_API_KEY": one, "KEY_4_TOKEN": f"{three} {two}"}
+    seen += [run(command, tmp_path, **(settings | wrong)) for command in ("check", "config", "serve")]
     assert [ended.returncode for ended in seen] == [0, 0, 78, 78, 78]
     texts = [ended.stdout + ended.stderr for ended in seen]
-    vendor.answers(
-        one,
-        {"status": 400, "json": {"message": f"no {one}", "errorCode": one}},
-        {"status": 500},
-        {},
-    )
+    vendor.answers(one, {"status": 400, "json": {"message": f"no {one}", "errorCode": one}}, {"status": 500}, {})
     relay = start_relay(**settings)
     for key in (token, other, other[:-1], None):
         for model in ("fast", "broken", "nothing", token):
             for is_streamed in (False, True):
                 headers = {"x-api-key": key} if key else {}
-                with checked.client(
-                    httpx, base_url=relay.base_url, headers=headers
-                ) as http:
-                    answers = [
-                        http.post(PATH, json=body(model=model, stream=is_streamed)),
-                        http.get("/v1/models"),
-                    ]
+                with checked.client(httpx, base_url=relay.base_url, headers=headers) as http:
+                    answers = [http.post(PATH, json=body(model=model, stream=is_streamed)), http.get("/v1/models")]
                 # A model that was named is quoted to him who named it.
-                texts += [
-                    str(answer.headers) + answer.text.replace(model, "")
-                    for answer in answers
-                ]
+                texts += [str(answer.headers) + answer.text.replace(model, "") for answer in answers]
     relay.stop()
     log = relay.text()
     assert "fast" in log and "rejected" in log
@@ -256,9 +167,7 @@ def test_planted_secrets_are_never_shown(
 
 def test_tokens_in_the_wrong_place_are_not_shown(tmp_path: Path) -> None:
     (token,) = secrets(1)
-    (tmp_path / ".env").write_text(
-        f"PROVIDER_A_KIND=onemin\nPROVIDER_A_API_KEYS=a,\n{token}\n"
-    )
+    (tmp_path / ".env").write_text(f"PROVIDER_A_KIND=onemin\nPROVIDER_A_API_KEYS=a,\n{token}\n")
     misplaced = run("check", tmp_path, KEY_A_TOKEN_FILE=token)
     assert misplaced.returncode == 78 and token not in misplaced.stderr
     assert ".env:3  this line is not NAME=value" in misplaced.stderr
@@ -278,13 +187,8 @@ def test_a_new_key_is_a_line_for_the_settings() -> None:
         else:
             first, *rest = done.stdout.splitlines()
             setting, token = first.split("=", 1)
-            assert rest == [
-                "# KEY_MY_TEAM_MODELS=all",
-                "# KEY_MY_TEAM_RATE_LIMIT=60/minute",
-            ]
-        assert setting == "KEY_MY_TEAM_TOKEN" and re.fullmatch(
-            r"sk-relay-[\w-]{43}", token
-        )
+            assert rest == ["# KEY_MY_TEAM_MODELS=all", "# KEY_MY_TEAM_RATE_LIMIT=60/minute"]
+        assert setting == "KEY_MY_TEAM_TOKEN" and re.fullmatch(r"sk-relay-[\w-]{43}", token)
         env = {setting: token, "PROVIDER_E_KIND": "echo", "ENV_FILE": "/dev/null"}
         assert told("check", **env).stderr == ""
     assert told("key", "team").stdout != told("key", "team").stdout

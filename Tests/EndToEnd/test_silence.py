@@ -25,12 +25,8 @@ class Waiting:
         head = f"POST {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n"
         if key:
             head += f"Authorization: Bearer {key}\r\n"
-        self.peer = socket.create_connection(
-            ("127.0.0.1", relay.port), timeout=3 * PATIENCE_SECONDS
-        )
-        self.peer.sendall(
-            f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
-        )
+        self.peer = socket.create_connection(("127.0.0.1", relay.port), timeout=3 * PATIENCE_SECONDS)
+        self.peer.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
         self.got = b""
 
     def read_until(self, mark):
@@ -67,10 +63,7 @@ CHATS = {
     "choices": ({"n": 2}, {"answer": "late"}), "failing": ({"model": "dall-e-2"}, {"status": 500, "text": ""}),
     "leaving": ({"model": "dall-e-2"}, {}), "resetting": ({"model": "tts-1"}, {}),
 }  # fmt: skip
-MESSAGES = {
-    "before": LATE | {"stall_at": -1}, "within": LATE | {"stall_at": 120},
-    "failing": {"stall_at": -1, "status": 500, "text": ""},
-}  # fmt: skip
+MESSAGES = {"before": LATE | {"stall_at": -1}, "within": LATE | {"stall_at": 120}, "failing": {"stall_at": -1, "status": 500, "text": ""}}
 RESPONSE = {"deltas": ["One ", "late"], "answer": "One late", "stall_at": 60}
 
 

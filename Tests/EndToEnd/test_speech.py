@@ -13,10 +13,7 @@ from refusals import refusal
 PATH = "/v1/audio/speech"
 FEATURES = "/api/features"
 MODELS = [model for model, said in CATALOGUE.items() if "text_to_speech" in said["features"]]
-TYPES = {
-    "mp3": "audio/mpeg", "opus": "audio/opus", "aac": "audio/aac", "flac": "audio/flac", "wav": "audio/wav",
-    "pcm": "audio/pcm",
-}  # fmt: skip
+TYPES = {"mp3": "audio/mpeg", "opus": "audio/opus", "aac": "audio/aac", "flac": "audio/flac", "wav": "audio/wav", "pcm": "audio/pcm"}
 UPSTREAM = (502, "upstream_error", None)
 
 

@@ -211,9 +211,7 @@ PLAN = {"title": "Tea", "steps": [{"text": "Boil", "number": 1}]}
 @pytest.mark.parametrize("wrapping", ["{}", "```json\n{}\n```", "Here you are:\n{}\nAnything else?"])
 def test_parse(client, vendor, api_key, wrapping):
     answers(vendor, api_key, wrapping.replace("{}", json.dumps(PLAN)))
-    parsed = client.chat.completions.parse(
-        model="gpt-4o-mini", messages=[{"role": "user", "content": "Tea"}], response_format=Plan
-    )
+    parsed = client.chat.completions.parse(model="gpt-4o-mini", messages=[{"role": "user", "content": "Tea"}], response_format=Plan)
     assert parsed.choices[0].message.parsed == Plan.model_validate(PLAN)
 
 

@@ -256,9 +256,7 @@ def test_no_audio(http, vendor, api_key, data, is_first):
     assert vendor.requests(api_key) == []
 
 
-@pytest.mark.parametrize(
-    "names", [["model", "file", "language"], ["file", "model", "language"], ["language", "file", "model"]]
-)
+@pytest.mark.parametrize("names", [["model", "file", "language"], ["file", "model", "language"], ["language", "file", "model"]])
 def test_any_order(http, vendor, api_key, names):
     values = {"model": "whisper-1", "file": SPEECH, "language": "fr"}
     assert post(http, *((name, values[name]) for name in names)).json()["text"] == WORDS
@@ -284,8 +282,7 @@ WRONG = [
     ({"response_format": "midi"}, (400, "invalid_value", "response_format")),
     ({"timestamp_granularities[]": "segment"}, (400, "invalid_value", "timestamp_granularities")),
     ({"timestamp_granularities[]": "letter"}, (400, "invalid_value", "timestamp_granularities")),
-    ({"timestamp_granularities[]": "word", "response_format": "verbose_json"},
-     (400, "unsupported_value", "timestamp_granularities")),
+    ({"timestamp_granularities[]": "word", "response_format": "verbose_json"}, (400, "unsupported_value", "timestamp_granularities")),
     ({"stream": "perhaps"}, (400, "invalid_type", "stream")),
     ({"stream": "true", "model": "gpt-4o-transcribe"}, (400, "unsupported_parameter", "stream")),
     ({"stream": "true", "model": "latest_long"}, (400, "unsupported_parameter", "stream")),
@@ -382,8 +379,7 @@ def test_uploads_that_fail(http, vendor, api_key, upload, expected, is_first):
         ({"status": 401, "text": ""}, (401, "invalid_api_key", None)),
         ({"status": 406, "json": {"errorCode": "INSUFFICIENT_CREDITS"}}, (402, "insufficient_quota", None)),
         ({"status": 400, "json": {"message": "Cannot read https://s3.example/private/x.mp3"}}, (400, None, None)),
-        ({"status": 400, "json": {"message": "Invalid model whisper-1 for AI feature"}},
-         (404, "model_not_found", "model")),
+        ({"status": 400, "json": {"message": "Invalid model whisper-1 for AI feature"}}, (404, "model_not_found", "model")),
         ({"result_object": []}, UPSTREAM), ({"result_object": None}, UPSTREAM), ({"result_object": 5}, UPSTREAM),
         ({"result_object": [5, None]}, UPSTREAM), ({"result_object": {"words": 1}}, UPSTREAM),
         ({"record": {"aiRecordDetail": None}}, UPSTREAM), ({"json": {"success": False}}, UPSTREAM),
@@ -509,9 +505,7 @@ def test_tokens_and_prices(start_relay, vendor, new_key, caller, is_first):
 
 def test_rights(start_relay, vendor, new_key, caller):
     own, token = new_key(), "tok-" + new_key()
-    settings = {
-        "PROVIDER_A_KIND": "onemin", "PROVIDER_A_API_KEYS": own, "KEY_ANN_TOKEN": token, "KEY_ANN_MODELS": "whisper*",
-    }  # fmt: skip
+    settings = {"PROVIDER_A_KIND": "onemin", "PROVIDER_A_API_KEYS": own, "KEY_ANN_TOKEN": token, "KEY_ANN_MODELS": "whisper*"}
     http = caller(start_relay(**settings), token)
     assert post(http, ("file", SPEECH), ("model", "whisper-1")).status_code == 200
     for parts in ([("file", SPEECH), ("model", "latest_long")], [("model", "latest_long"), ("file", SPEECH)]):

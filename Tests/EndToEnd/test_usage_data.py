@@ -36,9 +36,7 @@ def settings(server, **more):
 
 
 def told(*words, **environment):
-    return subprocess.run(
-        [str(binary()), *words], env=INHERITED | environment, capture_output=True, text=True, timeout=30, cwd="/"
-    )
+    return subprocess.run([str(binary()), *words], env=INHERITED | environment, capture_output=True, text=True, timeout=30, cwd="/")
 
 
 def rows(folder, sql):

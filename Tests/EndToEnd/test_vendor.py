@@ -102,10 +102,7 @@ def test_models_and_keys_are_refused_in_the_vendors_words(direct, vendor):
 
 
 def test_code_generator(direct, vendor, api_key):
-    good = {
-        "type": "CODE_GENERATOR", "model": "gpt-4o", "conversationId": "CODE_GENERATOR",
-        "promptObject": {"prompt": "a"},
-    }  # fmt: skip
+    good = {"type": "CODE_GENERATOR", "model": "gpt-4o", "conversationId": "CODE_GENERATOR", "promptObject": {"prompt": "a"}}
     assert direct.post("/api/features", json=good).status_code == 200
     assert vendor.take_violations() == []
     for odd in ({"conversationId": "x"}, {"type": "CHAT_WITH_AI"}, {"promptObject": {"prompt": "a", "n": 1}}):

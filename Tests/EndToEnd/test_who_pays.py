@@ -92,9 +92,7 @@ MADE = {
     "forwarded variations": ("row", lambda http, n: http.post("/v1/images/variations", data={"model": "m", "n": n}, files=EDITED)),
     "generations": ("main", lambda http, n: generate(http, model="dall-e-2", n=n)),
     "generations by several calls": ("main", lambda http, n: generate(http, model=FLUX, n=n)),
-    "edits": ("main", lambda http, n: http.post(
-        "/v1/images/edits", data={"model": "gpt-image-1", "prompt": "x", "n": n}, files=EDITED
-    )),
+    "edits": ("main", lambda http, n: http.post("/v1/images/edits", data={"model": "gpt-image-1", "prompt": "x", "n": n}, files=EDITED)),
     "variations": ("main", lambda http, n: http.post("/v1/images/variations", data={"model": "dall-e-2", "n": n}, files=EDITED)),
 }  # fmt: skip
 

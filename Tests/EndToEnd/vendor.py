@@ -18,9 +18,7 @@ class Vendor:
     """The running fake. `base_url`, `asset_url`: `http://127.0.0.1:PORT`."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), "--port", "0"], stdout=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen([sys.executable, str(PROGRAM), "--port", "0"], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.port, asset_port = map(int, self.process.stdout.readline().split())
         self.base_url = f"http://127.0.0.1:{self.port}"

@@ -305,9 +305,7 @@ class FaultyServer:
         cell = BY_NAME[name]
         return FAULTS[cell.fault](WIRES[cell.kind], cell.is_streamed)
 
-    async def answer(
-        self, reply: Reply, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def answer(self, reply: Reply, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         is_whole = reply.end in ("whole", "cut", "reset")
         if reply.head is not None:
             writer.write(reply.head)

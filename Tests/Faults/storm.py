@@ -32,9 +32,7 @@ ROWS_AT_ONCE = 10
 REST_SECONDS = 30.0
 """In which all must be over once the last answer has come."""
 QUIET_SECONDS = 8
-CHATS = [
-    "chat", "streamed chat", "completion", "streamed completion", "message", "streamed message", "response", "streamed response",
-]  # fmt: skip
+CHATS = ["chat", "streamed chat", "completion", "streamed completion", "message", "streamed message", "response", "streamed response"]
 ENDS = {"chat": "[DONE]", "completion": "[DONE]", "message": "message_stop", "response": "response.completed"}
 SETTINGS = {
     "KEY_A_TOKEN": TOKEN, "KEY_A_RATE_LIMIT": "9000000/minute;90000 concurrent", "FALLBACK_DEADLINE": "40s", "RELOAD_ACCESS": "open",

@@ -250,9 +250,7 @@ def openai_chat(to: Answering, *, is_streamed: bool) -> None:
         return to.json(told | {"object": "chat.completion", "choices": [choice], "usage": usage})
     told["object"] = "chat.completion.chunk"
     deltas = [{"role": "assistant", "content": ""}, {"content": "Say "}, {"content": call.mark}, {}]
-    chunks: list[Any] = [
-        told | {"choices": [{"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}]} for delta in deltas
-    ]
+    chunks: list[Any] = [told | {"choices": [{"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}]} for delta in deltas]
     return to.events([*chunks, told | {"choices": [], "usage": usage}, "[DONE]"])
 
 
@@ -270,10 +268,7 @@ def anthropic(to: Answering, raw: bytes) -> None:
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         *texts,
         {"type": "content_block_stop", "index": 0},
-        {
-            "type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-            "usage": {"output_tokens": call.completion},
-        },
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": call.completion}},
         {"type": "message_stop"},
     ]  # fmt: skip
     return to.events(events, are_named=True)

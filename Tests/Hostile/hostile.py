@@ -128,10 +128,7 @@ def chat_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
     yield "image prompt", lambda text: message(model="midjourney_6_1", messages=[said(text)])
     yield (
         "image answer",
-        lambda text: message(
-            model="midjourney_6_1",
-            messages=[said(f"{text}\n![a](https://a.test/a.png)", "assistant"), said("[_V1_]")],
-        ),
+        lambda text: message(model="midjourney_6_1", messages=[said(f"{text}\n![a](https://a.test/a.png)", "assistant"), said("[_V1_]")]),
     )
     yield "speech", lambda text: message(model="tts-1", messages=[said(text)])
 
@@ -145,9 +142,7 @@ def responses_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
     yield "input", lambda text: {"model": "gpt-4o-mini", "input": text}
     yield "input, streamed", lambda text: {"model": "gpt-4o-mini", "input": text, "stream": True}
     yield "input, not stored", lambda text: {"model": "gpt-4o-mini", "input": text, "store": False}
-    for name in (
-        "instructions", "previous_response_id", "tool_choice", "truncation", "user", "include", "reasoning", "text", "model",
-    ):  # fmt: skip
+    for name in ("instructions", "previous_response_id", "tool_choice", "truncation", "user", "include", "reasoning", "text", "model"):
         yield name, lambda text, name=name: input(said("a"), **{name: text})
     yield "a member's name", lambda text: input(said("a"), **{text: "a"})
     yield "metadata", lambda text: input(said("a"), metadata={text[: len(text) // 2]: text[: len(text) // 2]})
@@ -427,9 +422,7 @@ def main() -> int:
     worst: tuple[float, str] = (0, "")
     steepest: tuple[float, str] = (0, "")
     try:
-        with httpx.Client(
-            base_url=relay.base_url, headers={"Authorization": "Bearer key-hostile"}, timeout=120, trust_env=False
-        ) as http:
+        with httpx.Client(base_url=relay.base_url, headers={"Authorization": "Bearer key-hostile"}, timeout=120, trust_env=False) as http:
             for name, send in fields():
                 if words and not any(word in name for word in words):
                     continue

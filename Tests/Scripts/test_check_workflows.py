@@ -31,11 +31,7 @@ def test_a_good_workflow_passes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "fault"),
-    [
-        (("runs-on", "run-on"), "one.yml"),
-        (('"$HOME"', "$HOME"), "SC2086"),
-        (('"$HOME"', "${{ github.ref_name }}"), "becomes code"),
-    ],
+    [(("runs-on", "run-on"), "one.yml"), (('"$HOME"', "$HOME"), "SC2086"), (('"$HOME"', "${{ github.ref_name }}"), "becomes code")],
 )
 def test_a_fault_is_found(tmp_path: Path, change: tuple[str, str], fault: str) -> None:
     status, told = check(tmp_path, GOOD.replace(*change))
