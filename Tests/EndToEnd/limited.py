@@ -215,16 +215,3 @@ def statuses(told: Iterable[Told]) -> dict[int, int]:
     for each in told:
         found[each.status] = found.get(each.status, 0) + 1
     return found
-
-
-def assert_never_over(told: Iterable[Told], bound: int, seconds: float) -> None:
-    """Asserts that no interval of `seconds` can have held more than `bound` admissions: among any more of them, two
-    must have been so far apart that a window may lie between.
-
-    A request was admitted between its being sent and its being answered, so that those which were sent after a moment
-    and answered less than a window later were all in one window for certain.
-    """
-    admitted = [each for each in told if each.status == 200]
-    for first in admitted:
-        inside = sum(each.sent >= first.sent and each.got < first.sent + seconds for each in admitted)
-        assert inside <= bound, f"{inside} admitted within {seconds} s"

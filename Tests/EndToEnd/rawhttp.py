@@ -199,11 +199,6 @@ class Connection:
             self.rest = self.rest[-len(mark) :] + data
         return True
 
-    def expect_continue(self) -> None:
-        """Asserts that the next response is 100 (Continue)."""
-        head = self._until(b"\r\n\r\n", time.monotonic() + WAIT_SECONDS)
-        assert head.startswith(b"HTTP/1.1 100"), head
-
     def assert_closed(self, seconds: float = WAIT_SECONDS) -> None:
         """Asserts that the server closes without sending anything before."""
         try:

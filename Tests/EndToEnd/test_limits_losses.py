@@ -12,7 +12,7 @@ from memcached import Memcached, wait_for
 from records import counts
 
 ONE = "token-of-the-loss-tests-1"
-CALLERS = [f"token-of-the-loss-tests-{number}" for number in range(2, 42)]
+CALLERS = [f"token-of-the-loss-tests-{number}" for number in range(2, 14)]
 SETTINGS = {
     "PROVIDER_DEMO_KIND": "echo", "RATE_LIMIT": "off", "KEY_A_TOKEN": ONE, "KEY_A_RATE_LIMIT": "5/hour", "MEMCACHED_TIMEOUT": "2s",
     **{f"KEY_B{number}_TOKEN": token for number, token in enumerate(CALLERS)},
@@ -49,13 +49,12 @@ def recorded(store, limit="key.requests.3600"):
 
 
 @pytest.mark.parametrize("how", ["restart", "flush"])
-@pytest.mark.parametrize("relays", [1, 2])
-def test_what_quiet_relays_know_is_put_back_and_outlives_them(start_relay, own, how, relays):
+def test_what_quiet_relays_know_is_put_back_and_outlives_them(start_relay, own, how):
     settings = SETTINGS | {"MEMCACHED_SERVERS": own.address}
-    running = [start_relay(**settings) for _ in range(relays)]
+    running = [start_relay(**settings) for _ in range(2)]
     assert statuses(running[0], ONE, 6) == [200] * 5 + [429]
     for number, token in enumerate(CALLERS):
-        assert statuses(running[number % relays], token, 2) == [200] * 2
+        assert statuses(running[number % 2], token, 2) == [200] * 2
         assert statuses(running[-1], token, 1) == [200]
     lose(own, how)
     wait_for(lambda: recorded(own) == 5 + 3 * len(CALLERS))
@@ -63,8 +62,8 @@ def test_what_quiet_relays_know_is_put_back_and_outlives_them(start_relay, own, 
         line = relay.wait_for_line(lambda line: "lost its records" in line["message"])
         assert (line["level"], line["server"]) == ("warning", own.address) and line["records"] > 1
         relay.kill()
-    fresh = [start_relay(**settings) for _ in range(relays)]
-    assert all(statuses(fresh[number % relays], token, 1) == [429] for number, token in enumerate((ONE, *CALLERS)))
+    fresh = [start_relay(**settings) for _ in range(2)]
+    assert all(statuses(fresh[number % 2], token, 1) == [429] for number, token in enumerate((ONE, *CALLERS)))
 
 
 def test_a_relay_that_ends_puts_back_what_is_missing(start_relay, own):

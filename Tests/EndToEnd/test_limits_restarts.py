@@ -85,26 +85,17 @@ def test_budgets_outlive_the_end_and_a_crash(lone, tmp_path):
     assert sorted(os.listdir(tmp_path / "data"))[:2] == ["counters", "lock"]
 
 
-@pytest.mark.parametrize(
-    "broken, cause",
-    [
-        (lambda content: content[:-7], "its length is invalid"),
-        (lambda content: b"garbage" * 100, "it is not a file of counters"),
-        (lambda content: content[:8] + b"\x09" + content[9:], "another version of the relay wrote it"),
-        (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "its checksum does not match"),
-    ],
-)
-def test_a_file_that_is_broken_is_put_aside(lone, tmp_path, broken, cause):
+def test_a_file_that_is_broken_is_put_aside(lone, tmp_path):
     data = tmp_path / "data"
     relay = lone()
     assert admitted(relay) == 3
     relay.stop()
-    content = broken((data / "counters").read_bytes())
+    content = (data / "counters").read_bytes()[:-7]
     (data / "counters").write_bytes(content)
     relay = lone()
     assert admitted(relay) == 3
     line = only_warning(relay)
-    assert (line["message"], line["cause"], line["kept_as"]) == (UNREADABLE, cause, str(data / "counters.broken"))
+    assert (line["message"], line["cause"], line["kept_as"]) == (UNREADABLE, "its length is invalid", str(data / "counters.broken"))
     assert (data / "counters.broken").read_bytes() == content
     relay.stop()
     assert admitted(lone()) == 0

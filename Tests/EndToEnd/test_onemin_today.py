@@ -104,15 +104,7 @@ ENDED = {"chat": "stop", "completions": "stop", "messages": "end_turn", "respons
 
 
 @surfaces
-@pytest.mark.parametrize(
-    ("reason", "ends"),
-    [
-        ("length", CUT), ("MAX_TOKENS", CUT), (" Max_Output_Tokens ", CUT), ("SAFETY", FILTERED), (" Safety ", FILTERED),
-        ("content_filter", FILTERED), ("RECITATION", FILTERED), ("prohibited_content", FILTERED), ("stop", ENDED),
-        ("complete", ENDED), ("tool_use", ENDED), ("", ENDED), (None, ENDED), (7, ENDED), ("x" * 5000, ENDED),
-    ],
-    ids=lambda value: str(value)[:20] if not isinstance(value, dict) else "",
-)  # fmt: skip
+@pytest.mark.parametrize("reason, ends", [("length", CUT), (" Safety ", FILTERED), (None, ENDED), (7, ENDED)])
 def test_the_reason_of_the_model_decides_how_an_answer_ended(http, vendor, api_key, surface, is_streamed, reason, ends):
     vendor.answers(api_key, {"answer": "Half a sen", "finish": reason})
     answer = request(http, surface, is_streamed)
@@ -120,17 +112,14 @@ def test_the_reason_of_the_model_decides_how_an_answer_ended(http, vendor, api_k
     assert len(vendor.requests(api_key)) == 1
 
 
-@pytest.mark.parametrize("surface", SURFACES[:3])
-@pytest.mark.parametrize("required", [False, True], ids=["auto", "required"])
 @pytest.mark.parametrize(
-    ("text", "left"),
+    ("surface", "required", "text", "left"),
     [
-        (HALF_CALL, "I look."), ("I look. <tool_call>", "I look."), ("I look. <tool_ca", "I look."),
-        ('I look. <tool_call>{"name": "get_weather", "arguments": {"city": "Rome"', "I look."),
-        ('{"name": "get_weather", "argum', ""), ('{"name": "get_w', ""), ('```json\n{"name": "get_weather", "arg', ""),
-        ("I look. <function=get_weather>{", "I look."),
+        ("chat", False, HALF_CALL, "I look."), ("responses", True, HALF_CALL, "I look."), ("messages", False, HALF_CALL, "I look."),
+        ("chat", True, "I look. <tool_call>", "I look."), ("chat", False, "I look. <tool_ca", "I look."),
+        ("responses", False, '{"name": "get_weather", "argum', ""), ("messages", True, '{"name": "get_w', ""),
+        ("chat", True, '```json\n{"name": "get_weather", "arg', ""), ("messages", False, "I look. <function=get_weather>{", "I look."),
     ],
-    ids=lambda value: value[-12:],
 )  # fmt: skip
 def test_half_a_tool_call_is_neither_call_nor_text(http, vendor, api_key, surface, is_streamed, required, text, left):
     vendor.answers(api_key, {"answer": text, "finish": "length"})
@@ -155,12 +144,11 @@ def test_json_that_was_cut_is_given_as_it_is(http, vendor, api_key, is_streamed)
     assert len(vendor.requests(api_key)) == 2
 
 
-@surfaces
 @pytest.mark.parametrize(
-    "counts",
+    "surface, counts",
     [
-        {"inputToken": 0, "outputToken": 0, "totalToken": 0}, {"inputToken": 0, "outputToken": 5}, {"inputToken": 7, "outputToken": 0},
-        {"inputToken": -1, "outputToken": 5},
+        ("chat", {"inputToken": 0, "outputToken": 0, "totalToken": 0}), ("responses", {"inputToken": 0, "outputToken": 5}),
+        ("messages", {"inputToken": 7, "outputToken": 0}), ("completions", {"inputToken": -1, "outputToken": 5}),
     ],
     ids=str,
 )  # fmt: skip
@@ -193,8 +181,7 @@ def test_no_result_is_a_failure_that_is_repeated(http, vendor, api_key, is_strea
     assert answer.status == 502 and len(vendor.requests(api_key)) == 4
 
 
-@pytest.mark.parametrize("tools", [False, True], ids=["plain", "tools"])
-@pytest.mark.parametrize("fields", [{}, {"max_tokens": 50}, {"n": 2}], ids=["plain", "bounded", "choices"])
+@pytest.mark.parametrize("tools, fields", [(False, {}), (True, {"max_tokens": 50}), (False, {"n": 2})], ids=["plain", "bounded", "choices"])
 def test_estimates_are_marked_and_charged(start_relay, vendor, new_key, caller, is_streamed, tools, fields, tmp_path):
     key, records = new_key(), tmp_path / "records.jsonl"
     relay = start_relay(
@@ -227,11 +214,13 @@ NESTED = {"code": "InvalidParameter", "message": "The size does not match the al
 REQUEST_SECRET = "models.internal.example"
 
 
-@surfaces
 @pytest.mark.parametrize("is_text", [True, False], ids=["string", "json"])
 @pytest.mark.parametrize(
-    "data", [NESTED, {"error": NESTED}, [{"error": NESTED}], json.dumps(NESTED), {"error": json.dumps({"error": NESTED})}], ids=str
-)
+    "surface, data",
+    [("chat", NESTED), ("responses", {"error": NESTED}), ("messages", [{"error": NESTED}]), ("completions", json.dumps(NESTED)),
+     ("chat", {"error": json.dumps({"error": NESTED})})],
+    ids=str,
+)  # fmt: skip
 def test_a_nested_400_is_the_callers_with_its_reason(http, vendor, api_key, surface, is_streamed, data, is_text):
     vendor.answers(api_key, {"status": 400, "json": external(400, data, is_text=is_text)})
     answer = request(http, surface, is_streamed)
@@ -259,7 +248,7 @@ def event_of(body):
     return {"events": [["error", body]]}
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, "503"])
+@pytest.mark.parametrize("status", [500, "503"])
 @pytest.mark.parametrize("as_event", [False, True], ids=["status", "event"])
 def test_nested_failures_are_repeated_then_taken_elsewhere(serve, status, as_event):
     failure = external(status, {"message": "overloaded"})

@@ -3,8 +3,7 @@
 
 import conftest
 import pytest
-from chat import MODEL, PATH, body, either, stream
-from openai_vendor import chunk
+from chat import MODEL, PATH, body, either
 
 SERVERS = "shared/model"
 OWN_KEY = "own-key-of-the-fallback-tests"
@@ -59,15 +58,6 @@ def test_a_call_that_is_made_again_is_no_attempt_more(both, server, vendor, is_s
     answer = http.post(PATH, json=body(stream=is_streamed))
     assert answer.headers["x-relay-provider"] == "one" and answer.headers["x-relay-attempts"] == "2"
     assert len(server.asked(SERVERS)) == 2
-
-
-def test_nobody_takes_over_once_a_server_has_begun(both, server, vendor):
-    server.says(SERVERS, {"events": [chunk({"content": "begun"}), {"error": {"message": "broken"}}]})
-    vendor.answers(OWN_KEY, {"answer": "never"})
-    before = len(vendor.requests(OWN_KEY))
-    got = stream(both("row"))
-    assert got.text() == "begun" and got.error and not got.is_done
-    assert len(vendor.requests(OWN_KEY)) == before
 
 
 LOADING = {"status": 503, "json": {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}}

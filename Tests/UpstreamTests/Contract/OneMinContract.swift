@@ -27,7 +27,9 @@ struct OneMinContract: VendorContract {
     )
     let finishes: [(word: String, reason: FinishReason?)] = [
         ("stop", .stop), ("length", .length), ("MAX_TOKENS", .length), ("content_filter", .contentFilter),
-        ("odd", .stop),
+        (" Max_Output_Tokens ", .length), ("SAFETY", .contentFilter), (" Safety ", .contentFilter),
+        ("RECITATION", .contentFilter), ("prohibited_content", .contentFilter), ("complete", .stop),
+        ("tool_use", .stop), ("", .stop), ("odd", .stop),
     ]
     let listBody = #"{"models":[{"modelId":"a","name":"A"},{"modelId":"b","name":"B"}]}"#
 
