@@ -77,7 +77,7 @@ def test_a_broken_stream_does_not_look_finished(llm, accept):
             with pytest.raises(httpx.RemoteProtocolError):
                 answer.read()
         else:
-            assert (answer.read().decode().split("\n\n")[-2].startswith('data: {"error":"'))
+            assert answer.read().decode().split("\n\n")[-2].startswith('data: {"error":"')
 
 
 def test_the_provider_with_most_room_is_asked_whatever_its_priority(llm, pool, vendor):

@@ -319,7 +319,7 @@ def test_the_changelog_says_nothing_twice() -> None:
 def assert_runs(example: Block, relay: Relay) -> None:
     assert ":5001" in example.code, "the block does not name the relay's port"
     code = example.code.replace(":5001", f":{relay.port}")
-    command = (["sh", "-c", code] if example.language == "sh" else [sys.executable, "-c", code])
+    command = ["sh", "-c", code] if example.language == "sh" else [sys.executable, "-c", code]
     result = subprocess.run(
         command,
         env={"PATH": os.environ["PATH"], "NO_PROXY": "*"},

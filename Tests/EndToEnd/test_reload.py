@@ -66,7 +66,7 @@ def test_a_signal_brings_other_settings_into_use(documented):
         it.relay.wait_for_line(lambda line: line["message"] == "settings reloaded")
         assert said(http) == "by second/1" and said(http, "new") == "by third/1"
         metrics = http.get("/metrics").text
-        assert ('model="new",status="200"' in metrics and 'model="fast",status="200"} 2' in metrics)
+        assert 'model="new",status="200"' in metrics and 'model="fast",status="200"} 2' in metrics
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -181,7 +181,7 @@ def test_reload_and_poll(start, host):
     told = len(host.asked)
     wait_for(lambda: len(host.asked) > told + 3)
     assert serves(relay, "second")
-    assert (sum(line["message"] == "settings were not reloaded" for line in relay.log_lines()) < 5), "told once"
+    assert sum(line["message"] == "settings were not reloaded" for line in relay.log_lines()) < 5, "told once"
     host.says(BASE + "PROVIDER_E_MODELS=third\nCONFIG_REFRESH_SECONDS=0\n")
     wait_for(lambda: serves(relay, "third"))
     host.says(BASE + "PROVIDER_E_MODELS=fourth\n")
