@@ -132,19 +132,37 @@ private struct JSONScan {
 
     private mutating func consumeEscape() -> StaticString? {
         switch byte {
-        case UInt8(ascii: "u"):
-            offset += 1
-            for _ in 0..<4 {
-                guard byte?.hexValue != nil else { return "four hexadecimal digits" }
-                offset += 1
-            }
-            return nil
+        case UInt8(ascii: "u"): return consumeUnicodeEscape()
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
             UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
             offset += 1
             return nil
         default: return "an escape such as \\n or \\\\"
         }
+    }
+
+    private mutating func consumeUnicodeEscape() -> StaticString? {
+        let start = offset - 1
+        offset += 1
+        guard let unit = consumeUnit() else { return "four hexadecimal digits" }
+        guard unit & 0xf800 == 0xd800 else { return nil }
+        if unit < 0xdc00, text[part: offset..<text.count].hasPrefix("\\u") {
+            offset += 2
+            if let second = consumeUnit(), second & 0xfc00 == 0xdc00 { return nil }
+        }
+        offset = start
+        return "a whole character (this escape is half of one, such as of an emoji that was cut)"
+    }
+
+    /// Parses four hexadecimal digits; nil if there are fewer.
+    private mutating func consumeUnit() -> Int? {
+        var unit = 0
+        for _ in 0..<4 {
+            guard let digit = byte?.hexValue else { return nil }
+            unit = unit << 4 | Int(digit)
+            offset += 1
+        }
+        return unit
     }
 
     private mutating func consumeWord(_ word: StaticString) -> StaticString? {

@@ -3,6 +3,8 @@ import Testing
 
 @testable import Engine
 
+private let half = "a whole character (this escape is half of one, such as of an emoji that was cut)"
+
 @Suite struct JSONMistakeTests {
     private func mistake(_ text: String) -> JSONMistake? { Array(text.utf8).withUnsafeBytes { JSONMistake(in: $0) } }
 
@@ -21,6 +23,8 @@ import Testing
             ("{}x", 2, "the end of the body"),
             (#"{"a":"b"#, 7, "a closing double quote"), (#"{"a""#, 4, "a colon"), ("[1", 2, "a comma or ]"),
             (#"["\x"]"#, 3, #"an escape such as \n or \\"#), (#"["\u12x"]"#, 6, "four hexadecimal digits"),
+            (#"["\ud83d"]"#, 2, half), (#"["a\ud83d\u0041"]"#, 3, half), (#"["\ude00\ud83d"]"#, 2, half),
+            (#"["\ud83d\ude00"x]"#, 15, "a comma or ]"),
             ("[\"a\nb\"]", 3, #"a string without control characters (write a line end as \n)"#),
             ("[01]", 2, "a number without leading zeros"),
             ("[1.]", 3, "a digit"), ("[-]", 2, "a digit"), ("[1e]", 3, "a digit"), ("[tru]", 1, "a value"),
