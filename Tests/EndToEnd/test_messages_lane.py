@@ -677,6 +677,9 @@ def test_the_cache(start_relay, anthropic_server):
         hits(1, stream=is_streamed, other=second, **first)
         hits(0, stream=is_streamed, other=third, **first | {"top_k": 5})
         hits(0, stream=is_streamed, other={"system": "a"}, system="b")
+        # A hit can repeat the usual reasons alone.
+        anthropic_server.says(MODEL, OPEN | {"stop": "model_context_window_exceeded"})
+        hits(0, stream=is_streamed, top_k=6)
         if is_streamed:
             anthropic_server.says(MODEL, OPEN | {"events": NEW_EVENTS})
         else:

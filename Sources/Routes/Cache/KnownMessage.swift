@@ -24,7 +24,7 @@ enum KnownMessage {
         case "content_block_stop": return has(only: ["type", "index"], root)
         case "message_delta":
             return has(only: ["type", "delta", "usage"], root) && (root["usage"].map { isKnown(usage: $0) } ?? true)
-                && (root["delta"].map { has(only: ["stop_reason", "stop_sequence"], $0) } ?? true)
+                && (root["delta"].map { has(only: ["stop_reason", "stop_sequence"], $0) && isKnown(endOf: $0) } ?? true)
         default: return false
         }
     }
@@ -34,7 +34,7 @@ enum KnownMessage {
         switch value["type"]?.content {
         case "message":
             has(only: ["id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"], value)
-                && (value["usage"].map { isKnown(usage: $0) } ?? true)
+                && isKnown(endOf: value) && (value["usage"].map { isKnown(usage: $0) } ?? true)
                 && (value["content"]?.elements.allSatisfy { isKnown(part: $0) } ?? true)
         case "text", "text_delta": has(only: ["type", "text"], value)
         case "thinking": has(only: ["type", "thinking", "signature"], value)
@@ -47,6 +47,12 @@ enum KnownMessage {
                 && (value["caller"].map { has(only: ["type"], $0) && $0["type"]?.content == "direct" } ?? true)
         default: false
         }
+    }
+
+    /// Returns whether the response ended for a reason that a hit can repeat.
+    private static func isKnown(endOf value: RawJSON) -> Bool {
+        guard let reason = value["stop_reason"], !reason.isNull else { return true }
+        return ["end_turn", "max_tokens", "stop_sequence", "tool_use"].contains { reason.content?.equals($0) == true }
     }
 
     private static func isKnown(usage: RawJSON) -> Bool {
