@@ -129,14 +129,14 @@ struct GeminiRequest: ~Copyable {
     /// Appends the member `thinkingConfig`, which sets the amount of thinking. Appends nothing if the model's default
     /// applies.
     private mutating func appendThinking() {
-        switch model.thinking(chatOptions.reasoning) {
+        let reasoning = chatOptions.reasoning
+        let isHidden = reasoning.display == .omitted || reasoning.plainEffort == "none"
+        let thoughts: StaticString = isHidden ? "" : #""includeThoughts":true,"#
+        switch model.thinking(reasoning) {
         case .none: break
-        case .level(let level):
-            out.append(#","thinkingConfig":{"includeThoughts":true,"thinkingLevel":""#, level, "\"}")
+        case .level(let level): out.append(#","thinkingConfig":{\#(thoughts)"thinkingLevel":"\#(level)"}"#)
         case .budget(0): out.append(#","thinkingConfig":{"thinkingBudget":0}"#)
-        case .budget(let tokens):
-            out.append(#","thinkingConfig":{"includeThoughts":true,"thinkingBudget":"#, decimal: tokens)
-            out.append("}")
+        case .budget(let tokens): out.append(#","thinkingConfig":{\#(thoughts)"thinkingBudget":\#(tokens)}"#)
         }
     }
 }
