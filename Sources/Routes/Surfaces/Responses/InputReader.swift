@@ -160,8 +160,13 @@ struct InputReader {
         // Reasoning of vendors with another API has no id but the relay's.
         let id = item["id"]?.text.flatMap { $0.isEmpty || ItemType.isMadeByRelay($0) ? nil : $0.text }
         var signature = try item.string("encrypted_content", path(""))
+        let redacted = signature.flatMap(ReasoningBlock.redacted)
         var isOfServer = false
-        if let sealed = signature, ReasoningBlock.isOfOpenAI(sealed) || id != nil && !ReasoningBlock.isMarked(sealed) {
+        if redacted != nil {
+            signature = redacted
+        } else if let sealed = signature,
+            ReasoningBlock.isOfOpenAI(sealed) || id != nil && !ReasoningBlock.isMarked(sealed)
+        {
             isOfServer = true
             signature = ReasoningBlock.marked(sealed, item["id"]?.string ?? "")
         }
@@ -169,7 +174,7 @@ struct InputReader {
             let block = ReasoningBlock(
                 text,
                 signature: signature,
-                isSealed: text.isEmpty,
+                isSealed: redacted != nil || text.isEmpty && signature.map(ReasoningBlock.isMarked) ?? true,
                 itemID: content.isEmpty ? nil : id
             )
         else { return .ignored }

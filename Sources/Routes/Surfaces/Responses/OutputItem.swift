@@ -58,6 +58,7 @@ enum OutputItem {
 
     static func append(_ reasoningBlock: ReasoningBlock, _ id: String, to out: inout ByteBuffer) {
         var (text, signature) = (reasoningBlock.text, reasoningBlock.signature ?? "")
+        if reasoningBlock.isSealed { signature = ReasoningBlock.itemContent(signature) }
         text.withUTF8 { text in
             signature.withUTF8 { signature in
                 if let item = ReasoningBlock.item(in: UnsafeRawBufferPointer(signature)) { return out.append(item) }

@@ -58,7 +58,10 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
             if !progress.hasBegun { begin() }
             out.append(comment: text)
         case .finish(let reason, _): finish(reason)
-        case .signature(nil, let text), .encryptedReasoning(let text): add(signature: text)
+        case .signature(nil, let text): add(signature: text)
+        case .encryptedReasoning(let text):
+            var sealed = ReasoningBlock.itemContent(text.text)
+            sealed.withUTF8 { add(signature: UnsafeRawBufferPointer($0)) }
         case .message(let phase): beginMessage(phase)
         case .annotation(let json): add(annotation: json)
         case .signature, .native: break

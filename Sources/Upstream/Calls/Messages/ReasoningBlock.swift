@@ -88,6 +88,19 @@ package final class ReasoningBlock: Sendable {
         return (String(signature[start..<dot]), String(signature[signature.utf8.index(after: dot)...]))
     }
 
+    /// The prefix of Anthropic's redacted reasoning in items of the Responses API, where Anthropic's signatures have none.
+    private static let markOfRedacted = "redacted."
+
+    /// Returns the content of sealed reasoning for an item of the Responses API.
+    package static func itemContent(_ sealed: String) -> String {
+        isMarked(sealed) || sealed.hasPrefix("\(markOfItem)") ? sealed : markOfRedacted + sealed
+    }
+
+    /// Returns Anthropic's redacted reasoning from the content of an item; nil for other content.
+    package static func redacted(in content: String) -> String? {
+        content.hasPrefix(markOfRedacted) ? String(content.dropFirst(markOfRedacted.count)) : nil
+    }
+
     /// Whether the signature begins with the prefix of OpenAI's or Gemini's signatures.
     package var isMarked: Bool { signature.map(Self.isMarked) ?? false }
 
