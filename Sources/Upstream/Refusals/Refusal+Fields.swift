@@ -14,62 +14,6 @@ extension Refusal {
         return new(QuirkFinding([FieldChange("tools", .distinct)]))
     }
 
-    // MARK: Bounds
-
-    /// The finding for a limit of tokens or candidates that is above the server's bound.
-    var findingOfBound: QuirkFinding? {
-        guard words.containsAny(of: Self.excesses), !words.areAboutSchema else { return nil }
-        let limits = request.fieldPaths.filter { Self.isLimit($0.last ?? "") }
-        var named = limits.filter(isNamed)
-        if named.isEmpty, words.quoteAny(of: ["completion tokens", "output tokens", "max tokens"]) {
-            named = limits.filter { $0.last?.lowercased().hasPrefix("max") ?? false }
-        }
-        guard named.count == 1, let given = request.value(at: named[0])?.integer
-        else { return nil }
-        guard let most = words.numbers.filter({ $0 > 0 && $0 < given }).max() else { return nil }
-        // An interval without its end: `[1, 8193)`.
-        let isBelow = ["less than \(most)", "< \(most)", ", \(most))", ",\(most))"].contains(where: words.contains)
-        guard !isBelow || most > 1 else { return nil }
-        return QuirkFinding([FieldChange(path: named[0], kind: .atMost(isBelow ? most - 1 : most))])
-    }
-
-    /// The finding for a prompt and a limit of tokens that do not fit into the context window together, or into the
-    /// account's credit: what is left.
-    var findingOfWindow: QuirkFinding? {
-        let limits = request.fieldPaths.compactMap { path -> (path: [String], given: Int)? in
-            guard path.last?.lowercased().hasPrefix("max") ?? false else { return nil }
-            return request.value(at: path)?.integer.map { (path, $0) }
-        }
-        if let most = words.prose.number(behind: "can only afford") {
-            let path = limits.count == 1 ? limits[0].path : ["max_tokens"]
-            return most < Self.minLeft
-                ? nil : QuirkFinding([FieldChange(path: path, kind: .set("\(most)"))], isLasting: false)
-        }
-        guard words.quoteAny(of: ["context", "input", "prompt", "messages"]) else { return nil }
-        guard limits.count == 1, case (let path, let given) = limits[0], words.numbers.contains(given) else {
-            return nil
-        }
-        let others = Set(words.numbers).subtracting([given])
-        // Without the sum, the prompt and the window are the only numbers.
-        let prompt = others.first { others.contains($0 &+ given) } ?? (others.count == 2 ? others.min() : nil)
-        guard let prompt, let window = others.filter({ $0 > prompt && $0 < prompt &+ given }).max() else { return nil }
-        guard window &- prompt >= Self.minLeft else { return nil }
-        return QuirkFinding([FieldChange(path: path, kind: .atMost(window &- prompt))], isLasting: false)
-    }
-
-    /// The fewest tokens for a completion with which a request is repeated.
-    private static let minLeft = 256
-
-    private static func isLimit(_ name: String) -> Bool {
-        let plain = name.lowercased()
-        return plain.hasPrefix("max") || ["top_k", "topk", "top_logprobs"].contains(plain)
-    }
-
-    private static let excesses: [StaticString] = [
-        "at most", "less than", "maximum", "too large", "too high", "exceed", "above", "up to", "between", "range",
-        "max tokens", "<", ">", "must be in", "should be in",
-    ]
-
     // MARK: Fields
 
     /// The finding that optional fields are refused, which are then left out.

@@ -30,7 +30,7 @@ struct RefusedCombination {
     /// The words before a condition. Behind `with`, only a field or a mode is a condition.
     private static let markers: Set = ["when", "whenever", "while", "if", "unless", "without", "with", "alongside"]
     private static let pairs: Set = [
-        "together", "incompatible", "compatible", "both", "simultaneously", "exclusive", "combined", "combination",
+        "together", "incompatible", "compatible", "both", "simultaneously", "mutually", "combined", "combination",
         "conflict", "conflicts", "conflicting", "combining",
     ]
     /// The names of fields that a request may lack. Names that are ordinary words, too, are not among them.

@@ -7,7 +7,7 @@ import Testing
 /// Refusals in the words of decoders and servers, and words that stand in the request.
 @Suite struct RefusalFormsTests {
     /// Returns what the refusal of a request shows.
-    private static func finding(_ message: String, isOfMessages: Bool = false, of request: String) -> QuirkFinding? {
+    static func finding(_ message: String, isOfMessages: Bool = false, of request: String) -> QuirkFinding? {
         let message = String(
             decoding: message.utf8.flatMap { byte -> [UInt8] in
                 byte == 10 ? [92, 110] : byte == 34 || byte == 92 ? [92, byte] : [byte]
@@ -19,18 +19,18 @@ import Testing
         let head = UpstreamHead(status: 400, isEventStream: false, retryAfterSeconds: nil)
         let body = Body(ByteBuffer(request))
         guard let refusal = reader.refusal(head, json.bytes, of: RefusedRequest(body), known: []) else { return nil }
-        let found = isOfMessages ? refusal.finding(among: refusal.findingsOfMessages) : refusal.findingOfOpenAI
-        guard let found else { return nil }
+        let ofFields = isOfMessages ? refusal.finding(among: refusal.findingsOfMessages) : refusal.findingOfOpenAI
+        guard let found = refusal.findingOfWindow ?? ofFields else { return nil }
         let changed = found.applied(to: body)
         return refusal.combination.scoped(found, changed: RawJSON(changed.bytes))
     }
 
-    private static func request(_ members: String) -> String {
+    static func request(_ members: String) -> String {
         #"{"model":"m","messages":[{"role":"user","content":"Hi"}],\#(members)}"#
     }
 
     /// Returns what a finding changes, in one line.
-    private static func text(_ found: QuirkFinding?) -> String {
+    static func text(_ found: QuirkFinding?) -> String {
         guard let found else { return "nothing" }
         let changes = found.quirks.map { quirk -> String in
             guard case .field(let change) = quirk else { return quirk.name }
