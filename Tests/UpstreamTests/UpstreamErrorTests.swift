@@ -49,7 +49,7 @@ import Testing
             "messages.7.content.2.image.source.base64: image exceeds 5 MB",
             "In context=('properties', 'locations_2_items_list')",
             "the tool mcp__github__create_pull_request_review_v2 is unknown", "claude-3-5-sonnet@20240620 is gone",
-            "match '^[a-zA-Z0-9_-]{1,64}$'.",
+            "match '^[a-zA-Z0-9_-]{1,64}$'.", "must be at most max_model_len=max_total_tokens=8192.",
             #"match \#u{201c}^[\w-]{1,64}(\.\d+)?$\#u{201d}"#,
         ]
     )
@@ -63,6 +63,7 @@ import Testing
             "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc123", "550e8400-e29b-41d4-a716-446655440000",
             "key.0.AbCdEfGhIjKlMnOpQrStUvWxYzAbCd", "my-company-project-428713", "sk-ant-api03-2025-01-01",
             "abc_1234567_defghijklmnopqrst", "team_a_Ab1Cd2Ef3Gh4Ij5Kl6Mn7", "worker-20259999-0123456789abcdef",
+            "api_key=abcdefghijklmnop=12345678901", "setting=AbCd1234EfGh5678IjKl=8192",
             "[2001:db8:85a3:8d3:1319:8a2e]", "^abcdef0123456789abcdef01[0-9]$",
         ]
     )

@@ -68,7 +68,7 @@ private struct VendorMessageWord {
         let word = PlainVendorWord(text)
         if word.isPattern { return false }
         let isLong = text.utf8.count >= 24 && !text.contains("/") && text.utf8.contains(where: \.isDigit)
-        if isLong, !word.isFieldPath, !word.isDatedModel { return true }
+        if isLong, !word.isFieldPath, !word.isDatedModel, !word.isSetting { return true }
         let pieces = text.split { !Self.isOfName($0) }
         if text.contains(":"), let first = pieces.first, pieces.count > 1, Self.isPort(pieces[1]) {
             if first.contains(".") || first == "localhost" { return true }

@@ -1,5 +1,5 @@
 /// A word of a vendor's error message that may contain digits although it names nothing private: the path of a field, a
-/// model or a regular expression.
+/// setting, a model or a regular expression.
 struct PlainVendorWord {
     /// The word without quotes and punctuation around it.
     private let text: [UInt8]
@@ -43,6 +43,13 @@ struct PlainVendorWord {
         let parts = text.split(separator: UInt8(ascii: "_"))
         return parts.count > 2 && !text.contains { (65...90).contains($0) }
             && parts.allSatisfy { Self.isNumber($0, maxDigits: 2) || Self.isName($0, mayEndInDigits: true) }
+    }
+
+    /// Whether the word is a number of a named setting, such as `max_model_len=max_total_tokens=8192`.
+    var isSetting: Bool {
+        let parts = text.split(separator: UInt8(ascii: "="))
+        guard parts.count > 1, let number = parts.last, Self.isNumber(number, maxDigits: 9) else { return false }
+        return parts.dropLast().allSatisfy { Self.isName($0, mayEndInDigits: false) }
     }
 
     private static func isName(_ segment: ArraySlice<UInt8>, mayEndInDigits: Bool) -> Bool {
