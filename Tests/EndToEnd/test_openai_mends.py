@@ -2,6 +2,7 @@
 
 import base64
 import json
+from types import SimpleNamespace
 
 import local_http
 import pytest
@@ -281,6 +282,21 @@ def test_choices_are_made_up_for(model, server, is_streamed):
     http, at = model
     server.says(at, said("'n' : number must be at most 1", param="n"), {})
     assert_made_up_for(http, at, server, is_streamed)
+
+
+def test_choices_that_are_made_up_for_share_what_a_refusal_shows(model, server, is_streamed):
+    http, at = model
+    are_together = SimpleNamespace(is_set=lambda: len(server.asked(at)) >= 3)
+    refused = said("top_p is not supported with this model") | {"gate": are_together}
+    server.says(at, said("'n' : number must be at most 1", param="n"), refused, refused, {})
+    fields = {"n": 2, "top_p": 0.4, "seed": 3}
+    if is_streamed:
+        got = stream(http, model=at, **fields)
+        assert [got.text(0), got.text(1)] == ["Hello there"] * 2, got
+    else:
+        assert [one["message"]["content"] for one in ask(http, model=at, **fields).json()["choices"]] == ["Hello there"] * 2
+    sent = [{"n", "top_p", "seed"} & set(request["body"]) for request in server.asked(at)]
+    assert sent == [{"n", "top_p", "seed"}, *[{"top_p", "seed"}] * 2, *[{"seed"}] * 2]
 
 
 def test_choices_that_a_server_ignores_are_made_up_for(model, server, is_streamed):

@@ -36,9 +36,18 @@ extension WireChat {
     }
 
     /// Rewrites the request body for the quirk that the vendor's refusal shows, and prepares the next call.
+    ///
+    /// - Parameter sent: the quirks for which the refused request was changed.
     @inline(never)  // Rarely called.
-    func change(after head: UpstreamHead, _ refused: Body, by attempt: Attempt) async throws(UpstreamError) {
-        try rewrite(after: head, refused.bytes)
+    func change(
+        after head: UpstreamHead,
+        _ refused: Body,
+        to sent: Set<Quirk>,
+        by attempt: Attempt
+    ) async throws(UpstreamError) {
+        // Another choice has changed the request meanwhile.
+        let isOutdated = [400, 422].contains(head.status) && quirks != sent
+        if !isOutdated { try rewrite(after: head, refused.bytes) }
         try await findings.keeping { () async throws(UpstreamError) in
             try await attempt.next(afterRefusal: head.status)
         }
@@ -47,14 +56,20 @@ extension WireChat {
     /// Rewrites the request body for the quirk that an unusable response shows, and prepares the next call. Throws the
     /// failure if the response shows none. If it shows that the model lacks an ability, the failure has the lack.
     @inline(never)  // Rarely called.
-    func change(afterUnusable error: UpstreamError, by attempt: Attempt) async throws(UpstreamError) {
+    func change(
+        afterUnusable error: UpstreamError,
+        to sent: Set<Quirk>,
+        by attempt: Attempt
+    ) async throws(UpstreamError) {
         guard let finding = form.findingOfResponse else { throw judged(error) }
         if finding.isLack { throw judged(lacking(finding, error)) }
-        guard findings.mayGrow, let body = request?.body, !quirks.isSuperset(of: finding.quirks) else {
+        guard findings.mayGrow, let body = request?.body, !sent.isSuperset(of: finding.quirks) else {
             throw judged(error)
         }
-        findings.add(finding)
-        change(to: rewritten(body, for: finding), for: finding)
+        if !quirks.isSuperset(of: finding.quirks) {
+            findings.add(finding)
+            change(to: rewritten(body, for: finding), for: finding)
+        }
         try await findings.keeping { () async throws(UpstreamError) in try await attempt.next(after: error) }
     }
 

@@ -1,7 +1,8 @@
 import Engine
 import Shared
 
-/// One chat call to a vendor with an HTTP API: sends the request and reads the response.
+/// One chat call to a vendor with an HTTP API: sends the request and reads the response. Several choices are concurrent
+/// calls with one request, which each of them may change.
 ///
 /// `@unchecked`: used on its event loop only, except for `write`.
 final class WireChat: PreparedChat, @unchecked Sendable {
@@ -158,9 +159,10 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// Calls the vendor once. Returns nil if the next call is prepared: with a request that was changed for a quirk, or
     /// for the rest of a response that the vendor paused.
     private func wholeOnce(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse? {
+        let sent = quirks
         let response = try await attempt.send(upstream(isStreamed: false, by: attempt), on: vendor.transport)
         guard response.head.status / 100 == 2 else {
-            try await change(after: response.head, response.body, by: attempt)
+            try await change(after: response.head, response.body, to: sent, by: attempt)
             return nil
         }
         let read: (response: ChatResponse, pause: PausedResponse?)?
@@ -169,7 +171,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             // Without a result, the worker thread may still use `form`.
             if read != nil { keepQuirks() }
         } catch {
-            try await change(afterUnusable: error, by: attempt)
+            try await change(afterUnusable: error, to: sent, by: attempt)
             return nil
         }
         guard let read else { throw .tooMuchWork }
@@ -253,10 +255,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         by attempt: Attempt,
         restOf paused: WireStream? = nil
     ) async throws(UpstreamError) -> WireStream? {
+        let sent = quirks
         let opened = try await attempt.open(upstream(isStreamed: true, by: attempt), on: vendor.transport)
         guard opened.head.status / 100 == 2 else {
             let refused = try await opened.refusal(limitBytes: WireStream.eventLimitBytes)
-            try await change(after: opened.head, refused, by: attempt)
+            try await change(after: opened.head, refused, to: sent, by: attempt)
             return nil
         }
         if let paused {
@@ -280,7 +283,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             keepQuirks()
         } catch {
             stream.stop()
-            try await change(afterUnusable: error, by: attempt)
+            try await change(afterUnusable: error, to: sent, by: attempt)
             return nil
         }
         return stream
