@@ -31,7 +31,8 @@ extension Refusal {
         return new(finding(.drop, at: [["tools", "strict"], ["tools", "function", "strict"]]))
     }
 
-    /// The optional fields that the error names: all of them, or the first one if the words contain a condition.
+    /// The optional fields that the error names: all of them, or if the words contain a condition, the first one or
+    /// those outside of the condition.
     private var refusedFields: [[String]] {
         let fields = request.fieldPaths
         let optional = fields.filter(isOptional)
@@ -49,8 +50,10 @@ extension Refusal {
             }
         }
         .filter { seen.insert($0).inserted }
-        let isPair = vendorError.param == nil && combination.isCondition
-        return isPair ? Array(named.prefix(1)) : named
+        guard vendorError.param == nil, combination.isCondition else { return named }
+        let leading = combination.leading
+        let others = named.filter { !leading.contains($0.joined(separator: ".")) }
+        return leading.isEmpty || others.isEmpty ? Array(named.prefix(1)) : others
     }
 
     /// The names of fields in the error's `param`, or in its message.

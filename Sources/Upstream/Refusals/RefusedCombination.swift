@@ -27,6 +27,10 @@ struct RefusedCombination {
     }
 
     private static let offers: Set = ["use", "try", "consider", "see", "set", "instead"]
+    /// The verbs between a field or a mode and another field that it excludes.
+    private static let verbs: Set = [
+        "support", "supports", "allow", "allows", "permit", "permits", "accept", "accepts",
+    ]
     /// The words before a condition. Behind `with`, only a field or a mode is a condition.
     private static let markers: Set = ["when", "whenever", "while", "if", "unless", "without", "with", "alongside"]
     private static let pairs: Set = [
@@ -77,19 +81,40 @@ struct RefusedCombination {
     /// Whether the words contain a condition.
     var isCondition: Bool {
         clauses.contains { clause in
-            clause.indices.contains { index in
-                let word = clause[index]
-                let rest = clause[(index + 1)...].prefix { !Self.markers.contains($0) }
-                if word == "in" { return rest.dropFirst().prefix(3).contains("mode") }
-                if word == "for" { return rest.indices.prefix(2).contains { paths(clause, $0) == ["stream"] } }
-                guard Self.markers.contains(word) || Self.pairs.contains(word) else { return false }
-                if rest.indices.contains(where: { !paths(clause, $0).isEmpty }) { return true }
-                if Self.pairs.contains(word), namesSeveral { return true }
-                if word == "with" { return rest.contains("mode") }
-                let behind = clause[(index + 1)...]
-                return !behind.contains { Self.places.contains($0) || Self.isModel($0) }
-            }
+            !subjects(of: clause).isEmpty
+                || clause.indices.contains { index in
+                    let word = clause[index]
+                    let rest = clause[(index + 1)...].prefix { !Self.markers.contains($0) }
+                    if word == "in" { return rest.dropFirst().prefix(3).contains("mode") }
+                    if word == "for" { return rest.indices.prefix(2).contains { paths(clause, $0) == ["stream"] } }
+                    guard Self.markers.contains(word) || Self.pairs.contains(word) else { return false }
+                    if rest.indices.contains(where: { !paths(clause, $0).isEmpty }) { return true }
+                    if Self.pairs.contains(word), namesSeveral { return true }
+                    if word == "with" { return rest.contains("mode") }
+                    let behind = clause[(index + 1)...]
+                    return !behind.contains { Self.places.contains($0) || Self.isModel($0) }
+                }
         }
+    }
+
+    /// The paths of the fields in conditions at the beginning of a clause: `when tools are set, n is not supported`.
+    var leading: Set<String> {
+        Set(
+            clauses.flatMap { clause -> [String] in
+                let isCondition = Self.markers.contains(clause[0]) || clause[0] == "in" || clause[0] == "for"
+                return isCondition ? clause.indices.flatMap { paths(clause, $0) } : subjects(of: clause)
+            }
+        )
+    }
+
+    /// Returns the paths of the field or mode that excludes another field: `thinking mode does not support n`.
+    private func subjects(of clause: [String]) -> [String] {
+        guard let verb = clause.firstIndex(where: Self.verbs.contains) else { return [] }
+        let before = clause.indices[..<verb]
+        if before.contains(where: { Self.places.contains(clause[$0]) || Self.isModel(clause[$0]) }) { return [] }
+        let subjects = before.flatMap { paths(clause, $0) }
+        let objects = clause.indices[(verb + 1)...].flatMap { paths(clause, $0) }
+        return objects.isEmpty || !Set(subjects).isDisjoint(with: objects) ? [] : subjects
     }
 
     private var namesSeveral: Bool {

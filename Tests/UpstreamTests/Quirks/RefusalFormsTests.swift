@@ -65,6 +65,16 @@ import Testing
             ("top_k is only supported when stream=false", #""top_k":1,"stream":true"#, "-top_k with stream=true"),
             ("top_k is only supported when stream=False", #""top_k":1,"stream":true"#, "-top_k with stream=true"),
             ("echo=True is not supported", #""echo":true"#, "-echo once"),
+            ("When store is set, top_k is not supported", #""top_k":1,"store":true"#, "-top_k with store=true"),
+            (
+                "With store, verbosity and top_k are not supported", #""store":true,"verbosity":"low","top_k":1"#,
+                "-top_k -verbosity with store=true"
+            ),
+            ("store does not support top_k", #""top_k":1,"store":true"#, "-top_k with store=true"),
+            (
+                "In thinking mode, top_k is not supported", #""thinking":{"type":"enabled"},"top_k":1"#,
+                "-top_k with thinking=enabled"
+            ),
             ("store must be None", #""store":true"#, "nothing"),
             (
                 "<400> InternalError.Algo.InvalidParameter: The parameter enable_search is not supported",

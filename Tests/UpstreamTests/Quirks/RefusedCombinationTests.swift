@@ -70,6 +70,7 @@ import Testing
             "temperature is not supported with gpt-5.1", "temperature cannot be used with your account",
             "temperature is not supported when using this endpoint", "temperature is deprecated for this model",
             "temperature is incompatible with this model.", "temperature is not supported. If you need it, ask us.",
+            "The tools endpoint does not support temperature", "This thinking model does not support temperature",
             "temperature must be a-z, with a length of 9", "Unsupported: temperature; use thinking with tools",
         ]
     )
@@ -87,6 +88,9 @@ import Testing
             ("temperature is not supported in JSON mode", "response_format"),
             ("temperature is not supported while streaming", "stream"),
             ("temperature is not supported with tool choice", "tool_choice"),
+            ("Thinking mode does not support this temperature", "thinking"),
+            ("Streaming does not support temperature", "stream"),
+            ("JSON mode doesn't allow temperature", "response_format"),
         ]
     )
     func plainWords(words: String, other: String) {
