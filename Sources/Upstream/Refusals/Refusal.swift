@@ -120,7 +120,7 @@ final class Refusal {
     private func isOfValue(_ field: String, _ value: RawJSON?) -> Bool {
         if vendorError.names("unsupported_value") || vendorError.names("invalid_value") { return true }
         return words.containsAny(of: Self.bounds) || words.named.nameOnlyPart(of: field)
-            || value.map { words.repeats($0) } ?? false
+            || value.map { words.repeats($0, of: field) } ?? false
     }
 
     static let bounds: [StaticString] = [

@@ -102,11 +102,17 @@ struct RefusalWords {
             || quote("properties") && !containsAny(of: ["properties are not allowed (", "known properties"])
     }
 
-    /// Returns whether the complete message contains a value of the request as a separate word.
-    func repeats(_ value: RawJSON) -> Bool {
+    /// Returns whether the complete message contains the value of a field as a separate word. `true` and `false` may be
+    /// said of other fields, so that they count behind the field's name only.
+    func repeats(_ value: RawJSON, of field: String) -> Bool {
         let bytes = value.content ?? value.bytes
         guard !value.isObject, !value.isArray, (1...100).contains(bytes.count) else { return false }
-        return said.name(bytes)
+        if value.bytes.equals("true") || value.bytes.equals("false") {
+            return zip(tokens, tokens.dropFirst()).contains { name, literal in
+                FieldName(name.text).names([field]) && literal.text.lowercased() == bytes.text
+            }
+        }
+        return said.name(bytes) || value.isNull && said.name("none")
     }
 }
 

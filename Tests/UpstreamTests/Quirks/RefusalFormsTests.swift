@@ -65,6 +65,9 @@ import Testing
             ("top_k is only supported when stream=false", #""top_k":1,"stream":true"#, "-top_k with stream=true"),
             ("top_k is only supported when stream=False", #""top_k":1,"stream":true"#, "-top_k with stream=true"),
             ("echo=True is not supported", #""echo":true"#, "-echo once"),
+            ("echo=None is not supported", #""echo":null"#, "-echo once"),
+            ("echo is not supported as debugging is false here", #""echo":false"#, "-echo"),
+            ("`store` is not supported if stream is true", #""store":true,"stream":true"#, "-store with stream=true"),
             ("When store is set, top_k is not supported", #""top_k":1,"store":true"#, "-top_k with store=true"),
             (
                 "With store, verbosity and top_k are not supported", #""store":true,"verbosity":"low","top_k":1"#,
