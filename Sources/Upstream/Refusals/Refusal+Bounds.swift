@@ -65,15 +65,18 @@ extension RefusalWords {
     /// Returns the largest values that the message may allow in place of a larger one.
     fileprivate func bounds(below given: Int) -> [Int] {
         let words = tokens
-        return words.indices.compactMap { index in
-            guard let number = Int(words[index].text), number > 0 else { return nil }
+        let lowerEnds = words.indices.filter { index in
+            guard let number = Int(words[index].text) else { return false }
             let behind = words[(index + 1)...].drop { Self.ofRanges.contains($0.text.lowercased()) }
-            // The lower end of a range is no bound. `8192, 9000 given` is not a range.
-            if let end = behind.first, let other = Int(end.text), other > number,
-                other != given || behind.startIndex > index + 1
-            {
-                return nil
-            }
+            guard let end = behind.first.flatMap({ Int($0.text) }), end > number else { return false }
+            // `8192, 9000 given` is not a range.
+            return end != given || behind.startIndex > index + 1
+        }
+        // What is below a range is not too large.
+        if lowerEnds.contains(where: { Int(words[$0].text) ?? 0 > given }) { return [] }
+        return words.indices.compactMap { index in
+            guard let number = Int(words[index].text), number > 0, !lowerEnds.contains(index) else { return nil }
+            if index > 0, words[index - 1].text.contains("prompt") { return nil }
             // An interval without its end: `[1, 8193)`.
             let isEndExcluded =
                 words[(index + 1)...].first?.text == "exclusive"

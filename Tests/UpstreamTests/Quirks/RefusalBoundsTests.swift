@@ -50,6 +50,8 @@ import Testing
             ("max_tokens must be between 256 and 8192", 100, "nothing"),
             ("max_tokens must be between 256 and 8192, 512 at best", 300, "nothing"),
             ("max_tokens must be in the range [1024, 8192]", 4_000, "nothing"),
+            ("Error 400: max_tokens must be in the range 1024 to 8192", 500, "nothing"),
+            ("prompt_tokens (100) must be less than max_seq_len (32768) - max_tokens", 32_000, "nothing"),
             ("max_tokens must be at most 8 times the prompt", 9_000, "nothing"),
             ("max_tokens exceeds the limit, see section 2", 9_000, "nothing"),
             (
