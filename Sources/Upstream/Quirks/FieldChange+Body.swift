@@ -176,6 +176,9 @@ extension QuirkFinding {
     /// Whether the vendor's server lacks an ability, which the relay then emulates.
     var isLack: Bool { quirks.contains { $0.needs != nil } }
 
+    /// Whether the server lacks an ability whatever the other fields are.
+    var isPlainLack: Bool { beside == nil && isLack }
+
     /// Whether all requests need the change.
     var isUnconditional: Bool { beside == nil && betas.isEmpty }
 

@@ -72,7 +72,7 @@ package final class QuirkMemory: Sendable {
         rows.withLock { rows in
             rows.visit(ModelCaller(provider, model, call.owner)) { row in
                 for entry in row.entries where entry.concerns(voice) {
-                    known.add(entry.finding, isDue: !entry.finding.isLack && row.isDue(entry, for: voice, at: now))
+                    known.add(entry.finding, isDue: !entry.finding.isPlainLack && row.isDue(entry, for: voice, at: now))
                 }
                 if call.isOfSession { row.recordSession(of: voice, at: now) }
             }
@@ -99,7 +99,7 @@ package final class QuirkMemory: Sendable {
         guard isUsed.load(ordering: .relaxed) else { return [] }
         let voice = caller.owner.voice
         return beginTrials(for: caller) { row, entry, now in
-            entry.concerns(voice) && row.isDue(entry, for: voice, at: now)
+            entry.finding.isPlainLack && entry.concerns(voice) && row.isDue(entry, for: voice, at: now)
                 && entry.finding.quirks.allSatisfy { $0.concerns(needs) }
         }
     }

@@ -73,7 +73,7 @@ struct RefusedCombination {
     func scoped(_ finding: QuirkFinding, changed: RawJSON?) -> QuirkFinding {
         guard finding.isLasting, finding.beside == nil, !finding.isOfPair, isCondition else { return finding }
         var finding = finding
-        finding.beside = changed.flatMap { other(changed: $0) }
+        finding.beside = other(than: finding, changed: changed)
         finding.isLasting = finding.beside != nil
         return finding
     }
@@ -137,9 +137,23 @@ struct RefusedCombination {
         return Self.meanings.first { !$0.words.isDisjoint(with: names) }?.paths ?? []
     }
 
-    /// Returns the field beside which the changed field was refused; nil if the words name none.
-    private func other(changed: RawJSON) -> OtherField? {
+    /// The fields that need an ability, and those that always stand beside them.
+    private static func fields(of quirk: Quirk) -> [String]? {
+        switch quirk {
+        case .named(.noTools), .named(.noForcing), .named(.noRequired): ["tools", "functions", "tool_choice"]
+        case .named(.noObjects), .named(.noSchemas): meanings.first { $0.words.contains("json") }?.paths
+        case .named(.noChoices): ["n", "generationConfig.candidateCount"]
+        case .named(.noStops): ["stop", "stop_sequences", "generationConfig.stopSequences"]
+        default: nil
+        }
+    }
+
+    /// Returns the field beside which another field or an ability was refused; nil if the words name none.
+    private func other(than finding: QuirkFinding, changed: RawJSON?) -> OtherField? {
+        let own = finding.quirks.first.flatMap(Self.fields)
+        if changed == nil, own == nil { return nil }
         let isKept = { (path: String) -> Bool in
+            guard let changed else { return !(own ?? []).contains(path) }
             guard let value = changed.value(at: path) else { return request.value(at: path) == nil }
             return request.value(at: path)?.bytes.equals(value.bytes) ?? false
         }

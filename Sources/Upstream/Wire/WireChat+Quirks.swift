@@ -4,12 +4,22 @@ import Shared
 /// The quirks that change the request of a chat call, and those that the call learns.
 extension WireChat {
     /// Changes the request body for the known quirks that concern only some requests, and decides for each quirk that
-    /// was learned an hour ago whether this call ignores it.
-    func applyOthers() {
+    /// was learned an hour ago whether this call ignores it. Finds the lack that the call meets beside another field.
+    func applyOthers(needs: Abilities) {
         for (finding, isDue) in known.others {
+            if finding.isLack {
+                if meets(finding, needs), !findings.ignores(finding, isDue: isDue) { lack = finding }
+                continue
+            }
             guard let changed = changedBody(for: finding) else { continue }
             if !findings.ignores(finding, isDue: isDue) { change(to: changed, for: finding) }
         }
+    }
+
+    /// Returns whether the call meets a lack that is not emulated yet.
+    private func meets(_ finding: QuirkFinding, _ needs: Abilities) -> Bool {
+        guard let body = request?.body, finding.quirks.contains(where: { $0.concerns(needs) }) else { return false }
+        return finding.concerns(RawJSON(body.bytes)) && !callQuirks.learned.contains { finding.isCovered(by: $0) }
     }
 
     /// Returns the request body with the change for a finding; nil if the finding does not concern the request.
@@ -96,7 +106,7 @@ extension WireChat {
     }
 
     /// Returns the error with the lack and the recovery option `emulation`.
-    private func lacking(_ finding: QuirkFinding, _ error: UpstreamError) -> UpstreamError {
+    func lacking(_ finding: QuirkFinding, _ error: UpstreamError) -> UpstreamError {
         var error = error
         if mustSearch, finding.quirks.contains(.named(.noSearch)) {
             // No changed call to the candidate could serve the request, so that none will show that the lack holds.

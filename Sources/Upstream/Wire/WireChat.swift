@@ -28,6 +28,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     var quirks: Set<Quirk>
     /// The quirks that the vendor's responses to this call have shown.
     var findings: RequestFindings
+    /// The known lack of an ability that this request meets beside another field; nil if it meets none.
+    var lack: QuirkFinding?
     /// Whether the response must come from a web search.
     let mustSearch: Bool
     private var bounds: UsageBounds
@@ -58,7 +60,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         guard var call = call.take() else { return }
         if form.movesAttachments { call.moveAttachmentsToUser() }
         request = form.written(call, with: quirks)
-        if !known.others.isEmpty { applyOthers() }
+        if !known.others.isEmpty { applyOthers(needs: call.needs) }
         toolTokens = call.estimatedToolTokens
         if let sent = request?.maxTokens { bounds.raise(toCompletionTokens: sent) }
         if call.textBytes <= ChatCall.keptBytes {
@@ -133,6 +135,9 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         _ once: () async throws(UpstreamError) -> Response?
     ) async throws(UpstreamError) -> Response {
         if let refusal = request?.refusal { throw UpstreamError(refusing: refusal) }
+        if let lack {
+            throw lacking(lack, UpstreamError(.badRequest, cause: "the model lacks an ability beside a field"))
+        }
         if !isRest { try await form.route?.begin() }
         var isRepeated = false
         while true {

@@ -106,16 +106,21 @@ import Testing
     )
     func unknownConditions(words: String) { #expect(!Self.finding(words, ["temperature", "top_p"]).isLasting) }
 
-    @Test("a lacking ability that the vendor has without another field changes one request only") func abilities() {
-        let request = Self.body(["tool_choice", "thinking"])
+    @Test("an ability that is lacking beside another field is remembered beside it") func abilities() {
+        let request = Self.body(["tools", "tool_choice", "thinking"])
         func scoped(_ words: String) -> QuirkFinding {
             withExtendedLifetime(request) {
                 RefusedCombination(RefusalWords(words, of: request.bytes), of: RawJSON(request.bytes))
                     .scoped(QuirkFinding(.noForcing), changed: nil)
             }
         }
-        #expect(!scoped("Thinking may not be enabled when tool_choice forces tool use.").isLasting)
-        #expect(!scoped("tool_choice required is not supported in thinking mode").isLasting)
+        for words in [
+            "Thinking may not be enabled when tool_choice forces tool use.",
+            "tool_choice required is not supported in thinking mode", "Thinking mode does not support this tool_choice",
+        ] {
+            #expect(scoped(words).isLasting && scoped(words).beside?.text == "with thinking=enabled", "\(words)")
+        }
+        #expect(!scoped("tool_choice required is not supported in quiet mode").isLasting)
         #expect(scoped("tool_choice 'any' is not supported with this model").isLasting)
     }
 }
