@@ -8,7 +8,7 @@ extension WireChat {
     func applyOthers(needs: Abilities) {
         for (finding, isDue) in known.others {
             if finding.isLack {
-                if meets(finding, needs), !findings.ignores(finding, isDue: isDue) { lack = finding }
+                if meets(finding, needs), !findings.ignores(finding, isDue: isDue) { lack = Indirect(finding) }
                 continue
             }
             guard let changed = changedBody(for: finding) else { continue }
@@ -105,8 +105,17 @@ extension WireChat {
         change(to: changed, for: findings.add(found, of: refusal, changed: changed, token: token))
     }
 
+    /// The failure of a call that meets a known lack.
+    var failureOfLack: UpstreamError {
+        @inline(never)  // Rarely called.
+        get {
+            let error = UpstreamError(.badRequest, cause: "the model lacks an ability beside a field of the request")
+            return lack.map { lacking($0.value, error) } ?? error
+        }
+    }
+
     /// Returns the error with the lack and the recovery option `emulation`.
-    func lacking(_ finding: QuirkFinding, _ error: UpstreamError) -> UpstreamError {
+    private func lacking(_ finding: QuirkFinding, _ error: UpstreamError) -> UpstreamError {
         var error = error
         if mustSearch, finding.quirks.contains(.named(.noSearch)) {
             // No changed call to the candidate could serve the request, so that none will show that the lack holds.

@@ -29,7 +29,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// The quirks that the vendor's responses to this call have shown.
     var findings: RequestFindings
     /// The known lack of an ability that this request meets beside another field; nil if it meets none.
-    var lack: QuirkFinding?
+    var lack: Indirect<QuirkFinding>?
     /// Whether the response must come from a web search.
     let mustSearch: Bool
     private var bounds: UsageBounds
@@ -135,9 +135,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         _ once: () async throws(UpstreamError) -> Response?
     ) async throws(UpstreamError) -> Response {
         if let refusal = request?.refusal { throw UpstreamError(refusing: refusal) }
-        if let lack {
-            throw lacking(lack, UpstreamError(.badRequest, cause: "the model lacks an ability beside a field"))
-        }
+        if lack != nil { throw failureOfLack }
         if !isRest { try await form.route?.begin() }
         var isRepeated = false
         while true {
