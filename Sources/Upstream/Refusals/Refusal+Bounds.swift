@@ -72,7 +72,7 @@ extension RefusalWords {
             // `8192, 9000 given` is not a range.
             return end != given || behind.startIndex > index + 1
         }
-        // What is below a range is not too large.
+        // A number below a range is not too large.
         if lowerEnds.contains(where: { Int(words[$0].text) ?? 0 > given }) { return [] }
         return words.indices.compactMap { index in
             guard let number = Int(words[index].text), number > 0, !lowerEnds.contains(index) else { return nil }
