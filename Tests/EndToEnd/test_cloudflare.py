@@ -316,7 +316,7 @@ TABLE = [
     (403, failure(5016), 403, "permission_denied", 1), (403, failure(5018), 403, "permission_denied", 1),
     (403, failure(3041), 403, "permission_denied", 1), (403, failure(3023), 502, "upstream_error", 1), (401, BAD, 502, "upstream_error", 1),
     (403, BAD, 502, "upstream_error", 1), (413, failure(3006), 413, "request_too_large", 1), (408, failure(3007), 504, "upstream_timeout", 1),
-    (408, failure(3008), 504, "upstream_timeout", 1), (429, failure(3036), 402, "insufficient_quota", 1), (429, failure(3040), 503, "upstream_error", 1),
+    (408, failure(3008), 504, "upstream_timeout", 1), (429, failure(3036), 402, "insufficient_quota", 1), (429, failure(4006), 402, "insufficient_quota", 1), (429, failure(3040), 503, "upstream_error", 1),
     (429, {"error": {"message": "slow", "code": "rate_limit_exceeded"}}, 429, "rate_limit_exceeded", 1),
     (200, failure(5005), 502, "upstream_error", 1), (405, failure(5019), 502, "upstream_error", 2), (200, failure(3036), 402, "insufficient_quota", 1), (500, failure(1), 502, "upstream_error", 1),
     (413, {"errors": [{"code": 5021, "message": "The estimated number of input and maximum output tokens (9) exceeded this model context window limit (5)."}]},

@@ -93,6 +93,19 @@ TABLE = [
     (400, {}, openai_error(code="content_filter"), 400, "content_filter", None, {}),
     (400, {}, openai_error(code="content_policy_violation"), 400, "content_filter", None, {}),
     (403, {}, {"error": {"code": 403, "message": "Input flagged by moderation"}}, 400, "content_filter", None, {}),
+    (400, {}, openai_error("Input may contain inappropriate content.", code="data_inspection_failed"), 400, "content_filter", None, {}),
+    (400, {}, {"error": {"code": "1301", "message": "System detected potentially unsafe content"}, "contentFilter": [{"level": 1}]}, 400, "content_filter", None, {}),
+    (403, {}, {"code": "no permission", "error": "Content violates usage guidelines. Team: a, API key ID: b, Model: c"}, 400, "content_filter", None, {}),
+    (400, {}, {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***xx."}, 502, "upstream_error", None, {}),
+    (400, {}, [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT"}}], 502, "upstream_error", None, {}),
+    (400, {}, openai_error("Invalid API key for the MCP server of the tool", param="tools[0]"), 400, None, "tools[0]", {}),
+    (400, {}, openai_error("The file 'my api key' is invalid"), 400, None, None, {}),
+    (400, {}, openai_error("Budget has been exceeded! Current cost: 10.1", type="budget_exceeded"), 402, "insufficient_quota", None, {}),
+    (400, {}, openai_error("Organization has been restricted.", code="organization_restricted"), 502, "upstream_error", None, {}),
+    (400, {}, [{"error": {"code": 400, "message": "User location is not supported for the API use.", "status": "FAILED_PRECONDITION"}}], 502, "upstream_error", None, {}),
+    (400, {}, [{"error": {"code": 400, "message": "The file is not active yet.", "status": "FAILED_PRECONDITION"}}], 400, None, None, {}),
+    (401, {}, openai_error("key not allowed to access model", type="key_model_access_denied", code="401"), 403, "permission_denied", None, {}),
+    (400, {}, {"title": "Bad Request", "status": 400, "detail": "Function id '01': DEGRADED function cannot be invoked"}, 503, "upstream_error", None, {}),
     (401, {}, openai_error(code="invalid_api_key"), 502, "upstream_error", None, {}),
     (402, {}, {"error": {"message": "Insufficient Balance"}}, 402, "insufficient_quota", None, {"x-should-retry": "false"}),
     (429, {}, QUOTA, 402, "insufficient_quota", None, {"x-should-retry": "false"}),
@@ -122,6 +135,18 @@ TABLE = [
     (404, {}, {"error": {"code": "DeploymentNotFound", "message": "x"}}, 404, "model_not_found", "model", {}),
     (400, {}, {"error": "No models loaded. Please load a model"}, 404, "model_not_found", "model", {}),
     (400, {}, openai_error("xyz is not a valid model ID"), 404, "model_not_found", "model", {}),
+    (400, {}, openai_error("Model Not Exist", code="invalid_request_error"), 404, "model_not_found", "model", {}),
+    (400, {}, openai_error("The model `x` has been decommissioned.", code="model_decommissioned"), 404, "model_not_found", "model", {}),
+    (400, {}, openai_error("The requested model 'x' is not a chat model.", code="model_not_supported"), 404, "model_not_found", "model", {}),
+    (400, {}, openai_error("Unavailable model: x", code="unavailable_model"), 404, "model_not_found", "model", {}),
+    (400, {}, openai_error("Unable to access x.", code="model_not_available"), 404, "model_not_found", "model", {}),
+    (400, {}, openai_error("Invalid model 'x'.", type="invalid_model", code=400), 404, "model_not_found", "model", {}),
+    (400, {}, openai_error("Invalid model name passed in model=x.", code="400"), 404, "model_not_found", "model", {}),
+    (400, {}, {"error": {"code": "1211", "message": "模型不存在，请检查模型代码。"}}, 404, "model_not_found", "model", {}),
+    (400, {}, openai_error("x is not accessible via this endpoint", code="unsupported_api_for_model"), 400, "unsupported_api_for_model", None, {}),
+    (404, {}, openai_error("No endpoints found for meta/x.", code=404), 404, "model_not_found", "model", {}),
+    (404, {}, openai_error("No endpoints found that support image input", code=404), 400, None, None, {}),
+    (500, {}, openai_error("image input is not supported - hint: you may need to provide the mmproj", code=500), 400, None, None, {}),
     (404, {}, {"detail": "Not Found"}, 502, "upstream_error", None, {}),
     (405, {}, {}, 502, "upstream_error", None, {}),
     (408, {}, {}, 504, "upstream_timeout", None, {}),
@@ -223,11 +248,11 @@ def test_a_prompt_that_an_account_cannot_pay_rests_no_key(start_relay, server, c
 
 
 ECHOES = {
-    "/v1/chat/completions": {"messages": [{"role": "user", "content": "Hi"}], "user": "Insufficient Balance"},
-    "/v1/embeddings": {"input": "Insufficient Balance"},
-    "/v1/moderations": {"input": "Insufficient Balance"},
-    "/v1/images/generations": {"prompt": "Insufficient Balance"},
-    "/v1/audio/transcriptions": {"prompt": "Insufficient Balance"},
+    "/v1/chat/completions": lambda text: {"messages": [{"role": "user", "content": "Hi"}], "user": text},
+    "/v1/embeddings": lambda text: {"input": text},
+    "/v1/moderations": lambda text: {"input": text},
+    "/v1/images/generations": lambda text: {"prompt": text},
+    "/v1/audio/transcriptions": lambda text: {"prompt": text},
 }
 
 
@@ -247,11 +272,12 @@ def at_two_keys(start_relay, server, caller, new_key):
 
 
 @pytest.mark.parametrize("path", ECHOES)
-@pytest.mark.parametrize("words", ["Invalid value: 'Insufficient Balance'.", "Cannot use insufficient balance here"])
-def test_words_of_one_callers_request_rest_no_key(at_two_keys, server, path, words):
+@pytest.mark.parametrize("words", ["Invalid value: '{}'.", "Cannot use {} here"])
+@pytest.mark.parametrize("text", ["Insufficient Balance", "invalid api key", "my model not exist"])
+def test_words_of_one_callers_request_rest_no_key(at_two_keys, server, path, words, text):
     http, other, used = at_two_keys
-    server.says("at/limit", {"status": 400, "json": openai_error(words, type="invalid_request_error")}, {})
-    fields = ECHOES[path] | {"model": "m"}
+    server.says("at/limit", {"status": 400, "json": openai_error(words.format(text), type="invalid_request_error")}, {})
+    fields = ECHOES[path](text) | {"model": "m"}
     how = {"data": fields, "files": {"file": ("a.wav", WAV, "audio/wav")}} if "audio" in path else {"json": fields}
     answer = http.post(path, **how)
     assert answer.status_code == 400, answer.text

@@ -10,14 +10,11 @@ extension VendorError {
         case "5004", "3003", "3039":
             // Responses with a successful status may contain this code, too.
             return status == 400 ? nil : of(400).ofOpenAI ?? of(400).error
-        case "5016", "5018", "3041":
-            var error = new(.forbidden, recovery: .nextCandidate)
-            error.isOfModel = true
-            return error
+        case "5016", "5018", "3041": return deniedModel
         case "3023", "10000": return new(.badKey)
         case "3006": return of(413).error
         case "3007", "3008": return of(408).error
-        case "3036": return new(.outOfCredit, seconds: Self.secondsToMidnight(at: Int(Glibc.time(nil))))
+        case "3036", "4006": return new(.outOfCredit, seconds: Self.secondsToMidnight(at: Int(Glibc.time(nil))))
         case "3040": return new(.unavailable, seconds: nil)
         case "5005", "5019": return new(.failed)
         default: return nil

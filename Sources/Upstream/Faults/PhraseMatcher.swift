@@ -31,6 +31,11 @@ struct PhraseMatcher {
         return containsAny(of: Self.tooLong) || comparesPrompt
     }
 
+    /// Whether the text says that the key of the call is wrong.
+    var refuseKey: Bool {
+        containsAny(of: ["incorrect api key", "invalid api key", "api key not valid", "api key is not valid"])
+    }
+
     /// Whether the text is about a prompt or tokens, and compares a number with a smaller one.
     private var comparesPrompt: Bool {
         guard containsAny(of: ["prompt", "input", "tokens"]), containsAny(of: Self.comparisons),

@@ -8,9 +8,9 @@ extension VendorError {
 
     var ofGemini: UpstreamError? {
         switch status {
-        case 400 where reason.hasSameBytes(as: "API_KEY_INVALID") || words.say("api key not valid"): return new(.badKey)
+        case 400 where reason.hasSameBytes(as: "API_KEY_INVALID") || words.refuseKey: return new(.badKey)
         case 400 where names("FAILED_PRECONDITION"), 403 where isOfAccount:
-            return new(.forbidden, seconds: Self.restSeconds)
+            return new(.forbidden, seconds: Self.accountSeconds)
         case 400 where isPromptTooLong: return tooLong
         case 404 where names("NOT_FOUND"): return new(.unknownModel)
         case 429 where words.say("credits are depleted"): return new(.outOfCredit)
@@ -19,9 +19,6 @@ extension VendorError {
         default: return nil
         }
     }
-
-    /// The cooldown in seconds after an error that only a person can correct in the Google account.
-    private static let restSeconds = 3_600
 
     private var isOfAccount: Bool { reason.hasSameBytes(as: "SERVICE_DISABLED") || words.say("leaked") }
 

@@ -1,3 +1,5 @@
+import Engine
+
 extension VendorError {
     static let openAI: VendorErrorTable = { $0.ofOpenAI }
 
@@ -5,6 +7,7 @@ extension VendorError {
         // Google has the same words for a used-up quota of a minute.
         if status == 429, names("RESOURCE_EXHAUSTED") { return ofGemini }
         if isOfCredit { return new(.outOfCredit) }
+        if let error = ofAccount { return error }
         if status == 503, words.containsAny(of: ["loading model", "is loading", "currently loading"]) {
             var error = self.error
             error.modelCooldownSeconds = Self.loadingSeconds
@@ -12,9 +15,9 @@ extension VendorError {
         }
         if status == 413, names("rate_limit_exceeded") { return new(.rateLimited, recovery: .nextCandidate) }
         guard [400, 403, 413, 422, 500].contains(status) else { return nil }
-        if words.say("model is at capacity") { return new(.unavailable) }
+        if words.containsAny(of: ["model is at capacity", "degraded function"]) { return new(.unavailable) }
         if isPromptTooLong { return tooLong }
-        if status == 500 { return nil }
+        if status == 500 { return words.say("image input is not supported") ? refusalOfModel : nil }
         if isFiltered { return refused("content_filter", param: nil) }
         if status == 403 { return nil }
         if names("tool_use_failed") { return new(.failed, recovery: [.retrySame, .nextCandidate]) }
@@ -24,13 +27,46 @@ extension VendorError {
     /// The time to wait while a self-hosted server loads its model, in seconds.
     private static let loadingSeconds = 5
 
+    /// The error of the key or the account, whatever the request is, that a server reports as an invalid request; nil
+    /// for other errors.
+    private var ofAccount: UpstreamError? {
+        // LiteLLM has a code for each kind of owner.
+        if [code, type].contains(where: { $0.hasSuffix("model_access_denied") }) { return deniedModel }
+        guard status == 400 else { return nil }
+        if names("organization_restricted") || names("FAILED_PRECONDITION") && words.say("location is not supported") {
+            return new(.forbidden, seconds: Self.accountSeconds)
+        }
+        // The key of a tool's server is the caller's.
+        let isOfKey = names("invalid_api_key") || !words.containsAny(of: ["tool", "mcp"]) && words.refuseKey
+        return isOfKey ? new(.badKey) : nil
+    }
+
+    /// The codes of Azure and OpenAI, Alibaba, and Z.ai.
+    private static let filterCodes = [
+        "content_filter", "content_policy_violation", "moderation_blocked", "data_inspection_failed", "1301",
+    ]
+
     private var isFiltered: Bool {
-        names("content_filter") || names("content_policy_violation") || names("moderation_blocked")
-            || status == 403 && words.say("moderation")
+        Self.filterCodes.contains(where: names)
+            || status == 403 && words.containsAny(of: ["moderation", "violates usage guidelines"])
     }
 
     private var isModelMissing: Bool {
-        names("model_not_found") || words.containsAny(of: ["no models loaded", "not a valid model id"])
+        [code, type].contains(where: Self.isOfMissingModel)
+            || words.containsAny(of: [
+                "no models loaded", "not a valid model id", "model not exist", "invalid model name",
+            ])
             || words.say("model") && words.containsAny(of: ["not found", "does not exist", "unknown model"])
     }
+
+    /// Returns whether a code says only that there is no such model: `model_not_found`, `unavailable_model`, or Z.ai's.
+    private static func isOfMissingModel(_ code: String) -> Bool {
+        let words = code.split(separator: "_")
+        return code.hasSameBytes(as: "1211") || words.count > 1 && Set(words).subtracting(missing) == ["model"]
+    }
+
+    private static let missing: Set<Substring> = [
+        "not", "found", "available", "supported", "unavailable", "unsupported", "unknown", "invalid", "decommissioned",
+        "deprecated", "terms", "required",
+    ]
 }

@@ -40,10 +40,10 @@ extension VendorError {
             error.recovery = [.nextKey, .nextCandidate]
             return error
         case 402: return new(.outOfCredit)
-        case 403:
-            var error = isOfModel ? new(.forbidden, recovery: .nextCandidate) : new(.forbidden)
-            error.isOfModel = isOfModel
-            return error
+        case 403: return isOfModel ? deniedModel : new(.forbidden)
+        // OpenRouter's word for a model that none of its servers has, or none with an ability.
+        case 404 where words.say("no endpoints found that support"): return refusalOfModel
+        case 404 where words.say("no endpoints found"): return new(.unknownModel)
         case 404 where isOfModel: return new(.unknownModel)
         case 408, 504: return new(.timedOut, recovery: .nextCandidate)
         case 409, 425: return new(.failed, recovery: [.retrySame, .nextCandidate])
@@ -55,6 +55,16 @@ extension VendorError {
         default: return new(.failed)
         }
     }
+
+    /// The error for a model that the account may not call. Its key serves other models.
+    var deniedModel: UpstreamError {
+        var error = new(.forbidden, recovery: .nextCandidate)
+        error.isOfModel = true
+        return error
+    }
+
+    /// The cooldown in seconds after an error that only a person can correct in the account.
+    static let accountSeconds = 3_600
 
     var isOfModel: Bool { names("model_not_found") || names("DeploymentNotFound") || words.say("model") }
 
@@ -72,7 +82,7 @@ extension VendorError {
         "insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted",
         "organization_spend_limit_exceeded", "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
         "exceeded_current_quota_error", "Arrearage", "1113", "AccountOverdueError", "INSUFFICIENT_BALANCE",
-        "insufficient_balance", "insufficient_credits", "SPEND_LIMIT_EXCEEDED",
+        "insufficient_balance", "insufficient_credits", "SPEND_LIMIT_EXCEEDED", "budget_exceeded", "blocked_api_access",
     ]
     /// The words of OpenAI, DeepSeek, Moonshot, Z.ai, Alibaba (three), SiliconFlow, OpenRouter (two), Together,
     /// Anthropic, Volcano Engine, xAI (two), Fireworks and Google.
@@ -124,6 +134,13 @@ extension VendorError {
         // The type `invalid_request_error` is left out, as all such errors have it.
         error.code = [code, type].first { Self.isPlain($0) && !$0.hasSameBytes(as: "invalid_request_error") }
         error.param = param.flatMap { Self.isPath($0) && UpstreamError.words(of: $0) == $0 ? $0 : nil }
+        return error
+    }
+
+    /// The error for a request that another model may accept.
+    var refusalOfModel: UpstreamError {
+        var error = refusal
+        error.recovery = .nextCandidate
         return error
     }
 
