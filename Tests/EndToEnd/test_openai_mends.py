@@ -499,3 +499,20 @@ def test_what_a_callers_key_teaches_is_for_this_key_only(start_relay, server, ca
         for _ in range(2):
             assert ask(http, model="m6", response_format={"type": "json_object"}).status_code == 200
         assert ["response_format" in request["body"] for request in server.asked("m6")] == [True, False, False]
+
+
+WITHIN = [
+    ({"message": "Unsupported parameter: 'temperature'", "type": "invalid_request_error"}, {"temperature": 0.5}, lambda body: "temperature" not in body),
+    ({"message": "x does not support tools", "code": 400}, {"tools": [TOOL]}, lambda body: "tools" not in body),
+    ({"message": "Error rendering prompt with jinja template: \"Conversation roles must alternate user/assistant\"."},
+     {"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}, lambda body: len(body["messages"]) == 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", range(len(WITHIN)))
+def test_a_refusal_with_status_200_changes_the_request(model, server, row, is_streamed):
+    error, fields, is_changed = WITHIN[row]
+    http, at = model
+    server.says(at, {"events": [{"error": error}], "done": False} if is_streamed else {"json": {"error": error}}, {})
+    either(http, is_streamed, model=at, **fields)
+    assert [is_changed(request["body"]) for request in server.asked(at)] == [False, True]

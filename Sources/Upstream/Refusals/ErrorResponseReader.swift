@@ -75,8 +75,11 @@ struct ErrorResponseReader {
         vendorError.status = vendorError.statusOfCode
         // A server may report a full context without a code.
         if vendorError.status == 502, vendorError.isPromptTooLong { vendorError.status = 400 }
+        let reported = vendorError
         if !namesFields { vendorError.param = nil }
-        return vendorError.meaning(table)
+        var error = vendorError.meaning(table)
+        error.reported = reported
+        return error
     }
 
     /// Throws the error that an event named `error` contains.
@@ -113,15 +116,33 @@ struct ErrorResponseReader {
         of request: RefusedRequest,
         known: Set<Quirk>
     ) -> Refusal? {
-        guard own == nil, let sent = request.body else { return nil }
         let vendorError = vendorError(head, body)
+        return own != nil
+            ? nil : refusal(vendorError, error(vendorError, head, body, request), of: request, known: known)
+    }
+
+    /// Returns the refusal that is an error within a response whose own status is a success; nil for other errors.
+    func refusal(_ error: UpstreamError, of request: RefusedRequest, known: Set<Quirk>) -> Refusal? {
+        guard own == nil, var vendorError = error.reported else { return nil }
+        // Servers report an error of a chat template without a code.
+        if vendorError.status == 502 { vendorError.status = 500 }
+        return refusal(vendorError, error, of: request, known: known)
+    }
+
+    private func refusal(
+        _ vendorError: VendorError,
+        _ error: UpstreamError,
+        of request: RefusedRequest,
+        known: Set<Quirk>
+    ) -> Refusal? {
+        guard let sent = request.body else { return nil }
         var trusted = vendorError
         trusted.distrustEcho(of: sent.bytes)
         return Refusal(
-            status: head.status,
+            status: vendorError.status,
             vendorError: trusted,
             isSpecial: table(trusted) != nil,
-            error: error(vendorError, head, body, request),
+            error: error,
             request: sent,
             known: known
         )

@@ -57,7 +57,10 @@ extension WireChat {
     ) async throws(UpstreamError) {
         // Another choice has changed the request meanwhile.
         let isOutdated = [400, 422].contains(head.status) && quirks != sent
-        if !isOutdated { try rewrite(after: head, refused.bytes) }
+        if !isOutdated {
+            let refusal = errorReader.refusal(head, refused.bytes, of: refusedRequest, known: quirks)
+            try rewrite(after: refusal, errorReader.error(head, refused.bytes, to: refusedRequest))
+        }
         try await findings.keeping { () async throws(UpstreamError) in
             try await attempt.next(afterRefusal: head.status)
         }
@@ -71,7 +74,11 @@ extension WireChat {
         to sent: Set<Quirk>,
         by attempt: Attempt
     ) async throws(UpstreamError) {
-        guard let finding = form.findingOfResponse else { throw judged(error) }
+        guard let finding = form.findingOfResponse else {
+            let refusal = errorReader.refusal(error, of: refusedRequest, known: quirks)
+            if refusal == nil || quirks == sent { try rewrite(after: refusal, error) }
+            return try await findings.keeping { () async throws(UpstreamError) in try await attempt.next(after: error) }
+        }
         if finding.isLack { throw judged(lacking(finding, error)) }
         guard findings.mayGrow, let body = request?.body, !sent.isSuperset(of: finding.quirks) else {
             throw judged(error)
@@ -87,11 +94,10 @@ extension WireChat {
     ///
     /// Throws the error of the refusal if no change helps. If the model lacks an ability, the error has the lack and the
     /// recovery option `emulation`.
-    private func rewrite(after head: UpstreamHead, _ refused: UnsafeRawBufferPointer) throws(UpstreamError) {
-        let request = refusedRequest
-        guard let body = request.body,
-            let refusal = errorReader.refusal(head, refused, of: request, known: quirks)
-        else { throw judged(errorReader.error(head, refused, to: request)) }
+    ///
+    /// - Parameter error: the error if there is no refusal.
+    private func rewrite(after refusal: Refusal?, _ error: @autoclosure () -> UpstreamError) throws(UpstreamError) {
+        guard let refusal, let body = request?.body else { throw judged(error()) }
         let ofWindow = [400, 402, 413, 422].contains(refusal.status) ? refusal.findingOfWindow : nil
         guard var found = ofWindow ?? form.quirk(refusal) else { throw judged(refusal.error) }
         let token = form.route?.token

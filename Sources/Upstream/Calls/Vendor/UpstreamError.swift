@@ -60,6 +60,8 @@ package struct UpstreamError: Error {
         /// The lacking abilities that the response shows; nil if it shows none. The recovery option `emulation` does
         /// without them.
         var lack: QuirkFinding?
+        /// The error that the vendor reported within a response whose own status is a success; nil for other failures.
+        var reported: VendorError?
         /// Whether the failure concerns the model and not the key.
         var isOfModel = false
         /// Whether the vendor might lack the called endpoint.
