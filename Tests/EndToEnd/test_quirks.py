@@ -186,10 +186,10 @@ FIELDS = {
     "system": [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}],
     "parts": [{"role": "user", "content": [{"type": "text", "text": "a"}]}],
     "name": [{"role": "user", "name": "x", "content": "a"}],
-    "schema": {"type": "json_schema", "json_schema": {"name": "thing", "schema": SCHEMA}},
+    "schema": {"type": "json_schema", "json_schema": {"name": "thing", "schema": SCHEMA}}, "no reasoning": "none",
 }  # fmt: skip
-ROW = re.compile(r"^\| ([\w. ]+) \| (\d{3}) (?:`` (.*?) ``|`(.*?)`)( \((?:param|code) .*?\))? \| `(\w+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
-PLACES = {"developer": "messages", "system": "messages", "parts": "messages", "name": "messages", "schema": "response_format"}
+ROW = re.compile(r"^\| ([\w. ]+) \| (\d{3}) (?:`` (.*?) ``|`(.*?)`)( \((?:param|code) .*?\))? \| `([\w ]+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
+PLACES = {"developer": "messages", "system": "messages", "parts": "messages", "name": "messages", "schema": "response_format", "no reasoning": "reasoning_effort"}
 
 
 def rows():

@@ -91,7 +91,7 @@ extension Refusal {
         "functions", "tool_choice", "toolConfig", "function_call", "response_format", "format", "stream", "n", "stop",
         "stop_sequences", "stopSequences", "max_tokens", "max_completion_tokens", "max_output_tokens",
         "maxOutputTokens", "candidateCount", "modalities", "responseModalities", "audio", "web_search_options",
-        "logprobs", "top_logprobs", "logit_bias", "previous_response_id", "conversation", "background", "prediction",
+        "logprobs", "top_logprobs", "logit_bias", "previous_response_id", "conversation", "background",
         "responseMimeType", "responseSchema", "responseJsonSchema", "effort", "reasoning_effort", "strict",
         "dimensions",
     ]

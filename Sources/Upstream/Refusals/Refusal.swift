@@ -15,10 +15,12 @@ final class Refusal {
     private(set) lazy var words = RefusalWords(vendorError.said, of: body.bytes)
     /// The words that concern a combination of fields. Valid as long as this object.
     private(set) lazy var combination = RefusedCombination(words, of: request)
+    /// Whether none of a gateway's servers has an ability that the request needs (OpenRouter).
+    private(set) lazy var isOfRouting = status == 404 && words.say("no endpoints found that support")
     /// Whether the error says that something is not supported.
     private(set) lazy var isUnsupported =
         vendorError.names("unsupported_value") || isOfUnknown || words.containsAny(of: Self.phrases)
-        || words.quote("use 'max")
+        || isOfRouting || words.quote("use 'max") || words.onlyValue != nil
 
     private static let phrases: [StaticString] = [
         "not supported", "not currently supported", "not yet supported", "unsupported", "not support", "n't support",
@@ -103,6 +105,7 @@ final class Refusal {
         if words.say("only the default") {
             return words.prose.number(behind: "only the default").map { ["\($0)"] } ?? []
         }
+        if let value = words.onlyValue, Double(value) != nil { return [value] }
         for phrase in ["supported values", "one of", "allowed values", "supported options"] as [StaticString] {
             let names = words.named.names(behind: phrase)
             if !names.isEmpty { return names }

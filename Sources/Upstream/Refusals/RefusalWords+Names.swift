@@ -8,7 +8,9 @@ extension RefusalWords {
 
         init(_ text: String) {
             let all = text.split { ".[]".contains($0) }.map(String.init)
-            parts = all.filter { $0 != "body" && !$0.utf8.allSatisfy(\.isDigit) }
+            // Go and Java write the type before the field: `ChatRequest.tool_choice`.
+            let isOfType = all.count > 1 && all[0].first?.isUppercase ?? false
+            parts = all.dropFirst(isOfType ? 1 : 0).filter { $0 != "body" && !$0.utf8.allSatisfy(\.isDigit) }
         }
 
         /// Returns whether this is a name of the field with that path.
@@ -64,6 +66,18 @@ extension RefusalWords {
 
     private static func isKnown(_ word: String) -> Bool {
         FieldNames.ofChats.contains { word.hasSameBytes(as: "\($0)") }
+    }
+
+    /// The value, or the last word about it, that alone a server accepts: `only 0.95 is allowed`; nil if there is none.
+    var onlyValue: String? {
+        named.clauses.lazy.compactMap { clause -> String? in
+            guard let only = clause.firstIndex(of: "only"), case let rest = clause[(only + 1)...].prefix(5),
+                let verb = rest.firstIndex(of: "is"), verb > rest.startIndex, verb + 1 < rest.endIndex,
+                ["allowed", "supported", "accepted", "permitted"].contains(rest[verb + 1])
+            else { return nil }
+            return rest[verb - 1]
+        }
+        .first
     }
 
     /// The numbers in the message that stand alone.

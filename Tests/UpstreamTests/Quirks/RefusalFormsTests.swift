@@ -120,6 +120,45 @@ import Testing
                 "-store -top_k"
             ),
             ("Invalid JSON payload received. Unknown name \"topK\": Cannot find field.", #""top_k":1"#, "-top_k"),
+            (
+                "Invalid tool_choice type: 'object'. Supported string values: none, auto, required",
+                #""tool_choice":{"type":"function","function":{"name":"f"}},"tools":[]"#, "tool_choice"
+            ),
+            (
+                "json: cannot unmarshal object into Go struct field ChatCompletionRequest.tool_choice of type string",
+                #""tool_choice":{"type":"function","function":{"name":"f"}},"tools":[]"#, "tool_choice"
+            ),
+            (
+                "Cannot use custom grammar constraints with tools.",
+                #""response_format":{"type":"json_schema"},"tools":[]"#, "json_schema with tools"
+            ),
+            (
+                "json mode cannot be combined with tool/function calling",
+                #""response_format":{"type":"json_object"},"tools":[]"#, "json_object with response_format=json_object"
+            ),
+            (
+                "Function calling with a response mime type: 'application/json' is unsupported",
+                #""response_format":{"type":"json_object"},"tools":[]"#, "json_object"
+            ),
+            ("Penalty is not enabled for models/x", #""frequency_penalty":1"#, "-frequency_penalty -presence_penalty"),
+            ("think value \"low\" is not supported for this model", #""reasoning_effort":"low""#, "-reasoning_effort"),
+            (
+                "This model doesn't support the stopSequences field. Remove stopSequences and try again.",
+                #""stop":["x"]"#, "stop"
+            ),
+            (
+                "Reasoning is mandatory for this endpoint and cannot be disabled.", #""reasoning":{"enabled":false}"#,
+                "reasoning.enabled dropUnless([\"true\"])"
+            ),
+            (
+                "Reasoning is mandatory for this endpoint and cannot be disabled.", #""reasoning":{"effort":"low"}"#,
+                "nothing"
+            ),
+            ("The text 'reasoning cannot be disabled' is bad", #""reasoning_effort":"none""#, "nothing"),
+            ("Invalid image: only PNG is supported", #""user":"PNG","temperature":1"#, "nothing"),
+            ("At most 3 images: only 3 is allowed", #""temperature":1,"n":2"#, "nothing"),
+            ("The name of the person is unexpected. The message role is fine.", #""temperature":1"#, "nothing"),
+            ("prediction is not supported", #""prediction":{"type":"content","content":"x"}"#, "-prediction"),
             ("toolChoice is not supported", #""tool_choice":"required","tools":[]"#, "tool_choice required"),
             (
                 "maxOutputTokens must be less than or equal to 8192", #""max_output_tokens":9000"#,

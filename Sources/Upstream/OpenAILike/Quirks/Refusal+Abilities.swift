@@ -23,14 +23,33 @@ extension Refusal {
         if let param = vendorError.param, param.hasSameBytes(as: "tools") || param.hasSameBytes(as: "functions") {
             return isUnsupported
         }
+        if words.quote("support parameters"), names("tools") { return true }
         return words.containsAny(of: [
-            "not support tools", "n't support tools", "not support tool use", "not support tool call",
-            "not support function call", "tools is not supported", "tools are not supported",
-            "function calling is not supported", "tool calling is not supported", "tool use is not supported",
+            "t support tools", "t support tool use", "t support tool call", "t support function call",
+            "tools is not supported", "tools are not supported", "function calling is not supported",
+            "function calling is not enabled", "tool calling is not supported", "tool use is not supported",
         ])
     }
 
     // MARK: The effort
+
+    /// The finding that the model always reasons, so that the lowest effort is sent in place of none; nil if the error
+    /// does not say so.
+    var findingOfConstantReasoning: QuirkFinding? {
+        let isMandatory = words.containsAny(of: ["mandatory", "cannot be disabled", "only works in thinking mode"])
+        let isOfBudget = words.quote("budget") && words.containsAny(of: ["range", "invalid"])
+        guard words.quoteAny(of: ["reasoning", "thinking"]), isMandatory || isOfBudget else { return nil }
+        let changes = Self.reasoningWithout.filter { $0.concerns(request) }
+        return changes.isEmpty ? nil : QuirkFinding(changes, isOfPair: true)
+    }
+
+    /// The changes of fields that turn reasoning off.
+    private static let reasoningWithout = [
+        FieldChange("reasoning_effort", .replace("none", by: #""low""#)),
+        FieldChange("reasoning.effort", .replace("none", by: #""low""#)),
+        FieldChange("reasoning.enabled", .dropUnless(["true"])), FieldChange("enable_thinking", .dropUnless(["true"])),
+        FieldChange("thinking", .replace("disabled", by: #"{"type":"enabled"}"#)),
+    ]
 
     /// The finding for a refused reasoning effort: `none` beside tools, or the nearest accepted effort, or no effort.
     /// Nil if the error is not about the effort.
@@ -38,10 +57,15 @@ extension Refusal {
         // The Responses API and Claude have the effort in a group.
         for path in ["reasoning_effort", "reasoning.effort", "output_config.effort"] {
             guard let effort = request.value(at: path)?.content else { continue }
-            let isNamed = names(path.hasPrefix("reasoning_") ? "reasoning_effort" : "effort")
+            let isNamed =
+                names(path.hasPrefix("reasoning_") ? "reasoning_effort" : "effort")
+                || words.quoteAny(of: ["reasoning value", "think value"])
             let isKnown = FieldChange.efforts.contains(effort.text) && !path.hasPrefix("output")
             let isMeant =
-                isUnsupported && words.quoteAny(of: ["support thinking", "reasoningeffort", "output_config.effort"])
+                isUnsupported
+                && words.quoteAny(of: [
+                    "support thinking", "thinking is not enabled", "reasoningeffort", "output_config.effort",
+                ])
             return isNamed && (isUnsupported || isKnown) || isMeant ? finding(ofEffort: effort.text, at: path) : nil
         }
         return nil
@@ -70,20 +94,27 @@ extension Refusal {
 
     var lackingAbility: QuirkFinding? {
         let isOfBound = words.containsAny(of: Self.bounds)
-        if request["stop"] != nil, isUnsupported || isOfBound, isNamed(["stop"]) {
+        if request["stop"] != nil, isUnsupported || isOfBound,
+            isNamed(["stop"]) || words.quote("stopsequences")
+        {
             return QuirkFinding(.noStops, isLasting: isUnsupported && !isOfBound)
         }
-        let isSaid = isUnsupported || words.say("must be") || words.say("unavailable") || words.say("at most 1")
+        let isSaid =
+            isUnsupported
+            || words.containsAny(of: ["must be", "unavailable", "at most 1", "cannot be combined", "cannot use"])
         guard isSaid else { return nil }
         if request["web_search_options"] != nil, names("web_search_options") || words.say("web search") {
             return scoped(.noSearch)
         }
-        if request["n"] != nil, names("n") {
+        if request["n"] != nil, names("n") || words.containsAny(of: ["completion choice", "multiple candidates"]) {
             let isOne = (["at most", "must be", ">"] as [StaticString]).contains { words.prose.number(behind: $0) == 1 }
             return QuirkFinding(.noChoices, isLasting: isOne || isUnsupported && !isOfBound)
         }
         guard let format = request["response_format"]?["type"]?.content,
-            words.quoteAny(of: ["response_format", "json_", "json schema", "json mode"])
+            words.quoteAny(of: [
+                "response_format", "json_", "json schema", "json mode", "response mime type", "grammar",
+                "structured output",
+            ])
                 || PhraseMatcher(vendorError.param ?? "").say("response_format")
         else { return nil }
         if format == "text" {

@@ -50,13 +50,26 @@ extension Refusal {
 
     /// The quirk for a refused role or order of the messages; nil if the error is not about them.
     var quirkOfTurns: QuirkFinding? {
-        if words.containsAny(of: ["system role not supported", "system role is not supported"]) {
-            return replacing("system", by: "user")
-        }
+        if refusesRole, let finding = replacing("developer", by: "system") { return finding }
+        if refusesInstructions { return replacing("system", by: "user") ?? replacing("developer", by: "user") }
         let isOfOrder = words.say("must alternate") || words.say("should alternate")
         guard isOfOrder || isSystemMisplaced else { return nil }
         let isMerging = isOfOrder || known.contains(.oneInstruction)
         return known.contains(.mergedTurns) ? nil : ofMessages(isMerging ? .mergedTurns : .oneInstruction)
+    }
+
+    /// Whether the error refuses a role without its name, which is the newest one then.
+    private var refusesRole: Bool {
+        words.containsAny(of: ["unexpected message role", "roles are supported"])
+            || words.quote("role") && words.say("has invalid value")
+    }
+
+    /// Whether the error says that the model has no instructions.
+    private var refusesInstructions: Bool {
+        words.containsAny(of: [
+            "system role not supported", "system role is not supported", "t support system messages",
+            "developer instruction is not enabled",
+        ]) || isUnsupported && words.quote("support 'system'") && words.quote("role")
     }
 
     /// Whether the error is about a system message after the first message.

@@ -8,7 +8,7 @@ extension Refusal {
 
     /// The quirk of a server with OpenAI's API that the refusal shows; nil if there is no new quirk.
     var findingOfOpenAI: QuirkFinding? {
-        guard [400, 422, 500].contains(status), !isSpecial else { return nil }
+        guard [400, 422, 500].contains(status) || isOfRouting, !isSpecial else { return nil }
         // Some servers report an error of the model's chat template with status 500.
         if status == 500 { return quirkOfTurns }
         if lacksAddresses { return new(.noAddresses) }
@@ -22,17 +22,22 @@ extension Refusal {
         {
             return finding
         }
-        if let finding = findingOfStream { return new(finding) }
+        if let finding = findingOfStream ?? findingOfConstantReasoning { return new(finding) }
         if let finding = lackingAbility { return new(finding) }
         if request["tools"] != nil || request["functions"] != nil, lacksTools {
             return new(.noTools)
         }
         if let bound = findingOfBound { return bound }
-        let isOfForm = words.containsAny(of: ["should be", "must be", "expected", "invalid type"])
+        let isOfForm = words.containsAny(of: [
+            "should be", "must be", "expected", "invalid type", "supported string values", "cannot unmarshal object",
+        ])
         if request["tool_choice"]?.isObject ?? false, isUnsupported || isOfForm, isNamed(["tool_choice"]) {
             return new(.noForcing)
         }
         guard isUnsupported else { return findingOfEffort }
+        if words.say("penalty is not enabled") {
+            return new(QuirkFinding([FieldChange("presence_penalty"), FieldChange("frequency_penalty")]))
+        }
         for (field, name) in Self.otherNames where request[field] != nil && names(field) {
             return finding(.rename(name), at: [["\(field)"]])
         }
