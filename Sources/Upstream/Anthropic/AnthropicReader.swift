@@ -205,9 +205,11 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         default: break
         }
         blocks.append(Block(number: number, kind: kind))
-        guard case .call = kind, let input = block["input"], input.kind == .object else { return }
+        guard case .call = kind, let input = block["input"] else { return }
+        // Some servers send the arguments as OpenAI writes them: as a text.
+        let written = input.text.flatMap { $0.first == UInt8(ascii: "{") ? Body(ByteBuffer($0.text)) : nil }
         // Most calls begin with an empty input, and send the arguments in chunks.
-        let text = input.body
+        guard let text = input.kind == .object ? input.body : written else { return }
         guard text.bytes.count > 2 else { return }
         guard text.bytes.count <= Self.argumentLimitBytes else { throw Self.tooLong }
         blocks[blocks.count - 1].input = text

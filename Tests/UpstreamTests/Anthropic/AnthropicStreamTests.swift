@@ -29,6 +29,7 @@ import Testing
             start(4, #""tool_use","id":"a","name":"f","input":{}"#), delta(4, #""input_json_delta","partial_json":"""#),
             delta(4, #""input_json_delta","partial_json":"{\"x\":1}""#), stop(4),
             start(5, #""tool_use","id":"b","name":"g","input":{}"#), stop(5),
+            start(6, #""tool_use","id":"c","name":"h","input":"{\"y\":2}""#), stop(6),
             #"data: {"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":4.0}}"#,
             "\n\ndata: {\"type\":\"message_stop\"}",
         ]
@@ -52,7 +53,7 @@ import Testing
         heard.texts = [0: "zw\u{f6}"]
         heard.reasoning = [0: "h\u{e4}"]
         heard.seals = ["abcd", "ef"]
-        heard.calls = [0: ["a", "f", #"{"x":1}"#, "b", "g", "{}"]]
+        heard.calls = [0: ["a", "f", #"{"x":1}"#, "b", "g", "{}", "c", "h", #"{"y":2}"#]]
         heard.ends = [0: [.toolCalls]]
         heard.tokens = 4
         return heard
