@@ -24,6 +24,8 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     /// The index of a second choice that contains the tool calls of the only requested choice; nil if there is none.
     private var joined: Int64?
     private var images = MarkdownImages()
+    /// Whether the choices of a stream contain their output in `message` in place of `delta`.
+    private var hasMessages = false
     /// Whether at least one choice has arrived.
     private(set) var hasBegun = false
     /// Whether the response ended without output and with an unknown finish reason.
@@ -60,9 +62,11 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         let data = event.data
         let root = try parsed(data)
         try recordUsage(root, data)
-        let (pieces, isOdd) = try self.pieces(of: root, data, message: "delta", isWhole: false)
-        if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: "delta", emit) }
-        if responseOptions.keepsMessages { root.forEachCitation(in: "delta") { emit(0, .annotation($0)) } }
+        if !hasBegun { hasMessages = root["choices"]?.elements?.first { _ in true }?.isOfMessage ?? false }
+        let message: StaticString = hasMessages ? "message" : "delta"
+        let (pieces, isOdd) = try self.pieces(of: root, data, message: message, isWhole: false)
+        if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: message, emit) }
+        if responseOptions.keepsMessages { root.forEachCitation(in: message) { emit(0, .annotation($0)) } }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
         if pieces.count == 1, !isOdd, event.name.isEmpty, !pieces[0].isDropped, choices[pieces[0].index].order.isWhole {
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -138,7 +142,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
                     isWhole: isWhole,
                     raw: raw()
                 )
-                if number != index { piece.isOdd = true }
+                if number != index || hasMessages { piece.isOdd = true }
                 if isWhole, let first = pieces.firstIndex(where: { $0.index == choiceIndex }) {
                     pieces[first].join(piece)
                     piece.isDropped = true
@@ -480,6 +484,11 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     private static func usage(in root: RawJSON) -> RawJSON? {
         root["usage"].flatMap { $0.isObject ? $0 : nil } ?? root["x_groq"]?["usage"]
     }
+}
+
+extension JSONValue {
+    /// Whether a choice in a stream has the member of a whole response.
+    fileprivate var isOfMessage: Bool { self["delta"] == nil && self["message"]?.kind == .object }
 }
 
 extension RawJSON {

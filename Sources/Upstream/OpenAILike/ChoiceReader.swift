@@ -248,16 +248,13 @@ struct ChoiceReader {
             calls.isLastList = isWhole || choice["finish_reason"]?.text?.isEmpty == false
             var elementIndex = 0
             for delta in list.elements ?? JSONElements() {
-                let read = try calls.consume(delta, at: elementIndex, isWhole: isWhole, &piece.isOdd)
-                if let read, read.index < maxCalls {
-                    if read.isFirst { try appendUnsentObjects(to: &piece) }
-                    piece.calls.append(read)
-                } else {
-                    piece.isOdd = true
-                }
+                try readCall(delta, at: elementIndex, &piece, isWhole: isWhole)
                 elementIndex += 1
             }
-            if elementIndex == 0 { piece.isOdd = true }
+            if elementIndex == 0 {
+                piece.isOdd = true
+                if list.kind == .object { try readCall(list, at: 0, &piece, isWhole: isWhole) }
+            }
         }
         guard isWithoutCalls, maxCalls > 0, let function = message["function_call"] else { return }
         guard function.kind == .object else {
@@ -267,6 +264,21 @@ struct ChoiceReader {
         let name = function["name"]?.text
         piece.function = (hasFunction ? nil : name, function["arguments"]?.text)
         hasFunction = true
+    }
+
+    private mutating func readCall(
+        _ delta: JSONValue,
+        at elementIndex: Int,
+        _ piece: inout ChoiceChunk,
+        isWhole: Bool
+    ) throws(UpstreamError) {
+        let read = try calls.consume(delta, at: elementIndex, isWhole: isWhole, &piece.isOdd)
+        guard let read, read.index < maxCalls else {
+            piece.isOdd = true
+            return
+        }
+        if read.isFirst { try appendUnsentObjects(to: &piece) }
+        piece.calls.append(read)
     }
 
     private mutating func appendUnsentObjects(to piece: inout ChoiceChunk) throws(UpstreamError) {

@@ -165,6 +165,32 @@ import Testing
             finish: .toolCalls
         ),
         Habit(
+            testDescription: "a call as an object in place of a list",
+            chunks: [
+                #"{"index":0,"delta":{"tool_calls":{"index":0,\#(begun)}}}"#, call(#""function":{"arguments":"{}"}"#),
+            ],
+            calls: ["a", "f", "{}"],
+            finish: .toolCalls
+        ),
+        Habit(
+            testDescription: "a whole message in a chunk",
+            chunks: [#"{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}"#],
+            text: "a",
+            finish: .stop
+        ),
+        Habit(
+            testDescription: "pieces of a message",
+            chunks: [#"{"index":0,"message":{"content":"a"}}"#, #"{"index":0,"message":{"content":"b"}}"#],
+            text: "ab",
+            finish: .stop
+        ),
+        Habit(
+            testDescription: "the whole message again at the end",
+            chunks: [text("a"), #"{"index":0,"message":{"content":"a"},"finish_reason":"stop"}"#],
+            text: "a",
+            finish: .stop
+        ),
+        Habit(
             testDescription: "images",
             chunks: [
                 #"{"index":0,"delta":{"content":"a","images":[{"type":"image_url","image_url":{"url":"data:x"}}]}}"#,
@@ -221,6 +247,14 @@ import Testing
         var counts = UsageCounts()
         if let root = try? parser.parse(bytes.bytes) { _ = counts.read(root) }
         #expect(counts.usage?.cacheWriteTokens == 6 && counts.usage?.longCacheWriteTokens == 5)
+    }
+
+    @Test("the usage may have the names of the Responses API") func otherNames() {
+        let bytes = ByteBuffer(#"{"input_tokens":9,"output_tokens":3}"#)
+        let parser = JSONParser()
+        var counts = UsageCounts()
+        if let root = try? parser.parse(bytes.bytes) { _ = counts.read(root) }
+        #expect(counts.usage?.promptTokens == 9 && counts.usage?.completionTokens == 3)
     }
 
     @Test(

@@ -42,8 +42,11 @@ struct UsageCounts {
 
     /// Reads a report. Returns whether its numbers of prompt and completion tokens are the largest so far.
     mutating func read(_ reported: JSONValue) -> Bool {
-        prompt.raise(to: reported["prompt_tokens"]?.reportedTokens)
-        completion.raise(to: reported["completion_tokens"]?.reportedTokens)
+        // Some servers have the names of the Responses API.
+        let reportedPrompt = (reported["prompt_tokens"] ?? reported["input_tokens"])?.reportedTokens
+        let reportedCompletion = (reported["completion_tokens"] ?? reported["output_tokens"])?.reportedTokens
+        prompt.raise(to: reportedPrompt)
+        completion.raise(to: reportedCompletion)
         total.raise(to: reported["total_tokens"]?.tokens)
         let details = reported["prompt_tokens_details"]
         cached = max(cached, reported.cachedTokens(details))
@@ -53,8 +56,7 @@ struct UsageCounts {
         reasoning = max(reasoning, others?["reasoning_tokens"]?.tokens ?? 0)
         rare.readAudio(prompt: details, completion: others)
         rare.readCost(reported)
-        return prompt == reported["prompt_tokens"]?.reportedTokens
-            && completion == reported["completion_tokens"]?.reportedTokens
+        return prompt == reportedPrompt && completion == reportedCompletion
     }
 }
 
