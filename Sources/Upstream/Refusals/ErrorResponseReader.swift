@@ -123,7 +123,7 @@ struct ErrorResponseReader {
 
     /// Returns the refusal that is an error within a response whose own status is a success; nil for other errors.
     func refusal(_ error: UpstreamError, of request: RefusedRequest, known: Set<Quirk>) -> Refusal? {
-        guard own == nil, var vendorError = error.reported else { return nil }
+        guard own == nil, var vendorError = error.reported as? VendorError else { return nil }
         // Servers report an error of a chat template without a code.
         if vendorError.status == 502 { vendorError.status = 500 }
         return refusal(vendorError, error, of: request, known: known)

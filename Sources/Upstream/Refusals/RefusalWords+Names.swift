@@ -8,7 +8,7 @@ extension RefusalWords {
 
         init(_ text: String) {
             let all = text.split { ".[]".contains($0) }.map(String.init)
-            // Go and Java write the type before the field: `ChatRequest.tool_choice`.
+            // Go and Java write the type before the field, with a point between them.
             let isOfType = all.count > 1 && all[0].first?.isUppercase ?? false
             parts = all.dropFirst(isOfType ? 1 : 0).filter { $0 != "body" && !$0.utf8.allSatisfy(\.isDigit) }
         }

@@ -6,7 +6,7 @@ import Shared
 typealias VendorErrorTable = @Sendable (VendorError) -> UpstreamError?
 
 /// The content of a vendor's error response, in one form for all vendors.
-struct VendorError: Sendable {
+struct VendorError: ReportedError {
     var status: Int
     var code = ""
     var type = ""

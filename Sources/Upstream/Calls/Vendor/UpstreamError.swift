@@ -61,7 +61,7 @@ package struct UpstreamError: Error {
         /// without them.
         var lack: QuirkFinding?
         /// The error that the vendor reported within a response whose own status is a success; nil for other failures.
-        var reported: VendorError?
+        var reported: (any ReportedError)?
         /// Whether the failure concerns the model and not the key.
         var isOfModel = false
         /// Whether the vendor might lack the called endpoint.
@@ -274,6 +274,9 @@ extension UpstreamError.Kind {
         }
     }
 }
+
+/// An error as a vendor reported it, from which quirks can be learned.
+protocol ReportedError: Sendable {}
 
 /// A part of a failed response that can still be used.
 package protocol PartialResponse: Sendable {}
