@@ -24,8 +24,8 @@ KNOWN = [
     {"role": "assistant", "content": "Well.", "phase": "commentary"}, {"role": "user", "content": "On"},
 ]  # fmt: skip
 OWN = {
-    "items": ["item_of_tomorrow", "computer_call_output", "mcp_approval_response", "computer_call", "mcp_list_tools", "image_generation_call", "web_search_call"],
-    "tools": ["mcp", "tool_of_tomorrow", "image_generation", "computer_use_preview"],
+    "items": ["shell_call", "shell_call_output", "item_of_tomorrow", "computer_call_output", "mcp_approval_response", "computer_call", "mcp_list_tools", "image_generation_call", "web_search_call"],
+    "tools": ["mcp", "shell", "tool_of_tomorrow", "image_generation", "computer_use_preview"],
     "fields": ["field_of_tomorrow", "client_metadata", "context", "new"],
 }  # fmt: skip
 TOOLLESS = {f"{what}-{is_streamed}": f"by/{what}-{is_streamed}" for what in ("toolless", "unforced") for is_streamed in (True, False)}
@@ -208,6 +208,15 @@ def test_a_stored_response_is_continued(http, server, is_streamed):
     first = final(http, is_streamed, input=[KNOWN[0], {"type": "item_of_tomorrow", "x": 1}], tools=[MCP])
     body = sent_to(http, server, is_streamed, previous_response_id=first["id"], input=[SHOT])
     assert body["input"] == [KNOWN[0], {"type": "item_of_tomorrow", "x": 1}, CLICK, SHOT]
+
+
+def test_a_loop_of_the_vendors_own_tool_is_continued(http, server, is_streamed):
+    call = {"id": "sh_1", "type": "shell_call", "status": "completed", "call_id": "c9", "action": {"commands": ["ls"]}}
+    done = {"type": "shell_call_output", "call_id": "c9", "output": [{"stdout": "a", "stderr": "", "outcome": {"type": "exit", "exit_code": 0}}]}
+    server.says(AT, {"items": [call], "own": OWN})
+    first = final(http, is_streamed, input=[KNOWN[0]], tools=[{"type": "shell"}])
+    body = sent_to(http, server, is_streamed, previous_response_id=first["id"], input=[done], tools=[{"type": "shell"}])
+    assert body["input"] == [KNOWN[0], call, done]
 
 
 def test_a_cached_response_has_them(http, server):

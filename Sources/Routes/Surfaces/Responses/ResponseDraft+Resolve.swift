@@ -12,7 +12,7 @@ extension ResponseDraft {
         let seal = CompactionSeal(caller, secret: gateway.settings.fileSecret)
         var history: StoredHistory?
         if let previousID {
-            guard let found = try await gateway.history(previousID, of: caller, &self.history) else {
+            guard let found = try await stored(previousID, of: caller, gateway) else {
                 throw APIError(
                     400,
                     "Previous response with id '\(previousID.beginning(ofBytes: 64))' not found.",
@@ -46,10 +46,28 @@ extension ResponseDraft {
         }
     }
 
+    /// Returns the stored response with this id; nil if the caller has no such response.
+    private mutating func stored(
+        _ id: String,
+        of caller: Caller,
+        _ gateway: Gateway
+    ) async throws(APIError) -> StoredHistory? {
+        let continuesOwn = call.chatOptions.own?.value.tools.isEmpty == false
+        return try await gateway.history(id, of: caller, &history, continuesOwn: continuesOwn)
+    }
+
     /// Adds the tools of the previous response's items. Leaves out a tool if this request has a tool of the same name.
     private mutating func add(_ tools: ToolReader) {
-        guard !tools.tools.isEmpty else { return }
         var chatOptions = call.chatOptions
+        if passesOwn, let refusal = tools.own.refusal {
+            var own = chatOptions.own?.value ?? OwnParts()
+            own.tools += tools.own.tools.map { OwnParts.Tool(toolsBefore: .max, json: $0.json) }
+            own.refusal = own.refusal ?? refusal
+            chatOptions.own = Indirect(own)
+            call.chatOptions = chatOptions
+            call.needs.insert(.ownItems)
+        }
+        guard !tools.tools.isEmpty else { return }
         let taken = Set(chatOptions.tools.map { Array($0.name.utf8) })
         chatOptions.tools += tools.tools.filter { !taken.contains(Array($0.name.utf8)) }
         names.merge(tools.names)
@@ -70,7 +88,7 @@ extension ResponseDraft {
             guard case .reference(let id) = input.items[index].kind else { continue }
             if known[id] == nil, let response = Self.response(ofItem: id), reads < Self.maxReads {
                 reads += 1
-                if let found = try await gateway.history(response, of: caller, &self.history) {
+                if let found = try await stored(response, of: caller, gateway) {
                     known.merge(found.itemsByID) { first, _ in first }
                 }
             }
@@ -138,16 +156,18 @@ struct StoredHistory: Sendable {
     }
 
     /// Decodes a stored response; nil if it is damaged.
-    init?(_ stored: StoredResponse) {
+    /// - Parameter continuesOwn: whether the request that refers to it has tools which the relay does not know.
+    init?(_ stored: StoredResponse, continuesOwn: Bool) {
         do {
             let parser = JSONParser()
-            var reader = InputReader(keeping: .digests, isHistory: true)
+            let tools = ToolReader(passesOwn: true, continuesOwn: continuesOwn)
+            var reader = InputReader(keeping: .digests, isHistory: true, tools)
             if let items = try parser.parse(stored.input.bytes).elements { try reader.read(items) }
             let object = try parser.parse(stored.object.bytes)
             model = object["model"]?.string ?? ""
             if let items = object["output"]?.elements { try reader.read(items) }
             list = reader.list
-            tools = reader.tools
+            self.tools = reader.tools
             withExtendedLifetime(parser) {}
         } catch {
             return nil
@@ -175,11 +195,12 @@ extension Gateway {
     fileprivate func history(
         _ id: String,
         of caller: Caller,
-        _ history: inout HistoryMemory
+        _ history: inout HistoryMemory,
+        continuesOwn: Bool
     ) async throws(APIError) -> StoredHistory? {
         guard let stored = try await stored(id, of: caller) else { return nil }
         let bytes = stored.object.bytes.count + stored.input.bytes.count
         try history.reserve(bytes, memory)
-        return try await worked(ofBytes: bytes) { StoredHistory(stored) }
+        return try await worked(ofBytes: bytes) { StoredHistory(stored, continuesOwn: continuesOwn) }
     }
 }

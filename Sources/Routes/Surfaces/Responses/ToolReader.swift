@@ -15,13 +15,18 @@ struct ToolReader: Sendable {
     /// Whether tools and items that only the Responses API knows may go to a vendor with this API.
     let passesOwn: Bool
     private(set) var own = OwnParts()
+    /// Whether the items are history of a request that has tools which the relay does not know.
+    private let continuesOwn: Bool
 
-    init(passesOwn: Bool = false) { self.passesOwn = passesOwn }
+    init(passesOwn: Bool = false, continuesOwn: Bool = false) {
+        self.passesOwn = passesOwn
+        self.continuesOwn = continuesOwn
+    }
 
     /// Returns whether an item of this type goes on as it came although the relay knows the type. Calls of tools that
     /// the relay does not know go on so, and their results.
     func passesItem(_ type: UnsafeRawBufferPointer) -> Bool {
-        !own.tools.isEmpty && Self.itemsOfOwnTools.contains { type.equals($0) }
+        (continuesOwn || !own.tools.isEmpty) && Self.itemsOfOwnTools.contains { type.equals($0) }
     }
 
     private static let itemsOfOwnTools: [StaticString] = [

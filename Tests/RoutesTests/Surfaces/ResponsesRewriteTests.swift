@@ -1,0 +1,49 @@
+import Engine
+import Testing
+
+@testable import Routes
+@testable import Shared
+@testable import Upstream
+
+/// Tests of what a request of the Responses API keeps when the relay writes it anew for a vendor with this API.
+@Suite struct ResponsesRewriteTests {
+    private static let own = #"{"type":"mcp","server_label":"x"}"#
+
+    @Test(
+        "calls of a stored response go on as they came if the request has tools of the vendor's own",
+        arguments: [
+            #"{"type":"shell_call","id":"sh_1","call_id":"c","action":{"commands":["ls"]}}"#,
+            #"{"type":"local_shell_call","id":"lsh_1","call_id":"c","action":{"type":"exec","command":["ls"]}}"#,
+            #"{"type":"apply_patch_call","id":"apc_1","call_id":"c","operation":{"type":"delete_file","path":"a"}}"#,
+            #"{"type":"mcp_call","id":"mcp_1","server_label":"x","name":"t","arguments":"{}"}"#,
+        ]
+    )
+    func history(item: String) throws {
+        let stored = StoredResponse(
+            object: Body(ByteBuffer(#"{"model":"m","output":[\#(item)]}"#)),
+            input: Body(ByteBuffer("[]"))
+        )
+        for continuesOwn in [true, false] {
+            let history = try #require(StoredHistory(stored, continuesOwn: continuesOwn))
+            let items = history.list.items.map { item -> String? in
+                switch item.kind {
+                case .reasoningBlock(let block): block.item?.bytes.text
+                case .call(let call): call.name
+                default: nil
+                }
+            }
+            #expect(items.count == 1 && (items == [item]) == continuesOwn, "\(items)")
+        }
+    }
+
+    @Test("tools of the vendor's own that stored items add do not make the response unreadable")
+    func addedTools() throws {
+        let input = #"[{"type":"additional_tools","id":"item_1","role":"developer","tools":[\#(Self.own)]}]"#
+        let stored = StoredResponse(
+            object: Body(ByteBuffer(#"{"model":"m","output":[]}"#)),
+            input: Body(ByteBuffer(input))
+        )
+        let history = try #require(StoredHistory(stored, continuesOwn: false))
+        #expect(history.tools.own.tools.map(\.json.bytes.text) == [Self.own])
+    }
+}
