@@ -117,6 +117,19 @@ def test_chats_have_a_blank_line_between_messages(http, server, is_streamed):
     assert answer.json()["choices"][0]["message"]["content"] == text
 
 
+def test_reasoning_that_comes_back_by_its_id_is_the_stored_one(http, server):
+    server.says(AT, {"reasoning": "First.", "text": "Well."})
+    thought = final(http, False, reasoning={"effort": "high", "summary": "auto"})["output"][0]
+    hello, well, more = ({"role": role, "content": text} for role, text in (("user", "Hi"), ("assistant", "Well."), ("user", "More")))
+    for kept in ({"summary": []}, {"summary": thought["summary"]}):
+        final(http, False, input=[hello, {"type": "reasoning", "id": thought["id"]} | kept, well, more])
+        sent = server.asked(AT)[-1]["body"]["input"]
+        assert sent[1]["encrypted_content"] == "gAAAA-sealed" and sent[1]["summary"] == [{"type": "summary_text", "text": "First."}]
+    unknown = {"type": "reasoning", "id": thought["id"][:-2] + "z9", "summary": []}
+    final(http, False, input=[hello, unknown, well, more])
+    assert server.asked(AT)[-1]["body"]["input"] == [hello, well, more]
+
+
 def test_a_cached_response_has_them(http, server):
     server.says("by/kept", {"items": ITEMS})
     for is_streamed in (False, True):

@@ -61,7 +61,7 @@ private struct History {
 
     init(_ seed: UInt64) { random = Seeded(seed) }
 
-    var body: String { #"{"model":"m","input":[\#(items.joined(separator: ","))]}"# }
+    var body: String { #"{"model":"m","store":false,"input":[\#(items.joined(separator: ","))]}"# }
 
     private mutating func number() -> Int {
         numbers += 1

@@ -46,4 +46,26 @@ import Testing
         let history = try #require(StoredHistory(stored, continuesOwn: false))
         #expect(history.tools.own.tools.map(\.json.bytes.text) == [Self.own])
     }
+
+    @Test(
+        "reasoning of the relay without its signature is looked for in stored responses",
+        arguments: [
+            (#""id":"RELAYS","summary":[]"#, true),
+            (#""id":"RELAYS","summary":[{"type":"summary_text","text":"so"}]"#, true),
+            (#""id":"RELAYS","summary":[],"encrypted_content":"s""#, false), (#""id":"rs_1-a","summary":[]"#, false),
+            (#""summary":[]"#, false),
+        ]
+    )
+    func signatures(members: String, isLookedFor: Bool) throws {
+        let item = #"{"type":"reasoning",\#(members.replacing("RELAYS", with: "rs_abcdefghijklmnopqrstuvwx0"))}"#
+        let parser = JSONParser()
+        for isStored in [true, false] {
+            let body = ByteBuffer(
+                #"{"model":"m","store":\#(isStored),"input":[{"role":"user","content":"hi"},\#(item)]}"#
+            )
+            let draft = try ResponseDraft(try parser.parse(body.bytes), defaultModel: nil, for: .response)
+            #expect(draft.hasReferences == (isLookedFor && isStored))
+        }
+        withExtendedLifetime(parser) {}
+    }
 }

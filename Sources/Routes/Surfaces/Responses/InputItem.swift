@@ -31,6 +31,16 @@ struct InputItem: Sendable {
     let type: ItemType
     /// The JSON text of the item for storing, without its id and the braces; nil if the item is not stored.
     let members: Body?
+
+    /// Whether the item is reasoning of the relay's response without its signature, which a stored response may have.
+    var lacksSignature: Bool {
+        guard type == .reasoning, let id, id.withBytes(ItemType.isMadeByRelay) else { return false }
+        return switch kind {
+        case .ignored: true
+        case .reasoningBlock(let block): block.signature == nil
+        default: false
+        }
+    }
 }
 
 /// The type of an input or output item. The raw value is the prefix of the item's id.

@@ -75,7 +75,7 @@ extension ResponseDraft {
         if chatOptions.toolChoice != .none { call.needs.insert(.tools) }
     }
 
-    /// Replaces each reference in the input by the stored item.
+    /// Replaces each reference in the input by the stored item, and so reasoning without its signature if it is found.
     private mutating func resolveReferences(
         _ history: StoredHistory?,
         of caller: Caller,
@@ -85,14 +85,25 @@ extension ResponseDraft {
         var reads = 0
         // The last reference comes first, because its response usually contains most of the other items.
         for index in input.items.indices.reversed() {
-            guard case .reference(let id) = input.items[index].kind else { continue }
+            let item = input.items[index]
+            var (id, isNeeded) = (Array((item.id ?? "").utf8), false)
+            if case .reference(let named) = item.kind {
+                (id, isNeeded) = (named, true)
+            } else if !lacksSignatures || !item.lacksSignature {
+                continue
+            }
             if known[id] == nil, let response = Self.response(ofItem: id), reads < Self.maxReads {
                 reads += 1
-                if let found = try await stored(response, of: caller, gateway) {
-                    known.merge(found.itemsByID) { first, _ in first }
+                do throws(APIError) {
+                    if let found = try await stored(response, of: caller, gateway) {
+                        known.merge(found.itemsByID) { first, _ in first }
+                    }
+                } catch {
+                    if isNeeded { throw error }
                 }
             }
             guard let found = known[id] else {
+                if !isNeeded { continue }
                 throw APIError(
                     400,
                     "Item with id '\(String(decoding: id.prefix(64), as: UTF8.self))' not found.",

@@ -27,6 +27,8 @@ struct ResponseDraft: Sendable {
     private var hasRelayIDs = false
     /// Whether the input has messages of the user with ids that a compaction of the relay has given to them.
     private var hasCompactedMessages = false
+    /// Whether the input has reasoning whose signature a stored response may have.
+    private(set) var lacksSignatures = false
     var names = ToolNames()
     /// The response's members that repeat request fields, as JSON text separated by commas.
     private(set) var echo = Body(ByteBuffer())
@@ -38,7 +40,7 @@ struct ResponseDraft: Sendable {
         !isStored && previousID == nil && !input.namesStoredItems && !isCompacting && !hasRelayIDs
             && (!hasCompactedMessages || input.hasCompactions)
     }
-    var hasReferences: Bool { previousID != nil || input.hasReferences }
+    var hasReferences: Bool { previousID != nil || input.hasReferences || lacksSignatures }
 
     /// Creates a draft from the body of a Responses API request.
     /// - Parameter toleratesUnknown: whether a vendor may get the request as it came, so that content which the relay does
@@ -122,6 +124,7 @@ struct ResponseDraft: Sendable {
             throw .missing("input")
         }
         input = reader.list
+        lacksSignatures = isStored && input.items.contains(where: \.lacksSignature)
         call.unreadError = reader.unreadError
         hasRelayIDs = reader.hasRelayIDs
         hasCompactedMessages = reader.hasCompactedMessages
