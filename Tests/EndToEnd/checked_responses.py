@@ -20,6 +20,10 @@ EVENTS = {
     "response.refusal.done": "ResponseRefusalDoneEvent",
     "response.reasoning_text.delta": "ResponseReasoningTextDeltaEvent",
     "response.reasoning_text.done": "ResponseReasoningTextDoneEvent",
+    "response.reasoning_summary_part.added": "ResponseReasoningSummaryPartAddedEvent",
+    "response.reasoning_summary_part.done": "ResponseReasoningSummaryPartDoneEvent",
+    "response.reasoning_summary_text.delta": "ResponseReasoningSummaryTextDeltaEvent",
+    "response.reasoning_summary_text.done": "ResponseReasoningSummaryTextDoneEvent",
     "response.function_call_arguments.delta": "ResponseFunctionCallArgumentsDeltaEvent",
     "response.function_call_arguments.done": "ResponseFunctionCallArgumentsDoneEvent",
     "response.custom_tool_call_input.delta": "ResponseCustomToolCallInputDeltaEvent",
@@ -126,7 +130,7 @@ class ResponseStreamCheck:
         name = kind.removeprefix("response.").rpartition(".")[0]
         if kind.endswith(".delta"):
             self.texts[name] = self.texts.get(name, "") + value["delta"]
-        elif kind.endswith(".done") and name != "content_part":
+        elif kind.endswith(".done") and not name.endswith("_part"):
             whole = next(value[key] for key in ("text", "refusal", "arguments", "input") if key in value)
             if whole != self.texts.get(name, ""):
                 self.found.append(f"{kind} differs from its deltas")

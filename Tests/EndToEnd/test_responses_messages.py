@@ -117,6 +117,20 @@ def test_chats_have_a_blank_line_between_messages(http, server, is_streamed):
     assert answer.json()["choices"][0]["message"]["content"] == text
 
 
+def test_reasoning_is_a_summary_if_asked(official, server, is_streamed):
+    server.says(AT, {"reasoning": "First.\n\nSecond.", "text": "Well."})
+    fields = {"model": "m", "input": "Hi", "reasoning": {"effort": "high", "summary": "detailed"}}
+    if is_streamed:
+        with official.responses.stream(**fields) as events:
+            told = "".join(event.delta for event in events if event.type == "response.reasoning_summary_text.delta")
+            got = events.get_final_response()
+        assert told == "First.\n\nSecond."
+    else:
+        got = official.responses.create(**fields)
+    assert [part.text for part in got.output[0].summary] == ["First.\n\nSecond."] and not got.output[0].content
+    assert server.body(AT)["reasoning"] == {"effort": "high", "summary": "detailed"}
+
+
 def test_reasoning_that_comes_back_by_its_id_is_the_stored_one(http, server):
     server.says(AT, {"reasoning": "First.", "text": "Well."})
     thought = final(http, False, reasoning={"effort": "high", "summary": "auto"})["output"][0]

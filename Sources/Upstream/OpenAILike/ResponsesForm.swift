@@ -107,6 +107,13 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         }
         // A model without encrypted reasoning has no summaries of it, either.
         let isSealed = words.quoteAny(of: ["encrypted content", "encrypted_content"])
+        let word = refusal.request.value(at: "reasoning.summary")?.content?.text ?? "auto"
+        if !isSealed, words.quote("summar"), word != "auto" {
+            // Other callers' words are not remembered.
+            let isKnown = word == "concise" || word == "detailed"
+            let change = FieldChange("reasoning.summary", .replace(word, by: #""auto""#))
+            return QuirkFinding([change], isLasting: isKnown)
+        }
         let additions = isSealed ? ["include", "reasoning.summary"] : ["reasoning.summary"]
         let changes =
             isSealed || words.quote("summar")

@@ -367,11 +367,13 @@ struct ResponsesRequest: ~Copyable {
 
     private mutating func appendReasoning() {
         var reasoning = ByteBuffer()
+        var summary = chatOptions.reasoning.summary
         if let effort = chatOptions.reasoning.plainEffort {
             reasoning.append("effort", effort)
             let isShown = !effort.hasSameBytes(as: "none") && chatOptions.reasoning.display != .omitted
-            if isShown { reasoning.append("summary", "auto") }
+            if isShown { summary = summary ?? "auto" }
         }
+        if let summary { reasoning.append("summary", summary) }
         if let fields = own?.reasoning { reasoning.append(fields.bytes) }
         appendObject("reasoning", reasoning)
     }

@@ -53,6 +53,21 @@ import Upstream
         #expect(response.body.hasSuffix(usage + "\n\n"))
     }
 
+    @Test("reasoning is a summary if the request asks for one", arguments: ["summary", "generate_summary"])
+    func summaries(name: String) async {
+        let item = #""summary":[{"type":"summary_text","text":"thought"}]}"#
+        let asked = #","reasoning":{"\#(name)":"auto"}"#
+        let whole = await response("function", asked).body
+        #expect(whole.contains(item) && !whole.contains("reasoning_text"), "\(whole)")
+        let streamed = await response("function", asked + #","stream":true"#).body
+        let types = streamed.split(separator: "\n").filter { $0.hasPrefix("event: ") }.map { $0.dropFirst(16) }
+        let summary = ["part.added", "text.delta", "text.done", "part.done"].map { "reasoning_summary_\($0)" }
+        let expected = ["output_item.added"] + summary + ["output_item.done"]
+        #expect(types[2..<8].map(String.init) == expected, "\(types)")
+        #expect(streamed.ranges(of: #","output_index":0,"summary_index":0,"#).count == 4)
+        #expect(streamed.ranges(of: item).count == 2 && !streamed.contains("reasoning_text"))
+    }
+
     @Test("a thought's signature is its item's encrypted content, and comes back")
     func signatures() async {
         let vendor = LittleVendor(signs: true)

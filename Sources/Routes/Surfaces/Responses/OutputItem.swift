@@ -40,23 +40,26 @@ enum OutputItem {
     }
 
     /// Appends a complete output item of the type `reasoning`.
-    /// - Parameter text: the reasoning; empty if the item has no content yet.
+    /// - Parameters:
+    ///   - text: the reasoning; empty if the item has no content yet.
+    ///   - isSummary: whether the text is the item's summary rather than its content.
     static func append(
         reasoning text: UnsafeRawBufferPointer,
+        isSummary: Bool,
         signature: UnsafeRawBufferPointer,
         _ id: String,
         _ status: StaticString,
         to out: inout ByteBuffer
     ) {
         open("reasoning", id, status: status, to: &out)
-        out.append(#","summary":[],"content":["#)
-        if !text.isEmpty { append(reasoningBlock: text, to: &out) }
+        out.append(isSummary ? #","summary":["# : #","summary":[],"content":["#)
+        if !text.isEmpty { append(reasoningBlock: text, isSummary: isSummary, to: &out) }
         out.append("]")
         if !signature.isEmpty { out.append(#","encrypted_content":"#, json: signature) }
         out.append("}")
     }
 
-    static func append(_ reasoningBlock: ReasoningBlock, _ id: String, to out: inout ByteBuffer) {
+    static func append(_ reasoningBlock: ReasoningBlock, isSummary: Bool, _ id: String, to out: inout ByteBuffer) {
         var (text, signature) = (reasoningBlock.text, reasoningBlock.signature ?? "")
         if reasoningBlock.isSealed { signature = ReasoningBlock.itemContent(signature) }
         text.withUTF8 { text in
@@ -64,6 +67,7 @@ enum OutputItem {
                 if let item = ReasoningBlock.item(in: UnsafeRawBufferPointer(signature)) { return out.append(item) }
                 append(
                     reasoning: UnsafeRawBufferPointer(text),
+                    isSummary: isSummary,
                     signature: UnsafeRawBufferPointer(signature),
                     id,
                     "completed",
@@ -79,8 +83,8 @@ enum OutputItem {
         out.append("}")
     }
 
-    static func append(reasoningBlock text: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
-        out.append(#"{"type":"reasoning_text","text":"#, json: text)
+    static func append(reasoningBlock text: UnsafeRawBufferPointer, isSummary: Bool, to out: inout ByteBuffer) {
+        out.append(isSummary ? #"{"type":"summary_text","text":"# : #"{"type":"reasoning_text","text":"#, json: text)
         out.append("}")
     }
 

@@ -30,6 +30,8 @@ struct ResponseDraft: Sendable {
     /// Whether the input has reasoning whose signature a stored response may have.
     private(set) var lacksSignatures = false
     var names = ToolNames()
+    /// Whether the response shows reasoning as a summary, because the request asks for one.
+    private(set) var wantsSummary = false
     /// The response's members that repeat request fields, as JSON text separated by commas.
     private(set) var echo = Body(ByteBuffer())
 
@@ -170,8 +172,11 @@ struct ResponseDraft: Sendable {
         if let reasoning = try fields.object("reasoning") {
             let effort = try reasoning.string("effort", "reasoning")
             GivenOptions.set(&given.options.reasoning.effort, effort, &given.hasAny)
-            // The response repeats these, also words that OpenAI adds later.
-            for name: StaticString in ["summary", "generate_summary"] { _ = try reasoning.string(name, "reasoning") }
+            // Also words that OpenAI adds later.
+            let older = try reasoning.string("generate_summary", "reasoning")
+            let summary = try reasoning.string("summary", "reasoning") ?? older
+            GivenOptions.set(&given.options.reasoning.summary, summary, &given.hasAny)
+            wantsSummary = summary != nil
         }
         if let text = try fields.object("text") {
             let verbosity = try text.string("verbosity", "text")

@@ -16,6 +16,8 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     var out = ByteBuffer()
     /// The kind of the output item that is being written; `nothing` between two items.
     private var open = OpenItem.nothing
+    /// Whether reasoning is sent as a summary.
+    private let isSummary: Bool
     /// The message that is open, or the message that the next text begins.
     private var message = OutputItem.Message()
     private var annotationBytes = 0
@@ -37,6 +39,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     init(_ formatter: ResponsesFormatter, _ object: ResponseObject, mayBeNative: Bool, exchange: Exchange) {
         self.formatter = formatter
+        isSummary = formatter.wantsSummary
         self.mayBeNative = mayBeNative
         self.exchange = exchange
         progress = ResponseProgress(object, isStored: formatter.mayStore(exchange))
@@ -117,14 +120,21 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         if case .reasoning = open {
         } else {
             beginReasoning()
-            appendPart("response.content_part.added", .empty)
+            appendPart(isSummary ? "response.reasoning_summary_part.added" : "response.content_part.added", .empty)
         }
-        delta("response.reasoning_text.delta", piece)
+        delta(isSummary ? "response.reasoning_summary_text.delta" : "response.reasoning_text.delta", piece)
     }
 
     private func beginReasoning() {
         beginItem(.reasoning, .reasoning)
-        OutputItem.append(reasoning: .empty, signature: .empty, itemID, "in_progress", to: &out)
+        OutputItem.append(
+            reasoning: .empty,
+            isSummary: isSummary,
+            signature: .empty,
+            itemID,
+            "in_progress",
+            to: &out
+        )
         out.append("}\n\n")
     }
 
@@ -195,7 +205,11 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         itemMembers.append(#","item_id":""#)
         itemMembers.append(itemID)
         itemMembers.append(#"","output_index":"#, decimal: progress.items)
-        if case .call = kind {} else { itemMembers.append(#","content_index":0"#) }
+        switch kind {
+        case .reasoning where isSummary: itemMembers.append(#","summary_index":0"#)
+        case .message, .reasoning: itemMembers.append(#","content_index":0"#)
+        case .call, .nothing: break
+        }
         openItemEvent("response.output_item.added")
     }
 
@@ -211,7 +225,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         out.append(itemMembers.bytes)
         out.append(#","part":"#)
         if case .reasoning = open {
-            OutputItem.append(reasoningBlock: text, to: &out)
+            OutputItem.append(reasoningBlock: text, isSummary: isSummary, to: &out)
         } else {
             OutputItem.append(part: text, of: message, to: &out)
         }
@@ -243,10 +257,20 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
             message = OutputItem.Message()
         case .reasoning:
             if !text.isEmpty {
-                done("response.reasoning_text.done", #","text":"#)
-                appendPart("response.content_part.done", text.bytes)
+                done(isSummary ? "response.reasoning_summary_text.done" : "response.reasoning_text.done", #","text":"#)
+                appendPart(
+                    isSummary ? "response.reasoning_summary_part.done" : "response.content_part.done",
+                    text.bytes
+                )
             }
-            OutputItem.append(reasoning: text.bytes, signature: signature.bytes, itemID, status, to: &item)
+            OutputItem.append(
+                reasoning: text.bytes,
+                isSummary: isSummary,
+                signature: signature.bytes,
+                itemID,
+                status,
+                to: &item
+            )
             signature.removeAll()
         case .call(let name):
             close(call: name)

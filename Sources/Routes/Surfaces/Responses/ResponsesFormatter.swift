@@ -14,6 +14,7 @@ final class ResponsesFormatter: ChatResponseFormatter, OnLoop, @unchecked Sendab
     }
 
     var names: ToolNames { draft.names }
+    var wantsSummary: Bool { draft.wantsSummary }
     var hasReferences: Bool { draft.hasReferences }
 
     func passes(_ request: OriginalRequest) -> Bool {
@@ -57,13 +58,17 @@ final class ResponsesFormatter: ChatResponseFormatter, OnLoop, @unchecked Sendab
         let mayStore = mayStore(exchange)
         let length = choice.bytes + draft.echo.bytes.count + 2_048
         let gateway = exchange.gateway
-        let (names, usage) = (names, response.usage ?? .nothing)
+        let (names, usage, isSummary) = (names, response.usage ?? .nothing, draft.wantsSummary)
         let compaction = draft.isCompacting ? try await compaction(choice, of: object, exchange) : nil
         func body(isStored: Bool) async throws(UpstreamError) -> Body {
             let body = await gateway.worker.result(ofBytes: length, on: gateway.loop) {
                 var output = ByteBuffer()
                 _ = output.reserve(length)
-                if let compaction { output.append(compaction.bytes) } else { object.append(choice, names, to: &output) }
+                if let compaction {
+                    output.append(compaction.bytes)
+                } else {
+                    object.append(choice, names, isSummary: isSummary, to: &output)
+                }
                 var body = ByteBuffer()
                 _ = body.reserve(length + 1_024)
                 object.append(.finished(choice.finish), output: output.bytes, usage, isStored: isStored, to: &body)
@@ -154,7 +159,12 @@ final class ResponsesFormatter: ChatResponseFormatter, OnLoop, @unchecked Sendab
 
 extension ResponseObject {
     /// Appends the output items of a response that was not streamed: reasoning, messages and tool calls.
-    fileprivate func append(_ choice: ChatResponse.Choice, _ names: ToolNames, to out: inout ByteBuffer) {
+    fileprivate func append(
+        _ choice: ChatResponse.Choice,
+        _ names: ToolNames,
+        isSummary: Bool,
+        to out: inout ByteBuffer
+    ) {
         var count = 0
         let status = Outcome.finished(choice.finish).itemStatus
         func next(_ type: ItemType) -> String {
@@ -163,7 +173,14 @@ extension ResponseObject {
             return itemID(type, count)
         }
         if let reasoning = choice.reasoning, !reasoning.bytes.isEmpty {
-            OutputItem.append(reasoning: reasoning.bytes, signature: .empty, next(.reasoning), "completed", to: &out)
+            OutputItem.append(
+                reasoning: reasoning.bytes,
+                isSummary: isSummary,
+                signature: .empty,
+                next(.reasoning),
+                "completed",
+                to: &out
+            )
         }
         var left = (text: choice.text?.bytes.count ?? 0, calls: choice.toolCalls.count)
         func itemStatus() -> StaticString {
@@ -171,7 +188,7 @@ extension ResponseObject {
         }
         var message = OutputItem.Message()
         choice.forEachPart { reasoningBlock in
-            OutputItem.append(reasoningBlock, next(.reasoning), to: &out)
+            OutputItem.append(reasoningBlock, isSummary: isSummary, next(.reasoning), to: &out)
         } text: { text in
             left.text -= text.count
             OutputItem.append(message, text, next(.message), itemStatus(), to: &out)

@@ -97,6 +97,8 @@ package struct ChatOptions: Sendable {
         package var effort: String?
         /// Whether the request came in the Responses API, whose field names differ from those of chat completions.
         package var isOfResponses = false
+        /// The kind of summary of the reasoning that a request of the Responses API asks for; nil if it asks for none.
+        package var summary: String?
         package var verbosity: String?
         /// The maximum number of reasoning tokens; nil if the request sets none.
         package var budgetTokens: Int?
