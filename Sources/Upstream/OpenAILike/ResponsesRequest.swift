@@ -281,8 +281,10 @@ struct ResponsesRequest: ~Copyable {
                 out.append(member: "parameters")
                 CompleteSchema.append(RawJSON(schema.bytes), to: &out)
             }
-            // Tools are strict by default in this API.
-            out.append("strict", tool.isStrict ?? false)
+            // Tools are strict by default in this API only.
+            if let isStrict = tool.isStrict ?? (chatOptions.reasoning.isOfResponses ? nil : false) {
+                out.append("strict", isStrict)
+            }
             out.append("}")
         }
         append(&unknown, before: .max)

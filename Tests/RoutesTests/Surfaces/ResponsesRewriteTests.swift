@@ -10,6 +10,23 @@ import Testing
     private static let own = #"{"type":"mcp","server_label":"x"}"#
 
     @Test(
+        "a tool is as strict as the request says",
+        arguments: [("", nil), (#","strict":null"#, nil), (#","strict":false"#, "false"), (#","strict":true"#, "true")]
+            as [(String, String?)]
+    )
+    func strictness(member: String, expected: String?) throws {
+        let parser = JSONParser()
+        let tool = #"{"type":"function","name":"f","parameters":{}\#(member)}"#
+        let body = ByteBuffer(#"{"model":"m","input":"hi","tools":[\#(tool)]}"#)
+        let draft = try ResponseDraft(try parser.parse(body.bytes), defaultModel: nil, for: .response)
+        let request = ResponsesRequest(draft.call, model: "m").written()
+        let sent = RawJSON(request.bytes)["tools"]?.elements.first { _ in true }?["strict"]
+        #expect(sent?.bytes.text == expected)
+        #expect(draft.echo.bytes.text.contains(#""strict":\#(expected ?? "null")}"#))
+        withExtendedLifetime(parser) {}
+    }
+
+    @Test(
         "calls of a stored response go on as they came if the request has tools of the vendor's own",
         arguments: [
             #"{"type":"shell_call","id":"sh_1","call_id":"c","action":{"commands":["ls"]}}"#,

@@ -118,7 +118,9 @@ struct ToolReader: Sendable {
         text.append(jsonOrNull: tool.description)
         text.append(#","parameters":"#)
         if let schema = tool.schema { text.append(schema.bytes) } else { text.append("null") }
-        text.append(tool.isStrict == true ? #","strict":true}"# : #","strict":false}"#)
+        text.append(#","strict":"#)
+        text.append(tool.isStrict.map { $0 ? "true" : "false" } ?? "null")
+        text.append("}")
         return Body(text)
     }
 }
