@@ -303,6 +303,10 @@ struct ResponsesRequest: ~Copyable {
         }
         out.append("]")
         appendChoice()
+        let isLegacy = !chatOptions.tools.isEmpty && chatOptions.tools.allSatisfy(\.isLegacy)
+        if let parallel = isLegacy ? false : chatOptions.parallelToolCalls {
+            out.append("parallel_tool_calls", parallel)
+        }
     }
 
     /// Appends the unknown tools that come before the known tool with this index.
@@ -330,10 +334,6 @@ struct ResponsesRequest: ~Copyable {
             out.append(#","tool_choice":{"type":"function""#)
             out.append("name", name)
             out.append("}")
-        }
-        let isLegacy = chatOptions.tools.allSatisfy(\.isLegacy)
-        if let parallel = isLegacy ? false : chatOptions.parallelToolCalls {
-            out.append("parallel_tool_calls", parallel)
         }
     }
 

@@ -7,7 +7,34 @@ import Testing
 
 /// Tests of what a request of the Responses API keeps when the relay writes it anew for a vendor with this API.
 @Suite struct ResponsesRewriteTests {
+    private static let function = #"{"type":"function","name":"f","parameters":{"type":"object","properties":{}}}"#
     private static let own = #"{"type":"mcp","server_label":"x"}"#
+    private static let search = #"{"type":"web_search"}"#
+
+    @Test(
+        "a field that the request has, and only such a one, goes on",
+        arguments: [
+            (#""tools":[OWN]"#, "parallel_tool_calls", nil),
+            (#""tools":[OWN],"parallel_tool_calls":true"#, "parallel_tool_calls", "true"),
+            (#""tools":[SEARCH],"parallel_tool_calls":false"#, "parallel_tool_calls", "false"),
+            (
+                #""tools":[FUNCTION,OWN],"parallel_tool_calls":false,"tool_choice":{"type":"mcp","server_label":"x"}"#,
+                "parallel_tool_calls", "false"
+            ),
+        ] as [(String, String, String?)]
+    )
+    func fields(given: String, name: String, expected: String?) throws {
+        let fields = given.replacing("SEARCH", with: Self.search).replacing("OWN", with: Self.own)
+            .replacing("FUNCTION", with: Self.function)
+        let parser = JSONParser()
+        let body = ByteBuffer(#"{"model":"m","input":"hi",\#(fields)}"#)
+        let draft = try ResponseDraft(try parser.parse(body.bytes), defaultModel: nil, for: .response)
+        let request = ResponsesRequest(draft.call, model: "m").written()
+        let members = RawJSON(request.bytes).members.filter { $0.isNamed(name) }
+        #expect(members.map(\.value.bytes.text) == (expected.map { [$0] } ?? []), "\(request.bytes.text)")
+        #expect(draft.call.chatOptions.ignored.map { "\($0)" } == (name == "moderation" ? ["moderation"] : []))
+        withExtendedLifetime(parser) {}
+    }
 
     @Test(
         "a tool is as strict as the request says",
