@@ -11,7 +11,7 @@ BODY = pydantic.TypeAdapter(response_create_params.ResponseCreateParamsNonStream
 FIELDS = {
     "model", "input", "store", "include", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning", "temperature",
     "top_p", "max_output_tokens", "user", "service_tier", "prompt_cache_key", "safety_identifier", "metadata", "stream",
-    "max_tool_calls",
+    "max_tool_calls", "truncation", "prompt_cache_retention",
 }  # fmt: skip
 ITEMS = {
     "function_call": {"type", "call_id", "name", "arguments"},

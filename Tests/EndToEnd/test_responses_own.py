@@ -219,6 +219,24 @@ def test_a_loop_of_the_vendors_own_tool_is_continued(http, server, is_streamed):
     assert body["input"] == [KNOWN[0], call, done]
 
 
+@pytest.mark.parametrize(
+    ("words", "param", "fields", "kept"),
+    [
+        ("Invalid value: 'file_search_call.results'. Supported values are: 'reasoning.encrypted_content', and 'code_interpreter_call.outputs'.", "include[1]", {"include": ["file_search_call.results"]}, {"include": ["reasoning.encrypted_content"]}),
+        ("Unsupported value: 'reasoning.summary' does not support 'concise' with this model.", "reasoning.summary", {"reasoning": {"summary": "concise"}}, {"reasoning": {"summary": "auto"}}),
+    ],
+    ids=["include", "summary"],
+)  # fmt: skip
+def test_a_word_that_a_server_refuses_changes_no_other_request(http, server, words, param, fields, kept):
+    error = {"message": words, "type": "invalid_request_error", "param": param, "code": "unsupported_value"}
+    server.says(AT, {"status": 400, "json": {"error": error}}, {})
+    final(http, False, **fields)
+    assert [server.asked(AT)[-1]["body"][name] for name in kept] == list(kept.values()) and len(server.asked(AT)) == 2
+    final(http, False, reasoning={"effort": "low", "summary": "auto"}, include=["code_interpreter_call.outputs"])
+    body = server.asked(AT)[-1]["body"]
+    assert body["include"] == ["reasoning.encrypted_content", "code_interpreter_call.outputs"] and body["reasoning"] == {"effort": "low", "summary": "auto"}
+
+
 def test_a_cached_response_has_them(http, server):
     server.says("by/own-kept", {"items": OUTPUTS["with a call"], "own": OWN})
     for is_streamed in (False, True):

@@ -2,6 +2,13 @@ import Engine
 import Shared
 import Upstream
 
+extension SearchOption {
+    /// Creates the option that bounds the number of searches, at most to 100.
+    init(maxUses: Int, _ name: StaticString) {
+        self.init(.maxUses, name, Body(ByteBuffer("\(Swift.min(maxUses, 100))")))
+    }
+}
+
 extension [SearchOption] {
     /// Reads the options that `web_search_options` and tools for web search have in OpenAI's APIs.
     ///
@@ -40,7 +47,7 @@ extension [SearchOption] {
         guard let number = uses.integer, number > 0 else {
             throw .value("\(param).max_uses", "must be an integer above 0")
         }
-        append(SearchOption(.maxUses, "max_uses", Body(ByteBuffer("\(Swift.min(number, 100))"))))
+        append(SearchOption(maxUses: Int(Swift.min(number, 100)), "max_uses"))
     }
 
     /// Adds domains to which the search is restricted, or which it leaves out. An empty list says nothing.

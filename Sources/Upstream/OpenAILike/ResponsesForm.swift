@@ -105,6 +105,12 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         if refusal.vendorError.names("invalid_encrypted_content"), ofOther.concerns(refusal.request) {
             return QuirkFinding([ofOther], isLasting: false)
         }
+        let ofWords = FieldChange("include", .dropUnless(["reasoning.encrypted_content"]))
+        // The error may name an element of the list.
+        let isOfWords = refusal.vendorError.param?.hasPrefix("include") ?? refusal.names("include")
+        if isOfWords, ofWords.concerns(refusal.request) {
+            return QuirkFinding([ofWords], isLasting: false)
+        }
         // A model without encrypted reasoning has no summaries of it, either.
         let isSealed = words.quoteAny(of: ["encrypted content", "encrypted_content"])
         let word = refusal.request.value(at: "reasoning.summary")?.content?.text ?? "auto"

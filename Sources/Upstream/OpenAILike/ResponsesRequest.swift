@@ -40,7 +40,9 @@ struct ResponsesRequest: ~Copyable {
             open()
             out.append(#"{"type":"compaction_trigger"}"#)
         }
-        out.append(#"],"store":false,"include":["reasoning.encrypted_content"]"#)
+        out.append(#"],"store":false,"include":["reasoning.encrypted_content""#)
+        if let words = own?.include { out.append(words.bytes) }
+        out.append("]")
         appendTools()
         appendText()
         appendReasoning()
@@ -50,6 +52,10 @@ struct ResponsesRequest: ~Copyable {
         // The search is the only tool of the vendor's own in a request that limits its searches.
         if let most = call.maxSearches, call.sendsSearch { out.append("max_tool_calls", most) }
         out.append(chatOptions.bookkeeping)
+        // A request of this API has the field among its own.
+        if chatOptions.bookkeeping.wantsLongCache, !chatOptions.reasoning.isOfResponses {
+            out.append("prompt_cache_retention", "24h")
+        }
         if call.isStreamed { out.append("stream", true) }
         if let fields = own?.fields { out.append(fields.bytes) }
         out.append("}")

@@ -95,6 +95,8 @@ extension FieldChange {
         switch kind {
         case .drop: return true
         case .dropUnless(let accepted):
+            // A list loses its other elements.
+            if value.isArray { return false }
             let bytes = value.content ?? value.bytes
             return !accepted.contains { Self.isEqual(bytes, $0) }
         case .dropType(let type, _): return value["type"]?.content?.text == type

@@ -14,6 +14,30 @@ import Testing
     @Test(
         "a field that the request has, and only such a one, goes on",
         arguments: [
+            (#""truncation":"auto""#, "truncation", #""auto""#),
+            (#""truncation":null"#, "truncation", nil),
+            (#""input":"hi""#, "truncation", nil),
+            (#""max_tool_calls":5"#, "max_tool_calls", "5"),
+            (#""max_tool_calls":null"#, "max_tool_calls", nil),
+            (#""max_tool_calls":5,"tools":[SEARCH]"#, "max_tool_calls", "5"),
+            (#""max_tool_calls":5,"tools":[{"type":"web_search","max_uses":2}]"#, "max_tool_calls", "2"),
+            (#""max_tool_calls":5,"tools":[SEARCH,OWN]"#, "max_tool_calls", "5"),
+            (#""max_tool_calls":0,"tools":[SEARCH]"#, "max_tool_calls", "0"),
+            (#""prompt_cache_retention":"24h""#, "prompt_cache_retention", #""24h""#),
+            (#""moderation":{"model":"x"}"#, "moderation", nil),
+            (#""top_p":1"#, "include", #"["reasoning.encrypted_content"]"#),
+            (
+                #""include":["a.b","reasoning.encrypted_content","c"]"#, "include",
+                #"["reasoning.encrypted_content","a.b","c"]"#
+            ),
+            (#""reasoning":{"summary":"auto"}"#, "reasoning", #"{"summary":"auto"}"#),
+            (#""reasoning":{"generate_summary":"concise"}"#, "reasoning", #"{"summary":"concise"}"#),
+            (
+                #""reasoning":{"effort":"low","summary":"detailed"}"#, "reasoning",
+                #"{"effort":"low","summary":"detailed"}"#
+            ),
+            (#""reasoning":{"effort":"low"}"#, "reasoning", #"{"effort":"low","summary":"auto"}"#),
+            (#""reasoning":{"effort":"none"}"#, "reasoning", #"{"effort":"none"}"#),
             (#""tools":[OWN]"#, "parallel_tool_calls", nil),
             (#""tools":[OWN],"parallel_tool_calls":true"#, "parallel_tool_calls", "true"),
             (#""tools":[SEARCH],"parallel_tool_calls":false"#, "parallel_tool_calls", "false"),

@@ -33,8 +33,20 @@ extension ResponseDraft {
 
 extension OwnParts {
     /// Keeps the fields of the request, of `reasoning` and of `text` that only the Responses API knows.
-    mutating func readFields(_ fields: RequestFields) {
-        self.fields = fields.unknown(FieldNames.isOfResponses)
+    /// - Parameter limitsSearches: whether `max_tool_calls` is an option of the web search, and is not kept.
+    mutating func readFields(_ fields: RequestFields, limitsSearches: Bool) {
+        // The relay checks these, but their effect is the vendor's.
+        let checked: [StaticString] = limitsSearches ? ["truncation"] : ["truncation", "max_tool_calls"]
+        let passed = checked.filter { fields[$0] != nil }
+        self.fields = fields.unknown { name in
+            FieldNames.isOfResponses(name) && !passed.contains { name.equals($0) }
+        }
+        var words = ByteBuffer()
+        for word in fields["include"]?.elements ?? JSONElements() where word.text != "reasoning.encrypted_content" {
+            words.append(",")
+            word.append(to: &words)
+        }
+        include = words.isEmpty ? nil : Body(words)
         reasoning = fields["reasoning"]?.members.flatMap { RequestFields.unknown($0, FieldNames.isOfReasoning) }
         text = fields["text"]?.members.flatMap { RequestFields.unknown($0, FieldNames.isOfText) }
     }

@@ -188,13 +188,34 @@ struct ResponseDraft: Sendable {
             }
         }
         _ = try fields.choice("truncation", ["auto", "disabled"])
-        if passesOwn { own.readFields(fields) }
+        let limitsSearches = try limitSearches(fields, &given.options, own)
+        // A vendor that gets the request as it came gets this, too.
+        if isStored, fields["moderation"] != nil {
+            given.options.ignore("moderation")
+            given.hasAny = true
+        }
+        if passesOwn { own.readFields(fields, limitsSearches: limitsSearches) }
         if !own.isEmpty {
             if own.refusal != nil { call.needs.insert(.ownItems) }
             given.options.own = Indirect(own)
             given.hasAny = true
         }
         given.move(to: &call)
+    }
+
+    /// Returns whether `max_tool_calls` limits the searches, because they are the only calls that it counts.
+    private func limitSearches(
+        _ fields: RequestFields,
+        _ chatOptions: inout ChatOptions,
+        _ own: OwnParts
+    ) throws(APIError) -> Bool {
+        guard let most = try fields.integer("max_tool_calls", 0...Int(Int32.max)), most > 0,
+            chatOptions.searchTool != nil, own.tools.isEmpty
+        else { return chatOptions.searchOptions.contains { $0.kind == .maxUses } }
+        if !chatOptions.searchOptions.contains(where: { $0.kind == .maxUses }) {
+            chatOptions.searchOptions.append(SearchOption(maxUses: most, "max_tool_calls"))
+        }
+        return true
     }
 
     private mutating func readChoice(

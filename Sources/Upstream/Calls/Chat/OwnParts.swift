@@ -22,10 +22,14 @@ package struct OwnParts: Sendable {
     package var fields: Body?
     package var reasoning: Body?
     package var text: Body?
+    /// The further words of the list `include`, each as `,"word"`; nil if there are none.
+    package var include: Body?
     /// The error for vendors without `Abilities.ownItems`, which names the first item or tool that they do not support.
     package var refusal: APIError?
 
     package init() {}
 
-    package var isEmpty: Bool { refusal == nil && fields == nil && reasoning == nil && text == nil }
+    package var isEmpty: Bool {
+        refusal == nil && fields == nil && reasoning == nil && text == nil && include == nil
+    }
 }
