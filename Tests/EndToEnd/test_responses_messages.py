@@ -117,6 +117,21 @@ def test_chats_have_a_blank_line_between_messages(http, server, is_streamed):
     assert answer.json()["choices"][0]["message"]["content"] == text
 
 
+def test_chats_with_a_search_have_the_citations(http, server, is_streamed):
+    server.says(AT, {"items": ITEMS})
+    if is_streamed:
+        got = stream(http, model="m", tools=[TOOL], web_search_options={})
+        text, notes = got.text(), [note for chunk in got.chunks for choice in chunk["choices"] for note in choice["delta"].get("annotations", ())]
+    else:
+        message = ask(http, model="m", tools=[TOOL], web_search_options={}).json()["choices"][0]["message"]
+        text, notes = message["content"], message["annotations"]
+    start = text.index("Rome")
+    assert [note["url_citation"] for note in notes] == [
+        {key: value for key, value in cited(at).items() if key != "type"} | {"start_index": start + at, "end_index": start + at + 4} for at in (0, 8)
+    ]
+    assert all(note["type"] == "url_citation" for note in notes)
+
+
 def test_reasoning_is_a_summary_if_asked(official, server, is_streamed):
     server.says(AT, {"reasoning": "First.\n\nSecond.", "text": "Well."})
     fields = {"model": "m", "input": "Hi", "reasoning": {"effort": "high", "summary": "detailed"}}

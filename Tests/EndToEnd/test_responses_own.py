@@ -219,6 +219,14 @@ def test_a_loop_of_the_vendors_own_tool_is_continued(http, server, is_streamed):
     assert body["input"] == [KNOWN[0], call, done]
 
 
+def test_searches_come_back(http, server, is_streamed):
+    server.says(AT, {"items": [SEARCH, TEXT], "own": OWN})
+    got = final(http, is_streamed, tools=[{"type": "web_search"}], max_tool_calls=3, include=["web_search_call.action.sources"])
+    assert [shape(item) for item in got["output"]] == [SEARCH, "Sunny."]
+    body = server.body(AT)
+    assert (body["max_tool_calls"], body["include"]) == (3, ["reasoning.encrypted_content", "web_search_call.action.sources"])
+
+
 @pytest.mark.parametrize(
     ("words", "param", "fields", "kept"),
     [

@@ -66,7 +66,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         let message: StaticString = hasMessages ? "message" : "delta"
         let (pieces, isOdd) = try self.pieces(of: root, data, message: message, isWhole: false)
         if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: message, emit) }
-        if responseOptions.keepsMessages { root.forEachCitation(in: message) { emit(0, .annotation($0)) } }
+        if responseOptions.keepsAnnotations { root.forEachCitation(in: message) { emit(0, .annotation($0)) } }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
         if pieces.count == 1, !isOdd, event.name.isEmpty, !pieces[0].isDropped, choices[pieces[0].index].order.isWhole {
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -380,7 +380,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     }
 
     private func emitWhole(_ pieces: [ChoiceChunk], _ root: JSONValue, _ emit: Emit) throws(UpstreamError) {
-        if responseOptions.keepsMessages { root.forEachCitation(in: "message") { emit(0, .annotation($0)) } }
+        if responseOptions.keepsAnnotations { root.forEachCitation(in: "message") { emit(0, .annotation($0)) } }
         for var piece in pieces where !piece.isDropped {
             if let function = piece.function, function.arguments == nil {
                 piece.function = (function.name, UnsafeRawBufferPointer("{}"))

@@ -51,7 +51,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             isNative: call.original != nil,
             maxCalls: call.original == nil ? maxCalls : .max,
             isLegacy: call.needs.contains(.functions),
-            keepsMessages: call.keepsMessages,
+            keepsAnnotations: call.keepsAnnotations,
             vendor: vendor.wire,
             learnsChoicesFor: call.choices > 1 ? ModelCaller(vendor.name, model.id, call.quirks.owner) : nil,
             bounds: UsageBounds(call, model)
@@ -177,8 +177,8 @@ struct ResponseOptions: Sendable {
     var maxCalls = Int.max
     /// Whether the request uses OpenAI's legacy functions. Their calls have no ids.
     var isLegacy = false
-    /// Whether annotations are emitted (`ChatCall.keepsMessages`).
-    var keepsMessages = false
+    /// Whether annotations are emitted (`ChatCall.keepsAnnotations`).
+    var keepsAnnotations = false
     /// The vendor, for logging unknown finish reasons and for learning quirks; nil if neither is done.
     var vendor: WireVendor?
     /// The model and the caller if the relay learns from missing choices that this model makes only one; otherwise nil.

@@ -15,6 +15,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     /// The reader of the last response; nil before the first response.
     private var reader: ResponsesReader?
     private let keepsMessages: Bool
+    private let keepsAnnotations: Bool
     private let check: RequestCheck
     private let names: ShortToolNames
     /// Whether output items whose type the relay does not know go to the client.
@@ -35,7 +36,9 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         isNative = call.original != nil
         maxCalls = isCompacting ? 0 : isNative ? .max : call.maxCalls
         keepsMessages = call.keepsMessages && !isCompacting
-        keepsItems = keepsMessages && (isNative || call.chatOptions.own?.value.tools.isEmpty == false)
+        keepsAnnotations = call.keepsAnnotations && !isCompacting
+        let hasOwnTools = call.sendsSearch || call.chatOptions.own?.value.tools.isEmpty == false
+        keepsItems = keepsMessages && (isNative || hasOwnTools)
     }
 
     func written(_ call: ChatCall, with quirks: Set<Quirk>) -> WrittenCall {
@@ -79,6 +82,7 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
             isLegacy: isLegacy,
             isCompacting: isCompacting,
             keepsMessages: keepsMessages,
+            keepsAnnotations: keepsAnnotations,
             keepsItems: keepsItems
         )
         reader.maxCalls = maxCalls

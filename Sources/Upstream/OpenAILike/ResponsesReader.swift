@@ -14,6 +14,8 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         /// Whether the item is a message that was begun.
         var isMessage = false
         var hasAnnotations = false
+        /// The number of characters of the response's text before a message that is joined to others.
+        var start = 0
     }
 
     private let parser: JSONParser
@@ -22,9 +24,12 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     var maxCalls = Int.max
     /// Whether the request uses OpenAI's legacy functions. Their calls have no ids.
     private let isLegacy: Bool
-    /// Whether messages, phases and annotations are emitted (`ChatCall.keepsMessages`). Else a blank line is between
-    /// two messages.
+    /// Whether messages and phases are emitted (`ChatCall.keepsMessages`). Else a blank line is between two messages.
     private let keepsMessages: Bool
+    /// Whether annotations are emitted (`ChatCall.keepsAnnotations`).
+    private let keepsAnnotations: Bool
+    /// The number of characters that were emitted of messages that are joined.
+    private var characters = 0
     /// Whether items whose type the relay does not know are emitted as they came.
     private let keepsItems: Bool
     /// Whether the client gets the vendor's events and body unchanged. Whatever the relay does not understand then is
@@ -62,11 +67,13 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         isLegacy: Bool,
         isCompacting: Bool = false,
         keepsMessages: Bool = false,
+        keepsAnnotations: Bool = false,
         keepsItems: Bool = false
     ) {
         self.keepsItems = keepsItems
         self.isCompacting = isCompacting
         self.keepsMessages = keepsMessages
+        self.keepsAnnotations = keepsAnnotations
         self.parser = parser
         self.ids = ids
         self.isLegacy = isLegacy
@@ -163,11 +170,17 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     ) throws(UpstreamError) {
         guard let text = piece?.text, !text.isEmpty else { return }
         try begin(message: nil, number, emit)
+        let index = try index(of: number)
         if speaking != number {
-            if speaking != nil, !keepsMessages { try emitEvent(.text(Self.blankLine), emit) }
+            if speaking != nil, !keepsMessages {
+                try emitEvent(.text(Self.blankLine), emit)
+                characters += 2
+            }
             speaking = number
+            items[index].start = characters
         }
-        items[try index(of: number)].bytes += text.count
+        items[index].bytes += text.count
+        if keepsAnnotations, !keepsMessages { characters += text.count { $0 & 0xc0 != 0x80 } }
         try emitEvent(event(text), emit)
     }
 
@@ -183,10 +196,20 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     }
 
     private func emitAnnotation(_ annotation: JSONValue?, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
-        guard keepsMessages, let annotation, annotation.kind == .object else { return }
-        items[try index(of: number)].hasAnnotations = true
-        let json = annotation.body
-        defer { withExtendedLifetime(json) {} }
+        guard keepsAnnotations, let members = annotation?.members else { return }
+        let index = try index(of: number)
+        items[index].hasAnnotations = true
+        var json = ByteBuffer()
+        for (name, value) in members {
+            json.append(json.isEmpty ? "{" : ",", json: name)
+            json.append(":")
+            if items[index].start > 0, name == "start_index" || name == "end_index", let position = value.integer {
+                json.append(decimal: Int(position) &+ items[index].start)
+            } else {
+                value.append(to: &json)
+            }
+        }
+        json.append(json.isEmpty ? "{}" : "}")
         try order.emitEvent(.annotation(json.bytes)) { emit(0, $0) }
     }
 
@@ -289,7 +312,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
                 try emitWords(part["text"], number, emit) { .text($0) }
                 try emitWords(part["refusal"], number, emit) { .refusal($0) }
             }
-            guard keepsMessages, !hasAnnotations else { continue }
+            guard keepsAnnotations, !hasAnnotations else { continue }
             for annotation in part["annotations"]?.elements ?? JSONElements() {
                 try emitAnnotation(annotation, number, emit)
             }

@@ -71,6 +71,35 @@ import Testing
         }
     }
 
+    @Test("positions of annotations count from the beginning of the joined messages", arguments: [true, false])
+    func positions(isStreamed: Bool) throws {
+        func message(_ text: String, _ annotations: String = "") -> String {
+            #"{"type":"message","content":[{"type":"output_text","text":"\#(text)","annotations":[\#(annotations)]}]}"#
+        }
+        let cited = #"{"type":"url_citation","start_index":1,"end_index":2,"url":"u"}"#
+        let items = [message("zw\u{f6}", cited), message("b", cited)]
+        let reader = ResponsesReader(JSONParser(), RandomBytes(), isLegacy: false, keepsAnnotations: true)
+        var (text, annotations) = ("", [String]())
+        let emit = { (_: Int, event: ChatEvent) in
+            if case .text(let piece, _) = event { text += piece.text }
+            if case .annotation(let json) = event { annotations.append(json.text) }
+        }
+        if isStreamed {
+            for (index, item) in items.enumerated() {
+                let event = ByteBuffer(
+                    #"{"type":"response.output_item.done","output_index":\#(index),"item":\#(item)}"#
+                )
+                _ = try reader.consume(EventStreamParser.Event(event.bytes), emit)
+            }
+        } else {
+            let whole = ByteBuffer(#"{"status":"completed","output":[\#(items.joined(separator: ","))]}"#)
+            try reader.consume(whole: whole.bytes, emit)
+        }
+        #expect(text == "zw\u{f6}\n\nb")
+        let moved = cited.replacing(":1", with: ":6").replacing(":2", with: ":7")
+        #expect(annotations == [cited, moved])
+    }
+
     @Test("a signature tells its item")
     func signatures() {
         var signature = ByteBuffer()

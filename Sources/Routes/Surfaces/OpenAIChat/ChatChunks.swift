@@ -62,7 +62,8 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
         case .signature(let call, let text): signature(text, ofCall: call, of: choice)
         case .native(_, let chunk): pass(chunk, of: choice)
         case .encryptedReasoning: signatures[choice] = []
-        case .message, .annotation: break
+        case .annotation(let json): add(annotation: json, to: choice)
+        case .message: break
         }
     }
 
@@ -103,6 +104,12 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
         out.append(jsonContent: text)
         out.append(after)
         out.append(",\"finish_reason\":null}]}\n\n")
+    }
+
+    private func add(annotation json: UnsafeRawBufferPointer, to choice: Int) {
+        guard let citation = ChatCompletion.citation(of: json) else { return }
+        openChunk(of: choice)
+        out.append(#"{"annotations":["#, citation.bytes, "]},\"finish_reason\":null}]}\n\n")
     }
 
     private func call(_ index: Int, _ id: UnsafeRawBufferPointer, name: UnsafeRawBufferPointer, of choice: Int) {

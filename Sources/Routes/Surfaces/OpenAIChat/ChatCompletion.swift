@@ -62,6 +62,7 @@ struct ChatCompletion: ChatResponseFormatter {
         } else if !choice.toolCalls.isEmpty {
             append(choice.toolCalls, to: &body)
         }
+        if !choice.marks.isEmpty { Self.append(citationsIn: choice.marks, to: &body) }
         body.append(#"},"logprobs":null,"finish_reason":""#)
         body.append(choice.finish.name(isOld: isOld))
         body.append(#""}"#)
@@ -76,6 +77,32 @@ struct ChatCompletion: ChatResponseFormatter {
         else { return }
         body.append(#","extra_content":{"thought_signature":"#, json: signature)
         body.append("}")
+    }
+
+    /// Returns an annotation as chat completions have it, with its members in an object of their own. Returns nil if the
+    /// annotation cites no URL.
+    /// - Parameter annotation: a JSON object of the Responses API.
+    static func citation(of annotation: UnsafeRawBufferPointer) -> Body? {
+        let json = RawJSON(annotation)
+        guard json["type"]?.content == "url_citation" else { return nil }
+        var nested = ByteBuffer(#"{"type":"url_citation","url_citation":"#)
+        for (index, member) in json.members.filter({ !$0.name.equals("type") }).enumerated() {
+            nested.append(index == 0 ? "{" : ",")
+            nested.append(member.bytes)
+        }
+        nested.append("}}")
+        return Body(nested)
+    }
+
+    private static func append(citationsIn marks: [OutputMark], to body: inout ByteBuffer) {
+        let citations = marks.compactMap { mark -> Body? in
+            guard case .annotation(let json) = mark.kind else { return nil }
+            return Self.citation(of: json.bytes)
+        }
+        guard !citations.isEmpty else { return }
+        body.append(#","annotations":["#)
+        body.append(list: citations) { citation, body in body.append(citation.bytes) }
+        body.append("]")
     }
 
     private static func append(inputOf arguments: String, to body: inout ByteBuffer) {

@@ -15,6 +15,8 @@ package struct ChatCall: Sendable {
     package var opensWithUsage = false
     /// Whether the response can consist of several messages with phases and annotations, as in the Responses API.
     package var keepsMessages = false
+    /// Whether the events contain annotations.
+    var keepsAnnotations: Bool { keepsMessages || sendsSearch }
     /// The number of choices that the client requests, for all prompts together.
     package var choices = 1
     /// Whether each message is a separate prompt. All prompts then have the same number of choices.

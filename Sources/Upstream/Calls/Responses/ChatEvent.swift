@@ -22,7 +22,7 @@ package enum ChatEvent {
     case message(ChatMessage.Phase?)
     /// An annotation of the message whose text precedes this event: a JSON object of the Responses API.
     ///
-    /// Only for `ChatCall.keepsMessages`.
+    /// Only for `ChatCall.keepsAnnotations`.
     case annotation(UnsafeRawBufferPointer)
     /// A comment in the event stream. Responses without an event stream drop the comment.
     case comment(UnsafeRawBufferPointer)
