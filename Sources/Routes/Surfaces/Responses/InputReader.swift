@@ -79,7 +79,7 @@ struct InputReader {
         if case .reference = kind { return add(kind, path(""), id: nil, type: .other, members: nil) }
         // A reference to a stored item consists of an id only, whatever its type is.
         add(kind, path(""), id: try id(item, path, kind.isOfUser), type: itemType, members: kept(item, itemType))
-        if item["type"]?.text == "mcp_call" { try addResult(ofRemote: item, path) }
+        if case .call = kind, item["type"]?.text == "mcp_call" { try addResult(ofRemote: item, path) }
     }
 
     private mutating func id(_ item: JSONValue, _ path: ParameterPath, _ isOfUser: Bool) throws(APIError) -> String? {
