@@ -43,12 +43,17 @@ struct LimitTable: Report {
         let secret = settings.limits.storeSecret.map { StoreSecret($0) }
         let reader = LimitReader(store, slotSeconds: settings.limits.slotSeconds, secret: secret)
         let given = try amount.map { text throws(CommandFailure) in try Self.given(text, of: limits) }
+        var isRecorded = true
         let (uses, age) = try Self.asking("memcached \(store.servers.joined(separator: ", "))") {
             () throws(StoreFailure) in
             if let given {
-                for limit in given.limits { try reader.giveBack(given.units, of: limit.charge) }
+                isRecorded = try Self.giveBack(given.units, of: given.limits, reader, settings)
             }
             return (try reader.read(limits.map(\.charge)), try reader.secondsSinceStart())
+        }
+        if !isRecorded {
+            let hint = "after a restart of memcached, the caller's next request puts its use back"
+            throw CommandFailure(text: "nothing was given back: no use of these limits is recorded; \(hint)")
         }
         if let age {
             remark =
@@ -81,6 +86,27 @@ struct LimitTable: Report {
             throw CommandFailure(text: "nothing was given back: the caller has no limit in \(amount.unit.rawValue)")
         }
         return (amount.units, counting)
+    }
+
+    /// Gives back units of the limits, and lets the relays know. Returns whether a limit has a record of its use.
+    private static func giveBack(
+        _ units: Int,
+        of limits: [LimitBook.PossibleLimit],
+        _ reader: LimitReader,
+        _ settings: Settings
+    ) throws(StoreFailure) -> Bool {
+        var orders: [InstanceOrder] = []
+        for limit in limits {
+            let key = try reader.giveBack(units, of: limit.charge)
+            if let key { orders.append(InstanceOrder(.giveBack, key)) }
+        }
+        if orders.isEmpty { return false }
+        let scope = StoreScope(settings.limits.storeSecret, settings.keys)
+        try InstanceBoard(name: "relay limits", in: scope).announce(orders) {
+            (key: String, seconds: Int, change: ([UInt8]?) -> [UInt8]?) throws(StoreFailure) in
+            try reader.update(key, expirySeconds: seconds, change)
+        }
+        return true
     }
 
     private static let noStore = CommandFailure(

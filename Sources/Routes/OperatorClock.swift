@@ -90,6 +90,7 @@ package final class OperatorClock: @unchecked Sendable {
 
     private func carryOut(_ orders: [InstanceOrder]) {
         process.limiter.forget(Set(orders.lazy.filter { $0.kind == .reset }.map(\.target)))
+        process.limiter.compare(Set(orders.lazy.filter { $0.kind == .giveBack }.map(\.target)))
         for order in orders where order.kind == .resume { router.resume(order.target, key: order.key) }
         for order in orders where order.kind == .forget { router.forgetQuirk(order.target) }
     }

@@ -148,6 +148,8 @@ def test_an_amount_is_given_back(start_relay: Callable[..., Relay], store: Memca
     settings = SETTINGS | {"MEMCACHED_SERVERS": store.address, "KEY_TEAM_A_RATE_LIMIT": "100000 tokens/day;7/hour"}
     conftest.secrets.update((TEAM, STRANGER))
     relay = start_relay(**settings)
+    absent = told("team-a", "--give-back", "1 tokens", **settings)
+    assert absent.returncode != 0 and "nothing was given back: no use of these limits is recorded" in absent.stderr
     with client(relay, TEAM) as http:
         assert chat(http).status_code == 200
     wait_for(lambda: 0 < used("team-a", **settings)["key tokens/86400"][0] < 1000)

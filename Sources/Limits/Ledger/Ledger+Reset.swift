@@ -21,6 +21,15 @@ extension Ledger {
         if !servers[account.server].isDown { compare(account) }
     }
 
+    /// Reads again the records of which an operator gave something back.
+    mutating func compare(_ found: [Account]) {
+        for account in found where !servers[account.server].isDown {
+            corrections &+= 1
+            account.refusedUntil = 0
+            compare(account)
+        }
+    }
+
     /// Returns the account of a charge; nil if this instance knows nothing about this limit.
     mutating func account(of charge: LimitCharge, at now: ClockReading) -> Account? { existing(charge, now) }
 

@@ -68,21 +68,40 @@ package struct LimitReader {
 
     /// Gives back units of a limit that were counted wrongly, from the newest buckets first. At most the counted units
     /// are given back. Blocks.
-    package func giveBack(_ units: Int, of charge: LimitCharge) throws(StoreFailure) {
-        try giveBack(units, of: charge.limit, key: charge.identity.storeKey(charge.limit, secret))
-        try giveBack(units, of: charge.limit, key: charge.identity.formerStoreKey(charge.limit, secret))
+    /// - Returns: the key of the limit's record; nil if the store has no record of its use.
+    package func giveBack(_ units: Int, of charge: LimitCharge) throws(StoreFailure) -> String? {
+        let limit = charge.limit
+        let keys = [charge.identity.storeKey(limit, secret), charge.identity.formerStoreKey(limit, secret)]
+        var isRecorded = false
+        for key in keys {
+            try update(key, expirySeconds: limit.expirySeconds(slotMicroseconds: slotMicroseconds)) { bytes in
+                guard let bytes, case .counts(var record)? = try? StoredRecord(bytes, of: limit) else { return nil }
+                isRecorded = true
+                record.giveBack(units)
+                return record.encoded()
+            }
+        }
+        return isRecorded ? keys[0] : nil
     }
 
-    private func giveBack(_ units: Int, of limit: Limit, key: String) throws(StoreFailure) {
+    /// Changes a value in the store. Blocks.
+    /// - Parameter change: gets the value, nil if it is absent, and returns the new one, nil to leave it. Can be called
+    ///   several times.
+    package func update(
+        _ key: String,
+        expirySeconds: Int,
+        _ change: (_ bytes: [UInt8]?) -> [UInt8]?
+    ) throws(StoreFailure) {
         let connection = try store.connect(to: store.server(of: key))
         for _ in 0..<Self.tries {
-            guard let found = try connection.read([key]).first ?? nil,
-                case .counts(var record)? = try? StoredRecord(found.bytes, of: limit)
-            else { return }
-            record.giveBack(units)
-            let value = record.encoded()
-            let seconds = limit.expirySeconds(slotMicroseconds: slotMicroseconds)
-            let result = try connection.replace(key, value, version: found.version, expirySeconds: seconds)
+            let found = try connection.read([key]).first ?? nil
+            guard let value = change(found?.bytes) else { return }
+            let result =
+                if let found {
+                    try connection.replace(key, value, version: found.version, expirySeconds: expirySeconds)
+                } else {
+                    try connection.add(key, value, expirySeconds: expirySeconds)
+                }
             if result.isWritten { return }
         }
         throw StoreFailure(reason: "other instances keep changing the record")

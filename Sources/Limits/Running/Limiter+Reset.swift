@@ -16,60 +16,88 @@ extension Limiter {
             }
             return nil
         }
-        let key = try await change(charge, in: shared, on: loop) { $0.empty(at: $1) }
+        let (key, _) = try await change(charge, in: shared, on: loop) { $0.empty(at: $1) }
         // If the store loses the record, this instance must know that it was emptied.
         ledger.update { ledger, now in ledger.forget(ledger.account(charge, ledger.read(now)), at: now) }
         return key
     }
 
     /// Gives back units of one limit of one caller that were counted wrongly, from the newest buckets first. At most
-    /// the counted units are given back.
+    /// the counted units are given back. Other instances notice this when they call `compare` with the record's key.
     /// - Parameter shared: the limiter's store; nil if limits are counted in this process.
+    /// - Returns: whether there is a record of the limit's use, and the record's key in the store.
     package func giveBack(
         _ units: Int,
         of charge: LimitCharge,
         in shared: SharedState?,
         on loop: EventLoop
-    ) async throws(StoreFailure) {
-        if let shared { _ = try await change(charge, in: shared, on: loop) { record, _ in record.giveBack(units) } }
-        ledger.update { ledger, now in
-            guard let account = ledger.account(of: charge, at: now) else { return }
-            ledger.corrections &+= 1
-            account.refusedUntil = 0
-            if shared == nil { (account.counter as? WindowCounter)?.giveBack(units) } else { ledger.compare(account) }
+    ) async throws(StoreFailure) -> (isRecorded: Bool, key: String?) {
+        guard let shared else {
+            let isRecorded = ledger.update { ledger, now in
+                guard let account = ledger.account(of: charge, at: now) else { return false }
+                ledger.corrections &+= 1
+                account.refusedUntil = 0
+                (account.counter as? WindowCounter)?.giveBack(units)
+                return true
+            }
+            return (isRecorded, nil)
         }
+        var (key, isRecorded) = try await change(charge, in: shared, on: loop) { record, _ in record.giveBack(units) }
+        if !isRecorded {
+            // This instance or the database may know the record that the store has lost; the look puts it back.
+            _ = await used([charge], on: loop)
+            isRecorded = try await change(charge, in: shared, on: loop) { record, _ in record.giveBack(units) }.isFound
+        }
+        if isRecorded {
+            // If the store loses the record, this instance must know what was given back.
+            ledger.update { ledger, now in ledger.compare([ledger.account(charge, ledger.read(now))]) }
+        }
+        return (isRecorded, key)
     }
 
     /// Changes a limit's record in the store, also the one that earlier versions of the relay counted in. Returns the
-    /// record's key.
+    /// record's key, and whether the store had a record.
     /// - Parameter body: gets the record and the current time; can be called several times.
     private func change(
         _ charge: LimitCharge,
         in shared: SharedState,
         on loop: EventLoop,
         _ body: @escaping @Sendable (inout Record, Int) -> Void
-    ) async throws(StoreFailure) -> String {
+    ) async throws(StoreFailure) -> (key: String, isFound: Bool) {
         let limit = charge.limit
         let (keys, time, expirySeconds) = ledger.update { ledger, now in
             let secret = ledger.options.secret
             let keys = [charge.identity.storeKey(limit, secret), charge.identity.formerStoreKey(limit, secret)]
             return (keys, ledger.read(now).wall, ledger.expirySeconds(limit))
         }
+        var isFound = false
         for key in keys {
-            _ = try await shared.update(key, expirySeconds: expirySeconds, on: loop) { bytes in
+            let isChanged = try await shared.update(key, expirySeconds: expirySeconds, on: loop) { bytes in
                 guard let bytes, case .counts(var record)? = try? StoredRecord(bytes, of: limit) else {
-                    return SharedState.Change(nil, true)
+                    return SharedState.Change(nil, false)
                 }
                 body(&record, time)
                 return SharedState.Change(StoredRecord.counts(record).encoded(), true)
             }
+            isFound = isFound || isChanged
         }
-        return keys[0]
+        return (keys[0], isFound)
     }
 
     /// Forgets the records with these store keys after another instance has reset them.
     package func forget(_ keys: Set<String>) {
-        guard !keys.isEmpty else { return }
+        let found = accounts(of: keys)
+        ledger.update { ledger, now in for account in found { ledger.forget(account, at: now) } }
+    }
+
+    /// Reads the records with these store keys again, of which another instance has given something back.
+    package func compare(_ keys: Set<String>) {
+        let found = accounts(of: keys)
+        ledger.update { ledger, _ in ledger.compare(found) }
+    }
+
+    private func accounts(of keys: Set<String>) -> [Account] {
+        guard !keys.isEmpty else { return [] }
         // The keys are compared without the lock, because requests wait for it.
         let accounts = ledger.update { ledger, _ in
             var all: [Account] = []
@@ -77,8 +105,7 @@ extension Limiter {
             ledger.accounts.forEach { all.append($0) }
             return all
         }
-        let found = accounts.filter { keys.contains($0.storeKey) }
-        ledger.update { ledger, now in for account in found { ledger.forget(account, at: now) } }
+        return accounts.filter { keys.contains($0.storeKey) }
     }
 
     /// Returns this instance's knowledge of the limits' use, in the order of the charges.

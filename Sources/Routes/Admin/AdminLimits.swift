@@ -98,11 +98,15 @@ func giveBack(_ visit: AdminVisit) async throws(APIError) {
             "must be an amount in the limit's unit, as 3.20 usd; only tokens, usd and credits are given back"
         )
     }
+    let given: (isRecorded: Bool, key: String?)
     do throws(StoreFailure) {
-        try await gateway.limiter.giveBack(amount.units, of: found.charge, in: visit.admin.shared, on: gateway.loop)
+        given = try await gateway.limiter
+            .giveBack(amount.units, of: found.charge, in: visit.admin.shared, on: gateway.loop)
     } catch {
         throw .storeUnavailable
     }
+    guard given.isRecorded else { throw .nothingRecorded }
+    if let key = given.key { visit.admin.board.add(InstanceOrder(.giveBack, key)) }
     visit.record("give back", "\(text) of \(name ?? "all callers") \(LimitStates.id(found))")
     let scope: JSONFragment = #"{"all_instances":\#(visit.admin.shared != nil)}"#
     visit.send("Amount given back", data: scope)
@@ -150,5 +154,10 @@ private func noSuchLimit(_ id: String, of name: String?, _ visit: AdminVisit) th
 extension APIError {
     static var storeUnavailable: APIError {
         APIError(503, "The counter store is unavailable, and nothing was changed. Try again when it is back.")
+    }
+
+    fileprivate static var nothingRecorded: APIError {
+        let reason = "Nothing was given back: no use of this limit is recorded."
+        return APIError(404, "\(reason) After a restart of the counter store, try again in a few seconds.")
     }
 }

@@ -61,6 +61,7 @@ package final class InstanceBoard: Sendable {
     }
 
     private func key(_ id: String) -> String { "\(prefix)instance:\(id)" }
+    private var indexKey: String { "\(prefix)instances" }
 
     /// Adds an operator's order, which all other instances then carry out.
     package func add(_ order: InstanceOrder) {
@@ -94,7 +95,7 @@ package final class InstanceBoard: Sendable {
     /// Returns all instances that share memcached, including this one, sorted by name.
     package func all(at now: LoopTime) -> [Listed] {
         let (own, others) = state.withLock { ($0.own, $0.others) }
-        let listed = others.values.map { seen in
+        let listed = others.values.filter { !$0.entry.hasLeft }.map { seen in
             Listed(
                 entry: seen.entry,
                 isSilent: now.nanoseconds(since: seen.changedAt) > Self.silentNanoseconds,
@@ -153,6 +154,21 @@ package final class InstanceBoard: Sendable {
         return newOrders()
     }
 
+    /// Lets all instances carry out the orders of a command.
+    /// - Parameter update: changes a value in the store.
+    package func announce(
+        _ orders: [InstanceOrder],
+        _ update: (_ key: String, _ expirySeconds: Int, _ change: ([UInt8]?) -> [UInt8]?) throws(StoreFailure) -> Void
+    ) throws(StoreFailure) {
+        for order in orders { add(order) }
+        let value = entry(InstanceFigures(), settings: "", hasLeft: true).encoded()
+        try update(key(id), Self.keptSeconds) { _ in value }
+        try update(indexKey, Self.keptSeconds) { bytes in
+            var times = Self.index(bytes)
+            return Self.add(id, to: &times) ? Self.encoded(times) : nil
+        }
+    }
+
     /// Writes this instance's last entry, so that other instances no longer list it. Call it before the process ends.
     package func leave(_ entry: InstanceEntry, _ shared: SharedState) {
         shared.put(key(id), expirySeconds: Self.keptSeconds) { entry.encoded() }
@@ -161,25 +177,33 @@ package final class InstanceBoard: Sendable {
     /// Returns the ids of all instances in memcached's list of instances. Adds this instance to the list, or renews its
     /// time there after 60 seconds.
     private func ids(in shared: SharedState, on loop: EventLoop) async throws(StoreFailure) -> [String] {
-        let (id, now) = (id, Timestamp.now() / 1_000)
-        return try await shared.update("\(prefix)instances", expirySeconds: Self.keptSeconds, on: loop) { bytes in
-            var times = bytes.map(Self.index) ?? [:]
-            let isRecent = times[id].map { now - $0 < 60 } ?? false
-            guard !isRecent else { return SharedState.Change(nil, Array(times.keys)) }
-            times = times.filter { abs(now - $0.value) < Self.keptSeconds }
-            times[id] = now
-            if times.count > Self.maxInstances {
-                let oldest = times.filter { $0.key != id }.min { $0.value < $1.value }
-                if let oldest { times[oldest.key] = nil }
-            }
-            let text = times.map { "\($0.key) \($0.value)\n" }.joined()
-            return SharedState.Change(Array(text.utf8), Array(times.keys))
+        try await shared.update(indexKey, expirySeconds: Self.keptSeconds, on: loop) { [id] bytes in
+            var times = Self.index(bytes)
+            let isAdded = Self.add(id, to: &times)
+            return SharedState.Change(isAdded ? Self.encoded(times) : nil, Array(times.keys))
         }
     }
 
-    private static func index(_ bytes: [UInt8]) -> [String: Int] {
+    /// Adds an id to the times of the index, and drops old ones. Returns false if its time is recent.
+    private static func add(_ id: String, to times: inout [String: Int]) -> Bool {
+        let now = Timestamp.now() / 1_000
+        if let time = times[id], now - time < 60 { return false }
+        times = times.filter { abs(now - $0.value) < keptSeconds }
+        times[id] = now
+        if times.count > maxInstances {
+            let oldest = times.filter { $0.key != id }.min { $0.value < $1.value }
+            if let oldest { times[oldest.key] = nil }
+        }
+        return true
+    }
+
+    private static func encoded(_ times: [String: Int]) -> [UInt8] {
+        Array(times.map { "\($0.key) \($0.value)\n" }.joined().utf8)
+    }
+
+    private static func index(_ bytes: [UInt8]?) -> [String: Int] {
         var times: [String: Int] = [:]
-        for line in bytes.split(separator: 10).prefix(maxInstances) {
+        for line in (bytes ?? []).split(separator: 10).prefix(maxInstances) {
             let parts = line.split(separator: 32)
             let isName =
                 parts.first.map { $0.count == RandomBytes.idLength && $0.allSatisfy(\.isLetterOrDigit) } ?? false
@@ -197,7 +221,7 @@ package final class InstanceBoard: Sendable {
 
     func see(_ entry: InstanceEntry?, _ id: String, at now: LoopTime) {
         state.withLock { state in
-            guard let entry, entry.id == id, !entry.hasLeft else {
+            guard let entry, entry.id == id else {
                 state.others[id] = nil
                 return
             }
@@ -209,7 +233,7 @@ package final class InstanceBoard: Sendable {
         }
     }
 
-    /// Returns the orders that the operator gave at other instances since this process started. Each order is returned
+    /// Returns the orders that the operator gave at other instances, also at those that have left, since this process started. Each order is returned
     /// only once.
     func newOrders() -> [InstanceOrder] {
         state.withLock { state in

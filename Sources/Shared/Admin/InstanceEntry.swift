@@ -17,6 +17,8 @@ package struct InstanceOrder: Sendable, Hashable {
     package enum Kind: String, Sendable {
         /// The operator reset a caller's limit in memcached, so each instance forgets its own state of that limit.
         case reset
+        /// The operator gave back an amount of a caller's limit in memcached, so each instance reads its record again.
+        case giveBack
         /// The operator ended the cooldown of a provider or of one of its keys.
         case resume
         /// The operator deleted a remembered quirk of a vendor.
@@ -24,7 +26,7 @@ package struct InstanceOrder: Sendable, Hashable {
     }
 
     package let kind: Kind
-    /// The key of the limit's record for `reset`, the name of the provider for `resume`, the quirk's id for `forget`.
+    /// The key of the limit's record for `reset` and `giveBack`, the name of the provider for `resume`, the quirk's id for `forget`.
     package let target: String
     /// The name of the provider's key; nil if the order concerns all keys of the provider.
     package let key: String?

@@ -131,10 +131,47 @@ import Testing
         let loops = TestLoops()
         let charge = LimitCharge(limit(5), who)
         #expect(await admitted(8, limiter, limit(5), loops) == 5)
-        await loops.run { try? await limiter.giveBack(2, of: charge, in: nil, on: $0) }
+        func giveBack(_ units: Int) async -> Bool? {
+            await loops.run { try? await limiter.giveBack(units, of: charge, in: nil, on: $0).isRecorded }
+        }
+        #expect(await giveBack(2) == true)
         #expect(await admitted(8, limiter, limit(5), loops) == 2)
-        await loops.run { try? await limiter.giveBack(20, of: charge, in: nil, on: $0) }
+        #expect(await giveBack(20) == true)
         #expect(await admitted(8, limiter, limit(5), loops) == 5)
+    }
+
+    @Test("what one instance gives back is not charged again after a loss, whichever instance served the caller")
+    func givenBackElsewhere() async throws {
+        let memcached = try MemcachedProcess()
+        let store = try MemcachedCounters([memcached.address], timeoutMilliseconds: 60_000)
+        let limiters = (0..<2).map { _ in
+            Limiter(store: store, LimiterOptions(timeoutMicroseconds: 60_000_000), on: TestLoops.ofStores)
+        }
+        let shared = SharedState(store, timeoutMilliseconds: 2_000)
+        defer {
+            for limiter in limiters { limiter.stop() }
+            shared.stop()
+        }
+        let (loops, charge) = (TestLoops.lasting, LimitCharge(limit(5), who))
+        func giveBack() async -> (isRecorded: Bool, key: String?)? {
+            await loops.run { try? await limiters[1].giveBack(2, of: charge, in: shared, on: $0) }
+        }
+        func knows(_ limiter: Limiter, used: Int) async throws -> Bool {
+            for _ in 0..<500 where limiter.knownUses([charge])[0].used != used {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            return limiter.knownUses([charge])[0].used == used
+        }
+        #expect(await giveBack()?.isRecorded == false)
+        #expect(await admitted(8, limiters[0], limit(5), loops) == 5)
+        let given = await giveBack()
+        #expect(given?.isRecorded == true)
+        #expect(try await knows(limiters[1], used: 3))
+        #expect(limiters[0].knownUses([charge])[0].used == 5)
+        limiters[0].compare(Set([given?.key].compactMap(\.self)))
+        #expect(try await knows(limiters[0], used: 3))
+        _ = memcached.say("flush_all")
+        #expect(await admitted(8, limiters[0], limit(5), loops) == 2)
     }
 
     @Test("an amount is given back in the store, from the newest buckets first")
@@ -150,9 +187,9 @@ import Testing
         }
         let (loops, charge) = (TestLoops.lasting, LimitCharge(limit(5), who))
         #expect(await admitted(8, limiter, limit(5), loops) == 5)
-        await loops.run { try? await limiter.giveBack(2, of: charge, in: shared, on: $0) }
+        _ = await loops.run { try? await limiter.giveBack(2, of: charge, in: shared, on: $0) }
         #expect(await admitted(8, limiter, limit(5), loops) == 2)
-        try LimitReader(store, slotSeconds: 30).giveBack(1, of: charge)
+        #expect(try LimitReader(store, slotSeconds: 30).giveBack(1, of: charge) == who.storeKey(limit(5)))
         #expect(try LimitReader(store, slotSeconds: 30).read([charge])[0].used == 4)
         var record = Record(limit(5).layout, at: epoch)
         record.charge(3)

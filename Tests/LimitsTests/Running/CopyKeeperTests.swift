@@ -176,6 +176,53 @@ import Testing
         instance.end()
     }
 
+    @Test("the records of many callers are put back when somebody looks at them")
+    func manyLookedAt() async throws {
+        let memcached = try MemcachedProcess()
+        let database = Database()
+        let limit = limit
+        let charges = (0..<150).map { LimitCharge(limit, .passedKey(Digest(of: "key \($0)"))) }
+        var instance = try Instance(memcached, database)
+        let first = instance.limiter
+        let isEachAdmitted = await TestLoops.lasting.run(charges.count) { number, loop in
+            await first.reserve([charges[number]], on: loop).decision.isAdmitted
+        }
+        #expect(!isEachAdmitted.contains(false))
+        try lose([instance], memcached)
+        instance = try Instance(memcached, database)
+        let limiter = instance.limiter
+        await TestLoops.lasting.run { await limiter.restore(charges, on: $0) }
+        let store = try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000)
+        #expect(try LimitReader(store, slotSeconds: 30).read(charges).allSatisfy { $0.used == 1 })
+        instance.end()
+    }
+
+    @Test("an amount is given back of a record that only the database knew, and stays given back")
+    func givenBack() async throws {
+        let memcached = try MemcachedProcess()
+        let database = Database()
+        let charge = charge
+        var instance = try Instance(memcached, database)
+        #expect(await ask(instance, count: 8) == 5)
+        try lose([instance], memcached)
+        instance = try Instance(memcached, database)
+        let shared = SharedState(
+            try MemcachedCounters([memcached.address], timeoutMilliseconds: 2_000),
+            timeoutMilliseconds: 2_000
+        )
+        let limiter = instance.limiter
+        let isRecorded = await TestLoops.lasting.run {
+            try? await limiter.giveBack(2, of: charge, in: shared, on: $0).isRecorded
+        }
+        shared.stop()
+        #expect(isRecorded == true)
+        #expect(await TestLoops.lasting.run { await limiter.used([charge], on: $0) } == [3])
+        try lose([instance], memcached)
+        instance = try Instance(memcached, database)
+        #expect(await ask(instance, count: 8) == 2)
+        instance.end()
+    }
+
     @Test("an instance's older copy gives way to the database's newer one, and its newer one does not")
     func versions() async throws {
         let memcached = try MemcachedProcess()

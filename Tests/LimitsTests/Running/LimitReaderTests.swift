@@ -102,7 +102,10 @@ import Testing
         put(minute, record.encoded())
         let known = try use(minute)
         let reading = ClockReading(wall: epoch, steady: 0)
-        try LimitReader(store, slotSeconds: 30, at: reading).giveBack(10, of: LimitCharge(minute, who))
+        let reader = LimitReader(store, slotSeconds: 30, at: reading)
+        #expect(try reader.giveBack(10, of: LimitCharge(minute, who)) == who.storeKey(minute))
+        let unused = Limit(.key(nil), Quota(100, .tokens, per: .hour))
+        #expect(try reader.giveBack(10, of: LimitCharge(unused, who)) == nil)
         let now = try use(minute)
         #expect(known.used == 10 && now.unlessLost(known).used == 0)
     }

@@ -140,6 +140,25 @@ import Testing
         let later = InstanceOrder(.resume, "groq", at: now + 2)
         board.see(entry("a", orders: [new, later]), "a", at: .current())
         #expect(board.newOrders() == [later])
+        // An instance that has left gave its last order just before.
+        let last = InstanceOrder(.giveBack, "r", at: now + 3)
+        board.see(entry("a", orders: [new, later, last], hasLeft: true), "a", at: .current())
+        #expect(board.newOrders() == [last])
+    }
+
+    @Test("a command's orders reach the instances, which do not list the command")
+    func announced() throws {
+        var values: [String: [UInt8]] = [:]
+        let order = InstanceOrder(.giveBack, "r")
+        let command = InstanceBoard(name: "command")
+        try command.announce([order]) { key, _, change in values[key] = change(values[key]) ?? values[key] }
+        let index = try #require(values.first { $0.key.hasSuffix(":instances") }?.value)
+        let id = String(decoding: index.prefix(while: { $0 != 32 }), as: UTF8.self)
+        let value = try #require(values.first { $0.key.hasSuffix(":instance:\(id)") }?.value)
+        let board = InstanceBoard(name: "own:5001")
+        board.see(InstanceEntry(value, parser), id, at: .current())
+        #expect(board.newOrders() == [order])
+        #expect(board.all(at: .current()).isEmpty)
     }
 
     @Test("at most a hundred orders stand in an entry, the newest, and none for longer than a day")
