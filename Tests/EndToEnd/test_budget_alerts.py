@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import unquote
 
 import pytest
 from chat import PATH, body
@@ -257,6 +258,37 @@ def test_a_store_that_stalls_loses_no_alert(relay_with, receiver, caller, clock)
         wall.advance(30)
         time.sleep(0.5)
         assert (len(receiver.posts), len(lines(relay))) == (1, 1)
+    finally:
+        store.kill()
+
+
+def test_an_alert_of_a_relay_that_ends_is_posted_by_the_next(relay_with, receiver, caller, clock):
+    wall, store = clock(0), Memcached()
+    try:
+        more = {"BUDGET_ALERT_URL": receiver.url, "BUDGET_ALERTS": "80", "MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
+        relay = relay_with(LIMIT, **more, **wall.environment)
+        use(caller(relay, TEAM_TOKEN), 85)
+        claims = []
+
+        def is_claimed():
+            claims[:] = [line.split()[:2] for line in store.listing() if ":alert" in line.replace("%3A", ":")]
+            return claims
+
+        wall.advance_until(is_claimed, 20)
+        ((key, expiry),) = claims
+        assert 0 < int(expiry.removeprefix("exp=")) - time.time() < 25
+        relay.stop()
+        assert "an alert about a budget was not posted before the relay ended" in relay.text()
+        http = caller(relay_with(LIMIT, **more, **wall.environment), TEAM_TOKEN)
+        use(http, 5)
+        for _ in range(12):
+            wall.advance(1)
+            time.sleep(0.05)
+        assert receiver.posts == []
+        # In place of the time in which the claim expires.
+        assert store.ask(f"delete {unquote(key.removeprefix('key='))}", b"\r\n") == b"DELETED\r\n"
+        wall.advance_until(lambda: receiver.posts, 60)
+        assert [alert["percent"] for alert in receiver.alerts] == [90]
     finally:
         store.kill()
 

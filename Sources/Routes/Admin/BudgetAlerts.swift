@@ -29,7 +29,7 @@ package final class BudgetAlerts: Sendable {
         var known: [String: Known] = [:]
         /// The time at which the store has last lost its records.
         var lostAt: LoopTime?
-        /// The uses of budgets, with the budgets' owners, whose alerts are being posted.
+        /// The uses of budgets, with the budgets' owners, whose alerts this instance has claimed and not yet posted.
         var unsent: [String: (use: BudgetUse, owner: String)] = [:]
 
         /// Returns the last known use of a budget, about whose mark the caller decides.
@@ -46,7 +46,9 @@ package final class BudgetAlerts: Sendable {
     private let failed = Atomic(0)
 
     private static let maxRecords = 10_000
-    private static let maxTries = 10
+    private static let maxTries = 12
+    /// The time after which the claim of an instance that has ended no longer counts: less than the time of all tries.
+    private static let claimSeconds = 20
     /// The time after which each instance has noticed that the store has lost its records, and has put its marks back.
     private static let settledNanoseconds: UInt64 = 3_000_000_000
     /// The pauses before each try to post an alert, and the time for one try: less than 30 s in all.
@@ -57,7 +59,7 @@ package final class BudgetAlerts: Sendable {
 
     package init() {}
 
-    /// Logs the alerts that are still being posted when the relay ends. Call it when its loops have ended.
+    /// Logs the alerts that are not yet posted when the relay ends. Call it when its loops have ended.
     package func stop(_ log: Log) {
         for (use, owner) in state.withLock({ $0.unsent }).values {
             log.warning("an alert about a budget was not posted before the relay ended") { line in
@@ -133,31 +135,23 @@ package final class BudgetAlerts: Sendable {
             // Nobody with a name has the budget.
             guard let caller = key else { return }
             do throws(StoreFailure) {
-                let claim = [UInt8(mark)] + id
-                let ended = claim + [0]
-                let isOwn = try await change(use, parts) { [mayHaveEnded] found in
-                    if mark == 0 { return SharedState.Change(found == nil ? nil : [0], false) }
-                    return Int(found?.first ?? 0) < mark
-                        ? SharedState.Change(claim, true)
-                        : SharedState.Change(nil, found == claim || mayHaveEnded && found == ended)
-                }
-                if isOwn {
-                    await settle(parts)
-                    // A store that has lost its records may have two claims, or an alert that was sent.
-                    let found: [UInt8]?
-                    do throws(StoreFailure) {
-                        found = try await change(use, parts) { found in
-                            SharedState.Change(found == claim ? ended : nil, found)
-                        }
-                    } catch {
-                        mayHaveEnded = true
-                        throw error
+                switch try await holder(of: mark, use, mayHaveEnded: mayHaveEnded, parts) {
+                case .own:
+                    let name = "\(record) \(mark)"
+                    state.withLock { $0.unsent[name] = (use, Self.owner(of: use, caller)) }
+                    defer { state.withLock { $0.unsent[name] = nil } }
+                    switch try await end(mark, use, mayHaveEnded: &mayHaveEnded, parts) {
+                    case .own:
+                        state.withLock { $0.known[record]?.sent = mark }
+                        return await send(use, caller, parts)
+                    case .other: continue
+                    case .nobody: return
                     }
-                    if found == nil { continue }
-                    // Another decision of this instance may have ended the claim, and sends.
-                    guard found == claim || mayHaveEnded && found == ended else { return }
-                    state.withLock { $0.known[record]?.sent = mark }
-                    return await send(use, caller, parts)
+                case .other:
+                    // If that instance ends before it sends the alert, its claim expires.
+                    state.withLock { $0.known[record]?.pending = mark }
+                    continue
+                case .nobody: break
                 }
                 state.withLock { state in
                     let isFallen = state.known[record].map { Self.mark(of: $0.use, parts) == 0 } ?? true
@@ -169,6 +163,55 @@ package final class BudgetAlerts: Sendable {
             }
         }
         state.withLock { $0.known[record] = nil }
+    }
+
+    /// The instance that has claimed a mark and has not yet ended its claim.
+    private enum Holder {
+        case own
+        case other
+        case nobody
+    }
+
+    /// Claims a mark for a while, unless it is claimed or was sent. Removes the marks of a budget with the mark 0.
+    private func holder(
+        of mark: Int,
+        _ use: BudgetUse,
+        mayHaveEnded: Bool,
+        _ parts: Parts
+    ) async throws(StoreFailure) -> Holder {
+        let claim = [UInt8(mark)] + id
+        let seconds = mark > 0 ? Self.claimSeconds : use.limit.quota.windowSeconds
+        return try await change(use, expirySeconds: seconds, parts) { found in
+            if mark == 0 { return SharedState.Change(found == nil ? nil : [0], .nobody) }
+            if Int(found?.first ?? 0) < mark { return SharedState.Change(claim, .own) }
+            let isOwn = found == claim || mayHaveEnded && found == claim + [0]
+            return SharedState.Change(nil, isOwn ? .own : found?.count == claim.count ? .other : .nobody)
+        }
+    }
+
+    /// Ends this instance's claim of a mark once it has lasted. Returns whose the mark then is: a store that has lost its
+    /// records may have another claim, or an alert that was sent.
+    private func end(
+        _ mark: Int,
+        _ use: BudgetUse,
+        mayHaveEnded: inout Bool,
+        _ parts: Parts
+    ) async throws(StoreFailure) -> Holder {
+        await settle(parts)
+        let claim = [UInt8(mark)] + id
+        let ended = claim + [0]
+        let found: [UInt8]?
+        do throws(StoreFailure) {
+            found = try await change(use, expirySeconds: use.limit.quota.windowSeconds, parts) { found in
+                SharedState.Change(found == claim ? ended : nil, found)
+            }
+        } catch {
+            mayHaveEnded = true
+            throw error
+        }
+        if found == claim || mayHaveEnded && found == ended { return .own }
+        // Another decision of this instance may have ended the claim, and sends.
+        return found == ended ? .nobody : .other
     }
 
     /// Waits until each instance knows whether the store has lost its records.
@@ -187,11 +230,11 @@ package final class BudgetAlerts: Sendable {
 
     private func change<Outcome: Sendable>(
         _ use: BudgetUse,
+        expirySeconds: Int,
         _ parts: Parts,
         _ body: @escaping @Sendable ([UInt8]?) -> SharedState.Change<Outcome>
     ) async throws(StoreFailure) -> Outcome {
-        let expirySeconds = use.limit.quota.windowSeconds
-        return try await parts.services.shared.update(use.key, expirySeconds: expirySeconds, on: parts.own.loop, body)
+        try await parts.services.shared.update(use.key, expirySeconds: expirySeconds, on: parts.own.loop, body)
     }
 
     /// Writes the marks that this instance knows into a store that has lost them.
@@ -202,13 +245,18 @@ package final class BudgetAlerts: Sendable {
         }
         Task(executorPreference: parts.own.loop) {
             for known in known {
-                _ = try? await self.change(known.use, parts) { found in
+                let expirySeconds = known.use.limit.quota.windowSeconds
+                _ = try? await self.change(known.use, expirySeconds: expirySeconds, parts) { found in
                     let mark = Int(found?.first ?? 0)
                     let isClaim = mark == known.sent && found?.count == 1 + self.id.count
                     return SharedState.Change(mark < known.sent || isClaim ? [UInt8(known.sent)] : nil, true)
                 }
             }
         }
+    }
+
+    private static func owner(of use: BudgetUse, _ caller: String?) -> String {
+        caller ?? use.limit.group ?? "all callers together"
     }
 
     private func send(_ use: BudgetUse, _ caller: String?, _ parts: Parts) async {
@@ -224,9 +272,8 @@ package final class BudgetAlerts: Sendable {
             ? "has too little left for a request: \(share) are used" : "is used to \(percent) %: \(share)"
         let text =
             "The budget of \(whose), \(quota.textWithUnit), \(standing). All of it is free again at \(resets)."
-        let owner = caller ?? group ?? "all callers together"
         parts.services.log.warning("budget") { line in
-            line.add(group == nil ? "caller" : "group", owner)
+            line.add(group == nil ? "caller" : "group", Self.owner(of: use, caller))
             line.add("limit", quota.textWithUnit)
             line.add("used", used)
             line.add("percent", percent)
@@ -247,10 +294,7 @@ package final class BudgetAlerts: Sendable {
             "used":\#(number: used),"percent":\#(percent),"resets":\#(resets),"time":\#(Timestamp.text(second: now / 1_000))\#
             \#(isTeams ? Self.card(text) : "")}
             """#
-        let name = "\(use.record) \(percent)"
-        state.withLock { $0.unsent[name] = (use, owner) }
         let cause = await Self.post(Body(ByteBuffer(json: body)), to: endpoint, parts.own)
-        state.withLock { $0.unsent[name] = nil }
         if let cause {
             failed.add(1, ordering: .relaxed)
             parts.services.log.warning("an alert about a budget could not be posted") { line in
