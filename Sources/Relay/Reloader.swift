@@ -172,7 +172,8 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         for setup in made { setups.append(try setup.get()) }
         models?.stop()
         // From here on, no loop gets models that were read for the old settings.
-        parts.served.onLoops { _, _ in }
+        let members = parts.served.onLoops { _, one in one.router.memberNames }
+        moveWaiting(next, members.first ?? [])
         parts.served.onLoops { [setups] location, one in
             one.own.counts.use(labels)
             makers.use(setups[location], one.own, router: one.router)
@@ -187,6 +188,16 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         seconds.store(next.shutdownMilliseconds, ordering: .relaxed)
         self.makers = makers
         start(next, known)
+    }
+
+    /// Lets requests that wait move up in limits that these settings raise, but for those of models, before new requests are
+    /// decided.
+    private func moveWaiting(_ next: Settings, _ members: [String]) {
+        let book = LimitBook(next)
+        let known = next.keys + members.compactMap(next.keys.named)
+        let charges = known.flatMap { book.possibleLimits(of: Caller(known: $0), models: []) } + book.limitsOfAll
+        let others = book.possibleLimits(of: Caller(passingOnKeyOf: ""), models: [], from: "")
+        parts.lasting.limiter.use(charges.map(\.charge), others: others.map(\.charge.limit))
     }
 
     /// Starts to read the vendors' model lists regularly, under these settings.

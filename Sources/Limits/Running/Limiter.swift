@@ -143,6 +143,16 @@ package final class Limiter: Sendable {
         }
     }
 
+    /// Lets waiting requests move up in limits whose number is larger after a reload.
+    /// - Parameters:
+    ///   - charges: the limits of all callers that are known.
+    ///   - others: the limits of each other caller.
+    package func use(_ charges: [LimitCharge], others: [Limit]) {
+        let records = Dictionary(charges.map { ($0.record, $0.limit) }) { first, _ in first }
+        let ids = Dictionary(others.map { ($0.id, $0) }) { first, _ in first }
+        ledger.update { $0.use(records, others: ids, at: $1) }
+    }
+
     /// Refuses the requests that wait for their turn, because the process is about to end.
     package func endWaits() { ledger.update { $0.endWaits(at: $1) } }
 

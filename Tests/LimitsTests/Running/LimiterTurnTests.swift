@@ -181,6 +181,24 @@ extension Limiter {
         #expect(limiter.metrics().turns(.moved) == 0)
     }
 
+    @Test("those who wait move up when a reload raises the limit, before others", arguments: [false, true])
+    func raised(isShared: Bool) async throws {
+        let clock = TestClock(slowness: 20)
+        let limiter = limiter(isShared, clock)
+        defer { if isShared { limiter.stop() } }
+        let low = LimitCharge(Limit(.caller(.chat), Quota(30, per: .minute)), who)
+        #expect(await ask(30, limiter, [low], nil).value.allSatisfy { $0.isAdmitted })
+        let waiting = ask(60, limiter, [low], patience(400))
+        await waits(60, limiter)
+        let raised = Limit(.caller(.chat), Quota(91, per: .minute))
+        limiter.use([], others: [raised])
+        for decision in await waiting.value {
+            #expect(decision.isAdmitted && decision.waitedMicroseconds < 10_000_000)
+        }
+        let next = await ask(2, limiter, [LimitCharge(raised, who)], nil).value
+        #expect(next.count { $0.isAdmitted } == 1)
+    }
+
     @Test(
         "one of several callers has turns in a twentieth of their limit, so that others need not wait for its rest",
         arguments: [false, true]
