@@ -11,7 +11,7 @@ from operating import SETTINGS, Operator
 from postgres import Postgres
 
 TOKEN = f"token-{uuid.uuid4().hex}"
-LIMITS = {"PROVIDER_DEMO_KIND": "echo", "KEY_A_TOKEN": TOKEN, "RATE_LIMIT": "off", "KEY_A_RATE_LIMIT": "20/month;30/day;1000000 tokens/month"}
+LIMITS = {"PROVIDER_DEMO_KIND": "echo", "KEY_A_TOKEN": TOKEN, "KEY_B_TOKEN": f"b-{TOKEN}", "RATE_LIMIT": "off", "KEY_A_RATE_LIMIT": "20/month;30/day;1000000 tokens/month"}
 
 
 @pytest.fixture
@@ -67,6 +67,9 @@ def test_what_was_used_is_used_after_all_is_gone(start_relay, store, server, tmp
     after = used(relays[0])
     lose(store, relays)
     relays = [start_relay(**environment) for _ in range(count)]
+    # The operator's list of several callers asks the database, too.
+    listed = [row["used"] for row in Operator(relays[-1].base_url).items("/admin/limits") if row["caller"] == "a"]
+    assert sorted(listed) == sorted(after.values())
     assert used(relays[-1]) == after
 
 

@@ -106,12 +106,20 @@ package final class Limiter: Sendable {
         return ledger.update { $0.used(looks, at: $1) }
     }
 
-    /// Puts the records of these limits back into the store if it has none and the database keeps copies.
+    /// Puts the records of these limits, at most of the first thousand, back into the store if it has none and the
+    /// database keeps copies.
     package func restore(_ charges: [LimitCharge], on loop: EventLoop) async {
-        let kept = charges.filter(\.limit.isCopied)
-        guard !kept.isEmpty, ledger.update({ ledger, _ in ledger.copies != nil }) else { return }
-        _ = await used(kept, on: loop)
+        guard ledger.update({ ledger, _ in ledger.copies != nil }) else { return }
+        let kept = charges.lazy.filter(\.limit.isCopied).prefix(Self.restoreBound)
+        var rest = Array(kept)[...]
+        while !rest.isEmpty {
+            _ = await used(Array(rest.prefix(Self.restoreStep)), on: loop)
+            rest = rest.dropFirst(Self.restoreStep)
+        }
     }
+
+    /// The largest number of records that `restore` looks for, and how many at once.
+    private static let (restoreBound, restoreStep) = (1_000, 100)
 
     private func decision(_ charges: [LimitCharge], _ patience: LimitPatience?, _ loop: EventLoop) async -> Decision {
         let index = loops.firstIndex { $0 === loop } ?? 0

@@ -61,7 +61,7 @@ struct LimitStates: Sendable {
             }
         }
         let charges = limits.map(\.limit.charge)
-        let (uses, isOfStore) = await Self.uses(of: charges, isOfOneCaller: callers.count == 1, gateway)
+        let (uses, isOfStore) = await Self.uses(of: charges, gateway)
         let waiting = gateway.limiter.waiting(charges)
         self.isOfStore = isOfStore
         all = zip(zip(limits, uses), waiting).compactMap { found, waiting in
@@ -97,11 +97,10 @@ struct LimitStates: Sendable {
 
     /// Returns the used units of the limits, and whether they come from the shared store.
     ///
-    /// If the store is missing or unavailable, or has lost a record, the units are those of this instance.
-    /// - Parameter isOfOneCaller: whether to put back records that only the database knows.
+    /// If the store is missing or unavailable, or has lost a record, the units are those of this instance. Records that
+    /// only the database knows are put back.
     private static func uses(
         of charges: [LimitCharge],
-        isOfOneCaller: Bool,
         _ gateway: Gateway
     ) async -> (uses: [LimitUse], isOfStore: Bool) {
         let (admin, limits) = (gateway.process.admin, gateway.settings.limits)
@@ -112,7 +111,7 @@ struct LimitStates: Sendable {
             }
             if let uses = read ?? nil {
                 let unrecorded = zip(charges, uses).filter { !$1.isRecorded }.map(\.0)
-                if isOfOneCaller { await gateway.limiter.restore(unrecorded, on: gateway.loop) }
+                await gateway.limiter.restore(unrecorded, on: gateway.loop)
                 return (zip(uses, gateway.limiter.knownUses(charges)).map { $0.unlessLost($1) }, true)
             }
         }
