@@ -19,6 +19,13 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
         let insertBodies: SQLiteStatement
         let commit: SQLiteStatement
         let sums: SQLiteSums
+        fileprivate let file: FileNumber
+
+        /// Whether this file is no longer the one at `path`: it was deleted or replaced.
+        fileprivate func isGone(from path: String) -> Bool {
+            var found = stat()
+            return stat(path, &found) == 0 ? FileNumber(found) != file : errno == ENOENT
+        }
     }
 
     package static let fileName = "usage.db"
@@ -163,6 +170,13 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
     // MARK: The file
 
     private func ready() throws(SQLiteFailure) -> OpenDatabase {
+        if opened?.isGone(from: path) ?? false {
+            log.warning("the file of usage records was deleted or replaced; records go to a new file") {
+                $0.add("file", path)
+            }
+            // The former file is closed before its name is used again.
+            opened = nil
+        }
         if let opened { return opened }
         if isBroken { try renameDamagedFile() }
         let made: OpenDatabase
@@ -185,6 +199,8 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
             let isOfDisk = [ENOSPC, EDQUOT, EIO].contains(errno)
             throw SQLiteFailure(code: isOfDisk ? SQLITE_IOERR : SQLITE_CANTOPEN, text: systemError)
         }
+        var found = stat()
+        fstat(descriptor, &found)
         close(descriptor)
         let database = try SQLiteDatabase.open(path, .write, busyMilliseconds: Self.busyMilliseconds)
         try database.execute(
@@ -214,7 +230,8 @@ package final class SQLiteStore: UsageStore, @unchecked Sendable {
                 textLimitBytes: KeptBodies.maxBytes
             ),
             commit: try database.prepare("COMMIT"),
-            sums: sums
+            sums: sums,
+            file: FileNumber(found)
         )
         try opened.transaction { () throws(SQLiteFailure) in
             var state = try sums.state()
@@ -278,4 +295,12 @@ extension SQLiteStore.OpenDatabase {
             throw error
         }
     }
+}
+
+/// The number of a file on its device, which the file keeps when it is renamed.
+private struct FileNumber: Equatable {
+    private let device: dev_t
+    private let number: ino_t
+
+    init(_ found: stat) { (device, number) = (found.st_dev, found.st_ino) }
 }

@@ -59,6 +59,19 @@ import Testing
         #expect(stat(path, &about) == 0 && about.st_mode & 0o007 == 0, "others read the file")
     }
 
+    @Test("records go to a new file if somebody deletes or replaces the file", arguments: ["", "-wal"])
+    func gone(kept: String) throws {
+        let store = store()
+        try store.writeAll([request(1), request(2)])
+        for name in ["", "-wal", "-shm"] where name != kept { unlink(path + name) }
+        if kept.isEmpty {
+            #expect(rename(path, path + ".other") == 0)
+        }
+        try store.writeAll([request(3)])
+        try store.writeAll([request(4)])
+        #expect(try rows("SELECT request_id FROM usage ORDER BY id") == [["request-3"], ["request-4"]])
+    }
+
     @Test("texts are bounded, without the byte 0, and none is not the same as an empty one")
     func texts() throws {
         let long = String(repeating: "\u{e4}", count: 600)
