@@ -130,6 +130,10 @@ struct LimitTable: Report {
                 let hint = near.map { "; did you mean \($0)?" } ?? ""
                 throw CommandFailure(text: "no KEY_<NAME>_TOKEN with this NAME is set\(hint)", isMistake: true)
             }
+            guard !known.isOfAllMembers else {
+                let text = "each member of this family has limits of its own; name a member, as \(known.name).NAME"
+                throw CommandFailure(text: text, isMistake: true)
+            }
             return Caller(known: known)
         case .digest(let text):
             guard let name = Digest.callerName(of: text) else {

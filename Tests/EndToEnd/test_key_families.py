@@ -56,6 +56,8 @@ def test_each_member_has_the_limits_of_the_family_and_all_share_its_group(start_
     operator = Operator(relay.base_url)
     of_ann = [row for row in operator.items("/admin/limits", caller="class.ann") if row["limit"] == "key"]
     assert [(row["caller"], row["used"]) for row in of_ann] == [("class.ann", "3")]
+    answer = operator.ask("GET", "/admin/limits", params={"caller": "class"})
+    assert answer.status_code == 404 and "name a member" in answer.text
     wait_for(lambda: {"class.ann", "class.bob"} <= {row["caller"] for row in operator.items("/admin/limits")})
     listed = [(row["kind"], row["name"], row["requests"]) for row in operator.items("/admin/keys")]
     assert listed[0][:2] == ("group", "school") and {row[1] for row in listed[1:]} == {"class.ann", "class.bob"} and all(row[2] for row in listed)
@@ -77,6 +79,7 @@ def test_the_command_shows_the_limits_of_a_member(start_relay, store):
 
     wait_for(lambda: used("class.ann") == [1])
     assert used("class.bob") == [0] and used("class.Bob") is None and used("other.ann") is None
+    assert used("class") is None, "a family has no limits of its own"
 
 
 def test_a_key_of_any_relay_is_accepted_by_each_without_the_store(start_relay):

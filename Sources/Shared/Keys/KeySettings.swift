@@ -24,6 +24,9 @@ package struct KeySettings: Sendable, Equatable {
     /// The caller's name in its family; nil for settings that hold for each member.
     package private(set) var member: String?
 
+    /// Whether these are the settings of a family, not of one caller.
+    package var isOfAllMembers: Bool { family != nil && member == nil }
+
     /// Returns the settings of one member of the family. All members have the same ones.
     /// - Parameter end: the time from which the member's key is refused; nil if it has no end of its own.
     package func settings(ofMember member: String, until end: Int? = nil) -> KeySettings {
