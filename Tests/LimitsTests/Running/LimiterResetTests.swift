@@ -43,6 +43,22 @@ import Testing
         #expect(used == 250)
     }
 
+    @Test("a refused request reports what is used of a budget, also beyond the limit")
+    func reportedExcess() async {
+        let reported = Lock<[Int]>([])
+        let limiter = Limiter(store: nil, clock: TestClock().clock) { event in
+            if case .budgetUsed(let use) = event { reported.withLock { $0.append(use.used) } }
+        }
+        let charge = LimitCharge(Limit(.key(nil), Quota(100, .credits, per: .hour)), who, units: 80)
+        let isAdmitted = await TestLoops().run { loop in
+            let reservation = await limiter.reserve([charge], on: loop)
+            reservation.settle(used: Amounts(credits: 250))
+            return await limiter.reserve([charge], on: loop).decision.isAdmitted
+        }
+        #expect(!isAdmitted)
+        #expect(reported.withLock { $0 } == [250, 250])
+    }
+
     @Test("units that were counted before a reset are given back to nobody")
     func giveBacks() async throws {
         let limiter = Limiter(store: nil, clock: TestClock().clock)
