@@ -172,7 +172,7 @@ struct LimitTable: Report {
             func amount(_ units: Int) -> JSONFragment { JSONFragment(stringLiteral: quota.amount(units)) }
             return #"""
                 {"limit":\#(use.limit.kind.name),"model":\#(row.model),"unit":\#(quota.unit.rawValue),\#
-                "of":\#(amount(quota.count)),"window_seconds":\#(quota.windowSeconds),"used":\#(amount(use.used)),\#
+                "of":\#(amount(quota.count)),"window_seconds":\#(use.limit.windowSeconds),"used":\#(amount(use.used)),\#
                 "leased":\#(amount(use.leased)),"left":\#(amount(use.left)),"free_in_ms":\#(use.resetMicroseconds / 1_000)\#
                 \#(member: "group", use.limit.group)}
                 """#

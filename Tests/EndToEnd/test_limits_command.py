@@ -145,7 +145,7 @@ def test_when_there_is_nothing_to_tell(store: Memcached) -> None:
 
 
 def test_an_amount_is_given_back(start_relay: Callable[..., Relay], store: Memcached) -> None:
-    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address, "KEY_TEAM_A_RATE_LIMIT": "100000 tokens/day;7/hour"}
+    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address, "KEY_TEAM_A_RATE_LIMIT": "100000 tokens/day;7/hour;9/month"}
     conftest.secrets.update((TEAM, STRANGER))
     relay = start_relay(**settings)
     absent = told("team-a", "--give-back", "1 tokens", **settings)
@@ -157,6 +157,7 @@ def test_an_amount_is_given_back(start_relay: Callable[..., Relay], store: Memca
     after = used("team-a", "--give-back", "2", "tokens", **settings)
     assert after["key tokens/86400"][0] == before - 2 and after["key requests/3600"][0] == 1
     assert used("team-a", "--give-back", "900 tokens", **settings)["key tokens/86400"][0] == 0
+    assert {f"key requests/{days * 86400}" for days in range(28, 32)} & set(used("team-a", **settings))
     lacking = told("team-a", "--give-back", "1 usd", **settings)
     assert lacking.returncode != 0 and "nothing was given back: the caller has no limit in usd" in lacking.stderr
     for words in (["1", "request"], ["x", "usd"], ["1.5", "tokens"], ["1"]):

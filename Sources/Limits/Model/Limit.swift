@@ -106,6 +106,9 @@ package final class Limit: Sendable, Hashable {
         self.init(.total, quota, layout: BucketLayout(windowSeconds: quota.windowSeconds), id: id)
     }
 
+    /// The seconds of the limit's window, or of its period of the calendar.
+    package var windowSeconds: Int { period?.seconds ?? quota.windowSeconds }
+
     /// The id of the limit in earlier versions of the relay, which contains the limit's number.
     var formerID: String {
         "\(kind.name).\(quota.unit.rawValue).\(quota.count).\(period?.name ?? "\(quota.windowSeconds)")"
