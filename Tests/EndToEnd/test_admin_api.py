@@ -124,6 +124,11 @@ def test_a_limit_of_all_callers_stands_once_and_no_callers_row_resets_it(start_r
     assert operator.data("/admin/config")["actions"][0]["target"] == f"all callers {total['id']}"
 
 
+def test_a_parameter_that_is_there_twice_is_refused(operator):
+    answer = operator.ask("GET", "/admin/limits", params=[("caller", "team"), ("caller", "other")])
+    assert answer.status_code == 400 and "'caller' is there more than once" in answer.json()["msg"]
+
+
 def test_an_unknown_parameter_is_named_and_nothing_is_done(operated, operator):
     routes = re.findall(r"^## (GET|POST|DELETE) `(/admin[^`]*)`", (ROOT / "docs" / "admin-api.md").read_text(), re.MULTILINE)
     assert len(routes) > 30

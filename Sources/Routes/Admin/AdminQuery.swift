@@ -9,7 +9,9 @@ struct AdminQuery {
     init(_ request: Request, _ names: [String]?) throws(APIError) {
         for field in request.queryFields where !field.text.isEmpty {
             if let names, !names.contains(field.name) { throw .unknownParameter(field.name, names) }
-            fields[field.name] = field.text
+            guard fields.updateValue(field.text, forKey: field.name) == nil else {
+                throw APIError(400, "Parameter '\(field.name.beginning(ofBytes: 60))' is there more than once.")
+            }
         }
     }
 
