@@ -78,7 +78,7 @@ extension CounterKeeperEvent {
                 line.add("kept", kept)
             }
         case .unwritten(let reason):
-            log.warning("counters of limits cannot be written; a restart now would reset them") {
+            log.warning("counters of limits cannot be written; a restart now would lose what was counted since") {
                 $0.add("cause", reason)
             }
         case .written: log.info("counters of limits are written again")
