@@ -145,6 +145,16 @@ def test_limits_keep_their_counts(documented):
         assert said(http), "another limit begins anew"
 
 
+def test_requests_that_wait_move_up_in_a_raised_limit(documented):
+    it = documented(KEY_A_RATE_LIMIT="1/30 seconds", RATE_LIMIT_WAIT="120s")
+    with it.client() as http, ThreadPoolExecutor(3) as pool:
+        assert ask(http, model="fast").status_code == 200
+        waiting = [pool.submit(ask, http, model="fast") for _ in range(3)]
+        wait_for(lambda: "relay_limit_waiting 3" in http.get("/metrics").text)
+        assert it.reload(KEY_A_RATE_LIMIT="9/30 seconds").status_code == 200
+        assert [one.result(timeout=15).status_code for one in waiting] == [200] * 3
+
+
 def test_what_needs_a_restart_is_named(documented):
     it = documented()
     waiting = {"waiting_for_restart": ["HOST", "THREADS", "SLOT_SECONDS"]}
