@@ -29,8 +29,8 @@ package final class BudgetAlerts: Sendable {
         var known: [String: Known] = [:]
         /// The time at which the store has last lost its records.
         var lostAt: LoopTime?
-        /// The uses of budgets, with the budgets' owners, whose alerts this instance has claimed and not yet posted.
-        var unsent: [String: (use: BudgetUse, owner: String)] = [:]
+        /// The alerts that this instance has claimed and not yet posted.
+        var unsent: [String: BudgetAlert] = [:]
 
         /// Returns the last known use of a budget, about whose mark the caller decides.
         mutating func use(ofRecord record: String) -> BudgetUse? {
@@ -51,23 +51,12 @@ package final class BudgetAlerts: Sendable {
     private static let claimSeconds = 20
     /// The time after which each instance has noticed that the store has lost its records, and has put its marks back.
     private static let settledNanoseconds: UInt64 = 3_000_000_000
-    /// The pauses before each try to post an alert, and the time for one try: less than 30 s in all.
-    private static let pausesNanoseconds: [UInt64] = [0, 2_000_000_000, 8_000_000_000]
-    private static let tryMilliseconds = 5_000
-    /// The hosts of Microsoft Teams' workflows, which show nothing but adaptive cards.
-    private static let teamsDomains = ["logic.azure.com", "powerplatform.com", "webhook.office.com"]
 
     package init() {}
 
     /// Logs the alerts that are not yet posted when the relay ends. Call it when its loops have ended.
     package func stop(_ log: Log) {
-        for (use, owner) in state.withLock({ $0.unsent }).values {
-            log.warning("an alert about a budget was not posted before the relay ended") { line in
-                line.add(use.limit.group == nil ? "caller" : "group", owner)
-                line.add("limit", use.limit.quota.textWithUnit)
-                line.add("percent", use.percent)
-            }
-        }
+        for alert in state.withLock({ $0.unsent }).values { alert.logUnposted(to: log) }
     }
 
     package func begin(_ services: SharedServices, _ own: LoopServices, _ router: Router) {
@@ -137,13 +126,13 @@ package final class BudgetAlerts: Sendable {
             do throws(StoreFailure) {
                 switch try await holder(of: mark, use, mayHaveEnded: mayHaveEnded, parts) {
                 case .own:
-                    let name = "\(record) \(mark)"
-                    state.withLock { $0.unsent[name] = (use, Self.owner(of: use, caller)) }
+                    let (name, alert) = ("\(record) \(mark)", BudgetAlert(use: use, caller: caller))
+                    state.withLock { $0.unsent[name] = alert }
                     defer { state.withLock { $0.unsent[name] = nil } }
                     switch try await end(mark, use, mayHaveEnded: &mayHaveEnded, parts) {
                     case .own:
                         state.withLock { $0.known[record]?.sent = mark }
-                        return await send(use, caller, parts)
+                        return await send(alert, parts)
                     case .other: continue
                     case .nobody: return
                     }
@@ -255,80 +244,18 @@ package final class BudgetAlerts: Sendable {
         }
     }
 
-    private static func owner(of use: BudgetUse, _ caller: String?) -> String {
-        caller ?? use.limit.group ?? "all callers together"
-    }
-
-    private func send(_ use: BudgetUse, _ caller: String?, _ parts: Parts) async {
-        let quota = use.limit.quota
-        let now = Timestamp.now()
-        let resets = Timestamp.text(second: use.limit.resetSecond(after: use.resetMicroseconds))
-        let group = use.limit.group
-        let whose = caller.map { "key \($0)" } ?? group.map { "group \($0)" } ?? "all callers together"
-        let (used, percent) = (quota.amount(use.used), use.percent)
-        let share = "\(used) of \(quota.amount(quota.count))"
-        let standing =
-            percent == 100 && use.used < quota.count
-            ? "has too little left for a request: \(share) are used" : "is used to \(percent) %: \(share)"
-        let text =
-            "The budget of \(whose), \(quota.textWithUnit), \(standing). All of it is free again at \(resets)."
-        parts.services.log.warning("budget") { line in
-            line.add(group == nil ? "caller" : "group", Self.owner(of: use, caller))
-            line.add("limit", quota.textWithUnit)
-            line.add("used", used)
-            line.add("percent", percent)
-            line.add("resets", resets)
-        }
-        let settings = parts.router.gateway.settings
-        guard let url = settings.budgetAlertURL else { return }
-        var options = EndpointOptions()
-        options.connectMilliseconds = Self.tryMilliseconds
-        options.firstByteMilliseconds = Self.tryMilliseconds
-        options.totalMilliseconds = Self.tryMilliseconds
-        options.proxy = settings.upstreamProxy ?? ""
-        options.certificateFile = settings.certificateFile
-        guard let endpoint = Endpoint(url, options) else { return }
-        let isTeams = Self.teamsDomains.contains { endpoint.isAt($0) }
-        let body: JSONFragment = #"""
-            {"text":\#(text),"event":"budget","caller":\#(caller),"group":\#(group),"limit":\#(quota.textWithUnit),\#
-            "used":\#(number: used),"percent":\#(percent),"resets":\#(resets),"time":\#(Timestamp.text(second: now / 1_000))\#
-            \#(isTeams ? Self.card(text) : "")}
-            """#
-        let cause = await Self.post(Body(ByteBuffer(json: body)), to: endpoint, parts.own)
-        if let cause {
-            failed.add(1, ordering: .relaxed)
-            parts.services.log.warning("an alert about a budget could not be posted") { line in
-                line.add("setting", "BUDGET_ALERT_URL")
-                line.add("cause", cause)
-            }
-        } else {
+    private func send(_ alert: BudgetAlert, _ parts: Parts) async {
+        alert.log(to: parts.services.log)
+        guard let endpoint = BudgetAlert.endpoint(parts.router.gateway.settings) else { return }
+        guard let cause = await alert.post(to: endpoint, parts.own) else {
             posted.add(1, ordering: .relaxed)
+            return
         }
-    }
-
-    /// Returns the members that make a body a message of Microsoft Teams.
-    private static func card(_ text: String) -> JSONFragment {
-        #"""
-        ,"type":"message","attachments":[{"contentType":"application/vnd.microsoft.card.adaptive","content":{\#
-        "type":"AdaptiveCard","version":"1.4","body":[{"type":"TextBlock","text":\#(text),"wrap":true}]}}]
-        """#
-    }
-
-    /// Posts an alert, at most three times. Returns the cause of the last failure; nil after a success.
-    private static func post(_ body: Body, to endpoint: Endpoint, _ own: LoopServices) async -> String? {
-        let headers = UpstreamHeaders(["Content-Type: application/json", "User-Agent: relay"])
-        var cause: String?
-        for pause in pausesNanoseconds {
-            if pause > 0 { await own.loop.sleep(nanoseconds: pause) }
-            do throws(TransportError) {
-                let response = try await own.client.send(UpstreamCall(endpoint: endpoint, headers: headers, body: body))
-                if response.head.status / 100 == 2 { return nil }
-                cause = "the receiver answered \(response.head.status)"
-            } catch {
-                cause = error.cause
-            }
+        failed.add(1, ordering: .relaxed)
+        parts.services.log.warning("an alert about a budget could not be posted") { line in
+            line.add("setting", "BUDGET_ALERT_URL")
+            line.add("cause", cause)
         }
-        return cause
     }
 }
 
