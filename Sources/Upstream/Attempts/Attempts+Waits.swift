@@ -66,7 +66,7 @@ extension Attempts {
             return await candidate.selectedKey(besides: tried, open.choice(index), isTurn: true)
         }
         guard let (index, key) = taken else {
-            refusal = refusal ?? open.shortage
+            refusal = Task.isCancelled ? .clientLeft : refusal ?? open.shortage
             return nil
         }
         waitedFor = key

@@ -190,8 +190,8 @@ package final class Capacity: CallCapacity {
             guard isAfterAnother || !queue.isAwaited(providerIndex, by: credential) else { return nil }
             return await acquireNow(for: credential, isAfterAnother: isAfterAnother, on: loop)
         }
-        guard let held else { throw UpstreamError(refusing: lacksStore ? .uncounted : .capacityReached) }
-        return held
+        if let held { return held }
+        throw UpstreamError(refusing: Task.isCancelled ? .clientLeft : lacksStore ? .uncounted : .capacityReached)
     }
 }
 
