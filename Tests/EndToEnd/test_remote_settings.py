@@ -146,6 +146,11 @@ def test_a_document_sealed_with_gcm(start, host):
         ("a: 1\nproviders:\n  - x\n", {}, "the document is YAML"),
         (BASE + "LOG_LEVL=info\n", {}, "CONFIG_URL:3  LOG_LEVL: unknown variable; did you mean LOG_LEVEL?"),
         (BASE + "CONFIG_KEY=x\n", {}, "CONFIG_KEY: can only be set in the process environment and the .env file"),
+        (
+            BASE + "PORT=5002\nCONFIG_REFRESH_SECONDS=1\n", {},
+            "CONFIG_URL:4  CONFIG_REFRESH_SECONDS: can only be set in the process environment and the .env file\n"
+            "configuration: 1 warning\n  CONFIG_URL:3  PORT: `relay health` does not see it here;",
+        ),  # fmt: skip
         (b"A=" + bytes(1 << 20), {}, "the document is larger than 1 MB"),
     ],
 )

@@ -130,17 +130,27 @@ extension Settings {
         providers = ProviderSettings.all(&reader)
         panels = Panel.all(&reader)
         reader.check(self, catalogues)
-        for name in ["CONFIG_URL", "CONFIG_KEY"]
-        where reader.given[.global(name)]?.location.hasPrefix("CONFIG_URL") ?? false {
-            reader.report(.global(name), "can only be set in the process environment and the .env file")
-        }
-        if let given = reader.given["ENV_FILE"], given.location != "environment" {
-            reader.report("ENV_FILE", "can only be set in the process environment")
-        }
+        reader.checkPlaces()
     }
 }
 
 extension SettingsReader {
+    /// Checks settings that may stand in some places only.
+    fileprivate mutating func checkPlaces() {
+        for (key, value) in given where value.location.hasPrefix("CONFIG_URL") {
+            switch key {
+            case "CONFIG_URL", "CONFIG_KEY", "CONFIG_REQUIRED", "CONFIG_REFRESH_SECONDS":
+                report(key, "can only be set in the process environment and the .env file")
+            case "HOST", "PORT":
+                warn(key, "`relay health` does not see it here; set it in the process environment or the .env file")
+            default: break
+            }
+        }
+        if let file = given["ENV_FILE"], file.location != "environment" {
+            report("ENV_FILE", "can only be set in the process environment")
+        }
+    }
+
     /// Returns the name of the time zone in which days begin. Reports two different ones.
     fileprivate mutating func readTimeZone() -> String {
         if let older = given["ADMIN_TIMEZONE"]?.text, let newer = given["TIMEZONE"]?.text, older != newer {
