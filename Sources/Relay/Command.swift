@@ -102,7 +102,12 @@ enum Command: Equatable {
             if let named { file = .named(named) }
         }
         var remote: Settings.Remote?
-        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, in: file)
+        // Before the threads of a download. A signal meanwhile ends the relay, also as a container's first process.
+        if command == .serve { Signals.prepare() }
+        let outcome = Settings.ofProcess(Vendors.catalogues, &remote, in: file) {
+            command == .serve && Signals.isEndWanted
+        }
+        if command == .serve, Signals.isEndWanted { end(.success) }
         if command == .config { write(SettingsListing(outcome.effective).content, to: 1) }
         if isCheck { write("settings: \(outcome.sources)\n", to: 1) }
         let isToServe = command == .serve || isCheck

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import signal
+import socket
 import subprocess
 import threading
 from pathlib import Path
@@ -159,6 +160,17 @@ def test_what_is_wrong_with_a_document(host, document, environment, words):
     code, said = check(CONFIG_URL=host.url, **environment)
     assert code == 78 and words in said, said
     assert "secret-in-the-query" not in said and TOKEN not in said
+
+
+def test_a_signal_ends_a_relay_that_waits_for_the_document():
+    """Also as the first process of a container, where a signal without a handler has no effect."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        own = {"ENV_FILE": "/dev/null", "CONFIG_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/settings"}
+        waiting = subprocess.Popen([str(binary())], env=own, stderr=subprocess.PIPE)
+        silent.accept()
+        waiting.terminate()
+        assert waiting.wait(timeout=20) == 0
+        assert waiting.stderr.read() == b""
 
 
 def test_a_document_that_cannot_be_had(start, host):
