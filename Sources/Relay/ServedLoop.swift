@@ -106,11 +106,8 @@ struct Sockets {
             operators = nil
             return
         }
-        do throws(Listener.Failure) {
-            operators = try Listener.open(host: address.host, port: Int(address.port), count: 1).first
-        } catch {
-            throw Listener.Failure(reason: "ADMIN_LISTEN: \(error.reason)")
-        }
+        let names = (host: "the address of ADMIN_LISTEN", port: "the port of ADMIN_LISTEN")
+        operators = try Listener.open(host: address.host, port: Int(address.port), count: 1, names).first
     }
 
     func listening(on loops: [EventLoop], _ metrics: Metrics) -> [Listening] {

@@ -332,3 +332,10 @@ def test_an_address_that_cannot_be_had(tmp_path: Path, host: str) -> None:
         "192.0.2.7": "Cannot assign requested address; set HOST to an address of this machine, or to 0.0.0.0 for all",
     }[host]
     assert ended.returncode == 1 and f"cannot listen on {host} port {port}: {reason}" in ended.stderr
+
+
+def test_a_taken_port_of_the_admin_pages(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        own = f"127.0.0.1:{other.getsockname()[1]}"
+        ended = run([], tmp_path, {"PORT": str(free_port()), "ADMIN_PASSWORD": TOKEN, "ADMIN_LISTEN": own})
+    assert ended.returncode == 1 and "set the port of ADMIN_LISTEN to a free port, or" in ended.stderr
