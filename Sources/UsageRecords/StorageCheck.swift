@@ -35,7 +35,10 @@ package enum StorageCheck {
             let advice = volumeAdvice ?? "run `chown \(geteuid())` on it, or name another folder"
             return "\(path) is not writable (\(systemError)); \(advice)"
         }
-        return nil
+        // Those of a relay that once ran as another user.
+        let files = [SQLiteStore.fileName, "counters", "lock"].map { "\(path)/\($0)" }
+        return files.first { access($0, R_OK | W_OK) != 0 && errno == EACCES }
+            .map { "\($0) is not writable (\(systemError)); run `chown -R \(geteuid())` on its folder" }
     }
 
     /// Advice if the last system call failed because the file system is read-only, as that of a container; else nil.

@@ -313,6 +313,15 @@ def test_what_another_user_may_not_read_or_have(tmp_path: Path) -> None:
     assert reported(unreadable) == [f".env  .env: Permission denied; {advice}"], unreadable.stderr
     file.chmod(0o644)
     assert as_nobody("check").stderr == ""
+    data = tmp_path / "data"
+    data.mkdir()
+    os.chown(data, 65534, 65534)
+    (data / "usage.db").write_text("")
+    (data / "usage.db").chmod(0o600)
+    file.write_text(file.read_text() + f"DATA_DIR={data}\n")
+    foreign = f".env:3  DATA_DIR: {data}/usage.db is not writable (Permission denied); run `chown -R 65534` on its folder"
+    assert reported(as_nobody("check")) == [foreign]
+    (data / "usage.db").unlink()
     if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 80:
         return
     refused = as_nobody()
