@@ -241,6 +241,7 @@ final class Assembly {
     /// `shutdownSeconds` or when a second signal arrives. Blocks.
     func drain(_ log: Log, onSecondSignal: () -> Void) {
         process.isDraining.store(true, ordering: .relaxed)
+        reloader.end()
         var end = LoopTime.current().adding(milliseconds: Int(shutdownSeconds * 1_000) + Self.storesMilliseconds)
         clock.stop()
         let shutdownSeconds = shutdownSeconds

@@ -64,9 +64,11 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
     /// The time that running requests get to finish at shutdown, in milliseconds. A reload can change it.
     var shutdownMilliseconds: Int { seconds.load(ordering: .relaxed) }
 
-    /// Ends a running download of the settings, waits until a running reload has ended, and prevents further reloads.
+    /// Ends a running download of the settings, and prevents further reloads.
+    func end() { isEnding.store(true, ordering: .relaxed) }
+
+    /// Waits until a running reload has ended, after `end()`.
     func stop() {
-        isEnding.store(true, ordering: .relaxed)
         worker.join()
         models?.stop()
         poll?.cancel()
