@@ -147,6 +147,7 @@ def test_so_many_wait_and_the_end_of_the_relay_refuses_them(start_relay):
     relay.begin_to_stop()
     for answer in answers:
         assert (answer().status_code, answer().headers["retry-after"]) == (503, "1")
+        assert answer().json()["error"]["message"].startswith("The relay is shutting down. Please try again.")
 
 
 def test_who_waits_for_a_slot_may_leave_or_lose_patience(start_relay, timed):

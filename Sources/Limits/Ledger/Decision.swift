@@ -5,6 +5,8 @@ package struct Decision: Sendable {
         case refused(Refusal)
         /// The request is denied, because the store is unavailable and the settings say to deny requests then.
         case storeDown
+        /// The request had to wait for its turn, but the process ends.
+        case ending
     }
 
     package struct Refusal: Sendable {
@@ -56,7 +58,7 @@ package struct Decision: Sendable {
         switch outcome {
         case .admitted: nil
         case .refused(let refusal): refusal.retryAfterMicroseconds.map { max(1, ($0 + 999) / 1_000) }
-        case .storeDown: 1_000
+        case .storeDown, .ending: 1_000
         }
     }
 

@@ -264,7 +264,7 @@ extension Ledger {
         for request in sleepers {
             endSleep(request)
             giveBackSelected(request.parts, now)
-            decide(request, Decision(.storeDown))
+            decide(request, Decision(.ending))
         }
     }
 }
