@@ -245,7 +245,11 @@ extension SettingType {
                 Self.byModel($0, "=", Self.anyWeight)
             }
         case .headers:
-            Form("header lines such as X-Team: a; X-Title: b", unit: "by lines or semicolons", Self.headerLines)
+            Form(
+                "header lines such as X-Team: a; X-Title: b, without Host, Content-Type and others that the relay sets",
+                unit: "by lines or semicolons",
+                Self.headerLines
+            )
         case .limits:
             Form("off or limits such as 60/minute;2000/day", unit: "60/minute;2000/day, off") { try? Quota.list($0) }
         case .modelLimits:
