@@ -762,6 +762,10 @@ WRITTEN = [
         line="has no effect without MEMCACHED_HOST", is_warning=True,
     ),
     written(
+        "queue for no capacity", ECHO + "QUEUE_TIMEOUT={}\n", "20s", "has no effect", "CONCURRENCY", "20s\nPROVIDER_A_CONCURRENCY=5",
+        line="has no effect without a capacity, such as PROVIDER_<NAME>_CONCURRENCY", is_warning=True,
+    ),
+    written(
         "lifetime of no cache", ECHO + "CACHE_TTL={}\n", "1h", "has no effect", "CACHE", "1h\nCACHE=true",
         line="has no effect without CACHE", is_warning=True,
     ),

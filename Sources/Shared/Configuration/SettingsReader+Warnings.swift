@@ -32,6 +32,9 @@ extension SettingsReader {
                 warn(key, "has no effect without \(needed)")
             }
         }
+        if given["QUEUE_TIMEOUT"] != nil, !given.keys.contains(where: { ["QPS", "CONCURRENCY"].contains($0.field) }) {
+            warn("QUEUE_TIMEOUT", "has no effect without a capacity, such as PROVIDER_<NAME>_CONCURRENCY")
+        }
     }
 
     /// Warns of a public URL and of trusted proxies that are valid, but not what they should be.
