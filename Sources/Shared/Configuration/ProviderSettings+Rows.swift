@@ -18,7 +18,9 @@ extension SettingFamily {
                 ),
             SettingRow("CHAT_VIA", .choice(of: ProviderSettings.ChatPath.self))
                 .of(.openai)
-                .help("endpoint for chats (openai only); default: auto for OpenAI and Azure, else chat"),
+                .help(
+                    "endpoint for chats (openai only); default: auto for OpenAI, Azure and GitHub Copilot, else chat"
+                ),
             SettingRow("HEADERS", .headers, trait: .secret)
                 .help(
                     "header fields of requests to the provider (not for onemin and echo), as Name: value; Name: value"

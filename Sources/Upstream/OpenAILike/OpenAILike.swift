@@ -62,7 +62,9 @@ package final class OpenAILike: KeyChecker, OnLoop, @unchecked Sendable {
         self.responses = responses
         isOpenAI = completions.isAt("api.openai.com") || completions.isAt("openai.azure.com")
         isDeepSeek = completions.isAt("api.deepseek.com")
-        chatsBy = site.chatsBy ?? (isOpenAI ? .auto : .chat)
+        // Azure's other hosts and GitHub Copilot have some of OpenAI's models in the Responses API only.
+        let hasBoth = isOpenAI || completions.isAt("azure.com") || completions.isAt("githubcopilot.com")
+        chatsBy = site.chatsBy ?? (hasBoth ? .auto : .chat)
     }
 
     static func headers(_ site: VendorSite) -> KeyHeaders {

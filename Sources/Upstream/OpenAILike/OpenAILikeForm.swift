@@ -110,9 +110,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     }
 
     func quirk(_ refusal: Refusal) -> QuirkFinding? {
-        if turnsToResponses, refusal.status == 400 || refusal.status == 404,
-            refusal.words.quoteAny(of: ["/responses", "not support the '/v1/chat/completions'"])
-        {
+        if turnsToResponses, refusal.status == 400 || refusal.status == 404, refusal.isOfChatPath {
             let new = hasTools ? QuirkName.otherPathWithTools : .otherPath
             return refusal.known.contains(new) ? nil : QuirkFinding(new)
         }

@@ -6,8 +6,7 @@ import Testing
 
 /// Refusals in the words of decoders and servers, and words that stand in the request.
 @Suite struct RefusalFormsTests {
-    /// Returns what the refusal of a request shows.
-    static func finding(_ message: String, isOfMessages: Bool = false, of request: String) -> QuirkFinding? {
+    private static func refusal(_ message: String, of body: Body) -> Refusal? {
         let message = String(
             decoding: message.utf8.flatMap { byte -> [UInt8] in
                 byte == 10 ? [92, 110] : byte == 34 || byte == 92 ? [92, byte] : [byte]
@@ -17,8 +16,13 @@ import Testing
         let json = ByteBuffer(#"{"error":{"message":"\#(message)","type":"invalid_request_error"}}"#)
         let reader = ErrorResponseReader(JSONParser(), VendorError.openAI, namesFields: true)
         let head = UpstreamHead(status: 400, isEventStream: false, retryAfterSeconds: nil)
+        return reader.refusal(head, json.bytes, of: RefusedRequest(body), known: [])
+    }
+
+    /// Returns what the refusal of a request shows.
+    static func finding(_ message: String, isOfMessages: Bool = false, of request: String) -> QuirkFinding? {
         let body = Body(ByteBuffer(request))
-        guard let refusal = reader.refusal(head, json.bytes, of: RefusedRequest(body), known: []) else { return nil }
+        guard let refusal = refusal(message, of: body) else { return nil }
         let ofFields = isOfMessages ? refusal.finding(among: refusal.findingsOfMessages) : refusal.findingOfOpenAI
         guard let found = refusal.findingOfWindow ?? ofFields else { return nil }
         let changed = found.applied(to: body)
@@ -168,6 +172,31 @@ import Testing
     )
     func forms(_ message: String, _ members: String, _ wanted: String) {
         #expect(Self.text(Self.finding(message, of: Self.request(members))) == wanted, "\(message)")
+    }
+
+    @Test(
+        "a model without chat completions is told from a field that they lack",
+        arguments: [
+            ("This model is only supported in v1/responses and not in v1/chat/completions.", true),
+            (
+                "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/completions?",
+                true
+            ),
+            ("model \"gpt-5.3-codex\" is not accessible via the /chat/completions endpoint", true),
+            (
+                "The chatCompletion operation does not work with the specified model, gpt-5.1-codex. Please choose different model and try again.",
+                true
+            ),
+            ("The model 'x' does not support the '/v1/chat/completions' API", true),
+            ("top_k is not supported by this model in v1/chat/completions", false),
+            ("Unsupported parameter: 'verbosity' is not supported with this model in v1/chat/completions.", false),
+            ("This model does not support streaming", false), ("This is not a chat template", false),
+            ("The text 'this model is not supported in v1/chat/completions' is not supported", false),
+        ]
+    )
+    func paths(_ message: String, _ wanted: Bool) {
+        let body = Body(ByteBuffer(Self.request(#""top_k":1,"verbosity":"low""#)))
+        #expect(Self.refusal(message, of: body)?.isOfChatPath == wanted)
     }
 
     private static func tool(_ name: String, _ property: String) -> String {

@@ -48,6 +48,15 @@ extension Refusal {
         return findingOfEffort
     }
 
+    /// Whether the error says that the model is not served by the chat completions API, but perhaps by another one.
+    var isOfChatPath: Bool {
+        if words.quote("/responses") { return true }
+        // A field that this API lacks is left out alone.
+        return words.quote("model") && words.quoteAny(of: ["chat/completions", "chatcompletion"])
+            && (isUnsupported || words.containsAny(of: ["not accessible", "does not work"]))
+            && !request.fieldPaths.contains { $0 != ["model"] && isNamed($0) }
+    }
+
     /// The finding that the server sends no streams, or streams only. The response is read in either form.
     private var findingOfStream: QuirkFinding? {
         var changes = [FieldChange("stream"), FieldChange("stream_options")]
