@@ -20,7 +20,7 @@ extension VendorError {
         if status == 500 { return words.say("image input is not supported") ? refusalOfModel : nil }
         if isFiltered { return refused("content_filter", param: nil) }
         if status == 403 { return nil }
-        if names("tool_use_failed") { return new(.failed, recovery: [.retrySame, .nextCandidate]) }
+        if isOfOutput { return new(.failed, recovery: [.retrySame, .promptForFormat, .nextCandidate]) }
         return isModelMissing ? new(.unknownModel) : nil
     }
 
@@ -49,6 +49,11 @@ extension VendorError {
     private var isFiltered: Bool {
         Self.filterCodes.contains(where: names)
             || status == 403 && words.containsAny(of: ["moderation", "violates usage guidelines"])
+    }
+
+    /// Whether the model's output is at fault, not the request: it does not have the form that the request demands (Groq).
+    private var isOfOutput: Bool {
+        names("tool_use_failed") || names("json_validate_failed") || words.say("failed_generation")
     }
 
     private var isModelMissing: Bool {

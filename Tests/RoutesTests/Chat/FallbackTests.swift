@@ -57,6 +57,23 @@ import Testing
         }
     }
 
+    @Test("if the vendor cannot read its model's output twice, the prompt describes the tools", arguments: both)
+    func unreadOutput(isStreamed: Bool) async {
+        await ScriptedRelay.run(["PRIORITY=1", "PRIORITY=2"]) { relay in
+            let tools = #","tools":[{"type":"function","function":{"name":"look_up"}}]"#
+            for code in ["tool_use_failed", "json_validate_failed", "output_parse_failed"] {
+                let failure = CallStep.refuse(400, "Failed. See 'failed_generation' for more.", code: code)
+                relay.a.follow([failure], [failure])
+                let count = relay.a.calls.count
+                let client = relay.send(isStreamed: isStreamed, "hello", tools)
+                await relay.until { relay.a.calls.count == count + 1 }
+                await relay.pass(milliseconds: 210)
+                #expect(await relay.end(of: client).provider == "a" && relay.a.calls.count == count + 3)
+                #expect(relay.a.calls.suffix(3).map { $0.body.contains("# Tools") } == [false, false, true])
+            }
+        }
+    }
+
     @Test("after the retries and the keys comes the next candidate", arguments: both)
     func nextCandidate(isStreamed: Bool) async {
         await ScriptedRelay.run(["PRIORITY=1 API_KEYS=a1,a2 RETRIES=1", "PRIORITY=2"]) { relay in
