@@ -218,6 +218,7 @@ MINIMAX = [
     (1002, "rate limit", 429, "rate_limit_exceeded"), (1004, "login fail", 502, "upstream_error"), (1008, "insufficient balance", 402, "insufficient_quota"),
     (1027, "output new_sensitive", 400, "content_filter"), (2013, "invalid params, context window exceeds limit", 400, "context_length_exceeded"),
     (2013, "invalid params, unknown role", 400, None), (1000, "unknown error", 502, "upstream_error"),
+    (1000, "Rate limit reached for RPM", 429, "rate_limit_exceeded"),
 ]  # fmt: skip
 
 

@@ -403,14 +403,19 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard message["type"]?.text != "message" else { return }
         if message["type"]?.text == "error" { throw error(ofEvent: body.bytes) }
         try checkError(message)
-        throw .invalidResponse("the vendor's response is no message")
+        throw ErrorResponseReader.error(
+            ofUnanswered: message,
+            "the vendor's response is no message",
+            VendorError.anthropic
+        )
     }
 
     /// Emits the events for a complete message, in the order of a stream.
     private func emitMessage(_ message: JSONValue, _ emit: Emit) throws(UpstreamError) {
         try checkError(message)
         guard let content = message["content"]?.elements else {
-            throw .invalidResponse("the vendor's response has no content")
+            let cause = "the vendor's response has no content"
+            throw ErrorResponseReader.error(ofUnanswered: message, cause, VendorError.anthropic)
         }
         accumulator.read(model: message["model"])
         accumulator.read(message["usage"])

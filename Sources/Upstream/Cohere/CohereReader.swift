@@ -173,10 +173,11 @@ final class CohereReader: WireReader, @unchecked Sendable {
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parser.response(body)
         guard let message = root["message"], message.kind == .object else {
-            if root["message"]?.text != nil || root["error"] != nil {
-                throw ErrorResponseReader.error(in: root, VendorError.cohere)
-            }
-            throw .invalidResponse("the vendor's response has no message")
+            throw ErrorResponseReader.error(
+                ofUnanswered: root,
+                "the vendor's response has no message",
+                VendorError.cohere
+            )
         }
         emitReasoning(message["tool_plan"], emit)
         if let text = message["content"]?.text, !text.isEmpty {

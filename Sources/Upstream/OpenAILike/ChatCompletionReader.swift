@@ -65,6 +65,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         if !hasBegun { hasMessages = root["choices"]?.elements?.first { _ in true }?.isOfMessage ?? false }
         let message: StaticString = hasMessages ? "message" : "delta"
         let (pieces, isOdd) = try self.pieces(of: root, data, message: message, isWhole: false)
+        if pieces.isEmpty { try checkUnanswered(root) }
         if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: message, emit) }
         if responseOptions.keepsAnnotations { root.forEachCitation(in: message) { emit(0, .annotation($0)) } }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
@@ -73,6 +74,14 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             plain.learn(data, pieces[0], passed: responseOptions.isNative ? chunk.bytes : none)
         }
         return false
+    }
+
+    /// Throws the error that a chunk without choices is, if it has a code and words.
+    @inline(never)  // Rarely called.
+    private func checkUnanswered(_ root: JSONValue) throws(UpstreamError) {
+        let error = VendorError(root, status: 0)
+        guard root["choices"] == nil, error.isFailure, !error.code.isEmpty, !error.said.isEmpty else { return }
+        throw ErrorResponseReader.error(in: root, VendorError.openAI, namesFields: responseOptions.isNative)
     }
 
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
@@ -365,7 +374,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         try recordUsage(root, body.bytes)
         let (pieces, isOdd) = try self.pieces(of: root, body.bytes, message: "message", isWhole: true)
         do throws(UpstreamError) {
-            try checkChoices()
+            try checkChoices(of: root)
         } catch {
             var error = error
             if lacksChoices {
@@ -393,8 +402,15 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     ///
     /// - Throws: an error if the response has no choice. If `learnsChoicesFor` is set, also if a requested choice is
     ///   missing.
-    private func checkChoices() throws(UpstreamError) {
-        guard hasBegun else { throw .invalidResponse("the vendor's response has no choice") }
+    private func checkChoices(of root: JSONValue) throws(UpstreamError) {
+        guard hasBegun else {
+            throw ErrorResponseReader.error(
+                ofUnanswered: root,
+                "the vendor's response has no choice",
+                VendorError.openAI,
+                namesFields: responseOptions.isNative
+            )
+        }
         guard responseOptions.learnsChoicesFor != nil, choices.contains(where: { !$0.isReported }) else { return }
         lacksChoices = true
         var error = UpstreamError.invalidResponse("the vendor's response has too few choices")
@@ -427,7 +443,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         let root = try parsed(body)
         try recordUsage(root, body)
         let (pieces, _) = try self.pieces(of: root, body, message: "message", isWhole: true)
-        try checkChoices()
+        try checkChoices(of: root)
         if responseOptions.isNative { passOn(body, pieces, isOdd: true, message: "message", emit) }
         try emitWhole(pieces, root, emit)
     }

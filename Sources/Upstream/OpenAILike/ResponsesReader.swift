@@ -417,7 +417,8 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parsed(body)
         guard root["output"]?.kind == .array || root["status"]?.text == "failed" else {
-            throw .invalidResponse("the vendor's response has no output")
+            let cause = "the vendor's response has no output"
+            throw ErrorResponseReader.error(ofUnanswered: root, cause, VendorError.openAI, namesFields: isNative)
         }
         let isCut = ["incomplete", "in_progress", "queued"].contains(root["status"]?.text?.text)
         try end(root, isCut: isCut, emit)

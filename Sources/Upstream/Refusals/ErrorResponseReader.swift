@@ -82,6 +82,17 @@ struct ErrorResponseReader {
         return error
     }
 
+    /// Returns the error that a response without output reports in any form; an error with the cause if it reports none.
+    static func error(
+        ofUnanswered root: JSONValue,
+        _ cause: String,
+        _ table: @escaping VendorErrorTable,
+        namesFields: Bool = false
+    ) -> UpstreamError {
+        guard root.containsError || VendorError(root, status: 0).isFailure else { return .invalidResponse(cause) }
+        return error(in: root, table, namesFields: namesFields)
+    }
+
     /// Throws the error that an event named `error` contains.
     static func check(
         _ event: EventStreamParser.Event,
@@ -101,7 +112,9 @@ struct ErrorResponseReader {
         }
         var vendorError = VendorError(status: 500)
         vendorError.said = data[part: 0..<min(4_096, data.count)].text
-        return vendorError.meaning(table)
+        var error = vendorError.meaning(table)
+        error.reported = vendorError
+        return error
     }
 
     /// Returns the refusal that an error response contains; nil for an error in a form of the vendor's own.

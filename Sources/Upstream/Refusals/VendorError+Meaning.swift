@@ -29,6 +29,12 @@ extension VendorError {
         return 502
     }
 
+    /// Whether a response without output reports a failure. Some servers report a code and words of success, too.
+    var isFailure: Bool {
+        if let number = Int(code), number == 0 || number / 100 == 2 { return false }
+        return !code.isEmpty || !said.isEmpty
+    }
+
     /// The error for this HTTP status, if the vendor's error table does not recognise the error.
     var error: UpstreamError {
         switch status {
@@ -52,9 +58,12 @@ extension VendorError {
         case 503, 529: return new(.unavailable)
         case 406: return new(.failed, recovery: .nextCandidate)
         case 415, 431: return refusal
-        default: return new(.failed)
+        // Servers in front of others report their refusals with other statuses.
+        default: return new(words.containsAny(of: Self.rateWords) ? .rateLimited : .failed)
         }
     }
+
+    private static let rateWords: [StaticString] = ["rate limit", "too many requests", "速率限制", "过于频繁", "限流"]
 
     /// The error for a model that the account may not call. Its key serves other models.
     var deniedModel: UpstreamError {

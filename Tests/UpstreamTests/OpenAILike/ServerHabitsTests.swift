@@ -277,4 +277,48 @@ import Testing
             #expect(reader.usage?.cachedTokens == 5)
         }
     }
+
+    private static func failure(_ chunks: [String], isWhole: Bool = false) async -> UpstreamError.Kind? {
+        let options = ResponseOptions(model: "m", choices: 1, includesUsage: true, isNative: true)
+        let reader = ChatCompletionReader(options, JSONParser(), ids: RandomBytes())
+        let bytes = Array((isWhole ? chunks : chunks.map { "data: \($0)\n\n" }).joined().utf8)
+        return await hear(WireStream(ScriptedStream([bytes], isEventStream: !isWhole), reader)).failure
+    }
+
+    @Test(
+        "an error in any form is the server's error",
+        arguments: [
+            (#"{"error":{"message":"No answer","code":524}}"#, UpstreamError.Kind.failed),
+            (#"{"error":"No such method."}"#, .failed), (#"{"code":500,"msg":"NOT_FOUND","success":false}"#, .failed),
+            (#"{"code":11200,"message":"licence","sid":"cha"}"#, .failed),
+            (#"{"code":"InternalError","message":"It failed.","choices":null}"#, .failed),
+            (#"{"error_code":336501,"error_msg":"It is busy"}"#, .failed),
+            (#"{"base_resp":{"status_code":1002,"status_msg":"rate limit"}}"#, .rateLimited),
+        ]
+    )
+    func errors(json: String, kind: UpstreamError.Kind) async {
+        #expect(await Self.failure([json], isWhole: true) == kind)
+        #expect(await Self.failure([json, "[DONE]"]) == kind)
+        let begun = #"{"choices":[\#(Self.text("a"))]}"#
+        #expect(await Self.failure([begun, json, "[DONE]"]) == kind)
+        let options = ResponseOptions(model: "m", choices: 1, includesUsage: true, isNative: false)
+        let reader = ChatCompletionReader(options, JSONParser(), ids: RandomBytes())
+        #expect {
+            _ = try reader.read(whole: Body(ByteBuffer(json))) { _, _ in }
+        } throws: {
+            let message = ($0 as? UpstreamError).map { APIError($0, model: "m").message } ?? ""
+            return kind != .failed || message.hasPrefix("The provider returned an error.")
+        }
+    }
+
+    @Test(
+        "a chunk with other members is no error",
+        arguments: [
+            #"{"code":0,"message":"success"}"#, #"{"code":"200","msg":"ok"}"#, #"{"message":"It thinks."}"#,
+            #"{"type":"ping"}"#, #"{"choices":[],"code":500,"message":"x"}"#, "{}",
+        ]
+    )
+    func odd(json: String) async {
+        #expect(await Self.failure([json, #"{"choices":[\#(Self.text("a", "stop"))]}"#, json, "[DONE]"]) == nil)
+    }
 }

@@ -40,6 +40,7 @@ extension APIError {
                 `relay check --ask`.
                 """
         case let status?: return "The provider returned an error (status \(status)). \(elsewhere)"
+        case nil where error.reported != nil: return "The provider returned an error. \(elsewhere)"
         case nil: return "The provider returned an invalid response. \(elsewhere)"
         }
     }

@@ -24,11 +24,7 @@ extension ForwardedEndpoint {
             // A client would take vectors for those of other texts.
             throw .invalidResponse("the vendor returned \(count) of \(vectors) embeddings")
         }
-        let vendorError = VendorError(root, status: 0)
-        guard !vendorError.code.isEmpty || !vendorError.type.isEmpty || !vendorError.said.isEmpty else {
-            throw .ofOtherForm
-        }
-        throw ErrorResponseReader.error(in: root, errorTable, namesFields: true)
+        throw ErrorResponseReader.error(ofUnanswered: root, UpstreamError.otherForm, errorTable, namesFields: true)
     }
 
     private func isAnswered(by root: JSONValue) -> Bool {
@@ -56,9 +52,8 @@ extension JSONValue {
 }
 
 extension UpstreamError {
-    static var ofOtherForm: UpstreamError {
-        .invalidResponse("the vendor's response does not have the requested format")
-    }
+    fileprivate static let otherForm = "the vendor's response does not have the requested format"
+    static var ofOtherForm: UpstreamError { .invalidResponse(otherForm) }
     /// The error for a response that ended within its JSON. The vendor may bill the response as one that broke off.
     static var ofOpenJSON: UpstreamError {
         var error = UpstreamError.invalidResponse("the JSON of the vendor's response has no end")
