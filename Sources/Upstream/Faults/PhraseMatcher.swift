@@ -31,6 +31,21 @@ struct PhraseMatcher {
         return containsAny(of: Self.tooLong) || comparesPrompt
     }
 
+    /// Whether the text says that an account's money is spent, not only the calls of a minute or a day.
+    var saysCreditIsSpent: Bool {
+        containsAny(of: Self.money) && containsAny(of: Self.shortages) && !containsAny(of: Self.rates)
+    }
+
+    private static let money: [StaticString] = [
+        "credit", "balance", "quota", "billing", "spending limit", "额度", "余额", "账户",
+    ]
+    private static let shortages: [StaticString] = [
+        "insufficient", "not enough", "n't have any", "have no ", "no remaining", "exhaust", "deplet", "exceeded",
+        "run out", "ran out", "out of", "used all", "used up", "too low", "recharge", "overdue", "suspended",
+        "not active", "not sufficient", "unpaid", "不足", "用尽", "耗尽", "用完", "充值",
+    ]
+    private static let rates: [StaticString] = ["rate limit", "per minute", "per second", "per hour", "per day"]
+
     /// Whether the text says that the key of the call is wrong.
     var refuseKey: Bool {
         containsAny(of: ["incorrect api key", "invalid api key", "api key not valid", "api key is not valid"])

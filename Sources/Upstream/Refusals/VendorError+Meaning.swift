@@ -83,24 +83,26 @@ extension VendorError {
     /// Whether the account has no money left.
     var isOfCredit: Bool {
         guard status >= 400 else { return false }
-        return Self.creditCodes.contains(where: names) || words.containsAny(of: Self.creditWords)
+        if [code, type].contains(where: Self.isOfCredit) || words.containsAny(of: Self.creditWords) { return true }
+        // An invalid request may have such words in a field or a tool.
+        return status != 400 && status != 422 && words.saysCreditIsSpent
     }
 
-    /// The codes of OpenAI, Moonshot, Alibaba, Z.ai, Volcano Engine, and of gateways.
-    private static let creditCodes = [
-        "insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted",
-        "organization_spend_limit_exceeded", "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
-        "exceeded_current_quota_error", "Arrearage", "1113", "AccountOverdueError", "INSUFFICIENT_BALANCE",
-        "insufficient_balance", "insufficient_credits", "SPEND_LIMIT_EXCEEDED", "budget_exceeded", "blocked_api_access",
+    private static func isOfCredit(_ code: String) -> Bool {
+        let plain = code.lowercased()
+        return ofCredit.contains { plain.contains($0) } || ["1113", "blocked_api_access"].contains(plain)
+    }
+
+    /// The parts of codes for an account without money: `insufficient_quota`, `billing_hard_limit_reached`,
+    /// `organization_usage_limit_exceeded`, `Arrearage`. Two further codes are Z.ai's and Groq's.
+    private static let ofCredit = [
+        "insufficient_quota", "user_quota", "quota_error", "insufficient_balance", "billing", "credit", "spend_limit",
+        "usage_limit", "arrear", "overdue", "budget_exceeded",
     ]
-    /// The words of OpenAI, DeepSeek, Moonshot, Z.ai, Alibaba (three), SiliconFlow, OpenRouter (two), Together,
-    /// Anthropic, Volcano Engine, xAI (two), Fireworks and Google.
+    /// The words of Alibaba (three), OpenRouter, DeepSeek, Z.ai, and Anthropic, which come with any status.
     private static let creditWords: [StaticString] = [
-        "exceeded your current quota", "insufficient balance", "insufficient account balance", "please recharge",
-        "余额不足", "account is in good standing", "overdue account", "欠费", "balance is insufficient",
-        "insufficient credits", "key limit exceeded", "credit limit exceeded", "credit balance is too low",
-        "overdue balance", "used all available credits", "run out of credits", "monthly spending limit",
-        "credits are depleted",
+        "account is in good standing", "overdue account", "欠费", "key limit exceeded", "insufficient balance", "余额不足",
+        "credit balance is too low",
     ]
 
     private static let contextCodes = [
