@@ -150,7 +150,7 @@ struct MessageWriter {
             out.append(text.contentType == .wav ? "wav" : "mp3")
             out.append("\"}")
         case (.file, .data(let text)):
-            out.append(#"{"type":"file","file":{"filename":"#, json: part.name ?? "file")
+            out.append(#"{"type":"file","file":{"filename":"#, json: part.fileName(of: text))
             out.append(#","file_data":""#)
             out.append(dataURL: text, "application/pdf")
             out.append("\"}")
@@ -194,6 +194,17 @@ extension ByteBuffer {
         append(text.contentType?.rawValue ?? standard)
         append(";base64,")
         append(jsonContent: text.base64.bytes)
+    }
+}
+
+extension Attachment {
+    /// Returns the name of a file with this content. OpenAI refuses a file whose name does not end in that of its type.
+    func fileName(of content: Base64Text) -> String {
+        let (name, type) = (name ?? "file", content.contentType ?? .pdf)
+        let isNamed =
+            type == .pdf
+            ? name.utf8.suffix(4).map { $0 | 32 } == Array(".pdf".utf8) : name.utf8.contains(UInt8(ascii: "."))
+        return isNamed ? name : "\(name).\(type.fileExtension)"
     }
 }
 

@@ -259,7 +259,7 @@ struct ResponsesRequest: ~Copyable {
             out.append("detail", part.detail?.rawValue ?? "auto")
         case (_, .data(let text)):
             out.append(#"{"type":"input_file""#)
-            out.append("filename", part.name ?? "file")
+            out.append("filename", part.fileName(of: text))
             out.append(#","file_data":""#)
             out.append(dataURL: text, "application/pdf")
             out.append("\"")
