@@ -72,6 +72,17 @@ def test_a_beginning_of_the_answer(talking, anthropic_server):
     assert anthropic_server.asked(MODEL)[1]["body"]["messages"][1:] == [{"role": "assistant", "content": [text("Zero"), text("One")]}]
 
 
+def test_each_choice_goes_on_after_its_own_pause(talking, anthropic_server):
+    anthropic_server.says(MODEL, paused([text("One ")]), paused([text("Two ")]), {"content": [text("end")]})
+    for way in ("whole", "gathered"):
+        bound = {"max_tokens": 20_000 if way == "gathered" else 100}
+        answer = ask(talking, model="claude", n=2, **bound).json()
+        assert sorted(choice["message"]["content"] for choice in answer["choices"]) == ["One end", "Two end"]
+        asked = [seen["body"]["messages"][1:] for seen in anthropic_server.asked(MODEL)]
+        assert sorted(turns[0]["content"][0]["text"] for turns in asked if turns) == ["One", "Two"] and max(map(len, asked)) == 1
+        anthropic_server.says(MODEL, paused([text("One ")]), paused([text("Two ")]), {"content": [text("end")]})
+
+
 def test_a_model_that_takes_no_beginning(talking, anthropic_server):
     model = "claude-sonnet-4-6"
     refused = {"status": 400, "json": failure("invalid_request_error", "This model does not support assistant message prefill."), "lax": ["prefill"]}

@@ -27,8 +27,6 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private var mayGoOn = false
     /// The caller's reasoning that the vendor gets back if the client drops it; nil if none is remembered.
     var reasoning: CallerReasoning?
-    /// The earlier parts of the response, in order; each ended with a pause of the vendor (`pause_turn`).
-    private var parts: [PausedResponse] = []
 
     /// The largest request body, in bytes, that stays in memory while the response is streamed.
     private static let keptBytes = 32_768
@@ -131,8 +129,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     func adopt(_ quirks: Set<Quirk>) { refusedBetas += quirks.betas }
 
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body {
-        parts.append(pause)
-        return MessageRequestRewriter.written(request, goingOnAfter: pause.content)
+        MessageRequestRewriter.written(request, goingOnAfter: pause.content)
     }
 
     func endpoint(isStreamed: Bool) -> Endpoint {
@@ -140,7 +137,9 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         return messages
     }
 
-    func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader {
+    func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader { reader(parser, ids, after: []) }
+
+    func reader(_ parser: JSONParser, _ ids: RandomBytes, after parts: [PausedResponse]) -> any WireReader {
         let reader = AnthropicReader(parser, ids, names: names, isLegacy: isLegacy, after: parts, mayGoOn: mayGoOn)
         reader.model = model
         reader.maxCalls = maxCalls

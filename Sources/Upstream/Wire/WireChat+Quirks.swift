@@ -58,8 +58,9 @@ extension WireChat {
         // Another choice has changed the request meanwhile.
         let isOutdated = [400, 422].contains(head.status) && quirks != sent
         if !isOutdated {
-            let refusal = errorReader.refusal(head, refused.bytes, of: refusedRequest, known: quirks)
-            try rewrite(after: refusal, errorReader.error(head, refused.bytes, to: refusedRequest))
+            let request = refusedRequest(by: attempt)
+            let refusal = errorReader.refusal(head, refused.bytes, of: request, known: quirks)
+            try rewrite(after: refusal, errorReader.error(head, refused.bytes, to: request))
         }
         try await findings.keeping { () async throws(UpstreamError) in
             try await attempt.next(afterRefusal: head.status)
@@ -75,7 +76,7 @@ extension WireChat {
         by attempt: Attempt
     ) async throws(UpstreamError) {
         guard let finding = form.findingOfResponse else {
-            let refusal = errorReader.refusal(error, of: refusedRequest, known: quirks)
+            let refusal = errorReader.refusal(error, of: refusedRequest(by: attempt), known: quirks)
             if refusal == nil || quirks == sent { try rewrite(after: refusal, error) }
             return try await findings.keeping { () async throws(UpstreamError) in try await attempt.next(after: error) }
         }

@@ -33,6 +33,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// Whether the response must come from a web search.
     let mustSearch: Bool
     private var bounds: UsageBounds
+    /// The parts of each choice's response before the vendor's pauses, by its attempt. All choices share the request.
+    private var parts: [ObjectIdentifier: [PausedResponse]] = [:]
 
     /// Creates the call.
     init(
@@ -94,10 +96,21 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         return max(1, estimate.tokens)
     }
 
+    private func parts(by attempt: Attempt) -> [PausedResponse] {
+        parts.isEmpty ? [] : parts[ObjectIdentifier(attempt)] ?? []
+    }
+
+    /// Returns the body of an attempt's next call, which asks for the rest of the response after a pause.
+    private func body(by attempt: Attempt) -> Body? {
+        let parts = parts(by: attempt)
+        guard let body = request?.body, !parts.isEmpty else { return request?.body }
+        return form.rewritten(parts.reduce(body) { form.goingOn($0, after: $1) }, with: quirks)
+    }
+
     private func upstream(isStreamed: Bool, by attempt: Attempt) -> UpstreamCall {
         attempt.isRebuilt = request?.source == .rebuilt
         if !quirks.isEmpty, quirks.contains(where: \.dropsSearchTool) { attempt.billing.leaveOut("web_search") }
-        let (route, body) = (form.route, request?.body)
+        let (route, body) = (form.route, body(by: attempt))
         let endpoint = route?.endpoint(isStreamed: isStreamed) ?? form.endpoint(isStreamed: isStreamed)
         let (headers, key) = (route?.headers ?? vendor.headers, route?.key ?? attempt.key)
         return UpstreamCall(
@@ -136,7 +149,11 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     ) async throws(UpstreamError) -> Response {
         if let refusal = request?.refusal { throw UpstreamError(refusing: refusal) }
         if lack != nil { throw failureOfLack }
-        if !isRest { try await form.route?.begin() }
+        if !isRest {
+            // Another choice's attempt may have had the same address.
+            if !parts.isEmpty { parts[ObjectIdentifier(attempt)] = nil }
+            try await form.route?.begin()
+        }
         var isRepeated = false
         while true {
             do throws(UpstreamError) {
@@ -213,14 +230,14 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     ///   too busy or the client has disconnected; then the event loop must not use `form` any more.
     private func read(_ body: Body, by attempt: Attempt) async throws(UpstreamError) -> (ChatResponse, PausedResponse?)?
     {
-        let (form, bounds) = (form, bounds)
+        let (form, bounds, parts) = (form, bounds, parts(by: attempt))
         guard body.bytes.count > WorkQueue.loopBytes else {
-            let reader = reader
+            let reader = reader(after: parts)
             defer { attempt.models = bounds.checked(reader.models, of: reader.usage) }
             return try Self.read(body, by: reader, bounds)
         }
         let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
-            let reader = form.reader(JSONParser(), RandomBytes())
+            let reader = form.reader(JSONParser(), RandomBytes(), after: parts)
             let response = Result { () throws(UpstreamError) in try Self.read(body, by: reader, bounds) }
             return (response, models: bounds.checked(reader.models, of: reader.usage))
         }
@@ -270,7 +287,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             paused.goOn(with: opened)
             return paused
         }
-        let stream = WireStream(opened, reader, headers: vendor.headers, bounds: bounds)
+        let stream = WireStream(opened, reader(after: parts(by: attempt)), headers: vendor.headers, bounds: bounds)
         stream.route = form.route
         attempt.models = stream
         if request?.mayGoOn ?? false {
@@ -297,21 +314,27 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     @inline(never)  // Rarely called.
     private func prepareToGoOn(after pause: PausedResponse, by attempt: Attempt) async throws(UpstreamError) {
         bounds.addCall()
-        if let body = request?.body { request?.body = form.goingOn(body, after: pause) }
+        parts[ObjectIdentifier(attempt), default: []].append(pause)
         try await attempt.nextPart()
         try await form.route?.begin()
     }
 
-    private var reader: any WireReader { form.reader(vendor.tools.parser, vendor.tools.ids) }
+    private func reader(after parts: [PausedResponse]) -> any WireReader {
+        form.reader(vendor.tools.parser, vendor.tools.ids, after: parts)
+    }
 
     var errorReader: ErrorResponseReader { form.errorReader(vendor.tools.parser) }
 
-    /// The request as far as its caller chose its content.
-    var refusedRequest: RefusedRequest { RefusedRequest(request?.body, beside: [model.id] + form.callersHeaders) }
+    /// Returns the request as far as its caller chose its content.
+    ///
+    /// - Parameter attempt: the attempt that was refused; nil for the request before all pauses.
+    func refusedRequest(by attempt: Attempt? = nil) -> RefusedRequest {
+        RefusedRequest(attempt.map(body) ?? request?.body, beside: [model.id] + form.callersHeaders)
+    }
 
     /// Returns the error without secrets, and without recovery options if a passthrough key was refused.
     func judged(_ error: UpstreamError) -> UpstreamError {
-        var error = vendor.headers.hiding(error.reread(beside: refusedRequest), form.route?.token)
+        var error = vendor.headers.hiding(error.reread(beside: refusedRequest()), form.route?.token)
         // For a passthrough key, the relay must not use another key.
         guard isCallersKey else { return error }
         switch error.kind {

@@ -44,12 +44,14 @@ protocol WireForm: AnyObject, Sendable {
     /// The route, which chooses the location and gets the access token; nil for a vendor that needs no route.
     var route: (any WireRoute)? { get }
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
+    /// Returns the reader for a response whose earlier parts ended with pauses of the vendor, in order.
+    func reader(_ parser: JSONParser, _ ids: RandomBytes, after parts: [PausedResponse]) -> any WireReader
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader
     /// Returns the quirk because of which the vendor refused the request; nil if there is none.
     func quirk(_ refusal: Refusal) -> QuirkFinding?
     /// The finding that the last successful response shows; nil if the response shows no quirk.
     var findingOfResponse: QuirkFinding? { get }
-    /// Returns the request body that asks for the rest of a response that the vendor paused.
+    /// Returns the request body that asks for the rest of a response that the vendor paused. Has no other effect.
     func goingOn(_ request: Body, after pause: PausedResponse) -> Body
     /// Returns the request body with the changes for further quirks that have code of their own. Has no other effect.
     func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body
@@ -67,6 +69,9 @@ extension WireForm {
     }
     var movesAttachments: Bool { true }
     var route: (any WireRoute)? { nil }
+    func reader(_ parser: JSONParser, _ ids: RandomBytes, after parts: [PausedResponse]) -> any WireReader {
+        reader(parser, ids)
+    }
     var findingOfResponse: QuirkFinding? { nil }
     var betas: [String] { [] }
     var callersHeaders: [String] { [] }
