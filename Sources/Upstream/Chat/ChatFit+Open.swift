@@ -14,7 +14,9 @@ extension ChatFit {
             guard options.isStreamed else { return try await whole(chat, attempt) }
             return .stream(try await opened(chat, attempt, waitsForEvent: waitsForEvent))
         } catch {
-            guard !error.recovery.isDisjoint(with: [.emulation, .promptForFormat]) else { throw error }
+            // A prompt that describes the tools already would only be written again.
+            let mayPrompt = error.recovery.contains(.promptForFormat) && form == nil
+            guard mayPrompt || error.recovery.contains(.emulation) else { throw error }
             let fit = try await emulating(after: error, of: attempt)
             return try await fit.open(by: attempt, isLast: isLast, waitsForEvent: waitsForEvent)
         }

@@ -20,7 +20,7 @@ extension VendorError {
         if status == 500 { return words.say("image input is not supported") ? refusalOfModel : nil }
         if isFiltered { return refused("content_filter", param: nil) }
         if status == 403 { return nil }
-        if isOfOutput { return new(.failed, recovery: [.retrySame, .promptForFormat, .nextCandidate]) }
+        if isOfOutput { return failureOfOutput }
         return isModelMissing ? new(.unknownModel) : nil
     }
 
@@ -51,17 +51,22 @@ extension VendorError {
             || status == 403 && words.containsAny(of: ["moderation", "violates usage guidelines"])
     }
 
-    /// Whether the model's output is at fault, not the request: it does not have the form that the request demands (Groq).
-    private var isOfOutput: Bool {
-        names("tool_use_failed") || names("json_validate_failed") || words.say("failed_generation")
+    /// Whether the model's output is at fault, not the request: it does not have the form that the request demands (Groq,
+    /// Cohere).
+    var isOfOutput: Bool {
+        names("tool_use_failed") || names("json_validate_failed")
+            || words.containsAny(of: ["failed_generation", "no valid tool call"])
     }
+
+    var failureOfOutput: UpstreamError { new(.failed, recovery: [.retrySame, .promptForFormat, .nextCandidate]) }
 
     private var isModelMissing: Bool {
         [code, type].contains(where: Self.isOfMissingModel)
             || words.containsAny(of: [
                 "no models loaded", "not a valid model id", "model not exist", "invalid model name",
             ])
-            || words.say("model") && words.containsAny(of: ["not found", "does not exist", "unknown model"])
+            || words.say("model")
+                && words.containsAny(of: ["not found", "does not exist", "unknown model", "on-demand throughput"])
     }
 
     /// Returns whether a code says only that there is no such model: `model_not_found`, `unavailable_model`, or Z.ai's.

@@ -74,6 +74,21 @@ import Testing
         }
     }
 
+    @Test("output that the vendor never reads ends with the next candidate", arguments: both)
+    func neverRead(isStreamed: Bool) async {
+        await ScriptedRelay.run(["PRIORITY=1", "PRIORITY=2"]) { relay in
+            let failure = CallStep.refuse(400, "Failed.", code: "tool_use_failed")
+            relay.a.follow([failure], [failure], [failure], [failure], [failure])
+            let tools = #","tools":[{"type":"function","function":{"name":"look_up"}}]"#
+            let client = relay.send(isStreamed: isStreamed, "hello", tools)
+            for count in [1, 3] {
+                await relay.until { relay.a.calls.count == count }
+                await relay.pass(milliseconds: 210)
+            }
+            #expect(await relay.end(of: client).provider == "b" && relay.a.calls.count == 4)
+        }
+    }
+
     @Test("after the retries and the keys comes the next candidate", arguments: both)
     func nextCandidate(isStreamed: Bool) async {
         await ScriptedRelay.run(["PRIORITY=1 API_KEYS=a1,a2 RETRIES=1", "PRIORITY=2"]) { relay in
