@@ -67,7 +67,8 @@ private struct VendorMessageWord {
         if text.contains("://") || text.hasPrefix("www.") { return true }
         let word = PlainVendorWord(text)
         if word.isPattern { return false }
-        let isLong = text.utf8.count >= 24 && !text.contains("/") && text.utf8.contains(where: \.isDigit)
+        let isLong =
+            text.utf8.count(where: { $0 < 0x80 }) >= 24 && !text.contains("/") && text.utf8.contains(where: \.isDigit)
         if isLong, !word.isFieldPath, !word.isDatedModel, !word.isSetting { return true }
         let pieces = text.split { !Self.isOfName($0) }
         if text.contains(":"), let first = pieces.first, pieces.count > 1, Self.isPort(pieces[1]) {
@@ -101,6 +102,8 @@ private struct VendorMessageWord {
     }
 
     private static func isOfName(_ character: Character) -> Bool {
-        character.isLetter || character.isNumber || "_-./\\@".contains(character)
+        // Chinese stands beside names without a space.
+        guard let scalar = character.unicodeScalars.first, scalar.value < 0x2e80 else { return false }
+        return character.isLetter || character.isNumber || "_-./\\@".contains(character)
     }
 }

@@ -33,18 +33,20 @@ struct PhraseMatcher {
 
     /// Whether the text says that an account's money is spent, not only the calls of a minute or a day.
     var saysCreditIsSpent: Bool {
-        containsAny(of: Self.money) && containsAny(of: Self.shortages) && !containsAny(of: Self.rates)
+        (Self.money.contains(where: name) || containsAny(of: Self.moneyWords))
+            && containsAny(of: Self.shortages) && !containsAny(of: Self.rates)
     }
 
-    private static let money: [StaticString] = [
-        "credit", "balance", "quota", "billing", "spending limit", "额度", "余额", "账户",
-    ]
+    private static let money: [StaticString] = ["credit", "credits", "balance", "quota", "billing"]
+    private static let moneyWords: [StaticString] = ["spending limit", "额度", "余额"]
     private static let shortages: [StaticString] = [
         "insufficient", "not enough", "n't have any", "have no ", "no remaining", "exhaust", "deplet", "exceeded",
         "run out", "ran out", "out of", "used all", "used up", "too low", "recharge", "overdue", "suspended",
         "not active", "not sufficient", "unpaid", "不足", "用尽", "耗尽", "用完", "充值",
     ]
-    private static let rates: [StaticString] = ["rate limit", "per minute", "per second", "per hour", "per day"]
+    private static let rates: [StaticString] = [
+        "rate limit", "per minute", "per second", "per hour", "per day", "prompt tokens limit",
+    ]
 
     /// Whether the text says that the key of the call is wrong.
     var refuseKey: Bool {
@@ -64,16 +66,19 @@ struct PhraseMatcher {
 
     private static let comparisons: [StaticString] = ["exceed", "more than", "less than", "at most", ">"]
 
-    private static let windows: [StaticString] = ["context length", "context window", "context size", "context limit"]
-    private static let excesses: [StaticString] = [
-        "exceed", "maximum", "longer than", "greater than", "too long", "too large", " only ",
+    private static let windows: [StaticString] = [
+        "context length", "context window", "context size", "context limit", "上下文",
     ]
-    /// The words of Anthropic, Ollama, Amazon Bedrock, xAI, Groq, Moonshot, vLLM, Alibaba, Z.ai (two), OpenRouter,
+    private static let excesses: [StaticString] = [
+        "exceed", "maximum", "longer than", "greater than", "too long", "too large", " only ", "超", "过长",
+    ]
+    /// The words of Anthropic, Ollama, Amazon Bedrock, xAI, Groq, Moonshot, vLLM, Alibaba, Z.ai (four), OpenRouter,
     /// OpenAI and Hugging Face.
     private static let tooLong: [StaticString] = [
         "prompt is too long", "prompt too long", "input is too long for requested model", "maximum prompt length",
         "reduce the length of the messages", "exceeded model token limit", "maximum model length",
-        "range of input length", "prompt exceeds max length", "prompt 超长", "maximum allowed input length",
+        "range of input length", "prompt exceeds max length", "prompt 超长", "输入长度超", "输入过长",
+        "maximum allowed input length",
         "input tokens exceed", "`inputs` tokens +", "`inputs` must have less than",
     ]
 
@@ -162,12 +167,12 @@ struct PhraseMatcher {
 
     /// Returns whether a word may begin or end at the offset: not within a word.
     static func isEdge(_ offset: Int, of text: [UInt8]) -> Bool {
-        offset == 0 || !isOfName(text[offset]) || !isOfName(text[offset - 1])
+        func isOfWord(_ byte: UInt8) -> Bool { isOfName(byte) || byte >= 0x80 }
+        return offset == 0 || !isOfWord(text[offset]) || !isOfWord(text[offset - 1])
     }
 
-    static func isOfName(_ byte: UInt8) -> Bool {
-        byte.isLetterOrDigit || byte == UInt8(ascii: "_") || byte >= 0x80
-    }
+    /// Returns whether a byte may belong to a name. Chinese stands beside names without a space.
+    static func isOfName(_ byte: UInt8) -> Bool { byte.isLetterOrDigit || byte == UInt8(ascii: "_") }
 }
 
 extension UInt8 {

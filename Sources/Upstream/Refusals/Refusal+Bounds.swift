@@ -47,7 +47,8 @@ extension Refusal {
 
     private static let excesses: [StaticString] = [
         "at most", "less than", "less or equal", "greater than", "maximum", "too large", "too high", "exceed", "above",
-        "limit", "up to", "between", "range", "max tokens", "<", ">", "must be in", "should be in",
+        "limit", "up to", "between", "range", "max tokens", "<", ">", "must be in", "should be in", "范围", "最大", "上限",
+        "超", "大于",
     ]
 }
 

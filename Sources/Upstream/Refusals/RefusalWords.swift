@@ -28,7 +28,7 @@ struct RefusalWords {
     /// - Parameter request: the JSON of the refused request, which must be valid.
     init(_ message: String, of request: UnsafeRawBufferPointer) {
         said = PhraseMatcher(message)
-        let text = Self.withPlainQuotes(Self.withoutTag(message))
+        let text = Self.withPlainMarks(Self.withoutTag(message))
         let echo = EchoFinder(text, in: request)
         isComplete = echo.isComplete
         let letters = text.indices.reduce(0) { $0 + (!echo.isEcho[$1] && text[$1].isLetter ? 1 : 0) }
@@ -57,12 +57,16 @@ struct RefusalWords {
         Set(Dictionary(grouping: Set(names)) { $0.lowercased() }.filter { $0.value.count > 1 }.keys)
     }
 
-    /// Returns the text with ASCII quotes in place of typographic ones.
-    private static func withPlainQuotes(_ text: Substring) -> [UInt8] {
+    /// Returns the text with ASCII quotes in place of typographic ones, and ASCII punctuation in place of Chinese.
+    private static func withPlainMarks(_ text: Substring) -> [UInt8] {
         text.unicodeScalars.flatMap { scalar in
             switch scalar {
             case "\u{2018}"..."\u{201b}": return [UInt8(ascii: "'")]
             case "\u{201c}"..."\u{201d}": return [UInt8(ascii: "\"")]
+            case "\u{3001}": return [UInt8(ascii: ",")]
+            case "\u{3002}": return [UInt8(ascii: ".")]
+            // Wide forms of all ASCII characters.
+            case "\u{ff01}"..."\u{ff5e}": return [UInt8(scalar.value - 0xfee0)]
             default: return Array(String(scalar).utf8)
             }
         }
@@ -127,9 +131,9 @@ private struct QuoteScan {
 
     private static let markers: Set = ["input", "got", "value", "received"]
     private static let maxNameBytes = 64
-    /// The words before a quote that is the vendor's: in a list of errors as Pydantic (vLLM, Ollama, Groq) writes it,
-    /// and of LM Studio.
-    private static let messageKeys: [StaticString] = ["'msg': ", "jinja template: "]
+    /// The words before a quote that is the vendor's: in errors as Python (Pydantic, LiteLLM) writes them, and of LM
+    /// Studio.
+    private static let messageKeys: [StaticString] = ["'msg': ", "'message': ", "jinja template: "]
 
     init(_ text: [UInt8], _ isForeign: [Bool]) {
         self.text = text

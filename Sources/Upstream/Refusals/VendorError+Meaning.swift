@@ -50,7 +50,8 @@ extension VendorError {
         // OpenRouter's word for a model that none of its servers has, or none with an ability.
         case 404 where words.say("no endpoints found that support"): return refusalOfModel
         case 404 where words.say("no endpoints found"): return new(.unknownModel)
-        case 404 where isOfModel: return new(.unknownModel)
+        // NVIDIA calls a model a function.
+        case 404 where isOfModel || words.say("not found for account"): return new(.unknownModel)
         case 408, 504: return new(.timedOut, recovery: .nextCandidate)
         case 409, 425: return new(.failed, recovery: [.retrySame, .nextCandidate])
         case 413: return tooLarge

@@ -40,7 +40,9 @@ struct VendorError: ReportedError {
         type = Self.type(of: error) ?? Self.type(of: root) ?? Self.word(error["status"]) ?? ""
         said = Self.said(root)
         let details = Self.details(root)?.elements
-        param = Self.param(error["param"] ?? details?.first { _ in true }.flatMap(Self.fieldName))
+        param = Self.param(
+            error["param"] ?? details?.first { _ in true }.flatMap(Self.fieldName) ?? Self.fieldName(root)
+        )
         otherParams = (details ?? JSONElements()).prefix(16).dropFirst().compactMap { Self.param(Self.fieldName($0)) }
         for detail in (error["details"]?.elements ?? JSONElements()).prefix(16) { read(detail) }
         if depth < Self.maxDepth { readInner((error["metadata"] ?? root["metadata"])?["raw"], depth: depth + 1) }
@@ -146,7 +148,8 @@ struct VendorError: ReportedError {
     }
 
     private static func param(_ value: JSONValue?) -> String? {
-        value?.text.flatMap { $0.count <= 100 ? $0.text : nil }
+        // LiteLLM writes an absent name as Python does.
+        value?.text.flatMap { $0.count <= 100 && $0 != "None" ? $0.text : nil }
     }
 
     private static func word(_ value: JSONValue?) -> String? {

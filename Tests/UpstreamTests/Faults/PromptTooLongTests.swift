@@ -17,7 +17,7 @@ import Testing
             "Invalid request: Your request exceeded model token limit: 262144",
             "invalid params, context window exceeds limit (2013)",
             "Prompt exceeds max length",
-            "Prompt 超长",
+            "Prompt 超长", "输入内容长度超过模型最大上下文长度限制：需要140000，最大131072",
             "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 98304]",
             "prompt token count of 132443 exceeds the limit of 128000",
             "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",

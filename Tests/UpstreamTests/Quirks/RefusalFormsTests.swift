@@ -162,6 +162,42 @@ import Testing
             ("Invalid image: only PNG is supported", #""user":"PNG","temperature":1"#, "nothing"),
             ("At most 3 images: only 3 is allowed", #""temperature":1,"n":2"#, "nothing"),
             ("The name of the person is unexpected. The message role is fine.", #""temperature":1"#, "nothing"),
+            (
+                "This model doesn't support the toolConfig.toolChoice.any field. Remove toolConfig.toolChoice.any and try again.",
+                #""tool_choice":"required","tools":[]"#, "tool_choice required"
+            ),
+            (
+                "Value error, `tool_choice` must either be a named tool, \"auto\", or \"none\".",
+                #""tool_choice":"required","tools":[]"#, "tool_choice required"
+            ),
+            ("toolConfig.toolChoice.any is a field", #""tool_choice":"required","tools":[]"#, "nothing"),
+            ("when use tools, n should be 1", #""n":2,"tools":[]"#, "n with tools"),
+            ("n should be below 5", #""n":6"#, "n once"),
+            (
+                "At body -> response_format -> type: Input should be 'json_schema' or 'regex'",
+                #""response_format":{"type":"json_object"}"#, "json_object"
+            ),
+            (
+                "response_format value as json_schema is enabled only for api versions 2024-08-01-preview and later",
+                #""response_format":{"type":"json_schema"}"#, "json_schema"
+            ),
+            (
+                "OpenAIException - Error code: 400 - {'error': {'message': \"Unsupported parameter: 'top_k' is not supported with this model.\", 'type': 'invalid_request_error', 'param': 'top_k'}}",
+                #""top_k":2,"user":"u""#, "-top_k"
+            ),
+            ("{'message': 'top_k is not allowed', 'input': 'user is not allowed'}", #""top_k":2,"user":"u""#, "-top_k"),
+            (
+                "[{\"type\":\"extra_forbidden\",\"loc\":[\"body\",\"store\"],\"msg\":\"Extra inputs are not permitted\",\"input\":true}]",
+                #""store":true,"user":"u""#, "-store"
+            ),
+            ("该模型不支持top_k参数，请检查", #""top_k":1,"user":"u""#, "-top_k"),
+            ("参数store、top_k不支持", #""top_k":1,"store":true"#, "-store -top_k"),
+            ("不支持该模型，请检查top_k以外的参数", #""temperature":1"#, "nothing"),
+            ("top_k参数非法。请检查文档。", #""top_k":1"#, "nothing"),
+            ("该模型不支持工具调用", #""tools":[{"type":"function"}]"#, "tools"),
+            ("max_tokens参数范围应为［1，8192］", #""max_tokens":9000"#, "max_tokens atMost(8192)"),
+            ("max_tokens的最大值为8192", #""max_tokens":9000"#, "max_tokens atMost(8192)"),
+            ("错误码1210：max_tokens参数有误", #""max_tokens":9000"#, "nothing"),
             ("prediction is not supported", #""prediction":{"type":"content","content":"x"}"#, "-prediction"),
             ("toolChoice is not supported", #""tool_choice":"required","tools":[]"#, "tool_choice required"),
             (

@@ -27,7 +27,8 @@ extension Refusal {
         return words.containsAny(of: [
             "t support tools", "t support tool use", "t support tool call", "t support function call",
             "tools is not supported", "tools are not supported", "function calling is not supported",
-            "function calling is not enabled", "tool calling is not supported", "tool use is not supported",
+            "function calling is not enabled", "tool calling is not supported", "tool use is not supported", "不支持工具",
+            "不支持tool", "不支持function",
         ])
     }
 
@@ -101,13 +102,17 @@ extension Refusal {
         }
         let isSaid =
             isUnsupported
-            || words.containsAny(of: ["must be", "unavailable", "at most 1", "cannot be combined", "cannot use"])
+            || words.containsAny(of: [
+                "must be", "should be", "unavailable", "at most 1", "cannot be combined", "cannot use",
+            ])
         guard isSaid else { return nil }
         if request["web_search_options"] != nil, names("web_search_options") || words.say("web search") {
             return scoped(.noSearch)
         }
         if request["n"] != nil, names("n") || words.containsAny(of: ["completion choice", "multiple candidates"]) {
-            let isOne = (["at most", "must be", ">"] as [StaticString]).contains { words.prose.number(behind: $0) == 1 }
+            let isOne = (["at most", "must be", "should be", ">"] as [StaticString]).contains {
+                words.prose.number(behind: $0) == 1
+            }
             return QuirkFinding(.noChoices, isLasting: isOne || isUnsupported && !isOfBound)
         }
         guard let format = request["response_format"]?["type"]?.content,

@@ -29,7 +29,7 @@ extension Refusal {
         // An error of serde without the field's name, such as "messages[0]: invalid type: sequence, expected a string".
         let isOfList = words.quote("messages[") && words.say("invalid type: sequence")
         guard isOfList || words.quote("content") || isLast("content", of: vendorError.param ?? "") else { return nil }
-        let isTyped = words.quoteAny(of: ["string", "sequence", "null", "none"])
+        let isTyped = words.quoteAny(of: ["string", "sequence", "null", "none", "<nil>"])
         guard isTyped || words.say("required") || words.say("missing") else { return nil }
         if !isOfList, messages.contains(where: { $0["content"]?.isNull ?? true }), !known.contains(.emptyContent) {
             return ofMessages(.emptyContent)
@@ -52,7 +52,7 @@ extension Refusal {
     var quirkOfTurns: QuirkFinding? {
         if refusesRole, let finding = replacing("developer", by: "system") { return finding }
         if refusesInstructions { return replacing("system", by: "user") ?? replacing("developer", by: "user") }
-        let isOfOrder = words.say("must alternate") || words.say("should alternate")
+        let isOfOrder = words.containsAny(of: ["must alternate", "should alternate", "successive user"])
         guard isOfOrder || isSystemMisplaced else { return nil }
         let isMerging = isOfOrder || known.contains(.oneInstruction)
         return known.contains(.mergedTurns) ? nil : ofMessages(isMerging ? .mergedTurns : .oneInstruction)
@@ -68,7 +68,7 @@ extension Refusal {
     private var refusesInstructions: Bool {
         words.containsAny(of: [
             "system role not supported", "system role is not supported", "t support system messages",
-            "developer instruction is not enabled",
+            "developer instruction is not enabled", "invalid message role: system",
         ]) || isUnsupported && words.quote("support 'system'") && words.quote("role")
     }
 

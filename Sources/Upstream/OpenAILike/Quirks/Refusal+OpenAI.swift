@@ -31,8 +31,12 @@ extension Refusal {
         let isOfForm = words.containsAny(of: [
             "should be", "must be", "expected", "invalid type", "supported string values", "cannot unmarshal object",
         ])
-        if request["tool_choice"]?.isObject ?? false, isUnsupported || isOfForm, isNamed(["tool_choice"]) {
+        if request["tool_choice"]?.isObject ?? false, isUnsupported || isOfForm, namesToolChoice {
             return new(.noForcing)
+        }
+        if request["tool_choice"]?.content == "required", isUnsupported || words.say("must either be"), namesToolChoice
+        {
+            return new(.noRequired)
         }
         guard isUnsupported else { return findingOfEffort }
         if words.say("penalty is not enabled") {
@@ -42,11 +46,11 @@ extension Refusal {
             return finding(.rename(name), at: [["\(field)"]])
         }
         if let fields = findingOfFields { return fields }
-        if names("tool_choice"), request["tool_choice"]?.content == "required" {
-            return new(.noRequired)
-        }
         return findingOfEffort
     }
+
+    /// Whether the error names the choice of tools, by Amazon's name, too: `toolConfig.toolChoice.any`.
+    private var namesToolChoice: Bool { isNamed(["tool_choice"]) || words.quote("toolconfig.toolchoice") }
 
     /// Whether the error says that the model is not served by the chat completions API, but perhaps by another one.
     var isOfChatPath: Bool {
