@@ -162,6 +162,8 @@ TABLE = [
     (404, {}, {"status": 404, "title": "Not Found", "detail": "Function '01': Not found for account 'a'"}, 404, "model_not_found", "model", {}),
     (400, {}, {"message": "Invocation of model ID x with on-demand throughput isn’t supported."}, 404, "model_not_found", "model", {}),
     (400, {}, openai_error("输入内容长度超过模型最大上下文长度：最大131072", code="1261"), 400, "context_length_exceeded", "messages", {}),
+    (404, {}, openai_error("Item with id 'rs_1' not found.", type="invalid_request_error", param="input"), 400, None, "input", {}),
+    (404, {}, openai_error("Invalid URL (POST /v2/chat)", type="invalid_request_error"), 502, "upstream_error", None, {}),
     (404, {}, {"detail": "Not Found"}, 502, "upstream_error", None, {}),
     (405, {}, {}, 502, "upstream_error", None, {}),
     (408, {}, {}, 504, "upstream_timeout", None, {}),

@@ -304,3 +304,15 @@ def test_a_byte_order_mark_does_not_go_on(http, server):
     raw = written(BODY)
     answer = http.post("/v1/responses", content=b"\xef\xbb\xbf" + raw, headers={"Content-Type": "application/json"})
     assert answer.status_code == 200 and server.asked(AT)[0]["raw"] == raw.replace(b'"model": "m"', b'"model": "%s"' % AT.encode())
+
+
+def test_items_that_the_server_does_not_keep_are_sent_without_their_ids(http, server):
+    words = "Item with id '{0}' not found. Items are not persisted when `store` is set to false. Try again, or remove this item from your input."
+    unknown = [{"status": 404, "json": {"error": {"message": words.format(id), "type": "invalid_request_error", "param": "input", "code": None}}} for id in ("rs_1", "msg_1")]
+    server.says(AT, *unknown, {})
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA-other"}
+    said = {"type": "message", "role": "assistant", "status": "completed", "content": [{"type": "output_text", "text": "Yes", "annotations": []}]}
+    hi, more = [{"role": "user", "content": text} for text in ("Hi", "So?")]
+    answer = http.post("/v1/responses", json={"model": "m", "store": False, "input": [hi, thought, {"id": "msg_1"} | said, more]})
+    assert answer.status_code == 200, answer.text
+    assert [seen["body"]["input"] for seen in server.asked(AT)][1:] == [[hi, {"id": "msg_1"} | said, more], [hi, said, more]]

@@ -102,12 +102,16 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
     }
 
     func quirk(_ refusal: Refusal) -> QuirkFinding? {
-        guard refusal.status == 400 || refusal.status == 422 else { return nil }
         let words = refusal.words
+        let isUnknownItem = refusal.status == 404 && words.quote("item with id")
+        guard refusal.status == 400 || refusal.status == 422 || isUnknownItem else { return nil }
         if isCompacting, words.quote("compaction") { return QuirkFinding(.noCompaction) }
         let ofOther = FieldChange("input", .dropType("reasoning"))
-        if refusal.vendorError.names("invalid_encrypted_content"), ofOther.concerns(refusal.request) {
-            return QuirkFinding([ofOther], isLasting: false)
+        if isUnknownItem || refusal.vendorError.names("invalid_encrypted_content") {
+            // Without `store`, the server keeps no item, but it reads the content of items without an id. Reasoning needs one.
+            let isOfOther = !isUnknownItem || ofOther.concerns(refusal.request)
+            let change = isOfOther ? ofOther : FieldChange("input.id")
+            return change.concerns(refusal.request) ? QuirkFinding([change], isLasting: false) : nil
         }
         let ofWords = FieldChange("include", .dropUnless(["reasoning.encrypted_content"]))
         // The error may name an element of the list.

@@ -40,7 +40,7 @@ final class Refusal {
     private static let unknown: [StaticString] = [
         "extra inputs", "extra fields", "unknown parameter", "unknown field", "unknown name", "unknown argument",
         "unrecognized field", "unrecognized key", "unrecognized request argument", "cannot find field",
-        "keyword argument", "properties are not allowed (",
+        "keyword argument", "properties are not allowed (", "not support parameters",
     ]
 
     init(

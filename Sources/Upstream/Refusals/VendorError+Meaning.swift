@@ -50,6 +50,9 @@ extension VendorError {
         // OpenRouter's word for a model that none of its servers has, or none with an ability.
         case 404 where words.say("no endpoints found that support"): return refusalOfModel
         case 404 where words.say("no endpoints found"): return new(.unknownModel)
+        // OpenAI's words for an item, a response or a file of the request that it does not keep.
+        case 404 where names("invalid_request_error") && words.containsAny(of: ["with id", "no such file"]):
+            return refusal
         // NVIDIA calls a model a function.
         case 404 where isOfModel || words.say("not found for account"): return new(.unknownModel)
         case 408, 504: return new(.timedOut, recovery: .nextCandidate)

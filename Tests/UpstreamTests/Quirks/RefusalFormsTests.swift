@@ -190,6 +190,11 @@ import Testing
                 "[{\"type\":\"extra_forbidden\",\"loc\":[\"body\",\"store\"],\"msg\":\"Extra inputs are not permitted\",\"input\":true}]",
                 #""store":true,"user":"u""#, "-store"
             ),
+            (
+                "litellm.UnsupportedParamsError: x does not support parameters: {'top_k': 3, 'echo': 0.5}, for model=y.",
+                #""top_k":3,"echo":0.5,"user":"u""#, "-echo -top_k"
+            ),
+            ("x does not support {'top_k': 3}", #""top_k":3"#, "-top_k once"),
             ("该模型不支持top_k参数，请检查", #""top_k":1,"user":"u""#, "-top_k"),
             ("参数store、top_k不支持", #""top_k":1,"store":true"#, "-store -top_k"),
             ("不支持该模型，请检查top_k以外的参数", #""temperature":1"#, "nothing"),
