@@ -75,8 +75,9 @@ private final class FileCreation: UpstreamTask, OnLoop, @unchecked Sendable {
 
     func open(_ fit: Fit, _ attempt: Attempt) async throws(UpstreamError) -> Made {
         do throws(UpstreamError) {
-            let file = try await made(by: fit.candidate, attempt)
-            attempt.end(Bill.Outcome(.free))
+            let file = try await attempt.unbilled(concernsKey: false) { () async throws(UpstreamError) in
+                try await made(by: fit.candidate, attempt)
+            }
             return Made(file: file, credential: attempt.credential)
         } catch {
             var error = error
