@@ -100,15 +100,33 @@ package struct Begun<Response: Sendable>: ~Copyable {
 
 /// The call of a response that has begun. If it is dropped, the circuit breaker counts neither a success nor a failure.
 struct BegunCall: ~Copyable, Sendable {
-    private let attempts: Attempts
+    private enum Origin {
+        case attempts(Attempts)
+        case only(Attempt)
+    }
+
+    private let origin: Origin
 
     fileprivate init(_ attempts: Attempts) {
-        self.attempts = attempts
+        origin = .attempts(attempts)
         attempts.begun()
     }
 
-    consuming func served() { attempts.served() }
+    /// Creates the call of a request with a single candidate (`Candidates.isSingle`).
+    init(only attempt: Attempt) { origin = .only(attempt) }
+
+    consuming func served() {
+        switch origin {
+        case .attempts(let attempts): attempts.served()
+        case .only(let attempt): attempt.served()
+        }
+    }
 
     /// Returns the failure with the credential of the call.
-    consuming func brokeOff(_ failure: UpstreamError) -> UpstreamError { attempts.brokeOff(failure) }
+    consuming func brokeOff(_ failure: UpstreamError) -> UpstreamError {
+        switch origin {
+        case .attempts(let attempts): attempts.brokeOff(failure)
+        case .only(let attempt): attempt.failure(failure)
+        }
+    }
 }

@@ -139,14 +139,21 @@ package final class ChatTask: UpstreamTask, OnLoop, @unchecked Sendable {
         choosing?(fit.candidate)
         fits.forget(fit)
         let attempt = candidates.onlyCall(of: fit.candidate, billing: billing)
+        let call = BegunCall(only: attempt)
         do throws(UpstreamError) {
-            let begun = try await fit.open(by: attempt, isLast: true, waitsForEvent: false)
-            if case .whole = begun { attempt.served() }
-            return begun
+            return begun(try await fit.open(by: attempt, isLast: true, waitsForEvent: false), call)
         } catch {
             // The failure of the only candidate is the failure of the request.
-            throw attempt.failure(error)
+            throw call.brokeOff(error)
         }
+    }
+
+    private func begun(_ response: BegunChat, _ call: consuming BegunCall) -> BegunChat {
+        switch response {
+        case .whole: call.served()
+        case .stream(let open): open.call = consume call
+        }
+        return response
     }
 
     @inline(never)  // Its variables would be a part of the frame of calls with one candidate.
@@ -156,12 +163,7 @@ package final class ChatTask: UpstreamTask, OnLoop, @unchecked Sendable {
         billing.endsAt = attempts.endsAt
         let begun = try await candidates.attempt(self, attempts)
         billing.endsAt = .distantFuture
-        let response = begun.response
-        switch response {
-        case .whole: begun.served()
-        case .stream(let open): open.call = consume begun.call
-        }
-        return response
+        return self.begun(begun.response, begun.call)
     }
 
     package func open(_ fit: ChatFit, _ attempt: Attempt) async throws(UpstreamError) -> BegunChat {

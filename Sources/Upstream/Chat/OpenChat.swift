@@ -8,7 +8,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     private let promptTokens: Int
     package let count: CallCount
     package let attempt: Attempt
-    /// The call that gets to know how the response ends; nil if there was only one candidate.
+    /// The call that gets to know how the response ends; nil afterwards.
     var call: BegunCall?
     /// A function that gets the usage of the complete response, or its failure; nil if not needed.
     package var ended: ((Usage?, UpstreamError?) -> Void)?
@@ -40,7 +40,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
     /// Records that the response broke off. Returns the failure for the client and the usage; nil if nothing was used.
     package func brokeOff(_ error: UpstreamError, deliveredTokens: Int) -> (UpstreamError, Usage?) {
         let used = failed(error, deliveredTokens: deliveredTokens)
-        let failure = call.take()?.brokeOff(error) ?? attempt.failure(error)
+        let failure = call.take()?.brokeOff(error) ?? error
         ended?(nil, failure)
         return (failure, used)
     }
@@ -81,7 +81,7 @@ package final class OpenChat: OnLoop, @unchecked Sendable {
 
     private func end(_ end: Bill.End, _ usage: Usage) -> Usage {
         let usage = attempt.end(chat: Bill.Outcome(end, usage, credits: stream.credits))
-        if let call = call.take() { call.served() } else { attempt.served() }
+        call.take()?.served()
         return usage
     }
 

@@ -69,6 +69,7 @@ import Testing
                 let stream = try await chat.open(isStreamed: true, by: attempt)
                 let count = CallCount(anyModel, by: worker, on: loop)
                 let open = OpenChat(stream, promptTokens: 7, count: count, attempt: attempt)
+                open.call = BegunCall(only: attempt)
                 do throws(UpstreamError) {
                     try await open.waitForEvent()
                 } catch {

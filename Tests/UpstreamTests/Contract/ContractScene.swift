@@ -148,6 +148,7 @@ final class ContractScene: ChatServices, @unchecked Sendable {
             try await outcome.receive(LoggedStream(log, usage: nil))
             outcome.usage = response.usage
         case .stream(let open):
+            open.call = BegunCall(only: attempt)
             defer { open.stream.stop() }
             if isDropped { return }
             do throws(UpstreamError) {
