@@ -45,7 +45,8 @@ extension WireChat {
         if request?.source == .original, finding.betas.isEmpty { request?.source = .rebuilt }
     }
 
-    /// Rewrites the request body for the quirk that the vendor's refusal shows, and prepares the next call.
+    /// Rewrites the request body for the quirk that the vendor's refusal shows. Throws the error of the refusal if no
+    /// change helps.
     ///
     /// - Parameter sent: the quirks for which the refused request was changed.
     @inline(never)  // Rarely called.
@@ -54,31 +55,26 @@ extension WireChat {
         _ refused: Body,
         to sent: Set<Quirk>,
         by attempt: Attempt
-    ) async throws(UpstreamError) {
+    ) throws(UpstreamError) {
         // Another choice has changed the request meanwhile.
-        let isOutdated = [400, 422].contains(head.status) && quirks != sent
-        if !isOutdated {
-            let request = refusedRequest(by: attempt)
-            let refusal = errorReader.refusal(head, refused.bytes, of: request, known: quirks)
-            try rewrite(after: refusal, errorReader.error(head, refused.bytes, to: request))
-        }
-        try await findings.keeping { () async throws(UpstreamError) in
-            try await attempt.next(afterRefusal: head.status)
-        }
+        if [400, 422].contains(head.status), quirks != sent { return }
+        let request = refusedRequest(by: attempt)
+        let refusal = errorReader.refusal(head, refused.bytes, of: request, known: quirks)
+        try rewrite(after: refusal, errorReader.error(head, refused.bytes, to: request))
     }
 
-    /// Rewrites the request body for the quirk that an unusable response shows, and prepares the next call. Throws the
-    /// failure if the response shows none. If it shows that the model lacks an ability, the failure has the lack.
+    /// Rewrites the request body for the quirk that an unusable response shows. Throws the failure if the response shows
+    /// none. If it shows that the model lacks an ability, the failure has the lack.
     @inline(never)  // Rarely called.
     func change(
         afterUnusable error: UpstreamError,
         to sent: Set<Quirk>,
         by attempt: Attempt
-    ) async throws(UpstreamError) {
+    ) throws(UpstreamError) {
         guard let finding = form.findingOfResponse else {
             let refusal = errorReader.refusal(error, of: refusedRequest(by: attempt), known: quirks)
             if refusal == nil || quirks == sent { try rewrite(after: refusal, error) }
-            return try await findings.keeping { () async throws(UpstreamError) in try await attempt.next(after: error) }
+            return
         }
         if finding.isLack { throw judged(lacking(finding, error)) }
         guard findings.mayGrow, let body = request?.body, !sent.isSuperset(of: finding.quirks) else {
@@ -88,7 +84,6 @@ extension WireChat {
             findings.add(finding)
             change(to: rewritten(body, for: finding), for: finding)
         }
-        try await findings.keeping { () async throws(UpstreamError) in try await attempt.next(after: error) }
     }
 
     /// Rewrites the request body for the quirk that the vendor's refusal shows.

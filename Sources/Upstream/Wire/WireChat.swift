@@ -133,19 +133,36 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             return try await called(by: attempt) { () async throws(UpstreamError) in try await wholeOnce(by: attempt) }
         }
         return try await called(by: attempt) { () async throws(UpstreamError) in
-            guard let stream = try await streamOnce(by: attempt) else { return nil }
-            return try await gathered(stream)
+            switch try await streamOnce(by: attempt) {
+            case .response(let stream): .response(try await gathered(stream))
+            case .next(let end): .next(after: end)
+            }
         }
     }
 
-    /// Calls the vendor with `once` until it returns a response. It returns nil if the next call is prepared.
+    /// The outcome of one call to the vendor.
+    private enum Outcome<Response: Sendable>: Sendable {
+        case response(Response)
+        /// Another call, with a request that was changed for a quirk, or for the rest of a paused response.
+        case next(after: FollowedEnd)
+    }
+
+    /// The end of a call that another one follows.
+    private indirect enum FollowedEnd: Sendable {
+        case refused(status: Int)
+        case unusable(UpstreamError)
+        /// The vendor paused the response.
+        case paused
+    }
+
+    /// Calls the vendor with `once` until it returns a response. Records the ends of the calls before that one.
     ///
     /// This is the only loop that repeats a call to one candidate with one key.
     /// - Parameter isRest: whether this is the rest of a response that the vendor paused, which is not repeated.
     private func called<Response: Sendable>(
         by attempt: Attempt,
         isRest: Bool = false,
-        _ once: () async throws(UpstreamError) -> Response?
+        _ once: () async throws(UpstreamError) -> Outcome<Response>
     ) async throws(UpstreamError) -> Response {
         if let refusal = request?.refusal { throw UpstreamError(refusing: refusal) }
         if lack != nil { throw failureOfLack }
@@ -157,9 +174,14 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         var isRepeated = false
         while true {
             do throws(UpstreamError) {
-                guard let response = try await once() else { continue }
-                form.route?.served()
-                return response
+                switch try await once() {
+                case .response(let response):
+                    form.route?.served()
+                    return response
+                case .next(let end):
+                    try await prepareNext(after: end, by: attempt)
+                    continue
+                }
             } catch {
                 if isRest { throw error }
                 if let failure = form.route.map({ $0.failure(after: error) }) ?? error {
@@ -174,16 +196,26 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         }
     }
 
+    @inline(never)  // Rarely called.
+    private func prepareNext(after end: FollowedEnd, by attempt: Attempt) async throws(UpstreamError) {
+        try await findings.keeping { () async throws(UpstreamError) in
+            switch end {
+            case .refused(let status): try await attempt.next(afterRefusal: status)
+            case .unusable(let error): try await attempt.next(after: error)
+            case .paused: try await attempt.nextPart()
+            }
+        }
+        if case .paused = end { try await form.route?.begin() }
+    }
+
     // MARK: Whole responses
 
-    /// Calls the vendor once. Returns nil if the next call is prepared: with a request that was changed for a quirk, or
-    /// for the rest of a response that the vendor paused.
-    private func wholeOnce(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse? {
+    private func wholeOnce(by attempt: Attempt) async throws(UpstreamError) -> Outcome<ChatResponse> {
         let sent = quirks
         let response = try await attempt.send(upstream(isStreamed: false, by: attempt), on: vendor.transport)
         guard response.head.status / 100 == 2 else {
-            try await change(after: response.head, response.body, to: sent, by: attempt)
-            return nil
+            try change(after: response.head, response.body, to: sent, by: attempt)
+            return .next(after: .refused(status: response.head.status))
         }
         let read: (response: ChatResponse, pause: PausedResponse?)?
         do throws(UpstreamError) {
@@ -191,13 +223,13 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             // Without a result, the worker thread may still use `form`.
             if read != nil { keepQuirks() }
         } catch {
-            try await change(afterUnusable: error, to: sent, by: attempt)
-            return nil
+            try change(afterUnusable: error, to: sent, by: attempt)
+            return .next(after: .unusable(error))
         }
         guard let read else { throw .tooMuchWork }
-        guard let pause = read.pause else { return read.response }
-        try await prepareToGoOn(after: pause, by: attempt)
-        return nil
+        guard let pause = read.pause else { return .response(read.response) }
+        keep(pause, of: attempt)
+        return .next(after: .paused)
     }
 
     /// Reads a stream to its end, within the limits of a complete response, and stops it.
@@ -267,32 +299,32 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     // MARK: Streams
 
-    /// Calls the vendor once, and waits for the first event. Returns nil if the next call is prepared, with a request that
-    /// was changed for a quirk.
+    /// Calls the vendor once, and waits for the first event.
     ///
     /// - Parameter paused: the stream whose rest is requested; nil for a new one.
     private func streamOnce(
         by attempt: Attempt,
         restOf paused: WireStream? = nil
-    ) async throws(UpstreamError) -> WireStream? {
+    ) async throws(UpstreamError) -> Outcome<WireStream> {
         let sent = quirks
         let opened = try await attempt.open(upstream(isStreamed: true, by: attempt), on: vendor.transport)
         guard opened.head.status / 100 == 2 else {
             let refused = try await opened.refusal(limitBytes: WireStream.eventLimitBytes)
-            try await change(after: opened.head, refused, to: sent, by: attempt)
-            return nil
+            try change(after: opened.head, refused, to: sent, by: attempt)
+            return .next(after: .refused(status: opened.head.status))
         }
         if let paused {
             attempt.models = paused
             paused.goOn(with: opened)
-            return paused
+            return .response(paused)
         }
         let stream = WireStream(opened, reader(after: parts(by: attempt)), headers: vendor.headers, bounds: bounds)
         stream.route = form.route
         attempt.models = stream
         if request?.mayGoOn ?? false {
             stream.goOn = { [self, unowned stream] (pause) async throws(UpstreamError) in
-                try await prepareToGoOn(after: pause, by: attempt)
+                keep(pause, of: attempt)
+                try await prepareNext(after: .paused, by: attempt)
                 _ = try await called(by: attempt, isRest: true) { () async throws(UpstreamError) in
                     try await streamOnce(by: attempt, restOf: stream)
                 }
@@ -303,20 +335,17 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             keepQuirks()
         } catch {
             stream.stop()
-            try await change(afterUnusable: error, to: sent, by: attempt)
-            return nil
+            try change(afterUnusable: error, to: sent, by: attempt)
+            return .next(after: .unusable(error))
         }
-        return stream
+        return .response(stream)
     }
 
-    // MARK: Further parts
-
+    /// Keeps a part that the vendor paused, for the request of the rest.
     @inline(never)  // Rarely called.
-    private func prepareToGoOn(after pause: PausedResponse, by attempt: Attempt) async throws(UpstreamError) {
+    private func keep(_ pause: PausedResponse, of attempt: Attempt) {
         bounds.addCall()
         parts[ObjectIdentifier(attempt), default: []].append(pause)
-        try await attempt.nextPart()
-        try await form.route?.begin()
     }
 
     private func reader(after parts: [PausedResponse]) -> any WireReader {
