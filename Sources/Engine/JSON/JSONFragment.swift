@@ -22,9 +22,6 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
 
     package var text: String { output.bytes.text }
 
-    /// Calls `body` with the bytes of the JSON text. The bytes are valid only during the call.
-    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result { body(output.bytes.bytes) }
-
     package struct StringInterpolation: StringInterpolationProtocol {
         fileprivate let output = JSONOutput()
         /// Whether the last interpolation was an optional member.

@@ -91,7 +91,6 @@ package struct ConfiguredCache: Sendable {
     /// A limit of the bytes that wait to be written to files or memcached. While more bytes wait, responses are not
     /// cached.
     private static let leavingBytes = 16 * 1_048_576
-    private static let patienceNanoseconds: UInt64 = 5_000_000_000
 
     package init(_ settings: CacheSettings, _ responseCache: ResponseCache, _ storeScope: StoreScope) {
         self.settings = settings

@@ -22,8 +22,6 @@ package struct DayZone: Sendable, Equatable {
         self.init(name, rules)
     }
 
-    init(named name: String, _ file: [UInt8]) { self.init(name, ZoneRules(file) ?? .utc) }
-
     package var today: Day { day(atMilliseconds: Timestamp.now()) }
 
     /// Returns the day that contains a time, which is in milliseconds since 1970.

@@ -17,8 +17,6 @@ package final class Base64Text: OnLoop, @unchecked Sendable {
         self.text = Body(copy)
     }
 
-    package var isEmpty: Bool { text.bytes.isEmpty }
-
     /// The base64 text as the client sent it.
     package var base64: Body { text }
 

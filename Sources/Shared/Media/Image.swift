@@ -23,32 +23,6 @@ package struct Image: Sendable {
         self.type = type
     }
 
-    /// Loads the image at a URL. Throws if the URL is no `data:` URL and `fetcher` is nil.
-    package static func load(
-        _ url: String,
-        by fetcher: Fetcher?,
-        limitBytes: Int = limitBytes,
-        param: String
-    ) async throws(APIError) -> Image {
-        if let data = decoded(url) {
-            guard let bytes = data else { throw .notBase64(param) }
-            return try Image(bytes, param: param)
-        }
-        return try await fetch(url, by: fetcher, limitBytes: limitBytes, param: param)
-    }
-
-    /// Returns the content of a `data:` URL; `.some(nil)` if it is not base64, nil for other URLs.
-    private static func decoded(_ url: String) -> Body?? {
-        var url = url
-        return url.withUTF8 { text in
-            guard let data = DataURL(UnsafeRawBufferPointer(text)) else { return .none }
-            guard let bytes = data.base64.flatMap({ Base64.standard.bytes($0) }) else { return .some(nil) }
-            var buffer = ByteBuffer()
-            bytes.withUnsafeBytes { buffer.append($0) }
-            return .some(Body(buffer))
-        }
-    }
-
     /// Downloads an image. Throws if `fetcher` is nil, since the relay then does not download images.
     package static func fetch(
         _ url: String,

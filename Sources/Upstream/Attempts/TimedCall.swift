@@ -29,9 +29,6 @@ package final class TimedCall: TimerTarget, OnLoop, @unchecked Sendable {
         task?.cancel()
     }
 
-    /// Removes the time limit from the running call.
-    package func lift() { loop.remove(timer) }
-
     /// Runs `ask` with a time limit and waits for its end.
     package func run(
         until end: LoopTime,

@@ -10,7 +10,6 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
     private let bound: Int
     /// The number of tool calls read so far from responses in Cloudflare's own format.
     private var calls = 0
-    private var chunk = ByteBuffer()
     /// Whether a complete response (no stream) was empty or had no choice.
     private(set) var isEmpty = false
 

@@ -81,8 +81,6 @@ final class EchoChat: PreparedChat, @unchecked Sendable {
 
     private static let orderLimitBytes = 64
 
-    private var text: UnsafeRawBufferPointer { message.bytes[part: start..<message.bytes.count] }
-
     func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
         write()
         try await begin()

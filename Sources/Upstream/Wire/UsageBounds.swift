@@ -22,12 +22,6 @@ struct UsageBounds: Sendable {
         maxCompletionTokens = Self.unknownCompletion
     }
 
-    /// Creates bounds for a call whose request sets no limit for the output.
-    init(_ model: borrowing Model) {
-        maxPromptTokens = model.contextWindow ?? Self.unknownPrompt
-        maxCompletionTokens = model.maxOutputTokens ?? Self.unknownCompletion
-    }
-
     /// Creates bounds for a chat call. The usage of all its choices and prompts counts together.
     init(_ call: borrowing ChatCall, _ model: borrowing Model) {
         let prompts = call.arePromptsSeparate ? max(1, call.messages.count) : 1

@@ -115,9 +115,6 @@ final class SQLiteDatabase {
         return statement
     }
 
-    /// The number of rows that the last statement changed.
-    var changes: Int { Int(sqlite3_changes64(handle)) }
-
     /// Rolls back the open transaction. Does nothing if no transaction is open.
     func rollBack() {
         if sqlite3_get_autocommit(handle) == 0 { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }

@@ -20,9 +20,6 @@ package struct ForwardedFieldCheck: Sendable {
     /// Returns the error for the first forbidden field among a request's members; nil if there is none.
     package func refusal(of members: [RawJSON.Member]) -> APIError? { refusal(of: members, within: "", depth: 0) }
 
-    /// Returns the error for the first forbidden field of a request; nil if there is none.
-    package func refusal(of request: RawJSON) -> APIError? { refusal(of: request.members, within: "", depth: 0) }
-
     private static let maxDepth = 8
 
     private func refusal(of members: some Sequence<RawJSON.Member>, within path: String, depth: Int) -> APIError? {

@@ -35,9 +35,6 @@ package struct StructuredOutputParser: ~Copyable {
     /// `settle`.
     var unjudged: StructuredValue? { waiting }
 
-    /// Whether the structured output was found, so that further text is ignored.
-    package var isDone: Bool { found != nil }
-
     package mutating func consume(_ piece: UnsafeRawBufferPointer) {
         guard waiting == nil else { return wait(with: piece) }
         var index = 0
