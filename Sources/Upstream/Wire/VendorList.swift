@@ -74,38 +74,45 @@ package final class VendorList: ModelList, OnLoop, @unchecked Sendable {
         guard let endpoint = Endpoint(site.baseURL + path, site.options) else {
             throw UpstreamError(.failed, cause: "the next page of the list has no address")
         }
+        let headers = headers.headers(for: key)
+        return try await Self.page(form.members, at: endpoint, headers, by: transport, parser) { elements, root in
+            (elements.compactMap(form.model), form.next(root))
+        }
+    }
+
+    /// Requests a vendor's list of models, or a page of the list, and returns what `read` makes of it. A failure names
+    /// the endpoint.
+    ///
+    /// - Parameter members: the name of the JSON member that contains the models.
+    static func page<Page>(
+        _ members: StaticString,
+        at endpoint: Endpoint,
+        _ headers: UpstreamHeaders,
+        by transport: any Transport,
+        _ parser: JSONParser,
+        _ read: (_ elements: JSONElements, _ root: JSONValue) -> Page
+    ) async throws(UpstreamError) -> Page {
         do throws(UpstreamError) {
-            return try await page(at: endpoint, key)
+            let call = UpstreamCall(endpoint: endpoint, headers: headers, body: nil)
+            let response: UpstreamResponse
+            do throws(TransportError) { response = try await transport.send(call) } catch { throw UpstreamError(error) }
+            let body = response.body
+            return try withExtendedLifetime(body) { () throws(UpstreamError) in
+                guard response.head.status == 200 else {
+                    var error = UpstreamError(.failed, cause: "the vendor answered \(response.head.status)")
+                    error.status = response.head.status
+                    throw error
+                }
+                guard body.bytes.count <= limitBytes else { throw UpstreamError(.failed, cause: "a list too long") }
+                guard let root = try? parser.parse(body.bytes), let elements = root[members]?.elements else {
+                    throw UpstreamError(.failed, cause: "the vendor's list is not a list of models")
+                }
+                return read(elements, root)
+            }
         } catch {
             var error = error
             error.locate(at: endpoint)
             throw error
-        }
-    }
-
-    private func page(
-        at endpoint: Endpoint,
-        _ key: String
-    ) async throws(UpstreamError) -> ([LiveModel], (name: String, value: String)?) {
-        let response: UpstreamResponse
-        do throws(TransportError) {
-            let call = UpstreamCall(endpoint: endpoint, headers: headers.headers(for: key), body: nil)
-            response = try await transport.send(call)
-        } catch {
-            throw UpstreamError(error)
-        }
-        let body = response.body
-        return try withExtendedLifetime(body) { () throws(UpstreamError) in
-            guard response.head.status == 200 else {
-                var error = UpstreamError(.failed, cause: "the vendor answered \(response.head.status)")
-                error.status = response.head.status
-                throw error
-            }
-            guard body.bytes.count <= Self.limitBytes else { throw UpstreamError(.failed, cause: "a list too long") }
-            guard let root = try? parser.parse(body.bytes), let elements = root[form.members]?.elements else {
-                throw UpstreamError(.failed, cause: "the vendor's list is not a list of models")
-            }
-            return (elements.compactMap { form.model($0) }, form.next(root))
         }
     }
 }

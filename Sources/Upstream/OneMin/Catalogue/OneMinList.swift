@@ -8,7 +8,6 @@ package final class OneMinList: ModelList, OnLoop, @unchecked Sendable {
     private let kinds: [(feature: Model.Features, endpoint: Endpoint)]
     private let headers = UpstreamHeaders(["Expect:", "User-Agent: relay"])
 
-    private static let limitBytes = 4 << 20
     private static let modelsLimit = 2_000
     private static let maxCredits = 1_000_000.0
 
@@ -52,48 +51,25 @@ package final class OneMinList: ModelList, OnLoop, @unchecked Sendable {
     }
 
     private func models(of feature: Model.Features, _ endpoint: Endpoint) async throws(UpstreamError) -> [LiveModel] {
-        do throws(UpstreamError) {
-            return try await list(of: feature, endpoint)
-        } catch {
-            var error = error
-            error.locate(at: endpoint)
-            throw error
-        }
-    }
-
-    private func list(of feature: Model.Features, _ endpoint: Endpoint) async throws(UpstreamError) -> [LiveModel] {
-        let response: UpstreamResponse
-        do throws(TransportError) {
-            response = try await transport.send(UpstreamCall(endpoint: endpoint, headers: headers, body: nil))
-        } catch {
-            throw UpstreamError(error)
-        }
-        guard response.head.status == 200 else {
-            throw UpstreamError(.failed, cause: "the vendor answered \(response.head.status)")
-        }
-        guard response.body.bytes.count <= Self.limitBytes else {
-            throw UpstreamError(.failed, cause: "a list too long")
-        }
-        guard let root = try? parser.parse(response.body.bytes), let elements = root["models"]?.elements else {
-            throw UpstreamError(.failed, cause: "the vendor's list is not a list of models")
-        }
-        return elements.filter(Self.isModel).compactMap { element in
-            let isActive = Self.isActive(element)
-            var model = LiveModel(
-                id: element["modelId"]?.string ?? "",
-                owner: element["provider"]?.string ?? "",
-                features: isActive ? feature : [],
-                hasVision: isActive && feature == .chat && Self.supportsImages(element)
-            )
-            model?.isDisabled = !isActive
-            model?.label = element["name"]?.string ?? ""
-            model?.contextWindow = Self.tokens(element["creditMetadata"]?["CONTEXT"])
-            model?.maxOutputTokens = Self.tokens(element["creditMetadata"]?["MAX_OUTPUT_TOKEN"])
-            if isActive, let reported = element["creditMetadata"] {
-                model?.creditPrices = Self.prices(reported, of: feature)
+        try await VendorList.page("models", at: endpoint, headers, by: transport, parser) { elements, _ in
+            elements.filter(Self.isModel).compactMap { element in
+                let isActive = Self.isActive(element)
+                var model = LiveModel(
+                    id: element["modelId"]?.string ?? "",
+                    owner: element["provider"]?.string ?? "",
+                    features: isActive ? feature : [],
+                    hasVision: isActive && feature == .chat && Self.supportsImages(element)
+                )
+                model?.isDisabled = !isActive
+                model?.label = element["name"]?.string ?? ""
+                model?.contextWindow = Self.tokens(element["creditMetadata"]?["CONTEXT"])
+                model?.maxOutputTokens = Self.tokens(element["creditMetadata"]?["MAX_OUTPUT_TOKEN"])
+                if isActive, let reported = element["creditMetadata"] {
+                    model?.creditPrices = Self.prices(reported, of: feature)
+                }
+                model?.markedDay = element["deprecationDate"]?.text.flatMap(Self.day)
+                return model
             }
-            model?.markedDay = element["deprecationDate"]?.text.flatMap(Self.day)
-            return model
         }
     }
 
