@@ -17,7 +17,6 @@ final class MultipartUpload: FileUpload, OnLoop, @unchecked Sendable {
     private var isComplete = false
 
     private static let responseLimitBytes = 1_048_576
-    private static let pieceBytes = 65_536
 
     init(_ file: consuming MultipartFile, _ upload: any UpstreamUpload, _ rules: UploadRules) {
         self.file = file
@@ -27,17 +26,7 @@ final class MultipartUpload: FileUpload, OnLoop, @unchecked Sendable {
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError) {
-        var sent = 0
-        do throws(TransportError) {
-            while isWanted, sent < bytes.count {
-                let end = min(sent + Self.pieceBytes, bytes.count)
-                upload.write(bytes[part: sent..<end])
-                sent = end
-                isWanted = try await upload.drained()
-            }
-        } catch {
-            throw UpstreamError(error)
-        }
+        if isWanted { isWanted = try await upload.send(bytes) }
     }
 
     func finish(_ metadata: FileMetadata) async throws(UpstreamError) -> UploadedAsset {

@@ -112,17 +112,7 @@ extension OpenAILike: Forwarder {
             } catch {
                 throw UpstreamError(refusing: error)
             }
-            do throws(TransportError) {
-                var sent = 0
-                while isWanted, sent < piece.count {
-                    let end = min(sent + Self.pieceBytes, piece.count)
-                    upload.write(piece.bytes[part: sent..<end])
-                    sent = end
-                    isWanted = try await upload.drained()
-                }
-            } catch {
-                throw UpstreamError(error)
-            }
+            isWanted = try await upload.send(piece.bytes)
             piece.removeAll()
         }
         do throws(TransportError) {
@@ -135,7 +125,6 @@ extension OpenAILike: Forwarder {
         }
     }
 
-    private static let pieceBytes = 65_536
     static let refusalLimitBytes = 1_048_576
 
     /// Returns the error with the field of this endpoint in place of `messages`, which only chats have.
