@@ -62,12 +62,6 @@ package final class Attempts: OnLoop, @unchecked Sendable {
         billing.repeatsEndAt = repeatsEndAt
     }
 
-    /// Removes the candidates at these indexes. Call it before the first `next()`.
-    func leaveOut(_ indices: Set<Int>) { open.leaveOut(indices) }
-
-    /// Chooses the key for a call of a session. Call it before the first `next()`.
-    func chooseSessionKey() { open.chooseSessionKey() }
-
     var rules: BalanceSettings { balance?.rules ?? BalanceSettings() }
 
     /// Postpones the deadlines of the request by a delay that no vendor caused.

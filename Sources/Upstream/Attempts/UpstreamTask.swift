@@ -40,8 +40,8 @@ extension Candidates {
     package func attempts(billing: Billing, affinity: AffinityValue? = nil, besides excluded: Set<Int> = []) -> Attempts
     {
         let attempts = Attempts(list, balance, order: order, caller: caller, billing: billing, affinity: affinity)
-        if !excluded.isEmpty { attempts.leaveOut(excluded) }
-        if affinity?.isSession == true { attempts.chooseSessionKey() }
+        if !excluded.isEmpty { attempts.open.leaveOut(excluded) }
+        if affinity?.isSession == true { attempts.open.chooseSessionKey() }
         return attempts
     }
 

@@ -51,7 +51,7 @@ package final class PanelCall: OnLoop, @unchecked Sendable {
     }
 
     func ended(_ usage: Usage?, _ error: UpstreamError?) {
-        billing.end()
+        billing.settle()
         requester.ended(self, usage, error)
     }
 }

@@ -118,11 +118,8 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
         return part
     }
 
-    /// Keeps the reservation of a panel's call, to which this billing belongs. `end` settles the reservation.
+    /// Keeps the reservation of a panel's call, to which this billing belongs. `settle` ends it.
     package func hold(_ units: consuming Reservation) { if units.isOpen { reservation = consume units } }
-
-    /// Settles the billing of one call of a panel after this call has ended.
-    package func end() { settle() }
 
     /// The number of attempts to serve the request; for a panel, the sum over its calls.
     package var allAttempts: Int {
@@ -236,7 +233,8 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
         )
     }
 
-    fileprivate func settle() {
+    /// Settles the reservation. The calls that have not ended are billed as abandoned.
+    func settle() {
         while let open { open.recordDropped() }
         if !capacity.isEmpty { freeCapacity() }
         for part in parts { part.freeCapacity() }
@@ -245,7 +243,7 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
         reservation.settle(used: usedSoFar)
     }
 
-    private var used: Amounts { usageReservation.map(used) ?? Amounts() }
+    private var used: Amounts { usageReservation.map { bill.used(of: $0.reserved) } ?? Amounts() }
 
     /// The amounts that the ended calls of the request have used.
     var usedSoFar: Amounts { parts.reduce(used) { $0 + $1.used } }
@@ -262,10 +260,6 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
         own.add(draw)
         reservation = consume own
         return true
-    }
-
-    private func used(under usageReservation: UsageReservation) -> Amounts {
-        bill.used(of: usageReservation.reserved)
     }
 }
 
