@@ -122,9 +122,7 @@ struct ContentBlockRecorder: ~Copyable {
     }
 
     private mutating func writeUse() {
-        let parser = JSONParser()
-        let isObject = withExtendedLifetime(parser) { (try? parser.parse(said.bytes))?.kind == .object }
-        guard isObject else { return drop() }
+        guard JSONParser.read(said.bytes, { $0.kind }) == .object else { return drop() }
         let text = said.bytes
         var out = ByteBuffer()
         RawJSON(opening.bytes).append(to: &out, replacing: "input") { $1.append(text) }

@@ -147,9 +147,7 @@ struct OriginalMessage: ~Copyable {
 
     private static func string(_ value: RawJSON) -> String? {
         guard value.content != nil else { return nil }
-        let parser = JSONParser()
-        defer { withExtendedLifetime(parser) {} }
-        return (try? parser.parse(value.bytes))?.string
+        return JSONParser.read(value.bytes) { $0.string } ?? nil
     }
 
     /// Writes the system prompt without Claude Code's attribution line.

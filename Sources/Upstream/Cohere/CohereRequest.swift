@@ -147,10 +147,7 @@ struct CohereSchema {
     }
 
     private static func read(_ schema: Body, _ judge: (JSONValue) -> Bool) -> Bool? {
-        guard schema.bytes.count <= limitBytes else { return nil }
-        let parser = JSONParser()
-        guard let root = try? parser.parse(schema.bytes) else { return nil }
-        return withExtendedLifetime(parser) { judge(root) }
+        schema.bytes.count <= limitBytes ? JSONParser.read(schema.bytes, judge) : nil
     }
 
     /// Whether Cohere supports a part of a schema: a JSON value, with all values inside it.

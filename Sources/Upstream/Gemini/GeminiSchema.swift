@@ -7,11 +7,7 @@ struct GeminiSchema {
 
     /// Converts a schema and appends the result. Returns false, and appends nothing, if the schema is not JSON.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
-        let parser = JSONParser()
-        guard let root = try? parser.parse(schema.bytes) else { return false }
-        append(root, to: &out)
-        withExtendedLifetime(parser) {}
-        return true
+        JSONParser.read(schema.bytes) { append($0, to: &out) } != nil
     }
 
     /// Converts a schema, with all schemas inside it, and appends the result.

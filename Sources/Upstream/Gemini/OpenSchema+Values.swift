@@ -34,9 +34,7 @@ extension OpenSchema {
 
     /// Whether the schema contains an object of free keys, which OpenAPI's form cannot express.
     static func hasMap(_ schema: Body) -> Bool {
-        let parser = JSONParser()
-        guard let root = try? parser.parse(schema.bytes) else { return false }
-        return withExtendedLifetime(parser) { hasMap(root) }
+        JSONParser.read(schema.bytes) { hasMap($0) } ?? false
     }
 
     private static func hasMap(_ value: JSONValue) -> Bool {

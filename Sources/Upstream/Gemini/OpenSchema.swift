@@ -21,14 +21,13 @@ struct OpenSchema {
     ///
     /// Returns true, but appends nothing, for a schema that allows any object.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
-        let parser = JSONParser()
-        guard let root = try? parser.parse(schema.bytes) else { return false }
-        var writer = OpenSchema(root, bytes: schema.bytes.count)
-        var members = ByteBuffer()
-        writer.appendMembers(of: root, depth: 0, to: &members)
-        if !members.isEmpty, !members.bytes.equals(#""type":"OBJECT""#) { out.append("{", members.bytes, "}") }
-        withExtendedLifetime(parser) {}
-        return true
+        let isJSON: Void? = JSONParser.read(schema.bytes) { root in
+            var writer = OpenSchema(root, bytes: schema.bytes.count)
+            var members = ByteBuffer()
+            writer.appendMembers(of: root, depth: 0, to: &members)
+            if !members.isEmpty, !members.bytes.equals(#""type":"OBJECT""#) { out.append("{", members.bytes, "}") }
+        }
+        return isJSON != nil
     }
 
     private init(_ root: JSONValue, bytes: Int) {

@@ -17,14 +17,11 @@ enum ClaudeSchemaFit: Int, Comparable {
 
     /// Compares a schema with its converted form. Returns `exact` for a text that is not JSON, which is not converted.
     init(of schema: Body) {
-        let parser = JSONParser()
-        guard let root = try? parser.parse(schema.bytes) else {
-            self = .exact
-            return
+        let fit = JSONParser.read(schema.bytes) { root in
+            var reader = ClaudeSchemaFitReader(root: root)
+            return reader.fit(of: root)
         }
-        var reader = ClaudeSchemaFitReader(root: root)
-        self = reader.fit(of: root)
-        withExtendedLifetime(parser) {}
+        self = fit ?? .exact
     }
 }
 

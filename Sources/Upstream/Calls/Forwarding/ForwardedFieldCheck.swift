@@ -202,9 +202,7 @@ extension UnsafeRawBufferPointer {
     var string: String? {
         guard first(UInt8(ascii: "\\")) != nil else { return text }
         guard let start = baseAddress else { return nil }
-        let parser = JSONParser()
-        defer { withExtendedLifetime(parser) {} }
-        return (try? parser.parse(UnsafeRawBufferPointer(start: start - 1, count: count + 2)))?.string
+        return JSONParser.read(UnsafeRawBufferPointer(start: start - 1, count: count + 2)) { $0.string } ?? nil
     }
 }
 
