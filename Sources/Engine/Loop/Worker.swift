@@ -124,32 +124,23 @@ private func runWorker(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawP
 /// The state of a task that waits on its loop for the result of a job.
 ///
 /// `@unchecked`: only the loop's thread uses mutable state, except `isWanted`.
-private final class Wait<Result: Sendable>: TimerTarget, @unchecked Sendable {
+private final class Wait<Result: Sendable>: @unchecked Sendable {
     let isWanted = Atomic(true)
     private let loop: EventLoop
     private let waiter = Waiter()
-    private lazy var timer = Timer(self)
     private var ended: Result?
-    private var isLate = false
 
     init(_ loop: EventLoop) { self.loop = loop }
 
     func result(withinNanoseconds time: UInt64) async -> Result? {
         loop.checkIsolated()
-        loop.arm(timer, at: loop.now + time)
-        while ended == nil, !isLate, !Task.isCancelled { await waiter.wait() }
-        loop.remove(timer)
+        if ended == nil { await loop.wait(for: waiter, until: loop.now + time) }
         isWanted.store(false, ordering: .relaxed)
         return ended
     }
 
     func end(_ result: Result) {
         ended = result
-        waiter.wake()
-    }
-
-    func timerFired() {
-        isLate = true
         waiter.wake()
     }
 }

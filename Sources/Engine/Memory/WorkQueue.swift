@@ -158,7 +158,7 @@ private struct WorkLoad {
 /// One job's entry in the queue. The job leaves the queue at the latest when the last reference to the entry ends.
 ///
 /// `@unchecked`: `phase` is protected by the queue's lock, and only the loop's thread uses other mutable state.
-private final class WorkQueueEntry: TimerTarget, @unchecked Sendable {
+private final class WorkQueueEntry: @unchecked Sendable {
     enum Phase {
         case waiting
         case entered
@@ -172,7 +172,6 @@ private final class WorkQueueEntry: TimerTarget, @unchecked Sendable {
     private let loop: EventLoop
     private let waiter = Waiter()
     private var isOver = false
-    private lazy var timer = Timer(self)
 
     init(_ load: WorkLoad, of owner: MemoryHolder.Key?, in queue: WorkQueue, on loop: EventLoop) {
         self.load = load
@@ -185,16 +184,14 @@ private final class WorkQueueEntry: TimerTarget, @unchecked Sendable {
 
     /// Waits until the job has entered the queue, the time has passed, or the task is cancelled.
     func waits(forNanoseconds time: UInt64) async {
-        loop.arm(timer, at: loop.now + time)
-        while !isOver, !Task.isCancelled { await waiter.wait() }
-        loop.remove(timer)
+        if !isOver { await loop.wait(for: waiter, until: loop.now + time) }
     }
 
     /// Ends the wait of the job for room. It can be called on any thread.
-    func wake() { loop.call { self.timerFired() } }
-
-    func timerFired() {
-        isOver = true
-        waiter.wake()
+    func wake() {
+        loop.call {
+            self.isOver = true
+            self.waiter.wake()
+        }
     }
 }

@@ -96,10 +96,9 @@ package final class RunningRegister: Sendable {
 /// A collector of the running requests of all event loops.
 ///
 /// `@unchecked`: only the thread of its event loop uses the mutable state.
-private final class RunningGathering: TimerTarget, @unchecked Sendable {
+private final class RunningGathering: @unchecked Sendable {
     private let loop: EventLoop
     private let waiter = Waiter()
-    private lazy var timer = Timer(self)
     private var requests: [RunningRequest] = []
     private var missing: Int
 
@@ -111,18 +110,11 @@ private final class RunningGathering: TimerTarget, @unchecked Sendable {
     func add(_ more: [RunningRequest]) {
         requests += more
         missing -= 1
-        waiter.wake()
+        if missing == 0 { waiter.wake() }
     }
 
     func result(withinNanoseconds time: UInt64) async -> [RunningRequest] {
-        loop.arm(timer, at: loop.now + time)
-        while missing > 0, !Task.isCancelled { await waiter.wait() }
-        loop.remove(timer)
+        if missing > 0 { await loop.wait(for: waiter, until: loop.now + time) }
         return requests
-    }
-
-    func timerFired() {
-        missing = 0
-        waiter.wake()
     }
 }

@@ -112,7 +112,7 @@ package final class CoalescedLeader: Sendable {
 /// One request that waits for the response to an equal request.
 ///
 /// `@unchecked`: used on its loop only, except for `resume(with:)`.
-package final class CoalescedWaiter: TimerTarget, @unchecked Sendable {
+package final class CoalescedWaiter: @unchecked Sendable {
     package enum Outcome: Sendable {
         case response(Body)
         /// The request that called the vendor ended without a response, so this request now calls the vendor.
@@ -130,9 +130,7 @@ package final class CoalescedWaiter: TimerTarget, @unchecked Sendable {
     private let coalescer: RequestCoalescer
     private let loop: EventLoop
     private let waiter = Waiter()
-    private lazy var timer = Timer(self)
     private var reportedOutcome: Outcome?
-    private var isLate = false
     private var isGone = false
 
     fileprivate init(_ key: CacheKey, _ coalescer: RequestCoalescer, loop: EventLoop) {
@@ -152,17 +150,10 @@ package final class CoalescedWaiter: TimerTarget, @unchecked Sendable {
     }
 
     package func outcome(until deadline: LoopTime) async -> Outcome {
-        loop.arm(timer, at: deadline)
-        while reportedOutcome == nil, !isLate, !Task.isCancelled { await waiter.wait() }
-        loop.remove(timer)
+        if reportedOutcome == nil { await loop.wait(for: waiter, until: deadline) }
         isGone = true
         if let reportedOutcome { return reportedOutcome }
         coalescer.leave(self)
-        return isLate ? .late : .left
-    }
-
-    package func timerFired() {
-        isLate = true
-        waiter.wake()
+        return Task.isCancelled ? .left : .late
     }
 }

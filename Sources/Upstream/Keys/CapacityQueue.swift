@@ -120,7 +120,7 @@ package final class CapacityQueue: Sendable {
 /// The ticket of one upstream call that waits in the queue for capacity.
 ///
 /// `@unchecked`: used on its loop only. Only the function `call()` can be used on any thread.
-private final class Ticket: TimerTarget, @unchecked Sendable {
+private final class Ticket: @unchecked Sendable {
     let providers: Set<Int>
     /// The digest of the only key that the waiting call can use; nil if it can use any key.
     let account: Digest?
@@ -132,7 +132,6 @@ private final class Ticket: TimerTarget, @unchecked Sendable {
     var isCalled = false
     private let loop: EventLoop
     private let waiter = Waiter()
-    private lazy var timer = Timer(self)
 
     init(_ providers: Set<Int>, _ account: Digest?, _ caller: Identity?, loop: EventLoop) {
         self.providers = providers
@@ -142,17 +141,14 @@ private final class Ticket: TimerTarget, @unchecked Sendable {
     }
 
     func wait(until end: LoopTime) async {
-        if isCalled { return }
-        loop.arm(timer, at: end)
-        await waiter.wait()
-        loop.remove(timer)
+        if !isCalled { await loop.wait(for: waiter, until: end) }
     }
 
     /// Wakes the waiting upstream call. This function can be used on any thread.
-    func call() { loop.call { self.timerFired() } }
-
-    func timerFired() {
-        isCalled = true
-        waiter.wake()
+    func call() {
+        loop.call {
+            self.isCalled = true
+            self.waiter.wake()
+        }
     }
 }

@@ -169,22 +169,16 @@ package final class GoogleTokens: Sendable {
 }
 
 /// The wait of one task for a new access token.
-private final class ExchangeWait: TimerTarget, OnLoop, @unchecked Sendable {
+private final class ExchangeWait: OnLoop, @unchecked Sendable {
     private let loop: EventLoop
     private let waiter = Waiter()
-    private lazy var timer = Timer(self)
     private var isOver = false
 
     init(_ loop: EventLoop) { self.loop = loop }
 
     func end(until deadline: LoopTime) async {
-        guard !isOver else { return }
-        loop.arm(timer, at: deadline)
-        await waiter.wait()
-        loop.remove(timer)
+        if !isOver { await loop.wait(for: waiter, until: deadline) }
     }
-
-    func timerFired() { waiter.wake() }
 
     /// Ends the wait of the task. Can be called on any thread.
     func wake() {
