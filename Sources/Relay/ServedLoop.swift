@@ -2,7 +2,6 @@ import Engine
 import Limits
 import Routes
 import Shared
-import Synchronization
 
 /// An event loop with its running thread, its servers and its router.
 struct ServedLoop: Sendable {
@@ -63,33 +62,9 @@ extension [ServedLoop] {
     /// Runs `work` on each loop with its index, and returns the results in the order of the loops. Blocks.
     @discardableResult
     func onLoops<Value: Sendable>(_ work: @escaping @Sendable (Int, ServedLoop) -> Value) -> [Value] {
-        let results = Lock([Value?](repeating: nil, count: count))
-        let left = CountdownLatch(count)
-        for (location, one) in enumerated() {
-            one.loop.call {
-                let value = work(location, one)
-                results.withLock { $0[location] = value }
-                left.done()
-            }
-        }
-        left.wait()
-        return results.withLock { $0.compactMap(\.self) }
-    }
-}
-
-/// A countdown latch: `wait()` blocks until every loop has called `done()`.
-private final class CountdownLatch: Sendable {
-    private let count: Atomic<Int>
-    private let signal = Signal()
-
-    init(_ count: Int) { self.count = Atomic(count) }
-
-    func done() {
-        if count.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { signal.wake() }
-    }
-
-    func wait() {
-        while count.load(ordering: .acquiring) > 0 { signal.wait() }
+        let results = LoopResults<Value>(count)
+        for (location, one) in enumerated() { one.loop.call { results.record(work(location, one), of: location) } }
+        return results.wait(until: .distantFuture).compactMap(\.self)
     }
 }
 

@@ -16,7 +16,7 @@ struct CommandLoop {
         withinSeconds seconds: Int,
         _ work: @escaping @Sendable (Int) async -> Value
     ) -> [Value?] {
-        let results = CommandResults<Value>(count)
+        let results = LoopResults<Value>(count)
         let thread = LoopThread(loop)
         for _ in 0..<min(mostOpen, count) {
             Task(executorPreference: loop) {
@@ -27,12 +27,12 @@ struct CommandLoop {
             loop.stop()
             thread.join()
         }
-        return results.wait(seconds: seconds)
+        return results.wait(until: LoopTime.current().adding(seconds: seconds))
     }
 }
 
-/// The results of a command's calls. An event loop stores them while another thread waits.
-private final class CommandResults<Value: Sendable>: Sendable {
+/// The results of calls or loops. Event loops store them while another thread waits.
+final class LoopResults<Value: Sendable>: Sendable {
     private struct State {
         var next = 0
         var left: Int
@@ -62,9 +62,8 @@ private final class CommandResults<Value: Sendable>: Sendable {
         if isLast { signal.wake() }
     }
 
-    /// Waits until all results are there or this time has passed.
-    func wait(seconds: Int) -> [Value?] {
-        let end = LoopTime.current().adding(seconds: seconds)
+    /// Waits until all results are there or the time has come. Blocks.
+    func wait(until end: LoopTime) -> [Value?] {
         while state.withLock({ $0.left }) > 0, LoopTime.current() < end { signal.wait(until: end) }
         return state.withLock { $0.all }
     }
