@@ -2,23 +2,13 @@ import CCurl
 import Glibc
 
 /// Passes received bytes, which are valid only during the call, to the transfer. libcurl calls this function.
-func deliverBytes(
-    bytes: UnsafeMutablePointer<CChar>?,
-    unit: Int,
-    count: Int,
-    context: UnsafeMutableRawPointer?
-) -> Int {
+let deliverBytes: relay_curl_write = { bytes, unit, count, context in
     guard let bytes, let transfer = transfer(context) else { return 0 }
     return transfer.receive(UnsafeRawBufferPointer(start: bytes, count: unit * count))
 }
 
 /// Passes one line of the response's head to the transfer. libcurl calls this function.
-func deliverHeader(
-    bytes: UnsafeMutablePointer<CChar>?,
-    unit: Int,
-    count: Int,
-    context: UnsafeMutableRawPointer?
-) -> Int {
+let deliverHeader: relay_curl_write = { bytes, unit, count, context in
     guard let bytes, let transfer = transfer(context) else { return 0 }
     transfer.receiveHeader(UnsafeRawBufferPointer(start: bytes, count: unit * count))
     return unit * count

@@ -98,12 +98,7 @@ extension CurlTransfer: UpstreamUpload {
 }
 
 /// Copies bytes of the upload's body to libcurl. libcurl calls this function as its read callback.
-private func giveBytes(
-    room: UnsafeMutablePointer<CChar>?,
-    unit: Int,
-    count: Int,
-    context: UnsafeMutableRawPointer?
-) -> Int {
+private let giveBytes: relay_curl_write = { room, unit, count, context in
     guard let room, let transfer = transfer(context) else { return Int(CURL_READFUNC_ABORT) }
     return transfer.give(into: UnsafeMutableRawBufferPointer(start: room, count: unit * count))
 }
@@ -115,12 +110,6 @@ private func rewindBody(context: UnsafeMutableRawPointer?, offset: curl_off_t, o
 
 /// Allows libcurl to send an upload's request only if libcurl has read no byte of the body yet. libcurl calls this
 /// function before it sends the request.
-private func beforeRequest(
-    context: UnsafeMutableRawPointer?,
-    vendor: UnsafeMutablePointer<CChar>?,
-    own: UnsafeMutablePointer<CChar>?,
-    vendorPort: Int32,
-    ownPort: Int32
-) -> Int32 {
+private let beforeRequest: relay_curl_on_before = { context, _, _, _, _ in
     transfer(context)?.isBodyWhole ?? false ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
 }

@@ -1,7 +1,7 @@
 import CCurl
 
 /// A call to a vendor with the relay's own HTTP/1.1 code, on a connection that libcurl opens.
-final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecked Sendable {
+final class DirectTransfer: UpstreamTransfer, TurnEnd, @unchecked Sendable {
     private let origin: OriginConnections
     private let form: DirectRequestTemplate
     private var connection: UpstreamConnection?
@@ -73,6 +73,8 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
         return true
     }
 
+    /// Called when the connection has been opened, or could not be opened.
+    /// - Parameter systemError: the system's error number (`errno`); 0 if there is none.
     func connected(_ code: CURLcode, systemError: Int32) {
         self.systemError = systemError
         if code == CURLE_OK { send() } else { brokeOff(code) }
@@ -101,6 +103,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
 
     private var isSent: Bool { sentBytes == request.count + (body?.bytes.count ?? 0) }
 
+    /// Called when the connection can send again, after it has accepted only a part of the bytes.
     func canWrite() { send() }
 
     private func send() {
@@ -132,6 +135,7 @@ final class DirectTransfer: UpstreamTransfer, ConnectionUser, TurnEnd, @unchecke
 
     // MARK: The response
 
+    /// Called when data has arrived, or when the vendor has ended the connection.
     func canRead() {
         let room = UnsafeMutableRawBufferPointer(rebasing: loop.scratch[..<origin.readBytes])
         while let connection, failure == nil, !isPaused {

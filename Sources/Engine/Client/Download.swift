@@ -168,34 +168,18 @@ package struct Download: Sendable {
     }
 }
 
-private func deliverDocument(
-    bytes: UnsafeMutablePointer<CChar>?,
-    unit: Int,
-    count: Int,
-    context: UnsafeMutableRawPointer?
-) -> Int {
+private let deliverDocument: relay_curl_write = { bytes, unit, count, context in
     received(bytes, unit * count, context: context) { $0.append($1) ? $1.count : 0 }
 }
 
-private func deliverDocumentHeader(
-    bytes: UnsafeMutablePointer<CChar>?,
-    unit: Int,
-    count: Int,
-    context: UnsafeMutableRawPointer?
-) -> Int {
+private let deliverDocumentHeader: relay_curl_write = { bytes, unit, count, context in
     received(bytes, unit * count, context: context) {
         $0.append(line: $1)
         return $1.count
     }
 }
 
-private func isDownloadCancelled(
-    context: UnsafeMutableRawPointer?,
-    _: curl_off_t,
-    _: curl_off_t,
-    _: curl_off_t,
-    _: curl_off_t
-) -> CInt {
+private let isDownloadCancelled: relay_curl_on_progress = { context, _, _, _, _ in
     guard let context else { return 0 }
     let received = Unmanaged<Download.ReceivedDocument>.fromOpaque(context).takeUnretainedValue()
     return received.isCancelled() ? 1 : 0

@@ -2,17 +2,6 @@ import CCurl
 import CLinux
 import Glibc
 
-protocol ConnectionUser: AnyObject {
-    /// Called when the connection has been opened, or could not be opened.
-    /// - Parameter systemError: the system's error number (`errno`); 0 if there is none.
-    func connected(_ code: CURLcode, systemError: Int32)
-    /// Called when data has arrived, or when the vendor has ended the connection.
-    func canRead()
-    /// Called when the connection can send again, after `write` has accepted only a part of the bytes.
-    func canWrite()
-    func timerFired()
-}
-
 /// A connection to a vendor, used by several calls one after another. Use it only on its loop's thread.
 final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     enum Reading {
@@ -37,7 +26,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     private var tls: OpaquePointer?
     private lazy var timer = Timer(self)
     /// The call that uses the connection; nil if the connection is idle.
-    unowned var user: (any ConnectionUser)?
+    unowned var user: DirectTransfer?
     private var socket: Int32 = -1
     /// The events for which epoll watches the socket; 0 if epoll does not watch the socket.
     private var watched: UInt32 = 0
@@ -50,7 +39,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     init?(
         to endpoint: Endpoint,
         _ form: DirectRequestTemplate,
-        for user: any ConnectionUser,
+        for user: DirectTransfer,
         _ origin: OriginConnections
     ) {
         let client = origin.pool.client
