@@ -14,7 +14,7 @@ extension OpenAILike: FileProvider {
         _ metadata: FileMetadata,
         totalBytes: Int?,
         by attempt: Attempt
-    ) async throws(UpstreamError) -> any FileUpload {
+    ) async throws(UpstreamError) -> FileUpload {
         let file = MultipartFile(
             name: "file",
             filename: label.name,
@@ -31,7 +31,7 @@ extension OpenAILike: FileProvider {
         }
         let endpoint = try fileEndpoint("files", site.options)
         let upload = try await attempt.upload(to: endpoint, headers, totalBytes: nil, on: wire.transport)
-        return MultipartUpload(file, upload, response)
+        return FileUpload(file, upload, response)
     }
 
     private func asset(_ response: Body) throws(UpstreamError) -> UploadedAsset {

@@ -15,7 +15,7 @@ package protocol FileProvider: AnyObject, Sendable {
         _ metadata: FileMetadata,
         totalBytes: Int?,
         by call: Attempt
-    ) async throws(UpstreamError) -> any FileUpload
+    ) async throws(UpstreamError) -> FileUpload
     /// Opens a stored file for reading; returns when its first bytes have arrived.
     func open(path: String, by call: Attempt) async throws(UpstreamError) -> any MediaStream
     /// Deletes the file at a path if the vendor supports this. A missing file is no error.
@@ -30,19 +30,6 @@ package protocol MediaStream: AnyObject, Sendable {
     func more() async throws(UpstreamError) -> Bool
     /// Moves the bytes that have arrived into `buffer`, which must be empty.
     func receive(into buffer: inout ByteBuffer)
-    func stop()
-}
-
-/// A running upload of a file. `finish` completes the file; `stop` without `finish` cuts the connection.
-package protocol FileUpload: AnyObject, Sendable {
-    /// Whether the vendor still accepts bytes. If false, `finish` throws.
-    var isWanted: Bool { get }
-    /// Sends bytes of the file. Returns when the vendor can accept more bytes.
-    func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError)
-    /// Ends the file and waits for the vendor's identifier of the stored file.
-    ///
-    /// - Parameter metadata: the options that have become known since the upload began.
-    func finish(_ metadata: FileMetadata) async throws(UpstreamError) -> UploadedAsset
     func stop()
 }
 

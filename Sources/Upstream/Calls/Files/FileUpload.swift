@@ -1,5 +1,5 @@
 import Engine
-import Shared
+package import Shared
 
 /// The differences between vendors' file uploads: the upload form's fields and the response's format.
 struct UploadRules {
@@ -9,11 +9,13 @@ struct UploadRules {
     let asset: (Body) throws(UpstreamError) -> UploadedAsset
 }
 
-final class MultipartUpload: FileUpload, OnLoop, @unchecked Sendable {
+/// A running upload of a file. `finish` completes the file; `stop` without `finish` cuts the connection.
+package final class FileUpload: OnLoop, @unchecked Sendable {
     private let file: MultipartFile
     private let upload: any UpstreamUpload
     private let rules: UploadRules
-    private(set) var isWanted = true
+    /// Whether the vendor still accepts bytes. If false, `finish` throws.
+    package private(set) var isWanted = true
     private var isComplete = false
 
     private static let responseLimitBytes = 1_048_576
@@ -25,11 +27,15 @@ final class MultipartUpload: FileUpload, OnLoop, @unchecked Sendable {
         upload.write(self.file.head)
     }
 
-    func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError) {
+    /// Sends bytes of the file. Returns when the vendor can accept more bytes.
+    package func write(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError) {
         if isWanted { isWanted = try await upload.send(bytes) }
     }
 
-    func finish(_ metadata: FileMetadata) async throws(UpstreamError) -> UploadedAsset {
+    /// Ends the file and waits for the vendor's identifier of the stored file.
+    ///
+    /// - Parameter metadata: the options that have become known since the upload began.
+    package func finish(_ metadata: FileMetadata) async throws(UpstreamError) -> UploadedAsset {
         let body: Body
         do throws(TransportError) {
             if isWanted { upload.write(file.tail(after: rules.sendsMetadata ? metadata.fields : [])) }
@@ -46,5 +52,23 @@ final class MultipartUpload: FileUpload, OnLoop, @unchecked Sendable {
         return try rules.asset(body)
     }
 
-    func stop() { upload.stop(isComplete: isComplete) }
+    package func stop() { upload.stop(isComplete: isComplete) }
+}
+
+extension UpstreamUpload {
+    /// Sends bytes of the body as fast as the vendor receives them. Returns false once the vendor wants no more bytes.
+    func send(_ bytes: UnsafeRawBufferPointer) async throws(UpstreamError) -> Bool {
+        var (sent, isWanted) = (0, true)
+        do throws(TransportError) {
+            while isWanted, sent < bytes.count {
+                let end = min(sent + 65_536, bytes.count)
+                write(bytes[part: sent..<end])
+                sent = end
+                isWanted = try await drained()
+            }
+        } catch {
+            throw UpstreamError(error)
+        }
+        return isWanted
+    }
 }

@@ -10,7 +10,7 @@ extension OneMin: FileProvider, AssetUploader {
         _ metadata: FileMetadata,
         totalBytes: Int?,
         by attempt: Attempt
-    ) async throws(UpstreamError) -> any FileUpload {
+    ) async throws(UpstreamError) -> FileUpload {
         let file = MultipartFile(name: "asset", filename: label.name, contentType: label.contentType)
         let headers = UpstreamHeaders([
             "API-KEY: \(attempt.key)", "Content-Type: \(file.contentType)", "Expect:", "User-Agent: relay",
@@ -22,7 +22,7 @@ extension OneMin: FileProvider, AssetUploader {
             try asset(body)
         }
         let upload = try await attempt.upload(to: assets, headers, totalBytes: total, on: transport)
-        return MultipartUpload(file, upload, response)
+        return FileUpload(file, upload, response)
     }
 
     package func open(path: String, by attempt: Attempt) async throws(UpstreamError) -> any MediaStream {
