@@ -519,28 +519,6 @@ def test_thoughts_of_other_vendors_stay_there(claude, anthropic_server):
     assert len(anthropic_server.take_violations()) == 3
 
 
-def test_the_older_form_of_calls(talking, anthropic_server, is_streamed):
-    anthropic_server.says(MODEL, {"content": CALLS})
-    history = [
-        user("Hi"), {"role": "assistant", "content": None, "function_call": {"name": "weather", "arguments": "{}"}},
-        {"role": "function", "name": "weather", "content": "Rain"},
-    ]  # fmt: skip
-    fields = {"model": "claude", "messages": history, "functions": [TOOL["function"]], "max_tokens": 100}
-    if is_streamed:
-        got = stream(talking, **fields)
-        pieces = [choice["delta"]["function_call"] for choice in got.choices(0) if "function_call" in choice["delta"]]
-        made = {"name": pieces[0]["name"], "arguments": "".join(piece.get("arguments", "") for piece in pieces)}
-        assert got.finish() == "function_call"
-    else:
-        choice = ask(talking, **fields).json()["choices"][0]
-        made = choice["message"]["function_call"]
-        assert choice["finish_reason"] == "function_call"
-    assert made["name"] == "weather" and json.loads(made["arguments"]) == {"city": "Rome"}
-    body = anthropic_server.body(MODEL)
-    assert body["messages"][2]["content"][0]["content"] == said("Rain")
-    assert body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
-
-
 def test_callers_own_keys(start_relay, anthropic_server, caller, new_key):
     relay = start_relay(
         PROVIDER_OWN_KIND="anthropic", PROVIDER_OWN_BASE_URL=anthropic_server.base_url, PROVIDER_OWN_MODELS=MODEL,

@@ -9,7 +9,7 @@ import conftest
 import httpx
 import pytest
 from balanced import Providers, assert_apart, places
-from chat import MODEL, ask, body, either, stream, vendor_error
+from chat import MODEL, ask, body, either, stream
 from late_store import Lateness, LateStore
 from limited import client as plain
 from limited import metric
@@ -92,16 +92,6 @@ def test_a_client_that_leaves_the_queue_was_not_refused(serve, hold, vendor, oth
     for name, answer in zip("ab", held, strict=False):
         vendor.release(providers.keys[name][0])
         assert served(answer.result())
-
-
-@pytest.mark.parametrize("bound", [{"PROVIDER_A_CONCURRENCY": 5}, {"PROVIDER_A_QPS": 50}])
-def test_keys_that_all_rest_are_no_lack_of_capacity(serve, bound):
-    providers, http = serve(a=2, QUEUE_TIMEOUT="5s", **bound)
-    providers.answers("a", {"status": 401, "json": vendor_error("no")})
-    assert [ask(http).status_code for _ in range(2)] == [502, 502]
-    assert providers.counts("a") == [2, 1]
-    providers.answers("a", OK)
-    assert served(ask(http))
 
 
 def assert_all_apart(vendor, keys, bound):
@@ -343,17 +333,6 @@ def test_calls_that_begin_at_once_are_spread_by_weight(serve, pool, vendor, stor
         late.stop()
 
 
-def test_under_least_load_the_provider_with_most_room_is_asked(serve, hold):
-    providers, http = serve(a=1, b=1, BALANCE="least-load", PROVIDER_A_CONCURRENCY=2, PROVIDER_B_CONCURRENCY=4)
-    for name in "abb":
-        hold(http, providers, name)
-    assert providers.order() == "abb"
-    hold(http, providers, "a")
-    hold(http, providers, "b")
-    hold(http, providers, "b")
-    assert providers.order() == "abbabb" and is_full(http)
-
-
 def test_calls_of_one_value_keep_to_one_provider_and_key_on_all_instances(serve, caller):
     providers, http = serve(a=2, b=2, AFFINITY="prompt_cache_key,user")
     _, other = serve(providers, AFFINITY="prompt_cache_key,user")
@@ -384,13 +363,3 @@ def test_the_prefix_is_the_system_text_and_the_first_turn(serve):
     for number in range(20):
         assert served(ask(http, messages=[system, {"role": "user", "content": f"Hi {number}"}]))
     assert len(set(places(providers))) > 3
-
-
-def test_a_key_that_rests_or_is_full_is_passed_over(serve, hold):
-    providers, http = serve(a=2, AFFINITY="user", PROVIDER_A_CONCURRENCY=1)
-    assert served(ask(http, user="me"))
-    (place,) = places(providers)
-    home, away = int(place[1]), 1 - int(place[1])
-    hold(http, providers, "a", home, user="me")
-    assert served(ask(http, user="me"))
-    assert places(providers)[-1] == f"a{away}"

@@ -52,12 +52,6 @@ def test_kinds_are_told_by_content(http, vendor, api_key, data, given, name, kin
     assert (base64.b64decode(upload["data64"]), upload["name"], upload["type"]) == (data, name, kind)
 
 
-def test_a_long_name_is_cut(http, vendor, api_key):
-    assert sent(http, b"x", "\u96ea" * 300 + ".txt").status_code == 200
-    (upload,) = parts.files_of(vendor, api_key)
-    assert len(upload["name"].encode()) <= 100 and upload["name"].endswith("\u96ea.txt")
-
-
 @pytest.mark.parametrize(
     "part",
     [

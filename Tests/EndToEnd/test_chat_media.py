@@ -1,11 +1,9 @@
 """Chats that name a model which makes images, or speaks."""
 
-import json
 import re
-import socket
 
 import pytest
-from chat import PATH, ask, body, either, refusal, stream
+from chat import ask, either, refusal, stream
 from onemin_rules import CATALOGUE, able
 
 FEATURES = "/api/features"
@@ -111,16 +109,6 @@ def test_failures(http, vendor, api_key, is_streamed, model, scenario, status):
 def test_speech_that_has_no_address(http, vendor, api_key, is_streamed):
     vendor.answers(api_key, {"binary": True})
     assert refusal(http, is_streamed, model="tts-1")[0] == 502
-
-
-def test_a_client_that_leaves(relay, vendor, api_key, is_streamed):
-    vendor.answers(api_key, {"stall_at": -1})
-    content = json.dumps(body(model="midjourney", stream=is_streamed)).encode()
-    with socket.create_connection(("127.0.0.1", relay.port)) as peer:
-        head = f"POST {PATH} HTTP/1.1\r\nHost: r\r\nAuthorization: Bearer {api_key}\r\n"
-        peer.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
-        vendor.wait(api_key, "stalled")
-    vendor.wait(api_key, "client_closed")
 
 
 def test_usage_is_told(http):

@@ -23,11 +23,6 @@ def test_what_is_cut_is_not_read_on(http, vendor, api_key):
     vendor.wait(api_key, "client_closed")
 
 
-def test_stop_and_bound_together(http, vendor, api_key, is_streamed):
-    vendor.answers(api_key, {"deltas": WORDS})
-    assert either(http, is_streamed, stop="word1 ", max_tokens=50) == ("word0 ", "stop")
-
-
 def answers(count):
     return [{"answer": f"answer {number} é", "metadata": {"inputToken": 10, "outputToken": 20 + number}} for number in range(count)]
 

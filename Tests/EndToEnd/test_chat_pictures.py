@@ -73,13 +73,6 @@ def test_a_picture_alone(http, vendor, api_key):
     assert parts.pictures_of(vendor, api_key) == [GIF]
 
 
-@pytest.mark.parametrize("data", [GIF, JPEG, WEBP, picture("x")], ids=["gif", "jpeg", "webp", "png"])
-@pytest.mark.parametrize("head", ["data:image/png;base64,", "DATA:IMAGE/JPEG;charset=utf-8;BASE64,", "data:text/html;base64,"])
-def test_kinds_are_told_by_content(http, vendor, api_key, data, head):
-    assert seen(http, head + base64.b64encode(data).decode()).status_code == 200
-    assert parts.pictures_of(vendor, api_key) == [data]
-
-
 @pytest.mark.parametrize("role", ["system", "assistant", "user"])
 def test_other_forms_and_roles(http, vendor, api_key, role):
     mine = picture("mine")
@@ -324,24 +317,6 @@ def test_by_url(near, vendor, api_key):
     assert len(vendor.requests(api_key, ASSETS)) == 1
     assert api_key.encode() not in b"".join(got)
     assert address not in json.dumps(vendor.requests(api_key))
-
-
-@pytest.mark.parametrize(
-    ("page", "code"),
-    [
-        (None, "invalid_image_url"),
-        (b"<html>no picture", "invalid_image_format"),
-        (BIG[:-20], "invalid_image_format"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(21 << 20), "image_too_large"),
-    ],
-    ids=["missing", "page", "cut", "large"],
-)
-def test_a_url_that_brings_no_picture(near, vendor, api_key, page, code):
-    with host({"/x": page} if page else {}) as (address, _):
-        status, error, _ = refusal(near, messages=[user(text("a"), parts.picture(address + "/x"))])
-    assert (status, error["code"], error["param"]) == (400, code, WHERE)
-    assert address not in error["message"]
-    assert vendor.requests(api_key) == []
 
 
 @pytest.mark.parametrize("settings", [{}, {"FETCH_IMAGES": "http"}, {"FETCH_IMAGES": "off"}], ids=str)

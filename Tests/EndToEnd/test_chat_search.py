@@ -73,12 +73,6 @@ def test_progress_lines_are_dropped(http, vendor, api_key, is_streamed, split):
     assert either(http, is_streamed, web_search=True) == (ANSWER, "stop")
 
 
-@pytest.mark.parametrize("answer", ["🌐", "🌐 Crawling", "🌐 Crawling sit", "a 🌐 Crawling site x\nb", "🌐 is\n🌐"], ids=str)
-def test_texts_that_only_look_like_progress(http, vendor, api_key, is_streamed, answer):
-    vendor.answers(api_key, {"answer": answer, "deltas": list(answer)})
-    assert either(http, is_streamed, web_search=True) == (answer, "stop")
-
-
 def test_progress_lines_are_text_without_search(http, vendor, api_key, is_streamed):
     answer = "🌐 Crawling site https://a.example\nrest"
     vendor.answers(api_key, {"answer": answer, "deltas": list(answer)})

@@ -159,11 +159,3 @@ def test_credits_of_words_for_nothing(start_relay, vendor, api_key):
         vendor.answers(api_key, words("hi", 950), {"status": 500})
         assert ask(http, messages=[user(parts.sound(WAV))]).status_code == 502
         assert ask(http).status_code == 429
-
-
-def test_a_caller_that_leaves_ends_it(relay, vendor, api_key):
-    vendor.answers(api_key, {"stall_at": -1})
-    with parts.sending(relay, api_key, user(parts.sound(WAV))):
-        vendor.wait(api_key, "stalled")
-    vendor.wait(api_key, "client_closed")
-    assert vendor.requests(api_key, CHAT_PATH) == []

@@ -155,23 +155,6 @@ def test_strict_tools_are_validated(gem, google):
     assert google.body(MODEL)["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
 
 
-SCHEMA = {
-    "type": "object", "additionalProperties": False, "required": ["a"], "properties": {"a": {"type": "string", "pattern": "^x"}, "b": {"const": 5}},
-}  # fmt: skip
-CLEANED = SCHEMA | {"properties": {"a": {"type": "string"}, "b": {"enum": [5]}}}
-
-
-def test_schemas_are_cleaned(gem, google):
-    form = {"type": "json_schema", "json_schema": {"name": "thing", "schema": SCHEMA}}
-    google.says(MODEL, {"text": '{"a":"x"}'})
-    ask(gem, model="pro", tools=[{"type": "function", "function": {"name": "f", "parameters": SCHEMA}}], response_format=form)
-    body = google.body(MODEL)
-    config = body["generationConfig"]
-    assert config["responseMimeType"] == "application/json"
-    for seen in (config["responseJsonSchema"], body["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"]):
-        assert seen == CLEANED
-
-
 def test_formats(gem, google, is_streamed):
     google.says(MODEL, {"text": '{"a":1}'})
     assert either(gem, is_streamed, model="pro", response_format={"type": "json_object"}) == ('{"a":1}', "stop")
@@ -468,13 +451,6 @@ def test_calls_between_texts_keep_their_places(anthropics, gem, google):
     anthropics.messages.create(model="pro", max_tokens=99, tools=[tool], messages=turns)
     parts = google.body(MODEL)["contents"][1]["parts"]
     assert [part.get("text") or part["functionCall"]["args"] for part in parts] == ["Text 1.", {"n": 1}, "Text 2.", {"n": 2}]
-
-
-def test_functions_of_old(gem, google):
-    google.says(MODEL, {"calls": CALLS})
-    choice = ask(gem, model="pro", functions=[TOOL["function"]]).json()["choices"][0]
-    assert choice["message"]["function_call"] == {"name": "weather", "arguments": '{"city":"Rome"}'}
-    assert choice["finish_reason"] == "function_call"
 
 
 USAGE = {"promptTokenCount": 20.0, "toolUsePromptTokenCount": 5, "candidatesTokenCount": 7, "thoughtsTokenCount": 30,

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import socket
 
-import openai
 import pytest
 from onemin_rules import CATALOGUE
 from pictures import image, picture, pixels, png
@@ -193,12 +192,6 @@ def test_a_client_that_leaves(relay, vendor, api_key, where):
     vendor.wait(api_key, "client_closed")
 
 
-def test_a_form_that_is_cut(relay, http, vendor, api_key):
-    multipart(relay, api_key, EDITS, cut=150).close()
-    assert edit(http).status_code == 200
-    assert len(vendor.requests(api_key, FEATURES)) == 1
-
-
 INPAINTERS = [model for model, said in CATALOGUE.items() if "image_inpaint" in said["features"]]
 ALPHAS = [[0 if (row + column) % 3 else 255 for column in range(16)] for row in range(9)]
 MASK = png(16, 9, [b"".join(bytes([7, 8, 9, alpha]) for alpha in row) for row in ALPHAS], color=6)
@@ -347,27 +340,7 @@ def test_variations_that_are_wrong(http, vendor, api_key, files, fields, expecte
     assert vendor.requests(api_key) == []
 
 
-@pytest.mark.parametrize("path", ["edits", "variations"])
-def test_unversioned_wrong_methods_and_no_key(relay, http, path):
-    assert send(http, f"/images/{path}", prompt="a hat").status_code == 200
-    assert http.get(f"/v1/images/{path}").status_code == 405
-    answer = http.post(f"/v1/images/{path}", files={"image": PICTURE}, headers={"Authorization": ""})
-    assert answer.status_code == 401
-
-
 def test_they_are_limited_as_images_are(start_relay, new_key, caller):
     http = caller(start_relay(RATE_LIMIT=None, RATE_LIMIT_IMAGES="2/minute"), new_key())
     answers = [edit(http), vary(http), vary(http), edit(http)]
     assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
-
-
-def test_the_official_client_names_the_error(client):
-    with pytest.raises(openai.BadRequestError) as caught:
-        client.images.edit(image=[PICTURE, PICTURE], prompt="a hat")
-    assert caught.value.param == "image"
-
-
-def test_log(relay, http):
-    answer = edit(http, model="gpt-image-1-mini")
-    line = relay.wait_for_line(lambda line: line.get("id") == answer.headers["x-request-id"])
-    assert (line["route"], line["model"], line["status"]) == ("/images/edits", "gpt-image-1-mini", 200)

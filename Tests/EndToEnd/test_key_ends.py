@@ -78,11 +78,3 @@ def test_a_key_is_switched_off_and_on_by_a_reload(start_relay, tmp_path):
     write()
     local_http.post(f"{relay.base_url}/reload_config")
     assert chat(http).status_code == 200
-
-
-def test_what_all_keys_have_that_do_not_set_their_own(start_relay):
-    secrets.update((ONE, TWO))
-    relay = start_relay(**SETTINGS, KEY_DEFAULT_RATE_LIMIT="2/hour", KEY_B_RATE_LIMIT="3/hour")
-    for token, count in ((ONE, 2), (TWO, 3)):
-        http = client(relay, token)
-        assert [chat(http).status_code for _ in range(count + 1)] == [200] * count + [429]

@@ -3,7 +3,6 @@
 import uuid
 
 import pytest
-from chat import CHAT_PATH, ask
 from pictures import image
 
 FEATURES = "/api/features"
@@ -35,20 +34,3 @@ def test_variations_with_stand_ins_take_turns(two_keys, vendor, keys, model):
     for _ in range(6):
         assert vary(http, model).status_code == 200
     assert [len(vendor.requests(key, FEATURES)) for key in keys] == [3, 3]
-
-
-def used(vendor, keys, path=CHAT_PATH):
-    return [len(vendor.requests(key, path)) for key in keys]
-
-
-def test_a_refused_request_takes_no_turn(two_keys, vendor, keys):
-    http = two_keys()
-    for _ in range(3):
-        assert ask(http).status_code == 200
-        assert ask(http, logprobs=True).status_code == 400
-        assert ask(http, model="dall-e-3", n=2).status_code == 400
-        speech = {"model": "tts-1", "input": " ", "voice": "alloy"}
-        assert http.post("/v1/audio/speech", json=speech).status_code == 400
-        assert http.post("/v1/images/generations", json={"model": "dall-e-3", "prompt": "a", "size": "1x1"}).is_error
-        assert ask(http).status_code == 200
-    assert used(vendor, keys) == [3, 3]

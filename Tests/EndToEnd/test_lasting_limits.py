@@ -89,20 +89,3 @@ def test_the_database_holds_no_name_and_no_key(start_relay, store, server, tmp_p
     assert chat(client(relay, TOKEN)).status_code == 200
     wait_for(lambda: server.ask("SELECT max(version) FROM relay_limits") != [version])
     assert len(server.ask("SELECT key FROM relay_limits")) == 3
-
-
-def test_while_the_database_is_away_the_policy_holds(start_relay, store, server, tmp_path):
-    environment = settings(store, "postgres", tmp_path, server) | {"RATE_LIMIT_STORE_DOWN": "deny"}
-    relay = start_relay(**environment)
-    for _ in range(20):
-        assert chat(client(relay, TOKEN)).status_code == 200
-    lose(store, [relay])
-    server.run("stop")
-    relay = start_relay(**environment)
-    http = client(relay, TOKEN)
-    refused = chat(http)
-    assert refused.status_code == 503
-    assert refused.headers["retry-after"] == "1"
-    relay.wait_for_line(lambda line: line["level"] == "warning" and "copies of limits" in line["message"])
-    server.run("start")
-    wait_for(lambda: chat(http).status_code == 429, seconds=30)

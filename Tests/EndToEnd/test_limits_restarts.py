@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clocks import Clock
 from limited import client
 from memcached import Memcached
-from relay_process import Relay, preloads
+from relay_process import Relay
 
 TOKEN, SECOND = "token-of-the-restart-tests-1", "token-of-the-restart-tests-2"
 CHAT = "/v1/chat/completions"
@@ -25,9 +24,6 @@ SETTINGS = {
 }  # fmt: skip
 FOLDER_IN_USE = "another relay uses DATA_DIR"
 WORDS = re.compile("counters|DATA_DIR|limits")
-UNREADABLE = "the file of counters cannot be read; limits start at zero"
-
-
 @pytest.fixture
 def lone(start_relay: Callable[..., Relay], tmp_path: Path) -> Callable[..., Relay]:
     def started(**environment: Any) -> Relay:
@@ -44,13 +40,6 @@ def admitted(relay: Relay, token: str | None = TOKEN, asks: int = 4) -> int:
 def warnings(relay: Relay) -> list[dict[str, Any]]:
     """Those about limits and their file."""
     return [line for line in relay.log_lines() if line["level"] == "warning" and WORDS.search(line["message"])]
-
-
-def only_warning(relay: Relay) -> dict[str, Any]:
-    """The one that there is, or that comes soon."""
-    line = relay.wait_for_line(lambda line: line["level"] == "warning" and bool(WORDS.search(line["message"])))
-    assert warnings(relay) == [line]
-    return line
 
 
 def wait_for_file(file: Path, since: int) -> None:
@@ -85,22 +74,6 @@ def test_budgets_outlive_the_end_and_a_crash(lone, tmp_path):
     assert sorted(os.listdir(tmp_path / "data"))[:2] == ["counters", "lock"]
 
 
-def test_a_file_that_is_broken_is_put_aside(lone, tmp_path):
-    data = tmp_path / "data"
-    relay = lone()
-    assert admitted(relay) == 3
-    relay.stop()
-    content = (data / "counters").read_bytes()[:-7]
-    (data / "counters").write_bytes(content)
-    relay = lone()
-    assert admitted(relay) == 3
-    line = only_warning(relay)
-    assert (line["message"], line["cause"], line["kept_as"]) == (UNREADABLE, "its length is invalid", str(data / "counters.broken"))
-    assert (data / "counters.broken").read_bytes() == content
-    relay.stop()
-    assert admitted(lone()) == 0
-
-
 def test_a_folder_that_takes_nothing_stops_nobody(lone, tmp_path):
     data = tmp_path / "data"
     (data / "counters.new").mkdir(parents=True)
@@ -119,18 +92,6 @@ def test_a_folder_that_takes_nothing_stops_nobody(lone, tmp_path):
     assert admitted(relay, asks=1) == 1
     line = relay.wait_for_line(lambda line: line.get("cause") == "No space left on device")
     assert line["level"] == "warning"
-
-
-@preloads
-def test_a_clock_that_was_an_hour_ahead_refunds_nothing(lone, clock: Callable[[float], Clock]):
-    settings = {"RATE_LIMIT": "3/hour", "RATE_LIMIT_TOTAL": "3/2 minutes"}
-    ahead = lone(**settings | clock(3600).environment)
-    assert admitted(ahead) == 3
-    ahead.stop()
-    right = lone(**settings)
-    assert admitted(right) == 0
-    line = only_warning(right)
-    assert "ahead of this machine's clock" in line["message"] and line["counters"] == 2
 
 
 def test_a_start_waits_for_the_relay_that_ends(lone, tmp_path):

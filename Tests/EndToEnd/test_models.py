@@ -37,16 +37,6 @@ def shown(name):
     return SHORT_NAMES.get(name, name)
 
 
-def test_short_names_and_their_ids_are_one_model(http, start_relay, caller, new_key):
-    for id, name in SHORT_NAMES.items():
-        assert http.get(f"/v1/models/{id}").json()["id"] == name
-    key = new_key()
-    relay = start_relay(RATE_LIMIT_BY_MODEL="phoenix=1/hour", ONE_MIN_API_KEYS=key, KEY_A_TOKEN="sk-relay-for-tests-0001")
-    one = caller(relay, "sk-relay-for-tests-0001")
-    asked = [{"model": model, "prompt": "a cat"} for model in ("6b645e3a-d64f-4341-a6d8-7a3690fbf042", "phoenix")]
-    assert [one.post("/v1/images/generations", json=body).status_code for body in asked] == [200, 429]
-
-
 def test_the_list(listed):
     ids = [model["id"] for model in listed]
     assert len(set(ids)) == len(ids)

@@ -411,14 +411,6 @@ def two(start_relay, server, caller):
 
 
 @every
-def test_providers_take_turns(two, server, name):
-    http = two()
-    for _ in range(4):
-        assert ASKS[name](http, model="m").status_code == 200
-    assert len(server.asked("at/first")) == len(server.asked("at/other")) == 2
-
-
-@every
 def test_another_takes_over(two, server, name):
     http = two(PROVIDER_OTHER_PRIORITY=2)
     server.says("at/first", FAILED)
@@ -429,16 +421,6 @@ def test_another_takes_over(two, server, name):
     assert {k: v for k, v in first["body"].items() if k != "model"} == {k: v for k, v in other["body"].items() if k != "model"}
 
 
-@pytest.mark.parametrize("failure", [FAILED, {"status": 409, "json": {}}])
-def test_nobody_takes_over_a_long_recording(two, server, failure):
-    http = two(PROVIDER_OTHER_PRIORITY=2)
-    server.says("at/first", failure)
-    parts = [("model", (None, "m")), ("file", ("a.wav", WAV + bytes(3_000_000), "audio/wav"))]
-    answer = http.post("/v1/audio/transcriptions", files=parts)
-    assert answer.status_code == 502 and server.asked("at/other") == []
-    assert len(server.asked("at/first")) == 1
-
-
 @every
 def test_what_is_asked_once_more(two, server, name):
     http = two(PROVIDER_OTHER_PRIORITY=2)
@@ -446,16 +428,6 @@ def test_what_is_asked_once_more(two, server, name):
     assert ASKS[name](http, model="m").headers["x-relay-provider"] == "first"
     first, second = server.asked("at/first")
     assert first["body"] == second["body"]
-
-
-def test_the_next_key(two, server):
-    http = two(PROVIDER_OTHER_PRIORITY=2, PROVIDER_FIRST_API_KEYS="forward-key-1,forward-key-2")
-    server.says("at/first", {"status": 402, "json": {}}, {})
-    assert embed(http, model="m").headers["x-relay-provider"] == "first"
-    keys = [one["headers"]["authorization"] for one in server.asked("at/first")]
-    assert len(set(keys)) == 2
-    embed(http, model="m")
-    assert server.asked("at/first")[-1]["headers"]["authorization"] == keys[1]
 
 
 def test_a_replacement_serves(two, server):

@@ -6,7 +6,6 @@ import zlib
 
 import pytest
 from chat import ask, refusal, stream, text_of
-from conftest import VENDOR_KEY
 from memcached import wait_for
 from openai_vendor import chunk, whole
 from test_openai_chat import MODEL
@@ -350,24 +349,6 @@ def test_what_is_asked_once_more(team, server, status, body):
     server.says(MODEL, {"status": status, "json": body or {"x": 1}})
     assert refusal(team, True, model="fast")[0] == 502
     assert len(server.asked(MODEL)) == 2
-
-
-def test_a_page_says_nothing(team, server):
-    server.says(MODEL, {"status": 502, "raw": b"<html><body>Bad gateway at 10.0.0.1</body></html>", "type": "text/html"})
-    status, error, _ = refusal(team, model="fast")
-    assert status == 502 and "gateway" not in error["message"]
-    server.says(MODEL, {"status": 400, "raw": b"plain words", "type": "text/plain"})
-    assert refusal(team, model="fast")[1]["message"] == "plain words"
-
-
-def test_private_words_are_left_out(team, server):
-    said = f"Key {VENDOR_KEY[:8]} sk-abcdef12 of org-a1b2c3 (project proj_77aa) failed at /srv/app/x.py, see https://vendor.example/x"
-    server.says(MODEL, {"status": 400, "json": openai_error(said)})
-    message = refusal(team, model="fast")[1]["message"]
-    for word in ("sk-abc", "org-a1", "proj_77", "/srv/app", "vendor.example"):
-        assert word not in message, message
-    server.says(MODEL, {"status": 400, "json": openai_error(f"Wrong: {VENDOR_KEY}")})
-    assert VENDOR_KEY not in json.dumps(refusal(team, model="fast")[1])
 
 
 def test_fields_of_another_wire_are_not_named(team, server):

@@ -154,28 +154,6 @@ def test_a_list_changes_only_other_values(quirky, server, caller):
     assert [body.get("temperature") for body in sends(http, server, at, temperature=0.7)] == [None]
 
 
-def test_an_ability_that_is_lacking_beside_a_field(quirky, server, caller, is_streamed):
-    at = f"beside-{is_streamed}"
-    relay, watch = quirky(at)
-    alice, bob = caller(relay, ALICE), caller(relay, BOB)
-    refused, fine = said("response_format 'json_object' is not supported when reasoning_effort is set"), {"text": '{"a":1}'}
-    alone = {"response_format": {"type": "json_object"}}
-    together = alone | {"reasoning_effort": "high"}
-
-    def formats(http, fields, *scripts):
-        server.says(at, *scripts)
-        return ["response_format" in body for body in sends(http, server, at, is_streamed, **fields)]
-
-    assert formats(alice, together, refused, fine) == [True, False] and formats(alice, together, fine) == [False], "at once"
-    assert formats(alice, alone, fine) == formats(alice, alone | {"reasoning_effort": "low"}, fine) == [True], "beside the field only"
-    assert formats(bob, together, fine) == [True], "not others"
-    watch.set(HOUR)
-    assert formats(alice, alone, fine) == [True], "a request without the field tries nothing"
-    assert formats(alice, together, refused, fine) == [True, False] and formats(alice, together, fine) == [False]
-    watch.set(2 * HOUR)
-    assert formats(alice, together, fine) == formats(alice, together, fine) == [True], "what is no longer refused is forgotten"
-
-
 FIELDS = {
     "max_tokens": 9, "max_completion_tokens": 9, "temperature": 0.7, "top_p": 0.5, "presence_penalty": 0.5, "frequency_penalty": 0.5,
     "logprobs": True, "seed": 3, "store": True, "user": "me", "service_tier": "priority", "reasoning_effort": "minimal",

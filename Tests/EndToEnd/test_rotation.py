@@ -3,7 +3,6 @@
 import uuid
 
 import pytest
-import sealed
 from chat import ask
 from limited import assert_admitted, assert_refused, client
 from memcached import Memcached, wait_for
@@ -93,20 +92,6 @@ def test_files_through_a_rotation(started, vendor, secret):
             assert listed(http) == ({first, third} if secret else {third})
     finally:
         store.kill()
-
-
-def test_ids_are_those_of_the_name(started, vendor):
-    """Ids depend on the caller's NAME and the first token, so that every instance makes and opens the same."""
-    key = f"own-{uuid.uuid4().hex}"
-    relay = started(f"{NEW},{OLD}", RATE_LIMIT="off", ONE_MIN_API_KEYS=key)
-    with client(relay, NEW) as http:
-        upload(http)
-        (seen,) = vendor.uploads(key)
-        for token, status in ((NEW, 200), (OLD, 200), ("token-of-somebody-else", 404)):
-            id = sealed.file_id(token, seen, account=key, kind="known", name="TEAM")
-            assert http.get(f"{FILES}/{id}").status_code == status, token
-        other = sealed.file_id(NEW, seen, account=key, kind="known", name="OTHER")
-        assert http.get(f"{FILES}/{other}").status_code == 404
 
 
 def test_what_is_remembered_of_images_is_the_callers(started, vendor):

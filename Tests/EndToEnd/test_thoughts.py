@@ -1,107 +1,20 @@
 """Reasoning of models: given to clients with its signatures, and accepted back only by the vendor that made it."""
 
-import json
 
 import anthropic
 import checked
 import httpx2
 import officials
-import openai
 import pytest
 from anthropic_vendor import SIGNATURE as CLAUDE_SIGNATURE
 from anthropic_vendor import sealed, text, thought, use
-from chat import MODEL, ask, stream
+from chat import ask, stream
 from conftest import TEAM_TOKEN
-from limited import client as plain
 from responding import PATH as RESPONSES
 from responding import body as response_body
 from responding import events
 
-ORDER = "!think=2 so it is told"
 THOUGHT, SAID, SIGNATURE = "so it", " is told", "signed by echo"
-
-
-@pytest.fixture(scope="module")
-def echo(launch):
-    return launch(PROVIDER_DEMO_KIND="echo", ANONYMOUS_MODELS="all")
-
-
-@pytest.fixture
-def echoing(echo):
-    with plain(echo) as http:
-        yield http
-
-
-def test_chats_have_them_beside_the_text(echoing):
-    whole = ask(echoing, ORDER, model="echo").json()["choices"][0]["message"]
-    assert (whole["reasoning_content"], whole["content"]) == (THOUGHT, SAID)
-    assert whole["extra_content"] == {"thought_signature": SIGNATURE}
-    got = stream(echoing, ORDER, model="echo")
-    deltas = [choice["delta"] for choice in got.choices(0)]
-    assert "".join(delta.get("reasoning_content", "") for delta in deltas) == THOUGHT and got.text() == SAID
-    assert [delta["extra_content"] for delta in deltas if "extra_content" in delta] == [{"thought_signature": SIGNATURE}]
-    assert got.is_done and got.finish() == "stop"
-
-
-def test_messages_have_blocks_of_them(echo):
-    sent = {"model": "echo", "max_tokens": 100, "messages": [{"role": "user", "content": ORDER}]}
-    with checked.client(httpx2, timeout=30) as http:
-        claude = anthropic.Anthropic(api_key="none", base_url=echo.base_url, max_retries=0, http_client=http)
-        whole = claude.messages.create(**sent)
-        with claude.messages.stream(**sent) as gathering:
-            streamed = gathering.get_final_message()
-    for message in (whole, streamed):
-        thought, text = message.content
-        assert (thought.type, thought.thinking, thought.signature) == ("thinking", THOUGHT, SIGNATURE)
-        assert (text.type, text.text) == ("text", SAID)
-
-
-def test_responses_have_items_of_them(echo, echoing):
-    with checked.client(httpx2, timeout=30) as http:
-        client = openai.OpenAI(api_key="none", base_url=echo.v1, max_retries=0, http_client=http)
-        whole = client.responses.create(model="echo", input=ORDER)
-    for item in (whole.output[0].model_dump(), streamed_item(echoing)):
-        assert item["type"] == "reasoning" and item["encrypted_content"] == SIGNATURE
-        assert [part["text"] for part in item["content"]] == [THOUGHT]
-    assert whole.output_text == SAID
-
-
-def streamed_item(http):
-    answer = http.post(RESPONSES, json=response_body(ORDER, model="echo", stream=True))
-    done = [event for event in events(answer) if event["type"] == "response.output_item.done"]
-    return done[0]["item"]
-
-
-HISTORIES = {
-    "chat": ("/v1/chat/completions", {"messages": [
-        {"role": "user", "content": "Why?"},
-        {"role": "assistant", "content": "So.", "reasoning_content": "dark", "extra_content": {"thought_signature": "dark"}},
-        {"role": "user", "content": "Then?"},
-    ]}),
-    "messages": ("/v1/messages", {"max_tokens": 100, "messages": [
-        {"role": "user", "content": "Why?"},
-        {"role": "assistant", "content": [
-            {"type": "thinking", "thinking": "dark", "signature": "dark"}, {"type": "redacted_thinking", "data": "dark"},
-            {"type": "text", "text": "So."},
-        ]},
-        {"role": "user", "content": "Then?"},
-    ]}),
-    "responses": ("/v1/responses", {"input": [
-        {"role": "user", "content": "Why?"},
-        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "dark"}], "encrypted_content": "dark"},
-        {"role": "assistant", "content": "So."}, {"role": "user", "content": "Then?"},
-    ]}),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("surface", HISTORIES)
-def test_a_vendor_without_thoughts_gets_none(http, vendor, api_key, surface):
-    path, fields = HISTORIES[surface]
-    vendor.answers(api_key, {"answer": "Thus."})
-    answer = http.post(path, json={"model": MODEL} | fields)
-    assert answer.status_code == 200, answer.text
-    prompt = vendor.prompt(api_key)
-    assert "dark" not in prompt and prompt.startswith("Why?\n\nAssistant: So.\n\nUser: Then?"), json.dumps(prompt)
 
 
 CLAUDE = "claude-sonnet-4-5"

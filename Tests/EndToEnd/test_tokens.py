@@ -1,11 +1,9 @@
 """Token counts beside tiktoken's, and the relay with and without its token file."""
 
-import base64
 import os
 import shutil
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import checked
@@ -158,21 +156,6 @@ def test_other_models_are_estimated(http, vendor, api_key, encodings, is_streame
     vendor.answers(api_key, {"answer": TEXTS[2], "metadata": None})
     prompt, answer = usage(http, is_streamed, model="mistral-large-latest", prompt=TEXTS[2])
     assert is_near(prompt, count) and is_near(answer, count)
-
-
-@pytest.mark.parametrize(("width", "height", "detail", "tokens"), [(513, 512, "auto", 425), (4096, 8192, "low", 85)])
-def test_pictures_count_by_tiles(http, vendor, api_key, encodings, is_streamed, width, height, detail, tokens):
-    def chunk(name, data):
-        return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
-
-    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x00\x00\x00\x00"
-    pixels = zlib.compress(bytes((width + 1) * height))
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
-    image = {"url": "data:image/png;base64," + base64.b64encode(png).decode()} | ({"detail": detail} if detail else {})
-    content = [{"type": "text", "text": "Look:"}, {"type": "image_url", "image_url": image}]
-    vendor.answers(api_key, {"answer": "I see.", "metadata": None})
-    prompt, _ = usage(http, is_streamed, messages=[{"role": "user", "content": content}])
-    assert prompt == tokens + len(encodings["gpt-4o-mini"].encode_ordinary("Look:"))
 
 
 @pytest.mark.parametrize("bound", [2, 40])

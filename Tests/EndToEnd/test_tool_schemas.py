@@ -229,17 +229,6 @@ def test_a_union_at_the_top_is_merged(team, vendor_of, surface, name, is_strict,
     assert (arguments(surface, text, is_streamed)[0], vendor.times) == ((good, 2) if is_strict else (bad, 1))
 
 
-@SURFACE
-@pytest.mark.parametrize("row", CLAUDE)
-def test_an_object_that_may_be_null(team, vendor_of, row, surface):  # noqa: F811
-    vendor, schema = vendor_of(row), A | {"type": ["object", "null"]}
-    for is_strict in (True, False):
-        vendor.says({"calls": [("weather", {"kind": "a", "a": 1})]})
-        ask(team, surface, vendor.alias, schema, False, is_strict)
-        (tool,) = vendor.fake.body(vendor.model)["tools"]
-        assert tool["input_schema"]["type"] == "object" and tool["input_schema"]["properties"] == A["properties"]
-
-
 @pytest.mark.parametrize("row", ["open", "resp"])
 def test_arguments_are_checked_where_strict_was_refused(team, vendor_of, row):  # noqa: F811
     vendor, schema, good, bad = vendor_of(row), record(["city"], city=TEXT), {"city": "Rome"}, {"city": 1}
@@ -296,14 +285,6 @@ def test_a_map_in_a_format_at_vertex_is_asked_for_in_words(team, vendor_of, name
     got = SURFACES["chat"](team, is_streamed, model=vendor.alias, response_format=form)
     assert (json.loads(got.text), vendor.times) == (good, 2)
     assert "responseSchema" not in vendor.fake.asked(vendor.model)[0]["body"].get("generationConfig", {})
-
-
-def test_a_map_of_a_tool_at_vertex_is_described(team, vendor_of):  # noqa: F811
-    vendor = vendor_of("vgoogle")
-    vendor.says({"calls": [("weather", {"headers": {"a": "b"}})]})
-    ask(team, "chat", vendor.alias, OPEN["map"][0], False)
-    (declared,) = vendor.fake.body(vendor.model)["tools"][0]["functionDeclarations"]
-    assert "Other members are allowed" in declared["parameters"]["properties"]["headers"]["description"]
 
 
 REFUSED = {

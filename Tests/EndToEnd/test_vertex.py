@@ -121,10 +121,6 @@ def test_an_emulated_document_is_asked_for_again_as_it_was_first(team, vertex, i
     assert paths == ["streamRawPredict" if is_streamed else "rawPredict"] * 2
 
 
-SCHEMA = {
-    "type": "object", "required": ["a", "gone"], "properties": {"a": {"type": ["string", "null"]}, "d": {"$ref": "#/$defs/D", "description": "no"}},
-    "$defs": {"D": {"type": "object", "properties": {"d": {"$ref": "#/$defs/D"}, "n": {"type": "integer", "minimum": 0}}}},
-}  # fmt: skip
 OPEN = {
     "type": "OBJECT", "required": ["a"],
     "properties": {
@@ -132,30 +128,6 @@ OPEN = {
         "d": {"type": "OBJECT", "description": "no", "properties": {"d": {}, "n": {"type": "INTEGER", "minimum": 0}}},
     },
 }  # fmt: skip
-
-
-def test_schemas_without_references(team, vertex):
-    tools = [{"type": "function", "function": {"name": "f", "parameters": SCHEMA}},
-             {"type": "function", "function": {"name": "g", "parameters": {"type": "object", "properties": {}}}},
-             {"type": "function", "function": {"name": "h", "parameters": {"type": "object"}}}]  # fmt: skip
-    ask(team, model="pro", tools=tools)
-    f, g, h = vertex.body(PRO)["tools"][0]["functionDeclarations"]
-    assert f == {"name": "f", "parameters": OPEN}
-    assert "parameters" not in g and "parameters" not in h
-    vertex.says(PRO, {"text": '{"a": "x"}'})
-    form = {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}
-    assert text_of(ask(team, model="pro", response_format=form)) == '{"a": "x"}'
-    assert vertex.body(PRO)["generationConfig"] == {"responseMimeType": "application/json", "responseSchema": OPEN}
-
-
-def test_numbers_that_are_listed(team, vertex, is_streamed):
-    schema = {"type": "object", "properties": {"level": {"type": "integer", "enum": [1, 2], "description": "Of it"}, "on": {"enum": [True]}},
-              "required": ["level"]}  # fmt: skip
-    form = {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": schema}}
-    vertex.says(PRO, {"text": '{"level": 2, "on": true}'})
-    assert either(team, is_streamed, model="pro", response_format=form)[0] == '{"level": 2, "on": true}'
-    told = vertex.body(PRO)["generationConfig"]["responseSchema"]["properties"]
-    assert told == {"level": {"type": "INTEGER", "description": "Of it\nOne of: 1, 2"}, "on": {"type": "BOOLEAN", "description": "One of: true"}}
 
 
 def test_tools_with_openais_client(official, team, vertex, is_streamed):
