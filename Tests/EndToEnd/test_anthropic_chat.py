@@ -468,28 +468,6 @@ def test_effort_of_anthropics_client_is_not_about_thoughts(claude, anthropic_ser
     assert body["output_config"] == {"effort": "max"} and "thinking" not in body
 
 
-def test_a_loop_of_tools_by_responses(official, anthropic_server, is_streamed):
-    anthropic_server.says(MODEL, {"content": [thought("Hm"), CALLS[0]]}, {"content": [text("Sunny.")]})
-    tools = [{"type": "function", "name": "weather", "parameters": TOOL["function"]["parameters"], "strict": False}]
-    sent = {"model": "claude", "tools": tools, "store": False, "include": ["reasoning.encrypted_content"], "reasoning": {"effort": "low"}}
-
-    def answered(items):
-        return officials.response(official, is_streamed, input=items, **sent)
-
-    items = [user("Weather?")]
-    output = answered(items).output
-    assert [item.type for item in output] == ["reasoning", "function_call"]
-    items += [item.model_dump(exclude_none=True, exclude={"parsed_arguments", "status"}) for item in output]
-    items.append({"type": "function_call_output", "call_id": "toolu_a", "output": "Sunny"})
-    assert answered(items).output_text == "Sunny."
-    second = anthropic_server.asked(MODEL)[1]["body"]
-    assert second["messages"][1]["content"] == [
-        {"type": "thinking", "thinking": "Hm", "signature": SIGNATURE},
-        {"type": "tool_use", "id": "toolu_a", "name": "weather", "input": {"city": "Rome"}},
-    ]
-    assert second["thinking"]["type"] == "enabled"
-
-
 def test_a_document_that_does_not_fit_its_schema_is_a_failure(talking, anthropic_server, is_streamed):
     schema = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 5}}, "required": ["a"], "additionalProperties": False}
     for is_strict in (True, False):

@@ -9,7 +9,6 @@ import httpx
 import officials
 import openai_vendor
 import pytest
-import responding
 from chat import ask, either, refusal, stream, text_of
 from cloudflare_vendor import ACCOUNT, BAD, LLAMA, ROOT, failure
 from conftest import TEAM_TOKEN, VENDOR_KEY, http_of, secrets
@@ -43,9 +42,6 @@ team = http_of("relay", "cloud", LLAMA)
 
 
 official = officials.openai_of("relay")
-anthropics = officials.anthropic_of("relay")
-
-
 def test_a_plain_request(team, cloud, is_streamed):
     assert either(team, is_streamed, model="llama") == ("Hello there", "stop")
     (seen,) = cloud.asked(LLAMA)
@@ -199,13 +195,6 @@ def test_tools_with_openais_client(official, team, cloud, is_streamed):
         assert [(call.function.name, json.loads(call.function.arguments)) for call in calls] == CALLS
 
 
-def test_thoughts_with_anthropics_client(anthropics, team, cloud, is_streamed):
-    cloud.says(LLAMA, {"reasoning": "Hm.", "text": "So."})
-    asked = {"model": "llama", "max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}]}
-    message = officials.message(anthropics, is_streamed, **asked)
-    assert [block.type for block in message.content] == ["thinking", "text"] and message.usage.output_tokens == 8
-
-
 def test_models_of_the_own_wire_are_remembered(team, cloud, is_streamed):
     model = f"@cf/mend/{int(is_streamed)}"
     cloud.says(model, {"status": 404, "json": failure(7003)}, {"own": True})
@@ -282,16 +271,6 @@ def test_a_lower_bound(team, cloud):
 
 
 OPENAIS = openai_vendor.chunk
-
-
-def test_text_between_the_parts_of_a_call(team, cloud):
-    pieces = [{"index": 0, "id": "a", "type": "function", "function": {"name": "weather", "arguments": ""}},
-              {"index": 0, "function": {"arguments": '{"city":"Rome"}'}}]  # fmt: skip
-    deltas = [{"role": "assistant", "content": ""}, {"tool_calls": pieces[:1]}, {"content": "\n"}, {"tool_calls": pieces[1:]}]
-    cloud.says(LLAMA, {"events": [*(OPENAIS(delta) for delta in deltas), OPENAIS({}, "tool_calls"), "data: [DONE]"]})
-    told = responding.events(responding.respond(team, model="llama", stream=True))[-1]["response"]["output"]
-    assert [item["type"] for item in told] == ["function_call", "message"]
-    assert json.loads(told[0]["arguments"]) == {"city": "Rome"} and told[1]["content"][0]["text"] == "\n"
 
 
 def test_a_mark_ends_a_call(team, cloud):

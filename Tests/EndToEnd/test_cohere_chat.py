@@ -34,9 +34,6 @@ co = http_of("cohere_relay", "vendor_site", MODEL, THINKER)
 
 
 official = officials.openai_of("cohere_relay")
-anthropics = officials.anthropic_of("cohere_relay")
-
-
 def test_a_plain_request(co, vendor_site):
     assert text_of(ask(co, model="command")) == "Hello there"
     (seen,) = vendor_site.asked(MODEL)
@@ -220,33 +217,6 @@ def test_tools_by_the_official_client(official, co, vendor_site, is_streamed):
     final = official.chat.completions.create(model="command", messages=messages, tools=[TOOL])
     assert final.choices[0].message.content == "Fine in both." and final.usage.prompt_tokens == 9
     assert vendor_site.body(MODEL)["messages"] == messages
-
-
-def test_tools_and_thoughts_by_messages(anthropics, co, vendor_site, is_streamed):
-    vendor_site.says(THINKER, {"reasoning": "Hm.", "calls": CALLS, "text": "Let me look."})
-    asked = {"model": "thinker", "max_tokens": 2000, "tools": [{"name": "weather", "input_schema": PARAMETERS}], "system": "Be brief.",
-             "thinking": {"type": "enabled", "budget_tokens": 1500}}  # fmt: skip
-    turns = [{"role": "user", "content": "Weather?"}]
-    message = officials.message(anthropics, is_streamed, messages=turns, **asked)
-    assert message.stop_reason == "tool_use" and message.usage.output_tokens == 8
-    assert [block.type for block in message.content] == ["thinking", "text", "tool_use", "tool_use"]
-    assert vendor_site.body(THINKER)["thinking"] == {"type": "enabled", "token_budget": 1500}
-    results = [{"type": "tool_result", "tool_use_id": block.id, "content": "fine"} for block in message.content[2:]]
-    turns += [{"role": "assistant", "content": message.model_dump()["content"]}, {"role": "user", "content": results}]
-    vendor_site.says(THINKER, {"text": "Fine in both."})
-    assert anthropics.messages.create(messages=turns, **asked).content[0].text == "Fine in both."
-
-
-def test_a_tool_loop_of_responses(official, co, vendor_site, is_streamed):
-    vendor_site.says(MODEL, {"calls": CALLS[:1]})
-    asked = {"model": "command", "store": False, "tools": [{"type": "function", "name": "weather", "parameters": PARAMETERS, "strict": False}]}
-    response = officials.response(official, is_streamed, input="Weather?", **asked)
-    (call,) = [item for item in response.output if item.type == "function_call"]
-    vendor_site.says(MODEL, {"text": "Fine."})
-    items = [{"role": "user", "content": "Weather?"}, {"type": "function_call", "call_id": call.call_id, "name": call.name, "arguments": call.arguments},
-             {"type": "function_call_output", "call_id": call.call_id, "output": "fine"}]  # fmt: skip
-    assert official.responses.create(input=items, **asked).output_text == "Fine."
-    assert [message["role"] for message in vendor_site.body(MODEL)["messages"]] == ["user", "assistant", "tool"]
 
 
 def test_names_and_functions_of_old(co, vendor_site):

@@ -371,22 +371,6 @@ def test_tools_and_thoughts_by_messages(anthropics, gem, google, is_streamed):
     assert [part.get("thoughtSignature") for part in sent] == [None, SIGNATURE, None], sent
 
 
-def test_a_tool_loop_of_responses(official, gem, google, is_streamed):
-    google.says(MODEL, {"calls": CALLS[:1], "signature": SIGNATURE})
-    tool = {"type": "function", "name": "weather", "parameters": PARAMETERS, "strict": False}
-    asked = {"model": "pro", "tools": [tool], "store": False}
-    response = officials.response(official, is_streamed, input="Weather?", **asked)
-    (call,) = [item for item in response.output if item.type == "function_call"]
-    assert (call.name, json.loads(call.arguments)) == CALLS[0]
-    google.says(MODEL, {"text": "Fine."})
-    items = [{"role": "user", "content": "Weather?"}, *[item.model_dump(exclude_none=True, exclude={"status", "parsed_arguments"}) for item in response.output],
-             {"type": "function_call_output", "call_id": call.call_id, "output": "fine"}]  # fmt: skip
-    assert official.responses.create(input=items, **asked).output_text == "Fine."
-    contents = google.body(MODEL)["contents"]
-    assert contents[1]["parts"] == [{"functionCall": {"name": "weather", "args": {"city": "Rome"}}, "thoughtSignature": SIGNATURE}]
-    assert contents[2]["parts"] == [{"functionResponse": {"name": "weather", "response": {"output": "fine"}}}]
-
-
 def test_ids_of_the_vendor_go_back(gem, google):
     google.says(MODEL, {"calls": [("weather", {}, {"id": "own-1"})]})
     (call,) = ask(gem, model="pro", tools=[TOOL]).json()["choices"][0]["message"]["tool_calls"]

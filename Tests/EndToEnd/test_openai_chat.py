@@ -142,17 +142,6 @@ def test_tools_by_messages(anthropics, server, is_streamed):
     assert [message["tool_call_id"] for message in sent[3:]] == ids
 
 
-def test_tools_by_responses(official, server, is_streamed):
-    server.says(MODEL, {"calls": CALLS})
-    tool = {"type": "function", "name": "weather", "parameters": TOOL["function"]["parameters"], "strict": False}
-    asked = {"model": "fast", "input": "Weather?", "tools": [tool], "store": False, "tool_choice": "required"}
-    response = officials.response(official, is_streamed, **asked)
-    made = [(item.call_id, item.name, item.arguments) for item in response.output if item.type == "function_call"]
-    assert made == CALLS
-    body = server.body(MODEL)
-    assert body["tool_choice"] == "required" and body["tools"][0]["function"]["name"] == "weather"
-
-
 def test_wishes_of_other_surfaces_are_written(official, server):
     server.says(MODEL, {"text": '{"a":1}'})
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}

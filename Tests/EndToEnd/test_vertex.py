@@ -9,14 +9,12 @@ import checked
 import gemini_vendor
 import httpx
 import local_http
-import officials
 import pytest
 from balanced import Providers
 from chat import MODEL, PATH, ask, either, refusal, stream, text_of
 from conftest import TEAM_TOKEN, secrets
 from limited import client as plain
 from relay_process import Relay
-from test_gemini_chat import CALLS, TOOL
 from usage import File, is_call
 from vertex_vendor import CLAUDE, CLIENT, PROJECT, REFRESH, Vertex, waited
 
@@ -79,10 +77,6 @@ def lone(launch, vertex, caller):
     vertex.tokens.reset()
 
 
-official = officials.openai_of("relay")
-anthropics = officials.anthropic_of("relay")
-
-
 def bearer(seen):
     return seen["headers"]["authorization"].removeprefix("Bearer ")
 
@@ -128,38 +122,6 @@ OPEN = {
         "d": {"type": "OBJECT", "description": "no", "properties": {"d": {}, "n": {"type": "INTEGER", "minimum": 0}}},
     },
 }  # fmt: skip
-
-
-def test_tools_with_openais_client(official, team, vertex, is_streamed):
-    vertex.says(PRO, {"calls": CALLS, "signature": "EpEg"})
-    vertex.says(CLAUDE, {"content": [anthropic_vendor.text("I look."), *(anthropic_vendor.use(f"toolu_{at}", *call) for at, call in enumerate(CALLS))]})
-    for model in ("pro", "claude"):
-        turns = [{"role": "user", "content": "Weather?"}]
-        choice = officials.choice(official, is_streamed, model=model, messages=turns, tools=[TOOL])
-        assert choice.finish_reason == "tool_calls"
-        calls = choice.message.tool_calls
-        assert [(call.function.name, json.loads(call.function.arguments)) for call in calls] == CALLS
-        turns.append({"role": "assistant", "content": None, "tool_calls": [call.model_dump(exclude_none=True) for call in calls]})
-        turns += [{"role": "tool", "tool_call_id": call.id, "content": "7"} for call in calls]
-        upstream = PRO if model == "pro" else CLAUDE
-        vertex.says(upstream, {} if model == "pro" else HELLO)
-        assert official.chat.completions.create(model=model, messages=turns, tools=[TOOL]).choices[0].message.content == "Hello there"
-        if model == "pro":
-            assert vertex.body(PRO)["contents"][1]["parts"][0]["thoughtSignature"] == "EpEg"
-
-
-def test_thoughts_with_anthropics_client(anthropics, team, vertex, is_streamed):
-    vertex.says(PRO, {"reasoning": "Hm.", "text": "So."})
-    vertex.says(CLAUDE, {"content": [anthropic_vendor.thought("Hm."), anthropic_vendor.text("So.")]})
-    for model in ("pro", "claude"):
-        asked = {"model": model, "max_tokens": 3000, "thinking": {"type": "enabled", "budget_tokens": 2000},
-                 "messages": [{"role": "user", "content": "Hi"}]}  # fmt: skip
-        message = officials.message(anthropics, is_streamed, **asked)
-        assert [(block.type, getattr(block, "thinking", None) or getattr(block, "text", None)) for block in message.content] == [
-            ("thinking", "Hm."), ("text", "So."),
-        ]  # fmt: skip
-        assert message.stop_reason == "end_turn" and message.usage.output_tokens > 0
-    assert vertex.body(CLAUDE)["thinking"] == {"type": "enabled", "budget_tokens": 2000}
 
 
 def test_messages_as_they_came(relay, vertex, is_streamed):
