@@ -27,7 +27,7 @@ from memcached import Memcached
 from onemin_replies import ANSWER_MARK
 from openai_vendor import Server
 from rawhttp import ECHO_RELAY
-from relay_process import Relay
+from relay_process import Relay, provider
 from vendor import Vendor
 
 pytest_plugins = ["failed_tests", "longest_first", "kinds_fixtures"]
@@ -303,10 +303,7 @@ def passing(launch: Callable[..., Relay], server: Server) -> Iterator[Relay]:
     """A relay with one provider of the kind openai: model `fast`, which is `big/model:1` at the vendor. What the relay
     learns about the model is used within the file only."""
     server.says("big/model:1", {})
-    relay = launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="fast=big/model:1", KEY_TEAM_TOKEN=TEAM_TOKEN,
-    )  # fmt: skip
+    relay = launch(**provider("ROW", "openai", server.base_url, "fast=big/model:1", API_KEY=VENDOR_KEY), KEY_TEAM_TOKEN=TEAM_TOKEN)
     yield relay
     relay.stop()
 
@@ -324,9 +321,8 @@ def translating(launch: Callable[..., Relay], anthropic_server: AnthropicServer)
     """A relay with one provider of the kind anthropic, with the models of all its forms."""
     models = ["claude=claude-sonnet-4-5", "new=claude-opus-4-8", *anthropic_vendor.MOST, "other-model"]
     return launch(
-        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=f"{anthropic_server.base_url}/v1", PROVIDER_ANT_API_KEY=CLAUDE_KEY,
-        PROVIDER_ANT_MODELS=",".join(models), KEY_TEAM_TOKEN=TEAM_TOKEN, FETCH_IMAGES="http",
-        FETCH_ALLOW_NETWORKS="127.0.0.1/32",
+        **provider("ANT", "anthropic", f"{anthropic_server.base_url}/v1", ",".join(models), API_KEY=CLAUDE_KEY), KEY_TEAM_TOKEN=TEAM_TOKEN,
+        FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32",
     )  # fmt: skip
 
 
@@ -343,9 +339,8 @@ def google_relay(launch: Callable[..., Relay], google: vendor_server.Server) -> 
     """A relay with one provider of the kind gemini: `pro` has another name, the other models have the vendor's
     names."""
     return launch(
-        PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta", PROVIDER_GEM_API_KEY=VENDOR_KEY,
-        PROVIDER_GEM_MODELS=",".join(gemini_vendor.MODELS), PROVIDER_GEM_IDLE_TIMEOUT="3s", KEY_TEAM_TOKEN=TEAM_TOKEN,
-        FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32", PROVIDER_GEM_TIMEOUT="3s",
+        **provider("GEM", "gemini", google.base_url + "/v1beta", ",".join(gemini_vendor.MODELS), API_KEY=VENDOR_KEY, IDLE_TIMEOUT="3s", TIMEOUT="3s"),
+        KEY_TEAM_TOKEN=TEAM_TOKEN, FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32",
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 from chat import PATH, Streamed, streamed
 from openai_vendor import chunk
+from relay_process import provider
 
 TOKEN = "token-of-the-panels-caller"
 KEY = "key-that-the-panels-relay-has"
@@ -18,10 +19,7 @@ def settings(base_url: str, **more: Any) -> dict[str, Any]:
     """Returns settings with models a, b, c (members), s (summary), va, vs (for images): each is `up-…` at the
     vendor."""
     models = ",".join(f"{name}=up-{name}" for name in ("a", "b", "c", "s", "va", "vs"))
-    return {
-        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": base_url, "PROVIDER_ROW_API_KEY": KEY,
-        "PROVIDER_ROW_MODELS": models, "KEY_TEAM_TOKEN": TOKEN, "STRICT_CONFIG": "true",
-    } | more  # fmt: skip
+    return {**provider("ROW", "openai", base_url, models, API_KEY=KEY), "KEY_TEAM_TOKEN": TOKEN, "STRICT_CONFIG": "true"} | more
 
 
 def panel(name: str, **fields: Any) -> dict[str, Any]:

@@ -34,6 +34,12 @@ DEFAULTS = {
 """What every relay of the suite is started with; the place for settings that the whole suite needs."""
 
 
+def provider(name: str, kind: str, base_url: str | None = None, models: str | None = None, **fields: Any) -> dict[str, Any]:
+    """Returns the settings of a provider: `fields` are further ones of it."""
+    known = {"KIND": kind, "BASE_URL": base_url, "MODELS": models}
+    return {f"PROVIDER_{name}_{field}": value for field, value in (known | fields).items() if value is not None}
+
+
 def has_localhost() -> bool:
     try:
         return bool(socket.getaddrinfo("localhost", 80, socket.AF_INET))

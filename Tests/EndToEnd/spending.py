@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from fake_server import FakeServer, Handler
+from relay_process import provider
 
 PROMPT = 1000
 WORD = "word "
@@ -40,10 +41,8 @@ class Vendor(FakeServer):
         """The settings of a relay that offers its models at `scale` times its prices, with limits alone that a test sets."""
         price = f"{PRICE[0] * scale}/{PRICE[1] * scale} per million"
         return {
-            "PROVIDER_CHATS_KIND": "openai", "PROVIDER_CHATS_BASE_URL": f"{self.base_url}/v1", "PROVIDER_CHATS_API_KEY": api_key,
-            "PROVIDER_CHATS_MODELS": models, "PROVIDER_CHATS_COST": price,
-            "PROVIDER_CLAUDE_KIND": "anthropic", "PROVIDER_CLAUDE_BASE_URL": self.base_url, "PROVIDER_CLAUDE_API_KEY": api_key,
-            "PROVIDER_CLAUDE_MODELS": "c", "PROVIDER_CLAUDE_COST": price, "RATE_LIMIT": "off",
+            **provider("CHATS", "openai", f"{self.base_url}/v1", models, API_KEY=api_key, COST=price),
+            **provider("CLAUDE", "anthropic", self.base_url, "c", API_KEY=api_key, COST=price), "RATE_LIMIT": "off",
         }  # fmt: skip
 
     @property

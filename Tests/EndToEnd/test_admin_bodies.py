@@ -11,6 +11,7 @@ import local_http
 from limited import chat_body
 from memcached import wait_for
 from operating import PASSWORD, SECRET, SETTINGS, Operator
+from relay_process import provider
 
 LETTERS = string.ascii_letters + string.digits + "-_"
 CALLER = "".join(random.choices(LETTERS, k=40))
@@ -59,10 +60,7 @@ def test_long_bodies_are_recorded_whole(launch):
 
 def test_bytes_are_recorded_as_their_type_and_length(start_relay, server):
     conftest.secrets.update((PASSWORD, SECRET, CALLER))
-    relay = start_relay(
-        **SETTINGS, KEY_TEAM_TOKEN=CALLER, ADMIN_LOG_BODIES="true", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url,
-        PROVIDER_ROW_MODELS="m=at/bytes",
-    )  # fmt: skip
+    relay = start_relay(**SETTINGS, KEY_TEAM_TOKEN=CALLER, ADMIN_LOG_BODIES="true", **provider("ROW", "openai", server.base_url, "m=at/bytes"))
     server.says("at/bytes", {"raw": b"ID3" + bytes(100), "type": "audio/mpeg"})
     said = {"model": "m", "input": "Hi", "voice": "v"}
     assert local_http.post(relay.v1 + "/audio/speech", json=said, headers={"Authorization": f"Bearer {CALLER}"}).status_code == 200

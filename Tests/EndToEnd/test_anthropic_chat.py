@@ -13,6 +13,7 @@ import pytest
 from anthropic_vendor import PNG, SEALED, SIGNATURE, sealed, text, thought, use
 from chat import PATH, ask, refusal, stream, text_of
 from conftest import CLAUDE_KEY, TEAM_TOKEN
+from relay_process import provider
 
 MODEL = "claude-sonnet-4-5"
 NEW = "claude-opus-4-8"
@@ -371,9 +372,8 @@ def test_pictures_and_documents_by_url(talking, claude, anthropic_server):
 @pytest.mark.parametrize("model, version", [(MODEL, "2026-10-21"), (MODEL, "2023-06-01")])
 def test_own_headers(start_relay, anthropic_server, caller, model, version):
     relay = start_relay(
-        PROVIDER_A_KIND="anthropic", PROVIDER_A_BASE_URL=anthropic_server.base_url, PROVIDER_A_API_KEY=CLAUDE_KEY,
-        PROVIDER_A_MODELS=MODEL, ANONYMOUS_MODELS="all",
-        PROVIDER_A_HEADERS=f"Anthropic-Version: {version}; Authorization: Bearer own; anthropic-beta: x",
+        **provider("A", "anthropic", anthropic_server.base_url, MODEL, API_KEY=CLAUDE_KEY, HEADERS=f"Anthropic-Version: {version}; Authorization: Bearer own; anthropic-beta: x"),
+        ANONYMOUS_MODELS="all",
     )  # fmt: skip
     anthropic_server.says(MODEL, {"own_headers": ["authorization", "anthropic-beta"]})
     assert text_of(ask(caller(relay), model=MODEL, temperature=0.5)) == "Hello there"
@@ -498,10 +498,7 @@ def test_thoughts_of_other_vendors_stay_there(claude, anthropic_server):
 
 
 def test_callers_own_keys(start_relay, anthropic_server, caller, new_key):
-    relay = start_relay(
-        PROVIDER_OWN_KIND="anthropic", PROVIDER_OWN_BASE_URL=anthropic_server.base_url, PROVIDER_OWN_MODELS=MODEL,
-        PROVIDER_OWN_PASSTHROUGH="true",
-    )  # fmt: skip
+    relay = start_relay(**provider("OWN", "anthropic", anthropic_server.base_url, MODEL, PASSTHROUGH="true"))
     key = new_key()
     assert text_of(ask(caller(relay, key), model=MODEL)) == "Hello there"
     assert anthropic_server.asked(MODEL)[0]["headers"]["x-api-key"] == key

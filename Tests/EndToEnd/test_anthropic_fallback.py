@@ -7,6 +7,7 @@ import conftest
 import pytest
 from anthropic_vendor import all_events, failure, text, use
 from chat import PATH, either, stream
+from relay_process import provider
 
 ANT = "claude-haiku-4-5"
 ROW = "other/model"
@@ -34,10 +35,8 @@ def both(launch, anthropic_server, server):
     for first in ("ant", "row"):
         relays[first] = launch(
             ANONYMOUS_MODELS="all", PROVIDERS=first, BREAKER_FAILURES=1000,
-            PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_MODELS=f"m={ANT}",
-            PROVIDER_ANT_PRIORITY=1 if first == "ant" else 2,
-            PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={ROW}",
-            PROVIDER_ROW_PRIORITY=1 if first == "row" else 2,
+            **provider("ANT", "anthropic", anthropic_server.base_url, f"m={ANT}", PRIORITY=1 if first == "ant" else 2),
+            **provider("ROW", "openai", server.base_url, f"m={ROW}", PRIORITY=1 if first == "row" else 2),
         )  # fmt: skip
     return relays
 
@@ -111,8 +110,7 @@ def test_the_next_key_is_asked(start_relay, anthropic_server, caller):
 
 def test_a_key_rests_after_a_limit_of_spending(start_relay, anthropic_server, caller):
     relay = start_relay(
-        ANONYMOUS_MODELS="all", PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url,
-        PROVIDER_ANT_API_KEYS="first-key-of-two,second-key-of-two", PROVIDER_ANT_MODELS=ANT,
+        ANONYMOUS_MODELS="all", **provider("ANT", "anthropic", anthropic_server.base_url, ANT, API_KEYS="first-key-of-two,second-key-of-two"),
     )  # fmt: skip
     soon = datetime.now(UTC) + timedelta(seconds=90)
     said = f"You have reached your specified API usage limits. You will regain access on {soon:%Y-%m-%d} at {soon:%H:%M} UTC."

@@ -7,6 +7,7 @@ import responding
 from anthropic_vendor import all_events, failure, text, thought, use
 from chat import ask, either, refusal, stream, text_of
 from conftest import CLAUDE_KEY, TEAM_TOKEN, http_of
+from relay_process import provider
 
 MODEL = "claude-sonnet-4-5"
 LIMITS = "You have reached your specified workspace API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
@@ -37,9 +38,8 @@ TABLE = [
 def patient(launch, anthropic_server):
     """A relay that waits only a moment for its vendor, with cooldowns of keys."""
     return launch(
-        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
-        PROVIDER_ANT_MODELS=f"claude={MODEL}", PROVIDER_ANT_TIMEOUT="300ms", PROVIDER_ANT_IDLE_TIMEOUT="300ms", KEY_TEAM_TOKEN=TEAM_TOKEN,
-        BREAKER_FAILURES=1000,
+        **provider("ANT", "anthropic", anthropic_server.base_url, f"claude={MODEL}", API_KEY=CLAUDE_KEY, TIMEOUT="300ms", IDLE_TIMEOUT="300ms"),
+        KEY_TEAM_TOKEN=TEAM_TOKEN, BREAKER_FAILURES=1000,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import pytest
 from anthropic_vendor import SIGNATURE, failure, text, use
 from chat import PATH, either, refusal
 from conftest import CLAUDE_KEY, TEAM_TOKEN, http_of
+from relay_process import provider
 
 NAMES = ["claude-sonnet-4-5-x", "claude-opus-4-8-x", "claude-sonnet-5-5-x", "other"]
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -67,10 +68,7 @@ TABLE = {
 @pytest.fixture(scope="module")
 def mending(launch, anthropic_server):
     models = [f"{name}-{at}" for name in NAMES for at in range(60)]
-    return launch(
-        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
-        PROVIDER_ANT_MODELS=",".join(models), KEY_TEAM_TOKEN=TEAM_TOKEN,
-    )  # fmt: skip
+    return launch(**provider("ANT", "anthropic", anthropic_server.base_url, ",".join(models), API_KEY=CLAUDE_KEY), KEY_TEAM_TOKEN=TEAM_TOKEN)
 
 
 team = http_of("mending", "anthropic_server")
@@ -180,9 +178,7 @@ def test_a_demand_that_is_refused_is_made_in_words(team, anthropic_server, fresh
 
 
 def test_what_a_callers_own_key_teaches_is_for_this_key_only(start_relay, anthropic_server, caller, new_key):
-    relay = start_relay(
-        PROVIDER_OWN_KIND="anthropic", PROVIDER_OWN_BASE_URL=anthropic_server.base_url, PROVIDER_OWN_MODELS="m8", PROVIDER_OWN_PASSTHROUGH="true"
-    )
+    relay = start_relay(**provider("OWN", "anthropic", anthropic_server.base_url, "m8", PASSTHROUGH="true"))
     for http in (caller(relay, new_key()), caller(relay, new_key()), caller(relay, new_key())):
         anthropic_server.says("m8", refused("temperature is not supported"), {})
         for calls in (2, 3):

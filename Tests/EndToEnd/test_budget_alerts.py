@@ -15,7 +15,7 @@ from fake_server import FakeServer, Handler
 from limited import client
 from memcached import Memcached, wait_for
 from operating import SETTINGS, Operator
-from relay_process import free_port
+from relay_process import free_port, provider
 from spending import PROMPT
 from test_key_families import SECRET, keys
 
@@ -149,9 +149,8 @@ def test_a_workflow_of_teams_gets_a_card(start_relay, receiver, caller, host):
     secrets.add(HOOK)
     url = f"http://{host}{HOOK}"
     relay = start_relay(
-        PROVIDER_DEMO_KIND="echo", PROVIDER_DEMO_MODELS="m=echo", PROVIDER_DEMO_COST="5/25 per million", KEY_TEAM_TOKEN=TEAM_TOKEN,
-        KEY_TEAM_RATE_LIMIT="0.35 usd/day", RATE_LIMIT="off", BUDGET_ALERT_URL=url, BUDGET_ALERTS="50",
-        UPSTREAM_PROXY=receiver.url.removesuffix(HOOK),
+        **provider("DEMO", "echo", MODELS="m=echo", COST="5/25 per million"), KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_TEAM_RATE_LIMIT="0.35 usd/day",
+        RATE_LIMIT="off", BUDGET_ALERT_URL=url, BUDGET_ALERTS="50", UPSTREAM_PROXY=receiver.url.removesuffix(HOOK),
     )  # fmt: skip
     use_up(caller(relay, TEAM_TOKEN))
     wait_for(lambda: receiver.posts)

@@ -18,6 +18,7 @@ from chat import PATH, streamed
 from memcached import wait_for
 from openai_vendor import chunk
 from rawhttp import connected, request
+from relay_process import provider
 from sealed import altered
 
 TEAM, MATE = "token-of-the-cache-team-0", "token-of-the-cache-mate-0"
@@ -29,11 +30,10 @@ CALL = ("call_1", "look", '{"at":"Rome"}')
 def environment(server, **more):
     conftest.secrets.update((TEAM, MATE))
     return {
-        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_API_KEY": "key-of-the-row",
-        "PROVIDER_ROW_MODELS": f"kept={UP},a=up-a,b=up-b,s=up-s,fresh=up-fresh", "PROVIDER_ROW_COST": "0.001",
-        "KEY_TEAM_TOKEN": TEAM, "KEY_MATE_TOKEN": MATE, "ANONYMOUS_MODELS": "kept", "DEFAULT_MODEL": "kept",
-        "FALLBACK_MODEL": "kept", "CACHE": "true", "CACHE_MODELS": "kept,e*,unknown", "MODEL_REPLACEMENTS": "ended:kept",
-        "PANEL_EXPERTS_MODELS": "a,b", "PANEL_EXPERTS_SUMMARY_MODEL": "s",
+        **provider("ROW", "openai", server.base_url, f"kept={UP},a=up-a,b=up-b,s=up-s,fresh=up-fresh", API_KEY="key-of-the-row", COST="0.001"),
+        "KEY_TEAM_TOKEN": TEAM, "KEY_MATE_TOKEN": MATE, "ANONYMOUS_MODELS": "kept", "DEFAULT_MODEL": "kept", "FALLBACK_MODEL": "kept",
+        "CACHE": "true", "CACHE_MODELS": "kept,e*,unknown", "MODEL_REPLACEMENTS": "ended:kept", "PANEL_EXPERTS_MODELS": "a,b",
+        "PANEL_EXPERTS_SUMMARY_MODEL": "s",
     } | more  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from conftest import VENDOR_KEY, secrets
 from limited import chat, client, milliseconds
 from memcached import wait_for
 from operating import SETTINGS, Operator
-from relay_process import INHERITED, binary, preloads
+from relay_process import INHERITED, binary, preloads, provider
 from spending import PROMPT
 
 TOKEN = f"token-{uuid.uuid4().hex}"
@@ -93,9 +93,8 @@ def test_a_used_up_budget_says_when_it_begins_anew(start_relay, seller, caller, 
     ahead = seconds_to_next_month("UTC")
     wall = clock(ahead - HOUR)
     relay = start_relay(
-        PROVIDER_CHATS_KIND="openai", PROVIDER_CHATS_BASE_URL=f"{seller.base_url}/v1", PROVIDER_CHATS_API_KEY=VENDOR_KEY,
-        PROVIDER_CHATS_MODELS="m", PROVIDER_CHATS_COST="5/25 per million", RATE_LIMIT="off", KEY_A_TOKEN=TOKEN,
-        KEY_A_RATE_LIMIT="0.20 usd/month", **wall.environment,
+        **provider("CHATS", "openai", f"{seller.base_url}/v1", "m", API_KEY=VENDOR_KEY, COST="5/25 per million"), RATE_LIMIT="off",
+        KEY_A_TOKEN=TOKEN, KEY_A_RATE_LIMIT="0.20 usd/month", **wall.environment,
     )  # fmt: skip
     http = caller(relay, TOKEN)
 

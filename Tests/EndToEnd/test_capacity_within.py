@@ -4,6 +4,7 @@ import conftest
 import pytest
 from chat import MODEL, ask, either
 from memcached import wait_for
+from relay_process import provider
 
 SERVERS = "within/model"
 OWN_KEY = "own-key-of-capacity-within"
@@ -29,10 +30,8 @@ def both(start_relay, server, vendor, caller):
         conftest.secrets.update((OWN_KEY, *KEYS))
         vendor.answers(OWN_KEY, {"answer": '{"by": 1}'})
         relay = start_relay(
-            ANONYMOUS_MODELS="all", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url,
-            PROVIDER_ROW_API_KEYS=",".join(KEYS[:keys]), PROVIDER_ROW_MODELS=f"{MODEL}={SERVERS}",
-            PROVIDER_ONE_KIND="onemin", PROVIDER_ONE_BASE_URL=vendor.base_url, PROVIDER_ONE_API_KEY=OWN_KEY,
-            PROVIDER_ONE_MODELS=MODEL, PROVIDER_ONE_PRIORITY=2, **more,
+            ANONYMOUS_MODELS="all", **provider("ROW", "openai", server.base_url, f"{MODEL}={SERVERS}", API_KEYS=",".join(KEYS[:keys])),
+            **provider("ONE", "onemin", vendor.base_url, MODEL, API_KEY=OWN_KEY, PRIORITY=2), **more,
         )  # fmt: skip
         return caller(relay)
 

@@ -14,6 +14,7 @@ from cloudflare_vendor import ACCOUNT, BAD, LLAMA, ROOT, failure
 from conftest import TEAM_TOKEN, VENDOR_KEY, http_of, secrets
 from openai_endpoints import embeddings
 from pictures import picture
+from relay_process import provider
 from test_gemini_chat import CALLS, TOOL
 from test_openai_stream import Built
 
@@ -31,10 +32,8 @@ def cloud():
 def relay(launch, cloud):
     more = [f"@cf/mend/{number}" for number in range(19)]
     return launch(
-        PROVIDER_CF_KIND="cloudflare", PROVIDER_CF_BASE_URL=cloud.base_url + "/client/v4", PROVIDER_CF_API_KEY=VENDOR_KEY,
-        PROVIDER_CF_ACCOUNT_ID=ACCOUNT, PROVIDER_CF_MODELS=",".join([f"llama={LLAMA}", "embed=@cf/baai/bge", *more]),
-        PROVIDER_OPEN_KIND="cloudflare", PROVIDER_OPEN_BASE_URL=cloud.base_url, PROVIDER_OPEN_PASSTHROUGH="true",
-        PROVIDER_OPEN_ACCOUNT_ID=ACCOUNT, PROVIDER_OPEN_MODELS="open=@cf/open", KEY_TEAM_TOKEN=TEAM_TOKEN, PROVIDER_CF_TIMEOUT="3s",
+        **provider("CF", "cloudflare", cloud.base_url + "/client/v4", ",".join([f"llama={LLAMA}", "embed=@cf/baai/bge", *more]), API_KEY=VENDOR_KEY, ACCOUNT_ID=ACCOUNT, TIMEOUT="3s"),
+        **provider("OPEN", "cloudflare", cloud.base_url, "open=@cf/open", PASSTHROUGH="true", ACCOUNT_ID=ACCOUNT), KEY_TEAM_TOKEN=TEAM_TOKEN,
     )  # fmt: skip
 
 
@@ -325,10 +324,8 @@ def test_embeddings_and_nothing_else(official, team, cloud):
 @pytest.mark.parametrize("code", [10000, 3036, 3040, 7000, 5007])
 def test_another_takes_over_from_a_failure_of_embeddings(start_relay, server, cloud, caller, code):
     relay = start_relay(
-        PROVIDER_CF_KIND="cloudflare", PROVIDER_CF_BASE_URL=cloud.base_url + "/client/v4", PROVIDER_CF_ACCOUNT_ID=ACCOUNT,
-        PROVIDER_CF_API_KEYS="key-1-of-cloudflare,key-2-of-cloudflare", PROVIDER_CF_MODELS="m=@cf/told",
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/row",
-        PROVIDER_ROW_PRIORITY=2, KEY_A_TOKEN="token-of-cloudflare-embeddings",
+        **provider("CF", "cloudflare", cloud.base_url + "/client/v4", "m=@cf/told", ACCOUNT_ID=ACCOUNT, API_KEYS="key-1-of-cloudflare,key-2-of-cloudflare"),
+        **provider("ROW", "openai", server.base_url, "m=at/row", PRIORITY=2), KEY_A_TOKEN="token-of-cloudflare-embeddings",
     )  # fmt: skip
     server.says("at/row", {})
     cloud.says("@cf/told", {"json": failure(code)})

@@ -11,6 +11,7 @@ from chat import ask, either, refusal, stream, text_of
 from cohere_vendor import end
 from conftest import TEAM_TOKEN, VENDOR_KEY, http_of, running
 from pictures import picture
+from relay_process import provider
 
 MODEL, THINKER = "command-a-03-2025", "command-a-reasoning-08-2025"
 CALLS = [("weather_p1", "weather", '{"city":"Rome"}'), ("weather_p2", "weather", '{"city":"Oslo"}')]
@@ -24,8 +25,7 @@ vendor_site = running(cohere_vendor.start)
 @pytest.fixture(scope="module")
 def cohere_relay(launch, vendor_site):
     return launch(
-        PROVIDER_CO_KIND="cohere", PROVIDER_CO_BASE_URL=vendor_site.base_url + "/v1", PROVIDER_CO_API_KEY=VENDOR_KEY,
-        PROVIDER_CO_MODELS=",".join(cohere_vendor.MODELS), PROVIDER_CO_IDLE_TIMEOUT="3s", PROVIDER_CO_TIMEOUT="3s",
+        **provider("CO", "cohere", vendor_site.base_url + "/v1", ",".join(cohere_vendor.MODELS), API_KEY=VENDOR_KEY, IDLE_TIMEOUT="3s", TIMEOUT="3s"),
         KEY_TEAM_TOKEN=TEAM_TOKEN,
     )  # fmt: skip
 
@@ -354,12 +354,9 @@ def test_abilities_that_a_model_lacks(co, vendor_site, number, fields):
 
 def test_the_callers_key_and_another_kind(start_relay, vendor_site, server, caller, new_key):
     relay = start_relay(
-        PROVIDER_OWN_KIND="cohere", PROVIDER_OWN_BASE_URL=vendor_site.base_url + "/v2", PROVIDER_OWN_MODELS="command-own",
-        PROVIDER_OWN_PASSTHROUGH="true", ANONYMOUS_MODELS="shared", PROVIDER_OWN_HEADERS="X-Client-Name: T",
-        PROVIDER_CO_KIND="cohere", PROVIDER_CO_BASE_URL=vendor_site.base_url, PROVIDER_CO_API_KEY=VENDOR_KEY,
-        PROVIDER_CO_MODELS="shared=command-shared", PROVIDER_ROW_PRIORITY=2,
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="shared=shared/row",
+        **provider("OWN", "cohere", vendor_site.base_url + "/v2", "command-own", PASSTHROUGH="true", HEADERS="X-Client-Name: T"),
+        ANONYMOUS_MODELS="shared", **provider("CO", "cohere", vendor_site.base_url, "shared=command-shared", API_KEY=VENDOR_KEY),
+        **provider("ROW", "openai", server.base_url, "shared=shared/row", PRIORITY=2, API_KEY=VENDOR_KEY),
     )  # fmt: skip
     key = new_key()
     vendor_site.says("command-own", {"own_headers": ["x-client-name"]})

@@ -9,6 +9,7 @@ import struct
 import officials
 import pytest
 from conftest import http_of, secrets
+from relay_process import provider
 from test_openai_mends import said
 
 TOKEN = "token-of-embeddings-01"
@@ -19,10 +20,7 @@ official = officials.openai_of("relay", token=TOKEN)
 @pytest.fixture(scope="module")
 def relay(launch, server):
     secrets.add(TOKEN)
-    return launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=",".join(f"vectors-{number}" for number in range(60)),
-        KEY_A_TOKEN=TOKEN,
-    )  # fmt: skip
+    return launch(**provider("ROW", "openai", server.base_url, ",".join(f"vectors-{number}" for number in range(60))), KEY_A_TOKEN=TOKEN)
 
 
 http = http_of("relay", "server", token=TOKEN, is_strict=False)

@@ -9,6 +9,7 @@ from anthropic_vendor import failure
 from conftest import CLAUDE_KEY, TEAM_TOKEN, VENDOR_KEY, secrets
 from memcached import wait_for
 from operating import PASSWORD, Operator
+from relay_process import provider
 from test_metrics import Scrape
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 50}
@@ -68,9 +69,8 @@ def test_each_cause_has_one_class_everywhere(start_relay, server, cause):
 
 def test_an_empty_account_is_402_on_every_surface(start_relay, server, anthropic_server):
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY, PROVIDER_ROW_MODELS="m=m/own",
-        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY, PROVIDER_ANT_MODELS="claude=c",
-        KEY_TEAM_TOKEN=TEAM_TOKEN,
+        **provider("ROW", "openai", server.base_url, "m=m/own", API_KEY=VENDOR_KEY),
+        **provider("ANT", "anthropic", anthropic_server.base_url, "claude=c", API_KEY=CLAUDE_KEY), KEY_TEAM_TOKEN=TEAM_TOKEN,
     )  # fmt: skip
     server.says("m/own", error(402))
     anthropic_server.says("c", {"status": 400, "json": failure("invalid_request_error", "Your credit balance is too low to access the API")})

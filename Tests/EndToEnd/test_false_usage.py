@@ -9,7 +9,7 @@ from conftest import TEAM_TOKEN, VENDOR_KEY, http_of
 from limited import client as plain
 from memcached import wait_for
 from openai_vendor import chunk, usage_chunk, whole
-from relay_process import preloads
+from relay_process import preloads, provider
 from usage import newer
 
 TEXT = "one two three"
@@ -29,10 +29,8 @@ def relay(launch, server, anthropic_server, path):
     return launch(
         USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_OTHER_TOKEN="another-token-of-others", RATE_LIMIT_CHAT=MILLION,
         KEY_RICH_TOKEN="the-token-of-rich-ones", KEY_RICH_RATE_LIMIT_CHAT="1000000000 tokens/hour",
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="a=row/1,b=row/2,emb=emb/1", PROVIDER_ROW_COST="0.001/0.002",
-        PROVIDER_SAGE_KIND="anthropic", PROVIDER_SAGE_BASE_URL=anthropic_server.base_url, PROVIDER_SAGE_API_KEY=VENDOR_KEY,
-        PROVIDER_SAGE_MODELS="c=claude-sonnet-4-5", PROVIDER_SAGE_COST="0.001/0.002", PROVIDER_SAGE_FEES="web_search=0.01",
+        **provider("ROW", "openai", server.base_url, "a=row/1,b=row/2,emb=emb/1", API_KEY=VENDOR_KEY, COST="0.001/0.002"),
+        **provider("SAGE", "anthropic", anthropic_server.base_url, "c=claude-sonnet-4-5", API_KEY=VENDOR_KEY, COST="0.001/0.002", FEES="web_search=0.01"),
     )  # fmt: skip
 
 
@@ -229,8 +227,7 @@ def test_a_wrong_mean_is_cut_to_the_limit_and_forgotten(start_relay, server, clo
     own = clock(0)
     relay = start_relay(
         RATE_LIMIT_CHAT="10000 tokens/10 minutes", KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_OTHER_TOKEN="another-token-of-others",
-        KEY_THIRD_TOKEN="the-third-token-of-others", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url,
-        PROVIDER_ROW_MODELS="a=row/1", **own.environment,
+        KEY_THIRD_TOKEN="the-third-token-of-others", **provider("ROW", "openai", server.base_url, "a=row/1"), **own.environment,
     )  # fmt: skip
     with plain(relay, TEAM_TOKEN) as team, plain(relay, "another-token-of-others") as others:
         says(server, told(160_000) | {"total_tokens": 160_009})

@@ -11,6 +11,7 @@ import pytest
 from chat import ask
 from memcached import wait_for
 from openai_vendor import whole
+from relay_process import provider
 from test_openai_endpoints import ASKS, embed, generate, transcribe, two_providers
 from usage import File
 
@@ -20,10 +21,7 @@ TOKEN = "token-of-forwarded-answers"
 @pytest.fixture(scope="module")
 def priced(launch, server):
     """A model `m` with prices for prompts, completions and cached prompts."""
-    return launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/priced",
-        PROVIDER_ROW_COSTS="m=1/2/0.1", KEY_A_TOKEN=TOKEN,
-    )  # fmt: skip
+    return launch(**provider("ROW", "openai", server.base_url, "m=at/priced", COSTS="m=1/2/0.1"), KEY_A_TOKEN=TOKEN)
 
 
 @pytest.fixture
@@ -113,9 +111,8 @@ def billed(start_relay, server, caller, tmp_path):
     """A client of a relay that limits tokens and money, and the usage records."""
     limit = f"{N} tokens/hour;100 usd/hour"
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/billed",
-        PROVIDER_ROW_COSTS="m=1/2", RATE_LIMIT_IMAGES=limit, RATE_LIMIT_AUDIO=limit, KEY_A_TOKEN=TOKEN,
-        USAGE_LOG_FILE=tmp_path / "billed.jsonl",
+        **provider("ROW", "openai", server.base_url, "m=at/billed", COSTS="m=1/2"), RATE_LIMIT_IMAGES=limit, RATE_LIMIT_AUDIO=limit,
+        KEY_A_TOKEN=TOKEN, USAGE_LOG_FILE=tmp_path / "billed.jsonl",
     )  # fmt: skip
     http = caller(relay, TOKEN)
     http.relay = relay
@@ -307,9 +304,7 @@ FAILURES = {
 
 @pytest.mark.parametrize("raw", FAILURES)
 def test_the_failure_that_is_told(start_relay, server, caller, raw):
-    relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/told", KEY_A_TOKEN=TOKEN,
-    )  # fmt: skip
+    relay = start_relay(**provider("ROW", "openai", server.base_url, "m=at/told"), KEY_A_TOKEN=TOKEN)
     server.says("at/told", {"raw": raw})
     answer = embed(caller(relay, TOKEN), model="m")
     assert (answer.status_code, answer.json()["error"]["code"]) == FAILURES[raw]

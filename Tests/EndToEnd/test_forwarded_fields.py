@@ -2,6 +2,7 @@
 
 import pytest
 from limited import client as plain
+from relay_process import provider
 from test_openai_endpoints import MODEL, PNG
 
 DISGUISED = ["Model", "MODEL", "N", "MaX_tokens", "max_to\u212aens", "u\u017fer", "Input", "Prompt", "Web_Search", "User", "\u017ftream"]
@@ -63,10 +64,7 @@ def choosing(launch, server):
     """Sends a form with one more field as a caller that may use two of three models. Returns the response and what the server
     got in this field."""
     token = "token-of-models-in-forms"
-    relay = launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=",".join(OWN),
-        KEY_A_TOKEN=token, KEY_A_MODELS="mine,other",
-    )  # fmt: skip
+    relay = launch(**provider("ROW", "openai", server.base_url, ",".join(OWN)), KEY_A_TOKEN=token, KEY_A_MODELS="mine,other")
     http = plain(relay, token)
 
     def sent(path, name, value):

@@ -13,6 +13,7 @@ from conftest import TEAM_TOKEN, VENDOR_KEY
 from fake_server import FakeServer, Handler
 from limited import client as plain
 from pictures import picture
+from relay_process import provider
 
 MODEL = "gemini-3.1-pro"
 SIGNATURE = "EpEgAbcd"
@@ -254,9 +255,7 @@ def test_addresses_of_google_go_on(gem, google, site):
 
 
 def test_a_caller_with_his_own_key_may_name_a_place_in_the_cloud(start_relay, google, new_key):
-    relay = start_relay(
-        PROVIDER_G_KIND="gemini", PROVIDER_G_BASE_URL=google.base_url, PROVIDER_G_PASSTHROUGH="true", PROVIDER_G_MODELS=f"pro={MODEL}"
-    )
+    relay = start_relay(**provider("G", "gemini", google.base_url, f"pro={MODEL}", PASSTHROUGH="true"))
     urls = ["gs://bucket/a b.PNG", "gs://bucket/none"]
     content = [{"type": "text", "text": "x"}, *({"type": "image_url", "image_url": {"url": url}} for url in urls)]
     with plain(relay, new_key()) as http:
@@ -275,9 +274,8 @@ def test_a_caller_with_his_own_key_may_name_a_place_in_the_cloud(start_relay, go
 
 def test_nobody_else_reads_googles_cloud(launch, anthropic_server):
     relay = launch(
-        PROVIDER_A_KIND="anthropic", PROVIDER_A_BASE_URL=anthropic_server.base_url, PROVIDER_A_API_KEY="key-of-a-claude", PROVIDER_A_MODELS="claude",
-        PROVIDER_E_KIND="echo", PROVIDER_O_KIND="openai", PROVIDER_O_BASE_URL=anthropic_server.base_url, PROVIDER_O_MODELS="other",
-        KEY_TEAM_TOKEN=TEAM_TOKEN, FETCH_IMAGES="http",
+        **provider("A", "anthropic", anthropic_server.base_url, "claude", API_KEY="key-of-a-claude"), PROVIDER_E_KIND="echo",
+        **provider("O", "openai", anthropic_server.base_url, "other"), KEY_TEAM_TOKEN=TEAM_TOKEN, FETCH_IMAGES="http",
     )  # fmt: skip
     content = [{"type": "image_url", "image_url": {"url": "gs://bucket/a.png"}}]
     with plain(relay, TEAM_TOKEN) as http:
@@ -520,10 +518,7 @@ def test_an_event_that_is_too_long(gem, google, comes_first):
 
 
 def test_long_events_take_memory(start_relay, google, caller):
-    relay = start_relay(
-        PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url, PROVIDER_GEM_API_KEY=VENDOR_KEY,
-        PROVIDER_GEM_MODELS=MODEL, KEY_TEAM_TOKEN=TEAM_TOKEN, MEMORY_MB="32",
-    )  # fmt: skip
+    relay = start_relay(**provider("GEM", "gemini", google.base_url, MODEL, API_KEY=VENDOR_KEY), KEY_TEAM_TOKEN=TEAM_TOKEN, MEMORY_MB="32")
     http = caller(relay, TEAM_TOKEN)
     google.says(MODEL, {"events": [drawn(6 * MEGABYTE), ending()]}, {"events": [drawn(3 * MEGABYTE), ending()]}, {})
     got = stream(http, model=MODEL)
@@ -533,10 +528,7 @@ def test_long_events_take_memory(start_relay, google, caller):
 
 
 def test_the_callers_key(start_relay, google, caller, new_key):
-    relay = start_relay(
-        PROVIDER_OWN_KIND="gemini", PROVIDER_OWN_BASE_URL=google.base_url, PROVIDER_OWN_MODELS="gemini-3-own",
-        PROVIDER_OWN_HEADERS="X-Title: T",
-    )  # fmt: skip
+    relay = start_relay(**provider("OWN", "gemini", google.base_url, "gemini-3-own", HEADERS="X-Title: T"))
     key = new_key()
     google.says("gemini-3-own", {"own_headers": ["x-title"]})
     http = caller(relay, key)
@@ -557,10 +549,8 @@ def beside_another_kind(launch, google, server):
     """A relay whose models `shared` and `spoken` are Gemini's first, and then an OpenAI-compatible server's."""
     return launch(
         ANONYMOUS_MODELS="all", PROVIDERS="gem,row",
-        PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url, PROVIDER_GEM_API_KEY=VENDOR_KEY,
-        PROVIDER_GEM_MODELS="shared=gemini-3-shared,spoken=gemini-3-spoken,alone=gemini-3-spoken", PROVIDER_ROW_PRIORITY=2,
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="shared=shared/row,spoken=spoken/row",
+        **provider("GEM", "gemini", google.base_url, "shared=gemini-3-shared,spoken=gemini-3-spoken,alone=gemini-3-spoken", API_KEY=VENDOR_KEY),
+        **provider("ROW", "openai", server.base_url, "shared=shared/row,spoken=spoken/row", PRIORITY=2, API_KEY=VENDOR_KEY),
     )  # fmt: skip
 
 

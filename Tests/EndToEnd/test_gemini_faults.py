@@ -6,6 +6,7 @@ import pytest
 from chat import ask, either, refusal, stream, text_of
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from gemini_vendor import BAD_KEY, USAGE, GeminiWire, error
+from relay_process import provider
 from test_gemini_chat import CALLS, MODEL, SIGNATURE, TOOL
 from test_openai_stream import Built
 from usage import File, is_call
@@ -112,9 +113,8 @@ def test_failed_answers_cost_what_they_tell(start_relay, google, caller, tmp_pat
     """Each of the four calls costs 0.000031, and the next one would cost 0.00004."""
     log = File(tmp_path / "usage.jsonl")
     relay = start_relay(
-        PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta", PROVIDER_GEM_API_KEY=VENDOR_KEY,
-        PROVIDER_GEM_MODELS=f"pro={MODEL}", PROVIDER_GEM_COST="0.001/0.002", KEY_TEAM_TOKEN=TEAM_TOKEN,
-        RATE_LIMIT_CHAT="0.00015 usd/hour", USAGE_LOG_FILE=log.path,
+        **provider("GEM", "gemini", google.base_url + "/v1beta", f"pro={MODEL}", API_KEY=VENDOR_KEY, COST="0.001/0.002"),
+        KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT_CHAT="0.00015 usd/hour", USAGE_LOG_FILE=log.path,
     )  # fmt: skip
     http = caller(relay, TEAM_TOKEN)
     failed = {"json": TELLING[name]}

@@ -5,6 +5,7 @@ import gemini_vendor
 import pytest
 from chat import ask
 from conftest import TEAM_TOKEN, VENDOR_KEY
+from relay_process import provider
 
 MODEL = "gemini-3.1-pro"
 SKIP = "skip_thought_signature_validator"
@@ -17,9 +18,8 @@ def instance(start_relay, google, store, caller):
 
     def made(**more):
         settings = {
-            "PROVIDER_GEM_KIND": "gemini", "PROVIDER_GEM_BASE_URL": google.base_url + "/v1beta", "PROVIDER_GEM_API_KEY": VENDOR_KEY,
-            "PROVIDER_GEM_MODELS": ",".join(gemini_vendor.MODELS), "KEY_TEAM_TOKEN": TEAM_TOKEN,
-            "MEMCACHED_SERVERS": store.address,
+            **provider("GEM", "gemini", google.base_url + "/v1beta", ",".join(gemini_vendor.MODELS), API_KEY=VENDOR_KEY),
+            "KEY_TEAM_TOKEN": TEAM_TOKEN, "MEMCACHED_SERVERS": store.address,
         }  # fmt: skip
         return caller(start_relay(**settings | more), TEAM_TOKEN)
 

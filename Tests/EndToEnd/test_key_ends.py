@@ -7,7 +7,7 @@ import pytest
 from chat import PATH
 from conftest import secrets
 from limited import chat, chat_body, client, metric
-from relay_process import preloads
+from relay_process import preloads, provider
 
 ONE, TWO = "token-of-key-ends-0123456789-1", "token-of-key-ends-0123456789-2"
 SETTINGS = {"PROVIDER_DEMO_KIND": "echo", "RATE_LIMIT": "off", "KEY_A_TOKEN": ONE, "KEY_B_TOKEN": TWO}
@@ -26,12 +26,7 @@ def test_a_key_ends_at_its_time(start_relay):
     assert refused(relay, "key_expired") and chat(client(relay, TWO)).status_code == 200
 
 
-PASSTHROUGH = {
-    "PROVIDER_X_KIND": "openai",
-    "PROVIDER_X_BASE_URL": "http://127.0.0.1:1",
-    "PROVIDER_X_MODELS": "m",
-    "PROVIDER_X_PASSTHROUGH": "true",
-}
+PASSTHROUGH = provider("X", "openai", "http://127.0.0.1:1", "m", PASSTHROUGH="true")
 
 
 @preloads

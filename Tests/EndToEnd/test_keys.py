@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from chat import CHAT_PATH, MODEL, PATH, ask, body, refusal, stream
-from relay_process import Relay
+from relay_process import Relay, provider
 from vendor import Vendor
 
 NO_SUCH = "The model `{}` does not exist or you do not have access to it."
@@ -133,9 +133,8 @@ def mixed(launch: Callable[..., Relay]) -> tuple[Relay, str, str]:
     """Pass-through beside a provider with a key, a caller that is known, and two models for everybody."""
     own, token = f"own-{uuid.uuid4().hex}", f"sk-{uuid.uuid4().hex}"
     relay = launch(
-        PROVIDERS="own,pass", PROVIDER_OWN_KIND="onemin", PROVIDER_OWN_API_KEY=own,
-        PROVIDER_OWN_MODELS="fast=gpt-4o-mini,slow=o3", PROVIDER_PASS_KIND="onemin", PROVIDER_DEMO_KIND="echo",
-        ANONYMOUS_MODELS="echo,fast", KEY_A_TOKEN=token,
+        PROVIDERS="own,pass", **provider("OWN", "onemin", API_KEY=own, MODELS="fast=gpt-4o-mini,slow=o3"), PROVIDER_PASS_KIND="onemin",
+        PROVIDER_DEMO_KIND="echo", ANONYMOUS_MODELS="echo,fast", KEY_A_TOKEN=token,
     )  # fmt: skip
     return relay, own, token
 
@@ -151,16 +150,16 @@ def test_who_is_served_by_whom(mixed, caller, vendor: Vendor, new_key):
         ("anonymous", "gpt-4o"): None,
     }  # fmt: skip
     clients = {"known": caller(relay, token), "passing": caller(relay, key), "anonymous": caller(relay)}
-    for (who, model), provider in served.items():
+    for (who, model), by in served.items():
         own_before, key_before = len(vendor.requests(own)), len(vendor.requests(key))
         answer = ask(clients[who], model=model)
-        if provider is None:
+        if by is None:
             assert error(answer) == (404, "model_not_found", NO_SUCH.format(model)), (who, model)
         else:
             assert answer.status_code == 200, (who, model, answer.text)
-            assert answer.headers["x-relay-provider"] == provider and answer.json()["model"] == model
-        assert len(vendor.requests(own)) - own_before == (provider == "own"), (who, model)
-        assert len(vendor.requests(key)) - key_before == (provider == "pass"), (who, model)
+            assert answer.headers["x-relay-provider"] == by and answer.json()["model"] == model
+        assert len(vendor.requests(own)) - own_before == (by == "own"), (who, model)
+        assert len(vendor.requests(key)) - key_before == (by == "pass"), (who, model)
     assert vendor.requests(token) == []
 
 

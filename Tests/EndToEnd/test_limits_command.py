@@ -15,16 +15,15 @@ import conftest
 import operating
 from limited import MODELS, chat, client
 from memcached import Memcached, wait_for
-from relay_process import INHERITED, Relay, binary
+from relay_process import INHERITED, Relay, binary, provider
 
 TEAM = f"token-{uuid.uuid4().hex}"
 STRANGER = f"stranger-{uuid.uuid4().hex}"
 SETTINGS = {
-    "PROVIDER_DEMO_KIND": "echo", "PROVIDER_DEMO_2_KIND": "echo", "PROVIDER_OTHER_KIND": "openai", "PROVIDER_OTHER_BASE_URL": "http://127.0.0.1:1",
-    "PROVIDER_OTHER_MODELS": "o", "PROVIDER_OTHER_COST": "1", "PROVIDER_OTHER_PASSTHROUGH": "true",
-    "ANONYMOUS_MODELS": "echo", "KEY_TEAM_A_TOKEN": TEAM, "RATE_LIMIT": "60/minute;70/day;5 concurrent",
-    "KEY_TEAM_A_RATE_LIMIT": "7/hour;3.50 usd/day", "RATE_LIMIT_BY_MODEL": "echo=9/hour", "RATE_LIMIT_TOTAL": "75/hour",
-    "MEMCACHED_TIMEOUT": "5s",
+    "PROVIDER_DEMO_KIND": "echo", "PROVIDER_DEMO_2_KIND": "echo",
+    **provider("OTHER", "openai", "http://127.0.0.1:1", "o", COST="1", PASSTHROUGH="true"), "ANONYMOUS_MODELS": "echo",
+    "KEY_TEAM_A_TOKEN": TEAM, "RATE_LIMIT": "60/minute;70/day;5 concurrent", "KEY_TEAM_A_RATE_LIMIT": "7/hour;3.50 usd/day",
+    "RATE_LIMIT_BY_MODEL": "echo=9/hour", "RATE_LIMIT_TOTAL": "75/hour", "MEMCACHED_TIMEOUT": "5s",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from chat import ask, body
 from limited import MODELS, client
 from memcached import Memcached, wait_for
 from records import counts
+from relay_process import provider
 
 ONE = "token-of-the-loss-tests-1"
 CALLERS = [f"token-of-the-loss-tests-{number}" for number in range(2, 14)]
@@ -94,8 +95,7 @@ def test_what_was_settled_is_not_charged_again(start_relay, own, server, how):
     server.says("small/1", {"text": "word"})
     settings = {
         "RATE_LIMIT": "off", "KEY_A_TOKEN": ONE, "KEY_A_RATE_LIMIT": "100000 tokens/day", "MEMCACHED_SERVERS": own.address,
-        "MEMCACHED_TIMEOUT": "2s", "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url,
-        "PROVIDER_ROW_MODELS": "big=big/1,small=small/1",
+        "MEMCACHED_TIMEOUT": "2s", **provider("ROW", "openai", server.base_url, "big=big/1,small=small/1"),
     }  # fmt: skip
     first, second = (start_relay(**settings) for _ in range(2))
     limit = "key.tokens.86400"

@@ -10,7 +10,7 @@ from limited import MODELS, STANDING
 from memcached import Memcached
 from metered import FIRST_ANSWER, PROMPT, PROMPT_TOKENS, Account, account, assert_refused, assert_tokens, assert_too_large, metadata
 from parts import sending
-from relay_process import Relay
+from relay_process import Relay, provider
 
 N = 10_000
 TOKENS = f"{N} tokens/hour"
@@ -265,10 +265,7 @@ def test_a_budget_of_dollars(limited, caller, vendor):
 
 
 def test_the_dearest_candidate_is_held(limited, caller, vendor):
-    relay = limited(
-        RATE_LIMIT_CHAT="0.0001 usd/day", **PRICED, PROVIDERS="b,a", PROVIDER_B_KIND="onemin",
-        PROVIDER_B_PASSTHROUGH="true", PROVIDER_B_COST="0.0005",
-    )  # fmt: skip
+    relay = limited(RATE_LIMIT_CHAT="0.0001 usd/day", **PRICED, PROVIDERS="b,a", **provider("B", "onemin", PASSTHROUGH="true", COST="0.0005"))
     one = caller(relay)
     vendor.answers(one.key, {"answer": "good"} | metadata())
     long = [{"role": "user", "content": " ".join(["internationalization"] * 51)}]

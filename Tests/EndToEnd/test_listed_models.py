@@ -6,6 +6,7 @@ import pytest
 from chat import ask
 from conftest import VENDOR_KEY, secrets
 from fake_server import FakeServer, Handler
+from relay_process import provider
 
 LISTS = {
     "openai": ("/v1/models", [{"data": [
@@ -77,9 +78,8 @@ class Lister(FakeServer):
 def test_the_vendors_list_is_served_once_it_is_read(start_relay, caller, kind):
     lister = Lister(kind)
     relay = start_relay(
-        PROVIDER_ROW_KIND=kind, PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS=f"*,own={NAMES[kind][0]}", ANONYMOUS_MODELS="all", DEFAULT_MODEL="claude-b",
-        PROVIDER_ROW_CONNECT_TIMEOUT="1s", PROVIDER_ROW_ACCOUNT_ID="acc" if kind == "cloudflare" else None,
+        **provider("ROW", kind, lister.base_url, f"*,own={NAMES[kind][0]}", API_KEY=VENDOR_KEY, CONNECT_TIMEOUT="1s", ACCOUNT_ID="acc" if kind == "cloudflare" else None),
+        ANONYMOUS_MODELS="all", DEFAULT_MODEL="claude-b",
     )  # fmt: skip
     http = caller(relay)
     waits = ask(http, model=NAMES[kind][1])
@@ -106,10 +106,7 @@ def test_the_vendors_list_is_served_once_it_is_read(start_relay, caller, kind):
 @pytest.mark.parametrize("headers, waits", [({}, 503), ({"anthropic-version": "2023-06-01"}, 529)], ids=["openai", "anthropic"])
 def test_a_model_that_may_be_listed_is_not_missing(start_relay, caller, headers, waits):
     lister = Lister("openai")
-    relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="*,own=big/model:1", ANONYMOUS_MODELS="big*,own",
-    )  # fmt: skip
+    relay = start_relay(**provider("ROW", "openai", lister.base_url, "*,own=big/model:1", API_KEY=VENDOR_KEY), ANONYMOUS_MODELS="big*,own")
     http = caller(relay, **headers)
 
     def status(name):
@@ -127,9 +124,8 @@ def test_a_model_that_may_be_listed_is_not_missing(start_relay, caller, headers,
 def test_a_name_is_replaced_only_once_the_list_is_known_to_lack_it(start_relay, caller, server):
     lister = Lister("openai")
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="*", ANONYMOUS_MODELS="all", MODEL_REPLACEMENTS="gone:other",
-        PROVIDER_OTHER_KIND="openai", PROVIDER_OTHER_BASE_URL=server.base_url, PROVIDER_OTHER_MODELS="other",
+        **provider("ROW", "openai", lister.base_url, "*", API_KEY=VENDOR_KEY), ANONYMOUS_MODELS="all", MODEL_REPLACEMENTS="gone:other",
+        **provider("OTHER", "openai", server.base_url, "other"),
     )  # fmt: skip
     http = caller(relay)
     assert ask(http, model="gone").status_code == 503
@@ -144,9 +140,8 @@ def test_a_name_is_replaced_only_once_the_list_is_known_to_lack_it(start_relay, 
 def test_other_endpoints_wait_for_the_list(start_relay, caller, fallback):
     lister = Lister("openai")
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="*,own=big/model:1", ANONYMOUS_MODELS="big*,experts,own", FALLBACK_MODEL=fallback,
-        PANEL_EXPERTS_MODELS="own", PANEL_EXPERTS_SUMMARY_MODEL="own",
+        **provider("ROW", "openai", lister.base_url, "*,own=big/model:1", API_KEY=VENDOR_KEY), ANONYMOUS_MODELS="big*,experts,own",
+        FALLBACK_MODEL=fallback, PANEL_EXPERTS_MODELS="own", PANEL_EXPERTS_SUMMARY_MODEL="own",
     )  # fmt: skip
     http = caller(relay)
     for path in ("embeddings", "moderations"):
@@ -162,10 +157,7 @@ def test_other_endpoints_wait_for_the_list(start_relay, caller, fallback):
 
 def test_callers_without_the_right_to_a_name_do_not_wait_for_it(start_relay, caller):
     lister = Lister("openai")
-    relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="*", ANONYMOUS_MODELS="big*",
-    )  # fmt: skip
+    relay = start_relay(**provider("ROW", "openai", lister.base_url, "*", API_KEY=VENDOR_KEY), ANONYMOUS_MODELS="big*")
     assert ask(caller(relay), model="small").status_code == 404
     assert ask(caller(relay), model="bigger").status_code == 503
     lister.open.set()
@@ -178,9 +170,8 @@ def test_a_key_that_is_refused_hides_no_list(start_relay, caller, kind):
     lister = Lister(kind, revoked=("revoked-key-of-the-list-1", "revoked-key-of-the-list-2"))
     lister.open.set()
     relay = start_relay(
-        PROVIDER_ROW_KIND=kind, PROVIDER_ROW_BASE_URL=lister.base_url, PROVIDER_ROW_MODELS="*", ANONYMOUS_MODELS="all",
-        PROVIDER_ROW_API_KEYS=f"revoked-key-of-the-list-1,revoked-key-of-the-list-2,{VENDOR_KEY},key-nobody-needs",
-        PROVIDER_ROW_ACCOUNT_ID="acc" if kind == "cloudflare" else None,
+        **provider("ROW", kind, lister.base_url, "*", API_KEYS=f"revoked-key-of-the-list-1,revoked-key-of-the-list-2,{VENDOR_KEY},key-nobody-needs", ACCOUNT_ID="acc" if kind == "cloudflare" else None),
+        ANONYMOUS_MODELS="all",
     )  # fmt: skip
     relay.wait_for_line(lambda line: line["message"] == "models read")
     assert [entry["id"] for entry in caller(relay).get("/v1/models").json()["data"]] == NAMES[kind]
@@ -192,10 +183,7 @@ def test_a_list_that_was_read_outlasts_a_reload(start_relay, caller, tmp_path):
     lister, other = Lister("openai"), Lister("openai")
     lister.open.set()
     file = tmp_path / "relay.env"
-    settings = {
-        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": lister.base_url, "PROVIDER_ROW_API_KEYS": VENDOR_KEY,
-        "PROVIDER_ROW_MODELS": "*", "ANONYMOUS_MODELS": "all",
-    }  # fmt: skip
+    settings = {**provider("ROW", "openai", lister.base_url, "*", API_KEYS=VENDOR_KEY), "ANONYMOUS_MODELS": "all"}
     file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     relay = start_relay(ENV_FILE=str(file))
     http = caller(relay)

@@ -7,6 +7,7 @@ from chat import PATH
 from conftest import TEAM_TOKEN
 from limited import client as plain
 from pictures import picture
+from relay_process import provider
 from test_demands import ROWS, fakes, records, relay, vendor_of  # noqa: F401
 from test_demands import team as all_vendors  # noqa: F401
 
@@ -40,10 +41,7 @@ def test_a_vendor_with_images_gets_them_all(all_vendors, vendor_of, row, surface
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_the_setting_bounds_the_images(launch, fakes, surface):  # noqa: F811
-    one = launch(
-        PROVIDER_C_KIND="anthropic", PROVIDER_C_BASE_URL=fakes["claude"].base_url, PROVIDER_C_API_KEY="sk-ant-few", PROVIDER_C_MODELS="few",
-        KEY_TEAM_TOKEN=TEAM_TOKEN, MAX_IMAGES="3",
-    )  # fmt: skip
+    one = launch(**provider("C", "anthropic", fakes["claude"].base_url, "few", API_KEY="sk-ant-few"), KEY_TEAM_TOKEN=TEAM_TOKEN, MAX_IMAGES="3")
     fakes["claude"].says("few", {"content": [{"type": "text", "text": "I see."}]})
     with plain(one, TEAM_TOKEN) as http:
         assert ask(http, surface, "few", SHOTS[:3], False).status_code == 200

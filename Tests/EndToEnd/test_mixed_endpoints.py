@@ -7,6 +7,7 @@ import conftest
 import pictures
 import pytest
 from chat import plain
+from relay_process import provider
 from test_openai_endpoints import FAILED, generate
 
 SHARED = "at/mixed"
@@ -39,13 +40,9 @@ BROKEN = {"status": 500, "text": ""}
 def settings(first, key, server, vendor):
     return {
         "KEY_TEAM_TOKEN": TOKEN, "PROVIDERS": first, "BREAKER_FAILURES": 1000,
-        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_API_KEY": conftest.VENDOR_KEY,
-        "PROVIDER_ROW_MODELS": ",".join(f"{model}={SHARED}" for model in MODELS),
-        "PROVIDER_ROW_PRIORITY": 1 if first == "row" else 2, "PROVIDER_ROW_COST": "1/2",
-        "PROVIDER_ONE_KIND": "onemin", "PROVIDER_ONE_BASE_URL": vendor.base_url, "PROVIDER_ONE_API_KEY": key,
-        "PROVIDER_ONE_MODELS": ",".join(MODELS), "PROVIDER_ONE_PRIORITY": 1 if first == "one" else 2,
-        "RATE_LIMIT_IMAGES": "1000000 images/hour;1000000 tokens/hour",
-        "RATE_LIMIT_AUDIO": "100000000 credits/hour;100 usd/hour",
+        **provider("ROW", "openai", server.base_url, ",".join(f"{model}={SHARED}" for model in MODELS), API_KEY=conftest.VENDOR_KEY, PRIORITY=1 if first == "row" else 2, COST="1/2"),
+        **provider("ONE", "onemin", vendor.base_url, ",".join(MODELS), API_KEY=key, PRIORITY=1 if first == "one" else 2),
+        "RATE_LIMIT_IMAGES": "1000000 images/hour;1000000 tokens/hour", "RATE_LIMIT_AUDIO": "100000000 credits/hour;100 usd/hour",
     }  # fmt: skip
 
 

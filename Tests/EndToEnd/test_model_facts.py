@@ -9,7 +9,7 @@ import openai
 import pytest
 from conftest import VENDOR_KEY
 from openai_vendor import Server
-from relay_process import binary
+from relay_process import binary, provider
 
 TOKEN = "token-of-the-one-who-lists"
 ROUTED = {
@@ -32,13 +32,10 @@ def lists():
 
 def settings(lists):
     return {
-        "PROVIDER_A_KIND": "onemin", "PROVIDER_A_API_KEY": "key-of-the-relay-0", "KEY_ANN_TOKEN": TOKEN,
-        "PROVIDER_A_COSTS": "gpt-4o=0.0025/0.01/0.00125,o3-mini=0",
-        "PROVIDER_A_COST": "0.001/0.002", "PROVIDER_A_MODEL_INFO": "gpt-4o=output:99,reasoning:true;o3=tools:false,context:77,created:1800000000,owned_by:me",
-        "PROVIDER_B_KIND": "openai", "PROVIDER_B_BASE_URL": lists.base_url, "PROVIDER_B_API_KEY": VENDOR_KEY,
-        "PROVIDER_B_MODELS": "*,gpt-4.1=big/routed", "PROVIDER_B_MODEL_INFO": "bare=input_modalities:text+audio,supported_parameters:top_p\nserved=vision:true",
-        "PROVIDER_B_VISION": "true", "PANEL_DUO_MODELS": "gpt-4o,o3", "PANEL_DUO_SUMMARY_MODEL": "gpt-4o",
-        "MODEL_REPLACEMENTS": "o3:gpt-4o",
+        **provider("A", "onemin", API_KEY="key-of-the-relay-0", COSTS="gpt-4o=0.0025/0.01/0.00125,o3-mini=0", COST="0.001/0.002", MODEL_INFO="gpt-4o=output:99,reasoning:true;o3=tools:false,context:77,created:1800000000,owned_by:me"),
+        "KEY_ANN_TOKEN": TOKEN,
+        **provider("B", "openai", lists.base_url, "*,gpt-4.1=big/routed", API_KEY=VENDOR_KEY, MODEL_INFO="bare=input_modalities:text+audio,supported_parameters:top_p\nserved=vision:true", VISION="true"),
+        "PANEL_DUO_MODELS": "gpt-4o,o3", "PANEL_DUO_SUMMARY_MODEL": "gpt-4o", "MODEL_REPLACEMENTS": "o3:gpt-4o",
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from chat import PATH as CHAT_COMPLETIONS
 from limited import client as plain
 from onemin_rules import DISABLED, FEATURE_TYPES
 from rawhttp import wait_until
-from relay_process import Relay
+from relay_process import Relay, provider
 from vendor import Vendor
 
 CHAT = FEATURE_TYPES["chat"]
@@ -119,8 +119,7 @@ def test_a_model_that_left_the_list_is_unlisted_once_it_is_refused(start_relay, 
     key = new_key()
     source.lists(only={CHAT: [model("gpt-4o"), model("o3-mini"), model("gpt-4o-mini")]})
     relay = start_relay(
-        ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h", PROVIDER_A_KIND="onemin", PROVIDER_A_API_KEY=key,
-        PROVIDER_A_BASE_URL=source.base_url,
+        ONE_MIN_BASE_URL=source.base_url, ONE_MIN_MODELS_REFRESH="1h", **provider("A", "onemin", source.base_url, API_KEY=key),
         KEY_ANN_TOKEN="tok-ann",
     )  # fmt: skip
     relay.wait_for_line(lambda line: line["message"] == "models read")

@@ -9,6 +9,7 @@ import pytest
 from anthropic_vendor import all_events, whole
 from conftest import CLAUDE_KEY, TEAM_TOKEN, VENDOR_KEY
 from operating import SETTINGS, Operator
+from relay_process import provider
 
 OWN, CHEAP, SECRET = "claude-opus-5-5", "claude-haiku-5-5", "claude-opus-4-8"
 GPT, MINI, DEAR = "gpt/own", "gpt/mini", "gpt/dear"
@@ -19,12 +20,9 @@ USER = {"role": "user", "content": "Hi"}
 @pytest.fixture(scope="module")
 def relay(launch, server, anthropic_server):
     return launch(
-        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
-        PROVIDER_ANT_MODELS=f"claude={OWN},little={CHEAP},secret={SECRET}",
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS=f"gpt={GPT},mini={MINI},dear={DEAR}",
-        PROVIDER_VIA_KIND="openai", PROVIDER_VIA_BASE_URL=server.base_url, PROVIDER_VIA_API_KEY=VENDOR_KEY, PROVIDER_VIA_CHAT_VIA="responses",
-        PROVIDER_VIA_MODELS="via=via/own,viamini=via/mini,viadear=via/dear",
+        **provider("ANT", "anthropic", anthropic_server.base_url, f"claude={OWN},little={CHEAP},secret={SECRET}", API_KEY=CLAUDE_KEY),
+        **provider("ROW", "openai", server.base_url, f"gpt={GPT},mini={MINI},dear={DEAR}", API_KEY=VENDOR_KEY),
+        **provider("VIA", "openai", server.base_url, "via=via/own,viamini=via/mini,viadear=via/dear", API_KEY=VENDOR_KEY, CHAT_VIA="responses"),
         KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_TEAM_MODELS="claude,little,gpt,mini,via,viamini", BREAKER_FAILURES="1000",
     )  # fmt: skip
 
@@ -233,9 +231,8 @@ def advisor(model, **more):
 @pytest.mark.parametrize("setting", ["drop", "refuse", "allow"])
 def test_an_advisor_that_the_caller_may_not_use(start_relay, anthropic_server, setting):
     relay = start_relay(
-        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
-        PROVIDER_ANT_MODELS=f"claude={OWN},little={CHEAP},secret={SECRET}", KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_TEAM_MODELS="claude,little",
-        **({} if setting == "drop" else {"PROVIDER_ANT_ADVISOR": setting}),
+        **provider("ANT", "anthropic", anthropic_server.base_url, f"claude={OWN},little={CHEAP},secret={SECRET}", API_KEY=CLAUDE_KEY),
+        KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_TEAM_MODELS="claude,little", **{} if setting == "drop" else {"PROVIDER_ANT_ADVISOR": setting},
     )  # fmt: skip
     betas = {"anthropic-beta": "a-1,advisor-tool-2026-03-01,b-2"}
     with local_http.Client(base_url=relay.base_url, headers={"x-api-key": TEAM_TOKEN}, timeout=30) as http:
@@ -287,8 +284,7 @@ BILLS = {
 @pytest.fixture(scope="module")
 def priced(launch, anthropic_server):
     return launch(
-        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
-        PROVIDER_ANT_MODELS=f"claude={OWN},secret={SECRET}", PROVIDER_ANT_COSTS="claude=1/5 per million,secret=10/50 per million",
+        **provider("ANT", "anthropic", anthropic_server.base_url, f"claude={OWN},secret={SECRET}", API_KEY=CLAUDE_KEY, COSTS="claude=1/5 per million,secret=10/50 per million"),
         KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_TEAM_RATE_LIMIT="1000 usd/hour;100000000 tokens/hour", **SETTINGS,
     )  # fmt: skip
 

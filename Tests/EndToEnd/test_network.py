@@ -12,6 +12,7 @@ import local_http
 import pytest
 import trustme
 from chat import PATH, body
+from relay_process import provider
 
 
 def ask(relay, key, **fields):
@@ -58,12 +59,7 @@ def test_http2_is_a_wish_that_a_vendor_may_decline(vendor, start_relay, authorit
     context = served_by(authority, "127.0.0.1")
     context.set_alpn_protocols(["http/1.1"])
     with forwarders.tls(vendor.port, context) as front:
-        relay = start_relay(
-            PROVIDER_A_KIND="onemin",
-            PROVIDER_A_BASE_URL=f"https://127.0.0.1:{front.port}",
-            PROVIDER_A_HTTP2="true",
-            SSL_CERT_FILE=str(tmp_path / "ca.pem"),
-        )
+        relay = start_relay(**provider("A", "onemin", f"https://127.0.0.1:{front.port}", HTTP2="true"), SSL_CERT_FILE=str(tmp_path / "ca.pem"))
         assert ask(relay, api_key).status_code == 200
 
 

@@ -6,6 +6,7 @@ import local_http
 import pytest
 from chat import ask, either, text_of
 from conftest import CLAUDE_KEY
+from relay_process import provider
 from test_messages_lane import OPEN, USER
 from test_openai_mends import TOOL, said
 from test_quirks import refusal_in
@@ -23,10 +24,7 @@ def models():
 
 @pytest.fixture(scope="module")
 def open_relay(launch, server):
-    relay = launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, KEY_ALICE_TOKEN=ALICE, PROVIDER_ROW_MODELS=",".join(MODELS),
-        BREAKER_FAILURES="1000",
-    )  # fmt: skip
+    relay = launch(**provider("ROW", "openai", server.base_url, ",".join(MODELS)), KEY_ALICE_TOKEN=ALICE, BREAKER_FAILURES="1000")
     yield relay
     relay.stop()
 
@@ -282,10 +280,7 @@ def test_a_tool_that_cannot_be_named_is_demanded_in_words(opened, server):
     ("messages.0.mood: Extra inputs are not permitted", {"messages": [USER]}),
 ])  # fmt: skip
 def test_messages_that_go_on_as_they_came(start_relay, anthropic_server, words, changed):
-    relay = start_relay(
-        PROVIDER_ROW_KIND="anthropic", PROVIDER_ROW_BASE_URL=anthropic_server.base_url, PROVIDER_ROW_API_KEY=CLAUDE_KEY,
-        PROVIDER_ROW_MODELS="open", KEY_ALICE_TOKEN=ALICE,
-    )  # fmt: skip
+    relay = start_relay(**provider("ROW", "anthropic", anthropic_server.base_url, "open", API_KEY=CLAUDE_KEY), KEY_ALICE_TOKEN=ALICE)
     body = {"model": "open", "max_tokens": 9000, "messages": [USER | {"mood": "odd"}], "context_hints": {"a": 1}}
     wanted = {name: value for name, value in (body | changed).items() if value is not None}
     for scripts in ([refusal_in("anthropic", words), {}], [{}]):

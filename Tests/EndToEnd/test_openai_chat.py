@@ -8,6 +8,7 @@ import pytest
 from chat import PATH, ask, stream, text_of
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from openai_vendor import USAGE, chunk, usage_chunk, whole
+from relay_process import provider
 
 MODEL = "big/model:1"
 CALLS = [("call_a", "weather", '{"city":"Rome"}'), ("call_b", "weather", '{"city":"Oslo"}')]
@@ -400,9 +401,8 @@ def test_the_log_names_the_provider_and_its_usage(team, passing, server):
 
 def test_models_have_prices_of_their_own_also_for_what_was_cached(start_relay, server, caller):
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="fast=big/model:1,slow=big/model:1,free=big/model:1", KEY_TEAM_TOKEN=TEAM_TOKEN,
-        PROVIDER_ROW_COST="0.5", PROVIDER_ROW_COSTS="fast=1/2/0.25,free=0",
+        **provider("ROW", "openai", server.base_url, "fast=big/model:1,slow=big/model:1,free=big/model:1", API_KEY=VENDOR_KEY, COST="0.5", COSTS="fast=1/2/0.25,free=0"),
+        KEY_TEAM_TOKEN=TEAM_TOKEN,
     )  # fmt: skip
     usage = USAGE | {"prompt_tokens_details": {"cached_tokens": 4}}
     server.says(MODEL, {"json": whole({}) | {"usage": usage}})

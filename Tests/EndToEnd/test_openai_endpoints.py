@@ -9,6 +9,7 @@ import openai_endpoints as fake
 import pytest
 from chat import MODEL as MINI
 from conftest import VENDOR_KEY
+from relay_process import provider
 
 MODEL = "big/model:1"
 FAILED = {"status": 500, "json": {"error": {"message": "It broke."}}}
@@ -250,10 +251,7 @@ FAULTS = {
 @pytest.fixture
 def fresh(start_relay, server, caller):
     """A separate relay, because keys have cooldowns after failures: `a` and `b` are models of one provider."""
-    relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="judged=judged/1",
-        KEY_A_TOKEN="token-of-forwarded-faults", PROVIDER_ROW_API_KEY=VENDOR_KEY,
-    )  # fmt: skip
+    relay = start_relay(**provider("ROW", "openai", server.base_url, "judged=judged/1", API_KEY=VENDOR_KEY), KEY_A_TOKEN="token-of-forwarded-faults")
     return caller(relay, "token-of-forwarded-faults")
 
 
@@ -372,10 +370,7 @@ def test_forms_that_are_wrong(team, server):
 
 
 def test_the_callers_own_key(start_relay, server, caller, new_key):
-    relay = start_relay(
-        PROVIDER_OWN_KIND="openai", PROVIDER_OWN_BASE_URL=server.base_url, PROVIDER_OWN_MODELS="own/forwarded",
-        PROVIDER_OWN_PASSTHROUGH="true",
-    )  # fmt: skip
+    relay = start_relay(**provider("OWN", "openai", server.base_url, "own/forwarded", PASSTHROUGH="true"))
     key = new_key()
     http = caller(relay, key)
     for status, code in [(401, "invalid_api_key"), (429, "rate_limit_exceeded")]:
@@ -392,10 +387,7 @@ def two_providers(server):
     correctly."""
     server.says("at/first", {})
     server.says("at/other", {})
-    return dict(
-        PROVIDER_FIRST_KIND="openai", PROVIDER_FIRST_BASE_URL=server.base_url, PROVIDER_FIRST_MODELS="m=at/first",
-        PROVIDER_OTHER_KIND="openai", PROVIDER_OTHER_BASE_URL=server.base_url, PROVIDER_OTHER_MODELS="m=at/other",
-    )  # fmt: skip
+    return dict(**provider("FIRST", "openai", server.base_url, "m=at/first"), **provider("OTHER", "openai", server.base_url, "m=at/other"))
 
 
 @pytest.fixture
@@ -441,9 +433,8 @@ def test_1min_serves_by_its_features(start_relay, server, vendor, caller, new_ke
     """Models of 1min.ai are served as usual beside a provider of the kind openai."""
     key = new_key()
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="fast,whisper-1=at/whisper",
-        PROVIDER_ROW_PRIORITY=2, PROVIDER_ONE_KIND="onemin", PROVIDER_ONE_BASE_URL=vendor.base_url,
-        PROVIDER_ONE_API_KEY=key, KEY_A_TOKEN="token-beside-1min-ai",
+        **provider("ROW", "openai", server.base_url, "fast,whisper-1=at/whisper", PRIORITY=2),
+        **provider("ONE", "onemin", vendor.base_url, API_KEY=key), KEY_A_TOKEN="token-beside-1min-ai",
     )  # fmt: skip
     http = caller(relay, "token-beside-1min-ai")
     server.says("fast", {})
@@ -457,9 +448,8 @@ def test_1min_serves_by_its_features(start_relay, server, vendor, caller, new_ke
 
 def test_tokens_and_prices(start_relay, server, caller):
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/limited",
-        PROVIDER_ROW_COST="2/0", KEY_A_TOKEN="token-of-limited-calls", RATE_LIMIT_CHAT="1000 tokens/hour",
-        RATE_LIMIT_IMAGES="3 images/hour",
+        **provider("ROW", "openai", server.base_url, "m=at/limited", COST="2/0"), KEY_A_TOKEN="token-of-limited-calls",
+        RATE_LIMIT_CHAT="1000 tokens/hour", RATE_LIMIT_IMAGES="3 images/hour",
     )  # fmt: skip
     http = caller(relay, "token-of-limited-calls")
     server.says("at/limited", {})
@@ -537,9 +527,8 @@ def test_without_a_number_there_is_one_image(counted, server, n):
 
 def test_tokens_and_prices_of_images_and_sounds(start_relay, server, caller):
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/counted",
-        PROVIDER_ROW_COST="2/4", KEY_A_TOKEN="token-of-counted-images", RATE_LIMIT_IMAGES="10000 tokens/hour",
-        RATE_LIMIT_AUDIO="5 usd/hour",
+        **provider("ROW", "openai", server.base_url, "m=at/counted", COST="2/4"), KEY_A_TOKEN="token-of-counted-images",
+        RATE_LIMIT_IMAGES="10000 tokens/hour", RATE_LIMIT_AUDIO="5 usd/hour",
     )  # fmt: skip
     http = caller(relay, "token-of-counted-images")
     server.says("at/counted", {})

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from chat import ask
+from relay_process import provider
 from test_openai_endpoints import ASKS, FAILED, WAV, embed, transcribe
 
 TOKEN = "token-of-those-who-choose"
@@ -22,9 +23,8 @@ def two(start_relay, server, caller):
 
     def made(**more):
         relay = start_relay(
-            PROVIDERS="first,other", KEY_A_TOKEN=TOKEN,
-            PROVIDER_FIRST_KIND="openai", PROVIDER_FIRST_BASE_URL=server.base_url, PROVIDER_FIRST_MODELS="m=at/first",
-            PROVIDER_OTHER_KIND="openai", PROVIDER_OTHER_BASE_URL=server.base_url, PROVIDER_OTHER_MODELS="m=at/other", **more,
+            PROVIDERS="first,other", KEY_A_TOKEN=TOKEN, **provider("FIRST", "openai", server.base_url, "m=at/first"),
+            **provider("OTHER", "openai", server.base_url, "m=at/other"), **more,
         )  # fmt: skip
         server.says("at/first", {})
         server.says("at/other", {})
@@ -116,9 +116,8 @@ def test_a_slow_provider_has_its_time_after_a_slow_caller(two, server, limit):
 
 def test_models_that_are_not_the_callers_look_as_if_they_were_not_there(start_relay, server, caller):
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY="key-of-some-models",
-        PROVIDER_ROW_MODELS="mine,secret", PROVIDER_ECHO_KIND="echo", PROVIDER_ECHO_MODELS="talk,hidden",
-        KEY_A_TOKEN=TOKEN, KEY_A_MODELS="mine,talk", ANONYMOUS_MODELS="mine",
+        **provider("ROW", "openai", server.base_url, "mine,secret", API_KEY="key-of-some-models"), PROVIDER_ECHO_KIND="echo",
+        PROVIDER_ECHO_MODELS="talk,hidden", KEY_A_TOKEN=TOKEN, KEY_A_MODELS="mine,talk", ANONYMOUS_MODELS="mine",
     )  # fmt: skip
     known, anonymous = caller(relay, TOKEN), caller(relay)
     for http in (known, anonymous):

@@ -8,6 +8,7 @@ import pytest
 from chat import ask, refusal, stream, text_of
 from memcached import wait_for
 from openai_vendor import chunk, whole
+from relay_process import provider
 from test_openai_chat import MODEL
 from test_openai_endpoints import WAV
 
@@ -253,10 +254,7 @@ def test_minimax_reports_success_with_status_200(team, server):
 
 def test_a_prompt_that_an_account_cannot_pay_rests_no_key(start_relay, server, caller, new_key):
     key = new_key()
-    relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEYS=key, PROVIDER_ROW_MODELS="m=at/limit",
-        KEY_A_TOKEN="token-of-hard-limits",
-    )  # fmt: skip
+    relay = start_relay(**provider("ROW", "openai", server.base_url, "m=at/limit", API_KEYS=key), KEY_A_TOKEN="token-of-hard-limits")
     http = caller(relay, "token-of-hard-limits")
     server.says("at/limit", {"status": 402, "json": openai_error("Prompt tokens limit exceeded: 12000 > 4000. To increase, visit our page.", code=402)}, {})
     status, error, _ = refusal(http, model="m")
@@ -362,9 +360,7 @@ def test_fields_of_another_wire_are_not_named(team, server):
 
 
 def test_the_callers_own_key(start_relay, server, caller, new_key):
-    relay = start_relay(
-        PROVIDER_OWN_KIND="openai", PROVIDER_OWN_BASE_URL=server.base_url, PROVIDER_OWN_MODELS="m7", PROVIDER_OWN_PASSTHROUGH="true"
-    )
+    relay = start_relay(**provider("OWN", "openai", server.base_url, "m7", PASSTHROUGH="true"))
     http = caller(relay, new_key())
     for status, told, code in [(401, 401, "invalid_api_key"), (403, 403, "permission_denied"), (429, 429, "rate_limit_exceeded")]:
         server.says("m7", {"status": status, "json": openai_error()})

@@ -4,6 +4,7 @@
 import conftest
 import pytest
 from chat import MODEL, PATH, body, either
+from relay_process import provider
 
 SERVERS = "shared/model"
 OWN_KEY = "own-key-of-the-fallback-tests"
@@ -19,10 +20,8 @@ def both(start_relay, server, vendor, caller):
         conftest.secrets.add(OWN_KEY)
         relay = start_relay(
             ANONYMOUS_MODELS="all", PROVIDERS=first,
-            PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=conftest.VENDOR_KEY,
-            PROVIDER_ROW_MODELS=f"{MODEL}={SERVERS}", PROVIDER_ROW_PRIORITY=1 if first == "row" else 2,
-            PROVIDER_ONE_KIND="onemin", PROVIDER_ONE_BASE_URL=vendor.base_url, PROVIDER_ONE_API_KEY=OWN_KEY,
-            PROVIDER_ONE_MODELS=MODEL, PROVIDER_ONE_PRIORITY=1 if first == "one" else 2, **more,
+            **provider("ROW", "openai", server.base_url, f"{MODEL}={SERVERS}", API_KEY=conftest.VENDOR_KEY, PRIORITY=1 if first == "row" else 2),
+            **provider("ONE", "onemin", vendor.base_url, MODEL, API_KEY=OWN_KEY, PRIORITY=1 if first == "one" else 2), **more,
         )  # fmt: skip
         return caller(relay)
 

@@ -13,6 +13,7 @@ import sealed
 from chat import ask, refusal, stream
 from conftest import VENDOR_KEY
 from memcached import wait_for
+from relay_process import provider
 from usage import File
 
 MODEL, VIA, OTHER = "big/model:1", "via/model", "other/model"
@@ -28,13 +29,10 @@ def settings(server, **more):
     url = server.base_url
     return {
         "KEY_TEAM_TOKEN": TOKENS["team"], "KEY_ELSE_TOKEN": TOKENS["else"], "KEY_VIA_TOKEN": TOKENS["via"], "KEY_VIA_MODELS": "via",
-        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": url, "PROVIDER_ROW_API_KEYS": f"{VENDOR_KEY},{SECOND_KEY}",
-        "PROVIDER_ROW_MODELS": f"fast={MODEL},both={MODEL}", "PROVIDER_ROW_PRIORITY": 2,
-        "PROVIDER_VIA_KIND": "openai", "PROVIDER_VIA_BASE_URL": url, "PROVIDER_VIA_API_KEY": VIA_KEY,
-        "PROVIDER_VIA_MODELS": f"via={VIA}", "PROVIDER_VIA_CHAT_VIA": "responses",
-        "PROVIDER_OTHER_KIND": "openai", "PROVIDER_OTHER_BASE_URL": url, "PROVIDER_OTHER_API_KEY": OTHER_KEY,
-        "PROVIDER_OTHER_MODELS": f"both={OTHER},other={OTHER}", "PROVIDER_OTHER_PRIORITY": 1,
-        "RATE_LIMIT": "off", "BREAKER_FAILURES": 1000, "PROVIDERS": "row,via,other",
+        **provider("ROW", "openai", url, f"fast={MODEL},both={MODEL}", API_KEYS=f"{VENDOR_KEY},{SECOND_KEY}", PRIORITY=2),
+        **provider("VIA", "openai", url, f"via={VIA}", API_KEY=VIA_KEY, CHAT_VIA="responses"),
+        **provider("OTHER", "openai", url, f"both={OTHER},other={OTHER}", API_KEY=OTHER_KEY, PRIORITY=1), "RATE_LIMIT": "off",
+        "BREAKER_FAILURES": 1000, "PROVIDERS": "row,via,other",
     } | more  # fmt: skip
 
 
@@ -271,10 +269,7 @@ def test_ids_that_callers_make_up_lead_to_files_only(team, empty, path):
 
 
 def test_callers_own_keys(launch, empty, caller):
-    relay = launch(
-        PROVIDER_PASS_KIND="openai", PROVIDER_PASS_BASE_URL=empty.base_url, PROVIDER_PASS_PASSTHROUGH="true",
-        PROVIDER_PASS_MODELS=f"fast={MODEL}",
-    )  # fmt: skip
+    relay = launch(**provider("PASS", "openai", empty.base_url, f"fast={MODEL}", PASSTHROUGH="true"))
     conftest.secrets.add(key := "a-callers-own-key-at-the-server")
     http = caller(relay, key)
     id = upload(http)
@@ -290,9 +285,8 @@ def test_callers_own_keys(launch, empty, caller):
 def test_1min_keeps_new_files_where_it_is_there(launch, empty, vendor, new_key, caller):
     conftest.secrets.add(token := "token-of-files-mixed")
     relay = launch(
-        KEY_TEAM_TOKEN=token, PROVIDERS="row,one", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=empty.base_url,
-        PROVIDER_ROW_API_KEY=VENDOR_KEY, PROVIDER_ROW_MODELS=f"fast={MODEL}", PROVIDER_ONE_KIND="onemin",
-        PROVIDER_ONE_BASE_URL=vendor.base_url, PROVIDER_ONE_API_KEY=(key := new_key()),
+        KEY_TEAM_TOKEN=token, PROVIDERS="row,one", **provider("ROW", "openai", empty.base_url, f"fast={MODEL}", API_KEY=VENDOR_KEY),
+        **provider("ONE", "onemin", vendor.base_url, API_KEY=(key := new_key())),
     )  # fmt: skip
     id = upload(caller(relay, token), name="a.txt", content=b"Hello there", kind="text/plain")
     assert len(vendor.uploads(key)) == 1 and empty.shelf.files == {}

@@ -9,6 +9,7 @@ import pytest
 from chat import PATH, ask, either, refusal, stream, text_of
 from openai_vendor import USAGE, chunk
 from pictures import picture
+from relay_process import provider
 from test_chat_pictures import host
 from test_openai_chat import TOOL
 from test_openai_responses import calls_of
@@ -157,10 +158,7 @@ def test_a_reload_forgets(start_relay, server, caller, tmp_path, changed):
     path = tmp_path / "relay.env"
 
     def write(**more):
-        settings = {
-            "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_MODELS": "forgotten",
-            "KEY_A_TOKEN": TOKEN,
-        } | more  # fmt: skip
+        settings = {**provider("ROW", "openai", server.base_url, "forgotten"), "KEY_A_TOKEN": TOKEN} | more
         path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
     write()
@@ -487,9 +485,7 @@ def test_a_picture_that_the_server_cannot_fetch_is_the_callers_fault(model, serv
 
 
 def test_what_a_callers_key_teaches_is_for_this_key_only(start_relay, server, caller, new_key):
-    relay = start_relay(
-        PROVIDER_OWN_KIND="openai", PROVIDER_OWN_BASE_URL=server.base_url, PROVIDER_OWN_MODELS="m6", PROVIDER_OWN_PASSTHROUGH="true"
-    )
+    relay = start_relay(**provider("OWN", "openai", server.base_url, "m6", PASSTHROUGH="true"))
     for http in (caller(relay, new_key()), caller(relay, new_key()), caller(relay, new_key())):
         server.says("m6", dropped("temperature", 0)[0], {})
         for _ in range(2):

@@ -9,6 +9,7 @@ import responding
 from chat import PATH, ask, refusal, stream, text_of
 from conftest import http_of, secrets
 from openai_responses import USAGE, events, response
+from relay_process import provider
 from test_openai_chat import CALLS, TOOL, unanswered
 
 TOKEN = "token-of-chats-by-responses"
@@ -38,9 +39,8 @@ anthropics = officials.anthropic_of("relay", token=TOKEN)
 def relay(launch, server):
     secrets.add(TOKEN)
     return launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},m1,m2,m3,m4,m5",
-        PROVIDER_ROW_CHAT_VIA="responses", PROVIDER_AUTO_KIND="openai", PROVIDER_AUTO_BASE_URL=server.base_url,
-        PROVIDER_AUTO_MODELS="a1,a2,a3,a4,a5,a6,a7", PROVIDER_AUTO_CHAT_VIA="auto", KEY_A_TOKEN=TOKEN,
+        **provider("ROW", "openai", server.base_url, f"m={AT},m1,m2,m3,m4,m5", CHAT_VIA="responses"),
+        **provider("AUTO", "openai", server.base_url, "a1,a2,a3,a4,a5,a6,a7", CHAT_VIA="auto"), KEY_A_TOKEN=TOKEN,
     )  # fmt: skip
 
 
@@ -230,10 +230,7 @@ FAULTS = [
 
 @pytest.mark.parametrize("script, status, code", FAULTS)
 def test_faults(start_relay, server, caller, script, status, code):
-    relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},m1,m2,m3,m4,m5",
-        PROVIDER_ROW_CHAT_VIA="responses", KEY_A_TOKEN=TOKEN,
-    )  # fmt: skip
+    relay = start_relay(**provider("ROW", "openai", server.base_url, f"m={AT},m1,m2,m3,m4,m5", CHAT_VIA="responses"), KEY_A_TOKEN=TOKEN)
     http = caller(relay, TOKEN)
     server.says(AT, script)
     assert refusal(http, model="m")[0] == status

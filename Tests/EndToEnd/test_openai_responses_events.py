@@ -7,6 +7,7 @@ import responding
 from chat import ask, stream
 from conftest import http_of, secrets
 from openai_responses import events, response
+from relay_process import provider
 from test_openai_chat import CALLS, TOOL
 from test_openai_responses import calls_of
 
@@ -17,10 +18,7 @@ AT = "by/events"
 @pytest.fixture(scope="module")
 def relay(launch, server):
     secrets.add(TOKEN)
-    return launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT}",
-        PROVIDER_ROW_CHAT_VIA="responses", KEY_A_TOKEN=TOKEN,
-    )  # fmt: skip
+    return launch(**provider("ROW", "openai", server.base_url, f"m={AT}", CHAT_VIA="responses"), KEY_A_TOKEN=TOKEN)
 
 
 http = http_of("relay", "server", token=TOKEN)

@@ -11,6 +11,7 @@ import responding
 from chat import PATH, ask, refusal, stream
 from conftest import TEAM_TOKEN
 from openai_vendor import USAGE, chunk, usage_chunk, whole
+from relay_process import provider
 
 MODEL = "big/model:1"
 anthropics = officials.anthropic_of("passing")
@@ -527,9 +528,7 @@ def test_the_callers_key_is_passed_on(start_relay, server, caller):
 
 
 def test_a_server_that_wants_no_key(start_relay, server):
-    relay = start_relay(
-        PROVIDER_LOCAL_KIND="openai", PROVIDER_LOCAL_BASE_URL=server.base_url, PROVIDER_LOCAL_MODELS="m8", ANONYMOUS_MODELS="all"
-    )
+    relay = start_relay(**provider("LOCAL", "openai", server.base_url, "m8"), ANONYMOUS_MODELS="all")
     asked = {"model": "m8", "messages": [{"role": "user", "content": "Hi"}]}
     answer = local_http.post(relay.base_url + PATH, json=asked)
     assert answer.status_code == 200, answer.text

@@ -11,6 +11,7 @@ from chat import ask, either, refusal, stream, text_of
 from conftest import http_of
 from memcached import wait_for
 from openai_vendor import THOUGHTLESS, chunk, usage_chunk, whole
+from relay_process import provider
 from responding import PATH as RESPONSES
 from responding import events
 from test_network import served_by
@@ -23,10 +24,7 @@ CALL = ("weather", '{"city":"Rome"}')
 
 
 def settings(server, *models, **more):
-    return {
-        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_MODELS": ",".join(models),
-        "KEY_ONE_TOKEN": ONE, "KEY_OTHER_TOKEN": OTHER,
-    } | more  # fmt: skip
+    return {**provider("ROW", "openai", server.base_url, ",".join(models)), "KEY_ONE_TOKEN": ONE, "KEY_OTHER_TOKEN": OTHER} | more
 
 
 @pytest.fixture(scope="module")
@@ -254,10 +252,9 @@ def test_deepseek_is_known_by_its_address(start_relay, caller, server, tmp_path,
 
 def test_thoughts_of_another_vendor_do_not_go_to_the_one_that_takes_over(start_relay, caller, server, google, is_streamed):
     http = caller(start_relay(
-        ANONYMOUS_MODELS="all", PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta",
-        PROVIDER_GEM_API_KEY=conftest.VENDOR_KEY, PROVIDER_GEM_MODELS="smart=gemini-3-flash", PROVIDER_GEM_PRIORITY=1,
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="smart=plain",
-        PROVIDER_ROW_PRIORITY=2,
+        ANONYMOUS_MODELS="all",
+        **provider("GEM", "gemini", google.base_url + "/v1beta", "smart=gemini-3-flash", API_KEY=conftest.VENDOR_KEY, PRIORITY=1),
+        **provider("ROW", "openai", server.base_url, "smart=plain", PRIORITY=2),
     ))  # fmt: skip
     fails = {"status": 503, "json": gemini_vendor.error(503, "UNAVAILABLE")}
     google.says("gemini-3-flash", {"calls": [("weather", {})], "signature": "c2ln", "reasoning": "Hm."}, fails)

@@ -5,6 +5,7 @@ import json
 import pytest
 from chat import PATH, body, stream
 from conftest import TEAM_TOKEN, VENDOR_KEY
+from relay_process import provider
 from test_openai_endpoints import ASKS
 
 MODEL = "told/model"
@@ -21,10 +22,7 @@ def error(message, status=400):
 
 @pytest.fixture(scope="module")
 def told(launch, server):
-    return launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS=f"fast={MODEL}", PROVIDER_ROW_HEADERS=HEADERS, KEY_TEAM_TOKEN=TEAM_TOKEN,
-    )  # fmt: skip
+    return launch(**provider("ROW", "openai", server.base_url, f"fast={MODEL}", API_KEY=VENDOR_KEY, HEADERS=HEADERS), KEY_TEAM_TOKEN=TEAM_TOKEN)
 
 
 @pytest.fixture
@@ -100,10 +98,7 @@ def test_files(http, server):
 def test_kinds(start_relay, caller, server, anthropic_server, google, kind, is_streamed):
     vendor = {"openai": server, "anthropic": anthropic_server, "gemini": google}[kind]
     vendor.says("m", {"status": 400, "json": error(REPEATED)} | OWN)
-    relay = start_relay(
-        PROVIDER_A_KIND=kind, PROVIDER_A_BASE_URL=vendor.base_url, PROVIDER_A_API_KEY=VENDOR_KEY, PROVIDER_A_MODELS="m",
-        PROVIDER_A_HEADERS=HEADERS, KEY_TEAM_TOKEN=TEAM_TOKEN,
-    )  # fmt: skip
+    relay = start_relay(**provider("A", kind, vendor.base_url, "m", API_KEY=VENDOR_KEY, HEADERS=HEADERS), KEY_TEAM_TOKEN=TEAM_TOKEN)
     answer = ask_chat(caller(relay, TEAM_TOKEN), "m", is_streamed)
     assert answer.status_code == 400 and answer.json()["error"]["message"] == "The provider rejected this request."
     assert vendor.take_violations() == []

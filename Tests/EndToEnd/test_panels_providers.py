@@ -8,17 +8,16 @@ from chat import ask, stream, text_of
 from limited import client, metric
 from openai_vendor import USAGE
 from paneled import FAILED, TOKEN, panel, whole
+from relay_process import provider
 
 
 @pytest.fixture(scope="module")
 def spread(launch, server):
     return launch(
         **paneled.settings(
-            server.base_url, PROVIDER_NARROW_KIND="openai", PROVIDER_NARROW_BASE_URL=server.base_url,
-            PROVIDER_NARROW_MODELS="n=up-n", PROVIDER_NARROW_CONCURRENCY="1", PROVIDER_SPARE_KIND="openai",
-            PROVIDER_SPARE_BASE_URL=server.base_url, PROVIDER_SPARE_MODELS="a=up-spare", PROVIDER_SPARE_PRIORITY="2",
-            QUEUE_TIMEOUT="10s", BREAKER_FAILURES="2", DEFAULT_MODEL="plain", FALLBACK_MODEL="plain",
-            KEY_TIGHT_TOKEN="token-of-the-tight-caller", KEY_TIGHT_MODELS="plain,tight,nobody",
+            server.base_url, **provider("NARROW", "openai", server.base_url, "n=up-n", CONCURRENCY="1"),
+            **provider("SPARE", "openai", server.base_url, "a=up-spare", PRIORITY="2"), QUEUE_TIMEOUT="10s", BREAKER_FAILURES="2",
+            DEFAULT_MODEL="plain", FALLBACK_MODEL="plain", KEY_TIGHT_TOKEN="token-of-the-tight-caller", KEY_TIGHT_MODELS="plain,tight,nobody",
             RATE_LIMIT_BY_MODEL="b=1/hour;2000 tokens/hour,tight=2/hour",
         ),
         **panel("PLAIN", STATUS_FEEDBACK="off", ATTEMPTS="1"), **panel("NARROW", MODELS="n,n,n", MIN_ANSWERS="3"),

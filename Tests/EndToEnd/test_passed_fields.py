@@ -6,6 +6,7 @@ import pytest
 from chat import PATH, body
 from conftest import TEAM_TOKEN, VENDOR_KEY, http_of
 from limited import client as plain
+from relay_process import provider
 
 FIELDS = {
     "models": ["secret"], "route": "fallback", "preset": "other", "fallbacks": [{"model": "secret"}],
@@ -43,9 +44,8 @@ def relay(launch, server):
     at = {f"PROVIDER_{name}_BASE_URL": server.base_url for name in ("ROW", "OWN")}
     return launch(
         **at, KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT_CHAT="1000000 tokens/hour",
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="good=good,emb=emb/1,picture=gpt-image-1,ear=whisper-1",
-        PROVIDER_OWN_KIND="openai", PROVIDER_OWN_PASSTHROUGH="true", PROVIDER_OWN_MODELS="own=own",
+        **provider("ROW", "openai", API_KEY=VENDOR_KEY, MODELS="good=good,emb=emb/1,picture=gpt-image-1,ear=whisper-1"),
+        **provider("OWN", "openai", PASSTHROUGH="true", MODELS="own=own"),
     )  # fmt: skip
 
 
@@ -129,8 +129,7 @@ def test_with_a_key_of_his_own_the_caller_may(relay, server, new_key):
 
 def test_some_may_be_allowed(start_relay, server):
     relay = start_relay(
-        ANONYMOUS_MODELS="all", PROVIDER_OPEN_KIND="openai", PROVIDER_OPEN_BASE_URL=server.base_url, PROVIDER_OPEN_API_KEY=VENDOR_KEY,
-        PROVIDER_OPEN_MODELS="open=open", PROVIDER_OPEN_ALLOW_FIELDS="models,route",
+        ANONYMOUS_MODELS="all", **provider("OPEN", "openai", server.base_url, "open=open", API_KEY=VENDOR_KEY, ALLOW_FIELDS="models,route"),
     )  # fmt: skip
     with plain(relay) as http:
         for name, value in FIELDS.items():
@@ -170,10 +169,8 @@ CLOUD = {"type": "image_url", "image_url": {"url": "gs://bucket/a.png"}}
 
 def test_a_place_in_the_cloud_is_not_read_with_the_operators_account(start_relay, google, new_key):
     relay = start_relay(
-        KEY_TEAM_TOKEN=TEAM_TOKEN, PROVIDER_G_KIND="gemini", PROVIDER_G_BASE_URL=google.base_url,
-        PROVIDER_G_API_KEY=VENDOR_KEY, PROVIDER_G_MODELS="g=gemini-2.5-flash",
-        PROVIDER_P_KIND="gemini", PROVIDER_P_BASE_URL=google.base_url, PROVIDER_P_PASSTHROUGH="true",
-        PROVIDER_P_MODELS="p=gemini-2.5-pro",
+        KEY_TEAM_TOKEN=TEAM_TOKEN, **provider("G", "gemini", google.base_url, "g=gemini-2.5-flash", API_KEY=VENDOR_KEY),
+        **provider("P", "gemini", google.base_url, "p=gemini-2.5-pro", PASSTHROUGH="true"),
     )  # fmt: skip
     messages = [{"role": "user", "content": [CLOUD]}]
     with plain(relay, TEAM_TOKEN) as http:

@@ -9,6 +9,7 @@ from metered import metadata
 from openai_responses import events as response_events
 from openai_responses import output, response
 from openai_vendor import Server, chunk, usage_chunk, whole
+from relay_process import provider
 from usage import is_call, newer
 
 CLAUDE = "3/15/0.3/3.75/6 per million"
@@ -151,22 +152,17 @@ def path(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def relay(launch, server, claudes, google, path):
-    names = {provider: [] for provider in MODELS}
-    prices = {provider: [] for provider in MODELS}
-    for index, (provider, price, *_) in enumerate(TABLE.values()):
-        names[provider].append(f"row-{index}={MODELS[provider]}")
-        prices[provider].append(f"row-{index}={price}")
     settings = {}
-    for provider in MODELS:
-        settings[f"PROVIDER_{provider}_MODELS"] = ",".join(names[provider])
-        settings[f"PROVIDER_{provider}_COSTS"] = ",".join(prices[provider])
-        settings[f"PROVIDER_{provider}_API_KEY"] = VENDOR_KEY
+    for by, model in MODELS.items():
+        rows = [(index, price) for index, (own, price, *_) in enumerate(TABLE.values()) if own == by]
+        settings[f"PROVIDER_{by}_MODELS"] = ",".join(f"row-{index}={model}" for index, _ in rows)
+        settings[f"PROVIDER_{by}_COSTS"] = ",".join(f"row-{index}={price}" for index, price in rows)
+        settings[f"PROVIDER_{by}_API_KEY"] = VENDOR_KEY
     return launch(
         **settings, KEY_TEAM_TOKEN=TEAM_TOKEN, USAGE_LOG_FILE=path, RATE_LIMIT="off",
-        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=claudes.base_url, PROVIDER_ANT_FEES="web_search=0.01,code_execution=0.05",
-        PROVIDER_GPT_KIND="openai", PROVIDER_GPT_BASE_URL=server.base_url, PROVIDER_GPT_FEES="web_search=0.01",
-        PROVIDER_RSP_KIND="openai", PROVIDER_RSP_BASE_URL=server.base_url, PROVIDER_RSP_CHAT_VIA="responses",
-        PROVIDER_RSP_FEES="code_execution=0.03, web_search=0.01",
+        **provider("ANT", "anthropic", claudes.base_url, FEES="web_search=0.01,code_execution=0.05"),
+        **provider("GPT", "openai", server.base_url, FEES="web_search=0.01"),
+        **provider("RSP", "openai", server.base_url, CHAT_VIA="responses", FEES="code_execution=0.03, web_search=0.01"),
         PROVIDER_GEM_KIND="gemini", PROVIDER_GEM_BASE_URL=google.base_url + "/v1beta",
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from chat import PATH, ask, body
 from conftest import TEAM_TOKEN, VENDOR_KEY, memcached_of_file
 from memcached import wait_for
 from openai_vendor import chunk, events, whole
+from relay_process import provider
 from usage import File
 
 MODEL = "cached/1"
@@ -27,9 +28,8 @@ def relay_with(start_relay, server):
     def start(budget, price="3/15/0.3/3.75 per million", **more):
         server.says(MODEL, ANSWER)
         return start_relay(
-            PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-            PROVIDER_ROW_MODELS=f"m={MODEL}", PROVIDER_ROW_COSTS=f"m={price}", KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT="off",
-            KEY_TEAM_RATE_LIMIT=f"{budget / 1e6:.6f} usd/hour", **more,
+            **provider("ROW", "openai", server.base_url, f"m={MODEL}", API_KEY=VENDOR_KEY, COSTS=f"m={price}"), KEY_TEAM_TOKEN=TEAM_TOKEN,
+            RATE_LIMIT="off", KEY_TEAM_RATE_LIMIT=f"{budget / 1e6:.6f} usd/hour", **more,
         )  # fmt: skip
 
     return start

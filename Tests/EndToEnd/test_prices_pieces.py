@@ -7,6 +7,7 @@ import openai_endpoints as fake
 import pytest
 from conftest import VENDOR_KEY
 from memcached import wait_for
+from relay_process import provider
 from test_openai_endpoints import WAV, generate, transcribe
 from usage import File
 
@@ -23,8 +24,7 @@ IMAGES = {"created": 1, "data": [{"b64_json": "AAAA"}]}
 def http(start_relay, server, caller):
     def made(price, **more):
         relay = start_relay(
-            PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-            PROVIDER_ROW_MODELS=f"m={MODEL}", PROVIDER_ROW_COSTS=f"m={price}", KEY_A_TOKEN=TOKEN, **more,
+            **provider("ROW", "openai", server.base_url, f"m={MODEL}", API_KEY=VENDOR_KEY, COSTS=f"m={price}"), KEY_A_TOKEN=TOKEN, **more,
         )  # fmt: skip
         return caller(relay, TOKEN)
 
@@ -181,9 +181,8 @@ WRITTEN = {"input_tokens": 1000, "output_tokens": 50_000, "reasoning_tokens": 40
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_the_model_that_writes_an_svg_has_its_own_price(start_relay, server, caller, tmp_path, is_streamed, writer, cost):
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY, KEY_A_TOKEN=TOKEN,
-        PROVIDER_ROW_MODELS=f"m={MODEL},w=at/writer", PROVIDER_ROW_COSTS="m=5/40 per million,w=2/10 per million",
-        USAGE_LOG_FILE=tmp_path / "svg.jsonl",
+        **provider("ROW", "openai", server.base_url, f"m={MODEL},w=at/writer", API_KEY=VENDOR_KEY, COSTS="m=5/40 per million,w=2/10 per million"),
+        KEY_A_TOKEN=TOKEN, USAGE_LOG_FILE=tmp_path / "svg.jsonl",
     )  # fmt: skip
     used = {"usage": TOKENS, "svg_usage": WRITTEN | {"model": writer}}
     whole, last = {"json": IMAGES | used}, {"type": "image_generation.completed", "b64_json": "AAAA"}

@@ -10,6 +10,7 @@ from conftest import TEAM_TOKEN, VENDOR_KEY
 from memcached import wait_for
 from operating import SETTINGS, Operator
 from postgres import PASSWORD, Postgres
+from relay_process import provider
 from test_usage_data import rows, told
 from usage import lines_so_far
 
@@ -52,9 +53,8 @@ def test_records_have_the_kinds_of_tokens_and_the_bill(start_relay, anthropic_se
     conftest.secrets.add(PASSWORD)
     log = tmp_path / "priced.log"
     settings = database(kind) | SETTINGS | {
-        "PROVIDER_ANT_KIND": "anthropic", "PROVIDER_ANT_BASE_URL": anthropic_server.base_url, "PROVIDER_ANT_API_KEY": VENDOR_KEY,
-        "PROVIDER_ANT_MODELS": f"c={CLAUDE},d={CLAUDE}", "PROVIDER_ANT_COSTS": "c=3/15/0.3/3.75/6 per million",
-        "PROVIDER_ANT_FEES": "web_search=0.01", "KEY_TEAM_TOKEN": TEAM_TOKEN, "USAGE_LOG_FILE": str(log), "HOST": "127.0.0.1",
+        **provider("ANT", "anthropic", anthropic_server.base_url, f"c={CLAUDE},d={CLAUDE}", API_KEY=VENDOR_KEY, COSTS="c=3/15/0.3/3.75/6 per million", FEES="web_search=0.01"),
+        "KEY_TEAM_TOKEN": TEAM_TOKEN, "USAGE_LOG_FILE": str(log), "HOST": "127.0.0.1",
     }  # fmt: skip
     relay = start_relay(**settings)
     anthropic_server.says(CLAUDE, {"usage": USAGE})
@@ -118,9 +118,8 @@ def test_records_have_the_kinds_of_tokens_and_the_bill(start_relay, anthropic_se
 def test_a_file_sums_what_has_a_price(start_relay, anthropic_server, caller, tmp_path):
     log = tmp_path / "partial.log"
     settings = {
-        "PROVIDER_ANT_KIND": "anthropic", "PROVIDER_ANT_BASE_URL": anthropic_server.base_url, "PROVIDER_ANT_API_KEY": VENDOR_KEY,
-        "PROVIDER_ANT_MODELS": f"c={CLAUDE},d={CLAUDE}", "PROVIDER_ANT_COSTS": "c=3/15", "KEY_TEAM_TOKEN": TEAM_TOKEN,
-        "USAGE_LOG_FILE": str(log),
+        **provider("ANT", "anthropic", anthropic_server.base_url, f"c={CLAUDE},d={CLAUDE}", API_KEY=VENDOR_KEY, COSTS="c=3/15"),
+        "KEY_TEAM_TOKEN": TEAM_TOKEN, "USAGE_LOG_FILE": str(log),
     }  # fmt: skip
     anthropic_server.says(CLAUDE, {"usage": USAGE})
     http = caller(start_relay(**settings), TEAM_TOKEN)

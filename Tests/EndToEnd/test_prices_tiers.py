@@ -6,6 +6,7 @@ import local_http
 import pytest
 from anthropic_vendor import whole
 from conftest import CLAUDE_KEY, TEAM_TOKEN, VENDOR_KEY
+from relay_process import provider
 
 CLAUDE, GPT, VIA = "claude-opus-5-5", "gpt/own", "via/own"
 USER = {"role": "user", "content": "Hi"}
@@ -26,11 +27,9 @@ def sent(start_relay, server, anthropic_server):
     def send(surface, fields, price="1/5 per million", limit="1000 usd/hour"):
         if (price, limit) not in started:
             started[price, limit] = start_relay(
-                PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
-                PROVIDER_ANT_MODELS=f"claude={CLAUDE}", PROVIDER_ANT_COST=price,
-                PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY, PROVIDER_ROW_MODELS=f"gpt={GPT}",
-                PROVIDER_ROW_COST=price, PROVIDER_VIA_KIND="openai", PROVIDER_VIA_BASE_URL=server.base_url, PROVIDER_VIA_API_KEY=VENDOR_KEY,
-                PROVIDER_VIA_MODELS=f"via={VIA}", PROVIDER_VIA_CHAT_VIA="responses", PROVIDER_VIA_COST=price,
+                **provider("ANT", "anthropic", anthropic_server.base_url, f"claude={CLAUDE}", API_KEY=CLAUDE_KEY, COST=price),
+                **provider("ROW", "openai", server.base_url, f"gpt={GPT}", API_KEY=VENDOR_KEY, COST=price),
+                **provider("VIA", "openai", server.base_url, f"via={VIA}", API_KEY=VENDOR_KEY, CHAT_VIA="responses", COST=price),
                 KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_TEAM_RATE_LIMIT=limit,
             )  # fmt: skip
         path, body = BODIES[surface]

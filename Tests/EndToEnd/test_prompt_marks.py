@@ -12,6 +12,7 @@ from anthropic_vendor import failure, use
 from conftest import CLAUDE_KEY, TEAM_TOKEN, running, secrets
 from limited import client
 from prompt_caching import PromptCache, dollars, whole
+from relay_process import provider
 
 TURNS = 8
 WORDS = "the relay reads files and writes patches until all tests pass".split()
@@ -158,8 +159,7 @@ def site(claude):
 def settings(claude, **more):
     secrets.add(MATE_TOKEN)
     made = {
-        "PROVIDER_ANT_KIND": "anthropic", "PROVIDER_ANT_BASE_URL": claude.base_url, "PROVIDER_ANT_API_KEY": CLAUDE_KEY,
-        "PROVIDER_ANT_MODELS": f"{NEW},{NEWEST},{OLD}", "PROVIDER_ANT_COST": PRICE, "PROVIDER_ANT_PROMPT_CACHE": "5m",
+        **provider("ANT", "anthropic", claude.base_url, f"{NEW},{NEWEST},{OLD}", API_KEY=CLAUDE_KEY, COST=PRICE, PROMPT_CACHE="5m"),
         "KEY_TEAM_TOKEN": TEAM_TOKEN, "KEY_MATE_TOKEN": MATE_TOKEN,
     }  # fmt: skip
     return made | {f"PROVIDER_ANT_{name}": value for name, value in more.items()}

@@ -7,7 +7,7 @@ from chat import MODEL, ask, body, vendor_error
 from fake_server import FakeServer, Handler
 from memcached import wait_for
 from operating import PASSWORD, Operator
-from relay_process import free_port
+from relay_process import free_port, provider
 
 OK = {"answer": "served"}
 FAILED = {"status": 500, "text": ""}
@@ -55,9 +55,8 @@ class Refusing(Handler):
 def test_each_state_is_told_once_when_it_begins_and_once_when_it_is_over(serve, vendor):
     port = free_port()
     providers, client = serve(
-        a=3, b=1, PROVIDER_A_PRIORITY=1, BREAKER_FAILURES=2, BREAKER_SECONDS=1, PROVIDER_GONE_KIND="openai",
-        PROVIDER_GONE_BASE_URL=f"http://127.0.0.1:{port}/v1", PROVIDER_GONE_MODELS="gone",
-        PROVIDER_GONE_API_KEYS="key-of-nobody",
+        a=3, b=1, PROVIDER_A_PRIORITY=1, BREAKER_FAILURES=2, BREAKER_SECONDS=1,
+        **provider("GONE", "openai", f"http://127.0.0.1:{port}/v1", "gone", API_KEYS="key-of-nobody"),
     )  # fmt: skip
     relay = client.relay
     place = f"127.0.0.1:{vendor.base_url.rpartition(':')[2]}/"

@@ -8,6 +8,7 @@ import local_http
 import pytest
 from chat import ask, either, stream
 from conftest import CLAUDE_KEY
+from relay_process import provider
 from test_messages_lane import OPEN, USER
 from test_openai_mends import FORMATS, SCHEMA, TOOL, dropped, named, said
 
@@ -300,10 +301,7 @@ def test_other_quirks_are_not_learned(later, name):
 @pytest.fixture
 def asked_with_beta(start_relay, anthropic_server):
     """Sends a message with this header to a relay that has learned nothing."""
-    relay = start_relay(
-        PROVIDER_ROW_KIND="anthropic", PROVIDER_ROW_BASE_URL=anthropic_server.base_url, PROVIDER_ROW_API_KEY=CLAUDE_KEY,
-        PROVIDER_ROW_MODELS="later", KEY_ALICE_TOKEN=ALICE,
-    )  # fmt: skip
+    relay = start_relay(**provider("ROW", "anthropic", anthropic_server.base_url, "later", API_KEY=CLAUDE_KEY), KEY_ALICE_TOKEN=ALICE)
 
     def sent(beta, **fields):
         body = {"model": "later", "max_tokens": 9, "messages": [USER]} | fields

@@ -7,7 +7,7 @@ import local_http
 import pytest
 from chat import ask
 from operating import SETTINGS, Operator
-from relay_process import INHERITED, binary
+from relay_process import INHERITED, binary, provider
 from test_openai_mends import TOOL, dropped, said
 
 ALICE, BOB = "token-of-alice-0001", "token-of-bob-00000001"
@@ -17,10 +17,7 @@ MEMBERS = {"id", "provider", "model", "quirk", "condition", "for", "callers", "l
 
 @pytest.fixture
 def settings(server):
-    return SETTINGS | {
-        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_MODELS": "seen",
-        "KEY_ALICE_TOKEN": ALICE, "KEY_BOB_TOKEN": BOB,
-    }  # fmt: skip
+    return SETTINGS | {**provider("ROW", "openai", server.base_url, "seen"), "KEY_ALICE_TOKEN": ALICE, "KEY_BOB_TOKEN": BOB}
 
 
 def models_quirks(settings, port, *words):

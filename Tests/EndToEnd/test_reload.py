@@ -12,6 +12,7 @@ from chat import text_of as text
 from limited import client as plain
 from memcached import wait_for
 from operating import PASSWORD, Operator
+from relay_process import provider
 
 ONE, TWO = "token-of-the-reload-tests-1", "token-of-the-reload-tests-2"
 OK = {"status": 0, "msg": "Configuration reloaded"}
@@ -45,9 +46,8 @@ def documented(start_relay, tmp_path, server):
     for model in ("first/1", "second/1", "third/1"):
         server.says(model, {"text": f"by {model}"})
     settings = {
-        "HOST": "127.0.0.1", "THREADS": "2", "RATE_LIMIT": "off",
-        "KEY_A_TOKEN": ONE, "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url,
-        "PROVIDER_ROW_MODELS": "fast=first/1",
+        "HOST": "127.0.0.1", "THREADS": "2", "RATE_LIMIT": "off", "KEY_A_TOKEN": ONE,
+        **provider("ROW", "openai", server.base_url, "fast=first/1"),
     }  # fmt: skip
     yield lambda **more: Documented(start_relay, tmp_path / "relay.env", settings | more)
     server.take_violations()

@@ -9,6 +9,7 @@ from metered import Account
 from openai_vendor import chunk, usage_chunk, whole
 from operating import SETTINGS as OPERATED
 from operating import Operator
+from relay_process import provider
 from usage import lines_so_far
 
 MODEL = "gpt-4o-mini"
@@ -38,10 +39,9 @@ def path(tmp_path_factory):
 def relay(launch, server, path, count):
     conftest.secrets.add(SMALL)
     return launch(
-        **OPERATED, USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT_CHAT="10000000 tokens/hour",
-        KEY_SMALL_TOKEN=SMALL, KEY_SMALL_RATE_LIMIT_CHAT=f"{count + 100} tokens/hour",
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS=f"{MODEL}={MODEL}",
+        **OPERATED, USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT_CHAT="10000000 tokens/hour", KEY_SMALL_TOKEN=SMALL,
+        KEY_SMALL_RATE_LIMIT_CHAT=f"{count + 100} tokens/hour",
+        **provider("ROW", "openai", server.base_url, f"{MODEL}={MODEL}", API_KEY=VENDOR_KEY),
     )  # fmt: skip
 
 

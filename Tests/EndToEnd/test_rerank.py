@@ -8,6 +8,7 @@ import pytest
 from conftest import VENDOR_KEY
 from fake_server import FakeServer, Handler
 from refusals import refusal
+from relay_process import provider
 
 TOKEN = "token-of-rerank"
 DOCUMENTS = ["Rome is in Italy.", {"text": "Oslo is \\u0022cold\\u0022."}, "Paris"]
@@ -23,10 +24,7 @@ def ranking(start_relay, caller, server):
     """`ranking(RATE_LIMIT_CHAT="1/hour")`: a client of a relay with a server that sorts documents."""
 
     def made(**more):
-        rules = {
-            "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_API_KEY": VENDOR_KEY,
-            "PROVIDER_ROW_MODELS": "sorter=at/sorter", "KEY_A_TOKEN": TOKEN, "RATE_LIMIT": "off",
-        }  # fmt: skip
+        rules = {**provider("ROW", "openai", server.base_url, "sorter=at/sorter", API_KEY=VENDOR_KEY), "KEY_A_TOKEN": TOKEN, "RATE_LIMIT": "off"}
         server.says("at/sorter", {})
         return caller(start_relay(**(rules | more)), TOKEN)
 

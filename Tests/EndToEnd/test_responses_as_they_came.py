@@ -8,6 +8,7 @@ import pytest
 from conftest import TEAM_TOKEN, VENDOR_KEY
 from openai_responses import events as vendor_events
 from openai_responses import response
+from relay_process import provider
 from usage import File
 
 AT = "as/it-came"
@@ -39,9 +40,8 @@ def relay(launch, server):
 
 def settings(server):
     return {
-        "PROVIDER_ROW_KIND": "openai", "PROVIDER_ROW_BASE_URL": server.base_url, "PROVIDER_ROW_API_KEY": VENDOR_KEY,
-        "PROVIDER_ROW_MODELS": f"m={AT},both={AT},other=as/other", "PROVIDER_ROW_CHAT_VIA": "responses", "PROVIDER_ROW_COST": "5/25 per million",
-        "PROVIDER_CHATS_KIND": "openai", "PROVIDER_CHATS_BASE_URL": server.base_url, "PROVIDER_CHATS_MODELS": "both=as/chats,chats=as/chats",
+        **provider("ROW", "openai", server.base_url, f"m={AT},both={AT},other=as/other", API_KEY=VENDOR_KEY, CHAT_VIA="responses", COST="5/25 per million"),
+        **provider("CHATS", "openai", server.base_url, "both=as/chats,chats=as/chats"),
     }  # fmt: skip
 
 

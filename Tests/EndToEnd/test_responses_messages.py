@@ -5,6 +5,7 @@ import openai
 import pytest
 from chat import ask, stream
 from conftest import http_of, secrets
+from relay_process import provider
 from responding import PATH, events
 from test_openai_chat import CALLS, TOOL
 
@@ -17,9 +18,8 @@ official = officials.openai_of("relay", token=TOKEN)
 def relay(launch, server):
     secrets.add(TOKEN)
     return launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},kept=by/kept",
-        PROVIDER_ROW_CHAT_VIA="responses", PROVIDER_CHATS_KIND="openai", PROVIDER_CHATS_BASE_URL=server.base_url,
-        PROVIDER_CHATS_MODELS=f"c={CHATS}", KEY_A_TOKEN=TOKEN, CACHE="true", CACHE_MODELS="kept",
+        **provider("ROW", "openai", server.base_url, f"m={AT},kept=by/kept", CHAT_VIA="responses"),
+        **provider("CHATS", "openai", server.base_url, f"c={CHATS}"), KEY_A_TOKEN=TOKEN, CACHE="true", CACHE_MODELS="kept",
     )  # fmt: skip
 
 

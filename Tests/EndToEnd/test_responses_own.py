@@ -8,6 +8,7 @@ from typing import Any
 import local_http
 import pytest
 from conftest import secrets
+from relay_process import provider
 from responding import PATH, called, error_of, events, result
 
 TOKEN = "token-of-own-items"
@@ -35,9 +36,8 @@ TOOLLESS = {f"{what}-{is_streamed}": f"by/{what}-{is_streamed}" for what in ("to
 def relay(launch, server):
     secrets.add(TOKEN)
     return launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=f"m={AT},kept=by/own-kept,{','.join(f'{name}={at}' for name, at in TOOLLESS.items())},strict-True=by/strict-True,strict-False=by/strict-False",
-        PROVIDER_ROW_CHAT_VIA="responses", PROVIDER_CHATS_KIND="openai", PROVIDER_CHATS_BASE_URL=server.base_url,
-        PROVIDER_CHATS_MODELS=f"c={CHATS}", KEY_A_TOKEN=TOKEN, CACHE="true", CACHE_MODELS="kept",
+        **provider("ROW", "openai", server.base_url, f"m={AT},kept=by/own-kept,{','.join(f'{name}={at}' for name, at in TOOLLESS.items())},strict-True=by/strict-True,strict-False=by/strict-False", CHAT_VIA="responses"),
+        **provider("CHATS", "openai", server.base_url, f"c={CHATS}"), KEY_A_TOKEN=TOKEN, CACHE="true", CACHE_MODELS="kept",
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import socket
 import pytest
 from forwarders import Forwarder
 from pictures import audio, picture
+from relay_process import provider
 
 IMAGES = "/v1/images/generations"
 SPEECH = "/v1/audio/speech"
@@ -156,10 +157,7 @@ def test_answers_from_elsewhere_that_are_no_image(open_relay, caller, vendor, ap
 
 
 def test_a_server_elsewhere_that_is_silent(start_relay, caller, vendor, new_key):
-    relay = start_relay(
-        FETCH_ALLOW_NETWORKS="127.0.0.0/8", PROVIDER_SLOW_KIND="onemin", PROVIDER_SLOW_PASSTHROUGH="true",
-        PROVIDER_SLOW_TIMEOUT="300ms",
-    )  # fmt: skip
+    relay = start_relay(FETCH_ALLOW_NETWORKS="127.0.0.0/8", **provider("SLOW", "onemin", PASSTHROUGH="true", TIMEOUT="300ms"))
     key = new_key()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         vendor.answers(key, named(f"http://127.0.0.1:{silent.getsockname()[1]}/a.png"))

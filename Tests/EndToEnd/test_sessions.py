@@ -14,7 +14,7 @@ from chat import PATH, body
 from limited import client
 from memcached import wait_for
 from operating import PASSWORD, Operator
-from relay_process import INHERITED, binary
+from relay_process import INHERITED, binary, provider
 from usage import is_call, lines_so_far
 
 HEADERS = ("X-Claude-Code-Session-Id", "session-id", "X-OpenWebUI-Chat-Id", "x-opencode-session-id")
@@ -125,10 +125,7 @@ def test_where_sessions_do_not_count(serve, how):
 
 
 def test_forwarded_requests_keep_to_the_key_too(start_relay, server, caller):
-    relay = start_relay(
-        ANONYMOUS_MODELS="all", PROVIDER_A_KIND="openai", PROVIDER_A_BASE_URL=server.base_url,
-        PROVIDER_A_API_KEYS="session-key-1,session-key-2", PROVIDER_A_MODELS="m=at/a",
-    )  # fmt: skip
+    relay = start_relay(ANONYMOUS_MODELS="all", **provider("A", "openai", server.base_url, "m=at/a", API_KEYS="session-key-1,session-key-2"))
     http = caller(relay)
     for number in range(10):
         for _ in range(2):

@@ -9,7 +9,7 @@ from chat import PATH, ask, body, stream
 from conftest import TEAM_TOKEN, VENDOR_KEY, http_of, running
 from limited import client as plain
 from openai_vendor import chunk, usage_chunk
-from relay_process import binary
+from relay_process import binary, provider
 from test_remote_settings import BASE, Host, check, serves
 from usage import newer
 
@@ -139,10 +139,7 @@ def test_cloudflare_tells_a_window_that_is_too_small(start_relay, server):
 
 
 def test_an_idle_provider_shows_its_calls_at_once(start_relay, server):
-    relay = start_relay(
-        PROVIDER_R_KIND="openai", PROVIDER_R_BASE_URL=server.base_url, PROVIDER_R_API_KEY=VENDOR_KEY, PROVIDER_R_MODELS="a=row/1",
-        PROVIDER_R_CONCURRENCY="4", PROVIDER_R_QPS="2", ANONYMOUS_MODELS="all",
-    )  # fmt: skip
+    relay = start_relay(**provider("R", "openai", server.base_url, "a=row/1", API_KEY=VENDOR_KEY, CONCURRENCY="4", QPS="2"), ANONYMOUS_MODELS="all")
     report = local_http.get(f"{relay.base_url}/llm/system-capacity").json()
     assert (report["details"]["r"]["type"], report["details"]["r"]["max"]) == ("concurrency", 4), report
     assert report["total_max"] == {"concurrency": 4, "qps": 0}
@@ -150,10 +147,7 @@ def test_an_idle_provider_shows_its_calls_at_once(start_relay, server):
 
 def test_the_deadline_bounds_repeats(start_relay, server):
     """With one provider and one key, no call is repeated after the deadline, but the running one may continue."""
-    relay = start_relay(
-        PROVIDER_R_KIND="openai", PROVIDER_R_BASE_URL=server.base_url, PROVIDER_R_MODELS="a=row/1", PROVIDER_R_RETRIES="3",
-        FALLBACK_DEADLINE="1ms", ANONYMOUS_MODELS="all",
-    )  # fmt: skip
+    relay = start_relay(**provider("R", "openai", server.base_url, "a=row/1", RETRIES="3"), FALLBACK_DEADLINE="1ms", ANONYMOUS_MODELS="all")
     with plain(relay) as http:
         server.says("row/1", {"status": 503, "json": {"error": {"message": "no"}}})
         assert ask(http, model="a").status_code >= 500

@@ -10,6 +10,7 @@ import openai_vendor
 import pytest
 import vertex_vendor
 from conftest import TEAM_TOKEN, VENDOR_KEY, secrets
+from relay_process import provider
 
 # Rows of settings, with the models of each by the relay's names.
 MODELS = {
@@ -250,10 +251,7 @@ def test_a_claude_that_refuses_system_turns_gets_reminders(ask, sites):
 )
 def test_a_server_that_knows_one_instruction_gets_reminders(launch, sites, status, words):
     server = openai_vendor.Server()
-    relay = launch(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY, PROVIDER_ROW_MODELS="row",
-        KEY_TEAM_TOKEN=TEAM_TOKEN,
-    )  # fmt: skip
+    relay = launch(**provider("ROW", "openai", server.base_url, "row", API_KEY=VENDOR_KEY), KEY_TEAM_TOKEN=TEAM_TOKEN)
     refused = {"status": status, "json": {"error": {"message": words, "type": "BadRequestError", "code": status}}}
     server.says("row", refused, {})
     client = anthropic.Anthropic(api_key=TEAM_TOKEN, base_url=relay.base_url, max_retries=0)

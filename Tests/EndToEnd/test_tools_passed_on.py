@@ -6,6 +6,7 @@ import pytest
 from chat import PATH, ask, body
 from conftest import TEAM_TOKEN, VENDOR_KEY, http_of
 from openai_vendor import whole
+from relay_process import provider
 
 NATIVE, MODEL, LACKING = "fast", "unread/1", "unread/lacking"
 """A model that is passed on, and its name there; one whose server has no tools."""
@@ -45,9 +46,8 @@ GOOD = [
 def relay(launch, server):
     return launch(
         KEY_TEAM_TOKEN=TEAM_TOKEN, RATE_LIMIT_CHAT="10000000 tokens/hour",
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS=f"{NATIVE}={MODEL},lacking={LACKING}",
-        PROVIDER_MAIN_KIND="onemin", PROVIDER_MAIN_API_KEY=VENDOR_KEY,
+        **provider("ROW", "openai", server.base_url, f"{NATIVE}={MODEL},lacking={LACKING}", API_KEY=VENDOR_KEY), PROVIDER_MAIN_KIND="onemin",
+        PROVIDER_MAIN_API_KEY=VENDOR_KEY,
     )  # fmt: skip
 
 

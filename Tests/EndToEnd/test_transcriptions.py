@@ -10,6 +10,7 @@ from onemin_media import SEGMENT, WORDS
 from onemin_rules import CATALOGUE
 from pictures import RECORDINGS, STARTS, audio
 from refusals import refusal
+from relay_process import provider
 
 PATH = "/v1/audio/transcriptions"
 TRANSLATE = "/v1/audio/translations"
@@ -509,9 +510,8 @@ def test_the_file_and_the_call_have_the_same_key(start_relay, vendor, new_key, c
 def test_a_model_of_another_provider_must_stand_first(start_relay, vendor, new_key, caller):
     keys, token = [new_key(), new_key()], "tok-" + new_key()
     settings = {
-        "PROVIDERS": "a,b", "KEY_ANN_TOKEN": token, "PROVIDER_A_KIND": "onemin", "PROVIDER_B_KIND": "onemin",
-        "PROVIDER_A_API_KEYS": keys[0], "PROVIDER_B_API_KEYS": keys[1], "PROVIDER_A_MODELS": "whisper-1",
-        "PROVIDER_B_MODELS": "mine=latest_long",
+        "PROVIDERS": "a,b", "KEY_ANN_TOKEN": token, **provider("A", "onemin", API_KEYS=keys[0], MODELS="whisper-1"),
+        **provider("B", "onemin", API_KEYS=keys[1], MODELS="mine=latest_long"),
     }  # fmt: skip
     http = caller(start_relay(**settings), token)
     assert post(http, ("model", "mine"), ("file", SPEECH)).status_code == 200

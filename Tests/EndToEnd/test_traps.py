@@ -6,6 +6,7 @@ from chat import ask, either, text_of
 from conftest import CLAUDE_KEY
 from openai_vendor import chunk
 from rawhttp import ECHO_RELAY
+from relay_process import provider
 from test_openai_chat import TOOL
 
 TOKEN = "token-of-hostile-requests"
@@ -16,9 +17,8 @@ IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png"
 def relay(launch, server, anthropic_server):
     names = ",".join(f"trap-{number}" for number in range(9))
     return launch(
-        PROVIDERS="row,ant,echo", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS=names,
-        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=CLAUDE_KEY,
-        PROVIDER_ANT_MODELS="marked", PROVIDER_ECHO_KIND="echo", KEY_A_TOKEN=TOKEN,
+        PROVIDERS="row,ant,echo", **provider("ROW", "openai", server.base_url, names),
+        **provider("ANT", "anthropic", anthropic_server.base_url, "marked", API_KEY=CLAUDE_KEY), PROVIDER_ECHO_KIND="echo", KEY_A_TOKEN=TOKEN,
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from memcached import wait_for
 from openai_vendor import USAGE, chunk, usage_chunk, whole
 from operating import SETTINGS, Operator
 from pictures import audio
-from relay_process import binary, free_port
+from relay_process import binary, free_port, provider
 from test_openai_endpoints import transcribe
 from usage import CALL, REQUEST, File, is_call, lines, newer
 
@@ -42,12 +42,10 @@ def recording(launch, server, vendor, path):
     conftest.secrets.add(SECOND_KEY)
     return launch(
         USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN,
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEYS=f"{VENDOR_KEY},{SECOND_KEY}",
-        PROVIDER_ROW_MODELS="fast=big/1,other=big/2,emb=emb/1", PROVIDER_ROW_COST="0.001/0.002", PROVIDER_ROW_PRIORITY=1,
-        PROVIDER_SPARE_KIND="openai", PROVIDER_SPARE_BASE_URL=server.base_url, PROVIDER_SPARE_MODELS="fast=spare/1",
-        PROVIDER_SPARE_PRIORITY=2,
-        PROVIDER_MAIN_KIND="onemin", PROVIDER_MAIN_API_KEY=MAIN_KEY, PROVIDER_MAIN_MODELS="gpt-4o-mini,tts-1,whisper-1",
-        PANEL_EXPERTS_MODELS="fast,other", PANEL_EXPERTS_SUMMARY_MODEL="other",
+        **provider("ROW", "openai", server.base_url, "fast=big/1,other=big/2,emb=emb/1", API_KEYS=f"{VENDOR_KEY},{SECOND_KEY}", COST="0.001/0.002", PRIORITY=1),
+        **provider("SPARE", "openai", server.base_url, "fast=spare/1", PRIORITY=2),
+        **provider("MAIN", "onemin", API_KEY=MAIN_KEY, MODELS="gpt-4o-mini,tts-1,whisper-1"), PANEL_EXPERTS_MODELS="fast,other",
+        PANEL_EXPERTS_SUMMARY_MODEL="other",
     )  # fmt: skip
 
 
@@ -148,9 +146,8 @@ def test_each_of_several_prompts_has_the_vendors_usage(team, file, server, is_st
 def test_choices_one_by_one_keep_the_details(start_relay, anthropic_server, caller, tmp_path, is_streamed):
     log = File(tmp_path / "n.jsonl")
     relay = start_relay(
-        PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url, PROVIDER_ANT_API_KEY=VENDOR_KEY,
-        PROVIDER_ANT_MODELS="c=claude-sonnet-4-5", PROVIDER_ANT_COSTS="c=0.01/0.04/0.001", KEY_TEAM_TOKEN=TEAM_TOKEN,
-        USAGE_LOG_FILE=log.path,
+        **provider("ANT", "anthropic", anthropic_server.base_url, "c=claude-sonnet-4-5", API_KEY=VENDOR_KEY, COSTS="c=0.01/0.04/0.001"),
+        KEY_TEAM_TOKEN=TEAM_TOKEN, USAGE_LOG_FILE=log.path,
     )  # fmt: skip
     usage = {"input_tokens": 100, "cache_creation_input_tokens": 200, "cache_read_input_tokens": 700, "output_tokens": 50}
     anthropic_server.says("claude-sonnet-4-5", {"usage": usage})
@@ -169,8 +166,7 @@ def test_choices_one_by_one_keep_the_details(start_relay, anthropic_server, call
 def test_an_answer_with_too_few_choices_is_counted(start_relay, server, caller, tmp_path):
     log = File(tmp_path / "short.jsonl")
     relay = start_relay(
-        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_API_KEY=VENDOR_KEY,
-        PROVIDER_ROW_MODELS="short=short/1", KEY_TEAM_TOKEN=TEAM_TOKEN, USAGE_LOG_FILE=log.path,
+        **provider("ROW", "openai", server.base_url, "short=short/1", API_KEY=VENDOR_KEY), KEY_TEAM_TOKEN=TEAM_TOKEN, USAGE_LOG_FILE=log.path,
     )  # fmt: skip
     server.says("short/1", {})
     assert len(ask(caller(relay, TEAM_TOKEN), model="short", n=2).json()["choices"]) == 2
@@ -249,10 +245,7 @@ def test_each_candidate_that_was_called_has_a_line(team, file, server):
 
 def test_a_call_that_never_came_through_has_no_status(start_relay, tmp_path):
     path = tmp_path / "records"
-    relay = start_relay(
-        USAGE_LOG_FILE=path, ANONYMOUS_MODELS="all", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_MODELS="fast",
-        PROVIDER_ROW_BASE_URL="http://127.0.0.1:9",
-    )  # fmt: skip
+    relay = start_relay(USAGE_LOG_FILE=path, ANONYMOUS_MODELS="all", **provider("ROW", "openai", "http://127.0.0.1:9", "fast"))
     with plain(relay) as http:
         assert ask(http, model="fast").status_code == 502
     request, call = File(path).more(2)

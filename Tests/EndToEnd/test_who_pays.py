@@ -11,6 +11,7 @@ from limited import metric
 from memcached import wait_for
 from metered import metadata
 from pictures import picture
+from relay_process import provider
 from test_openai_endpoints import ASKS, generate, transcribe
 from usage import File
 
@@ -107,9 +108,8 @@ def counting(request, launch, server, memcached, new_key):
     key = new_key()
     tokens = {f"KEY_A{at}_TOKEN": f"token-of-images-{at}-{request.param}" for at in range(30)}
     relay = launch(
-        **tokens, **shared, RATE_LIMIT_IMAGES="3 images/hour", RATE_LIMIT_CHAT="3 images/hour", PROVIDER_ROW_KIND="openai",
-        PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/m", PROVIDER_ROW_TIMEOUT="300ms", PROVIDER_MAIN_KIND="onemin",
-        PROVIDER_MAIN_API_KEY=key, PROVIDER_MAIN_TIMEOUT="300ms",
+        **tokens, **shared, RATE_LIMIT_IMAGES="3 images/hour", RATE_LIMIT_CHAT="3 images/hour",
+        **provider("ROW", "openai", server.base_url, "m=at/m", TIMEOUT="300ms"), **provider("MAIN", "onemin", API_KEY=key, TIMEOUT="300ms"),
     )  # fmt: skip
     return relay, key, iter(tokens.values())
 
@@ -181,9 +181,7 @@ def choosing(start_relay, vendor, anthropic_server, new_key, tmp_path, caller):
         key = new_key()
         relay = start_relay(
             USAGE_LOG_FILE=tmp_path / "records", KEY_A_TOKEN="token-of-choices", RATE_LIMIT_CHAT=TOKENS, RATE_LIMIT_IMAGES="3 images/hour",
-            PROVIDER_ONE_KIND=kind, PROVIDER_ONE_API_KEY=key, PROVIDER_ONE_CONCURRENCY=1, PROVIDER_ONE_COST="1/2",
-            PROVIDER_ONE_BASE_URL=anthropic_server.base_url if kind == "anthropic" else None,
-            PROVIDER_ONE_MODELS=f"m={CLAUDE}" if kind == "anthropic" else f"m=gpt-4o-mini,flux={FLUX}",
+            **provider("ONE", kind, anthropic_server.base_url if kind == "anthropic" else None, f"m={CLAUDE}" if kind == "anthropic" else f"m=gpt-4o-mini,flux={FLUX}", API_KEY=key, CONCURRENCY=1, COST="1/2"),
         )  # fmt: skip
         if kind == "anthropic":
             anthropic_server.says(CLAUDE, {"usage": {"input_tokens": 10, "output_tokens": 20}}, FAILED, {"usage": {"input_tokens": 10, "output_tokens": 20}})

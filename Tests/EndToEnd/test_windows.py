@@ -5,6 +5,7 @@ import responding
 from chat import ask, text_of
 from conftest import TEAM_TOKEN
 from openai_vendor import Server
+from relay_process import provider
 from test_openai_errors import openai_error
 
 AT = {"SMALL": "window/small", "LARGE": "window/large", "WIDE": "window/wide", "TIGHT": "window/tight"}
@@ -97,10 +98,7 @@ def test_a_limit_that_fits_goes_on_as_it_came(http, server):
 def test_the_window_of_a_list(start_relay, caller):
     own = Server()
     own.models = [{"id": "window/listed", "max_model_len": 9_000}]
-    relay = start_relay(
-        KEY_TEAM_TOKEN=TEAM_TOKEN, PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=own.base_url, PROVIDER_ROW_API_KEY="key-of-a-list",
-        PROVIDER_ROW_MODELS="*",
-    )  # fmt: skip
+    relay = start_relay(KEY_TEAM_TOKEN=TEAM_TOKEN, **provider("ROW", "openai", own.base_url, "*", API_KEY="key-of-a-list"))
     relay.wait_for_line(lambda line: line["message"] == "models read")
     error = responding.error_of(ask(caller(relay, TEAM_TOKEN), LONG, model="window/listed"), 400)
     assert "length is 9000 tokens" in error["message"] and own.asked("window/listed") == []
