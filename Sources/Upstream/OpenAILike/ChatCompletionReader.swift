@@ -79,8 +79,9 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     /// Throws the error that a chunk without choices is, if it has a code and words.
     @inline(never)  // Rarely called.
     private func checkUnanswered(_ root: JSONValue) throws(UpstreamError) {
+        guard root["choices"] == nil else { return }
         let error = VendorError(root, status: 0)
-        guard root["choices"] == nil, error.isFailure, !error.code.isEmpty, !error.said.isEmpty else { return }
+        guard error.isFailure, !error.code.isEmpty, !error.said.isEmpty else { return }
         throw ErrorResponseReader.error(in: root, VendorError.openAI, namesFields: responseOptions.isNative)
     }
 
