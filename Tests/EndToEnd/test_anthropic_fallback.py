@@ -1,9 +1,6 @@
 """A model that Anthropic and an OpenAI-compatible server both serve: one takes over from the other."""
 
-import json
-from datetime import UTC, datetime, timedelta
 
-import conftest
 import pytest
 from anthropic_vendor import all_events, failure, text, use
 from chat import PATH, either, stream
@@ -93,29 +90,3 @@ def test_nobody_takes_over_once_anthropic_has_begun(asking, server, anthropic_se
     got = stream(asking("ant"), model="m")
     assert got.text() == "be" and got.error and not got.is_done
     assert server.asked(ROW) == []
-
-
-def test_the_next_key_is_asked(start_relay, anthropic_server, caller):
-    conftest.secrets.update(("first-key-of-two", "second-key-of-two"))
-    relay = start_relay(
-        ANONYMOUS_MODELS="all", PROVIDER_ANT_KIND="anthropic", PROVIDER_ANT_BASE_URL=anthropic_server.base_url,
-        PROVIDER_ANT_API_KEYS="first-key-of-two,second-key-of-two", PROVIDER_ANT_MODELS=ANT, FALLBACK="false",
-    )  # fmt: skip
-    anthropic_server.says(ANT, {"status": 400, "json": failure("invalid_request_error", "Your credit balance is too low")}, {})
-    assert either(caller(relay), False, model=ANT) == ("Hello there", "stop")
-    first, second = [request["headers"]["x-api-key"] for request in anthropic_server.asked(ANT)]
-    assert {first, second} == {"first-key-of-two", "second-key-of-two"}
-    assert json.dumps(anthropic_server.take_violations()) == "[]"
-
-
-def test_a_key_rests_after_a_limit_of_spending(start_relay, anthropic_server, caller):
-    relay = start_relay(
-        ANONYMOUS_MODELS="all", **provider("ANT", "anthropic", anthropic_server.base_url, ANT, API_KEYS="first-key-of-two,second-key-of-two"),
-    )  # fmt: skip
-    soon = datetime.now(UTC) + timedelta(seconds=90)
-    said = f"You have reached your specified API usage limits. You will regain access on {soon:%Y-%m-%d} at {soon:%H:%M} UTC."
-    anthropic_server.says(ANT, {"status": 400, "json": failure("invalid_request_error", said)}, {})
-    http = caller(relay)
-    assert [either(http, False, model=ANT)[0] for _ in range(4)] == ["Hello there"] * 4
-    keys = [request["headers"]["x-api-key"] for request in anthropic_server.asked(ANT)]
-    assert len(keys) == 5 and keys.count(keys[0]) == 1

@@ -554,14 +554,6 @@ def beside_another_kind(launch, google, server):
     )  # fmt: skip
 
 
-def test_another_kind_takes_over(beside_another_kind, google, server, caller, is_streamed):
-    google.says("gemini-3-shared", {"status": 503, "json": gemini_vendor.error(503, "UNAVAILABLE")})
-    server.says("shared/row", {"extra": True})
-    http = caller(beside_another_kind)
-    assert either(http, is_streamed, model="shared", odd={"a": 1}) == ("Hello there", "stop")
-    assert server.body("shared/row")["odd"] == {"a": 1} and server.take_violations() == []
-
-
 def test_only_its_vendor_knows_a_spoken_answer(beside_another_kind, google, server, caller, is_streamed):
     http = caller(beside_another_kind)
     google.says("gemini-3-spoken", {})

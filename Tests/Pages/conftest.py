@@ -71,6 +71,11 @@ class Visitor:
         if view == "overview":
             self.page.wait_for_selector("#main .tiles >> text=yesterday")
 
+    def arrive(self, url: str, view: str) -> None:
+        """Waits for the address, and for the data of its view."""
+        self.page.wait_for_url(url)
+        self.settle(view)
+
     def press(self, *keys: str) -> None:
         for key in keys:
             self.page.keyboard.press(key)

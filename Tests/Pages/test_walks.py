@@ -43,23 +43,25 @@ def assert_reachable(visitor: Visitor, what: str) -> None:
     assert skipped == []
 
 
+def assert_good(visitor: Visitor, what: str) -> None:
+    assert_fits(visitor, what)
+    assert_reachable(visitor, what)
+
+
 @pytest.mark.parametrize(("width", "scheme"), [pytest.param(*form, marks=[pytest.mark.short] if place == 0 else []) for place, form in enumerate(FORMS)])
 def test_each_view(visit: Callable[..., Visitor], width: int, scheme: str) -> None:
     visitor = visit(width, scheme)
     for view in VIEWS:
         visitor.show(view)
         assert visitor.page.locator("#main h1").inner_text() == view.capitalize()
-        assert_fits(visitor, view)
-        assert_reachable(visitor, view)
+        assert_good(visitor, view)
     visitor.show("usage?measure=cost")
     visitor.page.click("text=Table")
-    assert_fits(visitor, "a chart as a table")
-    assert_reachable(visitor, "a chart as a table")
+    assert_good(visitor, "a chart as a table")
     visitor.show("requests?status=failed")
     visitor.page.locator("tbody th a").first.click()
     visitor.page.wait_for_selector("dialog[open] .facts")
-    assert_fits(visitor, "detail")
-    assert_reachable(visitor, "detail")
+    assert_good(visitor, "detail")
     visitor.press("Escape")
     visitor.page.wait_for_selector("dialog", state="detached")
     visitor.assert_content()
@@ -74,8 +76,7 @@ def test_login_and_logout(visit: Callable[..., Visitor]) -> None:
     assert visitor.page.evaluate("document.activeElement.id") == "password"
     visitor.log_in("not-the-password")
     visitor.page.wait_for_selector("#login .refusal >> text=Wrong username or password")
-    assert_fits(visitor, "login")
-    assert_reachable(visitor, "login")
+    assert_good(visitor, "login")
     assert visitor.page.locator("#main").is_hidden()
     visitor.complaints.clear()  # the browser's own word on the status 401
     visitor.page.fill("#password", world.PASSWORD)
@@ -95,8 +96,7 @@ def test_rates_and_means_of_what_is_filtered(visit: Callable[..., Visitor], widt
     form = r"The newest 2,000: [0-9.]+ % failed \([0-9.]+ % with 5xx\), half within [0-9.]+ m?s, 95 % within [0-9.]+ s, [0-9,]+ tokens and (≥ )?\$[0-9.]+ a request, [0-9.]+ requests a minute\."
     assert re.fullmatch(form, page.locator(".figures").inner_text()), page.locator(".figures").inner_text()
     assert page.evaluate("document.querySelector('.figures').offsetHeight") <= (30 if width > 1000 else 90), "its place is kept free"
-    assert_fits(visitor, "figures")
-    assert_reachable(visitor, "figures")
+    assert_good(visitor, "figures")
     visitor.show("requests?status=failures&model=code")
     assert re.match("All [0-9]+: 100 % failed \\(100 % with 5xx\\), ", page.locator(".figures").inner_text())
     visitor.show("requests?caller=nobody")
@@ -114,17 +114,14 @@ def test_failures_are_told_from_refusals(visit: Callable[..., Visitor], width: i
         page.wait_for_selector("#main .tiles >> text=in the last 5 minutes")
         part = page.locator(".tiles div", has_text=tile)
         number = int(part.locator("dd").first.inner_text().replace(",", ""))
-        assert_fits(visitor, "tiles")
-        assert_reachable(visitor, "tiles")
+        assert_good(visitor, "tiles")
         part.locator("dt a").click()
-        page.wait_for_url(f"**/admin#/requests?status={status}&last=1h")
-        visitor.settle("requests")
+        visitor.arrive(f"**/admin#/requests?status={status}&last=1h", "requests")
         assert page.locator("select[name=status]").input_value() == status
         codes = page.locator("td.status span").all_inner_texts()
         assert bool(codes) >= bool(number) and all(code.startswith(found) for code in codes if code.isdigit()), codes
     page.select_option("select[name=status]", "client_errors")
-    page.wait_for_url("**status=client_errors&last=1h")
-    visitor.settle("requests")
+    visitor.arrive("**status=client_errors&last=1h", "requests")
     assert page.locator("td.status", has_text=re.compile("429|50")).count() == 0
     assert_fits(visitor, "client errors")
     visitor.assert_content()
@@ -169,25 +166,21 @@ def test_filters_and_pages_are_in_the_address(visit: Callable[..., Visitor]) -> 
     assert page.evaluate("document.activeElement.name") == "keywords"
     visitor.press("Escape")
     page.select_option("select[name=status]", "failed")
-    page.wait_for_url("**/admin#/requests?status=failed")
-    visitor.settle("requests")
+    visitor.arrive("**/admin#/requests?status=failed", "requests")
     assert set(page.locator("tbody td:nth-child(7) > span:first-child").all_inner_texts()) <= {"404", "502", "429"}
     page.fill("input[name=model]", "code")
     visitor.press("Enter")
-    page.wait_for_url("**/admin#/requests?status=failed&model=code")
-    visitor.settle("requests")
+    visitor.arrive("**/admin#/requests?status=failed&model=code", "requests")
     assert page.locator("tbody tr").count() > 5
     page.click("text=More filters")
     page.fill("input[name=min_cost]", "99")
     visitor.press("Enter")
     page.wait_for_selector("text=No request matches these filters")
     page.click("#main >> text=Clear the filters")
-    page.wait_for_url("**/admin#/requests")
-    visitor.settle("requests")
+    visitor.arrive("**/admin#/requests", "requests")
     first = page.locator("tbody th a").first.get_attribute("href")
     page.click("text=Older")
-    page.wait_for_url("**before=*")
-    visitor.settle("requests")
+    visitor.arrive("**before=*", "requests")
     assert page.locator("tbody th a").first.get_attribute("href") != first
     page.go_back()
     visitor.settle("requests")
@@ -215,12 +208,10 @@ def test_times_to_look_at_a_minute_and_a_day(visit: Callable[..., Visitor]) -> N
     visitor = visit()
     page = visitor.page
     page.locator("[data-part=outcome] .chart g").last.click(force=True)
-    page.wait_for_url("**/requests?from=*Z&to=*Z")
-    visitor.settle("requests")
+    visitor.arrive("**/requests?from=*Z&to=*Z", "requests")
     visitor.show("usage")
     page.locator(".chart g").last.click(force=True)
-    page.wait_for_url("**/requests?from=*&to=*")
-    visitor.settle("requests")
+    visitor.arrive("**/requests?from=*&to=*", "requests")
     start, end = (datetime.datetime.fromisoformat(page.locator(f"input[name={name}]").input_value()) for name in ("from", "to"))
     assert end - start == datetime.timedelta(hours=8)
     visitor.assert_content()
@@ -346,8 +337,7 @@ def test_the_limit_of_all_callers_is_reset_by_name(visit: Callable[..., Visitor]
         "Set the use of all requests of all callers, 20,000 requests per day, of all callers to 0? It counts the requests of all callers together."
     )
     assert dialog.bounding_box()["height"] < 250, "it is as high as what it says"
-    assert_fits(visitor, "the question")
-    assert_reachable(visitor, "the question")
+    assert_good(visitor, "the question")
     page.click("dialog >> text=Cancel")
     team = page.locator("tbody tr", has_text="5,000 requests per day")
     team.locator("summary").click()
@@ -383,15 +373,12 @@ def test_limits_begin_with_the_nearest(visit: Callable[..., Visitor], width: int
     assert callers() == ["support", "all callers", "team", "research", "mobile-app"], "what is not used, and not waited for, is folded"
     assert page.locator("tbody tr", has_text="research").locator("td [title]").all_inner_texts() == ["$0.001235", "$1,234.50"]
     assert "Not shown: 2 unused." in page.locator("#main").inner_text()
-    assert_fits(visitor, "limits")
-    assert_reachable(visitor, "limits")
+    assert_good(visitor, "limits")
     page.click("text=Show all")
-    page.wait_for_url("**all=yes")
-    visitor.settle("limits")
+    visitor.arrive("**all=yes", "limits")
     assert sorted(callers()) == sorted(caller or "all callers" for caller, *_ in limits) and page.locator("input[name=all]").is_checked()
     page.select_option("select[name=order]", "configured")
-    page.wait_for_url("**order=configured*")
-    visitor.settle("limits")
+    visitor.arrive("**order=configured*", "limits")
     assert callers() == [caller or "all callers" for caller, *_ in limits]
     visitor.assert_content()
 
@@ -433,8 +420,7 @@ def test_the_cache_is_emptied(visit: Callable[..., Visitor], relay: Relay) -> No
     world.ask(relay, "fast", content="to be kept")
     visitor.show("cache")
     page.click("th >> text=Hits")
-    page.wait_for_url("**sort=hit_count*")
-    visitor.settle("cache")
+    visitor.arrive("**sort=hit_count*", "cache")
     page.locator("summary").first.click()
     page.wait_for_selector("text=No bodies are recorded")
     before = page.locator("tbody tr").count()
@@ -460,14 +446,12 @@ def test_settings_are_read_anew(visit: Callable[..., Visitor]) -> None:
     page.wait_for_selector("#said >> text=Configuration reloaded at")
     page.fill("input[name=find]", "rate_limit")
     visitor.press("Enter")
-    page.wait_for_url("**find=rate_limit")
-    visitor.settle("settings")
+    visitor.arrive("**find=rate_limit", "settings")
     assert page.locator("table").first.locator("tbody tr").count() > 10
     page.check("input[name=all]")
     page.wait_for_url("**all=yes")
     page.uncheck("input[name=all]")
-    page.wait_for_url(re.compile("settings.find=rate_limit$"))
-    visitor.settle("settings")
+    visitor.arrive(re.compile("settings.find=rate_limit$"), "settings")
     assert "reload" in page.locator("table").last.inner_text()
     for secret in (world.PASSWORD, world.TEAM):
         assert secret not in page.content()
@@ -498,8 +482,7 @@ def test_the_lines_of_a_new_key_are_those_of_relay_key(visit: Callable[..., Visi
     lines = {token.sub("=TOKEN\n", text) for text in (*texts, printed)}
     assert len(lines) == 1 and "KEY_MY_TEAM_2_TOKEN=TOKEN\n" in lines.pop() and len({*texts, printed}) == 3
     assert len(visitor.asked) == asked, "the key stays in the browser"
-    assert_fits(visitor, "a new key")
-    assert_reachable(visitor, "a new key")
+    assert_good(visitor, "a new key")
     visitor.assert_content()
 
 
@@ -522,8 +505,7 @@ def test_a_reload_says_what_waits_and_what_is_wrong(visit: Callable[..., Visitor
     page.click("dialog >> button.danger")
     page.wait_for_selector("text=.env:4 PORT: already set in line 1")
     page.wait_for_selector("text=unknown variable")
-    assert_fits(visitor, "problems of a reload")
-    assert_reachable(visitor, "problems of a reload")
+    assert_good(visitor, "problems of a reload")
 
 
 @pytest.mark.parametrize(("width", "scheme"), FORMS)
@@ -550,8 +532,7 @@ def test_states_have_a_reason_and_instances_an_age(visit: Callable[..., Visitor]
     page.wait_for_selector("text=1 of 2 keys, k2: 401 since")
     text = page.locator("#main").inner_text()
     assert all(word in text for word in (f"{reason} since", "last call failed 1 min ago, will be tried", "71 s ago", "unknown")), text
-    assert_fits(visitor, "states")
-    assert_reachable(visitor, "states")
+    assert_good(visitor, "states")
 
     def providers(route: Route) -> None:
         told = route.fetch().json()
@@ -563,8 +544,7 @@ def test_states_have_a_reason_and_instances_an_age(visit: Callable[..., Visitor]
     visitor.show("providers")
     page.wait_for_selector("text=401 since")
     assert page.locator("text=End cooldown").count() > 0
-    assert_fits(visitor, "providers")
-    assert_reachable(visitor, "providers")
+    assert_good(visitor, "providers")
 
 
 def test_what_clients_need(visit: Callable[..., Visitor], relay: Relay) -> None:
@@ -572,13 +552,11 @@ def test_what_clients_need(visit: Callable[..., Visitor], relay: Relay) -> None:
     page = visitor.page
     visitor.show("clients?caller=known:team")
     page.select_option("select[name=model]", "large")
-    page.wait_for_url("**model=large")
-    visitor.settle("clients")
+    visitor.arrive("**model=large", "clients")
     texts = page.locator("pre").all_inner_texts()
     assert len(texts) == 7 and all(relay.base_url in text and "large" in text and world.TEAM not in text for text in texts)
     page.select_option("select[name=caller]", "known:mobile-app")
-    page.wait_for_url("**caller=known*mobile-app*")
-    visitor.settle("clients")
+    visitor.arrive("**caller=known*mobile-app*", "clients")
     assert page.locator("select[name=model]").input_value() == "fast"
     visitor.assert_content()
 
@@ -633,8 +611,7 @@ def test_new_requests_show_while_live(visit: Callable[..., Visitor], relay: Rela
     world.ask(relay, content="while somebody looks")
     page.wait_for_function("before => document.querySelector('tbody tr th a').getAttribute('href') !== before", arg=before)
     visitor.settle("requests")
-    assert_fits(visitor, "live")
-    assert_reachable(visitor, "live")
+    assert_good(visitor, "live")
     page.click("text=Select")
     page.locator("tbody input").first.click()
     picked = newest.get_attribute("href")
@@ -665,10 +642,8 @@ def test_each_view_of_a_choice_of_time(visit: Callable[..., Visitor], width: int
             if not page.locator("select[name=last]").is_visible():
                 page.click("summary:text-is('Filters')")
             page.select_option("select[name=last]", last)
-            page.wait_for_url(f"**last={last}*")
-            visitor.settle(view)
-        assert_fits(visitor, view)
-        assert_reachable(visitor, view)
+            visitor.arrive(f"**last={last}*", view)
+        assert_good(visitor, view)
     visitor.show("overview?last=30d")
     days = page.evaluate("[...document.querySelectorAll('[data-part=outcome] g title')].map((title) => title.textContent.split('\\n')[0])")
     assert 60 <= len(days) <= 100 and len(days[0]) == 16 and days == sorted(days)
@@ -676,21 +651,18 @@ def test_each_view_of_a_choice_of_time(visit: Callable[..., Visitor], width: int
         assert page.locator(f"[data-part={part}] svg > path").count() == 2
     causes = page.locator("[data-part=failed] .legend li").all_inner_texts()
     assert 1 < len(causes) <= 6 and all(causes)
-    assert_fits(visitor, "30 days")
-    assert_reachable(visitor, "30 days")
+    assert_good(visitor, "30 days")
     visitor.show("usage?by=model&measure=duration&last=7d")
     assert page.locator(".chart svg > path").count() == 2 * len(page.locator(".legend li").all_inner_texts()) // 2
     hour = page.locator(".chart g title").nth(-1).text_content() or ""
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:00", hour), hour
     page.fill("input[name=from]", f"{hour[:10]}T00:00")
     page.dispatch_event("input[name=from]", "change")
-    page.wait_for_url("**from=*T00*")
-    visitor.settle("usage")
+    visitor.arrive("**from=*T00*", "usage")
     assert page.input_value("select[name=last]") == "" and page.locator(".chart g").count() <= 1441
     visitor.show("usage?by=cause&last=30d")
     page.locator("tbody th a").first.click()
-    page.wait_for_url("**/requests?keywords=*")
-    visitor.settle("requests")
+    visitor.arrive("**/requests?keywords=*", "requests")
     assert page.input_value("select[name=last]") == "30d" and page.locator("td.status").count() > 0
     visitor.assert_content()
 
@@ -794,8 +766,7 @@ def test_at_rest_no_request_runs(visit: Callable[..., Visitor], width: int, sche
     visitor.page.wait_for_function("[...document.querySelectorAll('.tiles div')].some((tile) => /^Running\\s+0\\s/.test(tile.innerText))")
     visitor.show("requests?status=running")
     visitor.page.wait_for_selector("text=No request runs at this instance at the moment.")
-    assert_fits(visitor, "at rest")
-    assert_reachable(visitor, "at rest")
+    assert_good(visitor, "at rest")
     visitor.assert_content()
 
 
@@ -814,8 +785,7 @@ def test_a_callers_own_page(visit: Callable[..., Visitor], relay: Relay, width: 
     assert "60 requests per minute" in page.locator("#shown").inner_text() and page.locator("#shown table").count() == 2
     row = page.locator("#shown tr", has_text="all callers together").locator("th, td").all_inner_texts()
     assert row == ["all callers together", "–", "some", "–"], "what others have used is not shown"
-    assert_fits(visitor, "usage")
-    assert_reachable(visitor, "usage")
+    assert_good(visitor, "usage")
     page.reload()
     page.wait_for_selector("text=Limits of team")
     page.click("text=Forget the key")
@@ -838,8 +808,7 @@ def test_a_callers_page_begins_with_its_budgets(visit: Callable[..., Visitor], r
     assert page.locator("#shown p").all_inner_texts() == ["$100.00 of $500.00 of group eng this month", "$2.79 of $20.00 this month", "$0.02 of $1.00 today", "3 of 1,624 without a price."]
     cost = page.locator("#shown td", has_text="≥ $1,234.57").bounding_box()
     assert cost["x"] + cost["width"] <= width, "the costs of days are seen without moving the table"
-    assert_fits(visitor, "usage")
-    assert_reachable(visitor, "usage")
+    assert_good(visitor, "usage")
 
 
 @pytest.mark.short
@@ -896,8 +865,7 @@ def test_durations_and_failures_of_a_provider(visit: Callable[..., Visitor]) -> 
     visitor.show("providers")
     text = visitor.page.locator("section[aria-label=backup]").inner_text()
     assert "half within 812 ms, 95 % within 2.4 s" in text and text.index("31 unreachable") < text.index("2 timeout")
-    assert_fits(visitor, "providers")
-    assert_reachable(visitor, "providers")
+    assert_good(visitor, "providers")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), pytest.param(1280, "light", marks=pytest.mark.short)])
@@ -978,8 +946,7 @@ def test_filters_are_folded_on_phones(visit: Callable[..., Visitor], width: int)
     if width < 720:
         page.click("summary:text-is('Filters')")
     page.select_option("select[name=status]", "failed")
-    page.wait_for_url("**status=failed")
-    visitor.settle("requests")
+    visitor.arrive("**status=failed", "requests")
     assert page.locator("select[name=status]").is_visible(), "filters in use are seen"
     assert_fits(visitor, "filters")
 
