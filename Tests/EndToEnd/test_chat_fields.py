@@ -2,7 +2,7 @@
 
 import openai
 import pytest
-from chat import MODEL, PATH, ask, body, refusal, text_of
+from chat import MODEL, PATH, ask, refusal, text_of
 from onemin_replies import default_answer
 
 RANGE = {"invalid_value", "decimal_above_max_value", "decimal_below_min_value", "integer_above_max_value", "integer_below_min_value"}
@@ -131,26 +131,12 @@ def test_unknown_fields_are_ignored(http, vendor, api_key):
     assert vendor.prompt(api_key) == "Hello"
 
 
-@pytest.mark.parametrize("fields", [{}, {"model": None}], ids=["absent", "null"])
-def test_no_model(http, fields):
-    request = body() | fields if fields else {"messages": body()["messages"]}
-    answer = http.post(PATH, json=request)
-    assert answer.status_code == 400
-    error = answer.json()["error"]
-    assert (error["code"], error["param"]) == ("missing_required_parameter", "model")
-
-
 @pytest.mark.parametrize("model", ["nothing", "GPT-4O", "gpt-4o ", "whisper-1", "Qubico/hunyuan", "\u0000", "é" * 50])
 def test_models_that_do_not_chat(http, vendor, api_key, model):
     status, error, _ = refusal(http, model=model)
     assert (status, error["type"]) == (404, "invalid_request_error")
     assert (error["code"], error["param"]) == ("model_not_found", "model")
     assert vendor.requests(api_key) == []
-
-
-def test_an_empty_model(http):
-    status, error, _ = refusal(http, model="")
-    assert (status, error["param"]) in ((400, "model"), (404, "model"))
 
 
 def test_the_official_client_names_the_error(client):
@@ -180,11 +166,3 @@ def test_bad_stream_options(http, options, param):
 def test_the_body_may_start_with_a_bom(http):
     text = b'\xef\xbb\xbf{"model":"%b","messages":[{"role":"user","content":"a"}]}' % MODEL.encode()
     assert http.post(PATH, content=text, headers={"Content-Type": "application/json"}).status_code == 200
-
-
-def test_tool_choice_that_needs_tools(http):
-    for choice in ("required", {"type": "function", "function": {"name": "x"}}):
-        status, error, _ = refusal(http, tool_choice=choice)
-        assert (status, error["param"]) == (400, "tool_choice")
-    status, error, _ = refusal(http, tool_choice=5)
-    assert (status, error["param"]) == (400, "tool_choice")
