@@ -9,7 +9,7 @@ import pytest
 from chat import MODEL
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/parameters.md"
-ROW = re.compile(r"\| `(\w+)` \| `(.+)` \| (all|[a-z, ]+) \| (served|dropped|ignored|400)(, with `stream`)? \|")
+ROW = re.compile(r"\| `\"(\w+)\": (.+)` \| (all|[a-z, ]+) \| (served|dropped|ignored|400)(, with `stream`)? \|")
 BODIES = {
     "chat": ("/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}),
     "completions": ("/v1/completions", {"model": MODEL, "prompt": "Hello"}),

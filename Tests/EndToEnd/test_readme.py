@@ -293,7 +293,7 @@ def test_the_first_answer_is_near() -> None:
 def test_all_pages_are_in_one_order_and_links_lead_somewhere() -> None:
     index = ROOT / "docs/README.md"
     assert re.findall(r"^## (.*)", index.read_text(), re.MULTILINE) == ["Start", "Configure", "Operate", "Reference", "Design"]
-    listed = re.findall(r"^\| \[[^]]+\]\(([\w/-]+\.md)\)", index.read_text(), re.MULTILINE)
+    listed = re.findall(r"^- \[[^]]+\]\(([\w/-]+\.md)\)", index.read_text(), re.MULTILINE)
     pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/design").glob("*.md")]
     assert sorted(listed) == sorted(str(page.relative_to(index.parent)) for page in pages if page != index)
     assert "(docs/README.md)" in README.read_text().partition("## ")[0]
