@@ -25,7 +25,7 @@ BREACHES = [
     ("imports: Utils", "Utils/Text.swift", ""),
     ("circle: Engine/Loop", "Engine/Loop/Loop.swift", "package struct Loop { let parser: Parser }"),
     ("base: Upstream/Calls/Chat -> Upstream/OneMin", "Upstream/Calls/Chat/Call.swift", "struct Call { let vendor: Vendor }"),
-    ("end: Upstream/OneMin/Chat.swift", "Upstream/OneMin/Chat.swift", "attempt.recordRefusal(status: 400)"),
+    ("end: Upstream/OneMin/Chat.swift", "Upstream/OneMin/Chat.swift", "attempt.next(afterRefusal: 400)"),
     ("files: Engine/Loop", None, ""),
     ("length: Shared/Keys/Long.swift long", "Shared/Keys/Long.swift", LONG),
     ("parameters: Shared/Keys/Many.swift many", "Shared/Keys/Many.swift",
