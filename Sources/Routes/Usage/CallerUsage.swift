@@ -51,12 +51,7 @@ private func ownDays(of caller: Caller, _ gateway: Gateway) async throws(APIErro
         table = try await reader.usage(query, on: gateway.loop)
     } catch {
         gateway.log.warning("usage records cannot be read") { $0.add("cause", error.cause) }
-        throw APIError(
-            503,
-            "The usage of past days cannot be read at the moment. Try again later.",
-            type: "server_error",
-            code: "overloaded"
-        )
+        throw .overloaded("The usage of past days cannot be read at the moment. Try again later.")
     }
     return table.rows.map { row in
         let figures = row.figures

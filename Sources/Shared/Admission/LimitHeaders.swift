@@ -62,8 +62,9 @@ extension Decision {
         var error: APIError
         switch outcome {
         case .admitted: return nil
-        case .storeDown: error = .uncounted("cannot check its limits at the moment")
-        case .ending: error = .uncounted("is shutting down")
+        case .storeDown:
+            error = .overloaded("The relay cannot check its limits at the moment. Please try again.")
+        case .ending: error = .overloaded("The relay is shutting down. Please try again.")
         case .refused(let refusal):
             let quota = refusal.limit.quota
             let isBudget = refusal.isOfBudget
@@ -78,12 +79,6 @@ extension Decision {
         error.retryAfterSeconds = retryAfterMilliseconds.map { max(1, roundedUp($0, to: 1_000)) }
         error.isRetryUseless = isRetryUseless
         return error
-    }
-}
-
-extension APIError {
-    fileprivate static func uncounted(_ reason: String) -> APIError {
-        APIError(503, "The relay \(reason). Please try again.", type: "server_error", code: "overloaded")
     }
 }
 

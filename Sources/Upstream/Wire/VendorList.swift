@@ -125,13 +125,6 @@ extension String {
 extension APIError {
     /// The error for an unknown model while a provider's list of models has not been read yet.
     static var listAwaited: APIError {
-        var error = APIError(
-            503,
-            "The providers' lists of models are being read. Please try again.",
-            type: "server_error",
-            code: "overloaded"
-        )
-        error.retryAfterSeconds = 1
-        return error
+        overloaded("The providers' lists of models are being read. Please try again.", retryAfterSeconds: 1)
     }
 }

@@ -42,13 +42,7 @@ extension APIError {
             self.retryAfterSeconds = min(error.retryAfterSeconds ?? 1, UpstreamError.maxCooldownSeconds)
         case .failed: self = .failed(error)
         case .unavailable where error.fault == .overloaded:
-            self.init(
-                503,
-                "The relay is out of memory for responses. Try again in 2 s.",
-                type: "server_error",
-                code: "overloaded"
-            )
-            self.retryAfterSeconds = 2
+            self = .overloaded("The relay is out of memory for responses. Try again in 2 s.", retryAfterSeconds: 2)
         case .unavailable:
             self.init(503, "The provider is unavailable.", type: "server_error", code: "upstream_error")
             self.retryAfterSeconds = error.retryAfterSeconds.map { min($0, UpstreamError.maxCooldownSeconds) }
