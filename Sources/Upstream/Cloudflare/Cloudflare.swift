@@ -48,7 +48,7 @@ package final class Cloudflare: KeyChecker, OnLoop, @unchecked Sendable {
         keys: [String]
     ) -> VendorList {
         let path = "\(path(account))/models/search?task=Text%20Generation&per_page=\(pageSize)"
-        var form = VendorList.Form(path: path, members: "result", headers: OpenAILike.headers) { model in
+        var form = VendorList.Form(path: path, members: "result", headers: \.bearerHeaders) { model in
             guard model["task"]?["name"]?.text.map({ $0.equals("Text Generation") }) ?? false,
                 let name = model["name"]?.string
             else { return nil }

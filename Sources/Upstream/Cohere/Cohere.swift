@@ -17,21 +17,15 @@ package final class Cohere: KeyChecker, OnLoop, @unchecked Sendable {
             let rerank = Endpoint(site.baseURL + "/v2/rerank", site.options),
             let models = Endpoint(site.baseURL + "/v1/models?page_size=1", site.options.forChecks)
         else { return nil }
-        wire = WireVendor(site.name, transport, headers: Self.headers(site), quirks: quirks, tools: tools)
+        wire = WireVendor(site.name, transport, headers: site.bearerHeaders, quirks: quirks, tools: tools)
         self.chat = chat
         self.rerank = rerank
         self.models = models
     }
 
-    private static func headers(_ site: VendorSite) -> KeyHeaders {
-        KeyHeaders(own: site.headers) { key in
-            (key.isEmpty ? [] : ["Authorization: Bearer \(key)"]) + ["Content-Type: application/json"]
-        }
-    }
-
     package static func list(_ site: VendorSite, _ transport: any Transport, keys: [String]) -> VendorList {
         let path = "/v1/models?endpoint=chat&page_size=1000"
-        var form = VendorList.Form(path: path, members: "models", headers: headers) { model in
+        var form = VendorList.Form(path: path, members: "models", headers: \.bearerHeaders) { model in
             guard let name = model["name"]?.string else { return nil }
             var live = LiveModel(id: name, owner: "", features: .chat, hasVision: false)
             live?.contextWindow = model["context_length"]?.number.flatMap { Int(exactly: $0) }

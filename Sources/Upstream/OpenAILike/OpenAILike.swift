@@ -53,7 +53,7 @@ package final class OpenAILike: KeyChecker, OnLoop, @unchecked Sendable {
             let models = Endpoint(site.baseURL + "/models", site.options.forChecks),
             let responses = Endpoint(site.baseURL + "/responses", site.options)
         else { return nil }
-        wire = WireVendor(site.name, transport, headers: Self.headers(site), quirks: quirks, tools: tools)
+        wire = WireVendor(site.name, transport, headers: site.bearerHeaders, quirks: quirks, tools: tools)
         self.completions = completions
         self.errorTable = errorTable
         self.models = models
@@ -67,14 +67,8 @@ package final class OpenAILike: KeyChecker, OnLoop, @unchecked Sendable {
         chatsBy = site.chatsBy ?? (hasBoth ? .auto : .chat)
     }
 
-    static func headers(_ site: VendorSite) -> KeyHeaders {
-        KeyHeaders(own: site.headers) { key in
-            (key.isEmpty ? [] : ["Authorization: Bearer \(key)"]) + ["Content-Type: application/json"]
-        }
-    }
-
     package static func list(_ site: VendorSite, _ transport: any Transport, keys: [String]) -> VendorList {
-        let form = VendorList.Form(path: "/models", members: "data", headers: headers) { model in
+        let form = VendorList.Form(path: "/models", members: "data", headers: \.bearerHeaders) { model in
             var live = LiveModel(id: model["id"]?.string ?? "", owner: "", features: .chat, hasVision: false)
             live?.shutdownDate = (model["shutdown_date"] ?? model["deprecation"])?.text.flatMap { Day($0) }
             live?.facts = ModelFacts(openAI: model)

@@ -45,6 +45,13 @@ package struct VendorSite: Sendable {
         self.options = options
     }
 
+    /// The header lines of calls in which the key, if there is one, is a bearer token.
+    var bearerHeaders: KeyHeaders {
+        KeyHeaders(own: headers) { key in
+            (key.isEmpty ? [] : ["Authorization: Bearer \(key)"]) + ["Content-Type: application/json"]
+        }
+    }
+
     /// Returns a copy whose base URL has this path appended.
     func below(_ path: String) -> VendorSite {
         var site = self
