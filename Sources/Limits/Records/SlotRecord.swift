@@ -23,13 +23,6 @@ package struct SlotRecord: Sendable, Equatable {
         /// milliseconds.
         private static let clockBound = 31_557_600_000_000
 
-        package init(instance: UInt64, held: Int, endMilliseconds: Int, clockMilliseconds: Int? = nil) {
-            self.instance = instance
-            self.held = held
-            self.endMilliseconds = endMilliseconds
-            self.clockMilliseconds = clockMilliseconds
-        }
-
         /// Whether the instance holds a slot, or waits for one.
         var isNeeded: Bool { held > 0 || waitingSince > 0 }
     }

@@ -74,8 +74,6 @@ package struct Bill: ~Copyable, Sendable {
     private var response = 0
     private var round = 0
 
-    package init() {}
-
     // MARK: Events
 
     package mutating func record(_ call: CallRecord) {

@@ -16,8 +16,6 @@ package struct ChatOptions: Sendable {
         package var seed: Int64?
         /// The field `logit_bias`: a JSON object that maps tokens to biases.
         package var logitBias: Body?
-
-        package init() {}
     }
 
     package struct Tool: Sendable {
@@ -106,8 +104,6 @@ package struct ChatOptions: Sendable {
         package var thinking: Thinking?
         package var display: Display?
 
-        package init() {}
-
         /// The reasoning effort for vendors without a thinking option; nil if the request says nothing about reasoning.
         var plainEffort: String? {
             switch thinking {
@@ -139,8 +135,6 @@ package struct ChatOptions: Sendable {
         package var metadata: Body?
         /// The output that the caller predicts, a JSON object; nil if there is none.
         package var prediction: Body?
-
-        package init() {}
     }
 
     package struct Advisor: Sendable {

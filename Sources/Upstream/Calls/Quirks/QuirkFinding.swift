@@ -96,6 +96,4 @@ package struct CallQuirks: Sendable {
     package var learned: [QuirkFinding] = []
     /// The remembered quirks that this call ignores, to find out whether they still hold.
     package var tried: [QuirkFinding] = []
-
-    package init() {}
 }
