@@ -107,7 +107,7 @@ extension Attempt {
     func recordDropped() {
         let prompt = billing.usageReservation?.prompt.tokens ?? 0
         let usage = Usage(estimating: prompt, completionTokens: unreportedOutput)
-        record(Bill.Outcome(.abandoned, usage, status: nil, error: "the call was dropped"))
+        end(Bill.Outcome(.abandoned, usage, status: nil, error: "the call was dropped"))
     }
 
     /// Records the end of a helper call, in which another model did work for the request. Only its credits are billed.
@@ -175,11 +175,7 @@ extension Attempt {
             outcome.usage = own
             if let writer = models.writer { server = server.server(ofWriter: writer) }
         }
-        outcome.pricedCredits = server.pricedCredits(
-            outcome.usage,
-            reported: outcome.credits ?? outcome.pricedCredits,
-            billing.usageReservation?.prompt.images ?? .none
-        )
+        outcome.pricedCredits = server.pricedCredits(outcome, billing.usageReservation?.prompt.images ?? .none)
         record(outcome, of: server, at: now)
     }
 

@@ -78,9 +78,13 @@ extension Billing {
         }
 
         /// Returns the credits from which the cost of an upstream call follows; nil if it does not follow from credits.
-        func pricedCredits(_ usage: Usage, reported: Int?, _ images: ChatCredits.Images) -> Int? {
-            guard price?.usesCredits ?? false else { return nil }
-            return reported ?? credits(usage, images)
+        ///
+        /// If neither the vendor nor its price list states the credits, and nothing else has a price, the cost follows from
+        /// those that limits of credits count.
+        func pricedCredits(_ outcome: borrowing Bill.Outcome, _ images: ChatCredits.Images) -> Int? {
+            guard let price, price.usesCredits else { return nil }
+            if let known = outcome.credits ?? outcome.pricedCredits ?? credits(outcome.usage, images) { return known }
+            return outcome.billedCredits > 0 && price.cost(outcome.usage) == .nothing ? outcome.billedCredits : nil
         }
     }
 
