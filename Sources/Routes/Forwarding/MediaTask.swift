@@ -95,7 +95,11 @@ final class MediaTask: OnLoop, @unchecked Sendable {
             exchange.recordCost()
             body.read { exchange.send(200, $0, type: type) }
         case .audio(let audio):
-            try await exchange.pass(audio)
+            do throws(UpstreamError) {
+                try await exchange.pass(audio)
+            } catch {
+                throw error.reporting(credits: audio.credits)
+            }
             end(attempt, .made(credits: audio.credits))
         case .forwarded(let response, let beginning, let isWhole):
             defer { response.stop() }

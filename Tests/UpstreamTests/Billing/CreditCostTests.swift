@@ -87,6 +87,19 @@ import Testing
         #expect(byTokens == Figures(credits: 100, usd: 5_000_000, cost: 5_000_000))
     }
 
+    @Test("a call that failed costs the credits that the vendor reported for it, also if it is repeated")
+    func failed() async {
+        let failure = UpstreamError(.failed, cause: "the vendor's record has no result")
+        let errors = [failure, UpstreamError(.cancelled, cause: "left"), UpstreamError(TransportError(.unreachable))]
+        for error in errors {
+            let charged = error.reporting(credits: 12)
+            #expect(await bill { $0.end(with: charged) } == .ofCredits(12), "\(error.cause)")
+            #expect(await bill { $0.endUnbilled(charged, isRepeated: true) } == .ofCredits(12), "\(error.cause)")
+            let free = error.reporting(credits: 0)
+            #expect(await bill { $0.end(with: free) } == .ofCredits(0), "\(error.cause)")
+        }
+    }
+
     @Test("a call that the vendor refused costs nothing")
     func refused() async {
         let refusal = UpstreamError(.badRequest, cause: "no")

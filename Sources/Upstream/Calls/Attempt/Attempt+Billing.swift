@@ -74,7 +74,7 @@ extension Attempt {
             let isAbandoned = usage.completionTokens == 0 && error.kind == .cancelled
             if error.isLeft, isSent { usage.cover(delivered: unreportedOutput) }
             outcome.end = isAbandoned ? .abandoned : .broke
-            outcome.usage = usage
+            (outcome.usage, outcome.credits) = (usage, error.credits)
             outcome.promptTokens = promptTokens
         }
         outcome.isImpossible = usage.hasImpossibleFigure
@@ -91,14 +91,14 @@ extension Attempt {
     ///
     /// - Parameters:
     ///   - error: nil if the call succeeded.
-    ///   - isRepeated: whether the relay repeats the call. The usage in `error` is billed then.
+    ///   - isRepeated: whether the relay repeats the call. The usage and the credits in `error` are billed then.
     ///   - time: the time at which the call ended; nil for now.
     func endUnbilled(_ error: UpstreamError? = nil, isRepeated: Bool = false, at time: LoopTime? = nil) {
         if isEnded { return }
         var outcome = error.map { self.outcome(.free, $0) } ?? Bill.Outcome(.free)
-        if let used = error?.usage {
-            outcome.usage = used
-            if isRepeated { (outcome.end, outcome.isImpossible) = (.repeated, used.hasImpossibleFigure) }
+        if let error, error.usage != nil || error.credits != nil {
+            (outcome.usage, outcome.credits) = (error.usage ?? .nothing, error.credits)
+            if isRepeated { (outcome.end, outcome.isImpossible) = (.repeated, outcome.usage.hasImpossibleFigure) }
         }
         end(outcome, at: time)
     }
@@ -131,7 +131,7 @@ extension Attempt {
             let listed = server?.credits == nil ? 0 : outcome.pricedCredits
             outcome.billedCredits = credits ?? listed ?? terms.creditsPerCall
             if outcome.images == 0 { outcome.images = terms.reserved.images }
-        case .repeated: outcome.billedCredits = server?.credits(outcome.usage, terms) ?? 0
+        case .repeated: outcome.billedCredits = credits ?? server?.credits(outcome.usage, terms) ?? 0
         case .refused, .inner, .helped, .free: break
         }
     }

@@ -59,7 +59,7 @@ extension Attempt {
             served()
             return value
         } catch {
-            if isPrepared, error.mayBeBilled { endHelp(of: model, credits: nil, error) }
+            if isPrepared, error.mayBeBilled { endHelp(of: model, credits: error.credits, error) }
             throw failure(error)
         }
     }

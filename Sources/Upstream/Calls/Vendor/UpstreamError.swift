@@ -53,6 +53,8 @@ package struct UpstreamError: Error {
         var isInvalid = false
         /// The usage that the vendor reported for an unusable response; nil if it reported none.
         package var usage: Usage?
+        /// The credits that the vendor reported for an unusable response; nil if it reported none.
+        package var credits: Int?
         /// The part of the response that can still be used; nil if there is none.
         package var partial: (any PartialResponse)?
         /// The HTTP status of the vendor's error response; nil if the vendor sent no error response.
@@ -190,12 +192,20 @@ package struct UpstreamError: Error {
 
     /// Whether the vendor might bill the call although the call failed.
     package var mayBeBilled: Bool {
-        switch fields.value.transport?.kind {
+        if let credits = self.credits { return credits > 0 }
+        return switch fields.value.transport?.kind {
         case .firstByteTimeout, .idleTimeout, .totalTimeout, .late, .broken, .tooLarge, .coded, .overloaded, .cancelled:
             true
         case .unreachable, .insecure, .connectTimeout: false
         case nil: self.isCut || self.usage != nil || kind == .cancelled
         }
+    }
+
+    /// Returns the failure of a call for which the vendor reported these credits; nil if it reported none.
+    package func reporting(credits: Int?) -> UpstreamError {
+        var error = self
+        error.credits = credits
+        return error
     }
 
     /// Whether the client or the relay left the call before its end, so that the vendor may have written unseen output.

@@ -39,7 +39,11 @@ final class OneMinSpeech: PreparedSpeech, OnLoop, @unchecked Sendable {
         guard stream.head.isJSON else { return try await audio(stream) }
         let record = try await stream.whole(limitBytes: Self.recordLimitBytes)
         let results = try OneMinResults(record.bytes, assetURL: vendor.assetURL, vendor.parser)
-        return try await audio(vendor.open(results.files[0]), credits: results.credits)
+        do throws(UpstreamError) {
+            return try await audio(vendor.open(results.files[0]), credits: results.credits)
+        } catch {
+            throw error.reporting(credits: results.credits)
+        }
     }
 
     func address(by attempt: Attempt) async throws(UpstreamError) -> (address: String, credits: Int?) {

@@ -59,6 +59,7 @@ struct OneMinRecord {
 
     static func withoutResult(_ record: JSONValue) -> UpstreamError {
         var error = UpstreamError(.failed, cause: "the vendor's record has no result")
+        error.credits = credits(record["metadata"])
         // The vendor charges a call that it is still processing, and a retry would be charged again.
         error.recovery = record["status"]?.text.map(isRunning) ?? false ? [] : [.retrySame, .nextCandidate]
         return error

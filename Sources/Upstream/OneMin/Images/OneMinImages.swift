@@ -121,11 +121,7 @@ final class OneMinImages: PreparedImages, OnLoop, @unchecked Sendable {
         parts.family.append(count: plan[index], to: &body)
         body.append("}}")
         let results = try await vendor.results(of: Body(body), use, attempt)
-        let files = results.files
-        guard files.count >= plan[index] else {
-            throw UpstreamError(.failed, cause: "the vendor made \(files.count) of \(plan[index]) images")
-        }
-        return CallImages(files: Array(files.prefix(plan[index])), credits: results.credits)
+        return CallImages(files: Array(results.files.prefix(plan[index])), credits: results.credits)
     }
 
     func load(_ file: GeneratedImage) async throws(UpstreamError) -> Body { try await vendor.loadImage(file) }

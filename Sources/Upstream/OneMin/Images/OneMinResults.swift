@@ -18,10 +18,11 @@ struct OneMinResults {
         credits = OneMinRecord.credits(record["metadata"])
         guard !results.isEmpty else { throw OneMinRecord.withoutResult(record) }
         guard results.allSatisfy({ $0.utf8.count <= Self.pathLimitBytes }) else {
-            throw UpstreamError(.failed, cause: "the vendor's path of a result is too long")
+            throw UpstreamError(.failed, cause: "the vendor's path of a result is too long").reporting(credits: credits)
         }
         guard !results.contains(where: { AssetPath.leadsUpward(Self.path($0)) }) else {
-            throw UpstreamError(.failed, cause: "the vendor's result is outside the path of results")
+            let error = UpstreamError(.failed, cause: "the vendor's result is outside the path of results")
+            throw error.reporting(credits: credits)
         }
         let signed = record["temporaryUrl"]?.text.flatMap { $0.count <= Self.pathLimitBytes ? $0.text : nil }
             .flatMap { Self.isAddress($0) ? $0 : nil }
