@@ -63,11 +63,13 @@ package struct Price: Sendable, Equatable {
         return Price(plain, terms: PriceTerms(terms))
     }
 
-    /// Whether images, recordings or spoken texts have a price.
-    package var pricesPieces: Bool { terms?.fields.piece != nil }
-
-    /// Whether a call that is not reported in tokens has a known cost: its pieces have a price, or all calls are free.
-    package var pricesMedia: Bool { pricesPieces || plain == TokenPrices([0]) }
+    /// Returns whether a call that used no tokens has a known cost: the vendor reports it, its pieces have a price, or all
+    /// calls are free.
+    package func pricesMedia(_ usage: Usage) -> Bool {
+        if usesReported, usage.reportedCost != nil { return true }
+        guard let piece = terms?.fields.piece else { return plain == TokenPrices([0]) }
+        return usage.pieces > 0 && usage.pieceUnit == piece.unit
+    }
 
     /// Whether the cost of a call follows from its credits.
     package var usesCredits: Bool { terms?.fields.creditPicodollars != nil }

@@ -87,6 +87,24 @@ import Testing
 
     @Test("the table has its rows") func rowCount() { #expect(Self.rows.count == 22) }
 
+    @Test(
+        "media without a known price have no cost, and the request neither, whatever else it called",
+        arguments: [
+            (nil, Usage(pieces: 1, .image), nil), ("1", Usage(pieces: 1, .image), nil), ("1", .nothing, nil),
+            ("each 0.04", .nothing, nil), ("each minute 0.006", Usage(pieces: 1, .image), nil),
+            ("0 each minute 0.006", .nothing, nil), ("each 0.04", Usage(pieces: 1, .image), 40_000_000),
+            ("1/4 each 0.04", Usage(pieces: 2, .image), 80_000_000), ("0", Usage(pieces: 1, .image), 0),
+        ] as [(String?, Usage, Int?)]
+    )
+    func unpricedMedia(price: String?, usage: Usage, nanodollars: Int?) {
+        let made = Self.call(.made, usage, at: Billing.Server("m", price: price.flatMap { Price($0) }))
+        let bill = Self.bill([.call(Self.call(.refused, .nothing)), .end(.lost), .call(made)])
+        #expect(made.cost?.nanodollars == nanodollars && bill.cost?.nanodollars == nanodollars)
+        // Where the price is not that of this call, limits count what was reserved.
+        let counted = nanodollars ?? (price == nil ? 0 : 7)
+        #expect(bill.used(of: Amounts(usd: 7)).usd == counted)
+    }
+
     // MARK: Any order
 
     /// The number of random bills, such as `BILLS=1000000`.
@@ -156,8 +174,11 @@ import Testing
             // The vendors charge each call.
             let cost = charged.filter { $0.server.price != nil }.reduce(0) { $0 + $1.usage.totalTokens }
             try #require(used.usd == cost * 1_000_000, "\(what)")
-            let isPartial = charged.contains {
-                $0.server.price == nil && $0.outcome.end != .abandoned && $0.usage.totalTokens > 0
+            let isPartial = calls.contains { call in
+                // Media have no price per token.
+                call.outcome.end == .made
+                    || call.server.price == nil && call.outcome.end != .abandoned && call.usage.totalTokens > 0
+                        && charged.contains { $0 === call }
             }
             try #require(!isPartial || bill.cost == nil, "\(what)")
             try #require(isPartial || bill.cost.map(\.nanodollars) ?? 0 == used.usd, "\(what)")

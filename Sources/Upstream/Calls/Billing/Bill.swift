@@ -141,27 +141,25 @@ package struct Bill: ~Copyable, Sendable {
         return sum + current
     }
 
-    /// The cost of the calls; nil if tokens without a known price were used, or no call has a price.
+    /// The cost of the calls; nil if one used tokens or made media without a known price, or no call has a price.
     package var cost: Cost? {
         let (known, isPartial) = costs
         return isPartial ? nil : known
     }
 
-    /// The sum of the known costs, nil if there are none, and whether the cost of some tokens is not known.
+    /// The sum of the known costs, nil if there are none, and whether the cost of some tokens or media is not known.
     var costs: (known: Cost?, isPartial: Bool) {
         var (sum, isPartial, isFree) = (Cost?.none, false, first != nil)
         forEachBilled { entry in
             let call = entry.call
             isFree = isFree && call.isUnbilledSuccess
             switch call.outcome.end {
-            case .responded, .broke, .abandoned, .repeated, .corrected, .inner, .refused: break
-            case .made:
-                if call.outcome.pricedCredits == nil, !(call.server.price?.pricesMedia ?? false) { return }
+            case .responded, .made, .broke, .abandoned, .repeated, .corrected, .inner, .refused: break
             case .helped, .free: return
             }
             if let cost = call.cost {
                 sum = sum.map { $0 + cost } ?? cost
-            } else if call.outcome.end != .abandoned, call.usage.totalTokens > 0 {
+            } else if call.outcome.end == .made || call.outcome.end != .abandoned && call.usage.totalTokens > 0 {
                 isPartial = true
             }
         }
@@ -170,8 +168,8 @@ package struct Bill: ~Copyable, Sendable {
 
     /// Returns the amounts that settle the request's reservation.
     ///
-    /// - Parameter reserved: what was reserved. Only reserved images count. If the price is for pieces, of which no number
-    ///   is known, at least the reserved dollars count.
+    /// - Parameter reserved: what was reserved. Only reserved images count. If the cost of a call that has a price is not
+    ///   known, at least the reserved dollars count.
     func used(of reserved: Amounts) -> Amounts {
         var (tokens, images, credits, leastUSD) = (0, 0, 0, 0)
         var (prompt, number, abandonedRound) = (0, 0, -1)
@@ -182,7 +180,7 @@ package struct Bill: ~Copyable, Sendable {
                 (prompt, number) = (0, entry.response)
             }
             credits += call.outcome.billedCredits
-            if call.lacksPieces { leastUSD = reserved.usd }
+            if call.lacksCost { leastUSD = reserved.usd }
             if call.outcome.end.hasOwnPrompt { tokens += call.usage.totalTokens }
             guard call.outcome.end.usesTokens || call.outcome.end == .made else { return }
             prompt = max(prompt, call.outcome.promptTokens ?? 0, call.usage.promptTokens)

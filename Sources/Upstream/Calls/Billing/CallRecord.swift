@@ -89,15 +89,15 @@ package final class CallRecord: Sendable {
     /// The cost of the call; nil if the price is not known.
     package var cost: Cost? {
         if isUnbilledSuccess { return .nothing }
-        // The length of a recording is unknown, for example.
-        if outcome.end == .made, usage.pieces == 0, server.price?.pricesPieces ?? false { return nil }
+        // The length of a recording is unknown, for example, or the price is one of tokens.
+        if outcome.end == .made, outcome.pricedCredits == nil, !(server.price?.pricesMedia(usage) ?? false) {
+            return nil
+        }
         return server.price?.knownCost(usage, credits: outcome.pricedCredits)
     }
 
-    /// Whether the call succeeded, and has a price for pieces, of which no number is known.
-    var lacksPieces: Bool {
-        [.made, .responded].contains(outcome.end) && server.price?.pricesPieces ?? false && cost == nil
-    }
+    /// Whether the call succeeded at a price, but its cost is not known, as that of a recording of unknown length.
+    var lacksCost: Bool { [.made, .responded].contains(outcome.end) && server.price != nil && cost == nil }
 
     /// Whether the call succeeded, and its kind costs nothing, as that of calls for files.
     var isUnbilledSuccess: Bool { outcome.end == .free && outcome.status == 200 }
