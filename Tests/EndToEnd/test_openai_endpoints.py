@@ -548,6 +548,24 @@ def test_tokens_and_prices_of_images_and_sounds(start_relay, server, caller):
     assert refused.status_code == 429 and refused.json()["error"]["code"] == "insufficient_quota"
 
 
+@pytest.mark.parametrize("is_form", [True, False])
+def test_the_prompt_of_an_edit_counts_if_the_server_reports_no_usage(start_relay, server, caller, is_form):
+    relay = start_relay(
+        PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url, PROVIDER_ROW_MODELS="m=at/edited",
+        PROVIDER_ROW_COST="2/4", KEY_A_TOKEN="token-of-edited-images", RATE_LIMIT_IMAGES="10000 tokens/hour;5 usd/hour",
+    )  # fmt: skip
+    http = caller(relay, "token-of-edited-images")
+    server.says("at/edited", {"json": {"created": 1, "data": [{"b64_json": "AAAA"}]}})
+    fields = {"model": "m", "prompt": "word " * 20}
+    if is_form:
+        answer = http.post("/v1/images/edits", data=fields, files={"image": ("a.png", PNG)})
+    else:
+        answer = http.post("/v1/images/edits", json=fields | {"images": [{"image_url": "data:image/png;base64,AAAA"}]})
+    assert (answer.status_code, answer.headers["x-relay-cost"]) == (200, "0.05")
+    used = [limit["used"] for limit in http.get("/v1/usage").json()["limits"] if limit["name"] == "images"]
+    assert [float(number) for number in used] == [25, 0.05]
+
+
 def test_calls_of_one_user_keep_to_one_provider(two, server):
     http = two(AFFINITY="prompt_cache_key,user,prefix")
     server.says("at/first", {"extra": True})

@@ -78,7 +78,7 @@ def test_a_forwarded_request_that_is_too_late_pays_for_its_prompt_and_its_time(f
         assert ("FALLBACK_DEADLINE" if is_late else "500") in call["error"], (name, call)
         # Both reserve the same, so that the difference is what the first one used.
         assert remaining(first) - remaining(second) == request["tokens"] == call["tokens"], name
-        has_texts = "generations" in name or name in ("embeddings", "moderations", "rerank", "speech", "streamed speech")
+        has_texts = "generations" in name or name in ("edits", "embeddings", "moderations", "rerank", "speech", "streamed speech")
         assert (request["prompt_tokens"] > 0) == (is_late and has_texts), name
 
 

@@ -8,6 +8,8 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private(set) var model: String?
     /// The number of images that the client requests; 1 if the form gives no number.
     private(set) var images = 1
+    /// The prompt of a request for images, of which at most `textLimitBytes` are kept.
+    private(set) var prompt = ByteBuffer()
     private(set) var isStreamed = false
     private(set) var user: String?
     private(set) var safetyIdentifier: String?
@@ -122,6 +124,9 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
                 isCount(scoutedName) || Self.wanted.contains { $0.hasSameBytes(as: scoutedName) }
             if isWanted, scoutedText.count <= Model.nameLimitBytes {
                 scoutedText.append(bytes[part: 0..<min(256, bytes.count)])
+            }
+            if hasImages, scoutedName.hasSameBytes(as: "prompt") {
+                prompt.append(bytes[part: 0..<min(Self.textLimitBytes - prompt.count, bytes.count)])
             }
         case .partEnd: try record(scoutedName, scoutedText.bytes)
         case .end, nil:

@@ -12,7 +12,7 @@ struct ForwardedFields: Sendable {
     var isStreamed = false
     /// Whether the client of a JSON request might want an event stream.
     private(set) var wantsEvents = false
-    /// The input texts of the request; empty for a multipart form.
+    /// The input texts of the request; of a multipart form, the prompt of images.
     var texts = Body(ByteBuffer())
     /// The number of input tokens that the client sent as token ids instead of texts.
     var numbers = 0

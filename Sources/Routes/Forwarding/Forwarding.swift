@@ -87,7 +87,10 @@ extension Exchange {
         try await form.readBeginning()
         content.form = form
         var fields = ForwardedFields(form)
-        if hasImages { fields.pieces = Usage(pieces: fields.images, .image) }
+        if hasImages {
+            fields.pieces = Usage(pieces: fields.images, .image)
+            fields.texts = Body(copying: form.prompt.bytes)
+        }
         return (fields, .form(form))
     }
 }
