@@ -81,6 +81,13 @@ def test_a_response_costs_what_its_provider_takes(made, way):
     assert float(second.headers["x-relay-cost"]) == pytest.approx(2 * float(first.headers["x-relay-cost"]))
 
 
+@pytest.mark.parametrize("way, text", [("generations", "prompt"), ("edits", "prompt"), ("speech", "input")])
+def test_limits_of_tokens_count_the_text(made, way, text):
+    _, http = made(a=1, b=1, RATE_LIMIT_IMAGES="1000 tokens/hour", RATE_LIMIT_AUDIO="1000 tokens/hour")
+    answers = [WAYS[way](http, **{text: "word " * 40}) for _ in range(2)]
+    assert [int(answer.headers["x-ratelimit-remaining-tokens"]) for answer in answers] == [950, 900]
+
+
 def forms(data):
     parts = [("model", "whisper-1"), ("file", data)]
     return {"file last": parts, "file first": parts[::-1]}

@@ -4,8 +4,11 @@ import Upstream
 
 extension UsageReservation {
     /// Creates the reservation for images or speech; nil if the limits count only requests.
+    ///
+    /// - Parameter promptTokens: the estimated tokens of the text that the vendor gets.
     convenience init?(
         images: Int,
+        promptTokens: Int = 0,
         calls: Int,
         _ candidate: Candidate,
         _ applicableLimits: ApplicableLimits,
@@ -27,11 +30,12 @@ extension UsageReservation {
         let usd = price?.highestCost(Usage(pieces: images, .image)).nanodollars ?? 0
         func dollars(_ credits: Int) -> Int { max(usd, price?.cost(ofCredits: credits).nanodollars ?? 0) }
         self.init(
-            reserving: Amounts(images: images, usd: dollars(credits), credits: credits),
-            atLeast: Amounts(images: images, usd: dollars(least), credits: least),
+            reserving: Amounts(tokens: promptTokens, images: images, usd: dollars(credits), credits: credits),
+            atLeast: Amounts(tokens: promptTokens, images: images, usd: dollars(least), credits: least),
             model: candidate.model.id,
             creditsPerCall: credits / max(1, calls),
-            averages: averages
+            averages: averages,
+            prompt: Prompt(tokens: promptTokens)
         )
     }
 

@@ -40,8 +40,9 @@ struct ForwardedFields: Sendable {
     }
 
     /// The fields of a form that the relay reads itself.
-    init(_ fields: [(name: String, text: String)], images: Int = 0) {
+    init(_ fields: [(name: String, text: String)], images: Int = 0, prompt: String = "") {
         self.images = images
+        if !prompt.isEmpty { texts = prompt.withBytes { Body(copying: $0) } }
         func text(_ name: String) -> String? { fields.first { $0.name.hasSameBytes(as: name) }?.text }
         user = text("user")
         endUser = EndUser(safetyIdentifier: text("safety_identifier"), user: user)

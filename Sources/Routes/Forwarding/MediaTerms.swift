@@ -72,7 +72,15 @@ struct MediaTerms: Sendable {
     /// Returns the reservation for a request in the form of the candidate's vendor.
     private func usageReservation(_ candidate: Candidate, calls: Int) -> UsageReservation? {
         guard plan.endpoint.isOfRecordings else {
-            return UsageReservation(images: images, calls: calls, candidate, limits, gateway: gateway)
+            let promptTokens = plan.fields.estimate?.promptTokens ?? 0
+            return UsageReservation(
+                images: images,
+                promptTokens: promptTokens,
+                calls: calls,
+                candidate,
+                limits,
+                gateway: gateway
+            )
         }
         return UsageReservation(transcriptOf: plan.model, by: candidate, for: caller, limits, gateway)
     }

@@ -30,7 +30,7 @@ private func sent(
     let form = try await content.formStream(files: ["image", "mask"]).whole()
     var call = try ImageCall(edit: FormFields(form.fields))
     call.image = try editedImage(in: form)
-    return (call, ForwardedFields(form.fields, images: call.count ?? 1), try mask(in: form), nil)
+    return (call, ForwardedFields(form.fields, images: call.count ?? 1, prompt: call.prompt), try mask(in: form), nil)
 }
 
 /// Returns the image of a form. Throws if the form has no image or more than one.

@@ -22,8 +22,10 @@ extension SettingsReader {
         for (key, quotas, group) in givenLimits(settings) {
             let units = Set(quotas.map(\.unit))
             if let group {
-                // Only vendors that get such requests unchanged report the tokens used.
-                let used = forwards || group == .chat ? group.units : group.units.subtracting([.tokens, .usd])
+                var used = group.units
+                // Of other vendors, the relay itself counts the text that they get.
+                if group != .chat, !forwards, !hasCredits { used.remove(.tokens) }
+                if group != .chat, !forwards { used.remove(.usd) }
                 for unit in Quota.Unit.allCases where units.contains(unit) && !used.contains(unit) {
                     warn(
                         key,

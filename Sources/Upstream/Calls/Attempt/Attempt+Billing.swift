@@ -123,6 +123,8 @@ extension Attempt {
     /// Sets the amounts that are billed for the call.
     private func bill(_ outcome: inout Bill.Outcome, by terms: UsageReservation) {
         let credits = outcome.credits
+        // Media of which the vendor reports no tokens.
+        if outcome.usage.totalTokens == 0 { outcome.promptTokens = outcome.promptTokens ?? terms.prompt.tokens }
         switch outcome.end {
         case .responded, .broke, .abandoned, .corrected:
             outcome.billedCredits = credits ?? server?.credits(outcome.usage, terms) ?? terms.creditsPerCall
