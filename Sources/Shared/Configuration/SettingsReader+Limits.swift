@@ -19,13 +19,14 @@ extension SettingsReader {
         let isPriced = settings.providers.contains { $0.prices.isKnown }
         let hasCredits = settings.providers.contains { $0.kind.row.countsCredits }
         let forwards = settings.providers.contains { $0.kind == .openai }
+        let paysMedia = forwards || settings.providers.contains { $0.prices.paysMedia }
         for (key, quotas, group) in givenLimits(settings) {
             let units = Set(quotas.map(\.unit))
             if let group {
                 var used = group.units
                 // Of other vendors, the relay itself counts the text that they get.
                 if group != .chat, !forwards, !hasCredits { used.remove(.tokens) }
-                if group != .chat, !forwards { used.remove(.usd) }
+                if group != .chat, !paysMedia { used.remove(.usd) }
                 for unit in Quota.Unit.allCases where units.contains(unit) && !used.contains(unit) {
                     warn(
                         key,
@@ -92,6 +93,7 @@ extension SettingsReader {
                 isForAll && provider.isPassthrough || reach(name, provider)
             }
             warnOfUnpriced(provider, mayReach)
+            warnOfPieces(provider, mayReach)
             warnOfFees(provider, mayReach)
         }
     }
@@ -136,6 +138,23 @@ extension SettingsReader {
             """
             models without a price are served, so limits in usd do not count them; set PROVIDER_\(instance)_COST=0.001/0.004 \
             (USD per 1000 tokens)\(provider.servesList ? ", PROVIDER_\(instance)_COST=list" : "") or free. \(next)
+            """
+        )
+    }
+
+    /// Warns if the provider has models, for which `mayReach` returns true, whose common price is one of pieces alone. The
+    /// price of a single model is meant for what that model makes.
+    private mutating func warnOfPieces(_ provider: ProviderSettings, _ mayReach: (String) -> Bool) {
+        guard let price = provider.prices.common, price.isOfPiecesOnly,
+            provider.servesList || provider.models.isEmpty
+                || provider.models.contains(where: { provider.prices.ofModels[$0.alias] == nil && mayReach($0.alias) })
+        else { return }
+        let cost = "PROVIDER_\(provider.name.asInstance)_COST"
+        warn(
+            provider.key("COST"),
+            """
+            "\(price.text)" is no price of tokens, so limits in usd count neither chats nor embeddings; set \
+            \(cost)=0.001/0.004 \(price.text) (USD per 1000 tokens), or \(cost)S for the models that have it
             """
         )
     }

@@ -111,9 +111,12 @@ package struct ProviderPrices: Sendable, Equatable {
     package func setting(of model: String) -> Price? { ofModels[model] ?? common }
 
     /// Whether some model may have a price above 0.
-    var isKnown: Bool {
-        ([common].compactMap(\.self) + ofModels.values).contains { !$0.isFree } || !fees.isEmpty || credit != nil
-    }
+    var isKnown: Bool { all.contains { !$0.isFree } || !fees.isEmpty || credit != nil }
+
+    /// Whether some images, recordings or spoken texts have a price, or all calls by their credits.
+    var paysMedia: Bool { all.contains(where: \.hasPieces) || credit != nil }
+
+    private var all: [Price] { [common].compactMap(\.self) + ofModels.values }
 
     /// Whether the prices of some models are those of the vendor's list of models.
     package var usesList: Bool { common?.isListed ?? false || ofModels.values.contains(where: \.isListed) }

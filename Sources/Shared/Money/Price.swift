@@ -71,6 +71,12 @@ package struct Price: Sendable, Equatable {
         return usage.pieces > 0 && usage.pieceUnit == piece.unit
     }
 
+    /// Whether images, recordings or spoken texts have a price.
+    var hasPieces: Bool { terms?.fields.piece != nil }
+
+    /// Whether only images, recordings or spoken texts have a price.
+    var isOfPiecesOnly: Bool { hasPieces && plain == nil && !usesReported }
+
     /// Whether the cost of a call follows from its credits.
     package var usesCredits: Bool { terms?.fields.creditPicodollars != nil }
 

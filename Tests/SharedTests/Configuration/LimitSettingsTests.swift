@@ -152,6 +152,13 @@ import Testing
                     "KEY_T_RATE_LIMIT=5 usd/day", "KEY_T_MODELS=a", "PANEL_P_MODELS=b", "PANEL_P_SUMMARY_MODEL=a",
                 ], nil
             ),
+            (
+                "COST=each 0.04", ["RATE_LIMIT=5 usd/day"],
+                "PROVIDER_A_COST: \"each 0.04\" is no price of tokens, so limits in usd count neither chats nor embeddings"
+            ),
+            ("COST=0.01 each 0.04", ["RATE_LIMIT=5 usd/day"], nil), ("COST=each 0.04", [], nil),
+            ("COST=reported each 0.04", ["RATE_LIMIT=5 usd/day"], nil),
+            ("COSTS=a=each 0.04,b=each minute 0.006", ["RATE_LIMIT=5 usd/day"], nil),
             ("COSTS=a=0.01,b=free", ["RATE_LIMIT_TOTAL=5 usd/day"], nil),
             ("COSTS=a=0.01,b=reported", ["RATE_LIMIT_TOTAL=5 usd/day"], nil), ("COSTS=a=0.01", [], nil),
         ] as [(String, [String], String?)]
@@ -204,6 +211,12 @@ import Testing
             ("RATE_LIMIT_AUDIO=5 images/day", "RATE_LIMIT_AUDIO: audio requests use no images"),
             ("RATE_LIMIT_IMAGES=5000 tokens/day", "RATE_LIMIT_IMAGES: images requests use no tokens"),
             ("PROVIDER_O_KIND=onemin\nRATE_LIMIT_AUDIO=5000 tokens/day", nil),
+            (
+                "PROVIDER_O_KIND=onemin\nPROVIDER_O_COST=0.001/0.004\nRATE_LIMIT_IMAGES=5 usd/day",
+                "RATE_LIMIT_IMAGES: images requests use no usd"
+            ),
+            ("PROVIDER_O_KIND=onemin\nPROVIDER_O_CREDIT_COST=0.001\nRATE_LIMIT_IMAGES=5 usd/day", nil),
+            ("PROVIDER_O_KIND=onemin\nPROVIDER_O_COST=0.001 each 0.04\nRATE_LIMIT_IMAGES=5 usd/day", nil),
             ("RATE_LIMIT_MODELS=5000 tokens/day", "RATE_LIMIT_MODELS: models requests use no tokens"),
             (
                 "PROVIDER_O_KIND=onemin\nRATE_LIMIT=99 credits/day",
