@@ -36,7 +36,9 @@ package struct Digest: Hashable, Sendable {
     }
 
     package static func == (one: Digest, other: Digest) -> Bool {
-        one.withBytes { first in other.withBytes { areEqualInConstantTime(first, $0) } }
+        let (first, second) = (one.words, other.words)
+        // All words are compared, wherever the first difference is.
+        return (first.0 ^ second.0) | (first.1 ^ second.1) | (first.2 ^ second.2) | (first.3 ^ second.3) == 0
     }
 
     package func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
