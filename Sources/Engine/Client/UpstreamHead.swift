@@ -74,13 +74,15 @@ package struct UpstreamHead: Sendable {
     /// Keeps a field of the response if its name begins with one of `names`, or if it has the wait that the head
     /// lacks, and its value is short printable ASCII.
     mutating func keep(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer, of names: [StaticString]) {
-        guard name.count <= 64, value.count <= 256, value.allSatisfy({ (32..<127).contains($0) }) else { return }
-        if lacksWait, limits.count < 64, name.beginsLowered("x-ratelimit-re") {
+        let isWait = lacksWait && limits.count < 64 && name.beginsLowered("x-ratelimit-re")
+        let isKept = fields.count < 64 && names.contains(where: name.beginsLowered)
+        guard isWait || isKept, name.count <= 64, value.count <= 256, value.allSatisfy({ (32..<127).contains($0) })
+        else { return }
+        if isWait {
             limits[name.text.lowercased()] = value.text
             retryAfterSeconds = secondsToReset
         }
-        guard names.contains(where: name.beginsLowered), fields.count < 64 else { return }
-        fields.append((name.text.lowercased(), value.text))
+        if isKept { fields.append((name.text.lowercased(), value.text)) }
     }
 
     private static func boolean(_ text: UnsafeRawBufferPointer) -> Bool? {
