@@ -62,13 +62,23 @@ package struct Demand: Sendable {
     package let group: EndpointGroup
     /// The model as the caller names it; nil if the request has none.
     package var model: String?
-    package var user = EndUser()
+    package var user: EndUser
     /// The digest of the session's name; nil without a session, or if no limit counts sessions.
     var session: Digest?
     /// The client's address as limits count it; empty if the caller's key alone identifies the caller.
-    var address: String
+    let address: String
 
-    package init(_ caller: Caller, _ group: EndpointGroup, from address: String = "") {
-        (self.caller, self.group, self.address) = (caller, group, address)
+    init(
+        _ caller: Caller,
+        _ group: EndpointGroup,
+        from address: String = "",
+        session: Digest? = nil,
+        user: EndUser = EndUser()
+    ) {
+        self.caller = caller
+        self.group = group
+        self.address = address
+        self.session = session
+        self.user = user
     }
 }

@@ -12,8 +12,11 @@ package struct EndUser: Sendable {
         self.user = user
     }
 
+    /// Creates the user whom the header fields among these places name.
+    init(_ places: [LimitSettings.UserPlace], of request: Request) { read(places, of: request) }
+
     /// Reads the header fields among these places.
-    mutating func read(_ places: [LimitSettings.UserPlace], of request: Request) {
+    private mutating func read(_ places: [LimitSettings.UserPlace], of request: Request) {
         for case .header(let name) in places {
             if let id = request.lines(named: name).first { headers[name] = id.text }
         }

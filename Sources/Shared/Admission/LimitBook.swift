@@ -90,12 +90,13 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
 
     /// Returns what a request demands of the limits. Reads only what some limit needs.
     package func demand(of caller: Caller, _ group: EndpointGroup, _ request: Request) -> Demand {
-        var demand = Demand(caller, group)
-        if isOff { return demand }
-        demand.address = countedAddress(of: caller, request)
-        if countsSessions { demand.session = request.session.map { Digest(of: $0) } }
-        if countsUsers { demand.user.read(settings.userPlaces, of: request) }
-        return demand
+        Demand(
+            caller,
+            group,
+            from: isOff ? "" : countedAddress(of: caller, request),
+            session: countsSessions ? request.session.map { Digest(of: $0) } : nil,
+            user: countsUsers ? EndUser(settings.userPlaces, of: request) : EndUser()
+        )
     }
 
     package func applicableLimits(_ demand: Demand) -> ApplicableLimits {
