@@ -45,7 +45,7 @@ struct Fits {
     /// Removes a fit that cannot be used again.
     mutating func forget(_ fit: ChatFit) {
         if leading?.fit === fit { leading = nil }
-        others.removeAll { $0.fit === fit }
+        if !others.isEmpty { others.removeAll { $0.fit === fit } }
     }
 
     /// Returns whether the fit was not checked before, and marks it as checked.

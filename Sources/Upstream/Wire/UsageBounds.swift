@@ -64,14 +64,7 @@ struct UsageBounds: Sendable {
     /// - Parameter models: the models that worked on the response, if it was not the requested one alone.
     func checked(_ usage: Usage?, by models: ModelUsages? = nil) -> Usage? {
         guard var usage else { return nil }
-        var uses = usage.toolUses
-        for tool in HostedTool.allCases where !uses.isEmpty {
-            uses[tool] = min(uses[tool], calls * (tool == .webSearch ? maxSearches : Self.maxToolUses))
-        }
-        if uses != usage.toolUses {
-            usage.toolUses = uses
-            usage.hasImpossibleFigure = true
-        }
+        if !usage.toolUses.isEmpty { lowerToolUses(of: &usage) }
         if let models {
             if allowsParts(of: usage, models) { return usage }
             usage = usage.ofWriter(models)
@@ -87,6 +80,16 @@ struct UsageBounds: Sendable {
             (usage.completionTokens, usage.reasoningTokens, usage.audioCompletionTokens) = (0, 0, 0)
         }
         return usage
+    }
+
+    private func lowerToolUses(of usage: inout Usage) {
+        var uses = usage.toolUses
+        for tool in HostedTool.allCases {
+            uses[tool] = min(uses[tool], calls * (tool == .webSearch ? maxSearches : Self.maxToolUses))
+        }
+        if uses == usage.toolUses { return }
+        usage.toolUses = uses
+        usage.hasImpossibleFigure = true
     }
 }
 

@@ -165,7 +165,9 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     /// The providers and models of calls with an impossible number of tokens, including a panel's calls.
     ///
     /// Each such call adds one entry.
-    package var impossibleUsage: [Server] { bill.impossibleUsage + parts.flatMap { $0.bill.impossibleUsage } }
+    package var impossibleUsage: [Server] {
+        parts.isEmpty ? bill.impossibleUsage : bill.impossibleUsage + parts.flatMap { $0.bill.impossibleUsage }
+    }
 
     func record(_ call: CallRecord) { bill.record(call) }
 
