@@ -13,7 +13,8 @@ enum FinishWord: Equatable {
             return
         }
         self =
-            Self.table[word.text.trimmed.lowercased()] ?? (word.hasPrefix("function_call_filter") ? .failed : .unknown)
+            Self.table[word.text] ?? Self.table[word.trimmed.text.lowercased()]
+            ?? (word.hasPrefix("function_call_filter") ? .failed : .unknown)
     }
 
     private static let limitBytes = 64
