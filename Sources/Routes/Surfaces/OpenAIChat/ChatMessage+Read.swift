@@ -77,11 +77,12 @@ private func reasoningBlock(of message: JSONValue) -> ReasoningBlock? {
 
 extension ChatMessage.Role {
     init?(_ name: UnsafeRawBufferPointer) {
+        // Most messages have one of the first two roles.
         switch name {
-        case "system": self = .system
-        case "developer": self = .developer
         case "user": self = .user
         case "assistant": self = .assistant
+        case "system": self = .system
+        case "developer": self = .developer
         case "tool": self = .tool
         case "function": self = .function
         default: return nil

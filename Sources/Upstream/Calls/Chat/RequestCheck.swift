@@ -115,7 +115,7 @@ package struct RequestCheck: FormFieldCheck {
         if names.contains(.resources) { try refuseResources(of: members) }
         var (search, changes) = (MemberSearch { name, _ in name.isNameOfModel }, Changes())
         var tiers: [Int] = []
-        for (index, member) in members.enumerated() where !allows(member.name) {
+        for (index, member) in members.enumerated() where !Self.isClients(member.name) && !allows(member.name) {
             switch member.name {
             case "service_tier", "speed":
                 if member.value.content?.string.map(drops(tier:)) ?? false { tiers.append(index) }
@@ -130,7 +130,6 @@ package struct RequestCheck: FormFieldCheck {
             case "fallbacks": try check(fallbacks: member.value, &search)
             case "prompt" where member.value["id"] != nil && caller?.mayUseAllModels != true:
                 throw .unsupported("prompt.id", "'prompt.id' is not supported: the prompt may name another model.")
-            case let name where Self.isClients(name): continue
             default: search.search(member.value, named: member.name, at: "") { $0.equals("schema") }
             }
         }

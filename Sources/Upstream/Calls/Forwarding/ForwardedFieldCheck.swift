@@ -174,13 +174,14 @@ extension UnsafeRawBufferPointer {
     fileprivate var isNameOfFallbacks: Bool {
         guard count >= 8, contains(where: { $0 | 32 == UInt8(ascii: "k") || $0 >= 128 || $0 == UInt8(ascii: "\\") })
         else { return false }
-        let word = LastLetters("fallback".utf8.makeIterator())
         var letters = LastLetters()
         return IteratorSequence(FoldedName(self)).contains {
             letters.append($0)
-            return letters.end(with: word)
+            return letters.end(with: Self.fallback)
         }
     }
+
+    private static let fallback = LastLetters("fallback".utf8.makeIterator())
 
     /// Whether a member with this name has the id of a resource of an account, such as `file_id`.
     ///
