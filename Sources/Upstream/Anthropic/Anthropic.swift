@@ -102,10 +102,10 @@ extension Anthropic: WireChatVendor {
         call.reasoning(ofClaude: model)
     }
 
-    package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
+    package func prepare(_ call: consuming ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         let form = AnthropicForm(messages, dialect, call: call, model: model, attempt: attempt)
-        if ClaudeModel(model.id).isForeign { form.reasoning = CallerReasoning(reasoning, of: attempt.billing.caller) }
-        return wire.chatOfClaude(form, call, model: model, attempt: attempt)
+        if ClaudeModel.isForeign(model.id) { form.reasoning = CallerReasoning(reasoning, of: attempt.billing.caller) }
+        return wire.chatOfClaude(form, consume call, model: model, attempt: attempt)
     }
 }
 

@@ -62,7 +62,6 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     }
 
     func written(_ call: ChatCall, with quirks: Set<Quirk>) -> WrittenCall {
-        var call = call
         let refusal: APIError? = messages == nil ? .modelNotFound(model) : nil
         if let original = call.original ?? call.changedOriginal {
             do throws(APIError) {
@@ -83,6 +82,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
             written.source = written.body.bytes.equals(body.bytes) ? .original : .rebuilt
             return written
         }
+        var call = call
         if let reasoning { call.restoreReasoning(reasoning) }
         call.changedOriginal = call.changedOriginal?.applying(changes)
         let owner = CallQuirks.Owner(attempt.billing.caller)

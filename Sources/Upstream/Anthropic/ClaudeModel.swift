@@ -167,6 +167,18 @@ struct ClaudeModel: Sendable {
         return longest.map { rows[$0].1 }
     }
 
+    /// Returns whether a model is not Claude but another vendor's model with the Messages API.
+    ///
+    /// - Parameter name: the vendor's model id.
+    static func isForeign(_ name: String) -> Bool {
+        name.withBytes { bytes in
+            !["claude-", "claude."].contains { (word: StaticString) in
+                var scan = ByteScan(bytes)
+                return scan.find(word)
+            }
+        }
+    }
+
     /// Looks up the abilities of a model.
     ///
     /// - Parameter name: the vendor's model id. Text before `claude-` is ignored.
