@@ -16,7 +16,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// The request; nil before `write`.
     var request: WrittenCall?
     private var countedTokens: Int?
-    /// The messages of a short prompt, to estimate its tokens later; empty if the prompt is long.
+    /// The messages of a prompt whose tokens are estimated later, if at all; empty if the prompt is too long to be kept.
     private var texts: [ChatMessage] = []
     /// The estimated tokens of the tools and the output schema, which `texts` leaves out.
     private var toolTokens = 0
@@ -65,7 +65,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         if !known.others.isEmpty { applyOthers(needs: call.needs) }
         toolTokens = call.estimatedToolTokens
         if let sent = request?.maxTokens { bounds.raise(toCompletionTokens: sent) }
-        if call.textBytes <= ChatCall.keptBytes {
+        // The request's memory is held until its response begins, and for a whole response this is its end.
+        if call.textBytes <= (call.isStreamed ? ChatCall.keptBytes : WorkQueue.loopBytes) {
             texts = call.messages
         } else if !call.attachments.isEmpty || !TokenCounter.of(model).isExact {
             countedTokens = tokensInBody ?? call.promptTokens + toolTokens
