@@ -96,7 +96,7 @@ extension WireChat {
         guard let refusal, let body = request?.body else { throw judged(error()) }
         let ofWindow = [400, 402, 413, 422].contains(refusal.status) ? refusal.findingOfWindow : nil
         guard var found = ofWindow ?? form.quirk(refusal) else { throw judged(refusal.error) }
-        let token = form.route?.token
+        let token = route?.token
         if found.isLack {
             // A server may have the other API whatever the fields are.
             if Set(found.quirks).contains(anyOf: [.otherPath, .otherPathWithTools]) { found.isOfPair = true }

@@ -8,6 +8,8 @@ import Shared
 final class WireChat: PreparedChat, @unchecked Sendable {
     let vendor: WireVendor
     let form: any WireForm
+    /// The route of the form; nil if the vendor has one location.
+    let route: (any WireRoute)?
     let model: Model
     /// Whether the call uses the caller's own key for the vendor.
     private let isCallersKey: Bool
@@ -47,6 +49,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     ) {
         self.vendor = vendor
         self.form = form
+        route = form.route
         bounds = UsageBounds(call, model)
         callQuirks = call.quirks
         mustSearch = call.needs.contains(.searchOptions)
@@ -111,7 +114,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func upstream(isStreamed: Bool, by attempt: Attempt) -> UpstreamCall {
         attempt.isRebuilt = request?.source == .rebuilt
         if !quirks.isEmpty, quirks.contains(where: \.dropsSearchTool) { attempt.billing.leaveOut("web_search") }
-        let (route, body) = (form.route, body(by: attempt))
+        let body = body(by: attempt)
         let endpoint = route?.endpoint(isStreamed: isStreamed) ?? form.endpoint(isStreamed: isStreamed)
         let (headers, key) = (route?.headers ?? vendor.headers, route?.key ?? attempt.key)
         return UpstreamCall(
@@ -167,17 +170,18 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     ) async throws(UpstreamError) -> Response {
         if let refusal = request?.refusal { throw UpstreamError(refusing: refusal) }
         if lack != nil { throw failureOfLack }
+        try form.checkSupport()
         if !isRest {
             // Another choice's attempt may have had the same address.
             if !parts.isEmpty { parts[ObjectIdentifier(attempt)] = nil }
-            try await form.route?.begin()
+            try await route?.begin()
         }
         var isRepeated = false
         while true {
             do throws(UpstreamError) {
                 switch try await once() {
                 case .response(let response):
-                    form.route?.served()
+                    route?.served()
                     return response
                 case .next(let end):
                     try await prepareNext(after: end, by: attempt)
@@ -185,7 +189,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
                 }
             } catch {
                 if isRest { throw error }
-                if let failure = form.route.map({ $0.failure(after: error) }) ?? error {
+                form.learn(from: error)
+                if let failure = route.map({ $0.failure(after: error) }) ?? error {
                     guard !isRepeated else { throw failure }
                     try await attempt.waitToRepeat(after: failure)
                     isRepeated = true
@@ -193,7 +198,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
                     try await attempt.next(after: error)
                 }
             }
-            try await form.route?.begin()
+            try form.checkSupport()
+            try await route?.begin()
         }
     }
 
@@ -206,7 +212,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             case .paused: try await attempt.nextPart()
             }
         }
-        if case .paused = end { try await form.route?.begin() }
+        if case .paused = end { try await route?.begin() }
     }
 
     // MARK: Whole responses
@@ -320,7 +326,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
             return .response(paused)
         }
         let stream = WireStream(opened, reader(after: parts(by: attempt)), headers: vendor.headers, bounds: bounds)
-        stream.route = form.route
+        stream.route = route
         attempt.models = stream
         if request?.mayGoOn ?? false {
             stream.goOn = { [self, unowned stream] (pause) async throws(UpstreamError) in
@@ -364,7 +370,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// Returns the error without secrets, and without recovery options if a passthrough key was refused.
     func judged(_ error: UpstreamError) -> UpstreamError {
-        var error = vendor.headers.hiding(error.reread(beside: refusedRequest()), form.route?.token)
+        var error = vendor.headers.hiding(error.reread(beside: refusedRequest()), route?.token)
         // For a passthrough key, the relay must not use another key.
         guard isCallersKey else { return error }
         switch error.kind {

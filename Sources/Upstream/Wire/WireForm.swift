@@ -43,6 +43,10 @@ protocol WireForm: AnyObject, Sendable {
     func headers(_ headers: KeyHeaders, for key: String, of body: Body?, to endpoint: Endpoint) -> UpstreamHeaders
     /// The route, which chooses the location and gets the access token; nil for a vendor that needs no route.
     var route: (any WireRoute)? { get }
+    /// Throws if the vendor has refused such a call lately. Called before each attempt.
+    func checkSupport() throws(UpstreamError)
+    /// Learns from the failure of an attempt, for `checkSupport` of later calls.
+    func learn(from error: UpstreamError)
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader
     /// Returns the reader for a response whose earlier parts ended with pauses of the vendor, in order.
     func reader(_ parser: JSONParser, _ ids: RandomBytes, after parts: [PausedResponse]) -> any WireReader
@@ -72,6 +76,8 @@ extension WireForm {
     func reader(_ parser: JSONParser, _ ids: RandomBytes, after parts: [PausedResponse]) -> any WireReader {
         reader(parser, ids)
     }
+    func checkSupport() throws(UpstreamError) {}
+    func learn(from error: UpstreamError) {}
     var findingOfResponse: QuirkFinding? { nil }
     var betas: [String] { [] }
     var callersHeaders: [String] { [] }

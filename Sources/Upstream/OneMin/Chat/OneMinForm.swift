@@ -1,13 +1,12 @@
 import Engine
 package import Shared
 
-/// One chat call to 1min.ai: writes the request body and creates the reader of the response.
-///
-/// It is also the call's route, which refuses a model that the vendor has rejected lately.
+/// One chat call to 1min.ai: writes the request body and creates the reader of the response. Refuses a model that the
+/// vendor has rejected lately.
 ///
 /// `@unchecked`: used on its event loop. Any thread may call `written`; the worker thread uses `reader` for long
 /// responses.
-final class OneMinForm: WireForm, WireRoute, @unchecked Sendable {
+final class OneMinForm: WireForm, @unchecked Sendable {
     private let vendor: OneMin
     private let use: OneMinUse
     private let credential: Credential
@@ -86,21 +85,11 @@ final class OneMinForm: WireForm, WireRoute, @unchecked Sendable {
 
     func quirk(_ refusal: Refusal) -> QuirkFinding? { nil }
 
-    // MARK: The route
+    // MARK: Models that the vendor has rejected
 
-    var route: (any WireRoute)? { self }
-    var headers: KeyHeaders { vendor.wire.headers }
-    var key: String { credential.key }
-    var token: String? { nil }
+    func checkSupport() throws(UpstreamError) { try vendor.checkSupport(of: use, credential) }
 
-    func begin() throws(UpstreamError) { try vendor.checkSupport(of: use, credential) }
-
-    func served() {}
-
-    func failure(after error: UpstreamError) -> UpstreamError? {
-        vendor.learn(error, use, credential)
-        return error
-    }
+    func learn(from error: UpstreamError) { vendor.learn(error, use, credential) }
 }
 
 extension OneMin: WireChatVendor {
