@@ -61,6 +61,7 @@ extension ChatFit {
     }
 
     /// Calls the vendor, and bills the whole response with its reported, counted or estimated usage.
+    @inline(__always)  // A further frame would cost each request.
     private func whole(_ chat: any PreparedChat, _ attempt: Attempt) async throws(UpstreamError) -> BegunChat {
         do throws(UpstreamError) {
             var response = try await chat.gathered(by: attempt)

@@ -133,10 +133,13 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     func gathered(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse {
         write()
-        guard request?.gathersStream ?? false else {
-            return try await called(by: attempt) { () async throws(UpstreamError) in try await wholeOnce(by: attempt) }
-        }
-        return try await called(by: attempt) { () async throws(UpstreamError) in
+        if request?.gathersStream ?? false { return try await gatheredStream(by: attempt) }
+        return try await called(by: attempt) { () async throws(UpstreamError) in try await wholeOnce(by: attempt) }
+    }
+
+    @inline(never)  // Rarely called.
+    private func gatheredStream(by attempt: Attempt) async throws(UpstreamError) -> ChatResponse {
+        try await called(by: attempt) { () async throws(UpstreamError) in
             switch try await streamOnce(by: attempt) {
             case .response(let stream): .response(try await gathered(stream))
             case .next(let end): .next(after: end)
@@ -220,13 +223,26 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func wholeOnce(by attempt: Attempt) async throws(UpstreamError) -> Outcome<ChatResponse> {
         let sent = quirks
         let response = try await attempt.send(upstream(isStreamed: false, by: attempt), on: vendor.transport)
+        return try await result(of: response, to: sent, by: attempt)
+    }
+
+    /// Reads the response to a call.
+    ///
+    /// - Parameter sent: the quirks for which the request was changed.
+    @inline(never)  // Its variables would be a part of each waiting call's frame.
+    private func result(
+        of response: UpstreamResponse,
+        to sent: Set<Quirk>,
+        by attempt: Attempt
+    ) async throws(UpstreamError) -> Outcome<ChatResponse> {
         guard response.head.status / 100 == 2 else {
             try change(after: response.head, response.body, to: sent, by: attempt)
             return .next(after: .refused(status: response.head.status))
         }
         let read: (response: ChatResponse, pause: PausedResponse?)?
         do throws(UpstreamError) {
-            read = try await self.read(response.body, by: attempt)
+            let isShort = response.body.bytes.count <= WorkQueue.loopBytes
+            read = isShort ? try self.read(response.body, by: attempt) : try await readLater(response.body, by: attempt)
             // Without a result, the worker thread may still use `form`.
             if read != nil { keepQuirks() }
         } catch {
@@ -265,16 +281,23 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     /// Parses a complete response.
     ///
-    /// - Returns: the response, with a `PausedResponse` if the vendor paused the response. Nil if the worker thread is
-    ///   too busy or the client has disconnected; then the event loop must not use `form` any more.
-    private func read(_ body: Body, by attempt: Attempt) async throws(UpstreamError) -> (ChatResponse, PausedResponse?)?
-    {
+    /// - Returns: the response, with a `PausedResponse` if the vendor paused the response.
+    private func read(_ body: Body, by attempt: Attempt) throws(UpstreamError) -> (ChatResponse, PausedResponse?) {
+        let reader = reader(after: parts(by: attempt))
+        defer { attempt.models = bounds.checked(reader.models, of: reader.usage) }
+        return try Self.read(body, by: reader, bounds)
+    }
+
+    /// Parses a long complete response on the worker thread.
+    ///
+    /// - Returns: what `read` returns; nil if the worker thread is too busy or the client has disconnected. Then the event
+    ///   loop must not use `form` any more.
+    @inline(never)  // Rarely called.
+    private func readLater(
+        _ body: Body,
+        by attempt: Attempt
+    ) async throws(UpstreamError) -> (ChatResponse, PausedResponse?)? {
         let (form, bounds, parts) = (form, bounds, parts(by: attempt))
-        guard body.bytes.count > WorkQueue.loopBytes else {
-            let reader = reader(after: parts)
-            defer { attempt.models = bounds.checked(reader.models, of: reader.usage) }
-            return try Self.read(body, by: reader, bounds)
-        }
         let read = await vendor.tools.worker.result(ofBytes: body.bytes.count, on: vendor.tools.loop) {
             let reader = form.reader(JSONParser(), RandomBytes(), after: parts)
             let response = Result { () throws(UpstreamError) in try Self.read(body, by: reader, bounds) }
