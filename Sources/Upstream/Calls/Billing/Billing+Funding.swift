@@ -51,9 +51,12 @@ extension Billing {
 
     /// The output that the budgets of the request pay for its present call, or its rates if it has no budget; nil without
     /// such limits.
-    package var paidOutput: LikelyOutput.Paid? {
+    package var paidOutput: LikelyOutput.Paid? { paidOutput(after: usedSoFar) }
+
+    /// - Parameter used: the amounts that calls before the present one have used.
+    package func paidOutput(after used: Amounts) -> LikelyOutput.Paid? {
         guard let funding, let output = usageReservation?.output else { return nil }
-        return output.paid(by: funding.held, after: usedSoFar)
+        return output.paid(by: funding.held, after: used)
     }
 
     /// Whether anything can lower the bound of the output.
