@@ -13,6 +13,11 @@ from test_openai_endpoints import FAILED, generate
 SHARED = "at/mixed"
 FILLING = "black-forest-labs/flux-fill-pro"
 MODELS = ("gpt-image-1", "dall-e-2", "tts-1", "whisper-1", FILLING)
+# Models that only 1min.ai serves, by the endpoint. None of them serves a request that names no model.
+ALONE = {
+    "generations": "dall-e-3", "edits": "gpt-image-1-mini", "variations": "recraft", "speech": "tts-1-hd",
+    "transcriptions": "gpt-4o-transcribe",
+}  # fmt: skip
 PICTURE = pictures.picture("cat")
 WAV = pictures.RECORDINGS["wav"] + bytes(600)
 HALF = pictures.png(8, 8, [bytes([0, 0, 0, 0] * 8)] * 8, 6)
@@ -41,7 +46,7 @@ def settings(first, key, server, vendor):
     return {
         "KEY_TEAM_TOKEN": TOKEN, "PROVIDERS": first, "BREAKER_FAILURES": 1000,
         **provider("ROW", "openai", server.base_url, ",".join(f"{model}={SHARED}" for model in MODELS), API_KEY=conftest.VENDOR_KEY, PRIORITY=1 if first == "row" else 2, COST="1/2"),
-        **provider("ONE", "onemin", vendor.base_url, ",".join(MODELS), API_KEY=key, PRIORITY=1 if first == "one" else 2),
+        **provider("ONE", "onemin", vendor.base_url, ",".join((*MODELS, *ALONE.values())), API_KEY=key, PRIORITY=1 if first == "one" else 2),
         "RATE_LIMIT_IMAGES": "1000000 images/hour;1000000 tokens/hour", "RATE_LIMIT_AUDIO": "100000000 credits/hour;100 usd/hour",
     }  # fmt: skip
 
@@ -78,6 +83,37 @@ def by(answer):
 def test_the_first_serves(both, first, name):
     _, http = both(first)
     assert by(ASKS[name](http)) == (first, "1")
+
+
+class Deployment:
+    """A client of paths like Azure's, which name the model whatever the body says."""
+
+    def __init__(self, http, model, said):
+        self.http, self.model, self.said = http, model, said
+
+    def post(self, path, **content):
+        for fields in (content.get("json"), content.get("data")):
+            if fields:
+                del fields["model"]
+                fields |= self.said
+        return self.http.post(path.replace("/v1/", f"/openai/deployments/{self.model}/"), **content)
+
+
+@every
+@pytest.mark.parametrize("said", [{}, {"model": "whisper-1"}], ids=["nameless", "other"])
+@pytest.mark.parametrize("first", ["row", "one"])
+def test_a_deployment_names_the_model(both, server, vendor, first, name, said):
+    key, http = both(first)
+    for ask in [ASKS[name]] + [lambda http: edit(http, named(PICTURE))] * (name == "edits"):
+        if name in ALONE:
+            assert by(ask(Deployment(http, ALONE[name], said))) == ("one", "1")
+            assert vendor.requests(key, "/api/features")[-1]["body"]["model"] == ALONE[name]
+        refused = ask(Deployment(http, "zzz", said)).json()["error"]
+        assert (refused["code"], "`zzz`" in refused["message"]) == ("model_not_found", True)
+        assert server.asked(SHARED) == []
+        own = {"variations": "dall-e-2", "speech": "tts-1"}.get(name, "whisper-1" if name[0] == "t" else "gpt-image-1")
+        assert by(ask(Deployment(http, own, said))) == (first, "1")
+        server.says(SHARED, {})
 
 
 @every

@@ -9,8 +9,9 @@ final class SpeechOperation: MediaOperation, OnLoop, @unchecked Sendable {
 
     init(_ content: RequestContent) {
         reader = OrderReader { () async throws(APIError) in
-            try await content.json { (root) throws(APIError) in
-                (call: try SpeechCall(root), fields: try ForwardedFields(root, .speech))
+            let deployment = content.deployment
+            return try await content.json { (root) throws(APIError) in
+                (call: try SpeechCall(root, deployment: deployment), fields: try ForwardedFields(root, .speech))
             }
         }
     }
@@ -37,9 +38,11 @@ final class SpeechOperation: MediaOperation, OnLoop, @unchecked Sendable {
 
 extension SpeechCall {
     /// Creates the speech call from the JSON body of `POST /v1/audio/speech`. Throws if a field is invalid.
-    package init(_ root: JSONValue) throws(APIError) {
+    /// - Parameter deployment: the model that the path names; nil if the body names it.
+    package init(_ root: JSONValue, deployment: String? = nil) throws(APIError) {
         let fields = try RequestFields(root)
-        guard let model = try fields.model(), !model.isEmpty else { throw .missing("model") }
+        let model = if let deployment { deployment } else { try fields.model() ?? "" }
+        guard !model.isEmpty else { throw .missing("model") }
         guard let length = try fields.length("input") else { throw .missing("input") }
         try Self.check(length: length, "input")
         self.init(

@@ -21,10 +21,13 @@ final class FormStream: OnLoop, @unchecked Sendable {
     private var gatheredBytes = 0
 
     /// Creates the stream of a form.
-    /// - Parameter files: the names of file fields; a field may add an index, such as `image[0]`.
-    init(_ body: FormBody, files: [String]) throws(APIError) {
+    /// - Parameters:
+    ///   - files: the names of file fields; a field may add an index, such as `image[0]`.
+    ///   - deployment: the model that the path names, which counts as the first field; nil if the path names none.
+    init(_ body: FormBody, files: [String], deployment: String? = nil) throws(APIError) {
         self.body = body
         self.files = files
+        if let deployment { fields.append(("model", deployment)) }
         reader = try FormReader(body)
     }
 

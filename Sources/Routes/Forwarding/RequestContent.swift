@@ -14,6 +14,8 @@ final class RequestContent: OnLoop, @unchecked Sendable {
     init(_ exchange: Exchange) { self.exchange = exchange }
 
     var isJSON: Bool { exchange.request.isJSON }
+    /// The model that the path names; nil if the body names it.
+    var deployment: String? { exchange.deployment }
 
     /// Reads the whole body into memory. Returns false if it is too long.
     func readWhole() async throws(APIError) -> Bool {
@@ -36,7 +38,7 @@ final class RequestContent: OnLoop, @unchecked Sendable {
             if let form { form.body } else {
                 try exchange.formBody(files: files.count, fileLimitBytes: fileLimitBytes)
             }
-        let stream = try FormStream(body, files: files)
+        let stream = try FormStream(body, files: files, deployment: deployment)
         exchange.recorder?.keep(form: { stream.keptText })
         return stream
     }

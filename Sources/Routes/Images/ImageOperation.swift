@@ -6,7 +6,7 @@ import Upstream
 final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
     /// An image request that has been read from its body.
     struct Order: Sendable {
-        let call: ImageCall
+        var call: ImageCall
         let fields: ForwardedFields
         /// The features of which a model needs at least one to serve the request.
         let features: Model.Features
@@ -39,7 +39,11 @@ final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
         self.exchange = exchange
         self.caller = caller
         self.replaced = replaced
-        reader = OrderReader { () async throws(APIError) in try await read(content) }
+        reader = OrderReader { () async throws(APIError) in
+            var order = try await read(content)
+            if let deployment = content.deployment { order.call.model = deployment }
+            return order
+        }
     }
 
     func read() async throws(APIError) -> (model: String?, fields: ForwardedFields, features: Model.Features) {
