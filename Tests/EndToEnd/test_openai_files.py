@@ -1,5 +1,6 @@
 """Files of callers at providers of the kind openai: uploaded, read and deleted there, and named in chats by the vendor's ids."""
 
+import itertools
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +57,12 @@ def team(keeping, calm, caller):
 
 
 official = officials.openai_of("keeping", "calm", token=TOKENS["team"])
+
+
+@pytest.fixture(scope="module")
+def by_key(launch, server):
+    """Relays of the same callers, each with one of the keys."""
+    return {key: launch(**settings(server, PROVIDER_ROW_API_KEYS=key)) for key in (VENDOR_KEY, SECOND_KEY)}
 
 
 def upload(http, name="a.pdf", content=PDF, kind="application/pdf", **fields):
@@ -135,12 +142,11 @@ def test_nothing_is_handed_over_that_is_refused(team, empty):
     assert empty.shelf.files == {}
 
 
-def test_chats_name_the_vendors_file_with_the_key_that_it_was_uploaded_with(team, empty):
-    seen = set()
-    for is_streamed in (False, True) * 2:
+def test_chats_name_the_vendors_file_with_the_key_that_it_was_uploaded_with(team, by_key, empty, caller):
+    for key, is_streamed in itertools.product(by_key, (False, True)):
         empty.shelf.files.clear()
-        id = upload(team)
-        key, vendors_id, _ = kept(empty, VENDOR_KEY, SECOND_KEY)
+        id = upload(caller(by_key[key], TOKENS["team"]))
+        _, vendors_id, _ = kept(empty, key)
         for _ in range(2):
             empty.says(MODEL, {"extra": True})
             if is_streamed:
@@ -151,8 +157,23 @@ def test_chats_name_the_vendors_file_with_the_key_that_it_was_uploaded_with(team
             assert request["headers"]["authorization"] == f"Bearer {key}"
             assert request["body"]["messages"] == by_id(vendors_id) and request["body"]["odd"] == [1.5]
             assert id.encode() not in request["raw"]
-        seen.add(key)
-    assert seen == {VENDOR_KEY, SECOND_KEY}
+
+
+def test_files_of_different_keys_are_not_for_one_request(team, by_key, empty, caller):
+    """The relay itself uploads the files of a caller with one key, as long as it can be used."""
+    ids = [upload(caller(relay, TOKENS["team"]), "a.png", purpose="vision") for relay in by_key.values()]
+    assert all(empty.shelf.of(key) for key in by_key)
+    documents = [{"type": "file", "file": {"file_id": id}} for id in ids]
+    images = [{"file_id": id} for id in ids]
+    for answer in (
+        ask(team, model="fast", messages=[{"role": "user", "content": documents}]),
+        edit(team, images=images), edit(team, images=images[:1], mask=images[1]),
+    ):  # fmt: skip
+        assert answer.status_code == 400 and "with different keys; upload them again" in answer.json()["error"]["message"], answer.text
+    empty.shelf.files.clear()
+    ids = [upload(team, "a.png", purpose="vision") for _ in range(4)]
+    assert sorted(len(empty.shelf.of(key)) for key in by_key) == [0, 4]
+    assert edit(team, images=[{"file_id": id} for id in ids]).status_code == 200
 
 
 def test_other_ways_to_name_a_file(team, empty):
@@ -362,11 +383,10 @@ def edit(http, model="fast", **fields):
     return http.post("/v1/images/edits", json={"model": model, "prompt": "a hat"} | fields)
 
 
-def test_an_edit_names_files_by_the_vendors_ids(team, empty):
-    names = {}
-    for _ in range(2):
-        id = upload(team, "a.png", purpose="vision")
-        key, vendors_id, _ = kept(empty, VENDOR_KEY, SECOND_KEY)
+def test_an_edit_names_files_by_the_vendors_ids(team, by_key, empty, caller):
+    for key, relay in by_key.items():
+        id = upload(caller(relay, TOKENS["team"]), "a.png", purpose="vision")
+        _, vendors_id, _ = kept(empty, key)
         url = {"image_url": "data:image/png;base64,iVBORw0KGgo="}
         answer = edit(team, images=[{"file_id": id}, url], mask={"file_id": id}, n=1)
         assert answer.status_code == 200, answer.text
@@ -375,10 +395,8 @@ def test_an_edit_names_files_by_the_vendors_ids(team, empty):
         assert seen["body"] == {
             "model": MODEL, "prompt": "a hat", "images": [{"file_id": vendors_id}, url], "mask": {"file_id": vendors_id}, "n": 1,
         }  # fmt: skip
-        names[key] = vendors_id
         empty.shelf.files.clear()
         empty.says(MODEL, {})
-    assert len(names) == 2, "the keys take turns, and each edit keeps to the key of its file"
 
 
 def test_an_edit_is_for_who_has_its_files(team, empty):
@@ -416,13 +434,10 @@ def no_room(answer):
     return True
 
 
-def test_calls_about_files_take_the_capacity_of_their_key(bounded, empty, caller):
+def test_calls_about_files_take_the_capacity_of_their_key(bounded, by_key, empty, caller):
     http = caller(bounded, TOKENS["team"])
-    ids, gate = {}, threading.Event()
-    for _ in range(2):
-        id = upload(http)
-        (name,) = {key for key in (VENDOR_KEY, SECOND_KEY) if empty.shelf.of(key)} - set(ids)
-        ids[name] = id
+    ids = {key: upload(caller(relay, TOKENS["team"])) for key, relay in by_key.items()}
+    gate = threading.Event()
     before = len(empty.requests)
 
     def uploads():

@@ -15,7 +15,9 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
     let admission = try await exchange.admit(caller, .files)
     let task = FileCreation(try await FormFile(form))
     try await task.check()
-    let attempts = candidates.attempts(billing: admission.billing)
+    // One key can use only its own files, so those of a caller are uploaded with one key.
+    let affinity = caller.identity.map { AffinityValue($0.digest.words.0) }
+    let attempts = candidates.attempts(billing: admission.billing, affinity: affinity)
     let made: FileCreation.Made
     do throws(UpstreamError) {
         let begun = try await candidates.attempt(task, attempts)

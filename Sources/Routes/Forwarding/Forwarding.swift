@@ -26,7 +26,7 @@ extension Exchange {
         if endpoint.forwarded == .imageEdits, case .json(let body) = forwarded,
             let images = try await images(body, caller)
         {
-            guard let having = all.having(images) else { throw images.refusal }
+            guard let having = all.having(images) else { throw images.refusal(by: all) }
             all = having
             sent = .json(try await gateway.worked(ofBytes: body.bytes.count) { images.written(into: body) })
         }

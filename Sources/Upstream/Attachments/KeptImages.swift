@@ -55,8 +55,11 @@ package struct KeptImages: Sendable {
         }
     }
 
-    /// The error for the client if no candidate's provider has the files that the request names.
-    package var refusal: APIError { .unsupportedValue(ids[0].param, "the model's provider does not have this file") }
+    /// Returns the error for the client if none of the candidates can use all files that the request names.
+    package func refusal(by candidates: Candidates) -> APIError {
+        let haveOtherKeys = candidates.list.all.contains { one in files.allSatisfy { one.reading($0) != nil } }
+        return haveOtherKeys ? .ofOtherKey(ids[0].param) : .ofAbsentFile(ids[0].param)
+    }
 
     /// Returns the request body with the vendor's file ids in place of the relay's file ids.
     package func written(into body: Body) -> Body {

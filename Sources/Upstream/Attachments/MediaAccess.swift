@@ -24,7 +24,9 @@ package struct MediaAccess: Sendable {
         by candidate: Candidate
     ) async throws(APIError) -> (StoredFile, Candidate) {
         guard let file = try await file(id) else { throw .value(part.param, "no file with this id exists") }
-        guard let reader = candidate.reading(file) else { throw part.refusalAsAbsent }
+        guard let reader = candidate.reading(file) else {
+            throw candidate.hasOtherKey(than: file) ? .ofOtherKey(part.param) : part.refusalAsAbsent
+        }
         return (file, reader)
     }
 

@@ -193,6 +193,13 @@ package final class Candidate: Sendable {
         return fixed == nil && keys != nil ? with(credential) : self
     }
 
+    /// Returns whether the file was uploaded with another key of the provider than the one that this candidate is
+    /// limited to.
+    func hasOtherKey(than file: StoredFile) -> Bool {
+        guard file.provider == provider.name, fixed != nil, let keys else { return false }
+        return reading(file) == nil && keys.credential(ofAccount: file.account) != nil
+    }
+
     /// Returns a copy of this candidate whose calls can use this key only.
     func with(_ credential: Credential) -> Candidate { with(credential, rank, allServers) }
 

@@ -125,6 +125,15 @@ extension [Attachment] {
 }
 
 extension APIError {
+    static func ofAbsentFile(_ param: String) -> APIError {
+        .unsupportedValue(param, "the model's provider does not have this file")
+    }
+
+    /// The error for a file whose key at the provider cannot use another file of the request.
+    static func ofOtherKey(_ param: String) -> APIError {
+        .unsupportedValue(param, "the files of this request were uploaded with different keys; upload them again")
+    }
+
     static func tooMany(_ kind: Attachment.Kind, most: Int, _ param: String) -> APIError {
         .value(param, "at most \(most) \(kind.plural) per request are supported", code: "too_many_parts")
     }
@@ -155,7 +164,7 @@ extension Attachment {
     package static let cloudScheme = "gs://"
 
     /// The error for a file that the model's provider does not have.
-    var refusalAsAbsent: APIError { .unsupportedValue(param, "the model's provider does not have this file") }
+    var refusalAsAbsent: APIError { .ofAbsentFile(param) }
 
     var refusalAsAudio: APIError {
         .unsupported(param, "The provider of this model does not support audio input.")
