@@ -373,6 +373,11 @@ WRONG = {
     "sound for a transcript": (transcribe, {"raw": WAVE, "type": "audio/wav"}),
     "words for a transcript": (transcribe, {"raw": b"Hello there", "type": "text/plain"}),
     "sound for a text": (lambda http, model: transcribe(http, model, response_format="text"), {"raw": WAVE, "type": "audio/wav"}),
+    "nothing for a transcript": (transcribe, {"raw": b"", "type": "text/plain"}),
+    "a page without words for a text": (lambda http, model: transcribe(http, model, response_format="text"), {"raw": b"", "type": "text/html"}),
+    "no JSON for a text": (lambda http, model: transcribe(http, model, response_format="text"), {"raw": b"", "type": "application/json"}),
+    "a number for a text": (lambda http, model: transcribe(http, model, response_format="text"), {"raw": b"1", "type": "application/json"}),
+    "half a string for a text": (lambda http, model: transcribe(http, model, response_format="text"), {"raw": b'"Hel', "type": "application/json"}),
     "events for vectors": (embed, EVENTS | {"raw": b'data: {"data":[1]}\n\n'}),
     "events for a transcript": (transcribe, EVENTS | {"raw": fake.event({"type": "transcript.text.done", "text": "x"}).encode()}),
     "events for a transcript in one piece": (
@@ -397,8 +402,15 @@ def test_another_takes_over_from_another_kind_of_answer(two, server, name):
 @pytest.mark.parametrize("form", ["text", "srt", "vtt", "tsv"])
 def test_texts_of_a_transcript_are_no_json(two, server, form):
     http = two()
-    server.says("at/first", {"raw": b"Hello there", "type": "text/plain"})
-    assert transcribe(http, model="m", response_format=form).text == "Hello there"
+    # A recording without speech may have an empty text, and some servers send the text as a JSON string.
+    for text in ("Hello there", "", "\n", '"Hello"', "Grüße »" * 100_000):
+        for kind, raw in {"text/plain": text, "application/json": f" {json.dumps(text, ensure_ascii=False)}\n"}.items():
+            server.says("at/first", {"raw": raw.encode(), "type": kind})
+            answer = transcribe(http, model="m", response_format=form)
+            assert answer.headers["x-relay-provider"] == "first" and answer.headers["content-type"].startswith("text/plain")
+            assert answer.content.decode() == text
+    server.says("at/first", {"json": {"text": "Hello"}})
+    assert transcribe(http, model="m", response_format=form).json() == {"text": "Hello"}
 
 
 @pytest.mark.parametrize("kind", TYPES)

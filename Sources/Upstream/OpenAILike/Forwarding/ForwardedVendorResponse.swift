@@ -63,8 +63,9 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
         form =
             if stream.head.isEventStream {
                 .events
-            } else if request.endpoint.responseKind == .json || stream.head.isJSON
-                || request.endpoint.responseKind == .jsonOrText && !wantsText
+            } else if request.endpoint.responseKind == .jsonOrText
+                ? !wantsText
+                : request.endpoint.responseKind == .json || stream.head.isJSON
             {
                 .json
             } else {
@@ -86,6 +87,7 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
     var mediaType: String {
         switch form {
         case .json where !stream.head.isJSON: "application/json"
+        case .bytes where stream.head.isJSON: "text/plain; charset=utf-8"
         case .events where !stream.head.isEventStream: "text/event-stream"
         default: stream.mediaType
         }
@@ -98,7 +100,10 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
         if form == .json { return try await gather() }
         while !isEnded, !isError, form == .events ? mayBegin : mayBeOther { try await read() }
         if form == .events, !events.hasData || !wantsEvents { throw isError ? failure() : .ofOtherForm }
-        if waiting.isEmpty { throw .ofOtherForm }
+        if waiting.isEmpty {
+            guard isSilence else { throw .ofOtherForm }
+            return
+        }
         guard form == .bytes else { return }
         if isJSON {
             form = .json
@@ -112,6 +117,7 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
             }
             return try await gather()
         }
+        if stream.head.isJSON { return try await gatherText() }
         if isPage || isOfOtherKind { throw .ofOtherForm }
     }
 
@@ -136,8 +142,14 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
             // Audio may begin with any bytes, but hardly with a JSON member name.
             return member.first == UInt8(ascii: "\"") && member.dropFirst().prefix(3).allSatisfy { 97...122 ~= $0 }
         }
-        if wantsText { return member.hasPrefix("\"error\"") }
+        if wantsText, !stream.head.isJSON { return member.hasPrefix("\"error\"") }
         return member.first == UInt8(ascii: "\"") || member.first == UInt8(ascii: "}")
+    }
+
+    /// Whether the empty body is the text of a recording without speech.
+    private var isSilence: Bool {
+        form == .bytes && endpoint.responseKind == .jsonOrText && isEnded && status == 200
+            && !stream.head.isJSON && (stream.mediaType.isEmpty || isCalled("text/")) && !isPage
     }
 
     private var isPage: Bool {
@@ -183,14 +195,33 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
     /// Checks the collected response. Returns the number of its embeddings or images, and the events that the client
     /// gets instead of it. A long response is read on a worker thread.
     private func checked(_ body: Body) async throws(UpstreamError) -> (count: Int, events: Body?) {
-        let read = { @Sendable [endpoint, vectorCount, errorTable, imageEvents] (parser: JSONParser) in
-            Result { () throws(UpstreamError) in
-                (try endpoint.check(body, of: vectorCount, parser, errorTable), imageEvents?.events(of: body))
-            }
+        try await parsed(body) { [endpoint, vectorCount, errorTable, imageEvents] (parser) throws(UpstreamError) in
+            (try endpoint.check(body, of: vectorCount, parser, errorTable), imageEvents?.events(of: body))
         }
+    }
+
+    /// Collects a text that the vendor sent as a JSON string, as some servers do.
+    private func gatherText() async throws(UpstreamError) {
+        while !isEnded, hasRoom { try await read() }
+        guard isEnded else { throw .ofOtherForm }
+        var all = ByteBuffer()
+        swap(&all, &waiting)
+        let body = Body(all, reservation.take())
+        whole = try await parsed(body) { (parser) throws(UpstreamError) in
+            guard let text = try parser.value(ofResponse: body.bytes).text else { throw .ofOtherForm }
+            return Body(copying: text)
+        }
+    }
+
+    private func parsed<Value: Sendable>(
+        _ body: Body,
+        _ read: @escaping @Sendable (JSONParser) throws(UpstreamError) -> Value
+    ) async throws(UpstreamError) -> Value {
         let count = body.bytes.count
-        guard count > WorkQueue.loopBytes else { return try read(tools.parser).get() }
-        let result = await tools.worker.result(ofBytes: count, on: tools.loop) { read(JSONParser()) }
+        guard count > WorkQueue.loopBytes else { return try read(tools.parser) }
+        let result = await tools.worker.result(ofBytes: count, on: tools.loop) {
+            Result { () throws(UpstreamError) in try read(JSONParser()) }
+        }
         guard let result else { throw .tooMuchWork }
         return try result.get()
     }
