@@ -1,5 +1,6 @@
 """Memory of all requests together: incomplete bodies, JSON that is expensive to read, callers over their limit."""
 
+import base64
 import json
 import resource
 import subprocess
@@ -9,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import conftest
 import pytest
 from chat import ask as chat
 from chat import body, deltas_of
 from clocks import Clock
+from pictures import picture
 from rawhttp import ask, chunked, connected, readable, request, wait_until
 from relay_process import Relay, binary, judges_memory
 from test_metrics import Scrape
@@ -233,6 +236,27 @@ def test_an_answer_that_finds_no_memory_is_no_fault_of_the_vendor(serve, vendor)
     assert providers.counts("b") == [0]
     providers.answers("a", {"answer": "served"})
     assert chat(http).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["json", "form"])
+def test_large_bodies_of_a_caller_are_served_one_after_the_other(start_relay, server, caller, kind) -> None:
+    """A caller may use 16 MB, and all bodies would end up waiting for each other if each took its memory in steps."""
+    conftest.secrets.add(token := "token-of-large-bodies")
+    relay = start_relay(
+        KEY_A_TOKEN=token, RATE_LIMIT="off", MEMORY_MB="64", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url,
+        PROVIDER_ROW_API_KEY=conftest.VENDOR_KEY, PROVIDER_ROW_MODELS="m",
+    )  # fmt: skip
+    server.says("m", {})
+    count, megabytes = (3, 5) if kind == "json" else (5, 7)
+    content = picture("large") + bytes(megabytes * MEGABYTE)
+    fields = {"model": "m", "prompt": "a hat"}
+    url = "data:image/png;base64," + base64.b64encode(content).decode()
+    given = {"json": fields | {"images": [{"image_url": url}]}} if kind == "json" else {"data": fields, "files": {"image": ("a.png", content)}}
+    http = caller(relay, token)
+    with ThreadPoolExecutor(count) as threads:
+        answers = list(threads.map(lambda _: http.post("/v1/images/edits", **given), range(count)))
+    assert [answer.status_code for answer in answers] == [200] * count
+    assert server.take_violations() == []
 
 
 @judges_memory

@@ -20,6 +20,8 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         let waiter: any MemoryWaiter
         let bytes: Int
         let queue: MemoryQueue
+        /// The place in a line whose members get memory in the order in which they joined; nil outside a line.
+        let place: (line: MemoryQueue, ticket: Int)?
         let deadline: LoopTime
     }
 
@@ -106,13 +108,21 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
     // MARK: Waiting
 
     /// Adds a waiter to the pool's list, and adds `bytes` to the waiting bytes of `queue`. The pool then calls the
-    /// waiter's `tryAgain` repeatedly, until it succeeds, the longest waiting time has passed, or `cancel` is called.
-    func wait(_ waiter: any MemoryWaiter, for bytes: Int, _ queue: MemoryQueue) {
+    /// waiter's `tryAgain` repeatedly, until it succeeds, the waiting time has passed, or `cancel` is called.
+    /// - Parameter line: the queue in which the waiter waits until its turn; nil if it needs none.
+    func wait(
+        _ waiter: any MemoryWaiter,
+        for bytes: Int,
+        _ queue: MemoryQueue,
+        in line: MemoryQueue? = nil,
+        withinNanoseconds patience: UInt64 = MemoryBudget.patienceNanoseconds
+    ) {
         loop.checkIsolated()
         budget.waits.add(1, ordering: .relaxed)
         queue.waits(for: bytes)
-        let deadline = loop.now + MemoryBudget.patienceNanoseconds
-        waiting.append(WaitingShare(waiter: waiter, bytes: bytes, queue: queue, deadline: deadline))
+        let place = line.map { (line: $0, ticket: $0.join()) }
+        let deadline = loop.now + patience
+        waiting.append(WaitingShare(waiter: waiter, bytes: bytes, queue: queue, place: place, deadline: deadline))
         armRetry()
     }
 
@@ -125,13 +135,14 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         guard let index = waiting.firstIndex(where: { $0.waiter === waiter }) else { return }
         let gone = waiting.remove(at: index)
         gone.queue.ended(gone.bytes)
+        if let place = gone.place { place.line.leave(place.ticket) }
     }
 
     package func timerFired() {
         let now = loop.now
         // A waiter may come back or leave while it is called.
         for one in waiting where waiting.contains(where: { $0.waiter === one.waiter }) {
-            if one.waiter.tryAgain() {
+            if one.place.map({ $0.line.isNext($0.ticket) }) ?? true, one.waiter.tryAgain() {
                 cancel(one.waiter)
                 one.waiter.memoryGranted()
             } else if now >= one.deadline {
@@ -155,21 +166,21 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
 
     fileprivate func secondIsOver() {
         for body in bodies.values { body.secondIsOver() }
-        endSlowest(budget.queue) { _ in true }
+        endSlowest(budget.queue, besides: budget.largeFreeBytes) { _ in true }
         var queues: [ObjectIdentifier: MemoryHolder] = [:]
         for body in bodies.values where body.holder.queue.waitingBytes > 0 {
             queues[ObjectIdentifier(body.holder)] = body.holder
         }
-        for holder in queues.values { endSlowest(holder.queue) { $0.holder === holder } }
+        for holder in queues.values { endSlowest(holder.queue, besides: holder.freeBytes) { $0.holder === holder } }
         if !bodies.isEmpty { loop.arm(second.timer, at: loop.now + SecondTimer.nanoseconds) }
     }
 
-    /// Ends slow request bodies, the slowest first, until their memory is enough for the requests in `queue`. Does
-    /// nothing while another loop receives a slower body.
+    /// Ends slow request bodies, the slowest first, until their memory and what is free are enough for the requests in
+    /// `queue`. Ends at least one, but none while another loop receives a slower body.
     /// - Parameter isMeant: returns whether this call is allowed to end the body.
-    private func endSlowest(_ queue: MemoryQueue, _ isMeant: (any SlowBody) -> Bool) {
-        var wanted = queue.waitingBytes
-        guard wanted > 0 else { return }
+    private func endSlowest(_ queue: MemoryQueue, besides freeBytes: Int, _ isMeant: (any SlowBody) -> Bool) {
+        guard queue.waitingBytes > 0 else { return }
+        var wanted = max(1, queue.waitingBytes - freeBytes)
         let slow = bodies.values.filter(isMeant)
             .compactMap { body in body.recentBytes.map { (body: body, bytes: $0) } }
             .filter { $0.bytes < SlowBodyRate.minBytes }

@@ -63,6 +63,9 @@ package final class MemoryBudget: Sendable {
 
     package var largeUsedBytes: Int { large.load(ordering: .relaxed) }
 
+    /// The number of bytes that large requests can still reserve.
+    var largeFreeBytes: Int { min(largeBytes - largeUsedBytes, bytes - usedBytes) }
+
     /// The number of times that a request or connection had to wait for memory.
     package var waitCount: Int { waits.load(ordering: .relaxed) }
 
@@ -167,6 +170,8 @@ package final class MemoryHolder: Sendable {
     }
 
     var usedBytes: Int { used.load(ordering: .relaxed) }
+    /// The number of bytes that this holder can still reserve.
+    var freeBytes: Int { boundBytes - usedBytes }
 
     func reserve(_ count: Int, isLarge: Bool) -> Bool {
         let all = used.add(count, ordering: .relaxed).newValue
@@ -187,10 +192,12 @@ package final class MemoryHolder: Sendable {
     func force(_ count: Int) -> Bool { used.add(count, ordering: .relaxed).newValue <= boundBytes }
 }
 
-/// The queue for one memory limit: the whole budget, or the limit of one holder.
+/// The queue for one memory limit: the whole budget, or the limit of one holder. Large bodies of one holder wait in line.
 final class MemoryQueue: Sendable {
     private let waiting = Atomic<Int>(0)
     private let slowest = Lock<Nomination?>(nil)
+    /// The tickets of those who wait in line, on all loops, in the order in which they joined.
+    private let line = Lock<(last: Int, tickets: [Int])>((0, []))
 
     private struct Nomination {
         let loop: ObjectIdentifier
@@ -203,6 +210,24 @@ final class MemoryQueue: Sendable {
 
     func waits(for bytes: Int) { waiting.add(bytes, ordering: .relaxed) }
     func ended(_ bytes: Int) { waiting.subtract(bytes, ordering: .relaxed) }
+
+    // MARK: The line
+
+    /// Joins the line, and returns the ticket for `leave`.
+    func join() -> Int {
+        line.withLock { line in
+            line.last += 1
+            line.tickets.append(line.last)
+            return line.last
+        }
+    }
+
+    func leave(_ ticket: Int) { line.withLock { $0.tickets.removeAll { $0 == ticket } } }
+
+    /// Returns whether the ticket is the first of the line; without a ticket, whether nobody is in line.
+    func isNext(_ ticket: Int?) -> Bool { line.withLock { $0.tickets.first == ticket } }
+
+    // MARK: Slow bodies
 
     /// Returns whether the loop's slowest body should be ended, because it was the slowest of all loops twice in a row.
     /// While requests wait for memory, each loop calls this method once a second.

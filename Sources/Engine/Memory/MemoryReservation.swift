@@ -59,7 +59,8 @@ extension MemoryBudget {
 protocol SlowBody: AnyObject {
     var holder: MemoryHolder { get }
     var heldBytes: Int { get }
-    /// The number of bytes received in the last five seconds; nil unless the body was read all this time.
+    /// The number of bytes received in the last five seconds; nil unless the body was read all this time, or for two
+    /// seconds in which nothing arrived.
     var recentBytes: Int? { get }
     func secondIsOver()
     /// Ends the body, because it is slow and other requests wait for its memory.
@@ -83,13 +84,15 @@ struct SlowBodyRate {
             self = SlowBodyRate()
             return
         }
-        recent = seconds >= 4 ? sum : nil
+        let isSilent = seconds >= 1 && slots[slot] == 0 && slots[(slot + 4) % 5] == 0
+        recent = seconds >= 4 || isSilent ? sum : nil
         seconds = min(seconds + 1, 5)
         slot = (slot + 1) % 5
         slots[slot] = 0
     }
 
-    /// The number of bytes that arrived in the last five seconds; nil if bytes were counted for a shorter time.
+    /// The number of bytes that arrived in the last five seconds; nil if bytes were counted for a shorter time, unless
+    /// nothing arrived in the last two.
     private(set) var recent: Int?
 
     private var sum: Int {

@@ -1,4 +1,4 @@
-/// The memory that a request uses. A large request (64 KB and more) reserves twice the size of its body, in steps.
+/// The memory that a request uses. A large request (64 KB and more) reserves twice the size of its body.
 extension RequestBody {
     /// The memory of a request without its body, in bytes.
     static let requestBytes = 16_384
@@ -43,11 +43,12 @@ extension RequestBody {
 
     /// Reserves `bytes` more bytes until `giveBack` or the end of the request. Waits if memory is short. Throws an
     /// error with status 413 if the memory limits are too small, and with status 503 if the wait takes too long.
-    package func hold(_ bytes: Int) async throws(RequestError) {
+    /// - Parameter inLine: whether the request waits until its turn among the caller's requests that reserve the memory
+    ///   of their whole bodies. Those that have it must not wait in line for more, because the line waits for them.
+    package func hold(_ bytes: Int, inLine: Bool = false) async throws(RequestError) {
         let reservation = held(by: share ?? peerShare)
         guard reservation.fitsBudget(reservation.bytes + bytes) else { throw .bodyTooLargeForMemory }
-        guard reservation.reserve(bytes) != nil else { return }
-        try await wait(for: bytes) { reservation.reserve(bytes) }
+        try await wait(for: bytes, in: inLine ? holder.queue : nil) { reservation.reserve(bytes) }
     }
 
     /// Gives back `bytes` bytes of the memory that was reserved for a large body or by a call of `hold`.
@@ -67,9 +68,22 @@ extension RequestBody {
         return new
     }
 
-    private func wait(for bytes: Int, _ reserve: @escaping () -> MemoryQueue?) async throws(RequestError) {
-        if await MemoryWait(reserve).comes(to: memoryPool, bytes) { return }
+    private func wait(
+        for bytes: Int,
+        in line: MemoryQueue? = nil,
+        _ reserve: @escaping () -> MemoryQueue?
+    ) async throws(RequestError) {
+        guard let short = line.map({ $0.isNext(nil) ? reserve() : $0 }) ?? reserve() else { return }
+        waitStart = memoryPool.loop.now
+        defer { waitEnds() }
+        if await MemoryWait(reserve).isGranted(by: memoryPool, bytes, short, line, patienceNanoseconds) { return }
         throw Task.isCancelled ? .clientLeft : .overloaded
+    }
+
+    /// Subtracts a wait for memory that has ended from the time that the request may still wait for memory.
+    private func waitEnds() {
+        guard let start = waitStart.take() else { return }
+        patienceNanoseconds -= min(patienceNanoseconds, memoryPool.loop.now.nanoseconds(since: start))
     }
 
     /// Releases all memory of the request. Called after the handler has returned.
@@ -88,29 +102,40 @@ extension RequestBody {
 
     // MARK: While the body arrives
 
+    /// The next bytes of the body for which memory is reserved: all of them if their number is known. Bodies that hold
+    /// the memory for a part, and wait for the rest, could all wait for each other.
     private var stepWanted: Int {
-        let most: Int
-        switch reading {
-        case .whole(let limitBytes): most = declaredBytes ?? limitBytes + Self.unwantedBytes
-        case .unwanted, .pieces: most = 0
-        }
-        let step = max(Self.stepBytes, isFirstStep ? firstRoomBytes / 2 - coveredBytes : 0)
-        return max(0, min(step, most - coveredBytes))
+        guard case .whole(let limitBytes) = reading else { return 0 }
+        if let declaredBytes { return max(0, declaredBytes - coveredBytes) }
+        return max(0, min(Self.stepBytes, limitBytes + Self.unwantedBytes - coveredBytes))
     }
 
     private var isFirstStep: Bool { coveredBytes == Self.unwantedBytes }
+
+    /// The memory for the next step: twice its bytes. The first step also covers what arrived before it.
+    private var stepBytes: Int {
+        let bytes = 2 * stepWanted + (isFirstStep ? Self.unwantedBytes : 0)
+        let quarterBytes = memoryPool.budget.quarterBytes
+        // The largest body that the settings allow must fit beside other requests of its caller, also those that wait.
+        guard let declaredBytes, declaredBytes <= quarterBytes / 2 else { return bytes }
+        return min(bytes, quarterBytes / 8 * 7 - heldBytes)
+    }
+
+    /// The line of the caller's bodies that reserve all of their memory at once; nil for a body of unknown length.
+    private var line: MemoryQueue? { declaredBytes == nil ? nil : holder.queue }
 
     /// The size of the buffer that is reserved when the body begins to arrive; 0 if the buffer grows with the body.
     private var firstRoomBytes: Int { declaredBytes.map { $0 <= Self.roomBytes ? $0 : 0 } ?? 0 }
 
     /// Reserves memory for the next bytes of a body that is collected whole. If memory is short, queues the body.
     func reserveReceived() {
-        let step = stepWanted
-        guard step > 0, failure == nil, !isShortOfMemory else { return }
+        guard stepWanted > 0, failure == nil, !isShortOfMemory else { return }
         let reservation = held(by: share ?? peerShare)
-        if case .some(let queue) = reserveStep(reservation) {
+        let isNext = line?.isNext(nil) ?? true
+        if let queue = isNext ? reserveStep(reservation) : line {
             isShortOfMemory = true
-            memoryPool.wait(self, for: 2 * step, queue)
+            waitStart = memoryPool.loop.now
+            memoryPool.wait(self, for: stepBytes, queue, in: line, withinNanoseconds: patienceNanoseconds)
         }
         watch()
     }
@@ -123,12 +148,9 @@ extension RequestBody {
     }
 
     private func reserveStep(_ reservation: MemoryReservation) -> MemoryQueue? {
-        let step = stepWanted
-        // The first step also covers what arrived before it.
         let isFirst = isFirstStep
-        let bytes = 2 * step + (isFirst ? Self.unwantedBytes : 0)
-        if let short = reservation.reserve(bytes) { return short }
-        coveredBytes += step
+        if let short = reservation.reserve(stepBytes) { return short }
+        coveredBytes += stepWanted
         if isFirst { makeRoom(for: firstRoomBytes) }
         return nil
     }
@@ -151,11 +173,13 @@ extension RequestBody: MemoryWaiter {
 
     func memoryGranted() {
         isShortOfMemory = false
+        waitEnds()
         source?.bodyIsWanted()
     }
 
     func memoryTimedOut() {
         isShortOfMemory = false
+        waitEnds()
         fail(.overloaded)
     }
 }
@@ -176,9 +200,14 @@ private final class MemoryWait: MemoryWaiter, OnLoop, @unchecked Sendable {
 
     init(_ reserve: @escaping () -> MemoryQueue?) { self.reserve = reserve }
 
-    func comes(to memoryPool: LoopMemoryPool, _ bytes: Int) async -> Bool {
-        guard let queue = reserve() else { return true }
-        memoryPool.wait(self, for: bytes, queue)
+    func isGranted(
+        by memoryPool: LoopMemoryPool,
+        _ bytes: Int,
+        _ queue: MemoryQueue,
+        _ line: MemoryQueue?,
+        _ patienceNanoseconds: UInt64
+    ) async -> Bool {
+        memoryPool.wait(self, for: bytes, queue, in: line, withinNanoseconds: patienceNanoseconds)
         while outcome == nil, !Task.isCancelled { await waiter.wait() }
         memoryPool.cancel(self)
         return outcome ?? false

@@ -23,6 +23,10 @@ package final class RequestBody: OnLoop, @unchecked Sendable {
     /// The number of bytes of a collected body for which memory is already reserved.
     var coveredBytes = RequestBody.unwantedBytes
     var isShortOfMemory = false
+    /// The time that the request may still wait for memory, in nanoseconds.
+    var patienceNanoseconds = MemoryBudget.patienceNanoseconds
+    /// The start of the present wait for memory; nil if the request does not wait.
+    var waitStart: LoopTime?
     var slowPace = SlowBodyRate()
 
     enum Reading {

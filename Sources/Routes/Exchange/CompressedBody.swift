@@ -31,7 +31,10 @@ struct CompressedBody {
         let isExpected = request.isLarge && request.declaredBytes ?? 0 <= limitBytes
         if isExpected, let bytes = request.declaredBytes {
             let mostBytes = min(gateway.memory.quarterBytes / 2, 2 * limitBytes)
-            try await request.hold(max(bytes, min(gateway.compressedNeeds.expectedBytes(of: bytes), mostBytes)))
+            try await request.hold(
+                max(bytes, min(gateway.compressedNeeds.expectedBytes(of: bytes), mostBytes)),
+                inLine: true
+            )
         }
         try await request.collect(limitBytes: limitBytes, isHeld: isExpected)
         heldBytes = (request.largeHold?.bytes ?? 0) - earlierBytes

@@ -15,8 +15,13 @@ final class FormBody: OnLoop, @unchecked Sendable {
     private var isRead = false
     private(set) var wait: ClientWait
     private var piece = ByteBuffer()
+    /// Whether the whole form will be kept. Its memory is then reserved at once, as far as its length is known: forms
+    /// that hold a part, and wait for the rest, could all wait for each other.
+    var isKeptWhole = false
     /// The number of bytes that can be kept without another memory reservation.
-    private var coveredBytes = 32_768
+    private var coveredBytes = uncoveredBytes
+
+    private static let uncoveredBytes = 32_768
 
     private static let stepBytes = 262_144
     static let fieldLimitBytes = 1_048_576
@@ -104,9 +109,12 @@ final class FormBody: OnLoop, @unchecked Sendable {
     func cover(_ bytes: Int) async throws(APIError) {
         let wanted = held.count + bytes - coveredBytes
         guard wanted > 0 else { return }
-        let step = max(wanted, Self.stepBytes)
+        let isFirst = coveredBytes == Self.uncoveredBytes
+        // A form that has arrived is kept once more as it is read.
+        let wholeBytes = (isRead ? held.count : 0) + (request.body.declaredBytes ?? 0)
+        let step = max(wanted, Self.stepBytes, isKeptWhole ? wholeBytes - coveredBytes : 0)
         do throws(RequestError) {
-            try await request.body.hold(step)
+            try await request.body.hold(step, inLine: isFirst && isKeptWhole)
         } catch {
             throw limit.error(error)
         }

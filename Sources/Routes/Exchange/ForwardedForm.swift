@@ -61,6 +61,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     init(_ body: FormBody, hasImages: Bool) throws(APIError) {
         self.body = body
         self.hasImages = hasImages
+        body.isKeptWhole = hasImages
         scout = try FormReader(body)
     }
 

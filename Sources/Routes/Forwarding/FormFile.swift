@@ -44,6 +44,7 @@ final class FormFile: OnLoop, @unchecked Sendable {
 
     /// Reads the file and the rest of the form into memory.
     func readWhole() async throws(APIError) {
+        form.body.isKeptWhole = true
         while try await nextPiece(keeping: .max) != nil {}
         try await readFields()
     }

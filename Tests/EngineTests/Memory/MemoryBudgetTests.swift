@@ -124,6 +124,32 @@ import Testing
         #expect(queue.isSlowest(500, of: a, at: .seconds(14)))
     }
 
+    @Test("those in line come in the order in which they joined")
+    func line() {
+        let queue = MemoryQueue()
+        #expect(queue.isNext(nil))
+        let (first, second, third) = (queue.join(), queue.join(), queue.join())
+        #expect(queue.isNext(first) && !queue.isNext(second) && !queue.isNext(nil))
+        queue.leave(second)
+        queue.leave(first)
+        #expect(queue.isNext(third))
+        queue.leave(third)
+        #expect(queue.isNext(nil))
+    }
+
+    @Test("a body is known to be slow after two seconds without a byte")
+    func silence() {
+        var pace = SlowBodyRate()
+        pace.count(100)
+        for recent in [nil, nil, 100] {
+            pace.secondIsOver(isRead: true)
+            #expect(pace.recent == recent)
+        }
+        pace.count(1)
+        pace.secondIsOver(isRead: true)
+        #expect(pace.recent == nil)
+    }
+
     @Test("what came in five seconds is known after five in which the body was read")
     func pace() {
         var pace = SlowBodyRate()

@@ -84,6 +84,61 @@ import Testing
         #expect(budget.largeUsedBytes == 0 && budget.refusalCount == 0)
     }
 
+    @Test("bodies that need more than there is are served one after the other, and none waits for all others")
+    func oneAfterTheOther() throws {
+        let (server, budget) = try server(bytes: 8 << 20)
+        defer { server.stop() }
+        let clients = (0..<4).map { _ in client(server, of: 700_000, sending: 65_536) }
+        #expect(budget.waitCount == 3)
+        let sending = clients.map { client in
+            TestThread { client.send([UInt8](repeating: 66, count: 700_000 - 65_536)) }
+        }
+        // The threads send when they are scheduled.
+        for _ in 0..<2_000 where !clients.allSatisfy({ !$0.isSilent }) {
+            usleep(1_000)
+            server.pass(milliseconds: 2)
+        }
+        for thread in sending { thread.join() }
+        for client in clients { #expect(client.receive(upTo: "700000 bytes") != nil) }
+        #expect(budget.largeUsedBytes == 0 && budget.refusalCount == 0)
+    }
+
+    @Test(
+        "the largest body that the settings allow is served, although twice its bytes are all that its caller may use"
+    )
+    func largest() throws {
+        let (server, budget) = try server(bytes: 8 << 20)
+        defer { server.stop() }
+        let client = server.connect()
+        client.send(head(1 << 20))
+        let sending = TestThread { client.send([UInt8](repeating: 66, count: 1 << 20)) }
+        #expect(client.receive(upTo: "1048576 bytes") != nil)
+        sending.join()
+        #expect(budget.waitCount == 0)
+    }
+
+    @Test("the waits of one request for memory add up to 5 seconds")
+    func allWaits() throws {
+        let (server, budget) = try server()
+        defer { server.stop() }
+        let holder = budget.holder(MemoryHolder.Key(try #require(PeerAddress(text: "127.0.0.1"))))
+        let others = MemoryReservation(holder, budget)
+        #expect(others.reserve(900_000) == nil)
+        let client = server.connect()
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in 0..<10 { client.send("10000\r\n" + String(repeating: "x", count: 65_536) + "\r\n") }
+        server.loop.settle(turns: 40)
+        #expect(budget.waitCount == 1)
+        server.pass(milliseconds: 3_000)
+        others.give(600_000)
+        for _ in 0..<5 { server.pass(milliseconds: 20) }
+        #expect(budget.waitCount == 2 && client.isSilent)
+        server.pass(milliseconds: 1_800)
+        #expect(client.isSilent)
+        server.pass(milliseconds: 200)
+        #expect(client.textToEnd().hasPrefix("HTTP/1.1 503 "))
+    }
+
     @Test("requests that wait for memory end at once when their clients leave")
     func leaving() throws {
         let (server, budget) = try server()
@@ -102,15 +157,15 @@ import Testing
         let (server, budget) = try server(bytes: 8 << 20)
         defer { server.stop() }
         let slow = client(server, of: 300_000, sending: 100_000)
-        let faster = client(server, of: 10_000_000, sending: 65_536)
+        let faster = client(server, of: 400_000, sending: 65_536)
         for _ in 0..<6 {
             faster.send([UInt8](repeating: 65, count: 20_000))
             slow.send([UInt8](repeating: 65, count: 1_000))
             server.pass(milliseconds: 1_000)
         }
         #expect(slow.isSilent && faster.isSilent, "nobody waits")
-        let waiting = client(server, of: 10_000_000, sending: 500_000)
-        #expect(budget.waitCount >= 1)
+        let waiting = client(server, of: 400_000, sending: 100_000)
+        #expect(budget.waitCount == 1)
         for _ in 0..<3 { server.pass(milliseconds: 1_000) }
         #expect(slow.textToEnd().hasPrefix("HTTP/1.1 408 "))
         #expect(faster.isSilent && waiting.isSilent)
