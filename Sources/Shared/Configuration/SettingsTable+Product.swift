@@ -140,7 +140,8 @@ extension SettingsTable {
         ),
         SettingSection(
             "Models",
-            SettingRow("DEFAULT_MODEL", .model).help("model for requests without a model"),
+            SettingRow("DEFAULT_MODEL", .model)
+                .help("model for chats, responses, messages and completions without a model"),
             SettingRow("FALLBACK_MODEL", .model).help("model for requests whose model no provider serves"),
             SettingRow("GENERATE_MODEL", .model)
                 .help("model for /generate; default: the model of each provider, cheapest first"),
