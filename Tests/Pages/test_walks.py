@@ -141,6 +141,16 @@ def test_a_session_that_ends_asks_for_a_login_and_goes_on_there(visit: Callable[
 
 
 @pytest.mark.short
+def test_a_session_that_the_browser_does_not_keep(visit: Callable[..., Visitor]) -> None:
+    """As browsers treat a cookie for https that came over http."""
+    visitor = visit(user=False)
+    visitor.page.route("**/admin/login", lambda route: route.fulfill(json={"status": 0, "data": {"token": "t", "viewer": False}}))
+    visitor.log_in()
+    visitor.page.wait_for_selector("#login .refusal >> text=The browser did not keep the session. If PUBLIC_URL begins with https, open")
+    assert_fits(visitor, "login")
+
+
+@pytest.mark.short
 def test_hostile_text_is_text(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     page = visitor.page

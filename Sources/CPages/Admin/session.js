@@ -19,8 +19,9 @@ async function ask(method, path, { fields, content, signal } = {}) {
     throw failed(0, "The relay cannot be reached. Check that it runs and that you are online, then try again.");
   }
   const told = await response.json().catch(() => null);
-  if (response.ok && told) return told;
   if (response.status === 401 && path !== "/admin/login") endSession();
+  isBegun = path === "/admin/login" && response.ok;
+  if (response.ok && told) return told;
   const failure = failed(response.status, told?.msg ?? told?.error?.message ?? `The relay answered with status ${response.status}. Its log says why.`);
   throw Object.assign(failure, { problems: told?.errors });
 }
@@ -29,6 +30,8 @@ const read = (path, fields, signal) => ask("GET", path, { fields, signal });
 
 const loginForm = find("#login");
 const refusal = loginForm.querySelector(".refusal");
+// Whether the last response began a session, of which nothing has come back yet.
+let isBegun = false;
 
 /** Shows the form to log in. What the reader looked at stays in the address, and comes back afterwards. */
 function endSession() {
@@ -36,7 +39,10 @@ function endSession() {
   body.dataset.user = "";
   for (const open of document.querySelectorAll("dialog")) open.remove();
   leaveView();
-  refusal.textContent = "The session has ended. Log in again.";
+  refusal.textContent =
+    isBegun && location.protocol === "http:"
+      ? "The browser did not keep the session. If PUBLIC_URL begins with https, open the page at that address: the session is kept over https only."
+      : "The session has ended. Log in again.";
   loginForm.password.focus();
 }
 
