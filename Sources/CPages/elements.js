@@ -8,9 +8,9 @@ function shown(value) {
   return String(value).replace(/[^\P{C}\n\t]|[\u2028\u2029]/gu, (mark) => `<U+${mark.codePointAt(0).toString(16).padStart(4, "0")}>`);
 }
 
-/** Appends children, of which texts become text nodes; null, undefined and false are left out. */
+/** Appends children, of which texts become text nodes. Null, undefined, false and 0 are left out, so `amount && node` may be a child; `count` writes numbers. */
 function append(element, children) {
-  for (const child of children.flat(9)) if (child || child === 0) element.append(child instanceof Node ? child : shown(child));
+  for (const child of children.flat(9)) if (child) element.append(child instanceof Node ? child : shown(child));
   return element;
 }
 

@@ -151,6 +151,38 @@ def test_a_session_that_the_browser_does_not_keep(visit: Callable[..., Visitor])
 
 
 @pytest.mark.short
+def test_no_stray_zero(visit: Callable[..., Visitor]) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.show("requests?model=large&status=completed")
+    assert re.search(r"[0-9] tokens and \$[0-9.]+ a request", page.locator(".figures").inner_text())
+    visitor.show("requests?status=404")
+    page.locator("tbody th a").first.click()
+    page.wait_for_selector("dialog[open] .facts")
+    facts = page.locator("dialog .facts").inner_text()
+    assert "Cost\n–" in facts and "Counted in" not in facts, "no vendor was asked, and no limit counted it"
+    visitor.press("Escape")
+
+    def priced(route: Route) -> None:
+        told = route.fetch().json()
+        route.fulfill(json=told | {"sum": told["sum"] | {"unpriced": 0}})
+
+    page.route("**/admin/timeline*", priced)
+    visitor.show("usage")
+    assert page.locator(".stale p.dim").inner_text().endswith("no known price.")
+
+    def unused(route: Route) -> None:
+        told = route.fetch().json()
+        route.fulfill(json=told | {"items": [item | {"priority": 0, "weight": 0} for item in told["items"]]})
+
+    page.route("**/admin/provider", unused)
+    visitor.show("providers")
+    provider = page.locator("section[aria-label=main]")
+    assert "priority 0" in provider.inner_text() and provider.locator("tbody tr td").first.inner_text() == "0", "a number is no stray zero"
+    visitor.assert_content()
+
+
+@pytest.mark.short
 def test_hostile_text_is_text(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     page = visitor.page

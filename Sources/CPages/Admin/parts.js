@@ -146,7 +146,7 @@ function table(columns, rows, { empty, sort, picks, foot, caption }) {
 
 /** Creates the list of a thing's facts, without those that are not known. */
 function facts(pairs) {
-  const known = pairs.filter(([, value]) => value || value === 0);
+  const known = pairs.filter(([, value]) => value);
   return known.length > 0 && h("dl.facts", known.map(([name, value]) => [h("dt", name), h("dd", value)]));
 }
 

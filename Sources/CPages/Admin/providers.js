@@ -24,7 +24,7 @@ function providerSection(rows) {
   return h(
     "section.provider",
     { "aria-label": name },
-    h("div.head", h("h2", name), state(bad?.state ?? "ok", bad?.since), bad?.reason && h("span.dim", why(bad)), h("span.dim", provider, ", priority ", priority, url && ", ", url), h("span.push", bad && h("button.small.act", { onclick: resume }, "Resume"))),
+    h("div.head", h("h2", name), state(bad?.state ?? "ok", bad?.since), bad?.reason && h("span.dim", why(bad)), h("span.dim", provider, ", priority ", count(priority), url && ", ", url), h("span.push", bad && h("button.small.act", { onclick: resume }, "Resume"))),
     facts([
       ["Duration, last hour", p50 != null && `half within ${duration(p50)}, 95 % within ${duration(p95)}`],
       ["Errors, last hour", errors && causes(errors)],
@@ -43,7 +43,7 @@ function keysTable(provider, resumeKey) {
   const resume = (key) => /^(cooldown|unavailable)/.test(key.state) && h("button.small.act", { "aria-label": `End the cooldown of ${key.name}`, onclick: () => resumeKey(key.name) }, "End cooldown");
   const columns = [
     ["Key", (key) => key.name, "name"],
-    ["Weight", (key) => key.weight, "n"],
+    ["Weight", (key) => String(key.weight), "n"],
     ["State", (key) => [state(key.state, key.since), key.reason && more(why(key))]],
     ["", resume, "n"],
   ];
@@ -54,7 +54,7 @@ function modelsTable(rows) {
   const names = (row) => [row.mapped_model ?? "all that the vendor lists", row.original_model && row.original_model !== row.mapped_model && h("span.dim", " → ", row.original_model)];
   const columns = [
     ["Model", names, "name"],
-    ["Weight", (row) => row.weight, "n wide"],
+    ["Weight", (row) => String(row.weight), "n wide"],
     ["$ per million, in/out", (row) => prices(row.cost), "n"],
     ["State", (row) => state(row.state, row.since)],
   ];

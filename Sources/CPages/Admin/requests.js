@@ -153,7 +153,7 @@ function recordDetail(record, remove) {
       ["Waited for limits", waited(record.wait_limits_ms)],
       ["Waited for capacity", waited(record.wait_capacity_ms)],
       ["Tokens", `${count(record.prompt)} in, ${count(record.completion)} out${guess}`],
-      ["Cost", record.quota == null ? "no price is known" : money(record.quota) + guess],
+      ["Cost", record.quota != null ? money(record.quota) + guess : record.calls.length ? "no price is known" : NONE],
       ["Counted in", record.limits?.length && record.limits.map((limit) => h("div", limit))],
       ["Trace", record.trace_id && h("code", record.trace_id)],
     ]),
