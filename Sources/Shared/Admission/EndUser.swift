@@ -53,11 +53,26 @@ package struct EndUser: Sendable {
             let id =
                 switch place {
                 case .safetyIdentifier: safetyIdentifier
-                case .user: user
+                case .user: user.map(Self.withoutSession)
                 case .header(let name): headers[name]
                 }
             return id?.isEmpty == false ? id : nil
         }.first
+    }
+
+    /// Returns the id without the session that Claude Code writes into it: an object with `account_uuid` and `device_id`,
+    /// before version 2.1.78 `user_…_account_…_session_…`.
+    private static func withoutSession(_ id: String) -> String {
+        id.withBytes { bytes in
+            if RawJSON(bytes).isObject {
+                let object = RawJSON(bytes)
+                let ids = [object["account_uuid"], object["device_id"]].compactMap { $0?.content }
+                return ids.first { !$0.isEmpty }?.text ?? id
+            }
+            var scan = ByteScan(bytes)
+            guard bytes.hasPrefix("user_"), scan.find("_account_"), scan.find("_session_") else { return id }
+            return bytes[part: 0..<(scan.offset - "_session_".utf8.count)].text
+        }
     }
 }
 

@@ -47,6 +47,29 @@ import Testing
         for name in ["session", "user", "model"] { #expect(!names.contains(name), "\(names)") }
     }
 
+    @Test(
+        "the sessions of Claude Code are of one end user",
+        arguments: [
+            ("user_9f86_account_1111-22_session_aa-1", "user_9f86_account_1111-22_session_bb-2", true),
+            ("user_9f86_account__session_aa-1", "user_9f86_account__session_bb-2", true),
+            ("user_9f86_account_1111-22_session_aa-1", "user_9f86_account_3333-44_session_aa-1", false),
+            (
+                #"{"device_id":"9","account_uuid":"1","session_id":"a"}"#, #" {"account_uuid":"1","device_id":"8"}"#,
+                true
+            ),
+            (#"{"device_id":"9","account_uuid":"1"}"#, #"{"device_id":"9","account_uuid":"2"}"#, false),
+            (#"{"device_id":"9","account_uuid":"","session_id":"a"}"#, #"{"session_id":"b","device_id":"9"}"#, true),
+            (#"{"device_id":"9","account_uuid":null}"#, #"{"device_id":"8","account_uuid":null}"#, false),
+            (#"{"session_id":"a"}"#, #"{"session_id":"b"}"#, false), ("{", #"{""#, false),
+            ("guest_session_1", "guest_session_2", false), ("user_1_session_1", "user_1_session_2", false),
+        ]
+    )
+    func sessionsOfOneUser(one: String, other: String, areOneUser: Bool) {
+        let digests = [one, other].map { EndUser(user: $0).digest(at: [.user]) }
+        #expect((digests[0] == digests[1]) == areOneUser && digests[0] != nil)
+        #expect(EndUser(safetyIdentifier: one).digest(at: [.safetyIdentifier]) == Digest(of: one))
+    }
+
     @Test("a part of a request counts in the limits of its model alone, and not as a request")
     func part() throws {
         let (book, demand) = try demand { $0.model = "gpt-4o" }
