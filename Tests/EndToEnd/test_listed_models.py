@@ -8,13 +8,19 @@ from conftest import VENDOR_KEY, secrets
 from fake_server import FakeServer, Handler
 from relay_process import provider
 
+YES, NO = {"supported": True}, {"supported": False}
+CAPABILITIES = {
+    "batch": YES, "effort": YES | dict.fromkeys(("high", "low", "max", "medium", "xhigh"), YES), "image_input": YES,
+    "thinking": YES | {"types": {"adaptive": YES, "between_tools": YES, "disabled": NO, "enabled": NO}},
+}  # fmt: skip
 LISTS = {
     "openai": ("/v1/models", [{"data": [
         {"id": "big/model:2", "shutdown_date": "2031-12-09", "created": -7}, {"id": 7}, {},
         {"id": "big/model:1", "object": "model", "created": 1700000001},
     ]}]),
     "anthropic": ("/v1/models?limit=1000", [
-        {"data": [{"id": "claude-a", "max_input_tokens": 40, "created_at": "2025-10-15T01:02:03Z", "lifecycle": "active", "retires_at": None},
+        {"data": [{"id": "claude-a", "max_input_tokens": 40, "created_at": "2025-10-15T01:02:03Z", "lifecycle": "active", "retires_at": None,
+                   "display_name": "Claude A", "capabilities": CAPABILITIES},
                   {"id": "claude-old", "created_at": "2023-01-01", "lifecycle": "retired", "retires_at": "2024-01-01"}], "has_more": True, "last_id": "claude a&b"},
         {"data": [{"id": "claude-b", "created_at": "?", "lifecycle": "deprecated", "retires_at": "2031-12-09T00:00:00Z"}], "has_more": False, "last_id": "claude-b"},
     ]),
@@ -78,7 +84,7 @@ class Lister(FakeServer):
 def test_the_vendors_list_is_served_once_it_is_read(start_relay, caller, kind):
     lister = Lister(kind)
     relay = start_relay(
-        **provider("ROW", kind, lister.base_url, f"*,own={NAMES[kind][0]}", API_KEY=VENDOR_KEY, CONNECT_TIMEOUT="1s", ACCOUNT_ID="acc" if kind == "cloudflare" else None),
+        **provider("ROW", kind, lister.base_url, f"*,own={NAMES[kind][0]}", API_KEY=VENDOR_KEY, MODEL_INFO="own=vision:false", CONNECT_TIMEOUT="1s", ACCOUNT_ID="acc" if kind == "cloudflare" else None),
         ANONYMOUS_MODELS="all", DEFAULT_MODEL="claude-b",
     )  # fmt: skip
     http = caller(relay)
@@ -98,9 +104,19 @@ def test_the_vendors_list_is_served_once_it_is_read(start_relay, caller, kind):
     assert created == [known, known, 1727389042]
     if kind in ("openai", "cloudflare", "anthropic"):
         assert listed[2]["shutdown_date"] == "2031-12-09"
+    if kind == "anthropic":
+        assert_as_the_vendor_lists(http)
     if kind in ("gemini", "cohere", "cloudflare"):
         error = ask(http, "word " * 60, model=NAMES[kind][1]).json()["error"]
         assert error["code"] == "context_length_exceeded"
+
+
+def assert_as_the_vendor_lists(http):
+    own, one, other = http.get("/v1/models", headers={"anthropic-version": "2023-06-01"}).json()["data"]
+    assert own["capabilities"]["image_input"] == own["capabilities"]["thinking"]["types"]["adaptive"] == NO, "the settings say otherwise"
+    assert one["capabilities"] == other["capabilities"] | CAPABILITIES | {"batch": NO}, "the relay serves no batches"
+    assert [model["display_name"] for model in (own, one, other)] == ["own", "Claude A", "claude-b"]
+    assert other["capabilities"]["effort"] == NO | dict.fromkeys(("high", "low", "max", "medium", "xhigh"), NO)
 
 
 @pytest.mark.parametrize("headers, waits", [({}, 503), ({"anthropic-version": "2023-06-01"}, 529)], ids=["openai", "anthropic"])

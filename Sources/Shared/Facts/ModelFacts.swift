@@ -39,12 +39,18 @@ package struct ModelFacts: Sendable, Equatable {
     package var price = ListedPrice()
     /// The creation time in seconds since 1970; nil if unknown.
     package var created: Int?
+    /// The name of the model for people; nil if only its id is known.
+    package var displayName: String?
+    /// The capabilities that a vendor lists in the form of Anthropic's API, as JSON by name; empty if none lists them, or
+    /// if other facts change them.
+    package var capabilities: [String: String] = [:]
     /// The owner of this model; nil if the provider's default owner applies.
     package var owner: String?
 
     package init() {}
 
     package mutating func set(_ ability: Abilities, _ isThere: Bool) {
+        capabilities = [:]
         judged.formUnion(ability)
         if isThere { abilities.formUnion(ability) } else { abilities.subtract(ability) }
     }
@@ -58,6 +64,8 @@ package struct ModelFacts: Sendable, Equatable {
         parameters = other.parameters ?? parameters
         created = other.created ?? created
         owner = other.owner ?? owner
+        displayName = other.displayName ?? displayName
+        if !other.judged.isEmpty || !other.capabilities.isEmpty { capabilities = other.capabilities }
         price.add(other.price)
         abilities = abilities.subtracting(other.judged).union(other.abilities)
         judged.formUnion(other.judged)
@@ -74,6 +82,7 @@ package struct ModelFacts: Sendable, Equatable {
         outputs = Self.common(outputs, other.outputs)
         parameters = Self.common(parameters, other.parameters)
         created = created ?? other.created
+        if capabilities != other.capabilities { capabilities = [:] }
         price.add(price.isKnown ? ListedPrice() : other.price)
         abilities.formIntersection(other.abilities)
         judged.formUnion(other.judged)

@@ -18,7 +18,7 @@ extension ModelCatalog {
         /// Returns a copy of this entry with another model name.
         func named(_ name: String) -> Listed {
             var other = self
-            other.id = name
+            (other.id, other.facts.displayName) = (name, nil)
             return other
         }
     }
@@ -31,6 +31,7 @@ extension ModelCatalog {
         if let live {
             facts.correct(by: live.facts)
             facts.created = live.created
+            if !name.hasSameBytes(as: live.id) { facts.displayName = nil }
         }
         if let price = provider.prices.price(of: name, listed: live?.facts.price), price.pricesTokens {
             facts.price = ListedPrice(price)

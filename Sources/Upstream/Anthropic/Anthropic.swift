@@ -71,6 +71,8 @@ package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
             for (name, ability) in abilities {
                 if let flag = model["capabilities"]?[name]?["supported"]?.flag { live?.facts.set(ability, flag) }
             }
+            live?.facts.displayName = model["display_name"]?.string?.beginning(ofBytes: maxNameBytes)
+            live?.facts.capabilities = capabilities(model["capabilities"])
             return live
         }
         form.next = { root in
@@ -78,6 +80,20 @@ package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
             return ("after_id", last)
         }
         return VendorList(site, form, transport: transport, keys: keys)
+    }
+
+    private static let maxNameBytes = 200
+    private static let maxCapabilityBytes = 8_192
+
+    /// Returns the capabilities of a listed model as JSON, by name; empty if there are none, or too many.
+    private static func capabilities(_ listed: JSONValue?) -> [String: String] {
+        let all = (listed?.members ?? []).map { name, value in
+            var json = ByteBuffer()
+            value.append(to: &json)
+            return (name.text, json.text)
+        }
+        guard all.reduce(0, { $0 + $1.0.utf8.count + $1.1.utf8.count }) <= maxCapabilityBytes else { return [:] }
+        return Dictionary(all) { first, _ in first }
     }
 
     package func accepts(key: String) async -> Bool { await wire.transport.accepts(key, at: models, wire.headers) }

@@ -45,27 +45,42 @@ struct ModelPage {
         let isEnding = model.isReplaced || model.shutdownDate != nil
         let retirement = model.shutdownDate.map { Timestamp.text(second: $0.secondsSince1970) }
         return #"""
-            {"type":"model","id":\#(model.id),"display_name":\#(model.id),\#
+            {"type":"model","id":\#(model.id),"display_name":\#(model.facts.displayName ?? model.id),\#
             "created_at":\#(Timestamp.text(second: model.created ?? modelCreated)),\#
             "lifecycle":\#(isEnding ? "deprecated" : "active")\#(member: "retires_at", retirement)\#
             \#(member: "max_input_tokens", model.facts.contextWindow)\#
-            \#(member: "max_tokens", model.facts.maxOutputTokens),"capabilities":\#(capabilities(model.facts.abilities))}
+            \#(member: "max_tokens", model.facts.maxOutputTokens),"capabilities":\#(capabilities(model.facts))}
             """#
     }
 
-    /// Returns for each capability whether model and relay support it.
-    private static func capabilities(_ abilities: ModelFacts.Abilities) -> JSONFragment {
-        func flag(_ ability: ModelFacts.Abilities) -> JSONFragment { #"{"supported":\#(abilities.contains(ability))}"# }
+    /// Returns for each capability whether model and relay support it, as the vendor lists it if it does.
+    private static func capabilities(_ facts: ModelFacts) -> JSONFragment {
+        func flag(_ ability: ModelFacts.Abilities) -> JSONFragment {
+            #"{"supported":\#(facts.abilities.contains(ability))}"#
+        }
         let no: JSONFragment = #"{"supported":false}"#
-        return #"""
-            {"batch":\#(no),"citations":\#(no),"code_execution":\#(no),"context_management":{"supported":false,\#
-            "clear_thinking_20251015":\#(no),"clear_tool_uses_20250919":\#(no),"compact_20260112":\#(no)},\#
-            "effort":{"supported":false,"high":\#(no),"low":\#(no),"max":\#(no),"medium":\#(no),"xhigh":\#(no)},\#
-            "image_input":\#(flag(.vision)),"pdf_input":\#(no),\#
-            "server_tools":{"supported":\#(abilities.contains(.webSearch)),"code_execution":\#(no),\#
-            "web_search":\#(flag(.webSearch))},"structured_outputs":\#(flag(.structuredOutputs)),\#
-            "thinking":{"supported":\#(abilities.contains(.reasoning)),"types":{"adaptive":\#(no),\#
-            "between_tools":\#(no),"disabled":\#(no),"enabled":\#(flag(.reasoning))}}}
-            """#
+        let own: [String: JSONFragment] = [
+            "citations": no, "code_execution": no, "image_input": flag(.vision), "pdf_input": no,
+            "structured_outputs": flag(.structuredOutputs),
+            "context_management": #"""
+            {"supported":false,"clear_thinking_20251015":\#(no),"clear_tool_uses_20250919":\#(no),\#
+            "compact_20260112":\#(no)}
+            """#,
+            "effort": #"""
+            {"supported":false,"high":\#(no),"low":\#(no),"max":\#(no),"medium":\#(no),"xhigh":\#(no)}
+            """#,
+            "server_tools": #"""
+            {"supported":\#(facts.abilities.contains(.webSearch)),"code_execution":\#(no),\#
+            "web_search":\#(flag(.webSearch))}
+            """#,
+            "thinking": #"""
+            {"supported":\#(facts.abilities.contains(.reasoning)),"types":{"adaptive":\#(no),\#
+            "between_tools":\#(no),"disabled":\#(no),"enabled":\#(flag(.reasoning))}}
+            """#,
+        ]
+        var all = own.merging(facts.capabilities.mapValues(JSONFragment.init(stringLiteral:))) { $1 }
+        // The relay serves no batches, whatever the vendor does.
+        all["batch"] = no
+        return "{\(members: all.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })}"
     }
 }
