@@ -20,7 +20,7 @@ function overviewView() {
     for (const name in charts) charts[name].show(timelineChart(name === "failed" ? causes : all, name, CHARTS[name], name === "failed" ? { status: "failed" } : {}));
     sums = all.sum;
     showTiles();
-    fill(parts.partial, all.partial && warning("The sums are not complete: old records are still being summed, or the query was cut off after a second."));
+    fill(parts.partial, all.partial && incomplete());
   }
   const stream = liveOverview((told) => {
     now = told;

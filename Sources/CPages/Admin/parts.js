@@ -184,6 +184,7 @@ const noKey = () => h("span.dim", "no key");
 const whole = (...text) => h("div.whole", text);
 const more = (...text) => h("div.more", text);
 const warning = (text, ...actions) => notice("warning", text, actions);
+const incomplete = () => warning("The sums are not complete: old records are still being summed, memory keeps no more of them (ADMIN_LOG_ENTRIES), or the query was cut off after a second.");
 
 function duration(milliseconds) {
   if (milliseconds == null) return NONE;

@@ -17,7 +17,7 @@ function usageView() {
       fill(words, `${end(told.from)} to ${end(told.to)}, ${zone}`);
       fill(
         notes,
-        told.partial && warning("The sums are not complete: old records are still being summed, or the query was cut off after a second."),
+        told.partial && incomplete(),
         told.cut && warning("Only the largest are listed. The sum and the files have all."),
       );
       place.show(timelineChart(told, measure, `${measure} by ${by}`));

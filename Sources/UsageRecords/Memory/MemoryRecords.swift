@@ -22,6 +22,8 @@ final class MemoryRecords: UsageStore, RecordSource {
         var firstWithBodies = 0
         var bytes = 0
         var lastID = 0
+        /// The latest end of a removed request, in milliseconds since 1970; `.min` if none was removed.
+        var lastRemoved = Int.min
         var sums: UsageSums
         var reservation: MemoryReservation?
         var bound: Int
@@ -171,7 +173,8 @@ final class MemoryRecords: UsageStore, RecordSource {
             }
             var rows = sums.rows
             plan.add(plan.table.hasTimes ? state.sums.hours.rows : state.sums.days.rows, to: &rows)
-            return (rows, false)
+            // The sums of all requests are kept, but not the records between two of their steps.
+            return (rows, plan.read.contains { !$0.isEmpty && $0.lowerBound <= state.lastRemoved })
         }
     }
 
@@ -201,6 +204,7 @@ extension MemoryRecords.State {
     fileprivate mutating func removeOldest() -> Bool {
         guard count > 0 else { return false }
         bytes -= kept[first].bytes
+        lastRemoved = max(lastRemoved, kept[first].record.timeMilliseconds)
         first += 1
         return true
     }

@@ -58,6 +58,24 @@ import Testing
         #expect((500..<5_000).contains(total))
     }
 
+    @Test("a timeline of records that memory has removed is partial, and one of later records or of sums is not")
+    func removedRecords() throws {
+        let records = MemoryRecords(bound: 100, .utc, .unbounded(), bodies: BodyBudget(.unbounded()))
+        let (minute, now) = (60_000, Timestamp.now())
+        func timeline(_ range: Range<Int>) -> (requests: Int, isPartial: Bool) {
+            let plan = TimelinePlan(TimelineQuery(by: nil, RecordFilter(), in: range), .utc, now: now)
+            let (rows, isPartial) = records.timeline(plan, until: .distantFuture)
+            return (rows.reduce(0) { $0 + $1.sum.requests.requests }, isPartial)
+        }
+        try records.writeAll((0..<100).map { request($0, at: now - 90 * minute) })
+        #expect(timeline(now - 120 * minute..<now) == (100, false))
+        try records.writeAll((0..<60).map { request($0, at: now - 30 * minute) })
+        #expect(timeline(now - 120 * minute..<now) == (100, true))
+        #expect(timeline(now - 60 * minute..<now) == (60, false))
+        let today = now / 86_400_000 * 86_400_000
+        #expect(timeline(today - 29 * 86_400_000..<today + 86_400_000) == (160, false))
+    }
+
     @Test("memory forgets the oldest bodies first, and keeps their records")
     func memoryBodies() throws {
         let budget = MemoryBudget(bytes: 8 << 20)
