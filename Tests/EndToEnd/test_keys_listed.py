@@ -24,7 +24,7 @@ def settings(seller, tmp_path):
     secrets.update(TOKENS.values())
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=3)
     return seller.settings(VENDOR_KEY, "m,n") | SETTINGS | {f"KEY_{name}_TOKEN": token for name, token in TOKENS.items()} | {
-        "DATA_DIR": str(tmp_path), "GROUP_ENG_RATE_LIMIT": "1 usd/month", "KEY_ANN_GROUP": "eng", "KEY_BOB_GROUP": "eng,ops", "GROUP_OPS_MODELS": "m",
+        "DATA_DIR": str(tmp_path), "PROVIDER_FREE_KIND": "echo", "GROUP_ENG_RATE_LIMIT": "1 usd/month", "KEY_ANN_GROUP": "eng", "KEY_BOB_GROUP": "eng,ops", "GROUP_OPS_MODELS": "m",
         "KEY_ANN_RATE_LIMIT": "0.10 usd/calendar-day;50/minute", "KEY_CAT_RATE_LIMIT": "10 usd/day", "KEY_CAT_MODELS": "m",
         "KEY_SOON_EXPIRES": soon.isoformat(timespec="seconds"), "KEY_OLD_EXPIRES": "2020-01-31", "KEY_OFF_ENABLED": "false",
     }  # fmt: skip
@@ -39,10 +39,10 @@ def command(settings, *words):
 def test_keys_are_listed_with_what_is_left(start_relay, caller, settings):
     relay = start_relay(**settings)
     operator = Operator(relay.base_url)
-    for name in ("ANN", "ANN", "CAT"):
-        answer = caller(relay, TOKENS[name]).post(PATH, json=body("word " * PROMPT, model="m"))
+    for name, model in (("ANN", "m"), ("ANN", "m"), ("CAT", "m"), ("SOON", "m"), ("SOON", "echo")):
+        answer = caller(relay, TOKENS[name]).post(PATH, json=body("word " * PROMPT, model=model))
         assert answer.status_code == 200
-    wait_for(lambda: sum(row["requests"] for row in operator.items("/admin/keys") if row["kind"] == "key") == 3)
+    wait_for(lambda: sum(row["requests"] for row in operator.items("/admin/keys") if row["kind"] == "key") == 5)
     rows = operator.items("/admin/keys")
     assert [row["name"] for row in rows[:5]] == ["soon", "eng", "ann", "bob", "cat"], "what ends next, then by the part of a budget that is used"
     by_name = {row["name"]: row for row in rows}
@@ -53,6 +53,8 @@ def test_keys_are_listed_with_what_is_left(start_relay, caller, settings):
     for row, count in ((eng, 2), (ann, 2), (cat, 1)):
         assert (row["requests"], row["failures"], row["last_used"]) == (count, 0, today)
         assert float(row["cost_today"]) == float(row["cost_month"]) == pytest.approx(count * ONE)
+        assert row["unpriced_today"] == row["unpriced_month"] == 0
+    assert by_name["soon"]["unpriced_today"] == by_name["soon"]["unpriced_month"] == 1
     assert (eng["kind"], ann["kind"], ann["groups"], cat["groups"], cat["models"]) == ("group", "key", ["eng"], [], ["m"])
     (month,), (day,) = eng["budgets"], ann["budgets"]
     assert (month["quota"], day["quota"]) == ("1.00 usd per month", "0.10 usd per calendar-day"), "limits of minutes are left out"
@@ -68,6 +70,7 @@ def test_keys_are_listed_with_what_is_left(start_relay, caller, settings):
     assert printed == rows
     lines = command(run, "keys").splitlines()
     assert [line.split("  ")[0] for line in lines[:4]] == ["KEY", "soon", "group eng", ""] and lines[3].startswith("  ann  ")
+    assert lines[1].count(f"≥ {by_name['soon']['cost_today']}") == 2 and "≥" not in lines[2]
     assert "ended, 2020-02-01T00:00:00Z" in "".join(lines) and any(line.startswith("  bob (eng,ops)  ") for line in lines)
     sums = json.loads(command(run, "usage", "--by", "group", "--json"))
-    assert [(row["group"], row["requests"]) for row in sums["rows"]] == [("eng", 2), (None, 1)] and sums["total"]["requests"] == 3
+    assert [(row["group"], row["requests"]) for row in sums["rows"]] == [(None, 3), ("eng", 2)] and sums["total"]["requests"] == 5

@@ -439,6 +439,7 @@ def test_keys_have_what_is_left_and_until_when(visit: Callable[..., Visitor], wi
         for place in range(number)
     ]  # fmt: skip
     keys[1] |= {"state": "ends soon", "expires_at": int(time.time()) + 3 * 86400}
+    keys[1] |= {"unpriced_today": 0, "unpriced_month": 4}
     keys[-1] |= {"state": "off", "budgets": [], "cost_today": None, "cost_month": None, "failures": 0, "last_used": None}
     page.route("**/admin/keys*", lambda route: route.fulfill(json={"items": [group, *keys], "total": number, "shared": False, "instance": "one"}))
     visitor.show("keys")
@@ -446,6 +447,7 @@ def test_keys_have_what_is_left_and_until_when(visit: Callable[..., Visitor], wi
     assert rows.count() == number + 1 and "group eng" in rows.first.inner_text() and "4,942.79 of 5,000.00 usd per month until" in rows.first.inner_text().replace("$", "")
     second = rows.nth(1).inner_text()
     assert "$57.21" in second and "$1.25" in second and "2,000,000 of 2,000,000 tokens per day" in second, "costs are seen at each width"
+    assert "≥ $57.21" in rows.nth(2).inner_text() and "≥ $1.25" not in rows.nth(2).inner_text() and "≥" not in second
     assert "ends soon" in rows.nth(2).inner_text() and "off" in rows.last.inner_text() and "What is left is what one alone knows." in page.locator("#main").inner_text()
     if number == 50:
         assert_reachable(visitor, "keys")

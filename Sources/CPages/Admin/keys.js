@@ -15,16 +15,16 @@ function keysView() {
 
 function callersTable(rows) {
   const isGroup = (row) => row.kind === "group";
-  const cost = (text) => costOf(text == null ? null : Number(text));
+  const cost = (row, period) => costOf(row[`cost_${period}`] == null ? null : Number(row[`cost_${period}`]), row[`unpriced_${period}`]);
   const end = (row) => [row.state && row.state !== "ok" && h(`span.${row.state === "ends soon" ? "warn" : "bad"}`, row.state, " "), row.expires_at && time(row.expires_at * 1000)];
-  const slim = (row) => h("div.more.slim", "today ", cost(row.cost_today), ", month ", cost(row.cost_month), end(row).some(Boolean) && [", ", end(row)]);
+  const slim = (row) => h("div.more.slim", "today ", cost(row, "today"), ", month ", cost(row, "month"), end(row).some(Boolean) && [", ", end(row)]);
   const name = (row) => (isGroup(row) ? `group ${row.name}` : [link(row.name, "requests", { caller: row.name }), row.groups.length > 0 && h("span.dim", ` in ${row.groups.join(", ")}`)]);
   const failures = (row) => h(row.failures ? "span.bad" : "span", count(row.failures));
   const columns = [
     ["Key", (row) => [name(row), more(row.models.join(", ")), slim(row)], "name"],
     ["Left", (row) => (row.budgets.length ? row.budgets.map(budgetLeft) : NONE), "share"],
-    ["Today", (row) => cost(row.cost_today), "n wide"],
-    ["This month", (row) => cost(row.cost_month), "n wide"],
+    ["Today", (row) => cost(row, "today"), "n wide"],
+    ["This month", (row) => cost(row, "month"), "n wide"],
     ["Failures", failures, "n wide"],
     ["Last used", (row) => (row.last_used ? dayName(row.last_used) : NONE), "n wide"],
     ["Ends", (row) => (end(row).some(Boolean) ? end(row) : NONE), "n wide"],

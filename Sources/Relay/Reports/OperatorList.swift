@@ -134,7 +134,8 @@ extension OperatorList {
             let state = item.shown("state")
             let end = [state == "ok" || isGroup ? "" : state, item.moment("expires_at")].filter { !$0.isEmpty }
             let after = [
-                item.shown("cost_today"), item.shown("cost_month"), "\(item["failures"]?.integer ?? 0)",
+                item.cost("cost_today", "unpriced_today"), item.cost("cost_month", "unpriced_month"),
+                "\(item["failures"]?.integer ?? 0)",
                 item.shown("last_used"), end.joined(separator: ", "),
             ]
             let budgets = (item["budgets"]?.elements ?? nil)?.map { budget in
@@ -151,6 +152,12 @@ extension OperatorList {
 
 extension JSONValue {
     fileprivate func shown(_ name: StaticString) -> String { self[name]?.string ?? "" }
+
+    /// Returns a sum of costs, marked if requests without a price make it a lower bound.
+    fileprivate func cost(_ name: StaticString, _ unpriced: StaticString) -> String {
+        let cost = shown(name)
+        return cost.isEmpty || self[unpriced]?.integer ?? 0 == 0 ? cost : "≥ \(cost)"
+    }
 
     /// Returns a member in seconds since 1970 as a time; empty if it is missing.
     fileprivate func moment(_ name: StaticString) -> String {

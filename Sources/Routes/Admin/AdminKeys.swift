@@ -114,7 +114,8 @@ private struct KeyRow {
         object([
             ("kind", "\(kind)"), ("name", "\(name)"), ("models", "\(models.map(\.description))"),
             ("budgets", "\(budgets.map(JSONFragment.init(limit:)))"), ("cost_today", "\(usage?.today.dollars)"),
-            ("cost_month", "\(usage?.month.dollars)"), ("requests", "\(usage?.month.requests ?? 0)"),
+            ("cost_month", "\(usage?.month.dollars)"), ("unpriced_today", "\(usage?.today.unpriced ?? 0)"),
+            ("unpriced_month", "\(usage?.month.unpriced ?? 0)"), ("requests", "\(usage?.month.requests ?? 0)"),
             ("failures", "\(usage?.month.failures ?? 0)"), ("last_used", "\(usage?.lastDay)"),
         ])
     }
