@@ -77,6 +77,7 @@ extension SettingsReader {
     /// Returns the groups that a setting names, each once. Reports names without a group.
     fileprivate mutating func groups(in key: SettingKey, of all: [GroupSettings]) -> [GroupSettings] {
         let names = list(key).map(\.asInstance).withoutRepeats
+        if names == ["OFF"] { return [] }
         for name in names where !all.contains(where: { $0.name == name.asName }) {
             if problems.contains(where: { $0.name?.hasPrefix("GROUP_\(name)_") ?? false }) { continue }
             let near = nearest(to: name, among: all.map(\.name.asInstance)).map { "; did you mean \($0.asName)?" }
@@ -214,7 +215,7 @@ extension SettingFamily {
             SettingRow("EXPIRES", .moment)
                 .help("last day of the key in TIMEZONE, or the time from which it is refused; default: none"),
             SettingRow("ENABLED", .boolean, "true").help("false: the key is refused"),
-            SettingRow("GROUP", .list).help("groups of callers whose limits the caller shares"),
+            SettingRow("GROUP", .list).help("groups of callers whose limits the caller shares; off: none"),
             SettingRow("RATE_LIMIT", .limits).help("limits of all requests of the caller together"),
             SettingRow("RATE_LIMIT_WAIT", .duration(.zero ... .seconds(600)))
                 .help("longest time that a request of the caller waits, in place of RATE_LIMIT_WAIT"),

@@ -70,6 +70,13 @@ import Testing
         #expect(!callers[0].allowingAllModels(ifAllowed: "gpt-5").mayUse("gpt-5", ofPassthrough: false))
     }
 
+    @Test("a key leaves the group of all keys")
+    func leaves() throws {
+        let outcome = read("KEY_DEFAULT_GROUP=eng\nKEY_B_GROUP=Off\nGROUP_ENG_RATE_LIMIT=1/hour")
+        #expect(outcome.problemTexts == [])
+        #expect(outcome.settings?.keys.map { $0.groups.map(\.name) } == [["eng"], []])
+    }
+
     @Test(
         "a group without a key, and a key's group without a setting, are problems",
         arguments: [
