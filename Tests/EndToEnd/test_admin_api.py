@@ -73,10 +73,12 @@ def test_limits_are_what_the_next_request_is_told(operated, operator):
     def give_back(amount):
         return operator.ask("POST", "/admin/limits/give-back", json={"caller": "team", "id": tokens["id"], "amount": amount})
 
-    assert give_back("3 tokens").json()["data"] == {"all_instances": False}
+    assert give_back("3 tokens").json()["data"] == {"amount": "3 tokens", "all_instances": False}
     [after] = [item for item in operator.items("/admin/limits", caller="team") if item["unit"] == "tokens"]
     assert int(after["used"]) == int(tokens["used"]) - 3
     assert [give_back(amount).status_code for amount in ("3 usd", "-3 tokens", "3", None)] == [400] * 4
+    assert give_back("99999 tokens").json()["data"]["amount"] == f"{after['used']} tokens", "at most what was used"
+    assert give_back("1 tokens").status_code == 404
     everybody = operator.get("/admin/limits").json()
     assert everybody["total"] >= 2 and {item["caller"] for item in everybody["items"]} >= {"team"}
 

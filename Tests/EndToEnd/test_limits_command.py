@@ -156,6 +156,7 @@ def test_an_amount_is_given_back(start_relay: Callable[..., Relay], store: Memca
     after = used("team-a", "--give-back", "2", "tokens", **settings)
     assert after["key tokens/86400"][0] == before - 2 and after["key requests/3600"][0] == 1
     assert used("team-a", "--give-back", "900 tokens", **settings)["key tokens/86400"][0] == 0
+    assert "nothing was given back: no use" in told("team-a", "--give-back", "1 tokens", **settings).stderr
     assert {f"key requests/{days * 86400}" for days in range(28, 32)} & set(used("team-a", **settings))
     lacking = told("team-a", "--give-back", "1 usd", **settings)
     assert lacking.returncode != 0 and "nothing was given back: the caller has no limit in usd" in lacking.stderr

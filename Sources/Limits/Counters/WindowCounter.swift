@@ -530,8 +530,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         for back in all { giveBack(back.units, in: back.bucket) }
     }
 
-    /// Gives back units of a limit that is counted in this process, from the newest buckets first.
-    func giveBack(_ units: Int) { record.giveBack(units) }
+    /// Gives back units of a limit that is counted in this process, from the newest buckets first. Returns their number.
+    func giveBack(_ units: Int) -> Int { record.giveBack(units) }
 
     private func giveBack(_ units: Int, in bucket: BucketIndex) {
         var rest = units

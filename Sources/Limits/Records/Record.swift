@@ -108,15 +108,18 @@ package struct Record: Sendable, Equatable {
         change(bucket, to: count(in: bucket) - min(units, Self.countBound))
     }
 
-    /// Removes units from the newest buckets that have any. Removes at most all units.
-    package mutating func giveBack(_ units: Int) {
-        var (rest, bucket) = (min(units, total), newest)
+    /// Removes units from the newest buckets that have any. Removes at most all units, and returns their number.
+    @discardableResult
+    package mutating func giveBack(_ units: Int) -> Int {
+        let given = min(units, total)
+        var (rest, bucket) = (given, newest)
         while rest > 0 {
             let part = min(rest, count(in: bucket))
             giveBack(part, in: bucket)
             rest -= part
             bucket -= 1
         }
+        return given
     }
 
     /// Adds a lease to the record. The units of the lease must already be counted.

@@ -68,7 +68,7 @@ package struct LimitReader {
 
     /// Gives back units of a limit that were counted wrongly, from the newest buckets first. At most the counted units
     /// are given back. Blocks.
-    /// - Returns: the key of the limit's record; nil if the store has no record of its use.
+    /// - Returns: the key of the limit's record; nil if the store has no record of any use.
     package func giveBack(_ units: Int, of charge: LimitCharge) throws(StoreFailure) -> String? {
         let limit = charge.limit
         let keys = [charge.identity.storeKey(limit, secret), charge.identity.formerStoreKey(limit, secret)]
@@ -76,8 +76,8 @@ package struct LimitReader {
         for key in keys {
             try update(key, expirySeconds: limit.expirySeconds(slotMicroseconds: slotMicroseconds)) { bytes in
                 guard let bytes, case .counts(var record)? = try? StoredRecord(bytes, of: limit) else { return nil }
+                guard record.giveBack(units) > 0 else { return nil }
                 isRecorded = true
-                record.giveBack(units)
                 return record.encoded()
             }
         }

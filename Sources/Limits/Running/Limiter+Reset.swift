@@ -16,7 +16,10 @@ extension Limiter {
             }
             return nil
         }
-        let (key, _) = try await change(charge, in: shared, on: loop) { $0.empty(at: $1) }
+        let (_, key) = try await change(charge, in: shared, on: loop) { record, time in
+            record.empty(at: time)
+            return 0
+        }
         // If the store loses the record, this instance must know that it was emptied.
         ledger.update { ledger, now in ledger.forget(ledger.account(charge, ledger.read(now)), at: now) }
         return key
@@ -25,63 +28,62 @@ extension Limiter {
     /// Gives back units of one limit of one caller that were counted wrongly, from the newest buckets first. At most
     /// the counted units are given back. Other instances notice this when they call `compare` with the record's key.
     /// - Parameter shared: the limiter's store; nil if limits are counted in this process.
-    /// - Returns: whether there is a record of the limit's use, and the record's key in the store.
+    /// - Returns: the number of units that were given back, and the record's key in the store.
     package func giveBack(
         _ units: Int,
         of charge: LimitCharge,
         in shared: SharedState?,
         on loop: EventLoop
-    ) async throws(StoreFailure) -> (isRecorded: Bool, key: String?) {
+    ) async throws(StoreFailure) -> (units: Int, key: String?) {
         guard let shared else {
-            let isRecorded = ledger.update { ledger, now in
-                guard let account = ledger.account(of: charge, at: now) else { return false }
+            let given = ledger.update { ledger, now in
+                guard let account = ledger.account(of: charge, at: now) else { return 0 }
                 ledger.corrections &+= 1
                 account.refusedUntil = 0
-                (account.counter as? WindowCounter)?.giveBack(units)
-                return true
+                return (account.counter as? WindowCounter)?.giveBack(units) ?? 0
             }
-            return (isRecorded, nil)
+            return (given, nil)
         }
-        var (key, isRecorded) = try await change(charge, in: shared, on: loop) { record, _ in record.giveBack(units) }
-        if !isRecorded {
+        var (given, key) = try await change(charge, in: shared, on: loop) { record, _ in record.giveBack(units) }
+        if given == 0 {
             // This instance or the database may know the record that the store has lost; the look puts it back.
             _ = await used([charge], on: loop)
-            isRecorded = try await change(charge, in: shared, on: loop) { record, _ in record.giveBack(units) }.isFound
+            given = try await change(charge, in: shared, on: loop) { record, _ in record.giveBack(units) }.units
         }
-        if isRecorded {
+        if given > 0 {
             // If the store loses the record, this instance must know what was given back.
             ledger.update { ledger, now in ledger.compare([ledger.account(charge, ledger.read(now))]) }
         }
-        return (isRecorded, key)
+        return (given, key)
     }
 
     /// Changes a limit's record in the store, also the one that earlier versions of the relay counted in. Returns the
-    /// record's key, and whether the store had a record.
-    /// - Parameter body: gets the record and the current time; can be called several times.
+    /// larger number of units that `body` returned for them, and the record's key.
+    /// - Parameter body: gets the record and the current time, and returns a number of units; can be called several times.
     private func change(
         _ charge: LimitCharge,
         in shared: SharedState,
         on loop: EventLoop,
-        _ body: @escaping @Sendable (inout Record, Int) -> Void
-    ) async throws(StoreFailure) -> (key: String, isFound: Bool) {
+        _ body: @escaping @Sendable (inout Record, Int) -> Int
+    ) async throws(StoreFailure) -> (units: Int, key: String) {
         let limit = charge.limit
         let (keys, time, expirySeconds) = ledger.update { ledger, now in
             let secret = ledger.options.secret
             let keys = [charge.identity.storeKey(limit, secret), charge.identity.formerStoreKey(limit, secret)]
             return (keys, ledger.read(now).wall, ledger.expirySeconds(limit))
         }
-        var isFound = false
+        var units = 0
         for key in keys {
-            let isChanged = try await shared.update(key, expirySeconds: expirySeconds, on: loop) { bytes in
+            let changed = try await shared.update(key, expirySeconds: expirySeconds, on: loop) { bytes in
                 guard let bytes, case .counts(var record)? = try? StoredRecord(bytes, of: limit) else {
-                    return SharedState.Change(nil, false)
+                    return SharedState.Change(nil, 0)
                 }
-                body(&record, time)
-                return SharedState.Change(StoredRecord.counts(record).encoded(), true)
+                let changed = body(&record, time)
+                return SharedState.Change(StoredRecord.counts(record).encoded(), changed)
             }
-            isFound = isFound || isChanged
+            units = max(units, changed)
         }
-        return (keys[0], isFound)
+        return (units, keys[0])
     }
 
     /// Forgets the records with these store keys after another instance has reset them.

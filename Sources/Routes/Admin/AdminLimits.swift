@@ -95,26 +95,27 @@ func resetLimit(_ visit: AdminVisit) async throws(APIError) {
 /// Handles POST /admin/limits/give-back: gives back an amount of one limit that was counted wrongly.
 func giveBack(_ visit: AdminVisit) async throws(APIError) {
     let gateway = visit.gateway
-    let (found, name, text) = try await limit(visit)
-    guard let text else { throw .missing("amount") }
-    guard let amount = Quota.amount(text), amount.unit == found.charge.limit.quota.unit, amount.unit.isKnownLate else {
+    let (found, name, wanted) = try await limit(visit)
+    guard let wanted else { throw .missing("amount") }
+    guard let amount = Quota.amount(wanted), amount.unit == found.charge.limit.quota.unit, amount.unit.isKnownLate
+    else {
         throw .value(
             "amount",
             "must be an amount in the limit's unit, as 3.20 usd; only tokens, usd and credits are given back"
         )
     }
-    let given: (isRecorded: Bool, key: String?)
+    let given: (units: Int, key: String?)
     do throws(StoreFailure) {
         given = try await gateway.limiter
             .giveBack(amount.units, of: found.charge, in: visit.admin.shared, on: gateway.loop)
     } catch {
         throw .storeUnavailable
     }
-    guard given.isRecorded else { throw .nothingRecorded }
+    guard given.units > 0 else { throw .nothingRecorded }
     if let key = given.key { visit.admin.board.add(InstanceOrder(.giveBack, key)) }
+    let text = "\(found.charge.limit.quota.amount(given.units)) \(amount.unit.rawValue)"
     visit.record("give back", "\(text) of \(name ?? "all callers") \(LimitStates.id(found))")
-    let scope: JSONFragment = #"{"all_instances":\#(visit.admin.shared != nil)}"#
-    visit.send("Amount given back", data: scope)
+    visit.send("Amount given back", data: #"{"amount":\#(text),"all_instances":\#(visit.admin.shared != nil)}"#)
 }
 
 /// Reads the body of a change of one limit. Returns the limit, the caller's name (nil for all callers together) and the

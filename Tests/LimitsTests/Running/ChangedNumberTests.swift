@@ -131,12 +131,13 @@ import Testing
         let loops = TestLoops()
         let charge = LimitCharge(limit(5), who)
         #expect(await admitted(8, limiter, limit(5), loops) == 5)
-        func giveBack(_ units: Int) async -> Bool? {
-            await loops.run { try? await limiter.giveBack(units, of: charge, in: nil, on: $0).isRecorded }
+        func giveBack(_ units: Int) async -> Int? {
+            await loops.run { try? await limiter.giveBack(units, of: charge, in: nil, on: $0).units }
         }
-        #expect(await giveBack(2) == true)
+        #expect(await giveBack(2) == 2)
         #expect(await admitted(8, limiter, limit(5), loops) == 2)
-        #expect(await giveBack(20) == true)
+        #expect(await giveBack(20) == 5)
+        #expect(await giveBack(1) == 0)
         #expect(await admitted(8, limiter, limit(5), loops) == 5)
     }
 
@@ -153,7 +154,7 @@ import Testing
             shared.stop()
         }
         let (loops, charge) = (TestLoops.lasting, LimitCharge(limit(5), who))
-        func giveBack() async -> (isRecorded: Bool, key: String?)? {
+        func giveBack() async -> (units: Int, key: String?)? {
             await loops.run { try? await limiters[1].giveBack(2, of: charge, in: shared, on: $0) }
         }
         func knows(_ limiter: Limiter, used: Int) async throws -> Bool {
@@ -162,10 +163,10 @@ import Testing
             }
             return limiter.knownUses([charge])[0].used == used
         }
-        #expect(await giveBack()?.isRecorded == false)
+        #expect(await giveBack()?.units == 0)
         #expect(await admitted(8, limiters[0], limit(5), loops) == 5)
         let given = await giveBack()
-        #expect(given?.isRecorded == true)
+        #expect(given?.units == 2)
         #expect(try await knows(limiters[1], used: 3))
         #expect(limiters[0].knownUses([charge])[0].used == 5)
         limiters[0].compare(Set([given?.key].compactMap(\.self)))
