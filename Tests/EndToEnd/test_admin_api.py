@@ -54,6 +54,9 @@ def ask(relay: Relay, model: str = "echo", key: str = TEAM, content: str = "Hell
     return local_http.post(relay.v1 + "/chat/completions", json=body, headers={"Authorization": f"Bearer {key}"}, timeout=30)
 
 
+REVERSED = {"from": "2026-01-02", "to": "2026-01-01"}
+
+
 def test_limits_are_what_the_next_request_is_told(operated, operator):
     for _ in range(3):
         answer = ask(operated)
@@ -226,7 +229,7 @@ def test_records_their_filters_and_their_end(operated, operator):
     assert operator.items("/admin/req_logs", keywords="%") == []
     assert operator.get("/admin/req_logs", keywords="a" * 201).status_code == 400
     assert operator.get("/admin/req_logs", keywords="a" * 60_000).status_code in (400, 414, 431)
-    for wrong in ({"order_by": "nothing"}, {"per_page": 201}, {"page": 0}, {"status": "ended"}, {"from": "yesterday"}, {"min_cost": "-1"}, {"before": "x"}, {"color": "red"}):
+    for wrong in ({"order_by": "nothing"}, {"per_page": 201}, {"page": 0}, {"status": "ended"}, {"from": "yesterday"}, {"min_cost": "-1"}, {"before": "x"}, {"color": "red"}, REVERSED):
         answer = operator.get("/admin/req_logs", **wrong)
         assert answer.status_code == 400 and answer.json()["status"] == 1, wrong
     today = time.strftime("%Y-%m-%d", time.gmtime())
@@ -328,6 +331,7 @@ def test_sums_are_those_of_the_records(operated, operator):
     assert [row["model"] for row in rows] == [item["model"] or "" for item in told["items"]]
     for wrong in ("", "x", "model,model", "day,model,caller,provider"):
         assert operator.get("/admin/usage", by=wrong or ",").status_code == 400
+    assert operator.get("/admin/usage", **REVERSED).status_code == 400
     assert operator.data("/admin/statistics")["count"] == len({record["model"] for record in records})
     days = operator.data("/admin/statistics_model_day")
     assert len(days["xAxis"]["data"]) == 7 and all(len(row["data"]) == 7 for row in days["series"])

@@ -32,7 +32,9 @@ private func usageQuery(_ fields: AdminQuery) throws(APIError) -> UsageQuery {
         guard let day = RecordFields.day(text) else { throw .value(name, "must be a day such as 2026-01-31") }
         return day
     }
-    return UsageQuery(by: dimensions, from: try day("from"), to: try day("to"))
+    let (from, to) = (try day("from"), try day("to"))
+    if let from, let to, from > to { throw .value("to", "must not be earlier than 'from'") }
+    return UsageQuery(by: dimensions, from: from, to: to)
 }
 
 extension JSONFragment {

@@ -38,6 +38,9 @@ enum RecordFields {
         filter.outcome = try outcome(fields)
         filter.fromMilliseconds = try start(fields, zone)
         filter.toMilliseconds = try time(fields, "to", zone: zone, isEnd: true)
+        if let from = filter.fromMilliseconds, let to = filter.toMilliseconds, from >= to {
+            throw .value("to", "must be later than 'from'")
+        }
         filter.minDurationMilliseconds = try fields.number("min_duration", 0...1_000_000_000)
         if let given = fields["min_cost"] {
             guard let cost = Cost(dollars: given) else {
