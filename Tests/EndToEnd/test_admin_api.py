@@ -544,7 +544,11 @@ def test_the_pages(start_relay, operated):
     assert "<title>relay usage · ai.example</title>" in usage.text and "access-control-allow-origin" not in usage.headers
     closed = local_http.get(f"{operated.base_url}/usage")
     assert closed.status_code == 404 and "Did you mean /v1/usage?" in closed.text
-    assert local_http.get(f"{relay.base_url}/usage/").status_code == 302 and local_http.request("HEAD", f"{relay.base_url}/usage").content == b""
+    for path in ("/admin", "/usage"):
+        slashed = local_http.get(f"{relay.base_url}{path}/")
+        assert (slashed.status_code, slashed.headers["location"]) == (302, path)
+    assert local_http.request("POST", f"{relay.base_url}/admin/").status_code == 404 == local_http.get(f"{operated.base_url}/usage/").status_code
+    assert local_http.request("HEAD", f"{relay.base_url}/usage").content == b""
 
 
 SOMETIMES = {"cached_tokens", "cache_writes", "cache_writes_1h", "unpriced", "cost_is_partial", "errors", "partial"}

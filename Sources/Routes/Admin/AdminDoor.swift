@@ -6,6 +6,9 @@ import Upstream
 func serveAdmin(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError) {
     let request = exchange.request
     exchange.operatorFields = guardingFields(nonce: nil)
+    if request.rawPath.equals("/admin/"), request.method == .get || request.method == .head {
+        return exchange.send(redirectTo: "/admin")
+    }
     // A path with escapes or extra slashes is no route: a proxy in front can then block paths by comparing the text.
     guard request.rawPath.elementsEqual(request.path) else { throw APIError(404, "Not found") }
     let path = AdminRoute.parts(request.path.text)
