@@ -189,6 +189,8 @@ def test_a_socket_of_its_own(start_relay):
     assert local_http.get(f"{own}/health").status_code == local_http.get(f"{own}/metrics").status_code == 200
     for path in ("/v1/models", "/", "/ready", "/reload_config", "/models"):
         assert local_http.get(own + path, headers={"Authorization": f"Bearer {one.token}"}).status_code == 404
+    answer = local_http.post(f"{own}/v1/chat/completions", json={})
+    assert answer.json()["error"]["message"] == "Invalid URL (POST /v1/chat/completions). This socket serves /admin, /health and /metrics only."
 
 
 def test_a_changed_password_ends_all_sessions(start_relay, tmp_path):
