@@ -39,7 +39,7 @@ package final class Limit: Sendable, Hashable {
     package let period: CalendarPeriod?
     /// The id of the limit: its kind, unit and window, as text for store keys. A limit whose number changes keeps it.
     package let id: String
-    /// The kind and the quota of the limit as text for readers: `chat: 60 requests per minute`.
+    /// The kind, the group and the quota of the limit as text for readers: `group eng: 60 requests per minute`.
     package let text: String
     /// The name of the limit in the `RateLimit` headers: `"minute"`, `"10-seconds"` or `"minute-tokens"`.
     package let policyName: String
@@ -90,7 +90,7 @@ package final class Limit: Sendable, Hashable {
         self.quota = quota
         (group, period) = scope
         self.id = id ?? "\(kind.name).\(quota.unit.rawValue).\(scope.period?.name ?? "\(quota.windowSeconds)")"
-        text = "\(kind.name): \(quota.textWithUnit)"
+        text = "\(kind.name)\(group.map { " \($0)" } ?? ""): \(quota.textWithUnit)"
         policyName = quota.policyName
         policy = quota.policy(windowSeconds: scope.period?.seconds ?? quota.windowSeconds)
         self.layout = layout

@@ -33,6 +33,7 @@ import Testing
         let own = limits.map(\.charge.limit).filter { $0.kind == .key(nil) || $0.group != nil }
         #expect(own.map(\.id) == ["key.requests.60", "group.chat.requests.3600", "group.requests.3600"])
         #expect(own.map(\.group) == [nil, "eng", "eng"])
+        #expect(own.map(\.text)[1...] == ["group.chat eng: 50 requests per hour", "group eng: 100 requests per hour"])
     }
 
     @Test("two groups of one key have records of their own, and two keys of one group share one")
