@@ -511,6 +511,9 @@ def test_the_lines_of_a_new_key_are_those_of_relay_key(visit: Callable[..., Visi
     asked = len(visitor.asked)
     page.fill("input[name=key]", "no name")
     page.click("text=Make lines")
+    page.fill("input[name=key]", "Default")
+    page.click("text=Make lines")
+    page.wait_for_selector("text=Choose another name.")
     assert page.locator("pre").count() == 0, "a name that `relay key` refuses makes no lines"
     texts = []
     for _ in range(2):

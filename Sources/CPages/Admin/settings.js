@@ -32,6 +32,7 @@ function newKey() {
   form.onsubmit = (event) => {
     event.preventDefault();
     const name = form.elements.key.value.toUpperCase().replaceAll("-", "_");
+    if (name === "DEFAULT") return fill(place, notice("error", "KEY_DEFAULT_... are what each key has that does not set its own. Choose another name."));
     const token = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32)))).replace(/[+/=]/g, (mark) => ({ "+": "-", "/": "_" })[mark] ?? "");
     const text = `KEY_${name}_TOKEN=sk-relay-${token}\n# KEY_${name}_MODELS=all\n# KEY_${name}_RATE_LIMIT=60/minute\n`;
     fill(place, h("pre", { tabindex: 0, "aria-label": "Lines of the new key" }, text), copyButton(text, "the lines of the new key"));
