@@ -139,22 +139,39 @@ def test_who_may_use_no_model_that_hears(start_relay, vendor, new_key):
     assert feature["body"]["promptObject"].keys() == {"audioUrl"}
 
 
-def test_credits_count(start_relay, vendor, api_key):
+limits = pytest.mark.parametrize(
+    "limit, credit",
+    [
+        ({"RATE_LIMIT_CHAT": "1000 credits/day"}, 1),
+        ({"RATE_LIMIT_CHAT": "0.01 usd/day", "PROVIDER_A_KIND": "onemin", "PROVIDER_A_PASSTHROUGH": "true",
+          "PROVIDER_A_CREDIT_COST": "0.00001"}, 0.00001),
+    ],
+    ids=["credits", "dollars"],
+)  # fmt: skip
+
+
+@limits
+def test_credits_count(start_relay, vendor, api_key, limit, credit):
     """The credits of both calls are reserved before, and counted after."""
-    relay = start_relay(RATE_LIMIT_CHAT="1000 credits/day")
+    relay = start_relay(**limit)
     message = user(parts.sound(WAV))
     chat = {"answer": "good", "metadata": {"credit": 30}}
     with local_http.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}) as http:
-        for credits in (7, 800):
+        # The first credits of each model are 100.
+        for credits, used in ((7, 200), (800, None)):
             vendor.answers(api_key, words("hi", credits), chat)
-            assert ask(http, messages=[message]).status_code == 200
+            answer = ask(http, messages=[message])
+            assert answer.status_code == 200
+            held = float(answer.headers["x-relay-budget"].partition("used=")[2].partition(";")[0])
+            assert used is None or held == pytest.approx(used * credit)
         assert ask(http).status_code == 200
     assert len(vendor.requests(api_key, FEATURES)) == 2
 
 
-def test_credits_of_words_for_nothing(start_relay, vendor, api_key):
+@limits
+def test_credits_of_words_for_nothing(start_relay, vendor, api_key, limit, credit):
     """The vendor charged the transcript, although the chat then failed."""
-    relay = start_relay(RATE_LIMIT_CHAT="1000 credits/day")
+    relay = start_relay(**limit)
     with local_http.Client(base_url=relay.base_url, headers={"Authorization": f"Bearer {api_key}"}) as http:
         vendor.answers(api_key, words("hi", 950), {"status": 500})
         assert ask(http, messages=[user(parts.sound(WAV))]).status_code == 502

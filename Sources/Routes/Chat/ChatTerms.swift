@@ -102,7 +102,9 @@ extension UsageReservation {
         let usual = needs.amounts(of: call, prompt: counted + found, isLeast: true) + advice
         if let transcriber = extras.transcriber, transcriber.countsCredits {
             let one = averages.means(of: transcriber.model.id, for: caller.identity).credits
-            dearest.credits += AttachmentPlan.audioParts(in: call) * one
+            let credits = AttachmentPlan.audioParts(in: call) * one
+            dearest.credits += credits
+            dearest.usd += transcriber.price?.cost(ofCredits: credits).nanodollars ?? 0
         }
         let output = LikelyOutput(
             call,

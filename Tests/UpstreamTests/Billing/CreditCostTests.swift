@@ -100,6 +100,12 @@ import Testing
         }
     }
 
+    @Test("a call in which another model helped costs its credits, or the usual ones of that model")
+    func helped() async {
+        #expect(await bill { $0.endHelp(of: "other", credits: 12) } == .ofCredits(12))
+        #expect(await bill { $0.endHelp(of: "other", credits: nil) } == .ofCredits(100))
+    }
+
     @Test("a call that the vendor refused costs nothing")
     func refused() async {
         let refusal = UpstreamError(.badRequest, cause: "no")

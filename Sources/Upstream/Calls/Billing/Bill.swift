@@ -155,7 +155,8 @@ package struct Bill: ~Copyable, Sendable {
             isFree = isFree && call.isUnbilledSuccess
             switch call.outcome.end {
             case .responded, .made, .broke, .abandoned, .repeated, .corrected, .inner, .refused: break
-            case .helped, .free: return
+            case .helped: if call.outcome.pricedCredits == nil { return }
+            case .free: return
             }
             if let cost = call.cost {
                 sum = sum.map { $0 + cost } ?? cost
