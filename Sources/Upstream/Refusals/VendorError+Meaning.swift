@@ -100,8 +100,8 @@ extension VendorError {
     /// The parts of codes for an account without money: `insufficient_quota`, `billing_hard_limit_reached`,
     /// `organization_usage_limit_exceeded`, `Arrearage`. Two further codes are Z.ai's and Groq's.
     private static let ofCredit = [
-        "insufficient_quota", "user_quota", "quota_error", "insufficient_balance", "billing", "credit", "spend_limit",
-        "usage_limit", "arrear", "overdue", "budget_exceeded",
+        "insufficient_quota", "user_quota", "quota_error", "insufficient_balance", "billing", "credit",
+        "spend_limit_exceeded", "usage_limit_exceeded", "arrear", "overdue", "budget_exceeded",
     ]
     /// The words of Alibaba (three), OpenRouter, DeepSeek, Z.ai, and Anthropic, which come with any status.
     private static let creditWords: [StaticString] = [
