@@ -116,6 +116,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             guard let rewritten = pairs.rewritten(event.data) else { throw error }
             root = try parser.response(rewritten)
         }
+        if root["type"] == nil { try ErrorResponseReader.check(unknown: root, VendorError.anthropic) }
         guard isNative else { return try consume(root, emit) }
         if root["type"]?.text == "error" { throw error(ofEvent: event.data) }
         passOn(event.data, named: event.name, emit)

@@ -65,7 +65,13 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         if !hasBegun { hasMessages = root["choices"]?.elements?.first { _ in true }?.isOfMessage ?? false }
         let message: StaticString = hasMessages ? "message" : "delta"
         let (pieces, isOdd) = try self.pieces(of: root, data, message: message, isWhole: false)
-        if pieces.isEmpty { try checkUnanswered(root) }
+        if pieces.isEmpty, root["choices"] == nil {
+            try ErrorResponseReader.check(
+                unknown: root,
+                VendorError.openAI,
+                namesFields: responseOptions.isNative
+            )
+        }
         if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: message, emit) }
         if responseOptions.keepsAnnotations { root.forEachCitation(in: message) { emit(0, .annotation($0)) } }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
@@ -74,15 +80,6 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             plain.learn(data, pieces[0], passed: responseOptions.isNative ? chunk.bytes : none)
         }
         return false
-    }
-
-    /// Throws the error that a chunk without choices is, if it has a code and words.
-    @inline(never)  // Rarely called.
-    private func checkUnanswered(_ root: JSONValue) throws(UpstreamError) {
-        guard root["choices"] == nil else { return }
-        let error = VendorError(root, status: 0)
-        guard error.isFailure, !error.code.isEmpty, !error.said.isEmpty else { return }
-        throw ErrorResponseReader.error(in: root, VendorError.openAI, namesFields: responseOptions.isNative)
     }
 
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {

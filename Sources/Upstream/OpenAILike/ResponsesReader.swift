@@ -93,6 +93,9 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
             guard let rewritten = pairs.rewritten(event.data) else { throw error }
             root = try parsed(rewritten)
         }
+        if root["type"] == nil {
+            try ErrorResponseReader.check(unknown: root, VendorError.openAI, namesFields: isNative)
+        }
         guard isNative else { return try consume(root, emit) }
         // The end of a failed response is an error, which the client gets in the relay's words.
         let type = root["type"]?.text

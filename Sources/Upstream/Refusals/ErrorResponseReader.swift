@@ -93,6 +93,18 @@ struct ErrorResponseReader {
         return error(in: root, table, namesFields: namesFields)
     }
 
+    /// Throws the error that an event of no known form is, if it has the member `error`, or a code and words of failure.
+    @inline(never)  // Rarely called.
+    static func check(
+        unknown root: JSONValue,
+        _ table: @escaping VendorErrorTable,
+        namesFields: Bool = false
+    ) throws(UpstreamError) {
+        let found = VendorError(root, status: 0)
+        let isFailure = found.isFailure && !found.code.isEmpty && !found.said.isEmpty
+        if isFailure || root.containsError { throw error(in: root, table, namesFields: namesFields) }
+    }
+
     /// Throws the error that an event named `error` contains.
     static func check(
         _ event: EventStreamParser.Event,

@@ -160,6 +160,32 @@ import Testing
         }
     }
 
+    /// Errors of servers in front of a vendor, in forms that are not the vendor's.
+    private static let foreign: [(json: String, kind: UpstreamError.Kind)] = [
+        (#"{"error":{"message":"Slow down","code":429}}"#, .rateLimited),
+        (#"{"error":{"message":"It failed","code":500}}"#, .failed),
+        (#"{"code":500,"msg":"NOT_FOUND","success":false}"#, .failed),
+    ]
+
+    @Test(
+        "an error in another form within a stream is an error",
+        arguments: [VendorKind.openai, .responses, .anthropic]
+    )
+    func foreignErrors(kind: VendorKind) async {
+        await withScene(kind) { scene in
+            let events = scene.contract.events(SaidResponse())
+            for (json, expected) in Self.foreign {
+                for text in [json.event(), (events.first ?? "") + json.event()] {
+                    let outcome = await scene.ask(scene.call(isStreamed: true), [.pieces([text])])
+                    #expect(outcome.error?.kind == expected && outcome.error?.isCut == false, "\(text)")
+                }
+                let odd = [#"{"code":0,"message":"success"}"#, #"{"code":"x"}"#].map { $0.event() }
+                let served = await scene.ask(scene.call(isStreamed: true), [.pieces(odd + events)])
+                #expect(served.isWhole())
+            }
+        }
+    }
+
     // MARK: Wrong fields
 
     /// Returns the JSON once for each of its values and each wrong value in its place, with the path of the value.
