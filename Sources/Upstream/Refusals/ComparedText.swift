@@ -1,7 +1,7 @@
 import Engine
 
-/// A text in the form in which vendors' words and requests are compared: in lower case, with ASCII quotes, single spaces
-/// and no escapes.
+/// A text in the form in which vendors' words and requests are compared: in lower case, with ASCII quotes and marks,
+/// single spaces and no escapes.
 struct ComparedText {
     /// The longest text that is found as a whole, in bytes.
     static let phraseBytes = 64
@@ -56,8 +56,8 @@ struct ComparedText {
             let byte = written[offset]
             start = offset
             offset += 1
-            if byte == 0xe2, let quote = quote(in: written, at: offset) {
-                add(quote)
+            if byte >= 0xe2, let mark = mark(behind: byte, in: written, at: offset) {
+                add(mark)
                 offset += 2
             } else if byte != UInt8(ascii: "\\") {
                 add(byte)
@@ -73,12 +73,17 @@ struct ComparedText {
         }
     }
 
-    /// Returns the ASCII quote for the rest of a typographic one; nil for other bytes.
-    private static func quote(in text: UnsafeRawBufferPointer, at offset: Int) -> UInt8? {
-        guard offset + 1 < text.count, text[offset] == 0x80 else { return nil }
-        switch text[offset + 1] {
-        case 0x98...0x9b: return UInt8(ascii: "'")
-        case 0x9c...0x9d: return UInt8(ascii: "\"")
+    /// Returns the ASCII mark for the rest of a typographic quote or of a Chinese mark; nil for other bytes.
+    private static func mark(behind lead: UInt8, in text: UnsafeRawBufferPointer, at offset: Int) -> UInt8? {
+        guard offset + 1 < text.count else { return nil }
+        switch (lead, text[offset], text[offset + 1]) {
+        case (0xe2, 0x80, 0x98...0x9b): return UInt8(ascii: "'")
+        case (0xe2, 0x80, 0x9c...0x9d): return UInt8(ascii: "\"")
+        case (0xe3, 0x80, 0x81): return UInt8(ascii: ",")
+        case (0xe3, 0x80, 0x82): return UInt8(ascii: ".")
+        // Wide forms of ASCII characters.
+        case (0xef, 0xbc, let last) where 0x81...0xbf ~= last: return last - 0x60
+        case (0xef, 0xbd, let last) where 0x80...0x9e ~= last: return last - 0x20
         default: return nil
         }
     }

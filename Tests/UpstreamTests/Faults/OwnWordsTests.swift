@@ -17,6 +17,8 @@ import Testing
             (#"{"user":"an \"insufficient\nbalance\""}"#, #"Unknown user {"user":"an \"insufficient\nbalance\""}"#),
             (#"{"user":"\u0069nsufficient balance"}"#, "Unknown user: insufficient balance"),
             (#"{"user":"insufficient balance é"}"#, #"Unknown user: insufficient balance \u00e9"#),
+            (#"{"user":"请告诉我，insufficient balance 是什么意思。"}"#, "参数有误：请告诉我，Insufficient balance 是什么意思。"),
+            (#"{"user":"ｉnsufficient balance、ok"}"#, "Unknown: insufficient balance,ok"),
             (#"{"insufficient balance":1}"#, "Unknown field insufficient balance"),
             (#"{"user":"My insufficient balance is not what you think it is"}"#, "Unknown: 'My insufficient bal...'"),
             (
@@ -58,7 +60,10 @@ import Testing
         #expect(Self.words("Insufficient balance", #"{"user":"\#(data)"}"#).say("balance"))
     }
 
-    @Test("no bytes make it fail", arguments: [#"\"#, #"\u"#, #"\u12"#, "\\u{d8}", "'", "\"", "“", #"'\ud83d\u"#, ""])
+    @Test(
+        "no bytes make it fail",
+        arguments: ["\u{ff}\u{3000}、", #"\"#, #"\u"#, #"\u12"#, "\\u{d8}", "'", "\"", "“", #"'\ud83d\u"#, ""]
+    )
     func hostile(text: String) {
         for request in ["{}", "\"", #"{"a":"\"#, #"{"a":"\#(text)"}"#] {
             _ = Self.words(text, request, beside: [text])
