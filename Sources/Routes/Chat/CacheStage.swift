@@ -31,7 +31,7 @@ final class CacheStage: OnLoop, @unchecked Sendable {
     /// - Parameter delivery: the delivery of a streamed response, which sends pings; nil for a whole one.
     @inline(never)  // Called only with a response cache; its variables would be a part of each request's frame.
     func responds(
-        to source: any ChatSource,
+        to source: ChatSource,
         _ plan: ChatPlan,
         _ delivery: ChatDelivery?
     ) async throws(APIError) -> Bool {

@@ -70,9 +70,9 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
         } else { nil }
     let source = try exchange.source(of: asked, surface, caller)
     let plan = try await source.plan(exchange)
-    let (formatter, wanted) = (asked.formatter, plan.options)
     var delivery =
-        wanted.isStreamed ? ChatDelivery(to: formatter.writer(for: wanted, exchange), wanted, exchange) : nil
+        plan.options.isStreamed
+        ? ChatDelivery(to: asked.formatter.writer(for: plan.options, exchange), plan.options, exchange) : nil
     delivery?.startPings()
     defer { delivery?.stopPings() }
     let admission = try await exchange.admit(plan.limits, plan.usageReservation)
@@ -89,12 +89,12 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
             return delivery
         case .whole(var response):
             let mayBeCut = exchange.record(&response, of: surface, admission.billing)
-            if let cache, !mayBeCut { await cache.keep(response, wanted) }
-            try await formatter.write(response, wanted, exchange)
+            if let cache, !mayBeCut { await cache.keep(response, plan.options) }
+            try await asked.formatter.write(response, plan.options, exchange)
             return nil
         }
     } catch {
-        throw APIError(error, model: wanted.model)
+        throw APIError(error, model: plan.options.model)
     }
 }
 

@@ -3,14 +3,32 @@ import Shared
 import Upstream
 
 /// The candidates or the panel that serve a chat request.
-protocol ChatSource: OnLoop {
+///
+/// It is no protocol: an async call through a protocol costs each request a change of executors.
+enum ChatSource {
+    case candidates(ChatTask)
+    case panel(PanelChat)
+
     /// Plans the first call. Throws if nothing can serve the request.
-    func plan(_ exchange: Exchange) async throws(APIError) -> ChatPlan
+    func plan(_ exchange: Exchange) async throws(APIError) -> ChatPlan {
+        switch self {
+        case .candidates(let task): try await task.plan(exchange)
+        case .panel(let panel): try await panel.plan(exchange)
+        }
+    }
+
     /// Whether Claude Code's attribution line may reach a vendor.
-    var sendsAttribution: Bool { get }
+    var sendsAttribution: Bool { if case .candidates(let task) = self { task.sendsAttribution } else { false } }
+
     /// Calls vendors until a response has begun. A response that is not streamed is whole then.
     /// - Parameter notes: the writer of a streamed response, which also gets a panel's progress lines.
-    func open(_ billing: Billing, notes: (any ProgressNotes)?) async throws(UpstreamError) -> BegunChat
+    @inline(__always)
+    func open(_ billing: Billing, notes: (any ProgressNotes)?) async throws(UpstreamError) -> BegunChat {
+        switch self {
+        case .candidates(let task): try await task.open(billing)
+        case .panel(let panel): try await panel.open(billing, notes: notes)
+        }
+    }
 }
 
 /// The facts of a chat that are known before its first call, and what it demands of the limits.
@@ -23,24 +41,21 @@ struct ChatPlan {
     let usageReservation: UsageReservation?
 }
 
-extension ChatTask: ChatSource {
+extension ChatTask {
     func plan(_ exchange: Exchange) async throws(APIError) -> ChatPlan {
         let fit = if let ready { ready } else { try await leadingFit() }
         if fit.caller.kind == .passThrough { try await exchange.countUnknownKey(fit.caller, servedBy: fit.candidate) }
         let limits = exchange.applicableLimits(of: fit)
         // A response with web search differs from one without. The links of image and speech models expire, and callers
         // who repeat such a request want new media.
-        let name = fit.candidate.name + (fit.candidate.model.searchesWeb ? ModelCatalog.online : "")
+        let candidate = fit.candidate
+        let name = candidate.model.searchesWeb ? candidate.name + ModelCatalog.online : candidate.name
         return ChatPlan(
             options: options(of: fit),
-            cachedName: fit.candidate.chats ? name : nil,
+            cachedName: candidate.chats ? name : nil,
             limits: limits,
             usageReservation: exchange.usageReservation(for: fit, under: limits)
         )
-    }
-
-    func open(_ billing: Billing, notes: (any ProgressNotes)?) async throws(UpstreamError) -> BegunChat {
-        try await open(billing)
     }
 }
 
@@ -58,7 +73,7 @@ extension Exchange {
         of asked: ChatRequest,
         _ surface: any ChatSurface,
         _ caller: Caller
-    ) throws(APIError) -> any ChatSource {
+    ) throws(APIError) -> ChatSource {
         if ModelCatalog.asksForLongWindow(asked.call.model),
             let name = gateway.registry.modelCatalog.name(beforeWindowOf: asked.call.model)
         {
@@ -82,11 +97,11 @@ extension Exchange {
             if gateway.registry.haveSubstitutes, candidates.leading.name != record.model {
                 record.substitute = candidates.leading.name
             }
-            return try ChatTask(asked.call.taken(), candidates, caller: caller, for: self)
+            return .candidates(try ChatTask(asked.call.taken(), candidates, caller: caller, for: self))
         case .panel(let panel):
             if let error = asked.call.unreadError { throw error }
             gateway.panelMarks.remove(from: &asked.call.messages)
-            return PanelChat(asked.call.taken(), panel, caller: caller, for: self)
+            return .panel(PanelChat(asked.call.taken(), panel, caller: caller, for: self))
         }
     }
 }

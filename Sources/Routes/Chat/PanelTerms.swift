@@ -3,9 +3,7 @@ import Limits
 import Shared
 import Upstream
 
-extension PanelChat: ChatSource {
-    var sendsAttribution: Bool { false }
-
+extension PanelChat {
     /// Plans the reservation of units for all upstream calls.
     func plan(_ exchange: Exchange) async throws(APIError) -> ChatPlan {
         try await prepare()
