@@ -111,7 +111,25 @@ extension Exchange {
     ) async throws(APIError) -> Admission {
         counted = applicableLimits.charges(of: usageReservation)
         let patience = asking.flatMap { limitPatience($0.caller) }
-        let admission = try admitted(usageReservation, await hold(counted, patience))
+        if let admission = try admittedAtOnce(usageReservation, isPatient: patience != nil) { return admission }
+        return try await admittedLater(usageReservation, patience)
+    }
+
+    @inline(never)  // Its variables would be a part of each request's frame.
+    private func admittedAtOnce(
+        _ usageReservation: UsageReservation?,
+        isPatient: Bool
+    ) throws(APIError) -> Admission? {
+        guard let reservation = heldAtOnce(counted, isPatient) else { return nil }
+        return try admitted(usageReservation, reservation)
+    }
+
+    @inline(never)  // Called only with a store, or to wait for a turn.
+    private func admittedLater(
+        _ usageReservation: UsageReservation?,
+        _ patience: LimitPatience?
+    ) async throws(APIError) -> Admission {
+        let admission = try admitted(usageReservation, await heldLater(counted, patience))
         if record.turnWaitMilliseconds > 0 { await admission.billing.fundWish() }
         return admission
     }
