@@ -163,7 +163,7 @@ def test_the_calls_of_several_choices_keep_a_budget_together(relay_with, seller,
     assert answer.status_code == 200 and len(seller.bounds) == 4
     assert 0.8 * 0.5 <= seller.billed <= 0.5, f"{seller.billed} of 0.50 dollars"
     delivered = answer.text.count(WORD)
-    assert delivered * PRICE[1] / 1e6 >= 0.8 * 0.5, f"{delivered} tokens of 0.50 dollars"
+    assert delivered * PRICE[1] / 1e6 >= 0.75 * 0.5, f"{delivered} tokens of 0.50 dollars"
 
 
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}

@@ -10,8 +10,6 @@ final class OutputMeter: OnLoop, @unchecked Sendable {
     /// The average bytes of a thousand tokens of the model's output; nil if unknown.
     private let bytesPerThousand: Int?
     private var allowance: Allowance
-    /// The amounts that calls before the stream have used. Choices that end during the stream are in `allowance`.
-    private let usedBefore: Amounts
     /// The limit that pays least.
     private(set) var limit: Limit
     /// The draw that has begun and not ended; nil if there is none.
@@ -32,7 +30,7 @@ final class OutputMeter: OnLoop, @unchecked Sendable {
             let paid = billing.paidOutput
         else { return nil }
         self.billing = billing
-        usedBefore = billing.usedSoFar
+        billing.beginRound()
         self.loop = loop
         bytesPerThousand = reservation.averages.means(of: reservation.model).bytesPerThousand
         limit = paid.limit
@@ -91,7 +89,7 @@ final class OutputMeter: OnLoop, @unchecked Sendable {
             switch outcome {
             case .drawn:
                 (undecided, allowance.free) = (nil, nil)
-                if let paid = billing.paidOutput(after: usedBefore) {
+                if let paid = billing.paidOutputOfRound {
                     (allowance.reserved, allowance.spare, limit) = (paid.reserved, paid.spare, paid.limit)
                 }
             case .refused: (undecided, allowance.free, isRefused) = (nil, 0, !isLate)

@@ -53,11 +53,16 @@ extension Billing {
     /// such limits.
     package var paidOutput: LikelyOutput.Paid? { paidOutput(after: usedSoFar) }
 
-    /// - Parameter used: the amounts that calls before the present one have used.
-    package func paidOutput(after used: Amounts) -> LikelyOutput.Paid? {
+    /// The output that is paid for the present round of calls, also while its choices end one by one.
+    package var paidOutputOfRound: LikelyOutput.Paid? { paidOutput(after: usedBeforeRound) }
+
+    private func paidOutput(after used: Amounts) -> LikelyOutput.Paid? {
         guard let funding, let output = usageReservation?.output else { return nil }
         return output.paid(by: funding.held, after: used)
     }
+
+    /// Begins a round of calls, after those whose ends are recorded.
+    package func beginRound() { usedBeforeRound = usedSoFar }
 
     /// Whether anything can lower the bound of the output.
     var boundsOutput: Bool { funding != nil || outputShare != nil }
@@ -98,6 +103,7 @@ extension Billing {
     /// Throws the refusal if a budget has less.
     func fundNextCall() async throws(UpstreamError) {
         guard let funding, let output = usageReservation?.output else { return }
+        beginRound()
         let (used, minimum) = (usedSoFar, output.minimum)
         let drawn = await draw(
             funding.charges.compactMap { charge in

@@ -247,8 +247,11 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
 
     private var used: Amounts { usageReservation.map { bill.used(of: $0.reserved) } ?? Amounts() }
 
+    /// The amounts that the calls before the present round have used.
+    var usedBeforeRound = Amounts()
+
     /// The amounts that the ended calls of the request have used.
-    package var usedSoFar: Amounts { parts.reduce(used) { $0 + $1.used } }
+    var usedSoFar: Amounts { parts.reduce(used) { $0 + $1.used } }
 
     /// Whether budgets have lowered the bound of a panel's call.
     var hasLoweredPart: Bool { parts.contains { $0.lowered != nil } }
