@@ -168,7 +168,7 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         for body in bodies.values { body.secondIsOver() }
         endSlowest(budget.queue, besides: budget.largeFreeBytes) { _ in true }
         var queues: [ObjectIdentifier: MemoryHolder] = [:]
-        for body in bodies.values where body.holder.queue.waitingBytes > 0 {
+        for body in bodies.values where body.holder.queue.waitingBytes > body.holder.freeBytes {
             queues[ObjectIdentifier(body.holder)] = body.holder
         }
         for holder in queues.values { endSlowest(holder.queue, besides: holder.freeBytes) { $0.holder === holder } }

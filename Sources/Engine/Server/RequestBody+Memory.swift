@@ -118,11 +118,12 @@ extension RequestBody {
         let quarterBytes = memoryPool.budget.quarterBytes
         // The largest body that the settings allow must fit beside other requests of its caller, also those that wait.
         guard let declaredBytes, declaredBytes <= quarterBytes / 2 else { return bytes }
-        return min(bytes, quarterBytes / 8 * 7 - heldBytes)
+        return max(0, min(bytes, quarterBytes / 8 * 7 - heldBytes))
     }
 
-    /// The line of the caller's bodies that reserve all of their memory at once; nil for a body of unknown length.
-    private var line: MemoryQueue? { declaredBytes == nil ? nil : holder.queue }
+    /// The line of the caller's bodies that reserve much memory at once; nil for a short body, which need not wait for
+    /// larger ones, and for one of unknown length.
+    private var line: MemoryQueue? { declaredBytes ?? 0 > Self.roomBytes ? holder.queue : nil }
 
     /// The size of the buffer that is reserved when the body begins to arrive; 0 if the buffer grows with the body.
     private var firstRoomBytes: Int { declaredBytes.map { $0 <= Self.roomBytes ? $0 : 0 } ?? 0 }

@@ -56,9 +56,9 @@ package final class RequestBody: OnLoop, @unchecked Sendable {
     /// - Parameter isHeld: whether the memory of a body with a declared length is already reserved.
     package func collect(limitBytes: Int, isHeld: Bool = false) async throws(RequestError) {
         if !isComplete, failure == nil {
+            if (declaredBytes ?? total) > limitBytes { throw .bodyTooLarge(declaredBytes, limitBytes: limitBytes) }
             reading = .whole(limitBytes: limitBytes)
             if isHeld { coveredBytes = max(coveredBytes, declaredBytes ?? 0) }
-            if (declaredBytes ?? total) > limitBytes { throw .bodyTooLarge(declaredBytes, limitBytes: limitBytes) }
             if isLarge { watch() }
             if received.count >= coveredBytes { reserveReceived() }
             source?.bodyIsWanted()
