@@ -77,7 +77,10 @@ extension SettingsReader {
     /// Returns the groups that a setting names, each once. Reports names without a group.
     fileprivate mutating func groups(in key: SettingKey, of all: [GroupSettings]) -> [GroupSettings] {
         let names = list(key).map(\.asInstance).withoutRepeats
-        if names == ["OFF"] { return [] }
+        if names == ["OFF"] {
+            guard all.contains(where: { $0.name == "off" }) else { return [] }
+            report(key, "off means no group, but the settings GROUP_OFF_... declare one; give it another name")
+        }
         for name in names where !all.contains(where: { $0.name == name.asName }) {
             if problems.contains(where: { $0.name?.hasPrefix("GROUP_\(name)_") ?? false }) { continue }
             let near = nearest(to: name, among: all.map(\.name.asInstance)).map { "; did you mean \($0.asName)?" }

@@ -93,6 +93,10 @@ import Testing
                 "KEY_A_GROUP=eng\nKEY_B_GROUP=emg\nGROUP_ENG_MODELS=all",
                 "KEY_B_GROUP: no setting of a group \"emg\" exists; did you mean eng?"
             ),
+            (
+                "KEY_A_GROUP=off\nGROUP_OFF_MODELS=all",
+                "KEY_A_GROUP: off means no group, but the settings GROUP_OFF_... declare one; give it another name"
+            ),
             ("KEY_A_GROUP=eng\nGROUP_ENG_RATE_LIMIT=x", "GROUP_ENG_RATE_LIMIT: \"x\" is not off or limits"),
             ("KEY_A_GROUP=eng\nGROUP_ENG_RATE_LIMIT=5 usd/day", "GROUP_ENG_RATE_LIMIT: no provider has a price"),
         ]
