@@ -60,12 +60,13 @@ package struct EndUser: Sendable {
         }.first
     }
 
-    /// Returns the id without the session that Claude Code writes into it: an object with `account_uuid` and `device_id`,
-    /// before version 2.1.78 `user_…_account_…_session_…`.
+    /// Returns the id without the session that Claude Code writes into it: an object with `account_uuid`, `device_id` and
+    /// `session_id`, before version 2.1.78 `user_…_account_…_session_…`.
     private static func withoutSession(_ id: String) -> String {
         id.withBytes { bytes in
             if RawJSON(bytes).isObject {
                 let object = RawJSON(bytes)
+                if object["session_id"] == nil { return id }
                 let ids = [object["account_uuid"], object["device_id"]].compactMap { $0?.content }
                 return ids.first { !$0.isEmpty }?.text ?? id
             }

@@ -54,12 +54,14 @@ import Testing
             ("user_9f86_account__session_aa-1", "user_9f86_account__session_bb-2", true),
             ("user_9f86_account_1111-22_session_aa-1", "user_9f86_account_3333-44_session_aa-1", false),
             (
-                #"{"device_id":"9","account_uuid":"1","session_id":"a"}"#, #" {"account_uuid":"1","device_id":"8"}"#,
+                #"{"device_id":"9","account_uuid":"1","session_id":"a"}"#,
+                #" {"account_uuid":"1","device_id":"8","session_id":"b"}"#,
                 true
             ),
             (#"{"device_id":"9","account_uuid":"1"}"#, #"{"device_id":"9","account_uuid":"2"}"#, false),
             (#"{"device_id":"9","account_uuid":"","session_id":"a"}"#, #"{"session_id":"b","device_id":"9"}"#, true),
             (#"{"device_id":"9","account_uuid":null}"#, #"{"device_id":"8","account_uuid":null}"#, false),
+            (#"{"device_id":"9","user":"ann"}"#, #"{"device_id":"9","user":"bob"}"#, false),
             (#"{"session_id":"a"}"#, #"{"session_id":"b"}"#, false), ("{", #"{""#, false),
             ("guest_session_1", "guest_session_2", false), ("user_1_session_1", "user_1_session_2", false),
         ]
