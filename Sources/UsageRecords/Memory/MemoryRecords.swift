@@ -24,6 +24,8 @@ final class MemoryRecords: UsageStore, RecordSource {
         var lastID = 0
         /// The latest end of a removed request, in milliseconds since 1970; `.min` if none was removed.
         var lastRemoved = Int.min
+        /// The time of the last request that the sums lack; `.min` if they lack none.
+        var lastLost = Int.min
         var sums: UsageSums
         var reservation: MemoryReservation?
         var bound: Int
@@ -62,6 +64,7 @@ final class MemoryRecords: UsageStore, RecordSource {
             state.bound = bound
             guard state.sums.zone.name != zone.name else { return }
             state.sums = UsageSums(zone)
+            state.lastLost = state.lastRemoved
             for kept in state.kept[state.first...] { state.sums.add(kept.request) }
         }
     }
@@ -173,8 +176,9 @@ final class MemoryRecords: UsageStore, RecordSource {
             }
             var rows = sums.rows
             plan.add(plan.table.hasTimes ? state.sums.hours.rows : state.sums.days.rows, to: &rows)
-            // The sums of all requests are kept, but not the records between two of their steps.
-            return (rows, plan.read.contains { !$0.isEmpty && $0.lowerBound <= state.lastRemoved })
+            // The sums outlive their records, but not a change of the time zone.
+            let isPartial = plan.read.contains { !$0.isEmpty && $0.lowerBound <= state.lastRemoved }
+            return (rows, isPartial || plan.query.range.lowerBound <= state.lastLost)
         }
     }
 
