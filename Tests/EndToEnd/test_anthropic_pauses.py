@@ -90,6 +90,17 @@ def test_a_model_that_takes_no_beginning(talking, anthropic_server):
     assert [message["role"] for message in anthropic_server.asked(model)[2]["body"]["messages"]] == ["user", "assistant", "user"]
 
 
+def test_a_hosted_tool_that_goes_on_is_no_beginning(talking, anthropic_server):
+    """What is remembered of a refused text adds no turn behind a search without its result."""
+    model = "claude-sonnet-4-6"
+    refused = {"status": 400, "json": failure("invalid_request_error", "This model does not support assistant message prefill."), "lax": ["prefill"]}
+    anthropic_server.says(model, paused([text("One ")], lax=["prefill"]), refused, {"content": [text("two")]})
+    stream(talking, model=model, max_tokens=100)
+    anthropic_server.says(model, paused(search(1, "x")[:1], lax=["prefill"]), {"content": [text("Found.")]})
+    assert stream(talking, model=model, max_tokens=100).text() == "Found."
+    assert [message["role"] for message in anthropic_server.asked(model)[-1]["body"]["messages"]] == ["user", "assistant"]
+
+
 def test_a_pause_with_a_call_is_none(talking, anthropic_server):
     anthropic_server.says(MODEL, paused([use("toolu_1", "f", {})]))
     for way in ("whole", "streamed"):

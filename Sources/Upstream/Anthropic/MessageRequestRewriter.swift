@@ -5,7 +5,7 @@ enum MessageRequestRewriter {
     static func written(_ body: Body, with quirks: Set<Quirk>) -> Body {
         var body = body
         if quirks.contains(.noSystemTurns) { body = body.replacing("messages", append(withoutSystemTurns:to:)) }
-        guard quirks.contains(.noPrefill), RawJSON(body.bytes).endsWithAssistant else { return body }
+        guard quirks.contains(.noPrefill), RawJSON(body.bytes).endsWithPrefill else { return body }
         return body.replacing("messages") { messages, out in
             out.append(messages.bytes)
             out.removeLast(1)
@@ -93,6 +93,12 @@ extension RawJSON {
 
     /// Whether the last message of the request is the assistant's.
     var endsWithAssistant: Bool { list("messages").last?["role"]?.content == "assistant" }
+
+    /// Whether the last message of the request is a text of the assistant's, not a call of a hosted tool that goes on.
+    fileprivate var endsWithPrefill: Bool {
+        guard endsWithAssistant, let last = list("messages").last else { return false }
+        return last["content"]?.content != nil || last.list("content").last?["type"]?.content == "text"
+    }
 
     /// The text of a text block without white space at the end; nil for other blocks.
     fileprivate var said: [UInt8]? {

@@ -108,7 +108,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private func body(by attempt: Attempt) -> Body? {
         let parts = parts(by: attempt)
         guard let body = request?.body, !parts.isEmpty else { return request?.body }
-        return form.rewritten(parts.reduce(body) { form.goingOn($0, after: $1) }, with: quirks)
+        let joined = form.rewritten(parts.reduce(body) { form.goingOn($0, after: $1) }, with: quirks)
+        return findings.learned.reduce(joined) { $1.applied(to: $0) }
     }
 
     private func upstream(isStreamed: Bool, by attempt: Attempt) -> UpstreamCall {
