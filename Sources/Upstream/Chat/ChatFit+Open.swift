@@ -15,7 +15,8 @@ extension ChatFit {
             return .stream(try await opened(chat, attempt, waitsForEvent: waitsForEvent))
         } catch {
             // A prompt that describes the tools already would only be written again.
-            let mayPrompt = error.recovery.contains(.promptForFormat) && form == nil
+            let isPrompted = form.map { $0.isRepair || $0.tools != nil } ?? false
+            let mayPrompt = error.recovery.contains(.promptForFormat) && !isPrompted
             guard mayPrompt || error.recovery.contains(.emulation) else { throw error }
             let fit = try await emulating(after: error, of: attempt)
             return try await fit.open(by: attempt, isLast: isLast, waitsForEvent: waitsForEvent)

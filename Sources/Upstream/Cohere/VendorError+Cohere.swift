@@ -12,7 +12,7 @@ extension VendorError {
         case 400, 422:
             // "Too many tokens" can also mean that the request's `max_tokens` is too high.
             if words.say("too many tokens") && !words.say(Self.highBound) || isPromptTooLong { return tooLong }
-            if isOfOutput { return failureOfOutput }
+            if words.say("no valid tool call") { return failureOfOutput }
             let isMissing = words.say("model") && words.containsAny(of: ["not found", "does not exist"])
             return isMissing ? new(.unknownModel) : nil
         case 498: return new(.badKey)

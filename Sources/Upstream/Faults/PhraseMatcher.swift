@@ -45,7 +45,8 @@ struct PhraseMatcher {
         "not active", "not sufficient", "unpaid", "不足", "用尽", "耗尽", "用完", "充值",
     ]
     private static let rates: [StaticString] = [
-        "rate limit", "per minute", "per second", "per hour", "per day", "prompt tokens limit",
+        "rate limit", "per minute", "per_minute", "per second", "per_second", "per hour", "per day", "per_day",
+        "prompt tokens limit", "increase your quota", "quota increase",
     ]
 
     /// Whether the text says that the key of the call is wrong.
@@ -171,8 +172,11 @@ struct PhraseMatcher {
         return offset == 0 || !isOfWord(text[offset]) || !isOfWord(text[offset - 1])
     }
 
-    /// Returns whether a byte may belong to a name. Chinese stands beside names without a space.
-    static func isOfName(_ byte: UInt8) -> Bool { byte.isLetterOrDigit || byte == UInt8(ascii: "_") }
+    /// Returns whether a byte may belong to a name. Chinese stands beside names without a space; Latin letters such as
+    /// "ã" do not.
+    static func isOfName(_ byte: UInt8) -> Bool {
+        byte.isLetterOrDigit || byte == UInt8(ascii: "_") || (0xc3...0xdf).contains(byte)
+    }
 }
 
 extension UInt8 {

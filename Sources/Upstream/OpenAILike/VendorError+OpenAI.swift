@@ -51,11 +51,10 @@ extension VendorError {
             || status == 403 && words.containsAny(of: ["moderation", "violates usage guidelines"])
     }
 
-    /// Whether the model's output is at fault, not the request: it does not have the form that the request demands (Groq,
-    /// Cohere).
-    var isOfOutput: Bool {
+    /// Whether the model's output is at fault, not the request: it does not have the form that the request demands (Groq).
+    private var isOfOutput: Bool {
         names("tool_use_failed") || names("json_validate_failed")
-            || words.containsAny(of: ["failed_generation", "no valid tool call"])
+            || words.say("failed to") && words.say("failed_generation")
     }
 
     var failureOfOutput: UpstreamError { new(.failed, recovery: [.retrySame, .promptForFormat, .nextCandidate]) }

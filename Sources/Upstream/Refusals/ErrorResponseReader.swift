@@ -246,7 +246,8 @@ extension UpstreamError {
         guard let readAgain = self.readAgain, let request = request() else { return self }
         var error = readAgain(request)
         (error.status, error.passed, error.credential) = (self.status, self.passed, self.credential)
-        (error.usage, error.partial, error.lack, error.isCut) = (self.usage, self.partial, self.lack, self.isCut)
+        (error.usage, error.credits, error.partial) = (self.usage, self.credits, self.partial)
+        (error.lack, error.isCut) = (self.lack, self.isCut)
         return error
     }
 }

@@ -48,7 +48,7 @@ extension Refusal {
     private static let excesses: [StaticString] = [
         "at most", "less than", "less or equal", "greater than", "maximum", "too large", "too high", "exceed", "above",
         "limit", "up to", "between", "range", "max tokens", "<", ">", "must be in", "should be in", "范围", "最大", "上限",
-        "超", "大于",
+        "超过", "超出", "超限", "大于", "小于",
     ]
 }
 
@@ -81,7 +81,9 @@ extension RefusalWords {
             // An interval without its end: `[1, 8193)`.
             let isEndExcluded =
                 words[(index + 1)...].first?.text == "exclusive"
-                || ["less than \(number)", "< \(number)", ", \(number))", ",\(number))"].contains(where: contains)
+                || [
+                    "less than \(number)", "< \(number)", ", \(number))", ",\(number))", "小于\(number)", "小于 \(number)",
+                ].contains(where: contains)
             let most = isEndExcluded ? number - 1 : number
             return most > 0 && most < given ? most : nil
         }

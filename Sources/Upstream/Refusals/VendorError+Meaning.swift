@@ -31,7 +31,8 @@ extension VendorError {
 
     /// Whether a response without output reports a failure. Some servers report a code and words of success, too.
     var isFailure: Bool {
-        if let number = Int(code), number == 0 || number / 100 == 2 { return false }
+        if let number = Int(code), [0, 20_000].contains(number) || number / 100 == 2 { return false }
+        if ["ok", "success"].contains(code.lowercased()) { return false }
         return !code.isEmpty || !said.isEmpty
     }
 
@@ -51,7 +52,8 @@ extension VendorError {
         case 404 where words.say("no endpoints found that support"): return refusalOfModel
         case 404 where words.say("no endpoints found"): return new(.unknownModel)
         // OpenAI's words for an item, a response or a file of the request that it does not keep.
-        case 404 where names("invalid_request_error") && words.containsAny(of: ["with id", "no such file"]):
+        case 404
+        where names("invalid_request_error") && !isOfModel && words.containsAny(of: ["with id", "no such file"]):
             return refusal
         // NVIDIA calls a model a function.
         case 404 where isOfModel || words.say("not found for account"): return new(.unknownModel)

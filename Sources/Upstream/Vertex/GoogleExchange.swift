@@ -177,7 +177,11 @@ extension VendorError {
     static let vertexGemini: VendorErrorTable = { $0.ofVertex ?? $0.ofGemini }
 
     /// A function that recognises errors of Claude models on Vertex AI that the HTTP status alone does not identify.
-    static let vertexClaude: VendorErrorTable = { $0.ofVertex ?? $0.ofAnthropic ?? $0.ofGemini }
+    static let vertexClaude: VendorErrorTable = { error in
+        // Google's quotas of a minute are no spent money.
+        let ofClaude = error.names("RESOURCE_EXHAUSTED") ? nil : error.ofAnthropic
+        return error.ofVertex ?? ofClaude ?? error.ofGemini
+    }
 
     /// The error code for a refusal because the request does not name the project to bill.
     static let billingProjectRequired = "quota_project"
