@@ -53,8 +53,7 @@ extension VendorError {
 
     /// Whether the model's output is at fault, not the request: it does not have the form that the request demands (Groq).
     private var isOfOutput: Bool {
-        names("tool_use_failed") || names("json_validate_failed")
-            || words.say("failed to") && words.say("failed_generation")
+        names("tool_use_failed") || names("json_validate_failed") || words.say("failed_generation")
     }
 
     var failureOfOutput: UpstreamError { new(.failed, recovery: [.retrySame, .promptForFormat, .nextCandidate]) }
