@@ -162,6 +162,7 @@ def test_no_stray_zero(visit: Callable[..., Visitor]) -> None:
     facts = page.locator("dialog .facts").inner_text()
     assert "Cost\n–" in facts and "Counted in" not in facts, "no vendor was asked, and no limit counted it"
     visitor.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
 
     def priced(route: Route) -> None:
         told = route.fetch().json()
