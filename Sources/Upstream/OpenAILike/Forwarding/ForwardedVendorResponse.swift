@@ -44,7 +44,6 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
     private static let wholeLimitBytes = 8 * 1_048_576
     /// The largest amount of data, such as comments, that is accepted before the first event, in bytes.
     private static let commentLimitBytes = 262_144
-    private static let openingBytes = 64
 
     init(
         _ stream: any UpstreamStream,
@@ -105,7 +104,7 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
             return
         }
         guard form == .bytes else { return }
-        if isJSON {
+        if opening.isJSON {
             form = .json
             swap(&piece, &waiting)
             scanner.passesFailures = true
@@ -118,54 +117,28 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
             return try await gather()
         }
         if stream.head.isJSON { return try await gatherText() }
-        if isPage || isOfOtherKind { throw .ofOtherForm }
+        if opening.isPage || opening.isOfOtherKind { throw .ofOtherForm }
     }
 
     private var mayBegin: Bool { !events.hasData && waiting.count < Self.commentLimitBytes }
 
-    // MARK: What vendors call otherwise
-
-    private var opening: UnsafeRawBufferPointer { waiting.bytes.withoutSpaceBefore }
+    private var opening: ForwardedOpening {
+        ForwardedOpening(
+            waiting.bytes.withoutSpaceBefore,
+            of: endpoint.responseKind,
+            called: mediaType,
+            isCalledJSON: stream.head.isJSON,
+            wantsText: wantsText
+        )
+    }
 
     /// Whether the relay needs more bytes before it can tell if the vendor sent the expected kind of content.
-    private var mayBeOther: Bool {
-        guard waiting.count < Self.openingBytes else { return false }
-        if endpoint.responseKind == .audio, isCalled("text/") { return true }
-        return opening.first.map { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "<") } ?? true
-    }
-
-    /// Whether the body begins like a JSON object, although the response should be audio or text.
-    private var isJSON: Bool {
-        guard opening.first == UInt8(ascii: "{") else { return false }
-        let member = opening[part: 1..<opening.count].withoutSpaceBefore
-        if endpoint.responseKind == .audio {
-            // Audio may begin with any bytes, but hardly with a JSON member name.
-            return member.first == UInt8(ascii: "\"") && member.dropFirst().prefix(3).allSatisfy { 97...122 ~= $0 }
-        }
-        if wantsText, !stream.head.isJSON { return member.hasPrefix("\"error\"") }
-        return member.first == UInt8(ascii: "\"") || member.first == UInt8(ascii: "}")
-    }
+    private var mayBeOther: Bool { waiting.count < ForwardedOpening.bytes && opening.mayBeOther }
 
     /// Whether the empty body is the text of a recording without speech.
     private var isSilence: Bool {
-        form == .bytes && endpoint.responseKind == .jsonOrText && isEnded && status == 200
-            && !stream.head.isJSON && (stream.mediaType.isEmpty || isCalled("text/")) && !isPage
+        form == .bytes && endpoint.responseKind == .jsonOrText && isEnded && status == 200 && opening.isText
     }
-
-    private var isPage: Bool {
-        opening.beginsLowered("<html") || opening.beginsLowered("<!doctype html") || opening.beginsLowered("<?xml")
-            || isCalled("text/html")
-    }
-
-    /// Whether the vendor sent text in place of audio, or media in place of text.
-    private var isOfOtherKind: Bool {
-        if endpoint.responseKind == .audio {
-            return isCalled("text/") && opening.prefix(Self.openingBytes).allSatisfy { $0 >= 32 || 9...13 ~= $0 }
-        }
-        return isCalled("audio/") || isCalled("image/") || isCalled("video/")
-    }
-
-    private func isCalled(_ kind: String) -> Bool { mediaType.lowercased().utf8.starts(with: kind.utf8) }
 
     // MARK: JSON
 
@@ -305,12 +278,5 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
         let limit = endpoint.responseKind == .audio ? ForwardedEvents.failureLimitBytes : Self.wholeLimitBytes
         return bytes <= limit && stream.budget?.covers(2 * bytes, &reservation) ?? true
             && waiting.canReserve(piece.count + ForwardedEvents.failureLimitBytes)
-    }
-}
-
-extension UnsafeRawBufferPointer {
-    fileprivate var withoutSpaceBefore: UnsafeRawBufferPointer {
-        let start = firstIndex { $0 != 32 && $0 != 9 && $0 != 10 && $0 != 13 } ?? count
-        return self[part: start..<count]
     }
 }
