@@ -102,11 +102,12 @@ extension RawJSON {
 
     /// The text of a text block without white space at the end; nil for other blocks.
     fileprivate var said: [UInt8]? {
-        let parser = JSONParser()
-        defer { withExtendedLifetime(parser) {} }
-        guard self["type"]?.content == "text", let text = (try? parser.parse(bytes))?["text"]?.text else { return nil }
-        var end = text.count
-        while end > 0, text[end - 1] == 32 || (9...13).contains(text[end - 1]) { end -= 1 }
-        return Array(text[part: 0..<end])
+        guard self["type"]?.content == "text" else { return nil }
+        return JSONParser.read(bytes) { block -> [UInt8]? in
+            guard let text = block["text"]?.text else { return nil }
+            var end = text.count
+            while end > 0, text[end - 1] == 32 || (9...13).contains(text[end - 1]) { end -= 1 }
+            return Array(text[part: 0..<end])
+        } ?? nil
     }
 }
