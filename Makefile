@@ -67,7 +67,7 @@ build: setup-run ## debug build of everything, tests too; warnings are errors
 	@swift build --build-tests
 	@Scripts/tokens .build/debug
 
-test: setup-test lint script-test fuzz-test build unit-test e2e-test page-test package-test faults-test ## set up, lint, build, Swift tests, end-to-end tests, short walks of the pages, the Debian package, seconds of random inputs, a minute of faults
+test: setup-test lint script-test fuzz-test build unit-test e2e-test page-test package-test faults-test ## set up, lint, build, Swift tests, end-to-end tests, short walks of the pages, the Debian package, seconds of random inputs, half a minute of faults
 	$(say) 'All passed'
 
 unit-test: setup-run setup-schemas ## Swift tests alone (after `make build`)
@@ -136,9 +136,9 @@ faults: release setup-test ## vendors fail in each way, several at once: MINUTES
 	@RELAY_BINARY=$(CURDIR)/.build/release/relay .venv/bin/python Tests/Faults/faults --minutes $(or $(MINUTES),10) \
 		$(if $(SEED),--seed $(SEED)) $(if $(CRASHES),--crashes $(CRASHES))
 
-faults-test: setup-test # the same on the debug build for a minute, with a fixed seed
+faults-test: setup-test # the same on the debug build for half a minute, with a fixed seed
 	$(say) 'Faults'
-	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .venv/bin/python Tests/Faults/faults --minutes 1 --seed 1
+	@RELAY_BINARY="$${RELAY_BINARY:-$(CURDIR)/.build/debug/relay}" .venv/bin/python Tests/Faults/faults --minutes 0.5 --seed 1
 
 script-test: setup-test ## tests of Scripts and Benchmarks, seconds
 	$(say) 'Tests of the scripts'
