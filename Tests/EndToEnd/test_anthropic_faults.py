@@ -13,25 +13,15 @@ MODEL = "claude-sonnet-4-5"
 LIMITS = "You have reached your specified workspace API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
 TABLE = [
     # status, headers, type, message, more -> status, code, param, header
-    (400, {}, "invalid_request_error", "It is wrong.", {}, 400, None, None, {}),
     (400, {}, "invalid_request_error", LIMITS, {}, 402, "insufficient_quota", None, {"x-should-retry": "false"}),
-    (400, {}, "invalid_request_error", "Your credit balance is too low to access", {}, 402, "insufficient_quota", None, {}),
     (400, {}, "invalid_request_error", "prompt is too long: 2 tokens > 1 maximum", {}, 400, "context_length_exceeded", "messages", {}),
-    (400, {}, "invalid_request_error", "input length and `max_tokens` exceed context limit: 1 + 2 > 2", {}, 400, "context_length_exceeded", "messages", {}),
-    (400, {}, "invalid_request_error", "Output blocked by content filtering policy", {}, 400, "content_filter", None, {}),
-    (401, {}, "authentication_error", "invalid x-api-key", {}, 502, "upstream_error", None, {}),
     (402, {}, "billing_error", "Pay", {}, 402, "insufficient_quota", None, {"x-should-retry": "false"}),
-    (403, {}, "permission_error", "Not you", {}, 502, "upstream_error", None, {}),
-    (403, {}, "permission_error", "Your key may not use this model", {}, 403, "permission_denied", None, {}),
     (404, {}, "not_found_error", "model: claude-x", {}, 404, "model_not_found", "model", {}),
-    (413, {}, "request_too_large", "Too large", {}, 413, "request_too_large", None, {}),
     (429, {"Retry-After": "7"}, "rate_limit_error", "Slow down", {}, 429, "rate_limit_exceeded", None, {"retry-after": "7"}),
-    (429, {}, "rate_limit_error", "No", {"details": {"error_code": "workspace_spend_limit_reached"}}, 402, "insufficient_quota", None, {}),
     (429, {"Retry-After": "7"}, "rate_limit_error", "No", {"details": {"error_code": "org_spend_limit_reached"}}, 429, "rate_limit_exceeded", None, {}),
-    (500, {}, "api_error", "Oops", {}, 502, "upstream_error", None, {}),
-    (504, {}, "timeout_error", "Slow", {}, 504, "upstream_timeout", None, {}),
     (529, {}, "overloaded_error", "Overloaded", {}, 503, "upstream_error", None, {}),
 ]  # fmt: skip
+"""Some of what `VendorErrorTests` have."""
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +99,6 @@ def parts(script):
 def test_a_page_that_says_too_large(talking, anthropic_server):
     anthropic_server.says(MODEL, {"raw": b"<html>413</html>", "type": "text/html", "status": 413})
     assert refusal(talking, model="claude")[0] == 413
-
-
-def test_no_key_and_no_account_is_told(talking, anthropic_server):
-    said = f"Key {CLAUDE_KEY} of org-a1b2c3 failed at /srv/app/x.py, see https://vendor.example/x"
-    anthropic_server.says(MODEL, {"status": 400, "json": failure("invalid_request_error", said)})
-    message = json.dumps(refusal(talking, model="claude"), default=str)
-    for word in (CLAUDE_KEY, "org-a1", "/srv/app", "vendor.example"):
-        assert word not in message
 
 
 def test_anthropics_errors_on_its_own_surface(talking, anthropic_server):

@@ -3,7 +3,7 @@
 
 import openai
 import pytest
-from chat import PATH, ask, body, either, refusal, stream, streamed, vendor_error
+from chat import PATH, body, either, refusal, stream, streamed, vendor_error
 
 SECRET_URL = "https://storage.internal.example/bucket/asset.png?X-Amz-Signature=abcdef"
 BUSY = {"errorCode": "OPEN_AI_UNEXPECTED_ERROR", "message": "The model provider is busy"}
@@ -12,62 +12,27 @@ INVALID = "invalid_request_error"
 UPSTREAM = (502, "server_error", "upstream_error")
 MAPPED = [
     ({"status": 401, "json": vendor_error("API Key has been deleted")}, (401, INVALID, "invalid_api_key")),
-    ({"status": 401, "json": {"success": False, "error": {"code": "UNAUTHORIZED", "message": "no"}}}, (401, INVALID, "invalid_api_key")),
-    ({"status": 401, "text": ""}, (401, INVALID, "invalid_api_key")),
     ({"status": 403, "json": vendor_error("Forbidden")}, (403, INVALID, "permission_denied")),
-    ({"status": 402, "json": vendor_error("Payment required")}, (402, "insufficient_quota", "insufficient_quota")),
     ({"status": 406, "json": NO_CREDITS}, (402, "insufficient_quota", "insufficient_quota")),
     ({"status": 400, "json": vendor_error("Invalid model gpt-4o-mini for AI feature UNIFY_CHAT_WITH_AI!")},
      (404, INVALID, "model_not_found")),
     ({"status": 400, "json": vendor_error("prompt is too odd")}, (400, INVALID, ...)),
-    ({"status": 400, "json": vendor_error(["prompt is too odd", "and long"])}, (400, INVALID, ...)),
-    ({"status": 400, "json": {"detail": "prompt is too odd"}}, (400, INVALID, ...)),
-    ({"status": 400, "json": {"error": "prompt is too odd"}}, (400, INVALID, ...)),
-    ({"status": 400, "json": {"error": {"message": "prompt is too odd"}}}, (400, INVALID, ...)),
-    ({"status": 400, "text": "prompt is too odd"}, (400, INVALID, ...)),
     ({"status": 400, "text": ""}, (400, INVALID, ...)),
-    ({"status": 400, "json": None}, (400, INVALID, ...)),
     ({"status": 413, "json": vendor_error("prompt is too odd")}, (400, INVALID, ...)),
-    ({"status": 415, "json": vendor_error("prompt is too odd")}, (400, INVALID, ...)),
-    ({"status": 422, "json": vendor_error("prompt is too odd")}, (400, INVALID, ...)),
     ({"status": 400, "json": vendor_error("This model's maximum context length is 9 tokens.")}, (400, INVALID, "context_length_exceeded")),
-    ({"status": 404, "json": {"message": "Cannot POST /api/chat-with-ai", "statusCode": 404}}, UPSTREAM),
-    ({"status": 405, "json": {"message": "Method Not Allowed", "statusCode": 405}}, UPSTREAM),
-    ({"status": 410, "json": vendor_error("Gone")}, UPSTREAM),
-    ({"status": 451, "text": ""}, UPSTREAM),
     ({"status": 429, "json": vendor_error("Too many requests")}, (429, "requests", "rate_limit_exceeded")),
     ({"status": 500, "json": vendor_error("Internal server error")}, UPSTREAM),
-    ({"status": 500, "text": "<html><h1>Oops"}, UPSTREAM),
-    ({"status": 502, "text": ""}, UPSTREAM),
     ({"status": 503, "json": vendor_error("Maintenance")}, (503, "server_error", "upstream_error")),
-    ({"status": 504, "text": "<html>"}, UPSTREAM),
     ({"status": 302, "text": "", "headers": {"Location": "/api/conversations"}}, UPSTREAM),
     ({"status": 204, "text": ""}, UPSTREAM),
-    ({"status": 400, "json": vendor_error("OPEN_AI_UNEXPECTED_ERROR: Invalid value: 'x'")}, (400, INVALID, ...)),
-    ({"status": 400, "json": vendor_error("Supported values are: 'a'", "OPEN_AI_UNEXPECTED_ERROR")}, (400, INVALID, ...)),
 ]  # fmt: skip
 
 FAILED_WITH_200 = [
     {"record": {"status": "FAILED", "aiRecordDetail": {"errorMessage": "provider said no", "resultObject": []}}},
-    {"record": {"status": "FAILED"}},
-    {"json": {"success": False, "error": {"code": "X", "message": "no"}}},
-    {"json": vendor_error("something failed")},
-    {"json": {"success": False, "aiRecord": {"status": "SUCCESS", "aiRecordDetail": {"resultObject": ["a"]}}}},
-    {"result_object": []},
-    {"result_object": None},
-    {"result_object": [{"title": "only an object"}]},
-    {"result_object": 5},
-    {"json": {}},
-    {"json": []},
-    {"json": "text"},
-    {"json": {"aiRecord": None}},
-    {"json": {"aiRecord": {"aiRecordDetail": None}}},
     {"text": "<html>not json"},
-    {"text": ""},
-    {"cut_at": -1},
-    {"cut_at": 0},
     {"cut_at": 30, "cut_how": "rst"},
 ]
+"""Some of what `OneMinRecordTests` refuse."""
 
 
 @pytest.mark.parametrize(("scenario", "expected"), MAPPED, ids=lambda value: str(value)[:60])
@@ -209,10 +174,6 @@ def test_a_stream_that_brings_nothing(http, serve, vendor, api_key, events):
     "scenario",
     [
         {"status": 201, "answer": "good"},
-        {"answer": "good", "record": {"status": None}},
-        {"answer": "good", "record": {"status": "COMPLETED"}},
-        {"result_object": "good", "deltas": ["good"]},
-        {"result_object": [{"title": "x"}, "good"], "deltas": ["good"]},
         {"answer": "good", "small": True, "metadata": None},
         {"answer": "good", "record": {"metadata": None, "temporaryUrl": None, "teamUser": None, "more": [1]}},
     ],
@@ -266,32 +227,11 @@ def test_a_long_wait_is_not_worth_a_retry(http, vendor, api_key):
     assert headers["retry-after"] == "3600" and headers["x-should-retry"] == "false"
 
 
-def test_a_rate_limit_without_a_wait(http, vendor, api_key):
-    vendor.answers(api_key, {"status": 429, "text": ""})
-    status, error, headers = refusal(http)
-    assert (status, error["code"]) == (429, "rate_limit_exceeded")
-    assert headers["x-relay-limited-by"] == "upstream"
-
-
 def test_a_busy_provider_is_asked_once_more(http, vendor, api_key, is_streamed):
     vendor.answers(api_key, {"status": 400, "json": BUSY}, {"answer": "good"})
     assert either(http, is_streamed) == ("good", "stop")
     first, second = vendor.requests(api_key)
     assert first["body"] == second["body"]
-
-
-def test_a_provider_that_stays_busy(http, vendor, api_key, is_streamed):
-    vendor.answers(api_key, {"status": 400, "json": BUSY})
-    status, error, _ = refusal(http, is_streamed)
-    assert (status, error["type"]) == (502, "server_error")
-    assert len(vendor.requests(api_key)) == 2
-
-
-def test_a_bad_value_is_not_asked_again(http, vendor, api_key, is_streamed):
-    message = "OPEN_AI_UNEXPECTED_ERROR Invalid value: 'x'. Supported values are: 'y'."
-    vendor.answers(api_key, {"status": 400, "json": vendor_error(message, "OPEN_AI_UNEXPECTED_ERROR")})
-    assert refusal(http, is_streamed)[0] == 400
-    assert len(vendor.requests(api_key)) == 1
 
 
 TOGETHER: list[int] = []
@@ -367,11 +307,3 @@ def test_comments_keep_a_stream_alive(start_relay, http, vendor, api_key):
     answer = post(relay, http, stream=True)
     got = streamed(answer.status_code, answer.headers, answer.content)
     assert (got.text(), got.finish(), got.is_done) == ("abc", "stop", True)
-
-
-def test_the_relay_works_on_after_failures(http, vendor, api_key):
-    failures = [{"cut_at": at} for at in (0, 10, 60)] + [{"status": 500, "text": ""}, {"text": "{"}]
-    vendor.answers(api_key, *failures, {"answer": "good"})
-    for _ in failures:
-        assert ask(http).status_code == 502
-    assert either(http, False) == either(http, True) == ("good", "stop")
