@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from chat import ask
-from limited import MODELS, assert_admitted, assert_none, assert_refused, assert_refused_for_wrong_keys, chat, client
+from limited import MODELS, assert_none, assert_refused, assert_refused_for_wrong_keys, chat
 from relay_process import Relay
 
 KNOWN = "sk-known-by-its-token"
@@ -75,94 +75,19 @@ def test_a_keys_own_limit_is_its_own_wherever_it_comes_from(limited, caller):
     assert [left(chat(caller(relay, OTHER, f"127.0.0.{n}"))) for n in (1, 1, 2)] == [0, -1, 0]
 
 
-class Behind:
-    """A client that sends lines of X-Forwarded-For from an address of this machine."""
+def test_a_proxy_that_is_trusted_names_the_client(limited, caller):
+    """`ClientAddressTests` has all forms of the header."""
+    relay = limited(TRUSTED_PROXIES="127.0.0.1/32, 10.0.0.0/8,2001:db8:ffff::/48")
 
-    def __init__(self, relay: Relay) -> None:
-        self.relay = relay
+    def behind(forwarded, address="127.0.0.1"):
+        return left(chat(caller(relay, address=address, **{"X-Forwarded-For": forwarded})))
 
-    def __call__(self, *lines: str, address: str = "127.0.0.1") -> int:
-        headers = [("X-Forwarded-For", line) for line in lines]
-        with client(self.relay, address=address) as http:
-            http.headers = httpx.Headers(headers)
-            return left(chat(http))
-
-
-@pytest.fixture
-def behind(limited) -> Behind:
-    return Behind(limited(TRUSTED_PROXIES="127.0.0.1/32, 10.0.0.0/8,2001:db8:ffff::/48", RATE_LIMIT="2/hour"))
-
-
-def test_the_rightmost_address_that_is_no_proxy(behind):
-    assert behind("198.51.100.1") == 1
-    assert behind("203.0.113.9, 198.51.100.1") == 0
-    assert behind("203.0.113.9,198.51.100.1,10.1.2.3") == -1
-    assert behind("198.51.100.1  ,\t10.1.2.3 , 2001:db8:ffff::1") == -1
-    assert behind("203.0.113.9") == 1, "what a client wrote itself counts for nothing"
-    assert behind("198.51.100.2") == 1
-
-
-def test_several_lines_are_one_list(behind):
-    assert behind("198.51.100.1", "10.0.0.1") == 1
-    assert behind("203.0.113.9", "198.51.100.1", "10.0.0.1", "10.0.0.2") == 0
-    assert behind("203.0.113.9, 198.51.100.1", "10.0.0.1") == -1
-    assert behind("10.0.0.1", "198.51.100.1") == -1
-    assert behind("203.0.113.9") == 1
-
-
-def test_lists_of_proxies_alone(behind):
-    assert behind("10.0.0.1, 10.0.0.2") == 1
-    assert behind("10.0.0.1") == 0
-    assert behind("10.0.0.2") == 1
-
-
-def test_a_forger_is_itself(behind):
-    forged = [behind(f"198.51.100.{n}", address="127.0.0.2") for n in range(3)]
-    assert forged == [1, 0, -1]
-    assert behind("198.51.100.1") == 1
+    assert [behind("198.51.100.1"), behind("203.0.113.9, 198.51.100.1"), behind("198.51.100.1,10.1.2.3")] == [1, 0, -1]
+    assert [behind(f"198.51.100.{n}", "127.0.0.2") for n in range(2, 5)] == [1, 0, -1], "a forger is itself"
     assert behind("127.0.0.2") == -1, "the same caller, through a proxy that may say so"
-
-
-def test_without_proxies_nobody_is_believed(limited):
-    ask_from = Behind(limited())
-    assert [ask_from(f"198.51.100.{n}") for n in range(3)] == [1, 0, -1]
-
-
-def test_version_6_counts_by_its_64(behind):
-    assert behind("2001:db8:1:2::1") == 1
-    assert behind("2001:DB8:1:2:ffff:ffff:ffff:ffff") == 0
-    assert behind("[2001:db8:1:2::3]") == -1
-    assert behind("[2001:db8:1:2::3]:443") == -1
-    assert behind("2001:db8:1:3::1") == 1
-
-
-def test_version_4_in_any_clothes(behind):
-    assert [behind("198.51.100.1"), behind("198.51.100.1:4711"), behind("::ffff:198.51.100.1")] == [1, 0, -1]
-
-
-NONSENSE = [
-    "nonsense", "", ",", ", ,", "1.2.3", "1.2.3.4.5", "999.1.1.1", "::::", "[", "[]", ":443", "unknown",
-    "_hidden", "-1", "0x7f000001", "\"198.51.100.1\"", "x" * 4000, "," * 4000, "1.2.3.4 5.6.7.8",
-]  # fmt: skip
-
-
-def test_nonsense_makes_no_callers(limited):
-    """An invalid address ends the list: the caller is the client that sent it, so that no text creates a new
-    account."""
-    ask_from = Behind(limited(TRUSTED_PROXIES="127.0.0.1/32,10.0.0.0/8", RATE_LIMIT="100/hour"))
-    assert ask_from() == 99
-    seen = [ask_from(text) for text in NONSENSE]
-    assert seen == list(range(98, 98 - len(NONSENSE), -1)), list(zip(NONSENSE, seen, strict=True))
-    assert ask_from("198.51.100.1, nonsense") == 98 - len(NONSENSE)
-    assert ask_from("nonsense, 198.51.100.1") == 99
-
-
-def test_other_headers_are_nobodys_word(behind):
     for name in ("X-Real-IP", "Forwarded", "True-Client-IP", "X-Client-IP", "CF-Connecting-IP"):
-        with client(behind.relay, address="127.0.0.1", **{name: "198.51.100.1"}) as http:
-            left(chat(http))
-    assert behind("198.51.100.1") == 1
-    assert behind() == -1
+        left(chat(caller(relay, **{name: "198.51.100.2"})))
+    assert behind("198.51.100.2") == 1 and left(chat(caller(relay))) == -1
 
 
 def assert_wrong(answer: httpx.Response) -> None:
@@ -177,13 +102,6 @@ def wrong() -> str:
 def guarded(limited) -> Relay:
     """A relay for known callers only, without a limit of their own, and with three wrong keys per hour."""
     return limited(ANONYMOUS_MODELS="", RATE_LIMIT="off", RATE_LIMIT_FAILED_AUTH="3/hour", TRUSTED_PROXIES="127.0.0.1")
-
-
-def test_twenty_wrong_keys_a_minute(limited, caller):
-    relay = limited(ANONYMOUS_MODELS="", RATE_LIMIT="off", RATE_LIMIT_FAILED_AUTH="")
-    for _ in range(20):
-        assert_wrong(chat(caller(relay, wrong())))
-    assert_refused_for_wrong_keys(chat(caller(relay, wrong())), "20 per minute")
 
 
 def test_wrong_keys(guarded, caller, is_streamed):
@@ -240,22 +158,6 @@ def test_a_callers_own_limit_comes_first(start_relay, caller, vendor, new_key):
     for _ in range(2):
         assert_wrong(ask(caller(relay, new_key("bad"))))
     assert_refused_for_wrong_keys(ask(caller(relay, new_key("bad"))), "3 per hour")
-
-
-def test_wrong_keys_without_end(limited, caller):
-    relay = limited(ANONYMOUS_MODELS="", RATE_LIMIT="1/hour", RATE_LIMIT_FAILED_AUTH="off")
-    for _ in range(25):
-        assert_wrong(chat(caller(relay, wrong())))
-
-
-def test_a_full_account_of_wrong_keys_does_not_touch_others(limited, caller):
-    relay = limited(ANONYMOUS_MODELS="", RATE_LIMIT="2/hour", RATE_LIMIT_FAILED_AUTH="1/hour")
-    assert_wrong(chat(caller(relay, wrong())))
-    assert_refused_for_wrong_keys(chat(caller(relay, wrong())), "1 per hour")
-    http = caller(relay, KNOWN)
-    assert_admitted(chat(http), "2 per hour", 1)
-    assert_admitted(chat(http), "2 per hour", 0)
-    assert_refused(chat(http), "2 per hour")
 
 
 @pytest.fixture
