@@ -10,10 +10,6 @@ if TYPE_CHECKING:
     from memcached import Memcached
 
 RUN = 0x80
-INSTANCES = "total.concurrent.10000000000000000.0"
-"""The limit by which living relays are known."""
-
-
 @dataclass(frozen=True)
 class Entry:
     """A slot entry. `end`: seconds since 1970. `clock`: how far the relay's clock is ahead of the store's, if the entry

@@ -3,17 +3,14 @@
 import datetime
 import json
 import subprocess
-import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from zoneinfo import ZoneInfo
 
 import pytest
 from chat import PATH, body
 from conftest import VENDOR_KEY, secrets
 from limited import chat, client, milliseconds
-from memcached import wait_for
 from operating import SETTINGS, Operator
 from relay_process import INHERITED, binary, preloads, provider
 from spending import PROMPT
@@ -115,52 +112,3 @@ def test_a_used_up_budget_says_when_it_begins_anew(start_relay, seller, caller, 
     before = seller.billed
     assert ask().status_code == 200
     assert left() == pytest.approx(0.2 - (seller.billed - before))
-
-
-@preloads
-def test_streams_over_midnight_count_in_the_month_that_admitted_them(start_relay, seller, store, caller, clock):
-    """The clocks of four relays are five seconds apart, and streams of three seconds run all the time."""
-    secrets.add(TOKEN)
-    ahead = seconds_to_next_month("UTC")
-    walls = [clock(ahead - HOUR) for _ in range(4)]
-    settings = seller.settings(VENDOR_KEY) | {"KEY_A_TOKEN": TOKEN, "KEY_A_RATE_LIMIT": "0.20 usd/month"}
-    settings |= {"MEMCACHED_SERVERS": store.address, "MEMCACHED_TIMEOUT": "5s"}
-    callers = [caller(start_relay(**settings, **wall.environment), TOKEN) for wall in walls]
-
-    def ask(at, **more):
-        return callers[at].post(PATH, json=body("word " * PROMPT, model="m", max_tokens=8_000, **more)).status_code
-
-    def used(at):
-        return next(float(limit["used"]) for limit in callers[at].get("/v1/usage").json()["limits"] if limit["name"] == "key")
-
-    seller.length = 1000
-    assert [ask(0) for _ in range(5)] == [200] * 5
-    before = used(0)
-    for at, wall in enumerate(walls):
-        wall.set(ahead - 6 + 5 * (at % 2))
-    seller.pace = 0.3
-    is_over = threading.Event()
-
-    def run(at):
-        statuses = []
-        while not is_over.is_set():
-            statuses.append(ask(at % 4, stream=True))
-            time.sleep(0.3)
-        return statuses
-
-    with ThreadPoolExecutor(8) as pool:
-        running = [pool.submit(run, at) for at in range(8)]
-        try:
-            # More than the first month can pay, however little of it a slow machine has used.
-            wait_for(lambda: seller.billed >= 1.6 * 0.2, 60)
-        finally:
-            is_over.set()
-    assert {status for each in running for status in each.result()} == {200, 429}
-    wait_for(lambda: seller.running == 0)
-    # A clock that goes back is in the month before, which goes on.
-    walls[0].set(ahead - HOUR)
-    walls[1].set(ahead + HOUR)
-    sums = [used(at) for at in range(2)]
-    assert before <= sums[0] <= 0.2 and 0.6 * 0.2 <= sums[1] <= 0.2, sums
-    # Each month ends up to eight streams, and each is charged with an event more than the vendor wrote, at most.
-    assert sum(sums) == pytest.approx(seller.billed, abs=16 * seller.step * 25 / 1e6)

@@ -20,18 +20,6 @@ def limited(start_relay: Callable[..., Relay]) -> Callable[..., Relay]:
     return started
 
 
-def test_sixty_a_minute_unless_told_otherwise(limited, caller):
-    http = caller(limited(RATE_LIMIT=""))
-    for remaining in range(59, -1, -1):
-        assert_admitted(chat(http), "60 per minute", remaining)
-    wait = assert_refused(chat(http), "60 per minute")
-    assert wait > 50_000
-    for remaining in range(59, -1, -1):
-        answer = http.get(MODELS)
-        assert_admitted(answer, "60 per minute", remaining)
-    assert_refused(http.get(MODELS), "60 per minute")
-
-
 def test_an_answer_that_fails_is_counted_and_says_so(limited, caller):
     http = caller(limited(RATE_LIMIT="3/minute"))
     failing = [{"role": "user", "content": "!fail=503"}]
@@ -63,23 +51,6 @@ def test_counts_of_tokens_are_chat(limited, caller, path):
     assert_admitted(http.post(path, json=counted), "2 per minute", 1)
     assert_admitted(chat(http), "2 per minute", 0)
     assert http.post(path, json=counted).status_code == 429
-
-
-def test_a_group_may_be_free_or_the_only_one_limited(limited, caller):
-    http = caller(limited(RATE_LIMIT="1/minute", RATE_LIMIT_CHAT="off"))
-    assert http.get(MODELS).status_code == 200
-    assert_refused(http.get(MODELS), "1 per minute")
-    for _ in range(3):
-        answer = chat(http)
-        assert answer.status_code == 200
-        assert_none(answer)
-    http = caller(limited(RATE_LIMIT="off", RATE_LIMIT_CHAT="1/minute"))
-    for _ in range(3):
-        answer = http.get(MODELS)
-        assert answer.status_code == 200
-        assert_none(answer)
-    assert_admitted(chat(http), "1 per minute", 0)
-    assert_refused(chat(http), "1 per minute")
 
 
 def test_callers_with_keys_of_their_own_are_apart(start_relay, caller, vendor, new_key):

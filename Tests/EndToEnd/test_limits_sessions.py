@@ -37,14 +37,6 @@ def test_a_session_that_runs_away_is_stopped_and_no_other(start_relay, caller, s
     assert sum(metric(relay, "relay_limit_decisions_total", kind="session", outcome="admitted") for relay in relays) == 7
 
 
-def test_the_limit_of_a_key_goes_before_that_of_its_group_and_of_all(start_relay, caller, keys):
-    own = {"KEY_A_RATE_LIMIT_SESSION": "1/hour", "KEY_A_GROUP": "eng", "KEY_B_GROUP": "eng", "GROUP_ENG_RATE_LIMIT_SESSION": "2/hour"}
-    relay = start_relay(**ECHO, **keys, **own, RATE_LIMIT_SESSION="3/hour", KEY_A_RATE_LIMIT="100/hour")
-    for token, count in zip(TOKENS, (1, 2, 3), strict=True):
-        http = caller(relay, token, **{HEADER: "one"})
-        assert [chat(http).status_code for _ in range(4)].count(200) == count
-
-
 def test_a_budget_of_a_session_is_named_in_header_and_error(start_relay, seller, caller, keys):
     limits = {"KEY_A_RATE_LIMIT_SESSION": "0.20 usd/day", "KEY_A_RATE_LIMIT": "5 usd/day"}
     relay = start_relay(**seller.settings(VENDOR_KEY), **keys, **limits, **SETTINGS)

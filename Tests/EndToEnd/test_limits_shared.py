@@ -79,22 +79,6 @@ def test_a_rush(relays, token, instances):
             assert_admitted(http.get(MODELS), f"{BOUND} per minute", 49 - relays.index(relay))
 
 
-def test_what_one_limit_refuses_is_not_counted_in_another(store, start_relay):
-    pair = [
-        start_relay(
-            PROVIDER_DEMO_KIND="echo", KEY_A_TOKEN="sk-two-limits", KEY_A_RATE_LIMIT_CHAT="2/minute",
-            KEY_A_RATE_LIMIT="4/hour", MEMCACHED_SERVERS=store.address, MEMCACHED_TIMEOUT=PATIENCE,
-        )
-        for _ in range(2)
-    ]  # fmt: skip
-    told: list[Told] = crowd_of(pair, lambda crowd: crowd.burst(40, "sk-two-limits"))
-    assert statuses(told) == {200: 2, 429: 38}
-    with client(pair[0], "sk-two-limits") as here, client(pair[1], "sk-two-limits") as there:
-        assert_admitted(there.get(MODELS), "4 per hour", 1)
-        assert_admitted(here.get(MODELS), "4 per hour", 0)
-        assert_refused(there.get(MODELS), "4 per hour")
-
-
 @needs_localhost
 def test_one_store_by_any_of_its_names(store, start_relay):
     names = [

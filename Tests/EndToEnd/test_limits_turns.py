@@ -14,18 +14,15 @@ SETTINGS = {"KEY_A_TOKEN": KEY, "PROVIDER_DEMO_KIND": "echo", "RATE_LIMIT_MODELS
 
 
 class Timed(Server):
-    """A vendor that keeps the instants of its calls, which wait for their gates if it `waits`."""
+    """A vendor that keeps the instants of its calls."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.times, self.gates, self.waits = [], [], False
+        self.times = []
 
     def next_script(self, model):
         self.times.append(time.monotonic())
-        if not self.waits:
-            return {}
-        self.gates.append(threading.Event())
-        return {"gate": self.gates[-1]}
+        return {}
 
 
 @pytest.fixture
@@ -129,14 +126,6 @@ def test_who_does_not_wait_is_told_when_to_return(start_relay):
         assert [http.get(MODELS).status_code for _ in range(2)] == [200, 429], "a GET never waits"
 
 
-def test_a_wait_that_is_too_long_is_refused_with_the_instant_of_a_turn(start_relay):
-    relay = start_relay(**SETTINGS, RATE_LIMIT="1/minute", RATE_LIMIT_WAIT="20s")
-    assert asked(relay).status_code == 200
-    answer = asked(relay)
-    assert answer.status_code == 429 and int(answer.headers["retry-after"]) <= 41
-    assert turns(relay, "refused") == 1 and metric(relay, "relay_limit_waiting") == 0
-
-
 def test_so_many_wait_and_the_end_of_the_relay_refuses_them(start_relay):
     settings = SETTINGS | {"RATE_LIMIT": "1/hour", "RATE_LIMIT_CHAT": "1/minute", "SHUTDOWN_SECONDS": "1"}
     relay = start_relay(**settings, RATE_LIMIT_WAIT="10m", RATE_LIMIT_WAITING="4")
@@ -148,29 +137,3 @@ def test_so_many_wait_and_the_end_of_the_relay_refuses_them(start_relay):
     for answer in answers:
         assert (answer().status_code, answer().headers["retry-after"]) == (503, "1")
         assert answer().json()["error"]["message"].startswith("The relay is shutting down. Please try again.")
-
-
-def test_who_waits_for_a_slot_may_leave_or_lose_patience(start_relay, timed):
-    timed.waits = True
-    relay = start_relay(**patient(timed, "1 concurrent"))
-    first = later(lambda: chat(client(relay, KEY), model="m"))
-    wait_for(lambda: len(timed.gates) == 1)
-    with client(relay, KEY, **{"X-Relay-Wait": "0.3"}) as http:
-        answer = chat(http, model="m")
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
-    leaving = client(relay, KEY)
-    leaving.timeout = 0.3
-    with pytest.raises(Exception, match="timed out"):
-        chat(leaving, model="m")
-    wait_for(lambda: turns(relay, "left") == 1)
-    waiting(relay, 0)
-    second = later(lambda: chat(client(relay, KEY), model="m"))
-    waiting(relay, 1)
-    assert len(timed.times) == 1
-    timed.gates[0].set()
-    assert first().status_code == 200
-    wait_for(lambda: len(timed.gates) == 2)
-    timed.gates[1].set()
-    answer = second()
-    assert answer.status_code == 200 and float(answer.headers["x-relay-waited"]) > 0
-    assert turns(relay, "used") == 1

@@ -8,8 +8,7 @@ import pytest
 from conftest import memcached_of_file
 from limited import MODELS, STANDING
 from memcached import Memcached
-from metered import FIRST_ANSWER, PROMPT, PROMPT_TOKENS, Account, account, assert_refused, assert_tokens, assert_too_large, metadata
-from parts import sending
+from metered import FIRST_ANSWER, PROMPT_TOKENS, Account, account, assert_refused, assert_tokens, assert_too_large, metadata
 from relay_process import Relay, provider
 
 N = 10_000
@@ -51,15 +50,6 @@ def caller(new_key: Callable[..., str]) -> Iterator[Callable[..., Account]]:
         each.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("model, tokens", [("gpt-4o-mini", 200), ("gemini-3.8-flash", 525)])
-def test_prompts_are_held_by_the_vocabulary_of_the_model(limited, caller, vendor, model, tokens):
-    one = caller(limited(RATE_LIMIT_CHAT=TOKENS, SUBSET_OF_ONE_MIN_PERMITTED_MODELS=model))
-    vendor.answers(one.key, {"answer": "good"} | metadata())
-    messages = [{"role": "user", "content": " ".join(["internationalization"] * 100)}]
-    answer = one.ai.chat.completions.with_raw_response.create(model=model, messages=messages, max_tokens=500)
-    assert_tokens(answer.headers, N, N - tokens - 500)
-
-
 def test_tokens_are_held_and_then_counted(limited, caller, vendor, is_streamed):
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
     vendor.answers(one.key, {"answer": "good"} | metadata())
@@ -82,14 +72,6 @@ def test_without_a_maximum_twice_the_mean_is_held(limited, caller, vendor):
     one.assert_left(N - 210 - 10 - 820)
     # The mean is that of the model on this instance, whoever the caller is.
     assert_tokens(other.ask(stream=True), N, N - PROMPT_TOKENS - 2 * 340)
-
-
-def test_a_whole_response_holds_half_of_what_is_free_or_its_bound(limited, caller, vendor):
-    """gpt-4o-mini writes at most 16,384 tokens."""
-    relay = limited(RATE_LIMIT_CHAT=TOKENS)
-    one = caller(relay)
-    vendor.answers(one.key, {"answer": "good"} | metadata())
-    assert_tokens(one.ask(), N, N - N // 2)
 
 
 def test_a_model_is_not_held_to_more_than_fits(limited, caller, vendor):
@@ -151,35 +133,6 @@ def test_choices_that_are_given_up_for_a_refusal(limited, caller, vendor, is_str
     one.soon(n=3)
 
 
-def test_choices_of_a_client_that_leaves(limited, caller, vendor):
-    relay = limited(RATE_LIMIT_CHAT=f"{TOKENS};300 credits/hour")
-    one = caller(relay)
-    vendor.answers(one.key, {"stall_at": -1})
-    with sending(relay, one.key, {"role": "user", "content": PROMPT}, n=3):
-        vendor.wait(one.key, "stalled", 3)
-    vendor.wait(one.key, "client_closed", 3)
-    # The prompt once, and what each call may have cost.
-    one.assert_left(N - PROMPT_TOKENS, unseen=SOON)
-    assert_refused(one.refused(max_tokens=1), "credits", "300 per hour")
-
-
-def test_a_stream_that_is_cut(limited, caller, vendor):
-    one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
-    first = 'event: content\ndata: {"content":"eight ch"}\n\n'
-    vendor.answers(one.key, {"deltas": ["eight ch", "and more"], "cut_at": len(first)})
-    with pytest.raises(Exception, match="provider"):
-        for _ in one.stream():
-            pass
-    one.assert_left(N - PROMPT_TOKENS - 2)
-
-
-def test_a_vendor_that_takes_too_long(limited, caller, vendor, is_streamed):
-    one = caller(limited(RATE_LIMIT_CHAT=TOKENS, **PRICED, PROVIDER_A_TIMEOUT="200ms"))
-    vendor.answers(one.key, {"stall_at": -1})
-    assert one.refused(stream=is_streamed).status_code == 504
-    one.assert_left(N - PROMPT_TOKENS, unseen=range(10, 100))
-
-
 def test_a_client_that_leaves_in_the_midst(limited, caller, vendor):
     one = caller(limited(RATE_LIMIT_CHAT=TOKENS))
     first = 'event: content\ndata: {"content":"eight ch"}\n\n'
@@ -190,16 +143,6 @@ def test_a_client_that_leaves_in_the_midst(limited, caller, vendor):
     stream.close()
     vendor.wait(one.key, "client_closed")
     one.assert_left(N - PROMPT_TOKENS - 2, unseen=SOON)
-
-
-def test_a_client_that_leaves_before_the_answer(limited, caller, vendor, is_streamed):
-    relay = limited(RATE_LIMIT_CHAT=TOKENS)
-    one = caller(relay)
-    vendor.answers(one.key, {"stall_at": -1})
-    with sending(relay, one.key, {"role": "user", "content": PROMPT}, stream=is_streamed):
-        vendor.wait(one.key, "stalled")
-    vendor.wait(one.key, "client_closed")
-    one.assert_left(N - PROMPT_TOKENS, unseen=SOON)
 
 
 def test_too_large(limited, caller, vendor):
@@ -232,16 +175,6 @@ def test_a_mean_locks_nobody_out(start_relay, vendor, unit):
         # The own mean of B is 30 by now, so several requests fit beside each other.
         if unit == "tokens":
             assert int(b.ask(stream=True)["x-ratelimit-remaining-tokens"]) > 4_000
-
-
-def test_what_was_used_keeps_others_out(limited, caller, vendor):
-    one = caller(limited(RATE_LIMIT_CHAT="2000 tokens/hour"))
-    vendor.answers(one.key, {"answer": "good"} | metadata(answer=4990))
-    one.ask(max_tokens=1000)
-    # More than was held, and more than there is.
-    wait = assert_refused(one.refused(max_tokens=1), "tokens", "2000 per hour")
-    assert 3_500_000 < wait <= 3_660_000
-    assert len(vendor.requests(one.key)) == 1
 
 
 def test_a_budget_of_dollars(limited, caller, vendor):
@@ -301,25 +234,6 @@ def test_a_budget_of_credits(limited, caller, vendor, is_streamed):
     assert_refused(one.refused(stream=is_streamed), "credits", "120 per day")
 
 
-def test_credits_of_a_call_that_does_not_tell(limited, caller, vendor):
-    one = caller(limited(RATE_LIMIT_CHAT="250 credits/day"))
-    vendor.answers(one.key, {"answer": "good", "metadata": {"inputToken": 1, "outputToken": 1}})
-    one.ask()
-    one.ask()
-    assert_refused(one.refused(), "credits", "250 per day")
-
-
-def test_a_large_number_of_choices_is_too_many_credits(limited, caller, vendor):
-    one = caller(limited(RATE_LIMIT_CHAT="250 credits/day"))
-    assert_too_large(one.refused(n=3), "credits", "250 per day", "300")
-
-
-def test_images_are_none_of_a_chats(limited, caller):
-    one = caller(limited(RATE_LIMIT_CHAT="1 images/day"))
-    for _ in range(3):
-        assert not [name for name in STANDING if name in one.ask()]
-
-
 def test_limits_by_model(limited, caller):
     relay = limited(RATE_LIMIT_BY_MODEL="gpt-4o-mini=off, gpt-4o*=2/hour;5000 tokens/hour,*=1/day", FALLBACK_MODEL="o3-mini")
     one, other = caller(relay), caller(relay)
@@ -374,18 +288,6 @@ def test_everybody_together(start_relay, caller, vendor, new_key):
     assert "x-ratelimit-limit-tokens" not in answer.headers
     for who in (one, other, caller(relay)):
         assert_refused(who.refused(max_tokens=1), "requests", "3 per hour")
-
-
-@pytest.mark.parametrize("others", ["100/hour", TOKENS])
-def test_slots_beside_other_limits(limited, caller, vendor, others):
-    one = caller(limited(RATE_LIMIT_CHAT=f"1 concurrent;{others}"))
-    first = 'event: content\ndata: {"content":"eight ch"}\n\n'
-    vendor.answers(one.key, {"deltas": ["eight ch", "and more"], "stall_at": len(first)}, {"answer": "good"})
-    stream = one.stream()
-    next(stream)
-    assert_refused(one.refused(), "requests", "1 concurrent")
-    stream.close()
-    one.soon()
 
 
 def test_what_runs_at_the_end_is_settled(start_relay, caller, vendor, memcached, new_key):
