@@ -59,6 +59,29 @@ import Testing
         }
     }
 
+    @Test(
+        "the length of the prompt and the tier decide between prices",
+        arguments: [
+            ("3/15 per million batch 1.5/7.5", 100, 50, 0, "batch", 525),
+            ("3/15 per million batch 1.5/7.5", 100, 50, 0, "standard", 1_050),
+            ("3/15/0.3 per million over 150000 6/22.5/0.6", 151_000, 100, 150_000, nil, 98_250),
+            ("3/15/0.3 per million over 150000 6/22.5/0.6", 150_000, 100, 149_000, nil, 49_200),
+            ("3/15 per million batch 1.5/7.5 over 150000 3/11.25", 160_000, 100, 0, "batch", 481_125),
+            ("3/15 per million batch 1.5/7.5 over 150000 3/11.25", 160_000, 100, 0, "standard", 481_500),
+            ("3/15 per million over 150000 6/22.5 batch 1.5/7.5", 160_000, 100, 0, "batch", 240_750),
+            ("3/15 per million over 1000 6/20 over 100000 8/30", 160_000, 10, 0, nil, 1_280_300),
+            ("2.50/10/1.25 per million priority 5/20 flex 1/1", 1_000, 500, 0, "priority", 15_000),
+            ("2.50/10/1.25 per million priority 5/20 flex 1/1", 1_000, 500, 0, "default", 7_500),
+            ("free", 1_000, 500, 0, nil, 0), ("0", 1_000, 500, 0, nil, 0),
+        ] as [(String, Int, Int, Int, String?, Int)]
+    )
+    func conditions(text: String, prompt: Int, completion: Int, cached: Int, tier: String?, millionths: Int) throws {
+        var usage = Usage(promptTokens: prompt, completionTokens: completion)
+        usage.cachedTokens = cached
+        usage.serviceTier = tier.flatMap { ServiceTier(word: $0) }
+        #expect(try #require(Price(text)).cost(usage).picodollars == millionths * 1_000_000)
+    }
+
     @Test("a price per million is a thousandth of one per thousand")
     func units() {
         #expect(Price("1000000 per million") == Price("1000"))
