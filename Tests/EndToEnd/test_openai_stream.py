@@ -3,7 +3,6 @@
 import json
 
 import checked
-import httpx
 import local_http
 import officials
 import pytest
@@ -94,8 +93,6 @@ ONE = ("", "", [F1], "tool_calls")
 HELLO = ("Hello", "", [], "stop")
 
 QUIRKS = {
-    "comments": ([": OPENROUTER PROCESSING", ": keep-alive", ROLE, text("Hel"), ": ping", text("lo"), STOP], HELLO),
-    "no space, other fields": (["id: 1\nretry: 3\ndata:" + json.dumps(text("Hello")), "data:", "event: x\n" "data: " + json.dumps(STOP)], HELLO),
     "no role": ([text("Hello"), STOP], HELLO),
     "role repeated": ([ROLE, chunk({"role": "assistant", "content": "Hel"}), chunk({"role": "assistant", "content": "lo"}), STOP], HELLO),
     "azure": ([chunk({}, id="", model="", created=0) | {"choices": [], "prompt_filter_results": []},
@@ -105,11 +102,9 @@ QUIRKS = {
     "null content": ([chunk({"role": "assistant", "content": None}), text("Hello"), chunk({"content": None}), STOP], HELLO),
     "parts": ([ROLE, chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}]}),
                chunk({"content": [{"type": "text", "text": "Hello"}]}), STOP], ("Hello", "Hm", [], "stop")),
-    "reasoning_content": ([ROLE, chunk({"reasoning_content": "Hm"}), text("Hello"), STOP], ("Hello", "Hm", [], "stop")),
     "reasoning": ([ROLE, chunk({"reasoning": "Hm", "content": ""}), text("Hello"), STOP], ("Hello", "Hm", [], "stop")),
     "thinking": ([ROLE, chunk({"thinking": "Hm"}), text("Hello"), STOP], ("Hello", "Hm", [], "stop")),
     "twins": ([ROLE, chunk({"reasoning": "Hm", "reasoning_content": "Hm"}), text("Hello"), STOP], ("Hello", "Hm", [], "stop")),
-    "calls in order": ([ROLE, call(0, "a", "f", ""), call(0, arguments='{"x":'), call(0, arguments="1}"), call(1, "b", "g", '{"x":2}'), STOP], CALLED),
     "no index": ([ROLE, call(None, "a", "f", '{"x":'), call(arguments="1}"), call(None, "b", "g", '{"x":2}'), STOP], CALLED),
     "index 0 for all": ([ROLE, call(0, "a", "f", '{"x":1}'), call(0, "b", "g", '{"x":2}'), STOP], CALLED),
     "index from 1": ([ROLE, call(1, "a", "f", '{"x":1}'), call(2, "b", "g", '{"x":2}'), STOP], CALLED),
@@ -117,10 +112,8 @@ QUIRKS = {
     "name in each": ([ROLE, call(0, "a", "f", '{"x"'), call(0, "a", "f", ":1}"), STOP], ONE),
     "arguments first": ([ROLE, call(0, "a", arguments='{"x"'), call(0, name="f", arguments=":1}"), STOP], ONE),
     "arguments again": ([ROLE, call(0, "a", "f", '{"x"'), call(0, arguments=":1}"), call(0, arguments='{"x":1}'), STOP], ONE),
-    "object": ([ROLE, call(0, "a", "f", {"x": 1}), STOP], ONE),
     "no arguments": ([ROLE, call(0, "a", "f"), STOP], ("", "", [("f", {})], "tool_calls")),
     "null arguments": ([ROLE, chunk({"tool_calls": [{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": None}}]}), STOP], ("", "", [("f", {})], "tool_calls")),
-    "empty list": ([ROLE, chunk({"content": "Hello", "tool_calls": []}), STOP], HELLO),
     "a call that says nothing": ([ROLE, call(0, "a", "f", '{"x":1}'), call(1, arguments=""), STOP], ONE),
     "tool_calls without calls": ([ROLE, text("Hello"), chunk({"tool_calls": [{"index": 0, "function": {}}]}), chunk({}, "tool_calls")], ("Hello", "", [], "tool_calls")),
     "stop with calls": ([ROLE, call(0, "a", "f", '{"x":1}'), STOP], ONE),
@@ -194,13 +187,6 @@ def test_all_that_is_unknown_stays_in_a_corrected_chunk(team, server):
     (piece,) = made["choices"][0]["delta"]["tool_calls"]
     assert piece["extra_content"] == {"google": {"thought_signature": "abc"}}
     assert piece["function"] == {"name": "f", "arguments": '{"x":1}'}
-
-
-@pytest.mark.parametrize("word", ["tool_use", "tool_calls", "function_call", "stop"])
-def test_finish_reasons_with_calls(team, server, word):
-    server.says(MODEL, {"finish": word, "calls": [("a", "f", '{"x":1}')]})
-    assert stream(team, model="fast").finish() == "tool_calls"
-    assert ask(team, model="fast").json()["choices"][0]["finish_reason"] == "tool_calls"
 
 
 def test_a_finish_reason_that_nobody_knows(team, server, passing):
@@ -323,27 +309,6 @@ def test_a_failure_after_the_end_takes_nothing_back(team, server, last):
     got = stream(team, model="fast", stream_options={"include_usage": True})
     assert got.text() == "Hello there" and got.finish() == "stop" and got.is_done and got.error is None
     assert got.usage()["completion_tokens"] > 0
-
-
-FAULTS = {
-    "error object": [chunk({}) | {"error": {"message": "x", "code": 429}}],
-    "error text": ['data: {"error":"overloaded"}'],
-    "error event": ['event: error\ndata: {"message":"it broke","code":"x"}'],
-    "error line": ['error: {"code":500,"message":"it broke"}'],
-    "error in the choice": [chunk({}) | {"choices": [{"index": 0, "delta": {}, "finish_reason": None, "error": {"code": 502, "message": "m"}}]}],
-    "no JSON": ["data: {oops"],
-    "cut": [],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_failures_in_a_stream(team, server, name):
-    server.says(MODEL, {"events": [ROLE, *FAULTS[name]], "done": False})
-    status, error, _ = refusal(team, is_streamed=True, model="fast")
-    assert status == (429 if name == "error object" else 502), error
-    server.says(MODEL, {"events": [ROLE, text("Hello"), *FAULTS[name]], "done": False})
-    got = stream(team, model="fast")
-    assert got.status == 200 and got.text() == "Hello" and got.error and not got.is_done
 
 
 def test_done_without_a_finish_reason(team, server):
@@ -504,12 +469,6 @@ def test_a_call_of_the_older_form_has_an_id(team, server, is_streamed):
     assert call["call_id"].startswith("call_") and call["arguments"] == '{"x":1}'
 
 
-def test_two_calls_with_one_id_in_a_whole_answer(team, server):
-    server.says(MODEL, {"json": message(tool_calls=calls({}, {"id": "b"}))})
-    made = ask(team, model="fast").json()["choices"][0]["message"]["tool_calls"]
-    assert [one["id"] for one in made] == ["a", "b"]
-
-
 def test_the_callers_key_is_passed_on(start_relay, server, caller):
     relay = start_relay(
         PROVIDER_OWN_KIND="openai", PROVIDER_OWN_BASE_URL=server.base_url + "/chat/completions", PROVIDER_OWN_MODELS="m9",
@@ -533,15 +492,6 @@ def test_a_server_that_wants_no_key(start_relay, server):
     answer = local_http.post(relay.base_url + PATH, json=asked)
     assert answer.status_code == 200, answer.text
     assert "authorization" not in server.asked("m8")[0]["headers"]
-
-
-def test_a_caller_who_leaves_before_the_first_event(team, server):
-    server.left.clear()
-    server.says(MODEL, {"events": [": wait"], "done": False, "stall": True})
-    asked = {"model": "fast", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
-    with pytest.raises(httpx.ReadTimeout):
-        local_http.post(f"{team.base_url}{PATH}", json=asked, headers=team.headers, timeout=0.5)
-    assert server.left.wait(10)
 
 
 def test_a_server_that_stays_silent_after_the_end(team, server):

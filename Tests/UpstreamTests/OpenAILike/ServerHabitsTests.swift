@@ -312,6 +312,23 @@ import Testing
     }
 
     @Test(
+        "an error in an event or a line of its own, or in a choice, is the server's error",
+        arguments: [
+            "event: error\ndata: {\"message\":\"it broke\",\"code\":\"x\"}", "data: {oops",
+            "error: {\"code\":500,\"message\":\"it broke\"}",
+            "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":null,\"error\":{\"code\":502}}]}",
+        ],
+        [false, true]
+    )
+    func errorsOfTheirOwn(lines: String, isBegun: Bool) async {
+        let begun = isBegun ? "data: {\"choices\":[\(Self.text("a"))]}\n\n" : ""
+        let options = ResponseOptions(model: "m", choices: 1, includesUsage: true, isNative: true)
+        let reader = ChatCompletionReader(options, JSONParser(), ids: RandomBytes())
+        let bytes = Array((begun + lines + "\n\n").utf8)
+        #expect(await hear(WireStream(ScriptedStream([bytes], isEventStream: true), reader)).failure == .failed)
+    }
+
+    @Test(
         "a chunk with other members is no error",
         arguments: [
             #"{"code":0,"message":"success"}"#, #"{"code":"200","msg":"ok"}"#, #"{"message":"It thinks."}"#,
