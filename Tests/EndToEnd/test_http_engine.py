@@ -3,7 +3,7 @@
 
 import pytest
 from conftest import echo_of_file
-from rawhttp import CHAT, Answer, ask, assert_error, chat_body, chunked, connected, request
+from rawhttp import CHAT, ask, assert_error, chat_body, chunked, connected, request
 from relay_process import Relay
 
 GET = b"GET /health HTTP/1.1\r\n"
@@ -153,23 +153,6 @@ def test_refused_with_its_body_read_keeps_the_connection(relay: Relay, data: byt
         connection.assert_open()
 
 
-def test_malformed_after_pipelined_requests_is_answered_in_its_turn(relay: Relay) -> None:
-    with connected(relay.port) as connection:
-        connection.send(request("POST", CHAT, BODY) + request("GET", "/health") + b"BAD\r\n\r\n" + NEXT)
-        assert connection.receive().status == 200
-        assert connection.receive().status == 200
-        assert_error(connection.receive(), 400)
-        connection.assert_closed()
-
-
-def test_the_body_is_not_read_as_a_request(relay: Relay) -> None:
-    inner = request("GET", "/health")
-    with connected(relay.port) as connection:
-        assert_error(connection.ask(request("POST", CHAT, inner)), 400)
-        assert connection.rest == b""
-        connection.assert_open()
-
-
 def expecting(method: str = "POST", path: str = CHAT, size: int = len(BODY), **fields: str | None) -> bytes:
     """Returns a head that waits for 100 (Continue)."""
     return request(method, path, b"", expect="100-continue", content_length=str(size), **fields)
@@ -191,18 +174,6 @@ def test_no_continue_for_an_unwanted_body(relay: Relay, data: bytes, status: int
         answer = connection.ask(data)
         assert_error(answer, status)
         assert answer.interim == [] and (answer["connection"] or "").lower() == "close"
-        connection.assert_closed()
-
-
-def assert_too_large(answer: Answer) -> None:
-    assert assert_error(answer, 413)["code"] == "request_too_large"
-    assert (answer["connection"] or "").lower() == "close"
-
-
-def test_too_large_is_told_to_a_client_that_sends_all_first(relay: Relay) -> None:
-    data = request("POST", CHAT, b"x" * (4 * MEGABYTE))
-    with connected(relay.port) as connection:
-        assert_too_large(connection.ask(data))
         connection.assert_closed()
 
 

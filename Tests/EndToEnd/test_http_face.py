@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import echo_of_file
-from rawhttp import CHAT, ECHO_RELAY, HOST, Answer, ask, assert_error, assert_owed, chat_body, chunked, connected, request
+from rawhttp import CHAT, ECHO_RELAY, HOST, Answer, ask, assert_error, assert_owed, chat_body, connected, request
 from relay_process import Relay
 from vendor import Vendor
 
@@ -121,11 +121,6 @@ def test_an_unknown_path_is_cut_in_the_message(echo: Relay, size: int) -> None:
     assert error["message"] == f"Invalid URL (GET {path[:200]})"
 
 
-@pytest.mark.parametrize("path", ['/a"b', "/a\\b", "/%22%5c%0", "/<script>", "/%C3%A9", "/%ff%fe", "/%F0%9F%8E%89"])
-def test_odd_paths_give_proper_json(echo: Relay, path: str) -> None:
-    assert_error(ask(echo.port, request("GET", path)), 404, 400)
-
-
 @pytest.mark.parametrize(("path", "allowed"), [(path, {"GET", "HEAD"}) for path in GETS] + [(path, {"POST"}) for path in POSTS])
 def test_a_wrong_method(echo: Relay, path: str, allowed: set[str]) -> None:
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - allowed:
@@ -150,11 +145,6 @@ def test_preflight_needs_no_key_on_any_path(keyed: Relay, path: str) -> None:
     assert answer["access-control-allow-headers"] == wanted
     assert int(answer["access-control-max-age"] or "") > 0
     assert answer["x-request-id"]
-
-
-def test_preflight_without_wanted_headers(echo: Relay) -> None:
-    answer = ask(echo.port, request("OPTIONS", CHAT))
-    assert answer.status in (200, 204) and answer["access-control-allow-origin"]
 
 
 @pytest.mark.parametrize(
@@ -203,16 +193,6 @@ def test_pages_of_other_origins_cause_no_call(start_relay: Callable[..., Relay],
     assert sent(request("GET", "/v1/models"), origin).status == 200
     for known in ("https://chat.test", "https://CHAT.test", "http://relay.test"):
         assert sent(request("POST", CHAT, chat_body()), known).status == 200
-
-
-def test_request_ids_are_unique(echo: Relay) -> None:
-    ids = set()
-    count = 0
-    for data in (request("GET", "/health"), request("GET", "/nothing"), request("POST", CHAT, chat_body()), b"X\r\n\r\n"):
-        for _ in range(20):
-            ids.add(ask(echo.port, data)["x-request-id"])
-            count += 1
-    assert len(ids) == count
 
 
 @pytest.mark.parametrize("name", ["my-request.1_A", "x", "a" * 64])
@@ -283,11 +263,6 @@ def test_a_short_wrong_key_is_not_shown_at_all(keyed: Relay) -> None:
     assert "Zq7" not in error["message"] and "bad-" not in error["message"]
 
 
-@pytest.mark.parametrize("key", ["bad\xe9\xff", "bad key with spaces", "bad" + "x" * 8_000, 'bad"quote\\'])
-def test_odd_keys_are_401(keyed: Relay, key: str) -> None:
-    assert_error(post(keyed, chat_body(model="gpt-4o-mini"), authorization=f"Bearer {key}"), 401)
-
-
 @pytest.mark.parametrize(
     "value",
     [None, "application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=UTF-8",
@@ -342,12 +317,6 @@ def test_a_body_that_is_no_json_object(echo: Relay, body: bytes) -> None:
         assert error["type"] == "invalid_request_error" and error["param"] is None
         assert error["code"] == ("nested_too_deeply" if is_deep else None)
         connection.assert_open()
-
-
-def test_a_missing_body_is_an_error(echo: Relay) -> None:
-    assert_error(ask(echo.port, request("POST", CHAT, content_type="application/json")), 400)
-    head = request("POST", CHAT, content_type="application/json", transfer_encoding="chunked")
-    assert_error(ask(echo.port, head + chunked()), 400)
 
 
 def test_the_order_of_checks(keyed: Relay, api_key: str) -> None:

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,6 @@ from vendor import Vendor
 
 HEALTH = request("GET", "/health")
 READY = request("GET", "/ready")
-CONFIGURATION_ERROR = 78
 
 
 def run(**environment: str) -> subprocess.CompletedProcess[str]:
@@ -37,34 +35,6 @@ def test_a_port_in_use_is_a_plain_error_and_shares_no_clients(relay: Relay) -> N
     assert "Fatal" not in ended.stderr and "Stack" not in ended.stderr, ended.stderr
     for _ in range(20):
         assert ask(relay.port, HEALTH).status == 200
-
-
-def test_a_port_bound_by_another_program_is_an_error() -> None:
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        other.bind((HOST, 0))
-        other.listen()
-        port = other.getsockname()[1]
-        ended = run(**ECHO_RELAY, PORT=str(port))
-    assert ended.returncode > 0 and str(port) in ended.stderr, ended.stderr
-
-
-def test_a_host_that_is_not_this_machines_is_an_error() -> None:
-    ended = run(**ECHO_RELAY, HOST="192.0.2.1")
-    assert ended.returncode > 0 and "192.0.2.1" in ended.stderr, ended.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("PORT", "50o1"), ("ONE_MIN_BASE_URL", "ftp://a.test"), ("PROVIDER_DEMO_KIND", "magic"), ("SSL_CERT_FILE", "/nowhere/ca.pem")],
-)
-def test_a_wrong_setting_is_shown_with_its_value(name: str, value: str) -> None:
-    ended = run(**(ECHO_RELAY | {name: value}))
-    assert ended.returncode == CONFIGURATION_ERROR, (ended.returncode, ended.stderr)
-    assert ended.stderr.startswith("configuration: 1 problem\n"), ended.stderr
-    (line,) = (line for line in ended.stderr.splitlines() if name in line)
-    assert line.strip().startswith("environment") and value in line, line
-    assert ended.stdout == ""
 
 
 def is_ending(port: int) -> bool:
