@@ -108,13 +108,6 @@ def test_stream(http, server, prompt, script):
     assert len({one["id"] for one in second.chunks}) == 1
 
 
-def test_the_usage_is_told_to_who_wants_it(http, server, prompt):
-    with_usage = body(prompt, stream=True, stream_options={"include_usage": True})
-    first, second = (http.post(PATH, json=one) for one in (with_usage, body(prompt, stream=True)))
-    assert state(second) == "hit" and b'"total_tokens"' in first.content
-    assert b'"total_tokens"' not in second.content and second.content.endswith(b"data: [DONE]\n\n")
-
-
 def test_names_of_one_model(http, prompt):
     """DEFAULT_MODEL and FALLBACK_MODEL lead to the same entry. The response has the requested name."""
     unnamed = body(prompt)
@@ -186,13 +179,6 @@ def test_embeddings(http, server, prompt):
     assert state(second) == "hit" and first.content == second.content and len(first.content) > 400_000
 
 
-def test_embeddings_without_the_name_of_the_model(http, server, prompt):
-    server.says(UP, {"json": {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.25]}]}})
-    first, second = (http.post("/v1/embeddings", json={"model": "kept", "input": prompt}) for _ in range(2))
-    assert [state(one) for one in (first, second)] == ["miss", "hit"] and asked(server) == 1
-    assert first.content == second.content
-
-
 def test_panels(http, server, prompt):
     for name in ("a", "b"):
         server.says(f"up-{name}", {"text": f"{name} says"})
@@ -202,16 +188,6 @@ def test_panels(http, server, prompt):
     first, second = (streamed(one.status_code, one.headers, one.content) for one in got)
     assert state(got[1]) == "hit" and first.text() == second.text() and "a" + paneled.GOOD in second.text()
     assert len(server.asked("up-s")) == 2 and len(server.asked("up-a")) == 2
-
-
-def test_long_answers(http, server, prompt):
-    """Responses that are so long that a thread works on them."""
-    text = "A long word. " * 40_000
-    server.says(UP, {"text": text}, {"text": "another"})
-    for more in ({}, {"stream": True}):
-        got = [http.post(PATH, json=body(prompt, **more)) for _ in range(2)]
-        server.says(UP, {"text": text})
-        assert state(got[1]) == "hit" and len(got[1].content) > len(text)
 
 
 def test_other_models(http, server, prompt):

@@ -81,19 +81,6 @@ def test_a_key_has_no_more_calls_at_once_than_its_concurrency(serve, hold, vendo
     assert served(two.result())
 
 
-@pytest.mark.parametrize("others", [{}, {"b": 1, "PROVIDER_B_CONCURRENCY": 1}])
-def test_a_client_that_leaves_the_queue_was_not_refused(serve, hold, vendor, others):
-    providers, http = serve(a=1, PROVIDER_A_CONCURRENCY=1, QUEUE_TIMEOUT=30, **others)
-    held = [hold(http, providers, name) for name in ("a", "b")[: 1 + len(others) // 2]]
-    with pytest.raises(httpx.TimeoutException):
-        http.post(CHAT, json=body(), timeout=0.3)
-    wait_for(lambda: 'status="499"' in http.get("/metrics").text)
-    assert 'status="429"' not in http.get("/metrics").text
-    for name, answer in zip("ab", held, strict=False):
-        vendor.release(providers.keys[name][0])
-        assert served(answer.result())
-
-
 def assert_all_apart(vendor, keys, bound):
     for key in keys:
         assert_apart(sorted(event["at"] for event in vendor.events(key, "request") if event["request"]), bound)

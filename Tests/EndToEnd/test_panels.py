@@ -12,7 +12,7 @@ import pytest
 from chat import PATH
 from limited import client as plain
 from openai_vendor import USAGE
-from paneled import BAD, FAILED, GOOD, KEY, TOKEN, asked, panel, stream, whole
+from paneled import GOOD, KEY, TOKEN, asked, panel, stream, whole
 
 MEMBERS = ("up-a", "up-b", "up-c")
 PICTURE = {
@@ -104,33 +104,6 @@ def test_a_panel_may_be_tuned(team, server):
     assert server.asked("up-c") == []
 
 
-def test_the_last_message_of_the_user_decides_about_vision(team, server):
-    seen = [{"type": "text", "text": "What is it?"}, PICTURE]
-    assert whole(team, "my/tuned", "Before", "Reply", user(seen)).json()["choices"][0]["message"]["content"] == "Sums vs"
-    assert server.asked("up-a") == [] and server.asked("up-s") == []
-    assert server.body("up-va")["messages"][-1]["content"][1]["type"] == "image_url"
-    messages = server.body("up-vs")["messages"]
-    assert messages[-2] == user("What is seen?") and messages[-1] == user(seen)
-    server.says("up-vs", {})
-    # A picture in an earlier turn does not count, and goes to members as it came.
-    assert whole(team, "my/tuned", user(seen), "A cat", user("Sure?")).json()["choices"][0]["message"]["content"] == "Sums s"
-    assert server.body("up-a")["messages"][0] == user(seen) and server.asked("up-vs") == []
-
-
-def test_answers_are_numbered_by_the_order_of_members_not_of_arrival(team, server):
-    gate = threading.Event()
-    server.says("up-a", {"gate": gate, "text": "Says a"})
-    server.says("up-b", FAILED)
-    with team.stream("POST", PATH, json=asked("standard", stream=True)) as answer:
-        lines = paneled.events(answer.iter_lines())
-        marks = [next(lines)["choices"][0]["delta"]["content"] for _ in range(3)]
-        assert marks[0] == " " and sorted(marks[1:]) == sorted(["b" + BAD, "c" + GOOD])
-        gate.set()
-        assert next(lines)["choices"][0]["delta"]["content"] == "a" + GOOD
-        assert list(lines)[-1] == "[DONE]"
-    assert server.body("up-s")["messages"][:2] == [reference(1, "Says a"), reference(2, "Says c")]
-
-
 def test_direct_mode_asks_the_summary_model_alone(team, server):
     for name, messages in (("direct", [user("Last")]), ("direct-keeping", [user("First"), {"role": "assistant", "content": "Reply"}, user("Last")])):  # fmt: skip
         server.says("up-s", {"text": "Directly"})
@@ -163,12 +136,6 @@ def test_a_panel_may_make_the_summary(team, server):
     got = stream(team, "last")
     assert got.text() == " b" + GOOD + "Sums s" and {chunk["model"] for chunk in got.chunks} == {"last"}
     assert whole(team, "last").json()["model"] == "last"
-
-
-def test_token_counts_are_those_of_the_summary_model(team):
-    headers = {"anthropic-version": "2023-06-01"}
-    body = {"model": "plain", "messages": [user("Hello")]}
-    assert team.post("/v1/messages/count_tokens", json=body, headers=headers).json()["input_tokens"] > 0
 
 
 def test_the_stream_is_as_the_specification_shows(team):
@@ -220,16 +187,6 @@ def test_marks_arrive_while_members_still_run(team, server, name):
     assert "".join(texts) == "Sums s"
 
 
-def test_by_the_official_client(official):
-    got = list(official.chat.completions.create(model="standard", messages=[user("Hello")], stream=True, stream_options={"include_usage": True}))
-    text = "".join(chunk.choices[0].delta.content or "" for chunk in got if chunk.choices)
-    assert text.startswith(" ") and text.endswith("Sums s") and text.count("✅") == 3
-    assert got[-1].usage.total_tokens == USAGE["total_tokens"]
-    assert [chunk.choices[0].finish_reason for chunk in got if chunk.choices and chunk.choices[0].finish_reason] == ["stop"]
-    answer = official.chat.completions.create(model="plain", messages=[user("Hello")])
-    assert answer.choices[0].message.content == "Sums s" and answer.model == "plain"
-
-
 def test_responses(official):
     response = official.responses.create(model="standard", input="Hello", store=False)
     assert response.output_text == "Sums s" and response.model == "standard"
@@ -240,16 +197,6 @@ def test_responses(official):
         deltas = [event for event in events if event.type.endswith(".delta")]
     assert "".join(event.delta for event in deltas if event.type == "response.reasoning_text.delta").count("✅") == 3
     assert "".join(event.delta for event in deltas if event.type == "response.output_text.delta") == "Sums s"
-
-
-def test_completions(official, team):
-    assert official.completions.create(model="plain", prompt="Hello").choices[0].text == "Sums s"
-    text = "".join(chunk.choices[0].text for chunk in official.completions.create(model="standard", prompt="Hello", stream=True))
-    assert text.endswith("Sums s") and text.count("✅") == 3
-    commented = team.post("/v1/completions", json={"model": "comment", "prompt": "Hello", "stream": True}).text
-    assert commented.count(" ✅\n\n") == 3 and commented.index(": ") < commented.index("Sum")
-    refused = team.post("/v1/completions", json={"model": "plain", "prompt": ["One", "Two"]})
-    assert refused.status_code == 400 and refused.json()["error"]["param"] == "prompt"
 
 
 def test_messages(paneling, team):
@@ -284,14 +231,6 @@ def test_a_signature_is_for_the_summary_models_own_thoughts(paneling, team):
     assert thought["content"][0]["text"] == "One two" and thought["encrypted_content"] == "signed by echo"
     got = stream(team, "thinking", words)
     assert got.text() == " three" and "thought_signature" not in json.dumps(got.chunks), "the marks stand before the thoughts"
-
-
-def test_a_streamed_answer_comes_back_without_its_marks(team, server):
-    first = stream(team, "standard").text()
-    assert first.count("✅") == 3
-    server.says("up-a", {"text": "Says a"})
-    assert whole(team, "standard", "Hello", first, "More").status_code == 200
-    assert server.body("up-a")["messages"][1] == {"role": "assistant", "content": "Sums s"}
 
 
 def test_members_are_asked_with_the_providers_key(team, server):
