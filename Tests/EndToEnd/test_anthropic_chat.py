@@ -383,17 +383,6 @@ def test_own_headers(start_relay, anthropic_server, caller, model, version):
     assert anthropic_server.take_violations() == []
 
 
-@pytest.mark.parametrize("bound", [100, 20_000])
-def test_tools_by_the_official_client(official, anthropic_server, is_streamed, bound):
-    anthropic_server.says(MODEL, {"content": [thought("Rome, and Oslo."), text("Let me look."), *CALLS, use("toolu_c", "weather", {})]})
-    asked = {"model": "claude", "messages": [user("Weather?")], "tools": [TOOL], "max_tokens": bound}
-    choice = officials.choice(official, is_streamed, **asked)
-    made = [(call.id, call.function.name, json.loads(call.function.arguments)) for call in choice.message.tool_calls]
-    assert made == [*MADE, ("toolu_c", "weather", {})]
-    assert choice.finish_reason == "tool_calls" and choice.message.content == "Let me look."
-    assert choice.message.reasoning_content == "Rome, and Oslo."
-
-
 @pytest.mark.parametrize("model", ["claude", "new"])
 def test_thoughts_over_turns_by_anthropics_client(claude, anthropic_server, model, is_streamed):
     upstream = {"claude": MODEL, "new": NEW}[model]

@@ -23,35 +23,11 @@ def test_what_is_cut_is_not_read_on(http, vendor, api_key):
     vendor.wait(api_key, "client_closed")
 
 
-def answers(count):
-    return [{"answer": f"answer {number} é", "metadata": {"inputToken": 10, "outputToken": 20 + number}} for number in range(count)]
-
-
-def test_several_choices_streamed(http, vendor, api_key):
-    vendor.answers(api_key, *answers(3))
-    got = stream(http, n=3, stream_options={"include_usage": True})
-    assert got.is_done
-    assert sorted(got.text(index) for index in range(3)) == [f"answer {number} é" for number in range(3)]
-    assert [got.finish(index) for index in range(3)] == ["stop"] * 3
-    assert got.usage() == {"prompt_tokens": 10, "completion_tokens": 63, "total_tokens": 73}
-    assert len(vendor.requests(api_key)) == 3
-
-
 def test_choices_are_asked_for_at_the_same_time(http, vendor, api_key):
     vendor.answers(api_key, {"answer": "a", "delay_head": 0.2})
     assert ask(http, n=4).status_code == 200
     seen = [event["event"] for event in vendor.events(api_key) if event["event"] in ("request", "first_byte")]
     assert seen[:4] == ["request"] * 4
-
-
-def usage_of(http, is_streamed):
-    if is_streamed:
-        got = stream(http, stream_options={"include_usage": True})
-        assert got.is_done
-        usage = got.usage()
-    else:
-        usage = ask(http).json()["usage"]
-    return {name: usage[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
 
 
 def test_usage_chunk_only_when_asked_for(http):
@@ -61,14 +37,3 @@ def test_usage_chunk_only_when_asked_for(http):
     for options in (None, {}, {"include_usage": False}, {"include_usage": None}):
         without = stream(http, stream_options=options)
         assert without.is_done and all(chunk["choices"] for chunk in without.chunks)
-
-
-def test_a_cut_answer_has_a_usage(http, vendor, api_key):
-    vendor.answers(api_key, {"deltas": WORDS, "stall_at": 4000})
-    usage = stream(http, max_tokens=10, stream_options={"include_usage": True}).usage()
-    assert usage["prompt_tokens"] >= 1 and 1 <= usage["completion_tokens"] <= 10
-
-
-def test_a_whole_answer_is_counted_by_the_vocabulary_of_its_model(http, vendor, api_key):
-    vendor.answers(api_key, {"answer": " ".join(["internationalization"] * 100), "metadata": None})
-    assert usage_of(http, False)["completion_tokens"] == 200

@@ -182,18 +182,6 @@ def test_a_callers_own_key_teaches_too(relay, team, cloud):
     assert ["tools" in seen["body"] for seen in cloud.asked("@cf/open")] == [True, False, False]
 
 
-def test_tools_with_openais_client(official, team, cloud, is_streamed):
-    cloud.says(LLAMA, {"calls": WRITTEN})
-    own = f"@cf/mend/{7 + is_streamed}"
-    cloud.says(own, {"status": 405, "json": failure(5007, "No such model")}, {"own": True, "calls": CALLS})
-    for model in ("llama", own):
-        asked = {"model": model, "messages": [{"role": "user", "content": "Weather?"}], "tools": [TOOL]}
-        choice = officials.choice(official, is_streamed, **asked)
-        calls = choice.message.tool_calls
-        assert choice.finish_reason == "tool_calls" and len({call.id for call in calls}) == 2
-        assert [(call.function.name, json.loads(call.function.arguments)) for call in calls] == CALLS
-
-
 def test_models_of_the_own_wire_are_remembered(team, cloud, is_streamed):
     model = f"@cf/mend/{int(is_streamed)}"
     cloud.says(model, {"status": 404, "json": failure(7003)}, {"own": True})

@@ -204,21 +204,6 @@ def test_pictures_of_others_than_the_user(co, vendor_site):
     ]  # fmt: skip
 
 
-def test_tools_by_the_official_client(official, co, vendor_site, is_streamed):
-    vendor_site.says(MODEL, {"calls": CALLS, "plan": "I look."})
-    asked = {"model": "command", "messages": [{"role": "user", "content": "Weather?"}], "tools": [TOOL]}
-    choice = officials.choice(official, is_streamed, **asked)
-    made = [(call.id, call.function.name, call.function.arguments) for call in choice.message.tool_calls]
-    assert made == CALLS and choice.finish_reason == "tool_calls" and not choice.message.content
-    sent = [{"id": id, "type": "function", "function": {"name": name, "arguments": text}} for id, name, text in CALLS]
-    messages = [*asked["messages"], {"role": "assistant", "tool_calls": sent}]
-    messages += [{"role": "tool", "tool_call_id": id, "content": "fine"} for id, _, _ in CALLS]
-    vendor_site.says(MODEL, {"text": "Fine in both."})
-    final = official.chat.completions.create(model="command", messages=messages, tools=[TOOL])
-    assert final.choices[0].message.content == "Fine in both." and final.usage.prompt_tokens == 9
-    assert vendor_site.body(MODEL)["messages"] == messages
-
-
 def test_names_and_functions_of_old(co, vendor_site):
     tools = [{"type": "function", "function": {"name": name}} for name in ("a-b", "a_b", "1c")]
     ask(co, model="command", tools=tools)

@@ -227,47 +227,12 @@ def test_a_call_that_never_comes_is_a_failure(team, vendor_of, row, surface, is_
 
 
 @EACH
-def test_a_demanded_call_may_stand_among_others(team, vendor_of, row, surface, is_streamed):
-    vendor = vendor_of(row)
-    vendor.says({"text": "Let me see.", "calls": [NOW, ROME]})
-    got = SURFACES[surface](team, is_streamed, model=vendor.alias, tools=TOOLS, tool_choice=NAMED)
-    assert (got.calls, got.finish, got.text) == ((NOW, ROME), FINISH[surface], "Let me see.")
-    assert vendor.times == 1
-
-
-@EACH
 def test_one_call_alone(team, vendor_of, row, surface, is_streamed):
     for choice in ("auto", NAMED):
         vendor = vendor_of(row)
         vendor.says({"calls": [ROME, OSLO]})
         got = SURFACES[surface](team, is_streamed, model=vendor.alias, tools=TOOLS, tool_choice=choice, parallel_tool_calls=False)
         assert (got.calls, got.finish) == ((ROME,), FINISH[surface]) and vendor.times == 1
-
-
-@pytest.mark.parametrize("row", NATIVE)
-def test_an_answer_that_is_cut_says_so(team, vendor_of, row, is_streamed):
-    vendor = vendor_of(row)
-    vendor.says({"text": "It is", "is_cut": True})
-    got = chat(team, is_streamed, model=vendor.alias, tools=TOOLS, tool_choice=NAMED)
-    assert (got.text, got.finish, vendor.times) == ("It is", "length", 1)
-
-
-@pytest.mark.parametrize("row", ["google", "cohere"])
-def test_a_function_of_the_older_form(team, vendor_of, row, is_streamed):
-    vendor = vendor_of(row)
-    vendor.says({"text": "It is sunny."}, IN_WORDS)
-    functions = [tool["function"] for tool in TOOLS]
-    fields = body(model=vendor.alias, functions=functions, function_call={"name": "weather"}, stream=is_streamed)
-    answer = team.post(PATH, json=fields)
-    assert answer.status_code == 200 and '"function_call"' in answer.text and vendor.times == 2
-
-
-def test_each_choice_makes_the_call(team, vendor_of, is_streamed):
-    vendor = vendor_of("google")
-    # One of the first two calls may be given up before it is made.
-    vendor.says(IN_WORDS)
-    answer = team.post(PATH, json=body(model="google", tools=TOOLS, tool_choice="required", n=2, stream=is_streamed))
-    assert answer.status_code == 200 and answer.text.count('"name":"weather"') == 2
 
 
 def test_a_tool_that_cannot_be_described_in_words(team, vendor_of):
@@ -287,19 +252,6 @@ def test_text_before_the_end_is_bounded(team, vendor_of):
 
 FORMED = [row for row in NATIVE if ROWS[row][0] != "anthropic"]
 """Claude knows schemas only."""
-
-
-@pytest.mark.parametrize("row", NATIVE)
-@pytest.mark.parametrize(
-    "said, told",
-    [('{"a": 1}', '{"a": 1}'), ('Sure: ```json\n{"a": 1}\n``` That is it.', '{"a": 1}')],
-    ids=["plain", "chatter"],
-)
-def test_an_object(team, vendor_of, row, said, told, is_streamed):
-    vendor = vendor_of(row)
-    vendor.says({"text": said})
-    got = chat(team, is_streamed, model=vendor.alias, response_format=OBJECT)
-    assert (got.text.strip(), got.finish, vendor.times) == (told, "stop", 1)
 
 
 @pytest.mark.parametrize("row", NATIVE)
@@ -354,15 +306,6 @@ def test_a_document_beside_tools_is_mended_as_a_document(team, vendor_of, said, 
     got = chat(team, is_streamed, model=vendor.alias, response_format=STRICT, tools=TOOLS)
     assert (got.calls, vendor.times) == ((ROME,), 2)
     assert "valid tool call" in json.dumps(vendor.fake.asked(vendor.model)[1]["body"]["messages"][-1])
-
-
-@pytest.mark.parametrize("row", FORMED)
-def test_an_object_that_is_cut_says_so(team, vendor_of, row, is_streamed):
-    vendor = vendor_of(row)
-    for said in ('{"a": "Ro', "```json\n{"):
-        vendor.says({"text": said, "is_cut": True})
-        got = chat(team, is_streamed, model=vendor.alias, response_format=OBJECT)
-        assert (got.text, got.finish, vendor.times) == (said, "length", 1)
 
 
 TEXTUAL = [("open", "messages"), *((row, surface) for row in ("cohere", "resp", "cf") for surface in ("chat", "messages"))]

@@ -1,7 +1,6 @@
 """Chat by a provider of the kind gemini: requests as its vendor accepts them, whole and streamed responses."""
 
 import base64
-import json
 
 import gemini_vendor
 import local_http
@@ -320,33 +319,6 @@ def test_what_is_not_taken(gem, google):
         answer = ask(gem, model="pro", **fields)
         assert answer.status_code == 400 and answer.json()["error"]["param"].startswith(param), answer.text
     assert google.asked(MODEL) == []
-
-
-def test_tools_by_the_official_client(official, gem, google, is_streamed):
-    google.says(MODEL, {"calls": CALLS, "text": "Let me look.", "signature": SIGNATURE})
-    asked = {"model": "pro", "messages": [{"role": "user", "content": "Weather?"}], "tools": [TOOL]}
-    choice = officials.choice(official, is_streamed, **asked)
-    assert choice.finish_reason == "tool_calls" and choice.message.content == "Let me look."
-    calls = choice.message.tool_calls
-    assert [(call.function.name, json.loads(call.function.arguments)) for call in calls] == CALLS
-    assert all(call.id.startswith("call_") for call in calls) and calls[0].id != calls[1].id
-    extra = {"google": {"thought_signature": SIGNATURE}}
-    assert calls[0].model_extra["extra_content"] == extra and "extra_content" not in (calls[1].model_extra or {})
-    # With the signature as the client has it, and without: the relay remembers it.
-    for gives in (True, False):
-        sent = [
-            {"id": call.id, "type": "function", "function": {"name": "weather", "arguments": call.function.arguments}}
-            | ({"extra_content": {"google": {"thought_signature": "Y2xpZW50"}}} if gives and at == 0 else {})
-            for at, call in enumerate(calls)
-        ]
-        messages = [*asked["messages"], {"role": "assistant", "content": "Let me look.", "tool_calls": sent}]
-        messages += [{"role": "tool", "tool_call_id": call.id, "content": "fine"} for call in calls]
-        google.says(MODEL, {"text": "Fine in both."})
-        final = official.chat.completions.create(model="pro", messages=messages, tools=[TOOL])
-        assert final.choices[0].message.content == "Fine in both."
-        parts = google.body(MODEL)["contents"][1]["parts"]
-        assert parts[1]["thoughtSignature"] == ("Y2xpZW50" if gives else SIGNATURE)
-        assert "thoughtSignature" not in parts[2]
 
 
 def test_tools_and_thoughts_by_messages(anthropics, gem, google, is_streamed):

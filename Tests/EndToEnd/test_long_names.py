@@ -82,15 +82,6 @@ def test_a_long_name_is_short_after_a_refusal(team, openai_fake, wire, said, is_
     assert create(team, model, is_streamed, names) == [NAME, "fits"]
 
 
-@WIRES
-def test_a_server_that_takes_long_names_gets_them(team, openai_fake, wire, is_streamed):
-    model = f"{wire}-m{10 + is_streamed}"
-    for _ in range(2):
-        openai_fake.says(model, {"calls": [("call_1", NAME, "{}")]})
-        assert create(team, model, is_streamed, [NAME]) == [NAME]
-        assert sent(wire, openai_fake.body(model)) == ([NAME], None, [NAME])
-
-
 def test_responses_take_names_as_long_as_messages(team, openai_fake, is_streamed):
     model, name = f"chat-m{16 + is_streamed}", NAME.ljust(128, "z")
     choice = {"type": "function", "name": name}
@@ -100,16 +91,6 @@ def test_responses_take_names_as_long_as_messages(team, openai_fake, is_streamed
     assert openai_fake.body(model)["tools"][0]["function"]["name"] == name
     body["tools"][0]["name"] += "z"
     assert team.post("/v1/responses", json=body).json()["error"]["code"] == "string_above_max_length"
-
-
-@WIRES
-def test_another_refusal_changes_no_name(team, openai_fake, wire, is_streamed):
-    model = f"{wire}-m{12 + is_streamed}"
-    refused = {"status": 400, "json": {"error": {"message": "The prompt is too long for its name.", "type": "invalid_request_error"}}}
-    openai_fake.says(model, refused)
-    answer = team.post("/v1/messages", json={"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": "a"}],
-                                             "tools": [{"name": "y" * LIMIT, "input_schema": SCHEMA}], "stream": is_streamed})  # fmt: skip
-    assert answer.status_code == 400 and len(openai_fake.asked(model)) == 1
 
 
 def test_a_name_in_a_namespace_is_shortened_too(team, openai_fake):

@@ -54,20 +54,6 @@ class Chat:
         self.messages = [*self.messages, message, {"role": "tool", "tool_call_id": call["id"], "content": words(1900, turn)}]
 
 
-class Developer(Chat):
-    """A client that adds an instruction to each turn."""
-
-    def go_on(self, answer, turn):
-        super().go_on(answer, turn)
-        self.messages = [*self.messages, {"role": "developer", "content": f"This was step {turn}."}]
-
-
-class Demanding(Chat):
-    """A client that demands a call. Some models get the demand in words behind the conversation."""
-
-    more = {"tool_choice": "required"}
-
-
 class Emulated(Chat):
     """A client whose form of output Claude does not have, so that the prompt has tools and form."""
 
@@ -84,18 +70,6 @@ class Plain(Chat):
         said = answer["choices"][0]["message"]
         # More was said meanwhile.
         self.messages = [*self.messages, said, {"role": "user", "content": words(1900, turn)}, {"role": "user", "content": "Well?"}]
-
-
-class Legacy(Chat):
-    """Functions without ids."""
-
-    def body(self):
-        return {"messages": self.messages, "functions": long_tools()}
-
-    def go_on(self, answer, turn):
-        message = answer["choices"][0]["message"]
-        result = {"role": "function", "name": message["function_call"]["name"], "content": words(1900, turn)}
-        self.messages = [*self.messages, message, result]
 
 
 class Responses:
@@ -130,7 +104,7 @@ class Stored(Responses):
         self.input = self.input[len(answer["output"]) :]
 
 
-CLIENTS = [Chat, Developer, Demanding, Emulated, Plain, Legacy, Responses, Stored]
+CLIENTS = [Chat, Emulated, Plain, Responses, Stored]
 
 
 def answers(kind):

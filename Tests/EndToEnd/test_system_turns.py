@@ -233,18 +233,6 @@ def test_other_vendors_do_not_get_the_attribution_line(ask, name):
     assert said(ask(name, [HI], system=f"{ATTRIBUTION}\nTop")) == [("system", "Top"), ("user", "Hi")]
 
 
-def test_a_claude_that_refuses_system_turns_gets_reminders(ask, sites):
-    messages = [HI, turn("system", "A"), YES, MORE]
-    refused = {"status": 400, "json": anthropic_vendor.failure("invalid_request_error", "role 'system' is not supported on this model")}
-    turns = [("user", "Hi"), ("later", "A"), *REST]
-    found = said(ask("foreign", messages, refused))
-    assert found == wanted("old", turns)
-    assert len(sites["claude"].asked("other-model")) == 2
-    # It is remembered.
-    assert said(ask("foreign", messages)) == found
-    assert len(sites["claude"].asked("other-model")) == 1
-
-
 @pytest.mark.parametrize(
     ("status", "words"),
     [(400, "System message must be at the beginning."), (400, "Unexpected role 'system' after role 'user'"), (500, "Jinja Exception: System message must be at the beginning.")],
