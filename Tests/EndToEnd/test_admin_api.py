@@ -86,13 +86,6 @@ def test_limits_are_what_the_next_request_is_told(operated, operator):
     assert everybody["total"] >= 2 and {item["caller"] for item in everybody["items"]} >= {"team"}
 
 
-def test_nothing_is_given_back_of_a_limit_without_use(start_relay):
-    operator = Operator(start_relay(**SETTINGS, **LIMITS).base_url)
-    [limit] = [item for item in operator.items("/admin/limits", caller="team") if item["unit"] == "tokens"]
-    answer = operator.ask("POST", "/admin/limits/give-back", json={"caller": "team", "id": limit["id"], "amount": "3 tokens"})
-    assert answer.status_code == 404 and "no use of this limit is recorded" in answer.text
-
-
 def test_a_limit_of_all_callers_stands_once_and_no_callers_row_resets_it(start_relay):
     relay = start_relay(**SETTINGS, **LIMITS, RATE_LIMIT_TOTAL="50/hour;9 concurrent")
     operator = Operator(relay.base_url)

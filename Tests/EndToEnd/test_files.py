@@ -75,12 +75,6 @@ def test_waiting_for_processing_ends_at_once(client):
     assert client.files.wait_for_processing(made.id, poll_interval=0.01).id == made.id
 
 
-@pytest.mark.parametrize("purpose", ["assistants", "batch", "fine-tune", "vision", "user_data", "evals"])
-def test_purposes(client, purpose):
-    made = client.files.create(file=("a.txt", TEXT), purpose=purpose)
-    assert made.purpose == purpose and client.files.retrieve(made.id).purpose == purpose
-
-
 def test_pages(client):
     made = [client.files.create(file=(f"{n}.txt", TEXT), purpose="vision" if n % 2 else "batch") for n in range(5)]
     names = [file.filename for file in client.files.list()]
@@ -109,13 +103,6 @@ def test_files_that_are_deleted_while_they_are_listed(client, order):
         client.files.delete(file.id)
         deleted.append(file.filename)
     assert deleted == [f"{n}.txt" for n in range(7)][:: 1 if order == "asc" else -1]
-
-
-def test_paging_goes_on_where_a_deleted_file_stood(client):
-    made = [client.files.create(file=(f"{n}.txt", TEXT), purpose="batch") for n in range(3)]
-    client.files.delete(made[1].id)
-    after = client.files.list(after=made[1].id).data
-    assert after == [made[0]] and client.files.list(after=made[1].id, order="asc").data == [made[2]]
 
 
 @pytest.mark.parametrize(
@@ -296,14 +283,6 @@ def test_a_slow_client(relay, vendor, api_key):
         assert peer.receive().status == 200
 
 
-def test_a_client_that_leaves_while_the_vendor_thinks(relay, vendor, api_key):
-    vendor.answers(f"upload:{api_key}", {"stall_at": -1})
-    with connected(relay.port) as peer:
-        peer.send(request("POST", FILES, FORM, **head(api_key)))
-        vendor.wait(api_key, "stalled")
-    vendor.wait(api_key, "client_closed")
-
-
 def test_a_client_that_leaves_while_it_reads(relay, http, vendor, api_key):
     content = b"%PDF-1.7\n" + BINARY * 4000
     made = post(http, {"file": ("a.pdf", content)}).json()
@@ -481,19 +460,6 @@ def test_an_id_that_a_caller_made_up_to_lead_elsewhere_is_none(deep, vendor, api
             inner.accept()
 
 
-@pytest.mark.parametrize("path", ["@127.0.0.1:{port}/x", "x?y#z"])
-def test_a_path_that_a_caller_made_up_stays_on_the_asset_host(http, api_key, path):
-    """A path must not lead to other hosts."""
-    with socket.create_server(("127.0.0.1", 0)) as inner:
-        inner.settimeout(0)
-        upload = {"uuid": "u", "path": path.format(port=inner.getsockname()[1]), "name": "a", "size": "5"}
-        made = sealed.file_id(api_key, upload)
-        assert http.get(f"{FILES}/{made}").json()["filename"] == "a", "the id is good"
-        assert refusal(http.get(f"{FILES}/{made}/content")) == UPSTREAM
-        with pytest.raises(BlockingIOError):
-            inner.accept()
-
-
 def test_a_chat_reads_an_uploaded_file_until_it_is_deleted(client, vendor, api_key):
     made = client.files.create(file=("a.txt", TEXT), purpose="user_data")
     content = [{"type": "text", "text": "Sum it up"}, {"type": "file", "file": {"file_id": made.id}}]
@@ -573,18 +539,6 @@ def test_instances_share_files(start_relay, official, vendor, new_key, store):
     with pytest.raises(openai.NotFoundError):
         third.files.content(made.id)
     assert made.id.encode() not in store.dump() and key.encode() not in store.dump() and b"a.txt" not in store.dump()
-
-
-def test_a_store_that_was_emptied(start_relay, official, new_key, store):
-    relay, key = start_relay(MEMCACHED_SERVERS=store.address), new_key()
-    client = official(relay, key)
-    made, gone = (client.files.create(file=(name, TEXT), purpose="batch") for name in ("a.txt", "b.txt"))
-    client.files.delete(gone.id)
-    store.flush()
-    assert client.files.retrieve(made.id) == made and client.files.content(made.id).read() == TEXT
-    assert client.files.list().data == [], "lists begin anew"
-    assert client.files.retrieve(gone.id) == gone, "and what was deleted is found again"
-    assert client.files.delete(made.id).deleted
 
 
 @pytest.mark.parametrize("how", ["killed", "paused"])

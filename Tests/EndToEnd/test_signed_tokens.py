@@ -225,23 +225,6 @@ def test_an_issuer_that_is_away_at_the_start(start_relay, issuer, tmp_path, faul
     assert line["issuer"] == issuer.url and line["cause"]
 
 
-def test_an_issuer_comes_back_and_replaces_its_keys(start_relay, issuer, clock):
-    wall = clock(0)
-    relay = start_relay(**ECHO | issuer.settings(), **wall.environment)
-    issuer.status = 503
-    answer = chat(client(relay, issuer.token()))
-    assert answer.status_code == 503
-    issuer.status = 200
-    wall.advance(int(answer.headers["retry-after"]))
-    old = issuer.token()
-    accepted(relay, old)
-    issuer.keys.insert(0, Key("ES256", "next"))
-    assert refusal(relay, issuer.token(sub="bob")) == ("token_not_accepted", "key")
-    wall.advance(61)
-    accepted(relay, issuer.token(sub="bob"), old)
-    assert [path for path in issuer.asked if path == "/realm/keys"] == ["/realm/keys"] * 2
-
-
 @preloads
 def test_a_token_that_was_accepted_ends_at_its_time(start_relay, issuer, clock):
     wall = clock(0)

@@ -143,15 +143,9 @@ def test_texts(http, kind, media, start):
 @pytest.mark.parametrize(
     "scenario",
     [
-        {"result_object": [WORDS]}, {"result_object": WORDS}, {"result_object": [WORDS, "more"]},
-        {"result_object": [json.dumps({"text": WORDS})]}, {"result_object": json.dumps({"text": WORDS})},
-        {"result_object": [{"text": WORDS}]}, {"result_object": {"text": WORDS}}, {"small": True},
-        {"result_object": [{"a": 1}, WORDS]},
+        {"result_object": WORDS}, {"result_object": [json.dumps({"text": WORDS})]}, {"result_object": [{"text": WORDS}]}, {"small": True},
         {"result_object": [], "record": {"aiRecordDetail": {"responseObject": {"text": WORDS}}}},
-        {"result_object": "", "record": {"aiRecordDetail": {"responseObject": {"text": WORDS}}}},
-        {"result_object": None, "record": {"aiRecordDetail": {"responseObject": {"text": WORDS}}}},
         {"record": {"status": "COMPLETED"}}, {"metadata": None}, {"ascii": True}, {"framing": "chunked"},
-        {"record": {"aiRecordDetail": {"responseObject": None}, "metadata": {"inputToken": "x"}}},
     ],
     ids=str,
 )  # fmt: skip
@@ -238,12 +232,6 @@ def test_a_recording_that_is_too_large(http, vendor, api_key, size, is_first):
     answer = post(http, *(parts if is_first else parts[::-1]))
     assert refusal(answer) == (413, "request_too_large", None)
     assert vendor.requests(api_key, FEATURES) == [] and vendor.uploads(api_key) == []
-
-
-def test_the_largest_upload(start_relay, new_key, caller):
-    http = caller(start_relay(MAX_UPLOAD_MB="1"), new_key())
-    assert send(http, file=("a.mp3", audio("x", size=1_048_576))).status_code == 200
-    assert refusal(send(http, file=("a.mp3", audio("x", size=1_048_577)))) == (413, "request_too_large", None)
 
 
 @pytest.mark.parametrize(
@@ -364,9 +352,7 @@ def test_uploads_that_fail(http, vendor, api_key, upload, expected, is_first):
         ({"status": 406, "json": {"errorCode": "INSUFFICIENT_CREDITS"}}, (402, "insufficient_quota", None)),
         ({"status": 400, "json": {"message": "Cannot read https://s3.example/private/x.mp3"}}, (400, None, None)),
         ({"status": 400, "json": {"message": "Invalid model whisper-1 for AI feature"}}, (404, "model_not_found", "model")),
-        ({"result_object": []}, UPSTREAM), ({"result_object": None}, UPSTREAM), ({"result_object": 5}, UPSTREAM),
-        ({"result_object": [5, None]}, UPSTREAM), ({"result_object": {"words": 1}}, UPSTREAM),
-        ({"record": {"aiRecordDetail": None}}, UPSTREAM), ({"json": {"success": False}}, UPSTREAM),
+        ({"result_object": []}, UPSTREAM), ({"json": {"success": False}}, UPSTREAM),
     ],
     ids=lambda value: str(value)[:60],
 )  # fmt: skip
@@ -444,13 +430,6 @@ def test_permits_and_limits(start_relay, vendor, new_key, caller, is_first):
     assert [answer.status_code for answer in answers] == ([200, 429, 429] if is_first else [200, 200, 429])
     assert len(vendor.uploads(key)) == (1 if is_first else 2), "who is refused uploads nothing"
     assert "x-ratelimit-limit-requests" in answers[0].headers
-
-
-def test_limits_of_a_model(start_relay, vendor, new_key, caller):
-    http = caller(start_relay(RATE_LIMIT_BY_MODEL="whisper-1=1/minute"), key := new_key())
-    assert [post(http, ("file", SPEECH), ("model", "whisper-1")).status_code for _ in range(2)] == [200, 429]
-    assert post(http, ("file", SPEECH), ("model", "latest_long")).status_code == 200
-    assert len(vendor.uploads(key)) == 2
 
 
 def test_credits(start_relay, vendor, new_key, caller):

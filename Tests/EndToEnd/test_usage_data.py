@@ -151,13 +151,7 @@ def test_what_cannot_start(server, tmp_path):
         assert PASSWORD not in found.stderr
 
 
-def test_words_that_are_not_understood(tmp_path):
-    for words in (
-        ["--by"], ["--by", "hour"], ["--days", "0"], ["--days", "x"], ["--days"], ["all"], ["--json", "--json"],
-        ["--by", "day", "--by", "day"],
-    ):  # fmt: skip
-        found = told("usage", *words)
-        assert found.returncode == 64 and found.stderr.startswith("usage: the only options are --by caller|group|model|provider|day|session|user|cause, --days N"), words
+def test_without_a_place_of_records_there_are_none(tmp_path):
     nowhere = told("usage")
     assert nowhere.returncode == 1
     assert nowhere.stderr == "usage: no usage records are stored; set DATA_DIR, USAGE_DATABASE_URL or USAGE_LOG_FILE\n"
