@@ -190,6 +190,16 @@ def test_panels(http, server, prompt):
     assert len(server.asked("up-s")) == 2 and len(server.asked("up-a")) == 2
 
 
+def test_long_answers(http, server, prompt):
+    """Responses that are so long that a thread works on them."""
+    text = "A long word. " * 40_000
+    server.says(UP, {"text": text}, {"text": "another"})
+    for more in ({}, {"stream": True}):
+        got = [http.post(PATH, json=body(prompt, **more)) for _ in range(2)]
+        server.says(UP, {"text": text})
+        assert state(got[1]) == "hit" and len(got[1].content) > len(text)
+
+
 def test_other_models(http, server, prompt):
     server.says("up-fresh", {})
     assert states(http, *[body(prompt, model="fresh")] * 2) == ["off", "off"]

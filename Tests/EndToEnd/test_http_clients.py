@@ -149,24 +149,6 @@ def test_idle_connections_cost_no_processor_time(own_relay: Relay) -> None:
             assert connection.receive().status == 200
 
 
-def test_many_clients_leave_at_random_times(own_relay: Relay) -> None:
-    assert ask(own_relay.port, HEALTH).status == 200
-    before = descriptors(own_relay)
-    data = request("POST", CHAT, chat_body("a b " * 2_000, stream=True))
-
-    def visit(number: int) -> None:
-        connection = Connection(own_relay.port)
-        connection.send(data[: 1 + number * 37 % len(data)] if number % 3 else data)
-        if number % 3 == 0:
-            connection.head()
-        (Connection.reset if number % 2 else Connection.close)(connection)
-
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(visit, range(1_000)))
-    assert ask(own_relay.port, HEALTH).status == 200
-    assert wait_until(lambda: descriptors(own_relay) <= before), f"{before} descriptors, now {descriptors(own_relay)}"
-
-
 def test_concurrent_clients_get_their_own_answers(own_relay: Relay) -> None:
     """Whole and streamed, chunked and not, on kept connections: no byte of another client's response."""
 

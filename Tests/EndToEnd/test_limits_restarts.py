@@ -74,6 +74,26 @@ def test_budgets_outlive_the_end_and_a_crash(lone, tmp_path):
     assert sorted(os.listdir(tmp_path / "data"))[:2] == ["counters", "lock"]
 
 
+def test_a_folder_that_takes_nothing_stops_nobody(lone, tmp_path):
+    data = tmp_path / "data"
+    (data / "counters.new").mkdir(parents=True)
+    relay = lone()
+    assert admitted(relay, asks=2) == 2
+    line = relay.wait_for_line(lambda line: "cannot be written" in line["message"])
+    assert (line["level"], line["cause"]) == ("warning", "Is a directory")
+    assert admitted(relay, SECOND) == 3
+    # A full disk; the system tells of it as of any other, and the relay removes what it could not complete.
+    (data / "counters.new").rmdir()
+    (data / "counters.new").symlink_to("/dev/full")
+    wait_for_file(data / "counters", 0)
+    relay.wait_for_line(lambda line: "written again" in line["message"])
+    assert len(warnings(relay)) == 1
+    (data / "counters.new").symlink_to("/dev/full")
+    assert admitted(relay, asks=1) == 1
+    line = relay.wait_for_line(lambda line: line.get("cause") == "No space left on device")
+    assert line["level"] == "warning"
+
+
 def test_a_start_waits_for_the_relay_that_ends(lone, tmp_path):
     relay = lone()
     assert admitted(relay) == 3

@@ -233,6 +233,14 @@ def test_a_signature_is_for_the_summary_models_own_thoughts(paneling, team):
     assert got.text() == " three" and "thought_signature" not in json.dumps(got.chunks), "the marks stand before the thoughts"
 
 
+def test_a_streamed_answer_comes_back_without_its_marks(team, server):
+    first = stream(team, "standard").text()
+    assert first.count("✅") == 3
+    server.says("up-a", {"text": "Says a"})
+    assert whole(team, "standard", "Hello", first, "More").status_code == 200
+    assert server.body("up-a")["messages"][1] == {"role": "assistant", "content": "Sums s"}
+
+
 def test_members_are_asked_with_the_providers_key(team, server):
     whole(team, "plain")
     assert {server.asked(model)[0]["headers"]["authorization"] for model in (*MEMBERS, "up-s")} == {f"Bearer {KEY}"}

@@ -317,15 +317,16 @@ import Testing
             "event: error\ndata: {\"message\":\"it broke\",\"code\":\"x\"}", "data: {oops",
             "error: {\"code\":500,\"message\":\"it broke\"}",
             "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":null,\"error\":{\"code\":502}}]}",
-        ],
-        [false, true]
+        ]
     )
-    func errorsOfTheirOwn(lines: String, isBegun: Bool) async {
-        let begun = isBegun ? "data: {\"choices\":[\(Self.text("a"))]}\n\n" : ""
-        let options = ResponseOptions(model: "m", choices: 1, includesUsage: true, isNative: true)
-        let reader = ChatCompletionReader(options, JSONParser(), ids: RandomBytes())
-        let bytes = Array((begun + lines + "\n\n").utf8)
-        #expect(await hear(WireStream(ScriptedStream([bytes], isEventStream: true), reader)).failure == .failed)
+    func errorsOfTheirOwn(lines: String) async {
+        let begun = "data: {\"choices\":[\(Self.text("a"))]}\n\n"
+        for (lines, failure) in [(lines, UpstreamError.Kind.failed), (": wait", nil)] {
+            let options = ResponseOptions(model: "m", choices: 1, includesUsage: true, isNative: true)
+            let reader = ChatCompletionReader(options, JSONParser(), ids: RandomBytes())
+            let bytes = Array("\(begun)\(lines)\n\ndata: [DONE]\n\n".utf8)
+            #expect(await hear(WireStream(ScriptedStream([bytes], isEventStream: true), reader)).failure == failure)
+        }
     }
 
     @Test(
