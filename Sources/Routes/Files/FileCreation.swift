@@ -25,11 +25,11 @@ func createFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
         begun.served()
     } catch {
         if error.kind != .cancelled { try await task.file.readRest() }
-        throw APIError(error, model: "")
+        throw APIError(error)
     }
     guard let id = owner.id(of: made.file), let kept = owner.open(id) else {
         let failure = UpstreamError(.failed, cause: "the vendor's id of a file is too long")
-        throw APIError(failure, model: "", made.credential)
+        throw APIError(failure, made.credential)
     }
     do throws(StoreFailure) {
         try await gateway.files.add(id, of: owner, on: gateway.loop)

@@ -41,7 +41,7 @@ func showFileContent(_ exchange: Exchange, _ gateway: Gateway) async throws(APIE
             try await exchange.pass(content, totalBytes: file.bytes)
         }
     } catch {
-        throw APIError(error, model: "")
+        throw APIError(error)
     }
 }
 
@@ -55,7 +55,7 @@ func deleteFile(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError)
             try await provider.delete(path: file.path, by: call)
         }
     } catch {
-        throw APIError(error, model: "")
+        throw APIError(error)
     }
     let wasThere: Bool
     do throws(StoreFailure) {
@@ -102,7 +102,7 @@ extension Gateway {
         do throws(UpstreamError) {
             fileCall = try await registry.fileCall(of: file, for: caller, billing: billing)
         } catch {
-            throw APIError(error, model: "")
+            throw APIError(error)
         }
         guard let fileCall else { throw .noFileCall }
         return fileCall

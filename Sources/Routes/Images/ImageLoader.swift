@@ -76,7 +76,7 @@ struct ImageLoader: Sendable {
                 return Body(whole)
             }
         } catch {
-            throw APIError(error, model: "")
+            throw APIError(error)
         }
     }
 }

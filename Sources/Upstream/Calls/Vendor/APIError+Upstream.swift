@@ -5,7 +5,12 @@ extension APIError {
     /// Converts the failure of an upstream call into an error for the client.
     ///
     /// If the vendor refused a passthrough key, the message shows this key masked.
-    package init(_ error: UpstreamError, model: String, _ credential: Credential) {
+    ///
+    /// - Parameters:
+    ///   - model: the requested name of the model; empty if the call concerns no model.
+    ///   - credential: the key of the call; nil for the key in the failure.
+    package init(_ error: UpstreamError, model: String = "", _ credential: Credential? = nil) {
+        let credential = credential ?? error.credential ?? .none
         if let refusal = error.refusal, error.summary == nil || error.passed != nil {
             self = refusal
             pass(error, credential)
@@ -73,9 +78,6 @@ extension APIError {
         let advice = "The operator can check PROVIDER_<NAME>_API_KEYS with `relay check --ask`."
         return APIError(502, "The provider refused the relay. \(advice)", type: "server_error", code: "upstream_error")
     }
-
-    /// Converts the failure of an upstream call into an error for the client. Reads the credential from the failure.
-    package init(_ error: UpstreamError, model: String) { self.init(error, model: model, error.credential ?? .none) }
 }
 
 extension UpstreamError {
