@@ -127,13 +127,14 @@ extension Attempt {
         if outcome.usage.totalTokens == 0 { outcome.promptTokens = outcome.promptTokens ?? terms.prompt.tokens }
         switch outcome.end {
         case .responded, .broke, .abandoned, .corrected:
-            outcome.billedCredits = credits ?? server?.credits(outcome.usage, terms) ?? terms.creditsPerCall
+            outcome.billedCredits =
+                credits ?? server?.credits(outcome.usage, terms.prompt.images) ?? terms.creditsPerCall
             if outcome.images == 0 { outcome.images = terms.reserved.images }
         case .made:
             let listed = server?.credits == nil ? 0 : outcome.pricedCredits
             outcome.billedCredits = credits ?? listed ?? terms.creditsPerCall
             if outcome.images == 0 { outcome.images = terms.reserved.images }
-        case .repeated: outcome.billedCredits = credits ?? server?.credits(outcome.usage, terms) ?? 0
+        case .repeated: outcome.billedCredits = credits ?? server?.credits(outcome.usage, terms.prompt.images) ?? 0
         case .refused, .inner, .helped, .free: break
         }
     }

@@ -68,11 +68,7 @@ extension Billing {
         /// Returns the credits of an upstream call by the vendor's price list; 0 if the model uses no credits.
         ///
         /// Returns nil if the list has no price or the call used no tokens.
-        func credits(_ usage: Usage, _ usageReservation: UsageReservation) -> Int? {
-            credits(usage, usageReservation.prompt.images)
-        }
-
-        private func credits(_ usage: Usage, _ images: ChatCredits.Images) -> Int? {
+        func credits(_ usage: Usage, _ images: ChatCredits.Images) -> Int? {
             guard let credits else { return 0 }
             return usage.totalTokens > 0 ? credits.chat?.credits(usage, images) : nil
         }
