@@ -16,14 +16,10 @@ extension AttachmentPlan {
         } catch {
             throw loader.failure(refusing: error)
         }
-        let bytes = call.textBytes
-        let chat: any PreparedChat
-        if loader.mayBeLost {
-            chat = ReuploadingChat(call, candidate, parts: loader, loaded: loaded, attempt: attempt, access: access)
-        } else {
-            call.attachments = loaded
-            chat = candidate.provider.prepare(call, for: candidate.model, by: attempt)
-        }
+        let (bytes, original) = (call.textBytes, loader.mayBeLost ? call : nil)
+        call.attachments = loaded
+        let prepared = candidate.provider.prepare(call, for: candidate.model, by: attempt)
+        let chat = original.map { ReuploadingChat(prepared, $0, candidate, parts: loader, access) } ?? prepared
         guard await access.worker.result(ofBytes: bytes, on: access.loop, { chat.write() }) != nil else {
             throw .tooMuchWork
         }
@@ -45,20 +41,17 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
     private var waiting: [Waiter] = []
 
     init(
+        _ chat: any PreparedChat,
         _ call: ChatCall,
         _ candidate: Candidate,
         parts: AttachmentLoader,
-        loaded: [Attachment],
-        attempt: Attempt,
-        access: MediaAccess
+        _ access: MediaAccess
     ) {
+        self.chat = chat
         self.candidate = candidate
         worker = access.worker
         loop = access.loop
         rest = (call, parts)
-        var call = call
-        call.attachments = loaded
-        chat = candidate.provider.prepare(call, for: candidate.model, by: attempt)
     }
 
     func write() { chat.write() }
