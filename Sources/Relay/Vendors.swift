@@ -53,13 +53,6 @@ struct Vendors {
         let site = VendorSite(provider, settings, shared.beginnings)
         switch provider.kind {
         case .onemin:
-            let site = OneMinSite(
-                name: provider.name,
-                baseURL: provider.baseURL,
-                assetURL: provider.assetURL,
-                keepsLinks: settings.keepsLinks,
-                options: site.options
-            )
             return OneMin(
                 site,
                 client,
@@ -218,14 +211,16 @@ extension VendorSite {
             name: provider.name,
             baseURL: provider.baseURL,
             headers: provider.headers,
-            options: EndpointOptions(provider, settings),
-            chatsBy: provider.chatsBy,
-            allowedFields: provider.allowedFields,
-            clientInfo: provider.clientInfo,
-            advisor: provider.advisor,
-            promptCache: provider.promptCache,
-            beginnings: beginnings
+            options: EndpointOptions(provider, settings)
         )
+        chatsBy = provider.chatsBy
+        allowedFields = provider.allowedFields
+        clientInfo = provider.clientInfo
+        advisor = provider.advisor
+        promptCache = provider.promptCache
+        self.beginnings = beginnings
+        assetURL = provider.assetURL
+        keepsLinks = settings.keepsLinks
     }
 }
 

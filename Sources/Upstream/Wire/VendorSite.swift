@@ -12,33 +12,20 @@ package struct VendorSite: Sendable {
     package let options: EndpointOptions
     /// The API for chat calls, from the settings. Nil means `auto` for OpenAI and Azure, and chat completions for all
     /// other servers.
-    let chatsBy: ProviderSettings.ChatPath?
+    package var chatsBy: ProviderSettings.ChatPath?
     /// The request fields that the settings allow although they could select another model (see `ForwardedFieldCheck`).
-    let allowedFields: [String]
+    package var allowedFields: [String] = []
     /// The information about clients that goes on to Anthropic's API.
-    let clientInfo: ProviderSettings.ClientInfo
-    let advisor: ProviderSettings.Advisor
-    let promptCache: ProviderSettings.PromptCache
-    let beginnings: RecentBeginnings
+    package var clientInfo = ProviderSettings.ClientInfo.own
+    package var advisor = ProviderSettings.Advisor.drop
+    package var promptCache = ProviderSettings.PromptCache.auto
+    package var beginnings = RecentBeginnings()
+    /// The base URL of 1min.ai's generated and uploaded files, without a slash at its end; empty for other vendors.
+    package var assetURL = ""
+    /// Whether links to videos stay in prompts for 1min.ai, which then reads these videos and charges for them.
+    package var keepsLinks = true
 
-    package init(
-        name: String,
-        baseURL: String,
-        headers: [String],
-        options: EndpointOptions,
-        chatsBy: ProviderSettings.ChatPath? = nil,
-        allowedFields: [String] = [],
-        clientInfo: ProviderSettings.ClientInfo = .own,
-        advisor: ProviderSettings.Advisor = .drop,
-        promptCache: ProviderSettings.PromptCache = .auto,
-        beginnings: RecentBeginnings = RecentBeginnings()
-    ) {
-        self.promptCache = promptCache
-        self.beginnings = beginnings
-        self.clientInfo = clientInfo
-        self.advisor = advisor
-        self.allowedFields = allowedFields
-        self.chatsBy = chatsBy
+    package init(name: String, baseURL: String, headers: [String], options: EndpointOptions) {
         self.name = name
         self.baseURL = baseURL
         self.headers = headers

@@ -58,13 +58,13 @@ final class ScriptedRelay: @unchecked Sendable {
         usageFile = String(decoding: path.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         host = RouterHost(settings + more.settings(), on: loop, clock: clock, usageFile: usageFile) { provider, tools in
             let transport = scripted.first { $0.name == provider.name } ?? scripted[0]
-            let site = VendorSite(
+            var site = VendorSite(
                 name: provider.name,
                 baseURL: provider.baseURL,
                 headers: [],
-                options: EndpointOptions(),
-                chatsBy: provider.chatsBy
+                options: EndpointOptions()
             )
+            site.chatsBy = provider.chatsBy
             let vendor = OpenAILike(site, transport, quirks: QuirkMemory(), reasoningBlocks: nil, tools: tools)
             guard let vendor else { preconditionFailure("no URL: \(provider.baseURL)") }
             return vendor

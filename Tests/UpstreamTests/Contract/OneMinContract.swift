@@ -34,7 +34,8 @@ struct OneMinContract: VendorContract {
     let listBody = #"{"models":[{"modelId":"a","name":"A"},{"modelId":"b","name":"B"}]}"#
 
     func vendor(_ transport: any Transport, _ tools: LoopTools) -> (any ChatVendor)? {
-        let site = OneMinSite(name: "p", baseURL: url, assetURL: url, options: EndpointOptions())
+        var site = site()
+        site.assetURL = url
         return OneMin(
             site,
             transport,

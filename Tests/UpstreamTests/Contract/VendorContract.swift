@@ -61,13 +61,9 @@ extension VendorContract {
     func has(_ topic: ContractTopic) -> Bool { lacks[topic] == nil }
 
     func site(_ url: String? = nil, chatsBy: ProviderSettings.ChatPath? = nil) -> VendorSite {
-        VendorSite(
-            name: "p",
-            baseURL: url ?? self.url,
-            headers: [],
-            options: EndpointOptions(),
-            chatsBy: chatsBy
-        )
+        var site = VendorSite(name: "p", baseURL: url ?? self.url, headers: [], options: EndpointOptions())
+        site.chatsBy = chatsBy
+        return site
     }
 }
 
