@@ -22,17 +22,10 @@ package final class Cloudflare: KeyChecker, OnLoop, @unchecked Sendable {
     ) {
         let root = Self.path(account)
         let openAI = site.below("\(root)/v1")
-        guard
-            let inner = OpenAILike(
-                openAI,
-                transport,
-                quirks: quirks,
-                reasoningBlocks: nil,
-                tools: tools,
-                errorTable: VendorError.cloudflare
-            ),
+        guard let inner = OpenAILike(openAI, transport, quirks: quirks, reasoningBlocks: nil, tools: tools),
             let models = Endpoint("\(site.baseURL)\(root)/models/search?per_page=1", site.options.forChecks)
         else { return nil }
+        inner.errorTable = VendorError.cloudflare
         self.inner = inner
         self.site = site
         self.account = account
@@ -125,8 +118,7 @@ extension Cloudflare: WireChatVendor {
         call.choices = 1
         call.stops = []
         let form = CloudflareForm(inner.completions, run: run(model.id), call, model: model)
-        let quirks = inner.wire.known(model, for: call.quirks)
-        return WireChat(inner.wire, form, call: call, model: model, attempt: attempt, quirks: quirks)
+        return wire.chat(form, call, model, by: attempt)
     }
 }
 

@@ -12,42 +12,21 @@ package final class OpenAILike: KeyChecker, OnLoop, @unchecked Sendable {
     let isDeepSeek: Bool
     let chatsBy: ProviderSettings.ChatPath
     let responses: Endpoint
-    let errorTable: VendorErrorTable
+    /// Recognises errors that the vendor reports in its own way, for files and forwarded requests.
+    var errorTable = VendorError.openAI
     private let models: Endpoint
     /// The memory of the reasoning that led to tool calls; nil if the relay remembers no reasoning.
     private let reasoningBlocks: ToolCallMemory?
     let site: VendorSite
     private var forwarded: [ForwardedEndpoint: Endpoint] = [:]
 
-    /// Creates a vendor with OpenAI's error table. Returns nil if the URL of the site is invalid.
-    package convenience init?(
+    /// Creates a vendor; nil if the URL of the site is invalid.
+    package init?(
         _ site: VendorSite,
         _ transport: any Transport,
         quirks: QuirkMemory,
         reasoningBlocks: ToolCallMemory?,
         tools: LoopTools
-    ) {
-        self.init(
-            site,
-            transport,
-            quirks: quirks,
-            reasoningBlocks: reasoningBlocks,
-            tools: tools,
-            errorTable: VendorError.openAI
-        )
-    }
-
-    /// Creates a vendor; nil if the URL of the site is invalid.
-    ///
-    /// - Parameter errorTable: recognises errors that the vendor reports in its own way, for files and forwarded
-    ///   requests.
-    init?(
-        _ site: VendorSite,
-        _ transport: any Transport,
-        quirks: QuirkMemory,
-        reasoningBlocks: ToolCallMemory?,
-        tools: LoopTools,
-        errorTable: @escaping VendorErrorTable
     ) {
         guard let completions = Endpoint(site.baseURL + "/chat/completions", site.options),
             let models = Endpoint(site.baseURL + "/models", site.options.forChecks),
@@ -55,7 +34,6 @@ package final class OpenAILike: KeyChecker, OnLoop, @unchecked Sendable {
         else { return nil }
         wire = WireVendor(site.name, transport, headers: site.bearerHeaders, quirks: quirks, tools: tools)
         self.completions = completions
-        self.errorTable = errorTable
         self.models = models
         self.reasoningBlocks = reasoningBlocks
         self.site = site
