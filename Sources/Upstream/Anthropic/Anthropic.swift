@@ -144,15 +144,8 @@ extension VendorSite {
     fileprivate func header(_ name: String) -> String? {
         for line in headers {
             guard let colon = line.firstIndex(of: ":"), line[..<colon].lowercased() == name else { continue }
-            return line[line.index(after: colon)...].trimmingSpaces
+            return String(line[line.index(after: colon)...]).withBytes { $0.trimmed.text }
         }
         return nil
-    }
-}
-
-extension StringProtocol {
-    fileprivate var trimmingSpaces: String {
-        let bytes = Array(utf8)
-        return bytes.withUnsafeBytes { $0.trimmed.text }
     }
 }
