@@ -57,11 +57,6 @@ package struct LinkPlan: Sendable {
     fileprivate let prompt: String
     fileprivate let making: Making
 
-    fileprivate init(prompt: String, _ making: @escaping Making) {
-        self.prompt = prompt
-        self.making = making
-    }
-
     package var prepared: any PreparedChat { LinkChat(self) }
 }
 
