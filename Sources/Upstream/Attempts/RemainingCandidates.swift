@@ -178,7 +178,7 @@ struct RemainingCandidates {
     }
 
     private mutating func setFullAside() {
-        for index in left where list.all[index].isKnownFull() {
+        for index in left where list.all[index].isKnownFull {
             full.append(index)
             left.removeAll { $0 == index }
         }

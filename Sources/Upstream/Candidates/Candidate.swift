@@ -167,12 +167,12 @@ package final class Candidate: Sendable {
         await capacity?.acquireNow(ofKeys: keys, or: fixed, besides: tried, choice, isTurn: isTurn, on: loop)
     }
 
-    /// Returns whether no key seems to have free capacity, or other requests wait for it, as far as this instance
+    /// Whether no key seems to have free capacity, or other requests wait for it, as far as this instance
     /// knows.
-    func isKnownFull(besides tried: Set<String> = []) -> Bool {
+    var isKnownFull: Bool {
         guard let capacity else { return false }
         if capacity.isAwaited { return true }
-        let all = fixed.map { [$0] } ?? keys.map { $0.order(at: loop.now, besides: tried) } ?? [.none]
+        let all = fixed.map { [$0] } ?? keys.map { $0.order(at: loop.now, besides: []) } ?? [.none]
         return !all.isEmpty && all.allSatisfy(capacity.isKnownFull)
     }
 

@@ -62,7 +62,7 @@ package struct Candidates: Sendable {
     /// Returns the candidates that can forward requests to this endpoint unchanged; nil if the candidate that will
     /// probably serve the call cannot forward it.
     package func forwarding(_ endpoint: ForwardedEndpoint) -> Candidates? {
-        let first = list.all.first { isHealthy($0) && !$0.isKnownFull() } ?? firstHealthy
+        let first = list.all.first { isHealthy($0) && !$0.isKnownFull } ?? firstHealthy
         guard first.forwarder(endpoint) != nil else { return nil }
         return replaced { $0.forwarder(endpoint) != nil ? $0 : nil }
     }
