@@ -63,7 +63,7 @@ func openedChat(_ surface: any ChatSurface, _ exchange: Exchange) async throws(A
     let caller = try await exchange.caller(.chat)
     let asked = try await exchange.asked(surface)
     if asked.formatter.hasReferences { try await asked.formatter.resolve(asked, for: caller, exchange) }
-    try asked.call.attachments.checkImages(most: exchange.gateway.settings.maxImages, param: "messages")
+    try asked.call.attachments.checkImages(most: exchange.gateway.settings.maxImages)
     let cache: CacheStage? =
         if let cache = exchange.gateway.cache, let digest = asked.digest {
             CacheStage(asked, digest, in: cache, exchange)

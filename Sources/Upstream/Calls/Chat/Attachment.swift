@@ -109,9 +109,9 @@ extension [Attachment] {
     }
 
     /// Throws if there are more images than `MAX_IMAGES` allows.
-    package func checkImages(most: Int, param: String) throws(APIError) {
+    package func checkImages(most: Int) throws(APIError) {
         guard count > most, count(where: { $0.kind == .image }) > most else { return }
-        throw .tooMany(.image, most: most, param)
+        throw .tooMany(.image, most: most, "messages")
     }
 
     /// Replaces all images but the newest ones by a line of text. A vendor that gets files by upload would otherwise
