@@ -80,7 +80,7 @@ final class ChatDelivery: Delivery, TimerTarget, OnLoop, @unchecked Sendable {
         guard let open else { return }
         do throws(UpstreamError) {
             if let limit = open.limit {
-                try await TimedCall(by: open.loop).run(until: limit.end, orFailFor: limit.cause) {
+                try await TimedCall(by: open.loop).result(until: limit.end, orFailFor: limit.cause) {
                     [self] () async throws(UpstreamError) in try await passOn(open)
                 }
             } else {

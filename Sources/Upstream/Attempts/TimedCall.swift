@@ -1,12 +1,10 @@
 package import Engine
 
-/// An asynchronous task, such as an upstream call, that is cancelled at its time limit. The limit can be removed
-/// before.
+/// An asynchronous task, such as an upstream call, that is cancelled at its time limit.
 package final class TimedCall: TimerTarget, OnLoop, @unchecked Sendable {
     private let loop: EventLoop
-    private var task: Task<Void, Never>?
+    private var cancel: (() -> Void)?
     private var isLate = false
-    private var failure: UpstreamError?
     private let delay: () -> UInt64
     private var endsAt = LoopTime.distantFuture
     private lazy var timer = Timer(self)
@@ -26,31 +24,7 @@ package final class TimedCall: TimerTarget, OnLoop, @unchecked Sendable {
         let end = endsAt + delay()
         guard loop.now >= end else { return loop.arm(timer, at: end) }
         isLate = true
-        task?.cancel()
-    }
-
-    /// Runs `ask` with a time limit and waits for its end.
-    package func run(
-        until end: LoopTime,
-        orFailFor cause: @autoclosure () -> String,
-        _ ask: @escaping @Sendable () async throws(UpstreamError) -> Void
-    ) async throws(UpstreamError) {
-        guard end < .distantFuture else { return try await ask() }
-        let task = Task(executorPreference: loop) { [self] in
-            do throws(UpstreamError) { try await ask() } catch { failure = error }
-        }
-        self.task = task
-        endsAt = end
-        loop.arm(timer, at: end)
-        await withTaskCancellationHandler {
-            await task.value
-        } onCancel: {
-            task.cancel()
-        }
-        self.task = nil
-        loop.remove(timer)
-        guard let failure else { return }
-        throw isLate && failure.kind == .cancelled ? failure.late(cause()) : failure
+        cancel?()
     }
 
     /// Runs `ask` with a time limit and returns its result.
@@ -61,15 +35,20 @@ package final class TimedCall: TimerTarget, OnLoop, @unchecked Sendable {
         orFailFor cause: @autoclosure () -> String,
         _ ask: @escaping @Sendable () async throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        let outcome = Outcome<Value>()
-        try await run(until: end, orFailFor: cause()) { () async throws(UpstreamError) in
-            outcome.value = try await ask()
+        guard end < .distantFuture else { return try await ask() }
+        let task = Task(executorPreference: loop) { () async -> Result<Value, UpstreamError> in
+            do throws(UpstreamError) { return .success(try await ask()) } catch { return .failure(error) }
         }
-        guard let value = outcome.value else { throw UpstreamError(.cancelled, cause: "cancelled") }
-        return value
+        cancel = task.cancel
+        endsAt = end
+        loop.arm(timer, at: end)
+        let outcome = await withTaskCancellationHandler {
+            await task.value
+        } onCancel: {
+            task.cancel()
+        }
+        cancel = nil
+        loop.remove(timer)
+        return try outcome.mapError { isLate && $0.kind == .cancelled ? $0.late(cause()) : $0 }.get()
     }
-}
-
-private final class Outcome<Value: Sendable>: OnLoop, @unchecked Sendable {
-    var value: Value?
 }
