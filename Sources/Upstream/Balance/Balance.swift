@@ -14,23 +14,19 @@ package final class Balance: Sendable {
         /// Makes the key of the round-robin turns that all callers share.
         init(model: String, priority: Int) { (high, low, _, _) = Digest(of: "\(priority) \(model)").words }
 
-        private init(_ key: TurnKey, of caller: Identity) {
+        private init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+
+        func of(_ caller: Identity) -> TurnKey {
             let (first, second, _, _) = caller.digest.words
-            high = key.high ^ first
-            low = key.low ^ second
+            return TurnKey(high: high ^ first, low: low ^ second)
         }
-
-        private init(_ key: TurnKey, besides excluded: UInt64) {
-            high = key.high ^ excluded &* 0x9e37_79b9_7f4a_7c15
-            low = key.low ^ excluded
-        }
-
-        func of(_ caller: Identity) -> TurnKey { TurnKey(self, of: caller) }
 
         /// Returns the key of the turns that the candidates take without those at some indexes.
         ///
         /// - Parameter excluded: a bit set of indexes; 0 for none.
-        func besides(_ excluded: UInt64) -> TurnKey { excluded == 0 ? self : TurnKey(self, besides: excluded) }
+        func besides(_ excluded: UInt64) -> TurnKey {
+            TurnKey(high: high ^ excluded &* 0x9e37_79b9_7f4a_7c15, low: low ^ excluded)
+        }
 
         func hash(into hasher: inout Hasher) { hasher.combine(high) }
     }
