@@ -144,15 +144,13 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
     }
 
     private func fetchedFile(_ address: String, _ group: Group) async throws(APIError) -> Attachment {
-        let param = parts[group.indices[0]].param
-        guard let fetcher = access.fetcher else {
-            throw .value(param, "this relay does not download documents; send the data")
-        }
+        let part = parts[group.indices[0]]
+        guard let fetcher = access.fetcher else { throw part.refusalAsNotFetched }
         let bytes: Body
         do throws(FetchFailure) {
             bytes = try await fetcher.fetch(address, limitBytes: Attachment.Kind.file.limitBytes)
         } catch {
-            throw APIError(error, ofFile: param)
+            throw APIError(error, ofFile: part.param)
         }
         let content = try await Digest(of: bytes, on: access.loop, by: access.worker)
         return try await file(group, content) { () throws(APIError) in bytes }

@@ -34,14 +34,7 @@ package final class AttachmentPlan: Sendable {
                 chosen = reader
                 files[index] = file
                 isImage = file.isImage
-            case .address where access.fetcher == nil && part.kind == .file:
-                throw .unsupportedValue(part.param, "this relay does not download documents; send the data")
-            case .address where access.fetcher == nil:
-                throw .image(
-                    part.param,
-                    "must be a data: URL, because this relay does not download images",
-                    code: "invalid_image_url"
-                )
+            case .address where access.fetcher == nil: throw part.refusalAsNotFetched
             case .address, .data, .kept, .words: break
             }
             if isImage, !candidate.model.hasVision { throw Self.imageRefusal(part, access) }

@@ -13,14 +13,7 @@ package struct MediaFetch: Sendable {
     package init(_ call: borrowing ChatCall, _ access: MediaAccess) throws(APIError) {
         self.access = access
         guard access.fetcher == nil, let part = call.attachments.first(where: \.isAddress) else { return }
-        if part.kind == .file {
-            throw .unsupportedValue(part.param, "this relay does not download documents; send the data")
-        }
-        throw .image(
-            part.param,
-            "must be a data: URL, because this relay does not download images",
-            code: "invalid_image_url"
-        )
+        throw part.refusalAsNotFetched
     }
 
     /// Downloads the images and documents. Returns the attachments with the downloaded content instead of URLs.
@@ -59,9 +52,7 @@ package struct MediaFetch: Sendable {
         if part.kind == .image {
             bytes = try await Image.fetch(address, by: access.fetcher, param: part.param).bytes
         } else {
-            guard let fetcher = access.fetcher else {
-                throw .value(part.param, "this relay does not download documents; send the data")
-            }
+            guard let fetcher = access.fetcher else { throw part.refusalAsNotFetched }
             do throws(FetchFailure) {
                 bytes = try await fetcher.fetch(address, limitBytes: part.kind.limitBytes)
             } catch {

@@ -166,6 +166,17 @@ extension Attachment {
     /// The error for a file that the model's provider does not have.
     var refusalAsAbsent: APIError { .ofAbsentFile(param) }
 
+    /// The error for a URL, because the relay downloads nothing.
+    var refusalAsNotFetched: APIError {
+        kind == .file
+            ? .unsupportedValue(param, "this relay does not download documents; send the data")
+            : .image(
+                param,
+                "must be a data: URL, because this relay does not download images",
+                code: "invalid_image_url"
+            )
+    }
+
     var refusalAsAudio: APIError {
         .unsupported(param, "The provider of this model does not support audio input.")
     }
