@@ -1,5 +1,5 @@
 /// A chat API: chat completions, legacy completions, or Anthropic's Messages API (`messages`).
-package enum Wire: Sendable { case chat, completions, messages, responses }
+package enum Wire: CaseIterable, Sendable { case chat, completions, messages, responses }
 
 /// One event of a chat response, such as a piece of text.
 ///
@@ -43,7 +43,7 @@ package enum ChatEvent {
     }
 }
 
-package enum FinishReason: Sendable {
+package enum FinishReason: CaseIterable, Sendable {
     case stop
     case length
     case toolCalls

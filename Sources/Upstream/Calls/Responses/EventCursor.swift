@@ -79,7 +79,7 @@ package struct EventCursor: Sendable {
     private static func event(_ kind: EventKind, _ reader: inout FieldReader) -> ChatEvent? {
         switch kind {
         case .encryptedReasoning: return reader.text().map { .encryptedReasoning($0) }
-        case .message: return reader.number().map { .message(ChatMessage.Phase?(encodedNumber: $0)) }
+        case .message: return reader.number().map { .message(ChatMessage.Phase(encodedNumber: $0 - 1)) }
         case .annotation: return reader.text().map { .annotation($0) }
         case .comment: return reader.text().map { .comment($0) }
         case .call:
@@ -113,36 +113,12 @@ enum EventKind: Int {
     case message, annotation
 }
 
-extension ChatMessage.Phase? {
-    /// The number of the phase in a log; 0 for nil.
-    var encodedNumber: Int {
-        flatMap { ChatMessage.Phase.allCases.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
-    }
+/// The numbers that stand for values in a log.
+extension CaseIterable where Self: Equatable, AllCases == [Self] {
+    var encodedNumber: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
-    init(encodedNumber: Int) {
-        let all = ChatMessage.Phase.allCases
-        self = all.indices.contains(encodedNumber - 1) ? all[encodedNumber - 1] : nil
-    }
-}
-
-extension FinishReason {
-    private static let all: [FinishReason] = [.stop, .length, .toolCalls, .contentFilter, .refusal, .pause]
-
-    var encodedNumber: Int { Self.all.firstIndex(of: self) ?? 0 }
-
-    fileprivate init?(encodedNumber: Int) {
-        guard Self.all.indices.contains(encodedNumber) else { return nil }
-        self = Self.all[encodedNumber]
-    }
-}
-
-extension Wire {
-    private static let all: [Wire] = [.chat, .completions, .messages, .responses]
-
-    var encodedNumber: Int { Self.all.firstIndex(of: self) ?? 0 }
-
-    fileprivate init?(encodedNumber: Int) {
-        guard Self.all.indices.contains(encodedNumber) else { return nil }
-        self = Self.all[encodedNumber]
+    init?(encodedNumber: Int) {
+        guard Self.allCases.indices.contains(encodedNumber) else { return nil }
+        self = Self.allCases[encodedNumber]
     }
 }

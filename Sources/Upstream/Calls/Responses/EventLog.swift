@@ -47,7 +47,7 @@ package final class EventLog: @unchecked Sendable {
             append(.signature, choice, number: call ?? -1)
             buffer.append(field: text)
         case .encryptedReasoning(let text): append(.encryptedReasoning, choice, text)
-        case .message(let phase): append(.message, choice, number: phase.encodedNumber)
+        case .message(let phase): append(.message, choice, number: phase.map { $0.encodedNumber + 1 } ?? 0)
         case .annotation(let json): append(.annotation, choice, json)
         case .comment(let text): append(.comment, choice, text)
         case .finish(let reason, let stop):
