@@ -108,7 +108,6 @@ extension ToolCallParser {
     private mutating func finishValue(_ pass: Pass) {
         do throws(ToolCallReader.Problem) {
             let found = try reader.calls(held.bytes[part: valueStart..<held.count], hasControls: scan.hasControls)
-            held.removeAll()
             hand(found, pass)
         } catch {
             problem = error.reason
@@ -117,6 +116,7 @@ extension ToolCallParser {
     }
 
     private mutating func hand(_ found: [ParsedToolCall], _ pass: Pass) {
+        held.removeAll()
         spacesAtCall = spaces.count
         for call in found where calls < maxCalls {
             calls += 1
@@ -134,7 +134,6 @@ extension ToolCallParser {
         guard held.count <= Self.limitBytes else { return breakOff("it is too long", pass) }
         do throws(ToolCallReader.Problem) {
             let found = try reader.calls(held.bytes, hasControls: false)
-            held.removeAll()
             hand(found, pass)
         } catch {
             breakOff(error.reason, pass)
@@ -157,7 +156,6 @@ extension ToolCallParser {
         else { return true }
         isClosed = true
         if held.count - closingBytes == alienStart, let found = completed() {
-            held.removeAll()
             hand(found, pass)
         } else {
             problem = "it is not valid JSON"
@@ -225,7 +223,6 @@ extension ToolCallParser {
         isClosed = true
         phase = .after
         if let found = try? reader.calls(text.bytes, hasControls: false) {
-            held.removeAll()
             hand(found, pass)
         } else {
             problem = "its arguments are not written as one JSON object"
