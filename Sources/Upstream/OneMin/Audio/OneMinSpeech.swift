@@ -87,7 +87,7 @@ struct SpeechFamily: Sendable {
             throw .value("voice", "must be one of \(voices.joined(separator: ", "))")
         }
         body.append(#""text":"#, json: call.text)
-        body.append(member: "voice", call.voice)
+        body.append("voice", call.voice)
         guard hasSettings else {
             if let format = call.format, format != "mp3" {
                 throw .unsupportedValue("response_format", "this model does not support choosing it")
@@ -97,9 +97,7 @@ struct SpeechFamily: Sendable {
             }
             return
         }
-        body.append(member: "response_format", call.format ?? "mp3")
-        guard let speed = call.speed else { return }
-        body.append(#","speed":"#)
-        body.append("\(speed)")
+        body.append("response_format", call.format ?? "mp3")
+        if let speed = call.speed { body.append("speed", speed) }
     }
 }

@@ -37,14 +37,13 @@ struct TranscriptionFamily: Sendable {
         if call.purpose == .transcription { try append(language: call.language, to: &body) }
         if let prompt = call.prompt {
             guard hasPrompt else { throw .unsupported("prompt", "This model does not support a prompt.") }
-            body.append(member: "prompt", prompt)
+            body.append("prompt", prompt)
         }
         if let temperature = call.temperature, hasTemperature || temperature != 0 {
             guard hasTemperature else {
                 throw .unsupported("temperature", "This model does not support a temperature.")
             }
-            body.append(#","temperature":"#)
-            body.append("\(temperature)")
+            body.append("temperature", temperature)
         }
         guard !call.isStreamed || ignoresStream else {
             throw .unsupported("stream", "Streaming transcriptions of this model is not supported.")
@@ -52,7 +51,7 @@ struct TranscriptionFamily: Sendable {
     }
 
     private func appendFormat(_ format: TranscriptionCall.Format, to body: inout ByteBuffer) throws(APIError) {
-        if let name = formats[format] { return body.append(member: "response_format", name) }
+        if let name = formats[format] { return body.append("response_format", name) }
         guard formats.isEmpty, format == .json || format == .text else {
             throw .unsupportedValue("response_format", "not supported by this model")
         }
@@ -64,13 +63,13 @@ struct TranscriptionFamily: Sendable {
             guard let tag else { return }
             let code = tag.prefix { $0 != "-" }.lowercased()
             guard code.utf8.count == 2 else { throw .value("language", "must be a two-letter code for this model") }
-            body.append(member: "language", code)
+            body.append("language", code)
         case .region:
             let tag = tag ?? "en"
             guard let wide = tag.contains("-") ? tag : Self.regions[tag.lowercased()] else {
                 throw .value("language", "must include a region for this model, such as en-US")
             }
-            body.append(member: "language", wide)
+            body.append("language", wide)
         }
     }
 

@@ -9,16 +9,16 @@ extension ImageFamily {
             throw .value("prompt", "must have at most \(promptLimit) characters")
         }
         try appendShape(call.shape, to: &body)
-        if let quality = try quality(call.quality) { body.append(member: "quality", quality) }
+        if let quality = try quality(call.quality) { body.append("quality", quality) }
         try appendStyle(call.style, to: &body)
         try appendBackground(call.background, to: &body)
         try appendFormat(call, to: &body)
         if let negative = call.negativePrompt {
             guard let negativeField else { throw .unsupportedValue("prompt", "this model does not support --no") }
-            body.append(member: negativeField, negative)
+            body.append(negativeField, negative)
         }
         // A mode is ignored for models without modes, because this harms nobody.
-        if hasMode { body.append(member: "mode", call.mode == .relax ? "relax" : "fast") }
+        if hasMode { body.append("mode", call.mode == .relax ? "relax" : "fast") }
     }
 
     private func quality(_ wanted: String?) throws(APIError) -> String? {
@@ -39,13 +39,13 @@ extension ImageFamily {
         case .none: throw .unsupported("style", "This model does not support a style.")
         case .some(let known) where !known.contains(style):
             throw .value("style", "must be one of \(known.joined(separator: ", "))")
-        case .some, .any: body.append(member: "style", style)
+        case .some, .any: body.append("style", style)
         }
     }
 
     private func appendBackground(_ background: String?, to body: inout ByteBuffer) throws(APIError) {
         guard let background else { return }
-        if backgrounds.contains(background) { return body.append(member: "background", background) }
+        if backgrounds.contains(background) { return body.append("background", background) }
         guard background != "auto" else { return }
         throw .unsupported("background", "This model does not support a background.")
     }
@@ -59,7 +59,7 @@ extension ImageFamily {
             guard formats.contains(name) else {
                 throw .unsupportedValue("output_format", "not supported by this model")
             }
-            body.append(member: formatField, name)
+            body.append(formatField, name)
         }
         guard let compression = call.outputCompression else { return }
         guard hasCompression else {
@@ -68,7 +68,7 @@ extension ImageFamily {
         guard call.outputFormat == "jpeg" || call.outputFormat == "webp" else {
             throw .unsupportedValue("output_compression", "only allowed with jpeg and webp")
         }
-        body.append(#","output_compression":"#, decimal: compression)
+        body.append("output_compression", compression)
     }
 
     // MARK: Count
@@ -99,22 +99,8 @@ extension ImageFamily {
         case .one: break
         case .field(let name, _, let isRequired):
             guard taken > 1 || isRequired else { return }
-            body.append(member: name, number: taken)
-        case .always(let count): body.append(member: "n", number: count)
+            body.append(name, taken)
+        case .always(let count): body.append("n", count)
         }
-    }
-}
-
-extension ByteBuffer {
-    mutating func append(member name: StaticString, _ text: String) {
-        append(#",""#)
-        append(name)
-        append(#"":"#, json: text)
-    }
-
-    mutating func append(member name: StaticString, number: Int) {
-        append(#",""#)
-        append(name)
-        append(#"":"#, decimal: number)
     }
 }

@@ -10,13 +10,13 @@ extension ImageFamily {
             let usual = isRequired ? known.first : nil
             guard let size = try wanted.map({ (wanted) throws(APIError) in try Self.size(wanted, known) }) ?? usual
             else { return }
-            body.append(member: "size", size)
+            body.append("size", size)
         case .multiplesOf16:
             let wanted = wanted ?? .size(width: 1_024, height: 1_024)
             guard let (width, height) = Self.multiplesOf16(wanted) else {
                 throw Self.unknown(wanted, "both sides must be multiples of 16, up to 3840, 3:1 and 8294400 pixels")
             }
-            body.append(member: "size", "\(width)x\(height)")
+            body.append("size", "\(width)x\(height)")
         case .ratios(let name, let known):
             guard let wanted else { return }
             guard
@@ -25,7 +25,7 @@ extension ImageFamily {
             else {
                 throw Self.unknown(wanted, "its ratio must be one of \(known.joined(separator: ", "))")
             }
-            body.append(member: name, ratio)
+            body.append(name, ratio)
         case .sides: try appendSides(wanted, to: &body)
         }
     }
@@ -38,8 +38,8 @@ extension ImageFamily {
                 throw Self.unknown(wanted, "its ratio must consist of whole numbers from 1 to 7")
             }
         }
-        body.append(member: "aspect_width", number: width)
-        body.append(member: "aspect_height", number: height)
+        body.append("aspect_width", width)
+        body.append("aspect_height", height)
     }
 
     private static func size(_ wanted: ImageCall.Shape, _ known: [String]) throws(APIError) -> String {

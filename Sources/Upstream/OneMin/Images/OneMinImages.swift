@@ -24,7 +24,7 @@ extension OneMin: ImageProvider {
         opening.append(#"","model":"#, json: model.id)
         opening.append(#","promptObject":{"#)
         var members = ByteBuffer()
-        if call.purpose != .variation { members.append(member: "prompt", call.prompt) }
+        if call.purpose != .variation { members.append("prompt", call.prompt) }
         try family.append(call, to: &members)
         let body = OneMinImages.Parts(opening: Body(opening), members: Body(members), family: family)
         let use = OneMinUse(model: model.id, feature: feature)
@@ -113,7 +113,7 @@ final class OneMinImages: PreparedImages, OnLoop, @unchecked Sendable {
         let members = parts.members.bytes
         if let imageReference {
             body.append(#""imageUrl":"#, json: imageReference)
-            if let maskReference { body.append(member: "maskUrl", maskReference) }
+            if let maskReference { body.append("maskUrl", maskReference) }
             body.append(members)
         } else {
             body.append(members[part: 1..<members.count])
