@@ -31,3 +31,27 @@ package final class Waiter: @unchecked Sendable {
 extension Waiter: TimerTarget {
     package func timerFired() { wake() }
 }
+
+/// A waiter that any thread can wake.
+///
+/// `@unchecked`: used on its loop only, except for `wake()`.
+package final class RemoteWaiter: @unchecked Sendable {
+    private let loop: EventLoop
+    private let waiter = Waiter()
+    /// Whether `wake()` was called. Set it to false before another wait.
+    package var isWoken = false
+
+    package init(_ loop: EventLoop) { self.loop = loop }
+
+    /// Waits until the waiter is woken, at most until the deadline. Returns early if the task is cancelled.
+    package func wait(until deadline: LoopTime) async {
+        if !isWoken { await loop.wait(for: waiter, until: deadline) }
+    }
+
+    package func wake() {
+        loop.call { [self] in
+            isWoken = true
+            waiter.wake()
+        }
+    }
+}

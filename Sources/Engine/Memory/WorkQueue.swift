@@ -57,17 +57,17 @@ package final class WorkQueue: Sendable {
         loop.checkIsolated()
         let load = WorkLoad(jobs: 1, bytes: min(bytes, room.half.bytes))
         let entry = WorkQueueEntry(load, of: Self.owner?.workOwner, in: self, on: loop)
-        guard await enters(entry) else { return nil }
+        guard await enters(entry, on: loop) else { return nil }
         return await worker.result(on: loop, withinNanoseconds: Self.resultNanoseconds) {
             defer { self.leave(entry) }
             return work()
         }
     }
 
-    private func enters(_ entry: WorkQueueEntry) async -> Bool {
+    private func enters(_ entry: WorkQueueEntry, on loop: EventLoop) async -> Bool {
         change { $0.waiting.append(entry) }
         if isEntered(entry) { return true }
-        await entry.waits(forNanoseconds: Self.roomNanoseconds)
+        await entry.waiter.wait(until: loop.now + Self.roomNanoseconds)
         if isEntered(entry), !Task.isCancelled { return true }
         leave(entry)
         return false
@@ -93,7 +93,7 @@ package final class WorkQueue: Sendable {
             change(&state)
             return state.waiting.isEmpty ? [] : state.enter(into: room)
         }
-        for entry in entering { entry.wake() }
+        for entry in entering { entry.waiter.wake() }
     }
 }
 
@@ -157,7 +157,7 @@ private struct WorkLoad {
 
 /// One job's entry in the queue. The job leaves the queue at the latest when the last reference to the entry ends.
 ///
-/// `@unchecked`: `phase` is protected by the queue's lock, and only the loop's thread uses other mutable state.
+/// `@unchecked`: `phase` is protected by the queue's lock.
 private final class WorkQueueEntry: @unchecked Sendable {
     enum Phase {
         case waiting
@@ -168,30 +168,16 @@ private final class WorkQueueEntry: @unchecked Sendable {
     let load: WorkLoad
     let owner: MemoryHolder.Key?
     var phase = Phase.waiting
+    /// The wait of the job for room.
+    let waiter: RemoteWaiter
     private let queue: WorkQueue
-    private let loop: EventLoop
-    private let waiter = Waiter()
-    private var isOver = false
 
     init(_ load: WorkLoad, of owner: MemoryHolder.Key?, in queue: WorkQueue, on loop: EventLoop) {
         self.load = load
         self.owner = owner
         self.queue = queue
-        self.loop = loop
+        waiter = RemoteWaiter(loop)
     }
 
     deinit { if phase == .entered { queue.leave(self) } }
-
-    /// Waits until the job has entered the queue, the time has passed, or the task is cancelled.
-    func waits(forNanoseconds time: UInt64) async {
-        if !isOver { await loop.wait(for: waiter, until: loop.now + time) }
-    }
-
-    /// Ends the wait of the job for room. It can be called on any thread.
-    func wake() {
-        loop.call {
-            self.isOver = true
-            self.waiter.wake()
-        }
-    }
 }

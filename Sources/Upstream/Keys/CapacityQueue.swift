@@ -51,10 +51,10 @@ package final class CapacityQueue: Sendable {
         }
         defer { leave(ticket) }
         while !Task.isCancelled, loop.now < end {
-            ticket.isCalled = false
+            ticket.waiter.isWoken = false
             if isFirst(ticket), let value = await emit() { return value }
             // Only a regular check finds capacity that another instance has freed.
-            await ticket.wait(until: min(end, loop.now + Self.lookNanoseconds))
+            await ticket.waiter.wait(until: min(end, loop.now + Self.lookNanoseconds))
         }
         return nil
     }
@@ -81,13 +81,13 @@ package final class CapacityQueue: Sendable {
             count.store(tickets.count, ordering: .relaxed)
             return Self.first(in: tickets, of: ticket.providers)
         }
-        for ticket in next { ticket.call() }
+        for ticket in next { ticket.waiter.wake() }
     }
 
     /// Wakes the waiting calls that are next for this provider, because the provider has free capacity again.
     func freed(_ provider: Int) {
         guard waiting > 0 else { return }
-        for ticket in tickets.withLock({ Self.first(in: $0, of: [provider]) }) { ticket.call() }
+        for ticket in tickets.withLock({ Self.first(in: $0, of: [provider]) }) { ticket.waiter.wake() }
     }
 
     private func isFirst(_ ticket: Ticket) -> Bool {
@@ -119,36 +119,22 @@ package final class CapacityQueue: Sendable {
 
 /// The ticket of one upstream call that waits in the queue for capacity.
 ///
-/// `@unchecked`: used on its loop only. Only the function `call()` can be used on any thread.
+/// `@unchecked`: `round` is used only while the queue's lock is held.
 private final class Ticket: @unchecked Sendable {
     let providers: Set<Int>
     /// The digest of the only key that the waiting call can use; nil if it can use any key.
     let account: Digest?
     /// The caller of the request; nil for anonymous callers.
     let caller: Identity?
-    /// The number of the round in which it is the call's turn. Used only while the queue's lock is held.
+    /// The number of the round in which it is the call's turn.
     var round = 0
-    /// Whether the waiting call was woken to check for free capacity.
-    var isCalled = false
-    private let loop: EventLoop
-    private let waiter = Waiter()
+    /// The waiter that is woken to check for free capacity.
+    let waiter: RemoteWaiter
 
     init(_ providers: Set<Int>, _ account: Digest?, _ caller: Identity?, loop: EventLoop) {
         self.providers = providers
         self.account = account
         self.caller = caller
-        self.loop = loop
-    }
-
-    func wait(until end: LoopTime) async {
-        if !isCalled { await loop.wait(for: waiter, until: end) }
-    }
-
-    /// Wakes the waiting upstream call. This function can be used on any thread.
-    func call() {
-        loop.call {
-            self.isCalled = true
-            self.waiter.wake()
-        }
+        waiter = RemoteWaiter(loop)
     }
 }

@@ -4,7 +4,7 @@ import Engine
 package final class UploadTurns: Sendable {
     private struct Queue {
         var running = 0
-        var waiting: [Turn] = []
+        var waiting: [RemoteWaiter] = []
     }
 
     private let queues = Lock<[String: Queue]>([:])
@@ -17,7 +17,7 @@ package final class UploadTurns: Sendable {
     ///
     /// After true, `give(_:)` must be called when the upload ends.
     func acquire(_ key: String, on loop: EventLoop) async -> Bool {
-        let turn = Turn(loop)
+        let turn = RemoteWaiter(loop)
         let isFree = queues.withLock { queues in
             guard queues[key, default: Queue()].running >= Self.atOnce else {
                 queues[key, default: Queue()].running += 1
@@ -27,8 +27,8 @@ package final class UploadTurns: Sendable {
             return false
         }
         if isFree { return true }
-        while !turn.hasCome, !Task.isCancelled { await turn.waiter.wait() }
-        if turn.hasCome { return true }
+        while !turn.isWoken, !Task.isCancelled { await turn.wait(until: .distantFuture) }
+        if turn.isWoken { return true }
         let isWaiting = queues.withLock { queues in
             guard let index = queues[key]?.waiting.firstIndex(where: { $0 === turn }) else { return false }
             queues[key]?.waiting.remove(at: index)
@@ -41,7 +41,7 @@ package final class UploadTurns: Sendable {
 
     /// Records that an upload with this key has ended, and lets the next waiting upload begin.
     func give(_ key: String) {
-        let next: Turn? = queues.withLock { queues in
+        let next: RemoteWaiter? = queues.withLock { queues in
             guard var queue = queues[key] else { return nil }
             if !queue.waiting.isEmpty {
                 let next = queue.waiting.removeFirst()
@@ -52,23 +52,6 @@ package final class UploadTurns: Sendable {
             queues[key] = queue.running > 0 ? queue : nil
             return nil
         }
-        guard let next else { return }
-        next.loop.call { next.come() }
-    }
-}
-
-/// An upload that waits until it may begin.
-///
-/// `@unchecked`: used on its event loop only, except for `loop`.
-private final class Turn: @unchecked Sendable {
-    let loop: EventLoop
-    let waiter = Waiter()
-    private(set) var hasCome = false
-
-    init(_ loop: EventLoop) { self.loop = loop }
-
-    func come() {
-        hasCome = true
-        waiter.wake()
+        next?.wake()
     }
 }

@@ -20,7 +20,7 @@ package final class GoogleTokens: Sendable {
         /// The number of access tokens received so far. The latest token has this `number`.
         var number = 0
         var isRenewing = false
-        var waits: [ExchangeWait] = []
+        var waiting: [RemoteWaiter] = []
         /// The failure of the last request to the token server; nil if the request succeeded.
         var failure: UpstreamError?
         var failures = 0
@@ -33,7 +33,7 @@ package final class GoogleTokens: Sendable {
     private enum Step {
         case token(Token)
         case failure(UpstreamError)
-        case wait(ExchangeWait)
+        case wait(RemoteWaiter)
     }
 
     private let exchange: GoogleExchange
@@ -73,8 +73,8 @@ package final class GoogleTokens: Sendable {
             switch step {
             case .token(let token): return token
             case .failure(let error): throw error
-            case .wait(let wait):
-                await wait.end(until: end)
+            case .wait(let waiter):
+                await waiter.wait(until: end)
                 if Task.isCancelled { throw UpstreamError(TransportError(.cancelled)) }
                 guard loop.now < end else {
                     throw UpstreamError(.timedOut, cause: "no access token was received in time")
@@ -92,9 +92,9 @@ package final class GoogleTokens: Sendable {
         }
         if isFree, now < state.cooldownUntil, let failure = state.failure { return (.failure(failure), false) }
         state.isRenewing = true
-        let wait = ExchangeWait(loop)
-        state.waits.append(wait)
-        return (.wait(wait), isFree)
+        let waiter = RemoteWaiter(loop)
+        state.waiting.append(waiter)
+        return (.wait(waiter), isFree)
     }
 
     /// Drops an access token that the vendor refused.
@@ -121,14 +121,14 @@ package final class GoogleTokens: Sendable {
             outcome = await exchange.token(for: refreshToken, by: transport)
         }
         let now = loop.now
-        let waits = state.withLock { state in
+        let waiting = state.withLock { state in
             Self.store(outcome, &state, at: now)
             state.isRenewing = false
-            let waits = state.waits
-            state.waits = []
-            return waits
+            let waiting = state.waiting
+            state.waiting = []
+            return waiting
         }
-        for wait in waits { wait.wake() }
+        for waiter in waiting { waiter.wake() }
         switch outcome {
         case .token: break
         case .refused(let cause), .failed(let cause):
@@ -164,27 +164,6 @@ package final class GoogleTokens: Sendable {
             error.retryAfterSeconds = seconds
             state.failure = error
             state.cooldownUntil = now.adding(seconds: seconds)
-        }
-    }
-}
-
-/// The wait of one task for a new access token.
-private final class ExchangeWait: OnLoop, @unchecked Sendable {
-    private let loop: EventLoop
-    private let waiter = Waiter()
-    private var isOver = false
-
-    init(_ loop: EventLoop) { self.loop = loop }
-
-    func end(until deadline: LoopTime) async {
-        if !isOver { await loop.wait(for: waiter, until: deadline) }
-    }
-
-    /// Ends the wait of the task. Can be called on any thread.
-    func wake() {
-        loop.call { [self] in
-            isOver = true
-            waiter.wake()
         }
     }
 }
