@@ -182,11 +182,13 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
         guard queue.waitingBytes > 0 else { return }
         var wanted = max(1, queue.waitingBytes - freeBytes)
         let slow = bodies.values.filter(isMeant)
-            .compactMap { body in body.recentBytes.map { (body: body, bytes: $0) } }
-            .filter { $0.bytes < SlowBodyRate.minBytes }
-            .sorted { $0.bytes < $1.bytes }
+            .compactMap { body in
+                body.recentBytes.map { (body: body, pace: SlowBodyRate.pace($0, holding: body.heldBytes)) }
+            }
+            .filter { $0.pace < 1 }
+            .sorted { $0.pace < $1.pace }
         guard let first = slow.first,
-            queue.isSlowest(first.bytes, of: ObjectIdentifier(loop), at: loop.now)
+            queue.isSlowest(first.pace, of: ObjectIdentifier(loop), at: loop.now)
         else { return }
         for (body, _) in slow where wanted > 0 {
             wanted -= body.heldBytes

@@ -201,7 +201,7 @@ final class MemoryQueue: Sendable {
 
     private struct Nomination {
         let loop: ObjectIdentifier
-        let bytes: Int
+        let pace: Double
         let at: LoopTime
     }
 
@@ -231,12 +231,12 @@ final class MemoryQueue: Sendable {
 
     /// Returns whether the loop's slowest body should be ended, because it was the slowest of all loops twice in a row.
     /// While requests wait for memory, each loop calls this method once a second.
-    /// - Parameter bytes: the bytes of the body that arrived in the last five seconds.
-    func isSlowest(_ bytes: Int, of loop: ObjectIdentifier, at now: LoopTime) -> Bool {
+    /// - Parameter pace: the pace of the body, from `SlowBodyRate.pace`.
+    func isSlowest(_ pace: Double, of loop: ObjectIdentifier, at now: LoopTime) -> Bool {
         slowest.withLock { slowest in
             let known = slowest.flatMap { now < $0.at + 1_500_000_000 ? $0 : nil }
-            if let known, known.loop != loop, known.bytes <= bytes { return false }
-            slowest = Nomination(loop: loop, bytes: bytes, at: now)
+            if let known, known.loop != loop, known.pace <= pace { return false }
+            slowest = Nomination(loop: loop, pace: pace, at: now)
             return known?.loop == loop
         }
     }

@@ -69,8 +69,8 @@ protocol SlowBody: AnyObject {
 
 /// A record of how many bytes of a body arrived in each of the last five seconds.
 struct SlowBodyRate {
-    /// The number of bytes received in five seconds below which a body is slow (100 KB/s).
-    static let minBytes = 512_000
+    /// The number of bytes received in five seconds below which any body is slow (100 KB/s).
+    private static let minBytes = 512_000
     private var slots = InlineArray<5, Int>(repeating: 0)
     private var slot = 0
     private var seconds = 0
@@ -89,6 +89,13 @@ struct SlowBodyRate {
         seconds = min(seconds + 1, 5)
         slot = (slot + 1) % 5
         slots[slot] = 0
+    }
+
+    /// Returns the pace of a body as a fraction of the least that it must keep: 100 KB/s, or what brings the body for
+    /// which memory is reserved in 20 s, as a large reservation must not last for minutes. Below 1, the body is slow.
+    static func pace(_ recentBytes: Int, holding heldBytes: Int) -> Double {
+        // The memory is twice the body, and a quarter of the body must come in five seconds.
+        Double(recentBytes) / Double(max(minBytes, heldBytes / 8))
     }
 
     /// The number of bytes that arrived in the last five seconds; nil if bytes were counted for a shorter time, unless

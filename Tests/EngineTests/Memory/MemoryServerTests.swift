@@ -172,6 +172,27 @@ import Testing
         #expect(budget.slowBodyCount == 1)
     }
 
+    @Test("while one waits, a body ends with 408 that would hold much memory for over 20 s; a short one may be slower")
+    func slowForItsSize() throws {
+        let (server, budget) = try server(bytes: 32 << 20)
+        defer { server.stop() }
+        let long = client(server, of: 3_000_000, sending: 65_536)
+        let short = client(server, of: 800_000, sending: 65_536)
+        func arrive() {
+            long.send([UInt8](repeating: 65, count: 120_000))
+            short.send([UInt8](repeating: 65, count: 110_000))
+            server.loop.settle(turns: 40)
+            server.pass(milliseconds: 1_000)
+        }
+        for _ in 0..<4 { arrive() }
+        let waiting = client(server, of: 600_000, sending: 100_000)
+        #expect(budget.waitCount == 1 && long.isSilent)
+        for _ in 0..<2 { arrive() }
+        #expect(long.textToEnd().hasPrefix("HTTP/1.1 408 "))
+        #expect(short.isSilent && waiting.isSilent)
+        #expect(budget.slowBodyCount == 1)
+    }
+
     @Test("a body of 3 MB at 20 KB/s is served while nobody waits")
     func honest() throws {
         let (server, _) = try server(bytes: 64 << 20)
