@@ -14,9 +14,9 @@ import pytest
 from chat import ask as chat
 from chat import body, deltas_of
 from clocks import Clock
-from pictures import picture
-from rawhttp import ask, connected, readable, request, wait_until
-from relay_process import Relay, judges_memory
+from pictures import RECORDINGS, picture
+from rawhttp import ask, chunked, connected, readable, request, wait_until
+from relay_process import Relay, binary, judges_memory, provider
 from test_metrics import Scrape
 
 CHAT = "/v1/chat/completions"
@@ -200,23 +200,27 @@ def test_an_answer_that_finds_no_memory_is_no_fault_of_the_vendor(serve, vendor)
     assert chat(http).status_code == 200
 
 
-@pytest.mark.parametrize("kind", ["json", "form"])
-def test_large_bodies_of_a_caller_are_served_one_after_the_other(start_relay, server, caller, kind) -> None:
+@pytest.mark.parametrize("kind", ["json", "form", "form of two kinds of vendors", "form with the model last"])
+def test_large_bodies_of_a_caller_are_served_one_after_the_other(start_relay, server, vendor, caller, kind) -> None:
     """A caller may use 16 MB, and all bodies would end up waiting for each other if each took its memory in steps."""
     conftest.secrets.add(token := "token-of-large-bodies")
     relay = start_relay(
-        KEY_A_TOKEN=token, RATE_LIMIT="off", MEMORY_MB="64", PROVIDER_ROW_KIND="openai", PROVIDER_ROW_BASE_URL=server.base_url,
-        PROVIDER_ROW_API_KEY=conftest.VENDOR_KEY, PROVIDER_ROW_MODELS="m",
+        KEY_A_TOKEN=token, RATE_LIMIT="off", MEMORY_MB="64", **provider("ROW", "openai", server.base_url, "m,gpt-image-1", API_KEY=conftest.VENDOR_KEY),
+        **provider("ONE", "onemin", vendor.base_url, "gpt-image-1", API_KEY=conftest.VENDOR_KEY, PRIORITY=2),
     )  # fmt: skip
-    server.says("m", {})
-    count, megabytes = (3, 5) if kind == "json" else (5, 7)
+    model = "gpt-image-1" if "two" in kind else "m"
+    server.says(model, {})
+    count, megabytes = (3, 5) if kind == "json" else (5, 7) if kind == "form" else (6, 4)
     content = picture("large") + bytes(megabytes * MEGABYTE)
-    fields = {"model": "m", "prompt": "a hat"}
+    fields = {"model": model, "prompt": "a hat"}
     url = "data:image/png;base64," + base64.b64encode(content).decode()
     given = {"json": fields | {"images": [{"image_url": url}]}} if kind == "json" else {"data": fields, "files": {"image": ("a.png", content)}}
+    path = "/v1/images/edits"
+    if "last" in kind:
+        path, given = "/v1/audio/transcriptions", {"files": [("file", ("a.wav", RECORDINGS["wav"] + content)), ("model", (None, "m"))]}
     http = caller(relay, token)
     with ThreadPoolExecutor(count) as threads:
-        answers = list(threads.map(lambda _: http.post("/v1/images/edits", **given), range(count)))
+        answers = list(threads.map(lambda _: http.post(path, **given), range(count)))
     assert [answer.status_code for answer in answers] == [200] * count
     assert server.take_violations() == []
 

@@ -15,25 +15,31 @@ final class FormBody: OnLoop, @unchecked Sendable {
     private var isRead = false
     private(set) var wait: ClientWait
     private var piece = ByteBuffer()
-    /// Whether the whole form will be kept. Its memory is then reserved at once, as far as its length is known: forms
-    /// that hold a part, and wait for the rest, could all wait for each other.
-    var isKeptWhole = false
+    /// The largest number of bytes of the form that will be kept. Their memory is reserved at once, as far as the form's
+    /// length is known: forms that hold a part, and wait for the rest, could all wait for each other.
+    var mostKeptBytes = keptBytes
+    /// Whether a form that has arrived may be kept once more, as it is read into the relay's own form.
+    var isReadTwice = false
     /// The number of bytes that can be kept without another memory reservation.
     private var coveredBytes = uncoveredBytes
+    /// The largest number of bytes that two copies of a form may reserve.
+    private let twiceLimitBytes: Int
 
-    private static let uncoveredBytes = 32_768
-
+    /// The longest file or form that is kept while it is sent to a vendor, in bytes.
+    static let keptBytes = 1_048_576
+    private static let uncoveredBytes = MemoryBudget.smallBytes
     private static let stepBytes = 262_144
     static let fieldLimitBytes = 1_048_576
     /// The number of bytes that a reading parses at once.
     static let pieceBytes = 32_768
 
     /// Creates the form of a request. Throws if the request has no form, or declares a length that is too large.
-    init(_ request: Request, _ limit: UploadLimit, files: Int, on loop: EventLoop) throws(APIError) {
+    init(_ request: Request, _ limit: UploadLimit, files: Int, by gateway: Gateway) throws(APIError) {
         self.request = request
         self.limit = limit
         limitBytes = files * limit.bytes + Self.fieldLimitBytes
-        wait = ClientWait(on: loop)
+        wait = ClientWait(on: gateway.loop)
+        twiceLimitBytes = gateway.memory.quarterBytes / 8 * 7
         _ = try reader()
         if let declared = request.body.declaredBytes, declared > limitBytes {
             throw limit.error(.bodyTooLarge(declared, limitBytes: files > 1 ? limitBytes : limit.bytes))
@@ -110,15 +116,28 @@ final class FormBody: OnLoop, @unchecked Sendable {
         let wanted = held.count + bytes - coveredBytes
         guard wanted > 0 else { return }
         let isFirst = coveredBytes == Self.uncoveredBytes
-        // A form that has arrived is kept once more as it is read.
-        let wholeBytes = (isRead ? held.count : 0) + (request.body.declaredBytes ?? 0)
-        let step = max(wanted, Self.stepBytes, isKeptWhole ? wholeBytes - coveredBytes : 0)
+        let step = max(wanted, Self.stepBytes, expectedBytes - coveredBytes)
         do throws(RequestError) {
-            try await request.body.hold(step, inLine: isFirst && isKeptWhole)
+            // A short form need not wait for larger ones.
+            try await request.body.hold(step, inLine: isFirst && step > Self.keptBytes)
         } catch {
             throw limit.error(error)
         }
         coveredBytes += step
+    }
+
+    /// The number of bytes that will be kept, as far as that is known.
+    private var expectedBytes: Int {
+        let once = min(request.body.declaredBytes ?? (isRead ? held.count : 0), mostKeptBytes)
+        return isRead || isReadTwice && 2 * once <= twiceLimitBytes ? 2 * once : once
+    }
+
+    /// Gives back the memory that was reserved for more than will be kept.
+    func giveBackSurplus() {
+        let surplus = coveredBytes - max(expectedBytes, held.count, Self.uncoveredBytes)
+        guard surplus > 0 else { return }
+        request.body.giveBack(surplus)
+        coveredBytes -= surplus
     }
 }
 
@@ -170,7 +189,7 @@ extension Exchange {
             )
         }
         let limit = UploadLimit(fileLimitBytes, gateway.settings)
-        let body = try FormBody(request, limit, files: files, on: gateway.loop)
+        let body = try FormBody(request, limit, files: files, by: gateway)
         try refuseIfKnownToBeOver()
         return body
     }

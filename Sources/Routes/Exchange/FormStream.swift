@@ -75,7 +75,7 @@ final class FormStream: OnLoop, @unchecked Sendable {
     }
 
     func whole() async throws(APIError) -> Form {
-        body.isKeptWhole = true
+        body.mostKeptBytes = .max
         var gathered: [Form.File] = []
         while let name = try await nextFile() {
             var bytes = ByteBuffer()

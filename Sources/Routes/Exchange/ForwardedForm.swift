@@ -14,7 +14,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     private(set) var user: String?
     private(set) var safetyIdentifier: String?
     /// Whether the client requests images. Such a form can be sent again however long it is.
-    private let hasImages: Bool
+    let hasImages: Bool
     private let boundary = MultipartFile.boundary()
 
     /// The first reading, which finds the model; nil once it has ended.
@@ -61,7 +61,9 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     init(_ body: FormBody, hasImages: Bool) throws(APIError) {
         self.body = body
         self.hasImages = hasImages
-        body.isKeptWhole = hasImages
+        // Until the model is known, all of the form is kept, and may be read once more.
+        body.mostKeptBytes = .max
+        body.isReadTwice = true
         scout = try FormReader(body)
     }
 
@@ -83,7 +85,7 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
     var waitedNanoseconds: UInt64 { body.wait.nanoseconds }
 
     /// The longest form that is kept to be sent to several vendors, in bytes.
-    private var keptBytes: Int { hasImages ? .max : 1_048_576 }
+    private var keptBytes: Int { hasImages ? .max : FormBody.keptBytes }
 
     private static let wanted = ["model", "stream", "user", "safety_identifier"]
 
@@ -94,10 +96,19 @@ final class ForwardedForm: FormSource, @unchecked Sendable {
 
     // MARK: The beginning
 
-    /// Reads the form until the model is known. If the client requests images, reads the form to its end.
+    /// Reads the form until the model is known.
     func readBeginning() async throws(APIError) {
         while model == nil, try await scoutOn() {}
-        if hasImages { try await readAhead() }
+        body.mostKeptBytes = FormBody.keptBytes
+        body.isReadTwice = false
+    }
+
+    /// Prepares the form for its candidates.
+    /// - Parameter isMixed: whether some of them do not accept the form unchanged.
+    func expectForwarding(isMixed: Bool) {
+        body.mostKeptBytes = keptBytes
+        body.isReadTwice = isMixed
+        body.giveBackSurplus()
     }
 
     /// Reads the form into memory, to its end or until as many bytes are kept as can be sent again.

@@ -14,9 +14,6 @@ final class FormFile: OnLoop, @unchecked Sendable {
     /// Whether the whole form has arrived.
     private(set) var isWhole = false
 
-    /// The largest file that is kept while it is sent to a vendor, in bytes.
-    private static let keptBytes = 1_048_576
-
     /// Creates the first file of the form that begins now.
     init(_ form: FormStream) async throws(APIError) {
         guard try await form.nextFile() != nil else { throw .missing("file") }
@@ -24,7 +21,9 @@ final class FormFile: OnLoop, @unchecked Sendable {
     }
 
     /// Returns the next piece of the file, valid until the next read; nil at the end of the file.
-    private func nextPiece(keeping limitBytes: Int = keptBytes) async throws(APIError) -> UnsafeRawBufferPointer? {
+    private func nextPiece(
+        keeping limitBytes: Int = FormBody.keptBytes
+    ) async throws(APIError) -> UnsafeRawBufferPointer? {
         guard !hasEnded, let piece = try await form.nextPiece() else {
             hasEnded = true
             return nil
@@ -44,7 +43,7 @@ final class FormFile: OnLoop, @unchecked Sendable {
 
     /// Reads the file and the rest of the form into memory.
     func readWhole() async throws(APIError) {
-        form.body.isKeptWhole = true
+        form.body.mostKeptBytes = .max
         while try await nextPiece(keeping: .max) != nil {}
         try await readFields()
     }

@@ -29,13 +29,17 @@ struct ForwardedFields: Sendable {
 
     init(_ form: ForwardedForm) {
         model = form.model
-        images = form.images
         readKnown(form)
     }
 
     /// Reads the fields that are not needed to choose a model, as far as they have arrived.
     mutating func readKnown(_ form: ForwardedForm) {
         isStreamed = form.isStreamed
+        images = form.images
+        if form.hasImages {
+            pieces = Usage(pieces: images, .image)
+            texts = Body(copying: form.prompt.bytes)
+        }
         (user, endUser) = (form.user, EndUser(safetyIdentifier: form.safetyIdentifier, user: form.user))
     }
 

@@ -30,7 +30,9 @@ extension Exchange {
             all = having
             sent = .json(try await gateway.worked(ofBytes: body.bytes.count) { images.written(into: body) })
         }
-        if let operation, all.isForwardingMixed(endpoint.forwarded) {
+        let isMixed = all.isForwardingMixed(endpoint.forwarded)
+        content.form?.expectForwarding(isMixed: isMixed)
+        if let operation, isMixed {
             content.isKept = try await content.readWhole()
             if content.isKept { all = try await operation.candidates(all) }
         }
@@ -86,12 +88,7 @@ extension Exchange {
         let form = try ForwardedForm(body, hasImages: hasImages)
         try await form.readBeginning()
         content.form = form
-        var fields = ForwardedFields(form)
-        if hasImages {
-            fields.pieces = Usage(pieces: fields.images, .image)
-            fields.texts = Body(copying: form.prompt.bytes)
-        }
-        return (fields, .form(form))
+        return (ForwardedFields(form), .form(form))
     }
 }
 
