@@ -211,7 +211,10 @@ def test_formats_of_translations(http, kind):
 
 @pytest.mark.parametrize("model", [model for model in [*TRANSLATORS, *MODELS, "gpt-4o", "nothing"] if model != "whisper-1"])
 def test_only_one_model_translates(http, vendor, api_key, model):
-    assert refusal(send(http, TRANSLATE, model=model)) == (404, "model_not_found", "model")
+    refused = send(http, TRANSLATE, model=model)
+    assert refusal(refused) == (404, "model_not_found", "model")
+    is_known = model in MODELS or "chat" in CATALOGUE.get(model, {"features": []})["features"]
+    assert ("cannot translate recordings" in refused.text and "Models that can: `whisper-1`." in refused.text) == is_known
     assert vendor.requests(api_key) == []
 
 

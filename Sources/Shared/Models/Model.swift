@@ -78,7 +78,7 @@ public struct Model: Sendable, Equatable {
     }
 
     /// Whether some endpoint of the relay can use the model.
-    var isServed: Bool { !features.subtracting(.audioTranslation).isEmpty }
+    var isServed: Bool { !features.isEmpty }
 
     /// Whether the shutdown date of the model is reached, so the vendor no longer serves it.
     var hasEnded: Bool { shutdownDate.map { $0 <= .today } ?? false }

@@ -33,7 +33,7 @@ import Upstream
             return Model(
                 id: listed.id,
                 owner: listed.provider,
-                features: Model.Features(features),
+                features: Model.Features(features).subtracting(listed.id == "whisper-1" ? [] : .audioTranslation),
                 hasVision: listed.vision,
                 contextWindow: listed.contextWindow,
                 maxOutputTokens: listed.maxOutputTokens

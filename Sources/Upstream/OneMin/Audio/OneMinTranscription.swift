@@ -7,8 +7,7 @@ extension OneMin: TranscriptionProvider {
         switch call.purpose {
         case .transcription: opening.append(#"{"type":"SPEECH_TO_TEXT""#)
         case .translation:
-            // Other models require a target language, in names that are not documented.
-            guard model.id == "whisper-1" else { throw .modelNotFound(call.model) }
+            guard model.id == OneMinModels.translator else { throw .modelNotFound(call.model) }
             opening.append(#"{"type":"AUDIO_TRANSLATOR","conversationId":"AUDIO_TRANSLATOR""#)
         }
         opening.append(#","model":"#, json: model.id)

@@ -54,10 +54,11 @@ package final class OneMinList: ModelList, OnLoop, @unchecked Sendable {
         try await VendorList.page("models", at: endpoint, headers, by: transport, parser) { elements, _ in
             elements.filter(Self.isModel).compactMap { element in
                 let isActive = Self.isActive(element)
+                let id = element["modelId"]?.string ?? ""
                 var model = LiveModel(
-                    id: element["modelId"]?.string ?? "",
+                    id: id,
                     owner: element["provider"]?.string ?? "",
-                    features: isActive ? feature : [],
+                    features: isActive ? feature.usable(by: id) : [],
                     hasVision: isActive && feature == .chat && Self.supportsImages(element)
                 )
                 model?.isDisabled = !isActive

@@ -4,6 +4,9 @@ import Shared
 ///
 /// Each line contains id, owner, features, vision, context window and maximum output tokens.
 enum OneMinModels {
+    /// The only model that translates recordings without further fields.
+    static let translator = "whisper-1"
+
     static let table = """
         qwen3.7-plus alibaba chat - - -
         qwen3.7-max alibaba chat - - -
@@ -189,6 +192,14 @@ enum OneMinModels {
         """
 }
 
+extension Model.Features {
+    /// These features of a model of 1min.ai, without those that the relay cannot use.
+    func usable(by id: String) -> Model.Features {
+        // For a translation, other models require a target language, in names that are not documented.
+        id == OneMinModels.translator ? self : subtracting(.audioTranslation)
+    }
+}
+
 extension Model {
     /// Creates a model from a line of `OneMinModels.table`; nil if the line is invalid.
     ///
@@ -201,10 +212,11 @@ extension Model {
             guard let feature = Model.feature(named: Substring(name)) else { return nil }
             features.insert(feature)
         }
+        let id = String(words[0])
         self.init(
-            id: String(words[0]),
+            id: id,
             owner: String(words[1]),
-            features: features,
+            features: features.usable(by: id),
             hasVision: words[3] == "vision",
             contextWindow: Int(words[4]),
             maxOutputTokens: Int(words[5])
