@@ -139,6 +139,17 @@ import Testing
         #expect(await reaches(1) { third.metrics().instances })
     }
 
+    @Test("slots of requests that still run when their instance ends are free")
+    func ending() async {
+        let (one, two) = (limiter(), limiter())
+        defer { two.stop() }
+        let free = await taking(4, one) { _, _ in
+            one.stop()
+            return await taking(5, two) { admitted, _ in admitted }
+        }
+        #expect(free == 5)
+    }
+
     @Test("while the store is away each instance has its part", arguments: [StoreDownRule.share, .local, .allow])
     func outage(rule: StoreDownRule) async {
         let limiter = Limiter(
