@@ -460,6 +460,19 @@ def test_an_id_that_a_caller_made_up_to_lead_elsewhere_is_none(deep, vendor, api
             inner.accept()
 
 
+@pytest.mark.parametrize("path", ["@127.0.0.1:{port}/x", "x?y#z"])
+def test_a_path_that_a_caller_made_up_stays_on_the_asset_host(http, api_key, path):
+    """A path must not lead to other hosts."""
+    with socket.create_server(("127.0.0.1", 0)) as inner:
+        inner.settimeout(0)
+        upload = {"uuid": "u", "path": path.format(port=inner.getsockname()[1]), "name": "a", "size": "5"}
+        made = sealed.file_id(api_key, upload)
+        assert http.get(f"{FILES}/{made}").json()["filename"] == "a", "the id is good"
+        assert refusal(http.get(f"{FILES}/{made}/content")) == UPSTREAM
+        with pytest.raises(BlockingIOError):
+            inner.accept()
+
+
 def test_a_chat_reads_an_uploaded_file_until_it_is_deleted(client, vendor, api_key):
     made = client.files.create(file=("a.txt", TEXT), purpose="user_data")
     content = [{"type": "text", "text": "Sum it up"}, {"type": "file", "file": {"file_id": made.id}}]

@@ -63,17 +63,6 @@ def test_tokens_are_held_and_then_counted(limited, caller, vendor, is_streamed):
     one.assert_left(N - 60 - 70)
 
 
-def test_without_a_maximum_twice_the_mean_is_held(limited, caller, vendor):
-    relay = limited(RATE_LIMIT_CHAT=TOKENS)
-    one, other = caller(relay), caller(relay)
-    vendor.answers(one.key, {"answer": "good"} | metadata(answer=200), {"answer": "good"} | metadata(answer=410))
-    assert_tokens(one.ask(stream=True), N, N - PROMPT_TOKENS - FIRST_ANSWER)
-    assert_tokens(one.ask(stream=True, n=2), N, N - 210 - PROMPT_TOKENS - 2 * 400)
-    one.assert_left(N - 210 - 10 - 820)
-    # The mean is that of the model on this instance, whoever the caller is.
-    assert_tokens(other.ask(stream=True), N, N - PROMPT_TOKENS - 2 * 340)
-
-
 def test_a_model_is_not_held_to_more_than_fits(limited, caller, vendor):
     """gpt-4o-mini writes at most 16,384 tokens: larger reported numbers are not believed."""
     relay = limited(RATE_LIMIT_CHAT=TOKENS)
