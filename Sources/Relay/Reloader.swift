@@ -174,12 +174,13 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         for setup in made { setups.append(try setup.get()) }
         models?.stop()
         // From here on, no loop gets models that were read for the old settings.
-        let members = parts.served.onLoops { _, one in one.router.memberNames }
-        moveWaiting(next, members.first ?? [])
+        changeWaiting(setups)
         parts.served.onLoops { [setups] location, one in
             one.own.counts.use(labels)
             makers.use(setups[location], one.own, router: one.router)
         }
+        // Requests of the meantime can wait by the old settings, too.
+        changeWaiting(setups)
         makers.show(in: parts.figures)
         parts.ends.use(makers.modelCatalog)
         parts.lasting.log.use(next.logLevel)
@@ -192,14 +193,10 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         start(next, known)
     }
 
-    /// Lets requests that wait move up in limits that these settings raise, but for those of models, before new requests are
-    /// decided.
-    private func moveWaiting(_ next: Settings, _ members: [String]) {
-        let book = LimitBook(next)
-        let known = next.keys + members.compactMap(next.keys.named)
-        let charges = known.flatMap { book.possibleLimits(of: Caller(known: $0), models: []) } + book.limitsOfAll
-        let others = book.possibleLimits(of: Caller(passingOnKeyOf: ""), models: [], from: "")
-        parts.lasting.limiter.use(charges.map(\.charge), others: others.map(\.charge.limit))
+    /// Lets requests that wait in limits wait by these setups, before new requests are decided.
+    private func changeWaiting(_ setups: [Setup]) {
+        let changed = parts.served.onLoops { location, one in one.router.changedLimits(under: setups[location]) }
+        parts.lasting.limiter.change(changed.flatMap(\.self))
     }
 
     /// Starts to read the vendors' model lists regularly, under these settings.

@@ -14,7 +14,7 @@ from memcached import wait_for
 from operating import PASSWORD, Operator
 from relay_process import provider
 
-ONE, TWO = "token-of-the-reload-tests-1", "token-of-the-reload-tests-2"
+ONE, TWO, THREE = (f"token-of-the-reload-tests-{number}" for number in (1, 2, 3))
 OK = {"status": 0, "msg": "Configuration reloaded"}
 
 
@@ -42,7 +42,7 @@ class Documented:
 
 @pytest.fixture
 def documented(start_relay, tmp_path, server):
-    conftest.secrets.update((ONE, TWO))
+    conftest.secrets.update((ONE, TWO, THREE))
     for model in ("first/1", "second/1", "third/1"):
         server.says(model, {"text": f"by {model}"})
     settings = {
@@ -145,14 +145,48 @@ def test_limits_keep_their_counts(documented):
         assert said(http), "another limit begins anew"
 
 
-def test_requests_that_wait_move_up_in_a_raised_limit(documented):
-    it = documented(KEY_A_RATE_LIMIT="1/30 seconds", RATE_LIMIT_WAIT="120s")
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("KEY_A_RATE_LIMIT", "1/30 seconds", "9/30 seconds"),
+        ("KEY_A_RATE_LIMIT", "1/30 seconds", "off"),
+        ("KEY_A_RATE_LIMIT", "1 concurrent;1/30 seconds;99/hour", None),
+        ("RATE_LIMIT_BY_MODEL", "fast=1/30 seconds", "fast=9/30 seconds"),
+        ("RATE_LIMIT_BY_MODEL", "fast=1/30 seconds", "fast=off"),
+        ("RATE_LIMIT_SESSION", "1/30 seconds", "9/30 seconds"),
+        ("RATE_LIMIT_SESSION", "1/30 seconds", "off"),
+        ("RATE_LIMIT_USER", "1/30 seconds", "9/30 seconds"),
+        ("RATE_LIMIT_USER", "1/30 seconds", "off"),
+    ],
+)
+def test_requests_that_wait_begin_when_their_limit_is_raised_or_gone(documented, name, before, after):
+    it = documented(RATE_LIMIT_WAIT="120s", **{name: before})
     with it.client() as http, ThreadPoolExecutor(3) as pool:
-        assert ask(http, model="fast").status_code == 200
-        waiting = [pool.submit(ask, http, model="fast") for _ in range(3)]
+        http.headers["X-Claude-Code-Session-Id"] = "one"
+        assert ask(http, model="fast", user="ann").status_code == 200
+        waiting = [pool.submit(ask, http, model="fast", user="ann") for _ in range(3)]
         wait_for(lambda: "relay_limit_waiting 3" in http.get("/metrics").text)
-        assert it.reload(KEY_A_RATE_LIMIT="9/30 seconds").status_code == 200
+        assert it.reload(**{name: after}).status_code == 200
         assert [one.result(timeout=15).status_code for one in waiting] == [200] * 3
+        assert "relay_limit_waiting 0" in http.get("/metrics").text
+
+
+@pytest.mark.parametrize("off", [{"KEY_A_ENABLED": "false"}, {"KEY_A_TOKEN": TWO}, {"KEY_A_TOKEN": None}])
+def test_requests_that_wait_end_when_their_key_is_off_or_gone(documented, off):
+    """With the error of a new request. Those of other keys wait on."""
+    it = documented(RATE_LIMIT_TOTAL="1/8 seconds", RATE_LIMIT_WAIT="120s", KEY_B_TOKEN=THREE)
+    with it.client() as http, it.client(THREE) as other, ThreadPoolExecutor(3) as pool:
+        assert ask(http, model="fast").status_code == 200
+        waiting = [pool.submit(ask, http, model="fast") for _ in range(2)]
+        patient = pool.submit(ask, other, model="fast")
+        wait_for(lambda: "relay_limit_waiting 3" in http.get("/metrics").text)
+        assert it.reload(**off).status_code == 200
+        expected = ask(http, model="fast")
+        assert expected.status_code == 401
+        for one in waiting:
+            answer = one.result(timeout=5)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (401, expected.json()["error"]["code"])
+        assert patient.result(timeout=30).status_code == 200
 
 
 def test_what_needs_a_restart_is_named(documented):
@@ -308,4 +342,3 @@ def test_calls_that_wait_are_counted_on(reloaded, vendor, change):
             vendor.answers(key, {"answer": "served"})
             vendor.release(key)
         assert [first.result().status_code, second.result().status_code] == [200, 200]
-    assert "relay_queue_waiting 0" in http.get("/metrics").text

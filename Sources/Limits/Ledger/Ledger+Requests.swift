@@ -24,7 +24,18 @@ extension Ledger {
     ) -> AskResult {
         let now = read(now)
         let patience = patience.map { turns.hasRoom(for: $0.caller, options.maxWaiting) ? $0 : $0.withoutPlace }
-        guard isShared else { return askInMemory(charges, patience, now, waiter) }
+        return ask(charges, patience.map { TurnWait($0, at: now.steady) }, from: loop, read: now, waiter)
+    }
+
+    /// Decides about a new request, or again about one that waits.
+    mutating func ask(
+        _ charges: [LimitCharge],
+        _ wait: TurnWait?,
+        from loop: Int,
+        read now: ClockReading,
+        _ waiter: () -> any DecisionWaiter
+    ) -> AskResult {
+        guard isShared else { return askInMemory(charges, wait, now, waiter) }
         var parts = charges.map { share(of: $0, now) }
         for (charge, part) in zip(charges, parts) where part.state == .unread {
             guard let former = part.account.former, !isUnderRule(former, now) else { continue }
@@ -36,15 +47,15 @@ extension Ledger {
             part.minimum > part.account.limit.quota.count
                 || (part.state == .unread && part.account.refusedUntil > now.steady
                     && !part.account.counter.hasRoom(for: part.minimum, at: now.wall)
-                    && !knowsTurn(part, patience, now))
+                    && !knowsTurn(part, wait?.patience, now))
         }
-        if isKnownFull { return .decided(refused(parts, now, patience: patience)) }
+        if isKnownFull { return .decided(refused(parts, now, patience: wait?.patience)) }
         guard parts.contains(where: { $0.state == .unread }) else {
             let isLocal = parts.contains { $0.state == .local }
             return .decided(isLocal ? decideByRule(parts, now) : admission(parts, now))
         }
         let request = Pending(parts, waiter(), at: now.steady, timeoutMicroseconds: options.timeoutMicroseconds)
-        request.wait = patience.map { TurnWait($0, at: now.steady) }
+        request.wait = wait
         if waitBehindOthers(request, now) { return .waits(request) }
         for (index, part) in parts.enumerated() where part.state == .unread {
             bring(part.account, to: loop)
@@ -78,7 +89,7 @@ extension Ledger {
     /// Handles the firing of a waiting request's timer. Returns the timer's next monotonic time; nil if the request is
     /// decided.
     mutating func expire(_ request: Pending, at now: ClockReading) -> Int? {
-        let now = read(now)
+        let (request, now) = (request.current, read(now))
         guard request.decision == nil else { return nil }
         if request.wait?.isAsleep == true { return wakeInTime(request, now) }
         // A process that was stopped or starved must read waiting responses before it may report a time-out.

@@ -54,6 +54,8 @@ final class Pending: @unchecked Sendable {
     var decision: Decision?
     /// The request's wait for a turn; nil if it must be decided at once.
     var wait: TurnWait?
+    /// The same request with other limits, which took this one's place while it waited; nil if its limits are the first.
+    var successor: Pending?
     let waiter: any DecisionWaiter
     /// The monotonic time at which the request began to wait, or at which its wait began anew after a late timer.
     var begun: Int
@@ -73,6 +75,13 @@ final class Pending: @unchecked Sendable {
         begun = steady
         movedAt = steady
         due = steady + timeoutMicroseconds
+    }
+
+    /// The request with its present limits.
+    var current: Pending {
+        var request = self
+        while let next = request.successor { request = next }
+        return request
     }
 
     /// Ends the request's sleep. From now on, the request must be counted in time.

@@ -48,6 +48,13 @@ struct TurnWait {
         since = steady
         until = steady + patience.microseconds
     }
+
+    /// The wait of the same request before any limit has counted it.
+    var beginning: TurnWait {
+        var wait = TurnWait(patience, at: since)
+        (wait.slotSince, wait.kind) = (slotSince, kind)
+        return wait
+    }
 }
 
 /// The numbers of requests that wait for their turn.

@@ -60,14 +60,16 @@ package final class Limiter: Sendable {
 
     /// Decides about a request. The request counts in the limits of all charges or in none. Call this function on the
     /// thread of `loop`. The function suspends only to wait for the store, or for the request's turn.
-    /// - Parameter patience: how long the request may wait for its turn, until its task is cancelled; nil to decide at
-    ///   once.
+    /// - Parameters:
+    ///   - patience: how long the request may wait for its turn, until its task is cancelled; nil to decide at once.
+    ///   - wait: the wait by which the request's limits can change meanwhile; nil if they cannot.
     package func reserve(
         _ charges: [LimitCharge],
         _ patience: LimitPatience? = nil,
+        as wait: LoopWait? = nil,
         on loop: EventLoop
     ) async -> Reservation {
-        Reservation(await decision(charges, patience, loop), self)
+        Reservation(await decision(charges, patience, wait, loop), self)
     }
 
     /// Admits or refuses a request without suspending; the result says which. Returns nil if there is a store, or if a
@@ -121,21 +123,29 @@ package final class Limiter: Sendable {
     /// The largest number of records that `restore` looks for, and how many at once.
     private static let (restoreBound, restoreStep) = (1_000, 100)
 
-    private func decision(_ charges: [LimitCharge], _ patience: LimitPatience?, _ loop: EventLoop) async -> Decision {
-        let index = loops.firstIndex { $0 === loop } ?? 0
-        switch ledger.update({ $0.ask(charges, patience, from: index, at: $1) { LoopWait(loop) } }) {
+    private func decision(
+        _ charges: [LimitCharge],
+        _ patience: LimitPatience?,
+        _ wait: LoopWait?,
+        _ loop: EventLoop
+    ) async -> Decision {
+        let index = index(of: loop)
+        switch ledger.update({ $0.ask(charges, patience, from: index, at: $1) { wait ?? LoopWait(loop) } }) {
         case .decided(let decision): return decision
         case .waits(let request):
             guard let wait = request.waiter as? LoopWait else { preconditionFailure("another waiter") }
+            wait.request = request
             let deadline = ledger.clock.alarm(request.due)
             if patience == nil { return await wait.decision(at: deadline) { self.expire(request) } }
             return await withTaskCancellationHandler {
                 await wait.decision(at: deadline) { self.expire(request) }
             } onCancel: {
-                loop.call { self.ledger.update { $0.leave(request, at: $1) } }
+                loop.call { self.ledger.update { _ = $0.leave(request, at: $1) } }
             }
         }
     }
+
+    private func index(of loop: EventLoop) -> Int { loops.firstIndex { $0 === loop } ?? 0 }
 
     private func expire(_ request: Pending) -> LoopTime? {
         ledger.update { $0.expire(request, at: $1) }.map(ledger.clock.alarm)
@@ -151,14 +161,17 @@ package final class Limiter: Sendable {
         }
     }
 
-    /// Lets waiting requests move up in limits whose number is larger after a reload.
-    /// - Parameters:
-    ///   - charges: the limits of all callers that are known.
-    ///   - others: the limits of each other caller.
-    package func use(_ charges: [LimitCharge], others: [Limit]) {
-        let records = Dictionary(charges.map { ($0.record, $0.limit) }) { first, _ in first }
-        let ids = Dictionary(others.map { ($0.id, $0) }) { first, _ in first }
-        ledger.update { $0.use(records, others: ids, at: $1) }
+    /// Decides anew about waiting requests whose limits have changed, before others are decided.
+    package func change(_ requests: [ChangedLimits]) {
+        if requests.isEmpty { return }
+        ledger.update { $0.change(requests.map { ($0.request, $0.charges, index(of: $0.loop)) }, at: $1) }
+    }
+
+    /// Refuses a waiting request whose caller is no longer served. Returns false if it is decided already. Call it on the
+    /// request's event loop.
+    package func end(_ wait: LoopWait) -> Bool {
+        guard let request = wait.request else { return false }
+        return ledger.update { $0.leave(request, .refused, at: $1) }
     }
 
     /// Refuses the requests that wait for their turn, because the process is about to end.

@@ -1,16 +1,18 @@
-import Engine
+package import Engine
 
 /// The wait of a request for the ledger's decision, limited by a timer.
 ///
 /// `@unchecked`: only the loop's thread uses mutable state.
-final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
-    private let loop: EventLoop
+package final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
+    let loop: EventLoop
+    /// The request that waits; nil before that.
+    var request: Pending?
     private lazy var timer = Timer(self)
     private var continuation: UnsafeContinuation<Decision, Never>?
     private var ended: Decision?
     private var expire: (() -> LoopTime?)?
 
-    init(_ loop: EventLoop) { self.loop = loop }
+    package init(_ loop: EventLoop) { self.loop = loop }
 
     /// Waits for the ledger's decision about the request and returns it. Cancelling the task does not end the wait:
     /// the ledger decides about a request whose client has left.
@@ -26,7 +28,7 @@ final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
 
     private func arm(_ deadline: LoopTime) { loop.arm(timer, at: deadline) }
 
-    func timerFired() {
+    package func timerFired() {
         if let again = expire?(), ended == nil { arm(again) }
     }
 

@@ -35,28 +35,6 @@ extension Ledger {
         return takers
     }
 
-    /// Makes accounts with waiting requests count by these limits' numbers, and lets the requests move up if a number is
-    /// larger, before others are decided.
-    /// - Parameters:
-    ///   - records: the limits by the names of their records.
-    ///   - others: the limits of all other callers, by their ids.
-    mutating func use(_ records: [String: Limit], others: [String: Limit], at now: ClockReading) {
-        let now = read(now)
-        var waiting: [Account] = []
-        accounts.forEach { if !$0.sleepers.isEmpty || !$0.slotQueue.isEmpty { waiting.append($0) } }
-        for account in waiting {
-            guard let limit = records[account.key.name] ?? others[account.limit.id] else { continue }
-            account.use(limit)
-            if !isShared {
-                // One look moves a part of the turns.
-                for _ in 0...account.sleepers.count / Self.maxLooks { scheduleWrite(account, now) }
-            } else if !servers[account.server].isDown {
-                account.isLooking = true
-                enqueue(account)
-            }
-        }
-    }
-
     /// Moves turns that are counted in this process, without a store.
     mutating func moveTurnsInMemory(_ account: Account, _ now: ClockReading) {
         for part in takeEarlierTurns(account, nil, now) {

@@ -18,8 +18,6 @@ extension Ledger {
         }
         request.wait?.slotSince = wait.slotSince ?? now.wall
         request.wait?.kind = wait.kind ?? account.limit.kind
-        request.wait?.isAsleep = true
-        request.due = wait.until
         account.queue(request)
         return true
     }
@@ -75,7 +73,9 @@ extension Ledger {
     /// Counts requests that wait for a slot in the planned write, as far as slots are free and not left to other
     /// instances. Returns these requests.
     func takeSlots(_ account: Account, _ rule: OutageRule?, _ now: ClockReading) -> [RequestPart] {
-        let isBack = { (part: RequestPart) in part.isNext && part.request.wait?.slotSince != nil }
+        let isBack = { (part: RequestPart) in
+            part.isNext && part.request.wait.map { $0.slotSince != nil && $0.isCounted } ?? false
+        }
         for part in account.waiting where isBack(part) { account.queue(part.request) }
         account.waiting.removeAll(where: isBack)
         var takers: [RequestPart] = []
@@ -116,6 +116,8 @@ extension Account {
 
     /// Adds a request to those that wait for a slot, behind those that have waited longer.
     fileprivate func queue(_ request: Pending) {
+        request.wait?.isAsleep = true
+        request.due = request.wait?.until ?? request.due
         let since = request.wait?.slotSince ?? 0
         let earlier = slotQueue.lastIndex { ($0.wait?.slotSince ?? 0) <= since }
         slotQueue.insert(request, at: earlier.map { $0 + 1 } ?? 0)

@@ -240,20 +240,29 @@ extension Ledger {
         callNext(after: request, of: wait.patience.caller)
     }
 
-    /// Gives back the turn of a request whose client has left.
-    mutating func leave(_ request: Pending, at now: ClockReading) {
-        let now = read(now)
-        guard request.decision == nil, let wait = request.wait else { return }
-        metrics.count(.left)
-        endSleep(request)
-        giveBackSelected(request.parts, now)
-        if wait.isCounted { turns.remove(wait.patience.caller) }
-        forgetTurns(request)
+    /// Ends the wait of a request whose client has left, or whose key is no longer accepted. Returns false if the request
+    /// does not wait.
+    @discardableResult
+    mutating func leave(_ request: Pending, _ outcome: TurnOutcome = .left, at now: ClockReading) -> Bool {
+        let (request, now) = (request.current, read(now))
+        guard request.decision == nil, let wait = request.wait else { return false }
+        metrics.count(outcome)
+        giveUp(request, now)
         request.wait = nil
         callNext(after: request, of: wait.patience.caller)
         let part = request.parts[0]
         let refusal = Decision.Refusal(limit: part.account.limit, requested: part.minimum, retryAfterMicroseconds: 0)
         decide(request, Decision(.refused(refusal)))
+        return true
+    }
+
+    /// Gives back all that a waiting request has in its limits, and its place among the waiting ones.
+    mutating func giveUp(_ request: Pending, _ now: ClockReading) {
+        endSleep(request)
+        giveBackSelected(request.parts, now)
+        forgetTurns(request)
+        if let wait = request.wait, wait.isCounted { turns.remove(wait.patience.caller) }
+        request.wait?.isCounted = false
     }
 
     /// Gives back the turns of all requests, because the process is about to end.

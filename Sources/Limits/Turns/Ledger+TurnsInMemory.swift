@@ -8,14 +8,14 @@ extension Ledger {
     /// Decides about a request without a store, or lets it wait for its turn.
     mutating func askInMemory(
         _ charges: [LimitCharge],
-        _ patience: LimitPatience?,
+        _ wait: TurnWait?,
         _ now: ClockReading,
         _ waiter: () -> any DecisionWaiter
     ) -> AskResult {
-        guard let patience, isFull(charges, now) else { return .decided(decideInMemory(charges, now)) }
+        guard let wait, isFull(charges, now) else { return .decided(decideInMemory(charges, now)) }
         let parts = charges.map { Pending.Share(account($0, now), $0, .local) }
         let request = Pending(parts, waiter(), at: now.steady, timeoutMicroseconds: options.timeoutMicroseconds)
-        request.wait = TurnWait(patience, at: now.steady)
+        request.wait = wait
         decideOrSleep(request, now)
         guard let decision = request.decision else { return .waits(request) }
         outbox.decided.removeAll { $0 === request }

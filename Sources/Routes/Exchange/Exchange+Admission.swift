@@ -91,13 +91,16 @@ extension Exchange {
         var demand = gateway.limits.demand(of: caller, group, request)
         demand.model = gateway.registry.limitedName(name, asked: record.model ?? name)
         if gateway.limits.countsUsers { demand.user.add(user()) }
+        if gateway.settings.balance.isPatient { self.demand = demand }
         if gateway.settings.recordedUsers != .off { record.user = user() }
         return gateway.limits.applicableLimits(demand)
     }
 
     /// Counts a request that calls no model in every limit that applies to it.
     func admit(_ caller: Caller, _ group: EndpointGroup) async throws(APIError) -> Admission {
-        try await admit(gateway.limits.applicableLimits(gateway.limits.demand(of: caller, group, request)))
+        let demand = gateway.limits.demand(of: caller, group, request)
+        self.demand = demand
+        return try await admit(gateway.limits.applicableLimits(demand))
     }
 
     /// Counts the request in every limit that applies to it. A patient request waits for its turn if they have no room.
@@ -129,7 +132,9 @@ extension Exchange {
         _ usageReservation: UsageReservation?,
         _ patience: LimitPatience?
     ) async throws(APIError) -> Admission {
-        let admission = try admitted(usageReservation, await heldLater(counted, patience))
+        let reservation = await heldLater(counted, patience, usageReservation)
+        if let refusalOfKey { throw refusalOfKey }
+        let admission = try admitted(usageReservation, reservation)
         if record.turnWaitMilliseconds > 0 { await admission.billing.fundWish() }
         return admission
     }
@@ -197,18 +202,27 @@ extension Exchange {
             ? gateway.limiter.admitUncovered() : gateway.limiter.reserveInMemory(charges, isPatient: isPatient)
     }
 
-    /// Counts the request in limits.
-    /// - Parameter patience: how long the request may wait for its turn; nil to decide at once.
-    func hold(_ charges: [LimitCharge], _ patience: LimitPatience? = nil) async -> Reservation {
-        if let reservation = heldAtOnce(charges, patience != nil) { return reservation }
-        return await heldLater(charges, patience)
+    /// Counts the request in limits, without a wait for its turn.
+    func hold(_ charges: [LimitCharge]) async -> Reservation {
+        if let reservation = heldAtOnce(charges, false) { return reservation }
+        return await heldLater(charges, nil)
     }
 
     @inline(never)  // Rarely called.
-    private func heldLater(_ charges: [LimitCharge], _ patience: LimitPatience?) async -> Reservation {
+    private func heldLater(
+        _ charges: [LimitCharge],
+        _ patience: LimitPatience?,
+        _ usageReservation: UsageReservation? = nil
+    ) async -> Reservation {
         beginLimitsWait()
         defer { endLimitsWait() }
-        return await gateway.limiter.reserve(charges, patience, on: gateway.loop)
+        guard let patience, let demand else {
+            return await gateway.limiter.reserve(charges, patience, on: gateway.loop)
+        }
+        let turn = TurnRequest(demand, usageReservation, LoopWait(gateway.loop))
+        gateway.waiting.insert(self, turn)
+        defer { gateway.waiting.remove(self) }
+        return await gateway.limiter.reserve(charges, patience, as: turn.wait, on: gateway.loop)
     }
 
     /// Counts the caller's passthrough key as unknown if the candidate uses the relay's own key.

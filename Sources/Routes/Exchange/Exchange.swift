@@ -37,6 +37,10 @@ final class Exchange: OnLoop, @unchecked Sendable {
     private var limitsWaitNanoseconds: UInt64 = 0
     /// The charges of the limits that have counted the request.
     var counted: [LimitCharge] = []
+    /// The facts by which limits apply to the request; nil if they are unknown, or if no request waits for a turn.
+    var demand: Demand?
+    /// The error of a waiting request whose key the settings no longer accept; nil for all others.
+    var refusalOfKey: APIError?
     /// The recorder of the request's and response's bodies; nil if bodies are not recorded.
     let recorder: BodyRecorder?
     /// The number of bytes that the connection had sent before this response.

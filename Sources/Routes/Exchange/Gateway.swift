@@ -67,6 +67,7 @@ final class Gateway: ChatServices, @unchecked Sendable {
     var parser: JSONParser { own.parser }
     var ids: RandomBytes { own.ids }
     var running: RunningRequests { own.running }
+    var waiting: WaitingExchanges { own.waiting }
     var keyAcceptance: KeyAcceptanceCache { own.keyAcceptance }
 
     /// A new HTTP client for the keys of issuers, whose URLs the settings name.

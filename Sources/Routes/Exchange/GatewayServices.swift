@@ -65,6 +65,7 @@ package struct LoopServices: @unchecked Sendable {
     let keyAcceptance = KeyAcceptanceCache()
     let compressedNeeds = CompressedNeeds()
     let running = RunningRequests()
+    let waiting = WaitingExchanges()
     /// The HTTP client for calls to vendors.
     package let client: CurlClient
     /// The HTTP client for URLs that callers send. It connects only to public addresses and

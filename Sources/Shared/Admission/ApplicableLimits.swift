@@ -58,7 +58,7 @@ package struct ApplicableLimits: Sendable {
 /// The facts of a request by which limits apply to it: its sender and its aim. `ApplicableLimits.charges` adds the units
 /// that it needs.
 package struct Demand: Sendable {
-    package let caller: Caller
+    package var caller: Caller
     package let group: EndpointGroup
     /// The model as the caller names it; nil if the request has none.
     package var model: String?

@@ -26,6 +26,15 @@ extension Limiter {
             return count
         }
     }
+
+    /// Decides anew about all requests that wait, with these charges.
+    func change(to charges: [LimitCharge]) {
+        ledger.update { ledger, now in
+            var waiting: [Pending] = []
+            ledger.accounts.forEach { waiting += $0.sleepers + $0.slotQueue + $0.behind }
+            ledger.change(waiting.map { ($0, charges, 0) }, at: now)
+        }
+    }
 }
 
 @Suite struct LimiterTurnTests {
@@ -181,22 +190,40 @@ extension Limiter {
         #expect(limiter.metrics().turns(.moved) == 0)
     }
 
-    @Test("those who wait move up when a reload raises the limit, before others", arguments: [false, true])
-    func raised(isShared: Bool) async throws {
+    /// New settings of the limit of 30 per minute, and how many requests more have room once 60 that waited were admitted.
+    struct NewSettings: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let quotas: [Quota]
+        let room: Int
+    }
+
+    @Test(
+        "those who wait begin at once when a reload raises, removes or replaces the limit, before others",
+        arguments: [
+            NewSettings(testDescription: "raised", quotas: [Quota(91, per: .minute)], room: 1),
+            NewSettings(testDescription: "removed", quotas: [], room: 3),
+            NewSettings(testDescription: "replaced", quotas: [Quota(62, per: .hour)], room: 2),
+        ],
+        [false, true]
+    )
+    func changed(new: NewSettings, isShared: Bool) async throws {
         let clock = TestClock(slowness: 20)
         let limiter = limiter(isShared, clock)
         defer { if isShared { limiter.stop() } }
         let low = LimitCharge(Limit(.caller(.chat), Quota(30, per: .minute)), who)
-        #expect(await ask(30, limiter, [low], nil).value.allSatisfy { $0.isAdmitted })
-        let waiting = ask(60, limiter, [low], patience(400))
+        let day = LimitCharge(Limit(.caller(.chat), Quota(1_000, per: .day)), who)
+        #expect(await ask(30, limiter, [low, day], nil).value.allSatisfy { $0.isAdmitted })
+        let waiting = ask(60, limiter, [low, day], patience(400))
         await waits(60, limiter)
-        let raised = Limit(.caller(.chat), Quota(91, per: .minute))
-        limiter.use([], others: [raised])
+        let charges = new.quotas.map { LimitCharge(Limit(.caller(.chat), $0), who) } + [day]
+        limiter.change(to: charges)
         for decision in await waiting.value {
             #expect(decision.isAdmitted && decision.waitedMicroseconds < 10_000_000)
         }
-        let next = await ask(2, limiter, [LimitCharge(raised, who)], nil).value
-        #expect(next.count { $0.isAdmitted } == 1)
+        let next = await ask(3, limiter, charges, nil).value
+        #expect(next.count { $0.isAdmitted } == new.room)
+        #expect(limiter.metrics().waiting == 0 && limiter.asleep == 0)
+        #expect(limiter.knownUses([day]).map(\.used) == [90 + new.room])
     }
 
     @Test(

@@ -114,6 +114,21 @@ private final class SlotUsers: Sendable {
         limiter.stop()
     }
 
+    @Test("a reload with more slots lets the first ones begin, and one without a limit all", arguments: [false, true])
+    func changed(isShared: Bool) async {
+        let limiter = limiter(isShared: isShared)
+        await hold(1...2, limiter)
+        await wait(3...7, limiter)
+        limiter.change(to: [LimitCharge(Limit(.caller(.chat), Quota(4, .concurrent, per: .second)), .everybody)])
+        #expect(await reaches { users.holders.sorted() == [1, 2, 3, 4] && limiter.asleep == 3 })
+        limiter.change(to: [])
+        #expect(await reaches { users.holders.count == 7 })
+        #expect(limiter.metrics().waiting == 0 && limiter.asleep == 0)
+        for number in 1...7 { users.end(number) }
+        #expect(await reaches { limiter.metrics().slots == 0 })
+        limiter.stop()
+    }
+
     @Test("a request waits no longer than it may, and a client that leaves waits no more", arguments: [false, true])
     func ends(isShared: Bool) async {
         let limiter = limiter(isShared: isShared)
