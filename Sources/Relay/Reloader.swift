@@ -175,6 +175,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
         models?.stop()
         // From here on, no loop gets models that were read for the old settings.
         changeWaiting(setups)
+        makers.useCapacities()
         parts.served.onLoops { [setups] location, one in
             one.own.counts.use(labels)
             makers.use(setups[location], one.own, router: one.router)

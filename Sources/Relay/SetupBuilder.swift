@@ -28,6 +28,8 @@ struct SetupBuilder {
     private let shared: Vendors.SharedServices
     private let balance: Balance
     private let capacities: [Capacity?]
+    /// The limits of calls of all providers that had some since the start, by the names of the providers.
+    private let capacityLimits: [String: CapacityLimits]
 
     /// - Parameter old: the builder of the previous settings, whose key rings and other state are kept; nil at startup.
     init(
@@ -41,8 +43,21 @@ struct SetupBuilder {
         self.settings = settings
         let balance = Self.balance(settings, lasting.notices, after: old)
         self.balance = balance
-        capacities = settings.providers.enumerated().map {
-            Capacity($1, at: $0, settings.balance, limiter: lasting.limiter, queue: balance.queue)
+        let limited = settings.providers.filter { $0.capacity != CapacitySettings() }
+        let limits = Dictionary(limited.map { ($0.name, CapacityLimits($0.capacity)) }) { first, _ in first }
+            .merging(old?.capacityLimits ?? [:]) { _, present in present }
+        capacityLimits = limits
+        capacities = settings.providers.enumerated().map { index, provider in
+            limits[provider.name].flatMap {
+                Capacity(
+                    provider,
+                    at: index,
+                    settings.balance,
+                    limits: $0,
+                    limiter: lasting.limiter,
+                    queue: balance.queue
+                )
+            }
         }
         modelCatalog = ModelCatalog(settings, known.catalogues, lists: known.lists)
         let cooldowns = CooldownRingCount()
@@ -84,6 +99,11 @@ struct SetupBuilder {
     }
 
     var unsupported: UnsupportedModels { shared.unsupported }
+
+    /// Makes the limits of providers' calls those of these settings, for all calls that wait or begin.
+    func useCapacities() {
+        for provider in settings.providers { capacityLimits[provider.name]?.use(provider.capacity) }
+    }
 
     /// Makes the metrics report the providers of these settings.
     func show(in figures: ProviderMetrics) {

@@ -342,3 +342,23 @@ def test_calls_that_wait_are_counted_on(reloaded, vendor, change):
             vendor.answers(key, {"answer": "served"})
             vendor.release(key)
         assert [first.result().status_code, second.result().status_code] == [200, 200]
+    assert "relay_queue_waiting 0" in http.get("/metrics").text
+
+
+@pytest.mark.parametrize("change", ["PROVIDER_A_CONCURRENCY=3\n", "LOG_LEVEL=info\n", "PROVIDER_C_KIND=echo\n"])
+def test_calls_that_wait_begin_when_their_capacity_is_raised_or_gone(reloaded, vendor, change):
+    providers, http, reload = reloaded(a=1, QUEUE_TIMEOUT="60s")
+    reload("PROVIDER_A_CONCURRENCY=1\n")
+    (key,) = providers.keys["a"]
+    vendor.answers(key, {"stall_at": -1, "answer": "served"})
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(ask, http) for _ in range(3)]
+        try:
+            vendor.wait(key, "stalled", 1)
+            wait_for(lambda: "relay_queue_waiting 2" in http.get("/metrics").text)
+            reload(change)
+            vendor.wait(key, "stalled", 3)
+        finally:
+            vendor.answers(key, {"answer": "served"})
+            vendor.release(key)
+        assert [call.result().status_code for call in calls] == [200] * 3

@@ -88,6 +88,7 @@ final class RouterHost: @unchecked Sendable {
                     provider,
                     at: index,
                     settings.balance,
+                    limits: CapacityLimits(provider.capacity),
                     limiter: parts.limiter,
                     queue: balance.queue
                 ),

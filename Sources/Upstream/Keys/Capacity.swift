@@ -8,40 +8,37 @@ import Synchronization
 package final class Capacity: CallCapacity {
     private let provider: String
     private let providerIndex: Int
-    private let starts: Limit?
-    private let calls: Limit?
+    private let limits: CapacityLimits
     private let limiter: Limiter
     private let queue: CapacityQueue
     private let queueNanoseconds: UInt64
-    /// The nanoseconds after which a started call surely no longer counts in the limit of call starts; 0 without this
-    /// limit.
-    private let ownNanoseconds: UInt64
     private static let choicesNanoseconds: UInt64 = 3_000_000_000
     private let isUncounted = Atomic(false)
 
     /// Creates the capacity limits of a provider. Returns nil if the provider's settings contain no such limits.
+    /// - Parameter limits: the limits of the provider, which a reload can change for calls that wait already.
     package init?(
         _ provider: ProviderSettings,
         at providerIndex: Int,
         _ rules: BalanceSettings,
+        limits: CapacityLimits,
         limiter: Limiter,
         queue: CapacityQueue
     ) {
-        let settings = provider.capacity
-        guard settings.starts != nil || settings.calls != nil else { return nil }
+        guard provider.capacity != CapacitySettings() else { return nil }
         self.provider = provider.name
         self.providerIndex = providerIndex
-        starts = settings.starts.map { Limit(.provider, $0) }
-        calls = settings.calls.map { Limit(.provider, $0) }
+        self.limits = limits
         self.limiter = limiter
         self.queue = queue
         queueNanoseconds = UInt64(clamping: rules.queueTime.nanoseconds)
-        ownNanoseconds = starts.map { UInt64($0.quota.windowSeconds + 1) * 1_000_000_000 } ?? 0
     }
 
     private func charges(for credential: Credential, isAfterAnother: Bool = false) -> [LimitCharge] {
-        let identity = identity(credential)
-        return [starts, isAfterAnother ? nil : calls].compactMap { $0.map { LimitCharge($0, identity) } }
+        let (identity, present) = (identity(credential), limits.present)
+        return [present.starts, isAfterAnother ? nil : present.calls].compactMap {
+            $0.map { LimitCharge($0, identity) }
+        }
     }
 
     /// Returns the used fraction of a key's capacity, as far as this instance knows.
@@ -67,7 +64,7 @@ package final class Capacity: CallCapacity {
     }
 
     /// Whether the number of concurrent calls is limited, not only the call starts per second.
-    package var isOfCalls: Bool { calls != nil }
+    package var isOfCalls: Bool { limits.present.calls != nil }
 
     /// Returns the load of each key, in the order of `credentials`.
     ///
@@ -75,7 +72,8 @@ package final class Capacity: CallCapacity {
     /// fraction.
     package func loads(of credentials: [Credential], on loop: EventLoop) async -> [Load] {
         // If both limits are used equally, `max` returns the first one: concurrent calls.
-        let limits = [calls, starts].compactMap(\.self)
+        let present = limits.present
+        let limits = [present.calls, present.starts].compactMap(\.self)
         let charges = limits.map { limit in credentials.map { LimitCharge(limit, identity($0)) } }
         let used = await limiter.used(charges.flatMap(\.self), on: loop)
         let loads = limits.enumerated().map { index, limit in
@@ -181,7 +179,7 @@ package final class Capacity: CallCapacity {
         let least =
             switch patience {
             case .none: 0 as UInt64
-            case .ownStart: ownNanoseconds
+            case .ownStart: limits.present.startNanoseconds
             case .ownChoices: Self.choicesNanoseconds
             }
         let end = lacksStore ? .distantPast : min(end, loop.now + max(queueNanoseconds, least))
@@ -192,6 +190,36 @@ package final class Capacity: CallCapacity {
         }
         if let held { return held }
         throw UpstreamError(refusing: Task.isCancelled ? .clientLeft : lacksStore ? .uncounted : .capacityReached)
+    }
+}
+
+/// The limits of a provider's calls. All settings of one process share them, so that a reload also changes them for the
+/// calls that wait.
+package final class CapacityLimits: Sendable {
+    fileprivate struct Present: Sendable {
+        let starts: Limit?
+        let calls: Limit?
+
+        init(_ settings: CapacitySettings) {
+            starts = settings.starts.map { Limit(.provider, $0) }
+            calls = settings.calls.map { Limit(.provider, $0) }
+        }
+
+        /// The nanoseconds after which a started call surely no longer counts in the limit of call starts; 0 without this
+        /// limit.
+        var startNanoseconds: UInt64 { starts.map { UInt64($0.quota.windowSeconds + 1) * 1_000_000_000 } ?? 0 }
+    }
+
+    private let state: Lock<Present>
+
+    package init(_ settings: CapacitySettings) { state = Lock(Present(settings)) }
+
+    fileprivate var present: Present { state.withLock { $0 } }
+
+    /// Sets other limits. Calls that wait begin within 0.1 s if they have room for them.
+    package func use(_ settings: CapacitySettings) {
+        let next = Present(settings)
+        state.withLock { $0 = next }
     }
 }
 
