@@ -96,6 +96,7 @@ def test_a_budget_of_a_group_is_used_up_by_all_of_it(start_relay, seller, caller
     operator = Operator(relay.base_url)
     rows = [row for row in operator.items("/admin/limits") if row.get("group")]
     assert [(row["caller"], row["group"], row["limit"], row["id"]) for row in rows] == [(None, "eng", "group eng", "group.usd.86400:eng")]
+    assert [row["id"] for row in operator.items("/admin/limits", caller="k1") if row.get("group")] == ["group.usd.86400:eng"]
     wait_for(lambda: [line["group"] for line in relay.log_lines() if line["message"] == "budget"])
     assert operator.post("/admin/limits/reset", {"id": rows[0]["id"]}).status_code == 200
     assert ask(1).status_code == 200
