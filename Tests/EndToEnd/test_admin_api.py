@@ -232,6 +232,8 @@ def test_records_their_filters_and_their_end(operated, operator):
     assert operator.get(f"/admin/req_logs/{failed['id']}").json() == {"status": 1, "msg": "Not found"}
     ids = ",".join(str(item["id"]) for item in page["items"])
     assert operator.ask("DELETE", f"/admin/req_logs/bulkDelete/{ids}").json()["msg"] == "Deleted"
+    again = operator.ask("DELETE", f"/admin/req_logs/bulkDelete/{ids}")
+    assert (again.status_code, again.json()) == (404, {"status": 1, "msg": "Not found"}), "none of them is there"
     assert operator.ask("DELETE", "/admin/req_logs/bulkDelete/a,b").status_code == 400
 
 
@@ -388,6 +390,7 @@ def test_the_cache(operated, operator):
     assert "twice the same" in shown["req"] and "twice the same" in shown["resp"]
     assert operator.ask("DELETE", f"/admin/req_cache/{entry['id']}").status_code == 200
     assert operator.get(f"/admin/req_cache/{entry['id']}").status_code == 404
+    assert operator.ask("DELETE", f"/admin/req_cache/bulkDelete/{entry['id']},none").status_code == 404
     assert operator.ask("DELETE", "/admin/req_cache").status_code == 200
     assert operator.get("/admin/req_cache").json()["total"] == 0
 

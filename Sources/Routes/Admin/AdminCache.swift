@@ -66,7 +66,7 @@ func deleteCached(_ visit: AdminVisit) async throws(APIError) {
     let ids = Set((visit.values["ids"] ?? visit.value("id")).split(separator: ",").map(String.init))
     let keys = all.filter { ids.contains("\($0.number)") || $0.name == visit.value("md5") }.map(\.key)
     let count = visit.gateway.cachedResponses.memory.remove(keys)
-    guard count > 0 || visit.values["ids"] != nil else { throw APIError(404, "Not found") }
+    guard count > 0 else { throw APIError(404, "Not found") }
     visit.record("delete cache entries", "\(count)")
     visit.sendDone("Deleted")
 }

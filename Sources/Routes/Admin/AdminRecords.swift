@@ -72,7 +72,7 @@ func deleteRecords(_ visit: AdminVisit) async throws(APIError) {
     let count = try await readRecords(visit) { () async throws(UsageFailure) in
         try await reader.delete(ids, on: visit.gateway.loop)
     }
-    guard isBulk || count > 0 else { throw APIError(404, "Not found") }
+    guard count > 0 else { throw APIError(404, "Not found") }
     visit.record("delete records", texts.joined(separator: ","))
     visit.sendDone("Deleted")
 }
