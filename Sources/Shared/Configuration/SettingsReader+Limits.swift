@@ -8,14 +8,6 @@ extension SettingsReader {
         if settings.limits.failedAuth.contains(where: { $0.unit != .requests }) {
             report(wrongKeys, "this setting can only limit requests; write a limit such as 20/minute")
         }
-        if given["RATE_LIMIT_INSTANCES"] != nil, settings.limits.storeDown != .share {
-            warn("RATE_LIMIT_INSTANCES", "has an effect only with RATE_LIMIT_STORE_DOWN=share")
-        }
-        let hasUserLimits = givenLimits(settings).contains { $0.key.field == "RATE_LIMIT_USER" && !$0.quotas.isEmpty }
-        if given["RATE_LIMIT_USER_FROM"] != nil, !hasUserLimits, settings.recordedUsers == .off {
-            let text = "has an effect only with a limit of end users, as RATE_LIMIT_USER=20/minute, or with USAGE_USERS"
-            warn("RATE_LIMIT_USER_FROM", text)
-        }
         let isPriced = settings.providers.contains { $0.prices.isKnown }
         let hasCredits = settings.providers.contains { $0.kind.row.countsCredits }
         let forwards = settings.providers.contains { $0.kind == .openai }
@@ -44,12 +36,6 @@ extension SettingsReader {
                 )
             }
             for quota in quotas { warnIfTooSmall(quota, key) }
-        }
-        let hasBudget = givenLimits(settings).contains { limit in
-            limit.quotas.contains { $0.isBudget && $0.unit != .tokens }
-        }
-        if given["BUDGET_ALERT_URL"] != nil, !hasBudget {
-            warn("BUDGET_ALERT_URL", "no limit is a budget, so nothing is posted; set one, as in RATE_LIMIT=5 usd/day")
         }
         if settings.limits.store == .memory, settings.dataFolder == nil { warnOfRestarts(givenLimits(settings)) }
     }
@@ -207,7 +193,7 @@ extension SettingsReader {
 
     /// Returns the settings for limits, except `RATE_LIMIT_FAILED_AUTH`, with their limits. The group is the endpoint
     /// group that the setting is for; nil if it is for several.
-    private func givenLimits(_ settings: Settings) -> [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)] {
+    func givenLimits(_ settings: Settings) -> [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)] {
         var limits: [(key: SettingKey, quotas: [Quota], group: EndpointGroup?)] = [
             ("RATE_LIMIT", quotas("RATE_LIMIT") ?? [], nil),
             ("RATE_LIMIT_BY_MODEL", settings.limits.byModel.flatMap(\.quotas), nil),

@@ -1,4 +1,5 @@
 import Engine
+import Limits
 
 /// Warnings about values that are valid, but most likely mistakes.
 extension SettingsReader {
@@ -11,29 +12,73 @@ extension SettingsReader {
         warnOfHiddenFamilies(settings)
         warnOfProviders(settings)
         warnOfVendorsTokens()
-        warnOfLonelySettings()
+        warnOfLonelySettings(settings)
+        warnOfLists(settings)
         warnOfAddresses(settings)
     }
 
-    /// Settings that have an effect only beside another one.
-    private static let dependents: [(needed: String, settings: [String])] = [
+    /// Settings that have an effect only beside others.
+    private struct Dependents: Sendable {
+        /// The needed settings, joined by "or", or a description of the need.
+        let needed: String
+        let settings: [String]
+        let isMet: @Sendable (SettingsReader, Settings) -> Bool
+
+        init(_ names: String..., settings: [String]) {
+            needed = names.joined(separator: " or ")
+            self.settings = settings
+            isMet = { reader, _ in
+                names.contains { name in
+                    // A problem of the needed setting has a report of its own.
+                    reader.given[.global(name)] != nil || reader.meantNames.contains(name)
+                        || reader.problems.contains { $0.name?.hasPrefix(name) ?? false }
+                }
+            }
+        }
+
+        init(_ needed: String, settings: [String], isMet: @escaping @Sendable (SettingsReader, Settings) -> Bool) {
+            (self.needed, self.settings, self.isMet) = (needed, settings, isMet)
+        }
+    }
+
+    private static let dependents = [
         // Records are summed by the days of ADMIN_TIMEZONE with and without a password.
-        ("ADMIN_PASSWORD", SettingSection.admin.rows.map(\.name).filter { $0 != "ADMIN_TIMEZONE" }),
-        ("CACHE", SettingSection.cache.rows.map(\.name)), ("USAGE_LOG_FILE", ["USAGE_LOG_MAX_MB", "USAGE_LOG_FILES"]),
-        ("MEMCACHED_HOST", ["MEMCACHED_PORT"]), ("CONFIG_URL", ["CONFIG_KEY", "CONFIG_REFRESH_SECONDS"]),
+        Dependents("ADMIN_PASSWORD", settings: SettingSection.admin.rows.map(\.name).filter { $0 != "ADMIN_TIMEZONE" }),
+        Dependents("CACHE", settings: SettingSection.cache.rows.map(\.name)),
+        Dependents("USAGE_LOG_FILE", settings: ["USAGE_LOG_MAX_MB", "USAGE_LOG_FILES"]),
+        Dependents("CONFIG_URL", settings: ["CONFIG_KEY", "CONFIG_REFRESH_SECONDS"]),
+        Dependents("MEMCACHED_HOST", settings: ["MEMCACHED_PORT"]),
+        Dependents(
+            "MEMCACHED_HOST",
+            "MEMCACHED_SERVERS",
+            settings: ["RATE_LIMIT_STORE_DOWN", "SLOT_SECONDS", "MEMCACHED_TIMEOUT"]
+        ),
+        Dependents("RATE_LIMIT_STORE_DOWN=share", settings: ["RATE_LIMIT_INSTANCES"]) { $1.limits.storeDown == .share },
+        Dependents("a capacity, such as PROVIDER_<NAME>_CONCURRENCY", settings: ["QUEUE_TIMEOUT"]) { reader, _ in
+            reader.given.keys.contains { ["QPS", "CONCURRENCY"].contains($0.field) }
+        },
+        Dependents(
+            "a limit of end users, as RATE_LIMIT_USER=20/minute, or USAGE_USERS",
+            settings: ["RATE_LIMIT_USER_FROM"]
+        ) { reader, settings in
+            settings.recordedUsers != .off
+                || reader.givenLimits(settings).contains { $0.key.field == "RATE_LIMIT_USER" && !$0.quotas.isEmpty }
+        },
+        Dependents("a budget, as RATE_LIMIT=5 usd/day", settings: ["BUDGET_CONTACT"]) {
+            $0.givenLimits($1).contains { $0.quotas.contains { $0.isBudget || $0.unit == .usd || $0.unit == .credits } }
+        },
+        Dependents("a budget in dollars or credits, as RATE_LIMIT=5 usd/day", settings: ["BUDGET_ALERT_URL"]) {
+            $0.givenLimits($1).contains { $0.quotas.contains { $0.isBudget && $0.unit != .tokens } }
+        },
     ]
 
     /// Warns of settings that have no effect because another one is not set.
-    fileprivate mutating func warnOfLonelySettings() {
-        for (needed, settings) in Self.dependents where given[.global(needed)] == nil {
-            let isWrong = problems.contains { $0.name?.hasPrefix(needed) ?? false } || meantNames.contains(needed)
+    fileprivate mutating func warnOfLonelySettings(_ settings: Settings) {
+        for row in Self.dependents {
             // Docker and Kubernetes set MEMCACHED_PORT to a URL for a container of that name.
-            for key in settings.map(SettingKey.global) where !isWrong && !(given[key]?.text.hasPrefix("tcp:") ?? true) {
-                warn(key, "has no effect without \(needed)")
-            }
-        }
-        if given["QUEUE_TIMEOUT"] != nil, !given.keys.contains(where: { ["QPS", "CONCURRENCY"].contains($0.field) }) {
-            warn("QUEUE_TIMEOUT", "has no effect without a capacity, such as PROVIDER_<NAME>_CONCURRENCY")
+            let lonely = row.settings.map(SettingKey.global).filter { !(given[$0]?.text.hasPrefix("tcp:") ?? true) }
+            if lonely.isEmpty || row.isMet(self, settings) { continue }
+            for key in lonely { warn(key, "has no effect without \(row.needed)") }
         }
     }
 
@@ -47,6 +92,20 @@ extension SettingsReader {
         else { return }
         let text = "\(all.trimmed) lets each client choose its own address by X-Forwarded-For"
         warn("TRUSTED_PROXIES", "\(text); write the networks of your proxies")
+    }
+
+    /// Warns of lists with an element that has no effect beside another one.
+    fileprivate mutating func warnOfLists(_ settings: Settings) {
+        if settings.corsOrigins.count > 1, settings.corsOrigins.contains("*") {
+            warn("CORS_ORIGINS", "* has no effect beside other origins; write * alone, or only the origins")
+        }
+        let servers: [MemcachedAddress] = value("MEMCACHED_SERVERS") ?? []
+        if let twice = servers.indices.first(where: { servers[..<$0].contains(servers[$0]) }) {
+            warn(
+                "MEMCACHED_SERVERS",
+                "contains \(servers[twice].text) twice, so it has twice its part of the records; remove one"
+            )
+        }
     }
 
     /// Parts of the values that README, docs and examples elsewhere have in place of secrets.

@@ -225,11 +225,11 @@ import Testing
             ("RATE_LIMIT_BY_MODEL=nobody*=1/s", "RATE_LIMIT_BY_MODEL: \"nobody*\" matches no model"),
             ("RATE_LIMIT_BY_MODEL=*=1/s,echo=2/s", "RATE_LIMIT_BY_MODEL: \"echo\" has no effect"),
             (
-                "RATE_LIMIT_STORE_DOWN=local\nRATE_LIMIT_INSTANCES=3",
-                "RATE_LIMIT_INSTANCES: has an effect only with RATE_LIMIT_STORE"
+                "MEMCACHED_HOST=cache\nRATE_LIMIT_STORE_DOWN=local\nRATE_LIMIT_INSTANCES=3",
+                "RATE_LIMIT_INSTANCES: has no effect without RATE_LIMIT_STORE_DOWN=share"
             ),
-            ("RATE_LIMIT_USER_FROM=user", "RATE_LIMIT_USER_FROM: has an effect only with a limit of end users"),
-            ("RATE_LIMIT_USER_FROM=user\nRATE_LIMIT_USER=off", "RATE_LIMIT_USER_FROM: has an effect only with a limit"),
+            ("RATE_LIMIT_USER_FROM=user", "RATE_LIMIT_USER_FROM: has no effect without a limit of end users"),
+            ("RATE_LIMIT_USER_FROM=user\nRATE_LIMIT_USER=off", "RATE_LIMIT_USER_FROM: has no effect without a limit"),
         ] as [(String, String?)]
     )
     func useless(file: String, warning: String?) {
