@@ -164,7 +164,7 @@ enum Command: Equatable {
             guard let key = NewKey(name) else {
                 Self.end(.usage, errors: "key: the NAME must consist of letters, digits, - and _\n")
             }
-            Self.end(.success, isJSON ? key.json : key.lines)
+            Self.end(.success, isJSON ? key.json : key.lines, errors: key.warning)
         case .serve: MallocTunables.apply(arguments: CommandLine.unsafeArgv)
         case .check, .config, .reload, .models, .quirks, .keys, .memberKeys, .limits, .usage, .bill: break
         }

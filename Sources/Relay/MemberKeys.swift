@@ -125,5 +125,16 @@ struct NewKey {
         """
     }
 
+    /// A line that says where another key of this name is set, and what becomes of it; empty if there is none.
+    var warning: String {
+        guard let (setting, place) = Settings.declaration(ofKey: instance) else { return "" }
+        let name = "KEY_\(instance)_TOKEN"
+        let advice =
+            setting == name
+            ? "the new key replaces the present one, or is a second one as \(name)=NEW,PRESENT"
+            : "a caller has only one of it and \(name), so choose another NAME"
+        return "key: \(setting) is set already (\(place)); \(advice)\n"
+    }
+
     var json: String { #"{"setting":"KEY_\#(instance)_TOKEN","token":"\#(token)"}"# + "\n" }
 }

@@ -342,3 +342,18 @@ def test_a_taken_port_of_the_admin_pages(tmp_path: Path) -> None:
         own = f"127.0.0.1:{other.getsockname()[1]}"
         ended = run([], tmp_path, {"PORT": str(free_port()), "ADMIN_PASSWORD": TOKEN, "ADMIN_LISTEN": own})
     assert ended.returncode == 1 and "set the port of ADMIN_LISTEN to a free port, or" in ended.stderr
+
+
+def test_another_key_for_a_caller_that_has_one_is_announced(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(ECHO + f"KEY_CLASS_SECRET={TOKEN}-and-more-of-it-for-a-secret\n")
+    second = run(["key", "team"], tmp_path, {})
+    assert second.stderr == (
+        "key: KEY_TEAM_TOKEN is set already (.env:2); the new key replaces the present one, or is a second one as "
+        "KEY_TEAM_TOKEN=NEW,PRESENT\n"
+    )
+    assert second.returncode == 0 and second.stdout.startswith("KEY_TEAM_TOKEN=sk-relay-")
+    other = run(["key", "class", "--json"], tmp_path, {})
+    assert other.stderr == (
+        "key: KEY_CLASS_SECRET is set already (.env:3); a caller has only one of it and KEY_CLASS_TOKEN, so choose another NAME\n"
+    )
+    assert run(["key", "new"], tmp_path, {}).stderr == ""

@@ -36,6 +36,15 @@ extension Settings {
         }
     }
 
+    /// Returns the setting of this process that declares the caller of a NAME, and its place; nil if none does. Downloads no
+    /// document of settings.
+    package static func declaration(ofKey instance: String) -> (setting: String, place: String)? {
+        let reader = SettingsReader(SettingsSource.ofProcess(.orInstalled), table: .product, readFile: readSettingsFile)
+        let fields = reader.table.families.first { $0.prefix == "KEY_" }?.declaring ?? []
+        let key = fields.map { KeySettings.key(instance, $0) }.first { reader.given[$0] != nil }
+        return key.map { ($0.name, reader.location($0)) }
+    }
+
     /// Reads and checks all settings, and reports all problems at once.
     /// - Parameters:
     ///   - sources: the sources of settings; an earlier source overrides a later one.
