@@ -108,8 +108,8 @@ enum Command: Equatable {
             command == .serve && Signals.isEndWanted
         }
         if command == .serve, Signals.isEndWanted { end(.success) }
-        if command == .config { write(SettingsListing(outcome.effective).content, to: 1) }
-        if isCheck { write("settings: \(outcome.sources)\n", to: 1) }
+        if command == .config { print(SettingsListing(outcome.effective).content) }
+        if isCheck { print("settings: \(outcome.sources)\n") }
         let isToServe = command == .serve || isCheck
         let storage = isToServe ? StorageCheck.problems(of: outcome.effective, outcome.usageDatabase) : []
         let problems = (outcome.problems + storage).byPlace
@@ -222,16 +222,25 @@ enum Command: Equatable {
         case failure = 1
         case usage = 64
         case unavailable = 69
+        case output = 74
         case configuration = 78
     }
 
     private static func end(_ status: ExitStatus, _ output: String = "", errors: String = "") -> Never {
-        write(output, to: 1)
-        write(errors, to: 2)
+        print(output, before: errors)
+        _ = write(errors, to: 2)
         exit(status.rawValue)
     }
 
-    private static func write(_ text: String, to descriptor: Int32) {
-        _ = text.withBytes { writeAll($0, to: descriptor) }
+    /// Writes to the standard output. Ends the process if that fails, with the errors that would follow: nobody must take
+    /// a part of the output for all of it.
+    private static func print(_ text: String, before errors: String = "") {
+        if write(text, to: 1) { return }
+        _ = write("\(errors)relay: the output cannot be written: \(systemError)\n", to: 2)
+        exit(ExitStatus.output.rawValue)
+    }
+
+    private static func write(_ text: String, to descriptor: Int32) -> Bool {
+        text.withBytes { writeAll($0, to: descriptor) }
     }
 }

@@ -357,3 +357,14 @@ def test_another_key_for_a_caller_that_has_one_is_announced(tmp_path: Path) -> N
         "key: KEY_CLASS_SECRET is set already (.env:3); a caller has only one of it and KEY_CLASS_TOKEN, so choose another NAME\n"
     )
     assert run(["key", "new"], tmp_path, {}).stderr == ""
+
+
+@pytest.mark.parametrize("words", ["help", "version", "check", "config", "models", "key new"])
+def test_output_that_cannot_be_written_is_a_failure(tmp_path: Path, words: str) -> None:
+    (tmp_path / ".env").write_text(ECHO)
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [str(binary()), *words.split()], env=INHERITED, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30
+        )
+    assert ended.stderr.endswith("relay: the output cannot be written: No space left on device\n")
+    assert ended.returncode == 74
