@@ -226,6 +226,25 @@ extension Limiter {
         #expect(limiter.knownUses([day]).map(\.used) == [90 + new.room])
     }
 
+    @Test("turns stay when a reload changes the limit while the store is unavailable")
+    func changedInOutage() async {
+        let clock = TestClock(slowness: 20)
+        let store = HookedStore()
+        let limiter = limiter(true, clock, store)
+        defer { limiter.stop() }
+        let charges = [LimitCharge(Self.minute, who)]
+        #expect(await ask(3, limiter, charges, nil).value.allSatisfy { $0.isAdmitted })
+        let waiting = ask(2, limiter, charges, patience(100))
+        await waits(2, limiter)
+        store.setDown(true)
+        store.order(.notDone)
+        _ = await isAdmitted(limiter, [LimitCharge(Self.minute, .passedKey(Digest(of: "other")))], nil)
+        limiter.change(to: [LimitCharge(Limit(.caller(.chat), Quota(4, per: .minute)), who)])
+        #expect(limiter.metrics().waiting == 2)
+        clock.advance(microseconds: 61_000_000)
+        #expect(await waiting.value.allSatisfy { $0.isAdmitted })
+    }
+
     @Test(
         "one of several callers has turns in a twentieth of their limit, so that others need not wait for its rest",
         arguments: [false, true]
