@@ -61,7 +61,7 @@ import Testing
         PROVIDER_B_KIND=anthropic⏎PROVIDER_B_BASE_URL=http://127.0.0.1:9/v1/messages⏎PROVIDER_B_MODELS=llama⏎{CALLER} » PROVIDER_B_KIND=anthropic⏎PROVIDER_B_BASE_URL=http://127.0.0.1:9/v1⏎PROVIDER_B_MODELS=llama⏎{CALLER}
         warning .env:2  PROVIDER_B_BASE_URL: ends in /messages, which the relay adds itself; write http://127.0.0.1:9/v1
         {ECHO}BUDGET_ALERT_URL=https://hooks.example.org/x⏎ » {ECHO}BUDGET_ALERT_URL=https://hooks.example.org/x⏎RATE_LIMIT=5 usd/day⏎PROVIDER_A_COST=0.001/0.004⏎
-        warning .env:3  BUDGET_ALERT_URL: no limit is a budget, so nothing is posted; set one, as in RATE_LIMIT=5 usd/day
+        warning .env:3  BUDGET_ALERT_URL: has no effect without a budget in dollars or credits, as RATE_LIMIT=5 usd/day
         {ECHO}PROVIDER_A_WEIGHT=0⏎ » {ECHO}
         warning .env:3  PROVIDER_A_WEIGHT: is 0 for the only provider, so no request is served; remove this line
         {ECHO}PROVIDER_A_WEIGHT=0⏎PROVIDER_B_KIND=echo⏎PROVIDER_B_WEIGHT=0⏎ » {ECHO}PROVIDER_B_KIND=echo⏎PROVIDER_B_WEIGHT=0⏎
@@ -198,6 +198,16 @@ import Testing
         warning .env:3  PUBLIC_URL: ends in /v1, which the relay adds itself; write https://relay.example.org
         {ECHO}MEMCACHED_PORT=11212⏎ » {ECHO}MEMCACHED_PORT=11211⏎MEMCACHED_HOST=cache⏎
         warning .env:3  MEMCACHED_PORT: has no effect without MEMCACHED_HOST
+        {ECHO}RATE_LIMIT_STORE_DOWN=deny⏎ » {ECHO}RATE_LIMIT_STORE_DOWN=deny⏎MEMCACHED_SERVERS=127.0.0.1:9⏎
+        warning .env:3  RATE_LIMIT_STORE_DOWN: has no effect without MEMCACHED_HOST or MEMCACHED_SERVERS
+        {ECHO}SLOT_SECONDS=60⏎ » {ECHO}SLOT_SECONDS=60⏎MEMCACHED_HOST=127.0.0.1⏎
+        warning .env:3  SLOT_SECONDS: has no effect without MEMCACHED_HOST or MEMCACHED_SERVERS
+        {ECHO}MEMCACHED_SERVERS=127.0.0.1:9,127.0.0.1:8,127.0.0.1:9⏎ » {ECHO}MEMCACHED_SERVERS=127.0.0.1:9,127.0.0.1:8⏎
+        warning .env:3  MEMCACHED_SERVERS: contains 127.0.0.1:9 twice, so it has twice its part of the records; remove one
+        {ECHO}BUDGET_CONTACT=Ask Ann.⏎ » {ECHO}BUDGET_CONTACT=Ask Ann.⏎RATE_LIMIT=5000 tokens/day⏎
+        warning .env:3  BUDGET_CONTACT: has no effect without a budget, as RATE_LIMIT=5 usd/day
+        {ECHO}CORS_ORIGINS=https://chat.example.org,*⏎ » {ECHO}CORS_ORIGINS=*⏎
+        warning .env:3  CORS_ORIGINS: * has no effect beside other origins; write * alone, or only the origins
         {ECHO}QUEUE_TIMEOUT=20s⏎ » {ECHO}QUEUE_TIMEOUT=20s⏎PROVIDER_A_CONCURRENCY=5⏎
         warning .env:3  QUEUE_TIMEOUT: has no effect without a capacity, such as PROVIDER_<NAME>_CONCURRENCY
         {ECHO}CACHE_TTL=1h⏎ » {ECHO}CACHE_TTL=1h⏎CACHE=true⏎
