@@ -154,6 +154,18 @@ def test_a_bound_that_is_paid_is_not_touched(relay_with, seller, caller):
     assert seller.bounds == [32_000, 32_000, None]
 
 
+def test_nothing_is_lowered_while_a_budget_has_room(relay_with, seller, caller):
+    bounds = []
+    for limit in ("1000/day", "50 usd/day"):
+        http = caller(relay_with(limit, PANEL_P_MODELS="m,c", PANEL_P_SUMMARY_MODEL="m"), TEAM_TOKEN)
+        for fields in ({"model": "m", "n": 4}, {"model": "c", "n": 4}, {"model": "p"}, {"model": "p", "max_tokens": 8_000}):
+            answer = http.post(PATH, json=body(WORDS, **fields))
+            assert answer.status_code == 200 and "x-relay-max-tokens" not in answer.headers
+        bounds.append(sorted(bound or 0 for bound in seller.bounds))
+        seller.bounds.clear()
+    assert bounds[0] == bounds[1]
+
+
 @pytest.mark.parametrize("model, stream", [("m", False), ("c", True)])
 def test_the_calls_of_several_choices_keep_a_budget_together(relay_with, seller, caller, model, stream):
     http = caller(relay_with("0.50 usd/day"), TEAM_TOKEN)

@@ -134,6 +134,7 @@ extension LikelyOutput {
         self.init(
             likely: choices * min(likely, asked ?? .max),
             asked: asked.map { choices * $0 },
+            assuming: choices * Self.unbounded,
             demanding: choices * added.tokens,
             isSeen: call.isStreamed && !provider.hidesReasoning(of: call, for: model),
             needs

@@ -83,7 +83,7 @@ extension Exchange: PanelRequester {
         _ leading: Candidate,
         for caller: Caller
     ) async throws(UpstreamError) {
-        if let whole = billing, let funded = whole.fundedOutput, let all = whole.usageReservation?.output?.likely {
+        if let whole = billing, let funded = whole.fundedOutput, let all = whole.usageReservation?.output {
             let one = UsageReservation(
                 asked,
                 leading,
@@ -92,9 +92,7 @@ extension Exchange: PanelRequester {
                 gateway,
                 PromptExtras(isEstimated: true)
             )
-            if let likely = one?.output?.likely {
-                call.billing.outputShare = Int(Double(funded) * Double(likely) / Double(max(1, all)))
-            }
+            if let output = one?.output { call.billing.outputShare = all.share(of: funded, for: output) }
         }
         guard gateway.limits.dependsOnModels else { return }
         var demand = gateway.limits.demand(of: caller, .chat, request)

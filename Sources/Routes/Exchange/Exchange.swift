@@ -233,7 +233,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
                 head.fields.append(decimal: waited / 1_000, rest: waited % 1_000, of: 1_000, least: 1_000)
                 head.fields.append("\r\n")
             }
-            if let bound = billing.lowered?.bound { head.add("X-Relay-Max-Tokens", text: "\(bound)") }
+            if let bound = billing.loweredBound { head.add("X-Relay-Max-Tokens", text: "\(bound)") }
         } else if let lookup, lookup.state != .off {
             head.fields.append(lookup.state.line)
             if lookup.state == .hit { head.add("X-Relay-Attempts", "0") }
@@ -269,7 +269,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
             record.name(provider: billing.provider)
             record.record(costOf: billing)
             if record.usage == nil { record.usage = billing.usageOfFailure }
-            if billing.lowered?.bound != nil { gateway.counts.change(.lowered, by: 1) }
+            if billing.loweredBound != nil { gateway.counts.change(.lowered, by: 1) }
             let failures = billing.allFailures
             if !failures.isEmpty { record.failures = failures }
             for wait in billing.allVendorWaits { gateway.counts.count(wait.outcome, ofWaitFor: wait.provider) }

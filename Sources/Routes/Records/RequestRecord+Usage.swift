@@ -41,7 +41,7 @@ extension RequestRecord {
         whole.isCached = isCached
         whole.isSuccess = isSuccess
         whole.isRebuilt = calls.contains { $0.isRebuilt }
-        whole.loweredMaxTokens = billing?.lowered?.bound
+        whole.loweredMaxTokens = billing?.loweredBound
         whole.status = status
         return whole
     }

@@ -15,6 +15,8 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     private let isCallersKey: Bool
     /// The chat call; nil after `write` has written it as the request.
     private var call: ChatCall?
+    /// The number of choices in the response of one call.
+    private let choices: Int
     /// The request; nil before `write`.
     var request: WrittenCall?
     private var countedTokens: Int?
@@ -53,6 +55,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         bounds = UsageBounds(call, model)
         callQuirks = call.quirks
         mustSearch = call.needs.contains(.searchOptions)
+        choices = call.choices
         self.call = consume call
         self.model = model
         findings = RequestFindings(vendor, model, callQuirks.owner)
@@ -114,6 +117,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
 
     private func upstream(isStreamed: Bool, by attempt: Attempt) -> UpstreamCall {
         attempt.isRebuilt = request?.source == .rebuilt
+        attempt.choices = choices
         if !quirks.isEmpty, quirks.contains(where: \.dropsSearchTool) { attempt.billing.leaveOut("web_search") }
         let body = body(by: attempt)
         let endpoint = route?.endpoint(isStreamed: isStreamed) ?? form.endpoint(isStreamed: isStreamed)

@@ -63,6 +63,16 @@ import Testing
         output.charge(charge).map { [$0.units, $0.wish, $0.largeWish] }
     }
 
+    @Test("calls of one request reserve what each can make, and share it so")
+    func calls() {
+        let one = output(likely: 500, asked: nil, isSeen: true)
+        let other = output(likely: 500, asked: 8_000, isSeen: false)
+        let both = one + other
+        #expect(units(both) == [2_100, 8_200, 24_392])
+        #expect([12_096, 1_000, 400].map { both.share(of: $0, for: one) } == [4_096, 500, 200])
+        #expect([12_096, 1_000, 400].map { both.share(of: $0, for: other) } == [8_000, 500, 200])
+    }
+
     @Test("a seen stream reserves what is likely, a whole response up to its bound")
     func wishes() {
         #expect(units(output(likely: 500, asked: 32_000, isSeen: true)) == [1_050, 1_100, 1_100])

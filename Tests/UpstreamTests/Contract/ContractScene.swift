@@ -74,11 +74,12 @@ final class ContractScene: ChatServices, @unchecked Sendable {
     ) async -> ContractOutcome {
         transport.begin(responses)
         let capacity = CountingCapacity()
+        let averages = RecentUsageAverages { 0 }
         let reserved = UsageReservation(
             reserving: Amounts(),
             model: "m",
             creditsPerCall: 0,
-            averages: RecentUsageAverages { 0 },
+            averages: averages,
             prompt: UsageReservation.Prompt(tokens: 9)
         )
         let admission = Admission(reserved, holding: Limiter(store: nil).admitUncovered())
@@ -96,6 +97,7 @@ final class ContractScene: ChatServices, @unchecked Sendable {
         outcome.records = billing.allRecords
         outcome.impossible = billing.impossibleUsage.count
         outcome.requests = transport.requests
+        outcome.expectedTokens = averages.means(of: "m").completionTokens
         let requests = outcome.requests.count
         #expect(outcome.records.count == requests, "each call has one record")
         #expect(isDropped || ended == requests, "a call that was not dropped has an end")
@@ -163,6 +165,8 @@ final class ContractScene: ChatServices, @unchecked Sendable {
 
 /// The outcome of a call, as the client and the bill see it.
 struct ContractOutcome: Sendable {
+    /// The output that is then expected of each choice.
+    var expectedTokens = 0
     var texts: [Int: String] = [:]
     var reasoning = ""
     var seals: [String] = []

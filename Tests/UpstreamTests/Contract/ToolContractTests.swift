@@ -75,6 +75,7 @@ import Testing
             #expect(outcome.requests.count == (isNative ? 1 : 2))
             #expect(outcome.requests.allSatisfy { $0.body.contains(#""n":2"#) == isNative })
             #expect(outcome.usage == Usage(promptTokens: 9, completionTokens: isNative ? 8 : 16))
+            #expect(outcome.expectedTokens == (isNative ? 4 : 8))
         }
     }
 }

@@ -144,7 +144,7 @@ extension Attempt {
         var lesson = RecentUsageAverages.Lesson(credits: credits)
         lesson.seconds = usage.seconds
         // A response that its lowered bound cut off tells nothing about the length of others.
-        if !billing.isCutByBound(usage) { lesson.completionTokens = usage.completionTokens }
+        if !billing.isCutByBound(usage) { lesson.completionTokens = usage.completionTokens / max(1, choices) }
         if usage.promptTokens > 0, let price = server?.price, terms.output != nil {
             var prompt = usage
             (prompt.completionTokens, prompt.audioCompletionTokens, prompt.toolUses) = (0, 0, ToolUses())

@@ -18,6 +18,8 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     package private(set) var endpoint: Endpoint?
     /// Whether the body that goes to the vendor is the client's Messages body, written anew.
     package var isRebuilt = false
+    /// The number of choices in the response of the present call.
+    var choices = 1
     /// The models that worked on the response; nil if the vendor does not tell.
     package var models: (any ModelReport)?
     private var state = State.fresh

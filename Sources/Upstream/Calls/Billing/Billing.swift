@@ -256,6 +256,10 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     /// Whether budgets have lowered the bound of a panel's call.
     var hasLoweredPart: Bool { parts.contains { $0.lowered != nil } }
 
+    /// The bound of the output of a choice that budgets have lowered, the lowest one of a panel's calls; nil if they
+    /// lowered none.
+    package var loweredBound: Int? { lowered?.bound ?? parts.lazy.compactMap { $0.lowered?.bound }.min() }
+
     /// Adds the units of a draw to the reservation. Returns false, and gives them back, if the request has ended.
     func add(_ draw: consuming Reservation) -> Bool {
         guard var own = reservation.take() else {
