@@ -79,9 +79,10 @@ package struct ChatEmulation: Sendable {
 
     private func bounded(_ chat: any PreparedChat) -> any PreparedChat {
         guard stops != nil || maxTokens != nil else { return chat }
-        let finder = stops ?? StopFinder([])
-        let bounds = TruncatingChat.Bounds(stops: finder, maxTokens: maxTokens)
-        return TruncatingChat(chat, choices: choicesPerCall, bounds, count: count)
+        let (stops, counter) = (stops ?? StopFinder([]), count.counter)
+        return TruncatingChat(chat, choices: choicesPerCall) { [maxTokens] in
+            OutputLimiter(stops: stops, maxTokens: maxTokens, counter)
+        }
     }
 
     private func judged(_ chat: any PreparedChat) -> any PreparedChat {

@@ -3,26 +3,15 @@ import Shared
 
 /// A chat that ends the vendor's output before a stop sequence or after a number of tokens.
 final class TruncatingChat: PreparedChat, @unchecked Sendable {  // `chat` is used as its own protocol says
-    struct Bounds: Sendable {
-        let stops: StopFinder
-        let maxTokens: Int?
-
-        fileprivate func bound(_ counter: TokenCounter) -> OutputLimiter {
-            OutputLimiter(stops: stops, maxTokens: maxTokens, counter)
-        }
-    }
-
     private let chat: any PreparedChat
     private let choices: Int
-    private let bounds: Bounds
-    private let count: CallCount
+    private let limiter: @Sendable () -> OutputLimiter
 
-    /// Creates a chat that limits the output of another chat.
-    init(_ chat: any PreparedChat, choices: Int, _ bounds: Bounds, count: CallCount) {
+    /// Creates a chat that limits the output of another chat. `limiter` makes the limiter of a choice.
+    init(_ chat: any PreparedChat, choices: Int, _ limiter: @escaping @Sendable () -> OutputLimiter) {
         self.chat = chat
         self.choices = choices
-        self.bounds = bounds
-        self.count = count
+        self.limiter = limiter
     }
 
     func write() { chat.write() }
@@ -30,13 +19,8 @@ final class TruncatingChat: PreparedChat, @unchecked Sendable {  // `chat` is us
     var promptTokens: Int { chat.promptTokens }
 
     func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream {
-        TruncatingStream(
-            try await chat.open(isStreamed: isStreamed, by: attempt),
-            choices,
-            bounds: bounds,
-            counter: count.counter,
-            isStreamed: isStreamed
-        )
+        let stream = try await chat.open(isStreamed: isStreamed, by: attempt)
+        return TruncatingStream(stream, choices, isStreamed: isStreamed, limiter)
     }
 }
 
@@ -54,16 +38,10 @@ private final class TruncatingStream: ChatStream, OnLoop, @unchecked Sendable {
     private let isStreamed: Bool
     private var isCut = false
 
-    init(
-        _ stream: any ChatStream,
-        _ choices: Int,
-        bounds: TruncatingChat.Bounds,
-        counter: TokenCounter,
-        isStreamed: Bool
-    ) {
+    init(_ stream: any ChatStream, _ choices: Int, isStreamed: Bool, _ limiter: () -> OutputLimiter) {
         self.stream = stream
         self.isStreamed = isStreamed
-        self.choices = (0..<choices).map { _ in Choice(bounds.bound(counter)) }
+        self.choices = (0..<choices).map { _ in Choice(limiter()) }
     }
 
     /// Whether all choices have ended and at least one of them was truncated.
