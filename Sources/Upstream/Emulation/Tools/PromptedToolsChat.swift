@@ -27,20 +27,13 @@ final class PromptedToolsChat: PreparedChat, OnLoop, @unchecked Sendable {
 
 /// The data for a repair call, which asks the model to correct an invalid response.
 struct Repair: Sendable {
-    /// A function that prepares the repair call for the vendor, after the invalid response was billed.
-    typealias Preparing = @Sendable (ChatCall, Attempt) async throws(UpstreamError) -> any PreparedChat
-
     /// The original call, whose prompt describes the tools and the format. Its response may need a repair.
     let call: ChatCall
     let form: TextProtocol
     let context: OutputParserContext
     let count: CallCount
-    let preparing: Preparing
-
-    /// Returns the call that asks the model to correct an invalid response.
-    func call(after response: String, _ problem: PromptedToolsResponse.Problem) -> ChatCall {
-        form.repairing(call, response, problem: problem)
-    }
+    /// Prepares the repair call for the vendor, after the invalid response was billed.
+    let preparing: @Sendable (ChatCall, Attempt) async throws(UpstreamError) -> any PreparedChat
 }
 
 /// The services that are needed to parse tool calls and structured output in a response.

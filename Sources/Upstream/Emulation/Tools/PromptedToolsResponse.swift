@@ -180,12 +180,9 @@ final class PromptedToolsResponse: OnLoop, @unchecked Sendable {
         }
     }
 
-    /// The text of the model's invalid tool calls. The client gets it as text if the relay could not repair them.
-    var invalidCallsText: String { broken.joined() }
-
     /// The part of an invalid response that the client gets as text if the relay could not repair the response.
     var invalidOutput: String {
-        guard form.requiresValidOutput || form.format != nil else { return invalidCallsText }
+        guard form.requiresValidOutput || form.format != nil else { return broken.joined() }
         return isCut && parser != nil ? textBeside.text : raw.text
     }
 

@@ -104,7 +104,7 @@ final class PromptedToolsStream: ChatStream, OnLoop, @unchecked Sendable {
             phase = .ended
             return
         }
-        let again = repair.call(after: response.raw.text, problem)
+        let again = repair.form.repairing(repair.call, response.raw.text, problem: problem)
         let (used, credits) = (counted ?? .nothing, taken)
         (counted, taken) = (nil, nil)
         try await attempt.nextRound(afterCorrected: used, credits: credits)
