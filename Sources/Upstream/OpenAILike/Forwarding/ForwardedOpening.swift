@@ -2,29 +2,15 @@ import Engine
 
 /// The first bytes of a vendor's response. They show whether it is of the requested kind, whatever it is called.
 struct ForwardedOpening {
-    private let opening: UnsafeRawBufferPointer
-    private let kind: ForwardedEndpoint.ResponseKind
-    private let mediaType: String
-    private let isCalledJSON: Bool
-    private let wantsText: Bool
+    /// The bytes that have arrived, without the space before them.
+    let opening: UnsafeRawBufferPointer
+    let kind: ForwardedEndpoint.ResponseKind
+    let mediaType: String
+    let isCalledJSON: Bool
+    let wantsText: Bool
 
     /// The number of bytes that suffice.
     static let bytes = 64
-
-    /// - Parameter opening: the bytes that have arrived, without the space before them.
-    init(
-        _ opening: UnsafeRawBufferPointer,
-        of kind: ForwardedEndpoint.ResponseKind,
-        called mediaType: String,
-        isCalledJSON: Bool,
-        wantsText: Bool
-    ) {
-        self.opening = opening
-        self.kind = kind
-        self.mediaType = mediaType
-        self.isCalledJSON = isCalledJSON
-        self.wantsText = wantsText
-    }
 
     /// Whether the response may still be of another kind.
     var mayBeOther: Bool {

@@ -124,9 +124,9 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
 
     private var opening: ForwardedOpening {
         ForwardedOpening(
-            waiting.bytes.withoutSpaceBefore,
-            of: endpoint.responseKind,
-            called: mediaType,
+            opening: waiting.bytes.withoutSpaceBefore,
+            kind: endpoint.responseKind,
+            mediaType: mediaType,
             isCalledJSON: stream.head.isJSON,
             wantsText: wantsText
         )
