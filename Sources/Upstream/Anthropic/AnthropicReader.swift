@@ -100,7 +100,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     // MARK: Events
 
     func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
-        if event.name.equals("error") { throw error(ofEvent: event.data) }
+        if event.name.equals("error") { throw errorReader.error(ofEvent: event.data) }
         if let text = deltas.text(event.data, named: event.name) {
             if isNative { passOn(event.data, named: event.name, emit) }
             if finish == nil {
@@ -116,9 +116,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             guard let rewritten = pairs.rewritten(event.data) else { throw error }
             root = try parser.response(rewritten)
         }
-        if root["type"] == nil { try ErrorResponseReader.check(unknown: root, VendorError.anthropic) }
+        if root["type"] == nil { try errorReader.check(unknown: root) }
         guard isNative else { return try consume(root, emit) }
-        if root["type"]?.text == "error" { throw error(ofEvent: event.data) }
+        if root["type"]?.text == "error" { throw errorReader.error(ofEvent: event.data) }
         passOn(event.data, named: event.name, emit)
         do throws(UpstreamError) {
             return try consume(root, emit)
@@ -127,10 +127,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         }
     }
 
-    private func error(ofEvent data: UnsafeRawBufferPointer) -> UpstreamError {
+    private var errorReader: ErrorResponseReader {
         var reader = ErrorResponseReader(parser, VendorError.anthropic, namesFields: false)
         reader.passesErrors = isNative
-        return reader.error(ofEvent: data)
+        return reader
     }
 
     /// Emits an event of the vendor for the client.
@@ -180,7 +180,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     private func checkError(_ root: JSONValue) throws(UpstreamError) {
         if root["type"]?.text == "error" || root.containsError {
-            throw ErrorResponseReader.error(in: root, VendorError.anthropic)
+            throw errorReader.error(in: root)
         }
     }
 
@@ -402,21 +402,16 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     private func check(native message: JSONValue, _ body: Body) throws(UpstreamError) {
         guard message["type"]?.text != "message" else { return }
-        if message["type"]?.text == "error" { throw error(ofEvent: body.bytes) }
+        if message["type"]?.text == "error" { throw errorReader.error(ofEvent: body.bytes) }
         try checkError(message)
-        throw ErrorResponseReader.error(
-            ofUnanswered: message,
-            "the vendor's response is no message",
-            VendorError.anthropic
-        )
+        throw errorReader.error(ofUnanswered: message, "the vendor's response is no message")
     }
 
     /// Emits the events for a complete message, in the order of a stream.
     private func emitMessage(_ message: JSONValue, _ emit: Emit) throws(UpstreamError) {
         try checkError(message)
         guard let content = message["content"]?.elements else {
-            let cause = "the vendor's response has no content"
-            throw ErrorResponseReader.error(ofUnanswered: message, cause, VendorError.anthropic)
+            throw errorReader.error(ofUnanswered: message, "the vendor's response has no content")
         }
         accumulator.read(model: message["model"])
         accumulator.read(message["usage"])

@@ -74,7 +74,7 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         let root = try parser.response(data)
         let hasErrors = root["errors"]?.elements?.contains { _ in true } ?? false
         if root["success"]?.flag == false || hasErrors || root["error"] != nil {
-            throw ErrorResponseReader.error(in: root, VendorError.cloudflare)
+            throw errorReader.error(in: root)
         }
         let result = root["result"].flatMap { $0.kind == .object ? $0 : nil } ?? root
         var out = ByteBuffer()

@@ -40,16 +40,20 @@ final class CohereReader: WireReader, @unchecked Sendable {
     var hasBegun: Bool { hasParts || finish != nil }
     var isFinished: Bool { finish != nil }
 
+    private var errorReader: ErrorResponseReader {
+        ErrorResponseReader(parser, VendorError.cohere, namesFields: false)
+    }
+
     // MARK: Events
 
     func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
         // A response without the event that ends it is truncated.
         if event.data.trimmed.equals("[DONE]") { return isWhole }
-        try ErrorResponseReader.check(event, parser, VendorError.cohere)
+        if event.name.equals("error") { throw errorReader.error(ofEvent: event.data) }
         let root = try parser.response(event.data)
         guard let type = root["type"]?.text else {
             if root["message"]?.text != nil || root["error"] != nil {
-                throw ErrorResponseReader.error(in: root, VendorError.cohere)
+                throw errorReader.error(in: root)
             }
             return false
         }
@@ -173,11 +177,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parser.response(body)
         guard let message = root["message"], message.kind == .object else {
-            throw ErrorResponseReader.error(
-                ofUnanswered: root,
-                "the vendor's response has no message",
-                VendorError.cohere
-            )
+            throw errorReader.error(ofUnanswered: root, "the vendor's response has no message")
         }
         emitReasoning(message["tool_plan"], emit)
         if let text = message["content"]?.text, !text.isEmpty {

@@ -51,18 +51,22 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     var hasBegun: Bool { hasParts || finish != nil }
     var isFinished: Bool { finish != nil }
 
+    private var errorReader: ErrorResponseReader {
+        ErrorResponseReader(parser, VendorError.gemini, namesFields: false)
+    }
+
     // MARK: Events
 
     func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
         if event.data.trimmed.equals("[DONE]") { return true }
-        try ErrorResponseReader.check(event, parser, VendorError.gemini)
+        if event.name.equals("error") { throw errorReader.error(ofEvent: event.data) }
         try read(try parser.value(ofResponse: event.data), emit)
         return false
     }
 
     private func read(_ root: JSONValue, _ emit: Emit) throws(UpstreamError) {
         try root.checkResponse()
-        if root.containsError { throw ErrorResponseReader.error(in: root, VendorError.gemini) }
+        if root.containsError { throw errorReader.error(in: root) }
         if let reported = root["usageMetadata"] { accumulator.read(reported) }
         do throws(UpstreamError) { try emitResponse(root, emit) } catch { throw error.after(usage) }
     }

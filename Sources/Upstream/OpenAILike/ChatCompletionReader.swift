@@ -53,25 +53,23 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     /// Whether every choice that has begun has also ended; false before the first choice.
     var isWhole: Bool { hasBegun && !endedWithoutOutput && choices.allSatisfy { !$0.isReported || $0.isWhole } }
 
+    private var errorReader: ErrorResponseReader {
+        ErrorResponseReader(parser, VendorError.openAI, namesFields: responseOptions.isNative)
+    }
+
     // MARK: Chunks
 
     func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
         if event.name.isEmpty, consumePlain(event.data, emit) { return false }
         if event.data.trimmed.equals("[DONE]") { return true }
-        try ErrorResponseReader.check(event, parser, VendorError.openAI, namesFields: responseOptions.isNative)
+        if event.name.equals("error") { throw errorReader.error(ofEvent: event.data) }
         let data = event.data
         let root = try parsed(data)
         try recordUsage(root, data)
         if !hasBegun { hasMessages = root["choices"]?.elements?.first { _ in true }?.isOfMessage ?? false }
         let message: StaticString = hasMessages ? "message" : "delta"
         let (pieces, isOdd) = try self.pieces(of: root, data, message: message, isWhole: false)
-        if pieces.isEmpty, root["choices"] == nil {
-            try ErrorResponseReader.check(
-                unknown: root,
-                VendorError.openAI,
-                namesFields: responseOptions.isNative
-            )
-        }
+        if pieces.isEmpty, root["choices"] == nil { try errorReader.check(unknown: root) }
         if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: message, emit) }
         if responseOptions.keepsAnnotations { root.forEachCitation(in: message) { emit(0, .annotation($0)) } }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
@@ -112,7 +110,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
         try root.checkResponse()
         if root.containsError || root["object"]?.text == "error" {
-            throw ErrorResponseReader.error(in: root, VendorError.openAI, namesFields: responseOptions.isNative)
+            throw errorReader.error(in: root)
         }
         return root
     }
@@ -175,7 +173,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             list["reasoning_details"].map { details.add($0) }
         }
         if pieces.isEmpty, (root["base_resp"]?["status_code"]?.integer ?? 0) != 0 {
-            throw ErrorResponseReader.error(in: root, VendorError.openAI, namesFields: responseOptions.isNative)
+            throw errorReader.error(in: root)
         }
         return (pieces, isOdd)
     }
@@ -402,12 +400,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     ///   missing.
     private func checkChoices(of root: JSONValue) throws(UpstreamError) {
         guard hasBegun else {
-            throw ErrorResponseReader.error(
-                ofUnanswered: root,
-                "the vendor's response has no choice",
-                VendorError.openAI,
-                namesFields: responseOptions.isNative
-            )
+            throw errorReader.error(ofUnanswered: root, "the vendor's response has no choice")
         }
         guard responseOptions.learnsChoicesFor != nil, choices.contains(where: { !$0.isReported }) else { return }
         lacksChoices = true
@@ -490,7 +483,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     private func elsewhere(_ root: JSONValue) throws(UpstreamError) -> JSONValue? {
         let groq = root["x_groq"]
         if let groq, groq.containsError {
-            throw ErrorResponseReader.error(in: groq, VendorError.openAI, namesFields: responseOptions.isNative)
+            throw errorReader.error(in: groq)
         }
         return groq?["usage"] ?? root["choices"]?.elements?.first { _ in true }?["usage"]
     }

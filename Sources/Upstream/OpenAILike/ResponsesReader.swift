@@ -81,11 +81,15 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 
     var isFinished: Bool { finish != nil }
 
+    private var errorReader: ErrorResponseReader {
+        ErrorResponseReader(parser, VendorError.openAI, namesFields: isNative)
+    }
+
     // MARK: Events
 
     func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
         if event.data.trimmed.equals("[DONE]") { return finish != nil }
-        try ErrorResponseReader.check(event, parser, VendorError.openAI, namesFields: isNative)
+        if event.name.equals("error") { throw errorReader.error(ofEvent: event.data) }
         let root: JSONValue
         do throws(UpstreamError) {
             root = try parsed(event.data)
@@ -93,9 +97,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
             guard let rewritten = pairs.rewritten(event.data) else { throw error }
             root = try parsed(rewritten)
         }
-        if root["type"] == nil {
-            try ErrorResponseReader.check(unknown: root, VendorError.openAI, namesFields: isNative)
-        }
+        if root["type"] == nil { try errorReader.check(unknown: root) }
         guard isNative else { return try consume(root, emit) }
         // The end of a failed response is an error, which the client gets in the relay's words.
         let type = root["type"]?.text
@@ -137,7 +139,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     private func parsed(_ data: UnsafeRawBufferPointer) throws(UpstreamError) -> JSONValue {
         let root = try parser.response(data)
         if root["type"]?.text == "error" || root.containsError {
-            throw ErrorResponseReader.error(in: root, VendorError.openAI, namesFields: isNative)
+            throw errorReader.error(in: root)
         }
         return root
     }
@@ -362,7 +364,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         usage = Usage(of: response) ?? usage
         let error = response["error"]
         if error?.kind == .object || response["status"]?.text == "failed" {
-            throw ErrorResponseReader.error(in: response, VendorError.openAI, namesFields: isNative)
+            throw errorReader.error(in: response)
         }
         if response["status"]?.text == "cancelled" { throw .invalidResponse("the vendor cancelled the response") }
         try closeAll(response["output"], emit)
@@ -420,8 +422,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         let root = try parsed(body)
         guard root["output"]?.kind == .array || root["status"]?.text == "failed" else {
-            let cause = "the vendor's response has no output"
-            throw ErrorResponseReader.error(ofUnanswered: root, cause, VendorError.openAI, namesFields: isNative)
+            throw errorReader.error(ofUnanswered: root, "the vendor's response has no output")
         }
         let isCut = ["incomplete", "in_progress", "queued"].contains(root["status"]?.text?.text)
         try end(root, isCut: isCut, emit)

@@ -82,43 +82,25 @@ struct ErrorResponseReader {
         return error
     }
 
+    func error(in root: JSONValue) -> UpstreamError { Self.error(in: root, table, namesFields: namesFields) }
+
     /// Returns the error that a response without output reports in any form; an error with the cause if it reports none.
-    static func error(
-        ofUnanswered root: JSONValue,
-        _ cause: String,
-        _ table: @escaping VendorErrorTable,
-        namesFields: Bool = false
-    ) -> UpstreamError {
+    func error(ofUnanswered root: JSONValue, _ cause: String) -> UpstreamError {
         guard root.containsError || VendorError(root, status: 0).isFailure else { return .invalidResponse(cause) }
-        return error(in: root, table, namesFields: namesFields)
+        return error(in: root)
     }
 
     /// Throws the error that an event of no known form is, if it has the member `error`, or a code and words of failure.
     @inline(never)  // Rarely called.
-    static func check(
-        unknown root: JSONValue,
-        _ table: @escaping VendorErrorTable,
-        namesFields: Bool = false
-    ) throws(UpstreamError) {
+    func check(unknown root: JSONValue) throws(UpstreamError) {
         let found = VendorError(root, status: 0)
         let isFailure = found.isFailure && !found.code.isEmpty && !found.said.isEmpty
-        if isFailure || root.containsError { throw error(in: root, table, namesFields: namesFields) }
-    }
-
-    /// Throws the error that an event named `error` contains.
-    static func check(
-        _ event: EventStreamParser.Event,
-        _ parser: JSONParser,
-        _ table: @escaping VendorErrorTable,
-        namesFields: Bool = false
-    ) throws(UpstreamError) {
-        guard event.name.equals("error") else { return }
-        throw ErrorResponseReader(parser, table, namesFields: namesFields).error(ofEvent: event.data)
+        if isFailure || root.containsError { throw error(in: root) }
     }
 
     func error(ofEvent data: UnsafeRawBufferPointer) -> UpstreamError {
         if let root = try? parser.parse(data), root.kind == .object {
-            var error = Self.error(in: root, table, namesFields: namesFields)
+            var error = error(in: root)
             if passesErrors { error.passed = PassedError(data) }
             return error
         }

@@ -24,7 +24,8 @@ extension ForwardedEndpoint {
             // A client would take vectors for those of other texts.
             throw .invalidResponse("the vendor returned \(count) of \(vectors) embeddings")
         }
-        throw ErrorResponseReader.error(ofUnanswered: root, UpstreamError.otherForm, errorTable, namesFields: true)
+        throw ErrorResponseReader(parser, errorTable, namesFields: true)
+            .error(ofUnanswered: root, UpstreamError.otherForm)
     }
 
     private func isAnswered(by root: JSONValue) -> Bool {
