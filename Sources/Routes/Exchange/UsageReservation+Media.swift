@@ -4,7 +4,6 @@ import Upstream
 
 extension UsageReservation {
     /// Creates the reservation for images or speech; nil if the limits count only requests.
-    ///
     /// - Parameter promptTokens: the estimated tokens of the text that the vendor gets.
     convenience init?(
         images: Int,

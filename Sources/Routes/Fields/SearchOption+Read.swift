@@ -11,7 +11,6 @@ extension SearchOption {
 
 extension [SearchOption] {
     /// Reads the options that `web_search_options` and tools for web search have in OpenAI's APIs.
-    ///
     /// - Parameter param: the path of the object `search`, for error messages.
     init(_ search: JSONValue, _ param: String) throws(APIError) {
         self = []

@@ -8,7 +8,6 @@ struct MediaCall: Sendable {
     let open: @Sendable (Attempt) async throws(UpstreamError) -> MediaResponse
 
     /// Creates the calls from their phases.
-    ///
     /// - Parameters:
     ///   - calls: the number of upstream calls.
     ///   - load: sends the vendor what the calls refer to. It is not billed.

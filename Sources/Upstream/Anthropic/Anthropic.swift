@@ -139,7 +139,6 @@ extension Anthropic: MessageTokenCounter {
 
 extension VendorSite {
     /// Returns the value of the first header line with this name; nil if there is none.
-    ///
     /// - Parameter name: in lower case.
     fileprivate func header(_ name: String) -> String? {
         for line in headers {

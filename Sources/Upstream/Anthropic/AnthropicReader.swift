@@ -64,7 +64,6 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private static let maxPauses = 5
 
     /// Creates a reader.
-    ///
     /// - Parameters:
     ///   - earlier: the parts of the response before the vendor's pauses; their events are emitted first.
     ///   - mayGoOn: whether to record the content blocks of a stream, so that the response can continue after a pause.
@@ -365,7 +364,6 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     func end(_ emit: Emit) { if isPaused { emit(0, .finish(.pause, stop: nil)) } }
 
     /// Records that the vendor paused the response.
-    ///
     /// - Parameter content: the content blocks of the paused part; nil if not completely recorded.
     private func recordPause(_ content: Body?) {
         // The client itself requests the rest.

@@ -47,7 +47,6 @@ struct ClaudeBlocks {
     }
 
     /// Appends text as a content block. Appends nothing for blank text, which the API refuses.
-    ///
     /// - Parameter isCut: whether white space at the end of the text is removed.
     func append(text: String, _ list: inout BlockList, isCut: Bool = false, to out: inout ByteBuffer) {
         guard !Self.isBlank(text) else { return }

@@ -14,7 +14,6 @@ struct ClaudeModel: Sendable {
         case none
         case budget
         /// The model itself decides how much it thinks (adaptive thinking).
-        ///
         /// - Parameters:
         ///   - off: the way to turn thinking off.
         ///   - budget: whether the model also accepts a thinking budget in tokens.
@@ -168,7 +167,6 @@ struct ClaudeModel: Sendable {
     }
 
     /// Returns whether a model is not Claude but another vendor's model with the Messages API.
-    ///
     /// - Parameter name: the vendor's model id.
     static func isForeign(_ name: String) -> Bool {
         name.withBytes { bytes in
@@ -180,7 +178,6 @@ struct ClaudeModel: Sendable {
     }
 
     /// Looks up the abilities of a model.
-    ///
     /// - Parameter name: the vendor's model id. Text before `claude-` is ignored.
     init(_ name: String) {
         var bytes = Array(name.utf8)

@@ -33,7 +33,6 @@ struct ClaudeTurns: ~Copyable {
     private(set) var calledNames: [[UInt8]] = []
 
     /// Creates the writer of a call's conversation.
-    ///
     /// - Parameter supportsSystemTurns: whether the vendor accepts turns of the role `system`. If false, instructions
     ///   between turns become reminders in turns of the user.
     init(
@@ -73,7 +72,6 @@ struct ClaudeTurns: ~Copyable {
     // MARK: Turns
 
     /// Appends all turns of the conversation.
-    ///
     /// - Parameter prefill: whether the conversation can end with an assistant turn. If false, a user turn follows it.
     mutating func append(to out: inout ByteBuffer, prefill: Bool) {
         let turns = turns

@@ -30,7 +30,6 @@ struct ContentBlockRecorder: ~Copyable {
     // MARK: Blocks
 
     /// Begins to record a new block.
-    ///
     /// - Parameter isAlone: whether the vendor has ended all previous blocks. If false, the recording stops.
     mutating func begin(_ block: JSONValue, isAlone: Bool) {
         guard keeps else { return }

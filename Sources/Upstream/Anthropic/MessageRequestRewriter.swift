@@ -14,7 +14,6 @@ enum MessageRequestRewriter {
     }
 
     /// Returns the request body that asks the vendor for the rest of a paused response.
-    ///
     /// - Parameter content: the content blocks before the pause, as a JSON array.
     static func written(_ body: Body, goingOnAfter content: Body) -> Body {
         body.replacing("messages") { messages, out in

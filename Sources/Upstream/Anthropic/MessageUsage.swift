@@ -120,7 +120,6 @@ struct MessageUsage {
     }
 
     /// Splits what the vendor reported into the last call of the model that wrote the message, and all other calls.
-    ///
     /// - Parameter reported: the usage apart from its iterations.
     private func split(_ reported: Usage) -> (last: Usage, others: [Iteration]) {
         let own = iterations.filter(\.isOfWriter)

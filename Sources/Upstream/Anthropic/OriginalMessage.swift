@@ -12,7 +12,6 @@ struct OriginalMessage: ~Copyable {
     private init(_ original: OriginalRequest) { self.original = original }
 
     /// Returns the body for the vendor.
-    ///
     /// - Parameters:
     ///   - original: a request that is unambiguous (`OriginalRequest.isUnambiguous`).
     ///   - model: the vendor's name for the model.

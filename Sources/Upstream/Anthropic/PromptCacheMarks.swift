@@ -14,7 +14,6 @@ struct PromptCacheMarks: Sendable {
     private static let bytesPerToken = 4
 
     /// Creates the breakpoints of a provider; nil if the relay sets none there.
-    ///
     /// - Parameter isAnthropics: whether the server is Anthropic's own or Vertex AI.
     init?(_ setting: ProviderSettings.PromptCache, _ beginnings: RecentBeginnings, isAnthropics: Bool) {
         if setting == .off || setting == .auto && !isAnthropics { return nil }

@@ -25,7 +25,6 @@ struct ThinkingPlan {
     private static let budgets = [0, 2_048, 2_048, 8_192, 16_384, 32_000, 32_000]
 
     /// Creates the plan for one request.
-    ///
     /// - Parameters:
     ///   - canThink: whether the request can use reasoning; false for a forced tool call.
     ///   - hasReasoning: whether the conversation contains the reasoning for the latest tool calls.
@@ -93,7 +92,6 @@ struct ThinkingPlan {
     }
 
     /// Returns the name of the nearest effort that the model supports; nil if it supports none.
-    ///
     /// - Parameter effortIndex: the index of the wanted effort in `efforts`.
     private static func effort(_ effortIndex: Int, _ model: ClaudeModel) -> StaticString? {
         let name = efforts[max(2, effortIndex)]

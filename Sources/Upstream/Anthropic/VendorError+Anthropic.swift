@@ -52,7 +52,6 @@ extension PassedError {
     private static let limitBytes = 65_536
 
     /// Creates the error of an error response; nil if the response is no error in Anthropic's form.
-    ///
     /// - Parameters:
     ///   - data: the response or the event; must be in a `ByteBuffer`, as the JSON parser requires.
     ///   - status: the status of the error response; nil for an event, whose status follows from the error's type.

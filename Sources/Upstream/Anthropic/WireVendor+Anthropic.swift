@@ -71,7 +71,6 @@ extension WireVendor {
 
 extension ChatOptions.Tool {
     /// Whether Anthropic may return arguments that do not match the schema of this strict tool.
-    ///
     /// - Parameter isLoose: whether the model supports no strict tools.
     fileprivate func isUnchecked(isLoose: Bool) -> Bool {
         guard isStrict == true, let schema else { return false }

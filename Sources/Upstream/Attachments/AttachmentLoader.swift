@@ -237,7 +237,6 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
     }
 
     /// Returns the vendor's file with this content. Uploads the content if there is no earlier upload.
-    ///
     /// - Parameters:
     ///   - group: the attachments of the request that have this content.
     ///   - make: returns the content to upload; not called if an earlier upload is used.
@@ -276,7 +275,6 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
     }
 
     /// Makes the error for the client after a failed upload or transcription.
-    ///
     /// - Parameter credential: the key with which a transcription failed; nil for the key of the chat's own call.
     private func failure(_ error: UpstreamError, _ param: String, credential: Credential? = nil) -> APIError {
         if credential == nil { vendorFailure = vendorFailure ?? error }

@@ -14,7 +14,6 @@ package struct KeptImages: Sendable {
     private static let idLimitBytes = 1_024
 
     /// Finds the file ids in a request body. Returns nil if the body contains no file ids.
-    ///
     /// - Throws: an error for too many or too long ids, or for a member name with escapes.
     package init?(in body: Body) throws(APIError) {
         for member in RawJSON(body.bytes).members {

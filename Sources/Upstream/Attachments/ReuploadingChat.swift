@@ -71,7 +71,6 @@ final class ReuploadingChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Uploads the files again and returns a new chat in place of the failed chat `used`.
-    ///
     /// - Throws: `error` if uploading the files again fails.
     private func renewal(
         of used: any PreparedChat,

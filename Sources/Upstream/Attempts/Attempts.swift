@@ -106,7 +106,6 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     deinit { endTrial() }
 
     /// Skips the current candidate, which cannot serve this request.
-    ///
     /// - Parameter refusal: the reason; the client gets the first refusal if no call has failed.
     func skip(_ refusal: APIError) {
         self.refusal = self.refusal ?? refusal
@@ -128,7 +127,6 @@ package final class Attempts: OnLoop, @unchecked Sendable {
 
     /// Chooses the candidate's next key that has capacity, and returns a call with it. Returns nil if no key has
     /// capacity now.
-    ///
     /// - Parameter candidate: the candidate at the index from `next()`, or a copy that can use one key only.
     func call(_ candidate: Candidate) async -> Attempt? {
         if candidate.capacity == nil { return call(candidate, with: repeating ?? turn(of: candidate)) }
@@ -207,7 +205,6 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     }
 
     /// Records a failed call and prepares the next call.
-    ///
     /// - Throws: the failure for the client if another call cannot help or is not allowed.
     func failed(_ failure: UpstreamError) throws(UpstreamError) {
         guard let current, let call else { throw failure }
@@ -268,7 +265,6 @@ package final class Attempts: OnLoop, @unchecked Sendable {
     }
 
     /// Reports the outcome of a candidate's calls to its circuit breaker.
-    ///
     /// - Parameter error: the candidate's last failure; nil if no failure should be counted.
     private func concluded(_ index: Int, _ error: UpstreamError?) {
         mayHaveTrial = false

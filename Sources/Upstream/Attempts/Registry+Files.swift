@@ -93,7 +93,6 @@ extension Registry {
 
 extension StoredFile {
     /// Returns the key that the file was uploaded with; nil if this key is not one of the given keys.
-    ///
     /// - Parameters:
     ///   - fixed: the caller's own key; nil if the relay's keys are used.
     ///   - keys: the relay's keys; nil if the provider needs no key.

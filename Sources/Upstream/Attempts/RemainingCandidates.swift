@@ -186,7 +186,6 @@ struct RemainingCandidates {
 
     /// Chooses the candidate with the lowest rank and returns its index. Affinity, load and earlier turns decide the
     /// rank.
-    ///
     /// - Parameter indices: the indexes to choose from, at least one.
     private mutating func best(of indices: ArraySlice<Int>, _ balance: Balance) -> Int {
         let now = list.all[0].loop.now
@@ -224,7 +223,6 @@ struct RemainingCandidates {
 
     /// The candidates whose keys are all in cooldown, and the end of the cooldown that ends first; nil if the next
     /// candidate can be called now.
-    ///
     /// - Parameter isAwaited: returns whether requests wait for a provider, given by its index in the settings.
     func resting(at now: LoopTime, _ isAwaited: (Int) -> Bool) -> (indices: [Int], end: LoopTime)? {
         if list.hasNoCooldowns || left.isEmpty { return nil }

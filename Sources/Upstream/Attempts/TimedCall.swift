@@ -10,7 +10,6 @@ package final class TimedCall: TimerTarget, OnLoop, @unchecked Sendable {
     private lazy var timer = Timer(self)
 
     /// Creates a call that can be run with a time limit.
-    ///
     /// - Parameter delay: returns the time so far that does not count towards the limit, in nanoseconds.
     package init(
         by loop: EventLoop,
@@ -28,7 +27,6 @@ package final class TimedCall: TimerTarget, OnLoop, @unchecked Sendable {
     }
 
     /// Runs `ask` with a time limit and returns its result.
-    ///
     /// - Parameter end: the time by which the call has to end; `distantFuture` without a limit.
     package func result<Value: Sendable>(
         until end: LoopTime,

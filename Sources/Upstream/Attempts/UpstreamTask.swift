@@ -32,7 +32,6 @@ package protocol AttemptFit: Sendable {
 
 extension Candidates {
     /// Makes the attempts of one request, which choose a candidate and a key for each call.
-    ///
     /// - Parameters:
     ///   - affinity: a value, such as the user: calls with equal values use one provider and key. Nil without such a
     ///     value.

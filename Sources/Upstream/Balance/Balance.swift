@@ -22,7 +22,6 @@ package final class Balance: Sendable {
         }
 
         /// Returns the key of the turns that the candidates take without those at some indexes.
-        ///
         /// - Parameter excluded: a bit set of indexes; 0 for none.
         func besides(_ excluded: UInt64) -> TurnKey {
             TurnKey(high: high ^ excluded &* 0x9e37_79b9_7f4a_7c15, low: low ^ excluded)
@@ -101,7 +100,6 @@ package final class Balance: Sendable {
     }
 
     /// Chooses the provider with the next turn, among providers of the same priority.
-    ///
     /// - Parameters:
     ///   - key: the key for the model and the priority, without a caller.
     ///   - caller: used if the settings give each caller separate turns.
@@ -226,7 +224,6 @@ package final class Balance: Sendable {
     }
 
     /// Reports the outcome of a candidate's calls to its circuit breaker.
-    ///
     /// - Parameter error: the candidate's last failure; nil if no failure should be counted.
     func conclude(_ key: BreakerKey, _ error: UpstreamError?, at now: LoopTime) {
         guard let error, !error.recovery.contains(.nextKey), !error.isOfPath, !isUnrelatedToCandidate(error) else {

@@ -42,7 +42,6 @@ struct Breaker {
     mutating func endTrial() { trialEndsAt = .distantPast }
 
     /// Records a failure and opens the circuit breaker after `bound` failures.
-    ///
     /// - Parameter nanoseconds: how long a failure counts and an opened circuit breaker stays open.
     mutating func failed(at now: LoopTime, bound: Int, within nanoseconds: UInt64) {
         if let until = openUntil {

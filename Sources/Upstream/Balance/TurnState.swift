@@ -30,7 +30,6 @@ struct TurnState {
     private var credits: [Double] = []
 
     /// Chooses the provider that has the next turn.
-    ///
     /// - Parameter members: the providers to choose from, sorted by index; at least one.
     mutating func next(of members: [Member], by order: BalanceSettings.Order) -> Turn {
         if !owed.isEmpty, let candidateIndex = nextOwed(members) {

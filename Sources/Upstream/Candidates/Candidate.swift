@@ -80,7 +80,6 @@ package final class Candidate: Sendable {
 
     /// Checks whether this candidate can serve the chat, and sets the caller for whom quirks are remembered, and the
     /// quirks that the call ignores to find out whether they still hold.
-    ///
     /// - Throws: an error if the settings exclude the chat, or the provider might not understand an option's value.
     package func begin(_ call: inout ChatCall, for caller: Caller) throws(APIError) {
         try check(call)
@@ -95,7 +94,6 @@ package final class Candidate: Sendable {
     var excludesSomeCalls: Bool { !excludedTraits.isEmpty }
 
     /// Checks whether this candidate can serve the chat.
-    ///
     /// - Throws: an error if the settings exclude the chat, or the provider might not understand an option's value.
     package func check(_ call: borrowing ChatCall) throws(APIError) {
         if call.hasWords, !provider.acceptsOriginal(of: call, for: model) { try call.checkOptionValues() }
@@ -157,7 +155,6 @@ package final class Candidate: Sendable {
     ///
     /// Returns nil if no key has free capacity, if other requests wait for it, or if the provider has no capacity
     /// limit.
-    ///
     /// - Parameter isTurn: whether this request is the first in the queue for capacity.
     func selectedKey(
         besides tried: Set<String> = [],

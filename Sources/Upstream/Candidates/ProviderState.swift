@@ -74,7 +74,6 @@ extension Registry {
 
     /// Ends the cooldown of one key. For the whole provider, ends the cooldowns of all keys and closes its circuit
     /// breakers.
-    ///
     /// - Parameter key: the label of the key; nil for the whole provider.
     /// - Returns: false if the provider has no key with this label.
     package func resume(_ index: Int, key: String?) -> Bool {

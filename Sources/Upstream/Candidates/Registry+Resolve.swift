@@ -27,7 +27,6 @@ package enum ModelWish: Sendable {
 
 extension Registry {
     /// Returns the candidates or the panel for what a request asks for.
-    ///
     /// - Parameter features: the features of which a candidate's model must have one.
     /// - Throws: the error for an unknown model, also if the caller may not use the model.
     package func resolve(
@@ -171,7 +170,6 @@ extension Registry {
     }
 
     /// Returns a candidate for each served model that the caller may use.
-    ///
     /// - Parameters:
     ///   - own: the relay's name of the model.
     ///   - name: the requested name, for which the caller needs the permission.

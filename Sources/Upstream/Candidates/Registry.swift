@@ -55,7 +55,6 @@ package final class Registry: OnLoop, @unchecked Sendable {
     private var lists: [CandidateList?]
 
     /// Creates a registry.
-    ///
     /// - Parameter entries: one entry for each provider in the settings, in their order.
     package init(_ entries: [Entry], _ modelCatalog: ModelCatalog, balance: Balance, on loop: EventLoop) {
         self.loop = loop
@@ -109,7 +108,6 @@ package final class Registry: OnLoop, @unchecked Sendable {
 
     /// Returns the list of all candidates for a model name; nil if the name is unknown or the caller may not use all of
     /// them.
-    ///
     /// - Parameters:
     ///   - served: the name of the model that serves the request.
     ///   - name: the requested name, for which the caller needs the permission.

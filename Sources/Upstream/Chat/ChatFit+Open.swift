@@ -3,7 +3,6 @@ import Shared
 
 extension ChatFit {
     /// Calls the vendor until the response has begun. A response that is not streamed is whole then.
-    ///
     /// - Parameters:
     ///   - isLast: whether this fit is not used again.
     ///   - waitsForEvent: whether a streamed response begins with its first event. If not, it begins with its head.

@@ -26,7 +26,6 @@ struct Fits {
     mutating func add(_ refusal: APIError, at index: Int) { refusals[index] = refusal }
 
     /// Returns the fit for the candidate with this index; nil if a fit must be made.
-    ///
     /// - Parameter asked: the call as the client requested it; nil if the only fit has it.
     mutating func known(_ index: Int, _ candidate: Candidate, _ asked: RequestedCall?) -> ChatFit? {
         if let made = leading {

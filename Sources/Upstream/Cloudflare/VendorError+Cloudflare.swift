@@ -28,7 +28,6 @@ extension VendorError {
     }
 
     /// Returns the seconds until midnight (UTC), when Cloudflare's daily allowance starts again.
-    ///
     /// - Parameter now: the time in seconds since 1970.
     static func secondsToMidnight(at now: Int) -> Int { 86_400 - ((now % 86_400) + 86_400) % 86_400 }
 }

@@ -20,7 +20,6 @@ extension CallCount {
 
     /// Returns the largest completion for which the window has room beside the prompt; nil if the call's own limit
     /// fits, or if the prompt is only estimated. Throws if the prompt leaves too little room.
-    ///
     /// - Parameter count: returns the tokens of the prompt; called only if the prompt might not fit.
     func bound(of call: ChatCall, _ count: () async throws(APIError) -> Int) async throws(APIError) -> Int? {
         guard let window, !surelyFits(call, textBytes: call.textBytes) else { return nil }

@@ -54,7 +54,6 @@ package final class CallCount: OnLoop, @unchecked Sendable {
     package func learn(from usage: Usage?) { reports?.record(isReported: (usage?.promptTokens ?? 0) > 0) }
 
     /// Returns the response's usage, completed with the relay's own token counts.
-    ///
     /// - Parameters:
     ///   - prompt: returns the tokens of the prompt; called only if the vendor did not report them.
     ///   - completion: returns the tokens of the output; called only if the vendor did not report them.
@@ -91,7 +90,6 @@ package final class CallCount: OnLoop, @unchecked Sendable {
     /// Counts or estimates the prompt's tokens, or keeps the prompt to count them later.
     ///
     /// Throws if the prompt does not fit the model's context window, or if the worker thread is too busy.
-    ///
     /// - Parameter known: the tokens of the prompt that a rate limit has counted; nil if none has.
     /// - Returns: the largest completion in tokens for which the window has room beside the prompt; nil if the call's
     ///   own limit fits.
@@ -169,7 +167,6 @@ package final class CallCount: OnLoop, @unchecked Sendable {
     }
 
     /// Returns the tokens of the prompt, counted or estimated.
-    ///
     /// - Parameter estimate: the vendor-specific estimate; used if the prompt cannot be counted.
     package func promptTokens(or estimate: Int) -> Int {
         if case .waiting(let messages) = prompt {
@@ -190,7 +187,6 @@ package final class CallCount: OnLoop, @unchecked Sendable {
     }
 
     /// Returns the number of prompt tokens, which was counted earlier or is estimated.
-    ///
     /// - Parameter estimate: the vendor-specific estimate; used if the relay neither counts nor estimates the prompt.
     package func knownPromptTokens(or estimate: Int) -> Int {
         switch prompt {
@@ -242,7 +238,6 @@ package final class CallCount: OnLoop, @unchecked Sendable {
     }
 
     /// Counts the tokens of a text on the worker thread.
-    ///
     /// - Returns: the tokens, and the bytes that were counted; nil if the text could not be counted.
     package func counted(_ text: Body) async -> (tokens: Int, bytes: Int)? {
         await counted(text.bytes.count) { [counter] in TokenCountAccumulator.counted(text, by: counter) } ?? nil

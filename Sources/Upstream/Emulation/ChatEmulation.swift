@@ -14,7 +14,6 @@ package struct ChatEmulation: Sendable {
     private let loop: EventLoop
 
     /// Creates the emulation of the abilities that the call needs and the vendor lacks.
-    ///
     /// - Parameters:
     ///   - abilities: the vendor's own abilities with the call's model.
     ///   - memory: the budget for output that is held back until it is validated.
@@ -59,7 +58,6 @@ package struct ChatEmulation: Sendable {
     }
 
     /// Adds tools and output formats to the chat of a vendor that supports only text.
-    ///
     /// - Parameters:
     ///   - call: the client's call, with its tools and format described in the prompt.
     ///   - form: the tools and the format that the prompt describes.
@@ -94,7 +92,6 @@ package struct ChatEmulation: Sendable {
     }
 
     /// Checks that the vendor has, or the relay can emulate, all abilities that the call needs.
-    ///
     /// - Throws: the error for the client that names the unsupported option.
     package static func check(_ call: borrowing ChatCall, against abilities: Abilities) throws(APIError) {
         let lacking = call.needs.subtracting(abilities).subtracting(Self.emulated)

@@ -43,7 +43,6 @@ final class ChoicesBill: OnLoop, @unchecked Sendable {
     }
 
     /// Bills a call that returned a response.
-    ///
     /// - Parameter reported: the usage from the vendor; missing counts are replaced with the relay's own.
     func end(_ choice: Int, _ reported: Usage?, completionTokens: Int, credits: Int?, of call: Attempt) {
         let used = count.completed(

@@ -4,7 +4,6 @@ extension UpstreamError {
     /// Returns a vendor's error message without private words, as one line of at most 300 characters.
     ///
     /// URLs, paths, keys, and the names of organisations, projects and accounts are replaced by "…".
-    ///
     /// - Parameter host: a host name; words that contain it are replaced. Nil to hide none.
     static func words(
         of text: String,

@@ -7,7 +7,6 @@ struct PhraseMatcher {
     init(_ text: String) { bytes = text.utf8.map { (65...90).contains($0) ? $0 | 32 : $0 } }
 
     /// Returns whether the text contains a phrase.
-    ///
     /// - Parameter phrase: the phrase in lower case.
     func say(_ phrase: StaticString) -> Bool { rest(behind: phrase) != nil }
 

@@ -11,7 +11,6 @@ struct GeminiSchema {
     }
 
     /// Converts a schema, with all schemas inside it, and appends the result.
-    ///
     /// - Parameter isItems: whether the schema is that of an array's items, where Google refuses lists of types.
     private static func append(_ schema: JSONValue, isItems: Bool = false, to out: inout ByteBuffer) {
         var members = ByteBuffer()
@@ -175,7 +174,6 @@ struct GeminiSchema {
     }
 
     /// Appends the member `$defs`, which contains the schemas to which a `$ref` can point.
-    ///
     /// - Parameters:
     ///   - map: the schema's `$defs`, or its `definitions` if it has no `$defs`.
     ///   - older: the schema's `definitions`, if it also has `$defs`, whose equal names win; otherwise nil.

@@ -45,7 +45,6 @@ struct GeminiTurns: ~Copyable {
     // MARK: Turns
 
     /// Appends all turns of the conversation.
-    ///
     /// - Parameter opening: parts at the start of the first user turn; nil if there are none.
     mutating func append(to out: inout ByteBuffer, before opening: UnsafeRawBufferPointer?) {
         var turns = turns
@@ -140,7 +139,6 @@ struct GeminiTurns: ~Copyable {
     }
 
     /// Appends a text that is a JSON object. Puts any other text into an object with one member.
-    ///
     /// - Parameters:
     ///   - raw: the name of the member for any other text, such as `_raw`.
     ///   - isEmptyIfBlank: whether a blank text becomes an empty object.

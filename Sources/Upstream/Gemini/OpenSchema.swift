@@ -42,7 +42,6 @@ struct OpenSchema {
     }
 
     /// Converts a schema and appends its members, without the braces around them.
-    ///
     /// - Parameter description: the outer schema's description, which wins; nil if the outer schema has none.
     private mutating func appendMembers(
         of schema: JSONValue,

@@ -25,7 +25,6 @@ extension VendorError {
     private var isOfDay: Bool { PhraseMatcher(quota).say("perday") || words.say("limit: 0") }
 
     /// Returns the seconds until midnight in California, when Google resets its daily quotas.
-    ///
     /// - Parameter now: the current time in seconds since 1970.
     static func secondsToPacificMidnight(at now: Int) -> Int {
         // The date is precise enough: it may be wrong only near the hour at which the clocks change.

@@ -93,7 +93,6 @@ package final class Capacity: CallCapacity {
     var isAwaited: Bool { queue.isAwaited(providerIndex) }
 
     /// Acquires capacity for one call with this key, without waiting. Returns nil if the key has no free capacity.
-    ///
     /// - Parameter isAfterAnother: whether the call follows an earlier call of its request and needs no own slot.
     func acquireNow(
         for credential: Credential,
@@ -117,7 +116,6 @@ package final class Capacity: CallCapacity {
     /// Finds the first key with free capacity and acquires its capacity for one call, without waiting.
     ///
     /// Returns nil if no key has free capacity, or if other requests wait for it.
-    ///
     /// - Parameters:
     ///   - keys: the provider's keys; nil if the provider has no keys in the settings.
     ///   - fixed: the only key for the call; nil if any key of `keys` can be used.

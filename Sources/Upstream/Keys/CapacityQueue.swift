@@ -33,7 +33,6 @@ package final class CapacityQueue: Sendable {
 
     /// Waits in the queue until `emit` has acquired capacity, and returns the value of `emit`. Returns nil if the time
     /// is up, the queue is full, or the task is cancelled.
-    ///
     /// - Parameters:
     ///   - credential: the only key that the call can use, because its request holds a slot of the key; otherwise nil.
     ///   - caller: the caller of the request; nil for anonymous callers, who share one turn.

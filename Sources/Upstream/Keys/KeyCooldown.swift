@@ -18,7 +18,6 @@ struct KeyCooldown {
     private static let mostTrials = 256
 
     /// Creates a cooldown that begins now.
-    ///
     /// - Parameters:
     ///   - rest: the rule for the length of the cooldown.
     ///   - last: the key's previous cooldown; nil without one, or if the key has served a call or was resumed since.
@@ -56,7 +55,6 @@ struct KeyCooldown {
     }
 
     /// Records that a trial call was served. Returns whether the cooldown is over.
-    ///
     /// - Parameter isOfCrowd: whether requests wait for the key, so that its other calls begin by rounds.
     mutating func endTrial(servedAmong isOfCrowd: Bool) -> Bool {
         guard isOfCrowd else { return true }

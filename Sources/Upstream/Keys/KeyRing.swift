@@ -29,7 +29,6 @@ package final class KeyRing: KeyCooldowns {
     private let leastTurn: Atomic<UInt64>
 
     /// Creates a ring of keys.
-    ///
     /// - Parameters:
     ///   - keys: the provider's keys, at least one.
     ///   - weights: one weight above 0 for each key.
@@ -162,7 +161,6 @@ package final class KeyRing: KeyCooldowns {
     }
 
     /// Records that a call uses the key.
-    ///
     /// - Parameters:
     ///   - isTurn: whether the call counts as a turn of the key.
     ///   - hasBegun: whether `begins` has recorded the call.
@@ -277,7 +275,6 @@ package final class KeyRing: KeyCooldowns {
     }
 
     /// Records that a call with the key failed.
-    ///
     /// - Parameter rest: the cooldown that begins; nil if the failure says nothing about the key.
     func failed(_ credential: Credential, _ rest: UpstreamError.Cooldown?, begun: LoopTime, at now: LoopTime) {
         guard rest != nil || hasCooldowns else { return }

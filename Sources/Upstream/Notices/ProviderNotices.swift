@@ -53,7 +53,6 @@ package final class ProviderNotices: Sendable {
     var hasUnreachable: Bool { unreachable.load(ordering: .relaxed) > 0 }
 
     /// Records that the trouble `state` has begun or still lasts. Logs at most one warning until it is over.
-    ///
     /// - Parameters:
     ///   - cause: the failure that the warning names.
     ///   - end: the end of the key's cooldown or of the time for which the breaker is open; nil if it is not known.

@@ -21,7 +21,6 @@ enum MissingFields {
 
     /// Returns the request body with default values for the fields that the vendor reported as missing; nil if the
     /// relay cannot add all of them.
-    ///
     /// - Parameter body: `promptObject` must be its last member and must not be empty.
     static func filled(
         _ body: Body,

@@ -36,7 +36,6 @@ struct OneMinFailure {
     private static let depthLimit = 4
 
     /// Reads an error from parsed JSON. Afterwards `root` is invalid.
-    ///
     /// - Parameter status: the HTTP status of an error response; nil if the response was successful.
     init(_ root: JSONValue, status: Int?, _ parser: JSONParser) {
         let code = (root["errorCode"]?.string ?? root["error"]?["code"]?.string ?? "").beginning(ofBytes: 200)

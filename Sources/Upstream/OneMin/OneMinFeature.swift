@@ -53,7 +53,6 @@ enum OneMinFields {
     case file
 
     /// Returns the client's name for a field of 1min.ai; nil if the client's request has no such field.
-    ///
     /// - Parameter field: the vendor's name, such as `promptObject.imageUrl`.
     func param(_ field: String) -> String? {
         let names = field.split(separator: ".").drop { $0 == "promptObject" || $0 == "settings" }

@@ -3,7 +3,6 @@ import Shared
 
 extension UpstreamError {
     /// Creates the error for an error response of 1min.ai. Hides HTML and incomplete JSON from the client.
-    ///
     /// - Parameter body: must be in a `ByteBuffer`, as the JSON parser requires.
     init(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, parser: JSONParser, of fields: OneMinFields) {
         if let root = try? parser.parse(body) {
@@ -21,7 +20,6 @@ extension UpstreamError {
     }
 
     /// Creates the error for a response with a successful HTTP status whose body reports a failure or has no result.
-    ///
     /// - Parameter cause: the cause for the log; used if the body contains no error.
     init(ofBody root: JSONValue, _ parser: JSONParser, cause: String) {
         let failure = OneMinFailure(root, status: nil, parser)

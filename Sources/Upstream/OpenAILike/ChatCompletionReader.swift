@@ -116,7 +116,6 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     }
 
     /// Reads the choices of a chunk or of a whole response.
-    ///
     /// - Returns: the content of each choice, and whether the choices differ from OpenAI's format.
     private func pieces(
         of root: JSONValue,
@@ -395,7 +394,6 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     }
 
     /// Checks the number of choices in a response that is not streamed.
-    ///
     /// - Throws: an error if the response has no choice. If `learnsChoicesFor` is set, also if a requested choice is
     ///   missing.
     private func checkChoices(of root: JSONValue) throws(UpstreamError) {

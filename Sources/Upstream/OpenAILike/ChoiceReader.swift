@@ -93,7 +93,6 @@ struct ChoiceReader {
     var isFinished: Bool { finish != nil || reported != nil && isFilled && !goesOn }
 
     /// Reads the choice in the next chunk, or in a whole response.
-    ///
     /// - Parameters:
     ///   - name: the member that contains the output: `delta` or `message`.
     ///   - isWhole: whether the choice belongs to a response that is not streamed.
@@ -172,7 +171,6 @@ struct ChoiceReader {
     // MARK: Texts
 
     /// Reads the texts of a message.
-    ///
     /// - Parameter written: returns the JSON of a member. Some servers send a text such as `1` without quotes.
     private func readTexts(
         _ message: JSONValue,

@@ -14,7 +14,6 @@ struct MessageWriter {
     private var hasCalls = false
 
     /// Creates a writer.
-    ///
     /// - Parameters:
     ///   - wantsReasoning: whether the reasoning before tool calls is written.
     ///   - signatures: the signatures of tool calls that the server gets back; nil if there are none.
@@ -187,7 +186,6 @@ struct CallSignatures {
 
 extension ByteBuffer {
     /// Appends a `data:` URL, without quotes around it.
-    ///
     /// - Parameter standard: the media type if the content does not reveal its type.
     mutating func append(dataURL text: Base64Text, _ standard: String) {
         append("data:")

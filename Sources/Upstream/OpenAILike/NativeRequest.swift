@@ -29,7 +29,6 @@ package struct NativeRequest {
 
     /// Returns the client's chat request, adapted for the vendor's server; nil if the request cannot be forwarded in
     /// this way.
-    ///
     /// - Parameters:
     ///   - model: the vendor's name for the model.
     ///   - isOpenAI: whether the server is OpenAI's or Azure's, which support `max_completion_tokens`.
@@ -98,7 +97,6 @@ package struct NativeRequest {
     }
 
     /// Checks that all JSON parsers read the same fields in a request to an endpoint other than chat.
-    ///
     /// - Throws: an error if different JSON parsers could read different fields.
     package func check() throws(APIError) { _ = try checkedMembers() }
 
@@ -108,7 +106,6 @@ package struct NativeRequest {
     }
 
     /// Returns the body of a request to an endpoint other than chat.
-    ///
     /// - Parameter model: the vendor's name for the model.
     /// - Throws: an error if a JSON parser could read another value of a field than the relay, because a name is sent
     ///   twice or contains escapes.
@@ -139,7 +136,6 @@ package struct NativeRequest {
     }
 
     /// Appends the messages without members that say nothing, such as `refusal: null`: strict servers refuse them.
-    ///
     /// - Parameter read: the messages with the ids of tool calls that the relay has read or made; nil for no new ids.
     private static func append(messages: RawJSON, as read: [ChatMessage]?, to out: inout ByteBuffer) {
         var index = 0

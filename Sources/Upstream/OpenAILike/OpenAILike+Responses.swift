@@ -3,7 +3,6 @@ import Shared
 
 extension OpenAILike {
     /// Returns whether the call is sent to the Responses API instead of the chat completions API.
-    ///
     /// - Parameter mayPass: whether a request of the Responses API may go on as it came.
     func isByResponses(_ call: borrowing ChatCall, _ model: Model, mayPass: Bool = true) -> Bool {
         switch chatsBy {

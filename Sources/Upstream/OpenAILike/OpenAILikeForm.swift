@@ -23,7 +23,6 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private let names: ShortToolNames
 
     /// Prepares one call to a vendor.
-    ///
     /// - Parameters:
     ///   - reasoningBlocks: the reasoning that is remembered for the caller; nil if none is.
     init(
@@ -147,7 +146,6 @@ extension ChatCall {
     }
 
     /// Returns the error for the first attachment with a file that the provider cannot use; otherwise nil.
-    ///
     /// - Parameter acceptsImages: whether the provider accepts file ids for images.
     func refusalOfFiles(acceptsImages: Bool) -> APIError? {
         for part in attachments {

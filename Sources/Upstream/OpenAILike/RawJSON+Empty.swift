@@ -2,7 +2,6 @@ import Engine
 
 extension RawJSON {
     /// Returns whether this chunk of a vendor contains nothing new for the client. It is then not forwarded.
-    ///
     /// - Parameter pieces: the chunk's choices; must be without output, finish reason and new role.
     func isEmptyChunk(_ pieces: [ChoiceChunk]) -> Bool {
         for member in members {

@@ -19,7 +19,6 @@ final class ReasoningRecorder: WireReaderDecorator, OnLoop, @unchecked Sendable 
     private var isOver = false
 
     /// Creates the reader.
-    ///
     /// - Parameter remembersReasoning: whether the reasoning is remembered, and not only the signatures.
     init(_ inner: any WireReader, _ reasoningBlocks: CallerReasoning, remembersReasoning: Bool) {
         isOver = !remembersReasoning

@@ -37,7 +37,6 @@ struct ResponseCalls {
     func has(_ number: Int64) -> Bool { index(of: number) != nil }
 
     /// Returns the `output_index` of the tool call with this id; nil if there is none.
-    ///
     /// - Parameter others: the `output_index` values of the tool calls to skip.
     func number(of id: UnsafeRawBufferPointer, except others: Set<Int64>) -> Int64? {
         id.isEmpty ? nil : calls.first { $0.id.elementsEqual(id) && !others.contains($0.number) }?.number
@@ -80,7 +79,6 @@ struct ResponseCalls {
     }
 
     /// Marks a tool call as complete. Returns the tool call chunks that can be emitted now.
-    ///
     /// - Parameter number: the `output_index` of the tool call.
     mutating func close(_ number: Int64, _ whole: UnsafeRawBufferPointer) throws(UpstreamError) -> [ToolCallChunk] {
         guard let index = index(of: number), !calls[index].isClosed else { return [] }

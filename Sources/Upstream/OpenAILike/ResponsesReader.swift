@@ -261,7 +261,6 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     }
 
     /// Marks a tool call as complete and emits the rest of its arguments.
-    ///
     /// - Parameters:
     ///   - item: the output item or event with all arguments of the call.
     ///   - number: the `output_index` of the item.

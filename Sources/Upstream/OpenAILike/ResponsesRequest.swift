@@ -361,7 +361,6 @@ struct ResponsesRequest: ~Copyable {
     }
 
     /// Appends an object. Does nothing if the object has no members.
-    ///
     /// - Parameter members: the object's members, each after a comma.
     private mutating func appendObject(_ name: StaticString, _ members: borrowing ByteBuffer) {
         guard !members.isEmpty else { return }

@@ -43,13 +43,11 @@ struct TextChunkMatcher: ~Copyable {
 
     /// Decodes the JSON escapes of a chunk's text. The result is valid until the next call; nil if the text is invalid
     /// or has a `\u` escape.
-    ///
     /// - Parameter written: the text with its JSON escapes.
     mutating func text(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? { texts.text(written) }
 
     /// Returns the chunk that the client gets for a text: the last forwarded chunk with this text. It is valid until
     /// the next call of this function.
-    ///
     /// - Parameter written: the text with its JSON escapes.
     @inline(__always)
     mutating func passed(_ written: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
@@ -59,7 +57,6 @@ struct TextChunkMatcher: ~Copyable {
     }
 
     /// Learns from a parsed chunk which bytes surround the text in the next chunks.
-    ///
     /// - Parameter passed: the chunk that the relay forwarded in place of `data`; empty if none was.
     mutating func learn(_ data: UnsafeRawBufferPointer, _ piece: ChoiceChunk, passed: UnsafeRawBufferPointer) {
         guard misses < Self.maxMisses, piece.isTextAlone, let text = piece.text, !text.isEmpty,

@@ -66,7 +66,6 @@ struct ToolCallTable {
     var isEmpty: Bool { !calls.contains { $0.isFirstOut || !$0.name.isEmpty } }
 
     /// Reads an element of `tool_calls`. Returns the chunk to emit; nil if nothing can be emitted yet.
-    ///
     /// - Parameter isOdd: is set to true if the element is not in the form that OpenAI's clients expect.
     mutating func consume(
         _ delta: JSONValue,
@@ -128,7 +127,6 @@ struct ToolCallTable {
     }
 
     /// Returns the first chunk of a tool call.
-    ///
     /// - Parameter piece: the chunk with the arguments that follow those held back.
     private mutating func first(_ piece: ToolCallChunk, _ isOdd: inout Bool) -> ToolCallChunk {
         let index = piece.index
@@ -174,7 +172,6 @@ struct ToolCallTable {
     }
 
     /// Ends all tool calls. Returns chunks with the arguments that were not emitted yet.
-    ///
     /// - Parameter isCut: whether the output was truncated, so that a name can be missing.
     mutating func end(isCut: Bool) throws(UpstreamError) -> [ToolCallChunk] {
         var pieces = calls.indices.compactMap { unsentName(of: $0) }
@@ -191,7 +188,6 @@ struct ToolCallTable {
 
     /// Returns the index of the tool call to which an element of the vendor's list belongs. Adds the tool call if it is
     /// new.
-    ///
     /// - Parameters:
     ///   - number: the element's index; nil if the element has none.
     ///   - id: the element's id; empty if the element has none.
@@ -272,7 +268,6 @@ struct ToolCallTable {
     }
 
     /// Returns the FNV-1a hash of the bytes.
-    ///
     /// - Parameter start: `basis`, or the hash of the bytes before.
     static func hash(_ bytes: some Sequence<UInt8>, from start: UInt64) -> UInt64 {
         var hash = start

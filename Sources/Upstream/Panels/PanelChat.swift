@@ -25,7 +25,6 @@ package final class PanelChat: OnLoop, @unchecked Sendable {
     private var reservation: MemoryReservation?
 
     /// Creates the call.
-    ///
     /// - Parameter asked: the client's call, without the panel's progress lines.
     package init(
         _ asked: consuming ChatCall,
@@ -116,7 +115,6 @@ package final class PanelChat: OnLoop, @unchecked Sendable {
     }
 
     /// Calls a model or an inner panel until its response has begun.
-    ///
     /// - Parameters:
     ///   - name: the name of the model or inner panel in the panel's settings.
     ///   - isLast: whether the response goes to the client.

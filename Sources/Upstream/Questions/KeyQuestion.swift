@@ -4,7 +4,6 @@ import Shared
 /// The result of testing a key with `relay check --ask`. Its texts can quote the vendor's response.
 package enum KeyCheckResult: Sendable {
     /// The vendor accepted the key.
-    ///
     /// - Parameter models: the ids of the vendor's models; nil if the response has no list.
     case accepted(models: Set<String>?)
     case refused(String)
@@ -32,7 +31,6 @@ extension EndpointOptions {
 
 extension VendorList {
     /// Tests a key with requests for the vendor's list of models. Reads at most `maxPages` pages of the list.
-    ///
     /// - Parameter key: the key; empty to send no key.
     package func checkResult(on key: String) async -> KeyCheckResult {
         var models: Set<String> = []

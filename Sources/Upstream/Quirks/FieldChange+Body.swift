@@ -191,7 +191,6 @@ extension QuirkFinding {
     }
 
     /// Returns whether a request meets the condition, so that the vendor would refuse the request.
-    ///
     /// - Parameter sent: the betas in the request's header.
     func concerns(_ request: RawJSON, betas sent: [String] = []) -> Bool {
         let (betas, changes) = (betas, changes)

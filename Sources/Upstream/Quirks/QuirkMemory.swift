@@ -42,7 +42,6 @@ package final class QuirkMemory: Sendable {
     private static let maxFinishes = 100
 
     /// Creates an empty memory.
-    ///
     /// - Parameters:
     ///   - log: the log for what is learned and for unknown finish reasons; nil to log nothing.
     ///   - forgetful: the providers of which nothing is remembered.
@@ -140,7 +139,6 @@ package final class QuirkMemory: Sendable {
     }
 
     /// Remembers quirks for the caller, and for all callers if another known caller has met them.
-    ///
     /// - Parameter isProven: whether the changed call succeeded. If false, the call could not be sent, and the quirk
     ///   changes calls of this caller only.
     func learn(_ findings: [QuirkFinding], for caller: ModelCaller, isProven: Bool = true) {

@@ -31,7 +31,6 @@ struct EchoFinder {
     }
 
     /// Compares a message with the strings of a request, names and values.
-    ///
     /// - Parameter request: the JSON of the request, which must be valid.
     init(_ written: [UInt8], in request: UnsafeRawBufferPointer) {
         self.init(written)

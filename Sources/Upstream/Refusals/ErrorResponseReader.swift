@@ -25,7 +25,6 @@ struct ErrorResponseReader {
     }
 
     /// Returns the error for an error response. HTML and binary bodies are not shown to the client.
-    ///
     /// - Parameters:
     ///   - body: must be in a `ByteBuffer`, as the JSON parser requires.
     ///   - request: the refused request, whose words in the error are not the vendor's; nil if it is not known.
@@ -53,7 +52,6 @@ struct ErrorResponseReader {
 
     /// Adds or removes the recovery option `retrySame`, as the vendor's response header demands. Adds the option only
     /// if the vendor failed, not if it refused the request.
-    ///
     /// - Parameter shouldRetry: whether the header allows a retry; nil if there is no such header.
     private func obey(_ shouldRetry: Bool?, _ error: inout UpstreamError) {
         switch error.kind {
@@ -112,7 +110,6 @@ struct ErrorResponseReader {
     }
 
     /// Returns the refusal that an error response contains; nil for an error in a form of the vendor's own.
-    ///
     /// - Parameters:
     ///   - body: must be in a `ByteBuffer`, as the JSON parser requires.
     ///   - request: the refused request, which has a body.
@@ -189,7 +186,6 @@ struct ErrorResponseReader {
 extension VendorError {
     /// Returns the meaning of the error. Words that the message repeats of the caller's request mean nothing for other
     /// requests.
-    ///
     /// - Parameter request: the request; nil if it is not known here. Then the error is read again if the words matter.
     func meaning(_ table: @escaping VendorErrorTable, _ request: RefusedRequest? = nil) -> UpstreamError {
         func read(_ vendorError: VendorError) -> UpstreamError { table(vendorError) ?? vendorError.error }

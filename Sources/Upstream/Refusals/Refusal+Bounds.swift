@@ -95,7 +95,6 @@ extension RefusalWords {
     // MARK: Context windows
 
     /// Returns the tokens that the context window leaves for a completion; nil if the message does not tell.
-    ///
     /// - Parameter given: the tokens that the request allows, which are too many beside the prompt.
     fileprivate func tokensLeft(of given: Int) -> Int? {
         let numbers = Set(numbers.filter { $0 > 0 })

@@ -87,7 +87,6 @@ final class Refusal {
 
     /// Returns the finding that the schemas at these paths are refused; nil if the change alters none of them. It is
     /// remembered for the caller, who sends the schemas again.
-    ///
     /// - Parameter others: the fields that are left out, too.
     func findingOfSchemas(
         _ kind: FieldChange.Kind,
@@ -164,7 +163,6 @@ final class Refusal {
     }
 
     /// Returns the first finding that changes the request further: one of a vendor's own, or the one of the open rule.
-    ///
     /// - Parameter own: the vendor's own findings, the likeliest one first.
     func finding(among own: @autoclosure () -> [QuirkFinding]) -> QuirkFinding? {
         guard status == 400 || status == 422, !isSpecial else { return nil }

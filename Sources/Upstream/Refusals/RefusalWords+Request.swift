@@ -45,7 +45,6 @@ extension RefusalWords {
 
     /// The vendor's own words with quoted names, for operators: without other quotes, the caller's texts, keys and
     /// addresses.
-    ///
     /// - Parameter request: the JSON of the refused request.
     func forOperators(of request: UnsafeRawBufferPointer) -> String {
         let phrases = Set(RequestStrings(request).lazy.filter(\.isOfCaller).compactMap(\.phrase))

@@ -87,7 +87,6 @@ struct RefusalWords {
 
     /// Returns those of the names that the message has as separate words in the same letter case. Of names that differ
     /// in letter case alone, none counts.
-    ///
     /// - Parameter all: the names among which none may be ambiguous.
     func exact(_ names: [String], among all: [String]) -> [String] {
         let said = Set(tokens.map(\.text))

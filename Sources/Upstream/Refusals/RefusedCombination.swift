@@ -68,7 +68,6 @@ struct RefusedCombination {
 
     /// Returns the finding as it holds for later requests. If the refusal names a condition, the quirk holds only
     /// beside the other field, or only for this request if that field cannot be found.
-    ///
     /// - Parameter changed: the request with the finding's change; nil for a lacking ability.
     func scoped(_ finding: QuirkFinding, changed: RawJSON?) -> QuirkFinding {
         guard finding.isLasting, finding.beside == nil, !finding.isOfPair, isCondition else { return finding }

@@ -9,7 +9,6 @@ enum CompleteSchema {
     ]
 
     /// Appends a schema with empty `properties` and `items` where they are missing, and without members that are null.
-    ///
     /// - Returns: whether the schema lacked something.
     @discardableResult
     static func append(_ schema: RawJSON, depth: Int = 0, to out: inout ByteBuffer) -> Bool {

@@ -35,7 +35,6 @@ final class SessionCalls: Sendable {
     private let counts = Lock(Counts())
 
     /// Chooses the key for a call of a session, and counts the call there.
-    ///
     /// - Parameter keys: the keys that can serve the call, the session's own key first; at least one.
     func chooseKey(_ session: UInt64, among keys: [Key]) -> ChosenSessionKey {
         let own = keys[0]

@@ -100,7 +100,6 @@ package struct GoogleExchange: Sendable {
     }
 
     /// Tests a Google account: gets an access token and requests a list of models with it.
-    ///
     /// - Parameters:
     ///   - publisher: the publisher of the listed models: `google` or `anthropic`.
     ///   - site: the base URL of the first location, or of a server that replaces it.
@@ -150,7 +149,6 @@ package struct VertexSite: Sendable {
     let locationURLs: [String]
 
     /// Creates the site of a provider.
-    ///
     /// - Parameter vendor: the site in the settings; if its base URL is empty, each location has its own host.
     package init(_ vendor: VendorSite, _ cloud: CloudSettings, locations: LocationCooldowns, tokens: GoogleTokens?) {
         self.vendor = vendor

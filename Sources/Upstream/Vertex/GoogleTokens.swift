@@ -58,7 +58,6 @@ package final class GoogleTokens: Sendable {
     }
 
     /// Returns a valid access token. If there is none, waits at most `patienceNanoseconds` for a new one.
-    ///
     /// - Throws: `timedOut` if no token arrived in time, or the failure of the last request to the token server.
     func token(
         by transport: any Transport,
@@ -98,7 +97,6 @@ package final class GoogleTokens: Sendable {
     }
 
     /// Drops an access token that the vendor refused.
-    ///
     /// - Returns: whether a retry with another token might succeed.
     func drop(_ token: Token, at now: LoopTime) -> Bool {
         state.withLock { state in

@@ -64,7 +64,6 @@ extension ByteBuffer {
     }
 
     /// Appends the content of an instruction with tags around each text, for a message of the user.
-    ///
     /// - Parameter content: a JSON string, or an array of parts.
     mutating func append(reminderOf content: RawJSON) {
         if let text = content.content {

@@ -59,7 +59,6 @@ extension ChatCall {
 
 extension ChatOptions.CacheBreakpoint {
     /// Returns the cache breakpoint's new position; nil if all content up to the breakpoint was moved.
-    ///
     /// - Parameters:
     ///   - newIndices: the new index of each message.
     ///   - messages: the messages before the attachments were moved.

@@ -12,7 +12,6 @@ final class KeyHeaders: OnLoop, @unchecked Sendable {
     private static let keptKeys = 256
 
     /// Creates the headers of a provider.
-    ///
     /// - Parameters:
     ///   - own: the settings' header lines, which replace the relay's lines of the same names.
     ///   - lines: returns the relay's header lines for a key; the key is empty if the vendor needs none.
@@ -79,7 +78,6 @@ final class KeyHeaders: OnLoop, @unchecked Sendable {
     ]
 
     /// Returns the header lines of a call that passes a client's Messages request on.
-    ///
     /// - Parameters:
     ///   - client: the client's own lines. Its betas follow those of the settings.
     ///   - refused: the betas that the vendor does not know, which are left out.

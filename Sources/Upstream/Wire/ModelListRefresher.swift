@@ -21,7 +21,6 @@ package final class ModelListRefresher: OnLoop, @unchecked Sendable {
     private var nextEarlyTime = LoopTime.distantPast
 
     /// Creates a refresher, which does nothing until `start()`.
-    ///
     /// - Parameters:
     ///   - pause: the time between two requests, above zero.
     ///   - changed: called on the event loop with each changed list. Returns the number of new models.

@@ -38,7 +38,6 @@ struct RequestFindings {
     mutating func add(_ finding: QuirkFinding) { learned.append(finding) }
 
     /// Adds the finding of a refusal. Returns it as it holds for later requests.
-    ///
     /// - Parameters:
     ///   - changed: the request with the change.
     ///   - token: a secret in the request's headers other than the key; nil if there is none.
@@ -58,7 +57,6 @@ struct RequestFindings {
     }
 
     /// Returns the finding with the vendor's words, as it holds for later requests.
-    ///
     /// - Parameter changed: the request with the finding's change; nil for a lacking ability.
     func described(_ found: QuirkFinding, of refusal: Refusal, changed: RawJSON?, token: String?) -> QuirkFinding {
         var found = found
@@ -74,7 +72,6 @@ struct RequestFindings {
 
     /// Remembers what the request has shown, after the vendor has served it: the findings for which it was changed, and
     /// that those of the other findings which it ignored no longer hold.
-    ///
     /// - Parameter call: the quirks that earlier requests of the call have shown.
     @inline(never)  // Rarely called.
     mutating func keep(with call: CallQuirks) {

@@ -60,7 +60,6 @@ struct UsageBounds: Sendable {
 
     /// Returns the usage with implausible token counts set to 0, as if not reported, and implausible numbers of uses
     /// of tools lowered.
-    ///
     /// - Parameter models: the models that worked on the response, if it was not the requested one alone.
     func checked(_ usage: Usage?, by models: ModelUsages? = nil) -> Usage? {
         guard var usage else { return nil }
@@ -98,7 +97,6 @@ extension Usage {
     package var isReported: Bool { promptTokens > 0 && completionTokens > 0 }
 
     /// Returns the reported usage with missing token counts replaced by the relay's own counts.
-    ///
     /// - Parameters:
     ///   - prompt: returns the tokens of the prompt; called only if the vendor did not report them.
     ///   - completion: returns the tokens of the output; called only if the vendor did not report them.

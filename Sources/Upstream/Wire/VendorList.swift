@@ -28,7 +28,6 @@ package final class VendorList: ModelList, OnLoop, @unchecked Sendable {
     static let maxPages = 20
 
     /// Creates the object that reads a vendor's list. It sends no request yet.
-    ///
     /// - Parameter keys: the keys to try in this order; empty if the vendor needs no key.
     init(_ site: VendorSite, _ form: Form, transport: any Transport, keys: [String]) {
         self.site = site
@@ -82,7 +81,6 @@ package final class VendorList: ModelList, OnLoop, @unchecked Sendable {
 
     /// Requests a vendor's list of models, or a page of the list, and returns what `read` makes of it. A failure names
     /// the endpoint.
-    ///
     /// - Parameter members: the name of the JSON member that contains the models.
     static func page<Page>(
         _ members: StaticString,

@@ -16,7 +16,6 @@ struct VendorNameMap: Sendable {
     private static let maxBytes = 128
 
     /// Creates a map without names.
-    ///
     /// - Parameters:
     ///   - marks: the allowed characters besides letters and digits.
     ///   - beginsWithLetter: whether names must begin with a letter or `_`.

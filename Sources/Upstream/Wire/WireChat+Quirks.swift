@@ -47,7 +47,6 @@ extension WireChat {
 
     /// Rewrites the request body for the quirk that the vendor's refusal shows. Throws the error of the refusal if no
     /// change helps.
-    ///
     /// - Parameter sent: the quirks for which the refused request was changed.
     @inline(never)  // Rarely called.
     func change(
@@ -90,7 +89,6 @@ extension WireChat {
     ///
     /// Throws the error of the refusal if no change helps. If the model lacks an ability, the error has the lack and the
     /// recovery option `emulation`.
-    ///
     /// - Parameter error: the error if there is no refusal.
     private func rewrite(after refusal: Refusal?, _ error: @autoclosure () -> UpstreamError) throws(UpstreamError) {
         guard let refusal, let body = request?.body else { throw judged(error()) }

@@ -232,7 +232,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Reads the response to a call.
-    ///
     /// - Parameter sent: the quirks for which the request was changed.
     @inline(never)  // Its variables would be a part of each waiting call's frame.
     private func result(
@@ -285,7 +284,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Parses a complete response.
-    ///
     /// - Returns: the response, with a `PausedResponse` if the vendor paused the response.
     private func read(_ body: Body, by attempt: Attempt) throws(UpstreamError) -> (ChatResponse, PausedResponse?) {
         let reader = reader(after: parts(by: attempt))
@@ -294,7 +292,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     }
 
     /// Parses a long complete response on the worker thread.
-    ///
     /// - Returns: what `read` returns; nil if the worker thread is too busy or the client has disconnected. Then the event
     ///   loop must not use `form` any more.
     @inline(never)  // Rarely called.
@@ -335,7 +332,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     // MARK: Streams
 
     /// Calls the vendor once, and waits for the first event.
-    ///
     /// - Parameter paused: the stream whose rest is requested; nil for a new one.
     private func streamOnce(
         by attempt: Attempt,
@@ -390,7 +386,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     var errorReader: ErrorResponseReader { form.errorReader(vendor.tools.parser) }
 
     /// Returns the request as far as its caller chose its content.
-    ///
     /// - Parameter attempt: the attempt that was refused; nil for the request before all pauses.
     func refusedRequest(by attempt: Attempt? = nil) -> RefusedRequest {
         RefusedRequest(attempt.map(body) ?? request?.body, beside: [model.id] + form.callersHeaders)

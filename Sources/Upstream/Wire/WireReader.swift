@@ -26,12 +26,10 @@ protocol WireReader: AnyObject, Sendable {
     /// Emits the next event if it is only text. Otherwise returns false and does not consume the event.
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool
     /// Parses one event and emits its content. Returns whether the event is the end mark of the stream.
-    ///
     /// - Parameter event: its data, which is empty only if `isStrict`, must be in a `ByteBuffer`, as the JSON parser
     ///   requires.
     func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool
     /// Parses a complete response that the vendor sent in place of a stream, and emits its content.
-    ///
     /// - Parameter body: must be in a `ByteBuffer`, as the JSON parser requires.
     func consume(whole body: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError)
     /// Ends the response: emits the remaining events.

@@ -7,7 +7,6 @@ extension WorkQueue {
     package static let countingWeight = 8
 
     /// Runs `work` and returns its result. Long work runs on the worker thread.
-    ///
     /// - Parameter weight: the work's time per byte, relative to usual work.
     /// - Returns: nil if the worker thread is too busy or the client has disconnected.
     package func result<Value: Sendable>(

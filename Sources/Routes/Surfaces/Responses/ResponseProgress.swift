@@ -19,7 +19,6 @@ final class ResponseProgress: OnLoop, @unchecked Sendable {
     var hasBegun: Bool { events > 0 }
 
     /// Counts an event of the vendor that goes on as it came, after which the relay may have to end the response.
-    ///
     /// - Returns: the offset of the member `usage` in the last event of a response if its value is null; otherwise nil.
     func passed(_ event: UnsafeRawBufferPointer) -> Int? {
         let root = RawJSON(event.dataOfEvent)

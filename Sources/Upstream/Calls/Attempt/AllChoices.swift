@@ -1,6 +1,5 @@
 /// Calls `make` for each index below `count`, at most `atOnce` at a time. Returns the values in the order of their
 /// indexes.
-///
 /// - Parameter goesOn: returns whether the other calls go on after a failure. Their values are then returned alone.
 /// - Throws: the error of the first call of `make` that fails. The other calls are then cancelled.
 package func allChoices<Value: Sendable, Failure: Error>(

@@ -12,7 +12,6 @@ extension ModelUsages: ModelReport { package var models: ModelUsages? { self } }
 
 extension Attempt {
     /// Bills and records the end of the call. The amounts follow from the kind of the end and from the use.
-    ///
     /// - Parameter time: the time at which the call ended; nil for now.
     package func end(_ outcome: consuming Bill.Outcome, at time: LoopTime? = nil) {
         if outcome.end == .made, outcome.images > 0 {
@@ -36,7 +35,6 @@ extension Attempt {
     }
 
     /// Records how fast a streamed response came, for the pace by which calls are billed that are left.
-    ///
     /// - Parameters:
     ///   - stalled: the time in which the relay did not read the response, in nanoseconds.
     ///   - hidden: the tokens that were written before the first output, but did not arrive.
@@ -88,7 +86,6 @@ extension Attempt {
     }
 
     /// Records the end of a call that is not billed, unless its end is already recorded.
-    ///
     /// - Parameters:
     ///   - error: nil if the call succeeded.
     ///   - isRepeated: whether the relay repeats the call. The usage and the credits in `error` are billed then.

@@ -4,7 +4,6 @@ import Shared
 /// Whole calls with an attempt: with their end, or with one retry.
 extension Attempt {
     /// Makes a call that is not billed, such as one for a file, and records its end.
-    ///
     /// - Parameter concernsKey: whether a failure may put the key in cooldown.
     package func unbilled<Value: Sendable>(
         concernsKey: Bool = true,
@@ -23,7 +22,6 @@ extension Attempt {
     }
 
     /// Makes a call that is billed by its use, and records its end. Repeats a failed call once.
-    ///
     /// - Parameter outcome: returns the end of the call from its response; nil if the response goes on, and its end is
     ///   recorded later.
     package func billed<Value: Sendable>(
@@ -42,7 +40,6 @@ extension Attempt {
 
     /// Makes a helper call, in which another model works for the request, and records its end. `credits` returns the
     /// reported credits of its response.
-    ///
     /// - Parameter prepare: makes the calls before it, which are not billed.
     func helping<Prepared: Sendable, Value: Sendable>(
         by model: String,

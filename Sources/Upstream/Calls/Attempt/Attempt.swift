@@ -64,7 +64,6 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     var server: Billing.Server? { ownServer ?? billing.server }
 
     /// Creates a call beside this one, with its key, provider and model.
-    ///
     /// - Parameter takesPermit: whether the new call gets the rate permit of this one. If not, it has none.
     func makeOther(takesPermit: Bool = false) -> Attempt {
         let other = Attempt(credential, of: server, billing: billing, on: loop, with: keys, within: capacity)
@@ -112,7 +111,6 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     }
 
     /// Prepares to repeat this failed call. Bills the usage in `error`. Throws if there is no capacity for the next call.
-    ///
     /// - Parameter time: the time at which the call failed; nil for now.
     @inline(never)  // Rarely called.
     package func next(after error: UpstreamError, at time: LoopTime? = nil) async throws(UpstreamError) {
@@ -231,7 +229,6 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     }
 
     /// Begins a POST request whose body is written in chunks.
-    ///
     /// - Parameter totalBytes: the length of the body; nil for chunked transfer encoding.
     package func upload(
         to endpoint: Endpoint,
@@ -273,7 +270,6 @@ package final class Attempt: OpenCall, OnLoop, @unchecked Sendable {
     package func served() { keys?.served(credential, begun: startedAt) }
 
     /// Records that this call failed. Puts its key in cooldown if the failure concerns the key.
-    ///
     /// - Returns: the failure, with the credential of this call.
     package func failure(_ error: UpstreamError) -> UpstreamError {
         var error = located(error)

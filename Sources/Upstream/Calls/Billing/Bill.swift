@@ -168,7 +168,6 @@ package struct Bill: ~Copyable, Sendable {
     }
 
     /// Returns the amounts that settle the request's reservation.
-    ///
     /// - Parameter reserved: what was reserved. Only reserved images count. If the cost of a call that has a price is not
     ///   known, at least the reserved dollars count.
     func used(of reserved: Amounts) -> Amounts {

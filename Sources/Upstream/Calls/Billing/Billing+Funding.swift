@@ -21,7 +21,6 @@ extension Billing {
     package enum DrawOutcome: Sendable { case drawn, refused, unavailable }
 
     /// Lets the request reserve more from the limits that have admitted it.
-    ///
     /// - Parameter held: what the request holds of them.
     package func fund(_ charges: [LimitCharge], _ held: [ReservedUnits], by limiter: Limiter, on loop: EventLoop) {
         guard usageReservation?.output != nil else { return }
@@ -69,7 +68,6 @@ extension Billing {
 
     /// Returns the bound of the output of each choice that the vendor gets in place of the request's own; nil if that is
     /// paid. Only budgets lower a bound.
-    ///
     /// - Parameter asked: the bound of each choice; nil if it has none.
     package func lowerBound(_ asked: Int?, choices: Int) -> Int? {
         var most = outputShare.map { $0 - (usageOfFailure?.completionTokens ?? 0) } ?? .max

@@ -40,14 +40,12 @@ extension Billing {
         }
 
         /// Returns the destination with the price of the model that wrote a response.
-        ///
         /// - Parameter id: the vendor's id of the model. If the provider has no such model, the response has the price of
         ///   the requested one.
         func server(ofWriter id: String) -> Server { sibling(id) ?? self }
 
         /// Returns the destination with the price of a model that worked on a response; without a price if the provider
         /// has no such model.
-        ///
         /// - Parameter id: the vendor's id of the model; nil for the requested one.
         func server(ofPart id: String?) -> Server {
             guard let id, !isSelf(id) else { return self }

@@ -182,7 +182,6 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     package func bill(by usageReservation: UsageReservation?) { self.usageReservation = usageReservation }
 
     /// Records what a successful call used, for the averages by which further requests are reserved.
-    ///
     /// - Parameter model: the model that served the call; nil for that of the reservation.
     func learn(_ lesson: RecentUsageAverages.Lesson, of model: String? = nil) {
         guard let usageReservation else { return }

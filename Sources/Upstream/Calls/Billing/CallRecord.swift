@@ -41,7 +41,6 @@ extension Bill {
         }
 
         /// Returns the end of a call that made media and used no tokens.
-        ///
         /// - Parameters:
         ///   - usage: the pieces of which the request or the response consists; nil for the images.
         ///   - images: the number of images; 0 if it is not known, or if the call made no images.

@@ -31,7 +31,6 @@ package final class UsageReservation: Sendable {
     package let output: LikelyOutput?
 
     /// Creates the reservation of a request.
-    ///
     /// - Parameter minimum: the amounts that the request is assumed to need at least; nil if they equal `reserved`.
     package init(
         reserving reserved: Amounts,

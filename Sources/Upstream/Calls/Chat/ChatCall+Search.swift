@@ -4,7 +4,6 @@ package import Shared
 /// The web search of a chat, and its options.
 extension ChatCall {
     /// Decides what the request's tool for web search means: a search if it is the only tool or is forced.
-    ///
     /// - Parameter isForced: whether `tool_choice` names the tool.
     package mutating func settleSearch(_ chatOptions: inout ChatOptions, isForced: Bool) {
         guard let tool = chatOptions.searchTool else { return }

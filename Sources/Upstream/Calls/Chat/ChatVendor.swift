@@ -64,7 +64,6 @@ package protocol PreparedChat: AnyObject, Sendable {
     /// The estimated number of prompt tokens.
     var promptTokens: Int { get }
     /// Sends the call. Returns the response when the vendor has accepted the call.
-    ///
     /// - Parameter isStreamed: whether the response is needed while it arrives. If false, the vendor sends a whole
     ///   response, whose events are emitted in the same way.
     func open(isStreamed: Bool, by attempt: Attempt) async throws(UpstreamError) -> any ChatStream

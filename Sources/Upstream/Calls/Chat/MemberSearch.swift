@@ -39,7 +39,6 @@ package struct MemberSearch {
     }
 
     /// Searches a value.
-    ///
     /// - Parameters:
     ///   - name: the name of the member whose value it is; nil for an array's element.
     ///   - path: the path of the object or array around the value; empty for the request itself.

@@ -27,7 +27,6 @@ package final class OriginalRequest: @unchecked Sendable {
     }
 
     /// Creates a request of another API than chat completions from a request that was already read.
-    ///
     /// - Parameter body: the changed body; nil for that of the request.
     package init(
         _ request: OriginalRequest,
@@ -86,7 +85,6 @@ package final class OriginalRequest: @unchecked Sendable {
     }
 
     /// Returns the body with other values of some top-level members. A member that is missing is added at the end.
-    ///
     /// - Parameter values: the values as JSON.
     package func replacing(_ values: KeyValuePairs<StaticString, Body>) -> Body {
         var out = ByteBuffer()
@@ -127,7 +125,6 @@ package final class OriginalRequest: @unchecked Sendable {
     }
 
     /// Returns whether the relay can leave the tools of a chat request unparsed.
-    ///
     /// - Parameter isPassedOn: returns whether all providers of the named model accept a request unchanged.
     package static func canLeaveTools(_ outline: JSONOutline, _ isPassedOn: (String) -> Bool) -> Bool {
         guard distinct(outline.members.lazy.map(\.raw), outline.members.count) != nil,

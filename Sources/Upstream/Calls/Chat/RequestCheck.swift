@@ -16,7 +16,6 @@ package struct RequestCheck: FormFieldCheck {
     private let advisor: ProviderSettings.Advisor
 
     /// Creates the check of a request that goes on by an attempt.
-    ///
     /// - Parameters:
     ///   - allowed: the fields that the settings allow, whatever they choose.
     ///   - permitted: the top-level fields that may choose other models which the caller may use.
@@ -75,7 +74,6 @@ package struct RequestCheck: FormFieldCheck {
         }
 
         /// Leaves some elements of an array, or members of an object, out.
-        ///
         /// - Parameter spans: the bytes of all elements or members, in their order.
         fileprivate mutating func leaveOut(_ indices: [Int], of spans: [UnsafeRawBufferPointer]) {
             guard !indices.isEmpty, let first = spans.first?.baseAddress, let last = spans.last else { return }
@@ -100,7 +98,6 @@ package struct RequestCheck: FormFieldCheck {
     }
 
     /// Checks the members of a request.
-    ///
     /// - Parameters:
     ///   - hasPlainTools: whether all tools are known to be functions without unknown members.
     ///   - names: the peculiarities of the names in the request.
@@ -169,7 +166,6 @@ package struct RequestCheck: FormFieldCheck {
     }
 
     /// Checks members of an object in a request to the Responses API. Returns them for the vendor.
-    ///
     /// - Parameter members: the members, each after a comma.
     package func permitted(members: Body) throws(APIError) -> Body {
         var object = ByteBuffer("{")

@@ -8,7 +8,6 @@ package protocol FileProvider: AnyObject, Sendable {
     /// Whether the vendor keeps the name and the media type that the relay sends with a file.
     var keepsLabels: Bool { get }
     /// Begins an upload. `stop` must be called on the upload in every case, also after an error.
-    ///
     /// - Parameter metadata: the options that are known when the upload begins.
     func upload(
         _ label: FileLabel,
@@ -66,7 +65,6 @@ package struct FileMetadata: Sendable {
 package protocol AssetUploader: AnyObject, Sendable {
     var name: String { get }
     /// Uploads a file to the vendor, which keeps it for later calls.
-    ///
     /// - Parameter filename: a name whose extension fits `mediaType`.
     func keep(
         _ bytes: Body,

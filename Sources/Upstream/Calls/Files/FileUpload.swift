@@ -33,7 +33,6 @@ package final class FileUpload: OnLoop, @unchecked Sendable {
     }
 
     /// Ends the file and waits for the vendor's identifier of the stored file.
-    ///
     /// - Parameter metadata: the options that have become known since the upload began.
     package func finish(_ metadata: FileMetadata) async throws(UpstreamError) -> UploadedAsset {
         let body: Body

@@ -10,7 +10,6 @@ package struct ForwardedFieldCheck: Sendable {
     private let choices: Int
 
     /// Creates the check for one request.
-    ///
     /// - Parameter choices: the maximum number of completions that a field can request.
     package init(allowing allowed: [String], isCallersKey: Bool, choices: Int = 1) {
         self.allowed = isCallersKey ? nil : allowed
@@ -105,7 +104,6 @@ private enum Field {
     }
 
     /// Creates the field with a name in any spelling, such as `Extra-Body`; nil if the field is not checked.
-    ///
     /// - Parameter name: the name as written in the request, including any JSON escapes.
     init?(_ name: UnsafeRawBufferPointer) {
         // Most fields begin with another letter, plainly written.
@@ -184,7 +182,6 @@ extension UnsafeRawBufferPointer {
     private static let fallback = LastLetters("fallback".utf8.makeIterator())
 
     /// Whether a member with this name has the id of a resource of an account, such as `file_id`.
-    ///
     /// - Parameter parent: the name of the object with the member; nil if it has none.
     func isNameOfResource(in parent: UnsafeRawBufferPointer?) -> Bool {
         guard count >= 2, count <= 100 else { return false }

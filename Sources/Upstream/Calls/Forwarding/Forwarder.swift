@@ -155,7 +155,6 @@ package protocol FormSource: OnLoop {
     /// The total time that `next` has waited for bytes from the client so far, in nanoseconds.
     var waitedNanoseconds: UInt64 { get }
     /// Starts to read the form from its beginning.
-    ///
     /// - Parameters:
     ///   - model: the vendor's name of the model, which replaces the name in the form.
     ///   - check: the check of the form's other fields.

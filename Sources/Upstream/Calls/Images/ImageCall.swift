@@ -55,7 +55,6 @@ package struct ImageCall: Sendable {
     static let longestSide = 16_384
 
     /// Parses two integers from 1 to `longestSide`, such as in `1024x768`; nil if the text has another form.
-    ///
     /// - Parameter mark: the character between the two integers.
     package static func sides(_ text: some Collection<UInt8>, _ mark: UInt8) -> (Int, Int)? {
         var sides: [Int] = []
@@ -87,7 +86,6 @@ package protocol ImageProvider: AnyObject, Sendable {
     /// Returns the memory that the conversion of a mask needs besides the mask itself, in bytes.
     func workBytes(ofMask mask: UnsafeRawBufferPointer) -> Int
     /// Converts a mask into the vendor's form.
-    ///
     /// - Parameter mask: a PNG that is transparent where the image is to be edited.
     func converted(
         _ mask: Body,
@@ -108,11 +106,9 @@ package protocol PreparedImages: AnyObject, Sendable {
     /// Whether the vendor returns URLs of the images.
     var offersURLs: Bool { get }
     /// Uploads the input images. Must be called before the calls of each attempt.
-    ///
     /// - Parameter mask: the mask of an edit, as `converted` returned it; nil without a mask.
     func begin(with image: ImageCall.Image?, mask: Body?, by call: Attempt) async throws(UpstreamError)
     /// Makes the images of one vendor call.
-    ///
     /// - Parameter index: the index of this vendor call, from 0 to `calls` - 1.
     func images(ofCall index: Int, by call: Attempt) async throws(UpstreamError) -> CallImages
     /// Downloads an image that the vendor made.

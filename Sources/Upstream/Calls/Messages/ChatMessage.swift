@@ -156,7 +156,6 @@ extension ToolCall {
 extension [ChatMessage] {
     /// Assigns the results among the messages at `messageIndices` to the tool calls with these keys. The first result
     /// for a key belongs to the first call with it.
-    ///
     /// - Returns: the index of the result of each call, nil if it has none; and the indexes of results that no call
     ///   asked for.
     package func results(ofCalls keys: [[UInt8]], at messageIndices: [Int]) -> (found: [Int?], unasked: Set<Int>) {

@@ -53,7 +53,6 @@ package protocol TranscriptionProvider: FileProvider, AssetUploader {
 /// A transcription call in the form of one vendor, ready to be sent.
 package protocol PreparedTranscription: AnyObject, Sendable {
     /// Transcribes a recording that has been uploaded.
-    ///
     /// - Parameter file: the audio, uploaded with the key that `call` uses.
     func transcript(of file: UploadedAsset, by call: Attempt) async throws(UpstreamError) -> Transcript
 }

@@ -5,7 +5,6 @@ extension APIError {
     /// Converts the failure of an upstream call into an error for the client.
     ///
     /// If the vendor refused a passthrough key, the message shows this key masked.
-    ///
     /// - Parameters:
     ///   - model: the requested name of the model; empty if the call concerns no model.
     ///   - credential: the key of the call; nil for the key in the failure.

@@ -4,7 +4,6 @@ package import Limits
 /// The limits of concurrent calls and of call starts for each key of a provider. All instances share the limits.
 package protocol CallCapacity: AnyObject, Sendable {
     /// Acquires capacity for one upstream call. Waits for free capacity as long as the provider's settings allow.
-    ///
     /// - Parameters:
     ///   - isAfterAnother: whether the call reuses the slot of an earlier call of the request. Only the limit of call
     ///     starts then counts the call.

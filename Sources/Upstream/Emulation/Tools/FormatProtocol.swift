@@ -7,7 +7,6 @@ package struct FormatProtocol: Sendable {
         /// Any JSON object.
         case object
         /// A JSON value that fits a schema.
-        ///
         /// - Parameter schema: the parsed schema; nil if the output is not validated.
         case schema(name: String, description: String?, text: String, schema: JSONSchema?)
     }

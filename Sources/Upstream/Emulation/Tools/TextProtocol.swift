@@ -89,7 +89,6 @@ package struct TextProtocol: Sendable {
     }
 
     /// Returns the call that asks the model to correct an invalid response.
-    ///
     /// - Parameter call: the original call, as `written(_:)` returned it.
     func repairing(_ call: ChatCall, _ response: String, problem: PromptedToolsResponse.Problem) -> ChatCall {
         var call = call

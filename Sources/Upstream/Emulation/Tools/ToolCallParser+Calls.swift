@@ -99,7 +99,6 @@ extension ToolCallParser {
 
     /// Returns whether the possible tool call in `held` has more than `limitBytes` bytes. If the limit is within a
     /// character, up to eight more bytes are allowed.
-    ///
     /// - Parameter byte: the last byte of `held`.
     func isOver(_ limitBytes: Int, _ byte: UInt8) -> Bool {
         held.count > limitBytes && (byte & 0xc0 != 0x80 || held.count > limitBytes + 8)

@@ -131,7 +131,6 @@ package struct ToolCallParser: ~Copyable {
     }
 
     /// Ends the response and emits the held text and tool calls.
-    ///
     /// - Parameter isCut: whether the output was cut off, so that a begun tool call is not emitted as text.
     package mutating func finish(isCut: Bool = false, _ pass: Pass) {
         settle()

@@ -20,7 +20,6 @@ struct ToolCallReader {
     func isTool(_ name: UnsafeRawBufferPointer) -> Bool { tool(name) != nil }
 
     /// Returns the tool calls in a JSON text, which is one call or an array of calls.
-    ///
     /// - Parameters:
     ///   - json: the JSON text, which must be in a `ByteBuffer`.
     ///   - hasControls: whether strings contain control characters, which must be escaped.
@@ -66,7 +65,6 @@ struct ToolCallReader {
     }
 
     /// Reads one tool call from a parsed JSON object.
-    ///
     /// - Parameter isInner: whether `value` is the member `function` of a call in OpenAI's format.
     private func uncheckedCall(
         _ value: JSONValue,

@@ -39,7 +39,6 @@ struct ToolCallTag: Sendable {
     }
 
     /// Returns whether the bytes are a tag, the beginning of a tag, or neither.
-    ///
     /// - Parameter closings: whether closing tags are considered, too.
     static func match(_ bytes: UnsafeRawBufferPointer, closings: Bool) -> Match {
         var isBeginning = false

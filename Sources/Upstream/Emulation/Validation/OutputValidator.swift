@@ -67,7 +67,6 @@ final class OutputValidator: Sendable {
     }
 
     /// Returns the JSON that the request demands, without code fences and text around it.
-    ///
     /// - Throws: an error if the text contains no JSON that fits the format.
     func document(in text: Body) async throws(UpstreamError) -> Body {
         guard case .document(let format) = demand else { return text }

@@ -35,7 +35,6 @@ final class SchemaCheckedStream: ChatStream, OnLoop, @unchecked Sendable {
     var original: Body? { stream.original }
 
     /// Waits until the first events can be emitted. Throws an error if the response is invalid.
-    ///
     /// - Parameter holdsAll: whether to hold back all events until the end, so that an invalid response can be asked for
     ///   again.
     func begin(holdingAll holdsAll: Bool) async throws(UpstreamError) {

@@ -53,7 +53,6 @@ final class OneMinTranscription: PreparedTranscription, OnLoop, @unchecked Senda
 
 extension Transcript {
     /// Creates a transcript from the JSON record that 1min.ai returns for a finished call.
-    ///
     /// - Parameters:
     ///   - bytes: the record, which must be in a `ByteBuffer`, as the JSON parser requires.
     ///   - isDetailed: whether the client wants details. `responseObject` then wins if it names the language.

@@ -12,7 +12,6 @@ package final class OneMinList: ModelList, OnLoop, @unchecked Sendable {
     private static let maxCredits = 1_000_000.0
 
     /// Prepares the requests for the list of models; nil if the base URL is invalid.
-    ///
     /// - Parameter baseURL: the URL of the API, without a slash at its end.
     package init?(baseURL: String, options: EndpointOptions, transport: any Transport, parser: JSONParser) {
         self.transport = transport
@@ -102,7 +101,6 @@ package final class OneMinList: ModelList, OnLoop, @unchecked Sendable {
     }
 
     /// Converts a price in credits to nanocredits; nil if the price is missing or implausible.
-    ///
     /// - Parameter orNone: whether a price of 0 is valid.
     private static func nanocredits(_ value: JSONValue?, orNone: Bool = false) -> Int? {
         guard let credits = value?.number, (0...maxCredits).contains(credits), credits > 0 || orNone else {

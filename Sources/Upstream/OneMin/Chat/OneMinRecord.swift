@@ -13,7 +13,6 @@ struct OneMinRecord {
     let finish: FinishReason
 
     /// Creates the result from a JSON record. Throws if the call was not successful or has no result.
-    ///
     /// - Parameter bytes: the complete JSON, which must be in a `ByteBuffer`, as the JSON parser requires.
     init(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) {
         let record = try Self.checked(bytes, parser)

@@ -33,7 +33,6 @@ struct RepeatGuard: ~Copyable {
 
     /// Returns the held chunk if the vendor's final record proves that the chunk is no repetition. Otherwise drops the
     /// chunk and returns nil. Also returns nil if no chunk is held back.
-    ///
     /// - Parameter record: the whole text, from the vendor's final record.
     mutating func releaseHeld(provenBy record: UnsafeRawBufferPointer) -> ByteBuffer? {
         guard !held.isEmpty else { return nil }
@@ -87,7 +86,6 @@ private struct TextHash: Equatable {
     }
 
     /// Adds up to eight bytes to the hash.
-    ///
     /// - Parameter word: the bytes as a little-endian number; the unused high bytes are 0.
     @inline(__always)
     private mutating func add(_ word: UInt64, _ bytes: Int) {

@@ -30,7 +30,6 @@ extension OneMin: FileProvider, AssetUploader {
     }
 
     /// Uploads a file that is in memory.
-    ///
     /// - Parameter filename: its extension must match the media type, or the vendor refuses the file.
     package func keep(
         _ bytes: Body,

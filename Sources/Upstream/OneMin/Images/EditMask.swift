@@ -15,7 +15,6 @@ enum EditMask {
     }
 
     /// Converts an OpenAI mask to a mask for 1min.ai. Blocks the thread for about 20 ns per pixel.
-    ///
     /// - Parameter size: the size of the image, which the mask must have.
     static func converted(_ mask: UnsafeRawBufferPointer, for size: ImageSize) throws(MaskError) -> Body {
         guard let own = ImageSize(of: .png, mask) else { throw .broken }

@@ -75,7 +75,6 @@ extension ImageFamily {
 
     /// Plans the upstream calls for a number of images. Returns the images to use from each call: for 5 images and at
     /// most 4 in each call, 4 and 1.
-    ///
     /// - Parameter wanted: the number of images; nil for one call with the models' usual number.
     func plan(_ wanted: Int?) -> [Int] {
         let (usual, most) =

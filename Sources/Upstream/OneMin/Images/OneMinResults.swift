@@ -8,7 +8,6 @@ struct OneMinResults {
     let credits: Int?
 
     /// Creates the results from a JSON record. Throws if the call was not successful or has no result.
-    ///
     /// - Parameter bytes: the complete JSON, which must be in a `ByteBuffer`, as the JSON parser requires.
     init(_ bytes: UnsafeRawBufferPointer, assetURL: String, _ parser: JSONParser) throws(UpstreamError) {
         let record = try OneMinRecord.checked(bytes, parser)
@@ -36,7 +35,6 @@ struct OneMinResults {
     }
 
     /// Returns a generated file with the URLs from which it can be downloaded.
-    ///
     /// - Parameters:
     ///   - result: a URL, or a path on the vendor's asset host.
     ///   - signed: a signed URL from the record; nil if the record has none.

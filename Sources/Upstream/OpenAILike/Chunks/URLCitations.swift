@@ -3,7 +3,6 @@ import Shared
 
 extension JSONValue {
     /// Emits each URL citation of the first choice in the form of the Responses API, which has no inner object.
-    ///
     /// - Parameter name: the member that contains the choice's output: `delta` or `message`.
     func forEachCitation(in name: StaticString, _ emit: (UnsafeRawBufferPointer) -> Void) {
         let choice = self["choices"]?.elements?.first { _ in true }

@@ -62,7 +62,6 @@ struct UsageCounts {
 
 extension JSONValue {
     /// Returns how many prompt tokens a `usage` reports as read from the vendor's cache, in the names of all servers.
-    ///
     /// - Parameter details: OpenAI's member with the details of the prompt; nil if there is none.
     func cachedTokens(_ details: JSONValue?) -> Int {
         if let tokens = details?["cached_tokens"]?.tokens { return tokens }
@@ -100,7 +99,6 @@ extension JSONValue {
 
 extension Usage {
     /// Records how many prompt tokens the vendor read from its cache (`cached`), and how many it wrote to its cache.
-    ///
     /// - Parameter long: the written tokens that are kept for longer than five minutes.
     mutating func recordPrompt(cached: Int, written: Int, long: Int = 0) {
         cachedTokens = min(promptTokens, cached)

@@ -4,7 +4,6 @@ import Shared
 extension ForwardedEndpoint {
     /// Checks that a complete JSON response has the content that this endpoint returns, such as embeddings. Returns the
     /// number of embeddings or images; 0 for other content.
-    ///
     /// - Parameters:
     ///   - vectors: the number of embeddings that the response must have; nil if it is not known.
     ///   - errorTable: recognises errors that the vendor reports in its own way.

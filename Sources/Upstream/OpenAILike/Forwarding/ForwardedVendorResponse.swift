@@ -93,7 +93,6 @@ final class ForwardedVendorResponse: ForwardedResponse, ModelReport, OnLoop, @un
     }
 
     /// Reads the beginning of the response. Reads a JSON response completely if the memory suffices.
-    ///
     /// - Throws: the vendor's error, or an error if the response is not of the requested kind.
     func begin() async throws(UpstreamError) {
         if form == .json { return try await gather() }

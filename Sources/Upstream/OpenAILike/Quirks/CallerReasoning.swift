@@ -31,7 +31,6 @@ struct CallerReasoning: Sendable {
     }
 
     /// Returns the reasoning before a message's tool calls; nil if the relay does not remember it.
-    ///
     /// - Parameter id: the id of the message's first tool call.
     func reasoningBlock(ofCall id: String) -> Body? {
         part(.reasoning, ofCall: id) ?? DistinctCallIDs.replaced(by: id).flatMap { part(.reasoning, ofCall: $0) }

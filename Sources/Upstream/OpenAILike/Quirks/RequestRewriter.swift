@@ -3,7 +3,6 @@ import Engine
 /// A rewriter that adapts a request to the quirks of a server.
 enum RequestRewriter {
     /// Returns the request, changed for these quirks of the vendor's server.
-    ///
     /// - Parameter reasoningBlocks: the reasoning that is remembered for the caller; nil if none is.
     static func written(_ body: Body, with quirks: Set<Quirk>, _ reasoningBlocks: CallerReasoning? = nil) -> Body {
         if quirks.isEmpty { return body }
