@@ -299,7 +299,7 @@ def test_memcached_that_is_looked_for_or_is_none(vendors: FakeServer, tmp_path: 
 
 def test_tls_to_a_server_without_it(vendors: FakeServer, tmp_path: Path, start_relay) -> None:
     settings = CALLER | provider("A", f"{vendors.base_url.replace('http:', 'https:')}/row/v1", KEY)
-    assert ask(tmp_path, settings)[1][0].endswith("(libcurl 35); if the server has no TLS, write http://")
+    assert ask(tmp_path, settings)[1][0].endswith(": SSL connect error; if the server has no TLS, write http://")
     response = chat(start_relay(**settings))
     assert response.status_code == 502
     assert response.json()["error"]["message"].startswith("The relay has no TLS connection to the provider.")

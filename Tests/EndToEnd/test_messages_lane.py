@@ -407,10 +407,12 @@ def test_errors_tell_nothing_private(lane, anthropic_server, said, shown):
 
 @pytest.mark.parametrize("status", [600, 999])
 @pytest.mark.parametrize("wait, shown", [("1e9", "86400"), ("-5", None), ("Fri, 31 Dec 9999 23:59:59 GMT", "86400")])
-def test_statuses_that_http_does_not_have_and_waits_without_end(lane, anthropic_server, status, wait, shown):
+def test_statuses_that_http_does_not_have_and_waits_without_end(lane, lane_relay, anthropic_server, status, wait, shown):
     script = {"status": status, "json": failure("api_error", "It failed."), "headers": {"Retry-After": wait}}
     answer, _ = sent(lane, anthropic_server, written(asked(), "compact"), script)
     assert answer.status_code == 502 and answer.headers.get("retry-after") == shown
+    cause = f"the vendor answered {status}, a status that HTTP does not have at "
+    lane_relay.wait_for_line(lambda line: line.get("cause", "").startswith(f"ant: {cause}"))
 
 
 HIDDEN = {

@@ -32,18 +32,36 @@ extension TransportError {
                 "cannot connect to \(host)\(systemReason)"
             }
         case .insecure where isOfCertificate: "the certificate of \(host) is not trusted"
-        case .insecure: "no TLS connection to \(host) (libcurl \(code)); if the server has no TLS, write http://"
+        case .insecure: "no TLS connection to \(host)\(reason); if the server has no TLS, write http://"
         case .connectTimeout: "no connection to \(host) in time"
         case .firstByteTimeout: "\(host) did not begin to respond in time"
         case .idleTimeout: "\(host) sent no data for too long"
         case .totalTimeout: "\(host) did not complete its response in time"
         case .late: "\(host) did not respond by the deadline"
-        case .broken: "the connection to \(host) broke\(code == 0 ? "" : " (libcurl \(code))")"
+        case .broken: "the connection to \(host) broke\(reason)\(adviceOnTLS)"
         case .tooLarge: "the response of \(host) is too large"
         case .coded: "the response of \(host) is compressed, which the relay did not request"
         case .overloaded: "no memory for the response of \(host)"
         case .cancelled: "cancelled"
         }
+    }
+
+    /// The reason why a connection broke or got no TLS, such as `: it ended before the response`; empty if it is unknown.
+    private var reason: String {
+        switch CURLcode(code) {
+        case CURLE_OK: ""
+        case CURLE_GOT_NOTHING: ": it ended without a response"
+        case CURLE_PARTIAL_FILE: ": it ended before the response"
+        case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL: ": what arrived is not HTTP/1.1"
+        case let code: ": " + String(cString: curl_easy_strerror(code))
+        }
+    }
+
+    /// The advice for a server that does not respond to plain HTTP; empty for other failures.
+    private var adviceOnTLS: String {
+        let isOfTLS = [CURLE_GOT_NOTHING, CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_RECV_ERROR]
+            .contains(CURLcode(code))
+        return isOfTLS && endpoint?.isHTTPS == false ? "; if the server expects TLS, write https://" : ""
     }
 
     /// Whether the server's certificate is not trusted.

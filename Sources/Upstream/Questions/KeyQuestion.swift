@@ -113,7 +113,7 @@ struct KeyQuestion {
                 return .checkResult(.failed("the vendor redirects\(target); \(advice)"))
             case 404, 405:
                 return .checkResult(.failed("the vendor answered \(head.status) to GET \(url); check the base URL"))
-            default: return .checkResult(.failed("the vendor answered \(head.status)\(excerpt)"))
+            default: return .checkResult(.failed("the vendor answered \(head.sentStatus)\(excerpt)"))
             }
         }
     }

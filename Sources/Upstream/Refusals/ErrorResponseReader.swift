@@ -29,7 +29,7 @@ struct ErrorResponseReader {
     ///   - body: must be in a `ByteBuffer`, as the JSON parser requires.
     ///   - request: the refused request, whose words in the error are not the vendor's; nil if it is not known.
     func error(_ head: UpstreamHead, _ body: UnsafeRawBufferPointer, to request: RefusedRequest?) -> UpstreamError {
-        if let own { return own(head, body) }
+        if let own { return own(head, body).naming(head.sentStatus) }
         return error(vendorError(head, body), head, body, request)
     }
 
@@ -47,7 +47,7 @@ struct ErrorResponseReader {
         if passesErrors {
             error.passed = PassedError(body, status: head.status, retryAfterSeconds: head.retryAfterSeconds)
         }
-        return error
+        return error.naming(head.sentStatus)
     }
 
     /// Adds or removes the recovery option `retrySame`, as the vendor's response header demands. Adds the option only
@@ -226,6 +226,16 @@ extension UpstreamError {
         (error.status, error.passed, error.credential) = (self.status, self.passed, self.credential)
         (error.usage, error.credits, error.partial) = (self.usage, self.credits, self.partial)
         (error.lack, error.isCut) = (self.lack, self.isCut)
+        return error
+    }
+}
+
+extension UpstreamError {
+    /// Returns the error with a cause that names the status which the vendor sent, if HTTP does not have it.
+    fileprivate func naming(_ sentStatus: Int) -> UpstreamError {
+        if 200...599 ~= sentStatus { return self }
+        var error = self
+        error.cause = "the vendor answered \(sentStatus), a status that HTTP does not have"
         return error
     }
 }

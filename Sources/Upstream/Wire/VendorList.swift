@@ -97,7 +97,7 @@ package final class VendorList: ModelList, OnLoop, @unchecked Sendable {
             let body = response.body
             return try withExtendedLifetime(body) { () throws(UpstreamError) in
                 guard response.head.status == 200 else {
-                    var error = UpstreamError(.failed, cause: "the vendor answered \(response.head.status)")
+                    var error = UpstreamError(.failed, cause: "the vendor answered \(response.head.sentStatus)")
                     error.status = response.head.status
                     throw error
                 }

@@ -188,6 +188,10 @@ import Testing
             _ = peer.receiveRequest()
             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
         }
+        let secure = RawServer { peer, _ in
+            _ = peer.receiveRequest()
+            peer.send([21, 3, 1, 0, 2, 2, 70])
+        }
         let other = RawServer { _, _ in }
         other.stop()
         let causes = await withClient { client, loop in
@@ -197,6 +201,7 @@ import Testing
                 await client.cause(UpstreamCall("http://gone.test/secret")),
                 await client.cause(UpstreamCall(other.url("/secret"))),
                 await client.cause(UpstreamCall(vendor.url("/secret"))),
+                await client.cause(UpstreamCall(secure.url("/secret"))),
                 await ruled.cause(UpstreamCall("http://gone.test/secret")),
                 await ruled.cause(UpstreamCall(other.url("/secret"))),
             ]
@@ -205,7 +210,8 @@ import Testing
             causes == [
                 "cannot resolve gone.test:80",
                 "cannot connect to 127.0.0.1:\(other.port): connection refused",
-                "the connection to 127.0.0.1:\(vendor.port) broke (libcurl 18)",
+                "the connection to 127.0.0.1:\(vendor.port) broke: it ended before the response",
+                "the connection to 127.0.0.1:\(secure.port) broke: what arrived is not HTTP/1.1; if the server expects TLS, write https://",
                 "cannot resolve gone.test:80",
                 "cannot connect to 127.0.0.1:\(other.port): the relay may not connect to this address",
             ]

@@ -87,7 +87,7 @@ import Testing
     @Test("a status that HTTP does not have is a failure of the vendor", arguments: [-1, 0, 99, 100, 199, 600, 1_000])
     func statuses(status: Int) {
         let empty = UnsafeRawBufferPointer(start: nil, count: 0)
-        func read(_ number: Int) -> Int {
+        func head(_ number: Int) -> UpstreamHead {
             UpstreamHead(
                 status: number,
                 type: empty,
@@ -95,10 +95,9 @@ import Testing
                 retry: (empty, empty, empty),
                 redirectURL: nil
             )
-            .status
         }
-        #expect(read(status) == 502)
-        #expect([200, 299, 418, 529, 599].allSatisfy { read($0) == $0 })
+        #expect(head(status).status == 502 && head(status).sentStatus == status)
+        #expect([200, 299, 418, 529, 599].allSatisfy { head($0).status == $0 })
     }
 
     @Test(
