@@ -187,6 +187,14 @@ extension RequestError {
         return RequestError(413, "The request body is too large: \(size)at most \(limitBytes) bytes are accepted.")
     }
 
+    /// The error for a compressed body of which the decoded bytes are too many.
+    package static func decodedBodyTooLarge(limitBytes: Int) -> RequestError {
+        RequestError(
+            413,
+            "The request body is too large: it has more than \(limitBytes) bytes when it is decompressed, which is the limit."
+        )
+    }
+
     /// The error for a body that is larger than the memory budget allows.
     package static var bodyTooLargeForMemory: RequestError {
         RequestError(413, "The request body is too large for the relay's memory. The operator can raise MEMORY_MB.")

@@ -97,7 +97,7 @@ struct CompressedBody {
         let result = isShort ? work() : await gateway.reader.result(on: loop, withinNanoseconds: patience, of: work)
         guard let result else { throw Task.isCancelled ? .clientLeft : .overloaded }
         let isFull = try result.get()
-        if decoder.outputBytes > limitBytes { throw .bodyTooLarge(nil, limitBytes: limitBytes) }
+        if decoder.outputBytes > limitBytes { throw .decodedBodyTooLarge(limitBytes: limitBytes) }
         if !isFull, !decoder.isWhole { throw RequestError(400, "The compressed request body ends too early.") }
         return isFull
     }
