@@ -74,8 +74,7 @@ struct OperatorList: Report {
     }
 
     private static func parsed<Value>(_ body: Body, _ read: (JSONValue) -> Value?) -> Value? {
-        let parser = JSONParser()
-        return (try? parser.parse(body.bytes)).flatMap(read)
+        JSONParser.read(body.bytes, read) ?? nil
     }
 
     var json: String { list.bytes.text + "\n" }

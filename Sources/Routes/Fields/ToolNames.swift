@@ -63,9 +63,7 @@ struct ToolNames: Sendable {
     static func input(of arguments: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
         var copy = ByteBuffer()
         copy.append(arguments)
-        let parser = JSONParser()
-        let input = (try? parser.parse(copy.bytes))?["input"]?.text
-        withExtendedLifetime(parser) { body(input ?? arguments) }
+        if JSONParser.read(copy.bytes, { body($0["input"]?.text ?? arguments) }) == nil { body(arguments) }
     }
 }
 

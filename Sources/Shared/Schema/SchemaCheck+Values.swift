@@ -161,9 +161,7 @@ extension SchemaCheck {
         guard spend(name.count) else { return false }
         var text = ByteBuffer()
         text.append(json: name)
-        let parser = JSONParser()
-        guard let value = try? parser.parse(text.bytes) else { return false }
-        return isQuietly(schema, value)
+        return JSONParser.read(text.bytes) { isQuietly(schema, $0) } ?? false
     }
 
     private mutating func dependencies(

@@ -65,11 +65,9 @@ struct VendorError: ReportedError {
         guard let start = text.bytes.first(UInt8(ascii: "{")) else { return }
         let document = text.bytes[part: start..<RawJSON.end(of: text.bytes, from: start)].text
         let json = ByteBuffer(document)
-        let parser = JSONParser()
-        defer { withExtendedLifetime(parser) {} }
-        guard let root = try? parser.parse(json.bytes) else { return }
+        guard let error = JSONParser.read(json.bytes, { VendorError($0, status: status, depth: depth) }) else { return }
         // A prompt that the server quotes could have a code.
-        adopt(VendorError(root, status: status, depth: depth), isOwn: raw != nil || start == 0)
+        adopt(error, isOwn: raw != nil || start == 0)
         if raw == nil { inner = (document, Indirect(outer)) }
     }
 

@@ -95,8 +95,7 @@ struct MessageFormatter: ChatResponseFormatter {
     private static func isObject(_ json: String) -> Bool {
         let text = ByteBuffer(json)
         guard text.bytes.contains(where: { $0 > 32 }) else { return true }
-        let parser = JSONParser()
-        return (try? parser.parse(text.bytes))?.kind == .object
+        return JSONParser.read(text.bytes, \.kind) == .object
     }
 
     /// Appends a tool call's arguments as a JSON object. Arguments that are no object become a text in the object's

@@ -102,10 +102,9 @@ extension ChatCall {
     private static func leaveTools(_ chatOptions: inout ChatOptions) {
         chatOptions.leave(
             UnreadTools { request in
-                let parser = JSONParser()
                 var (call, tools) = (ChatCall(), ChatOptions())
-                if let list = (try? parser.parse(request.bytes))?["tools"]?.elements {
-                    _ = try? call.read(list, &tools)
+                _ = JSONParser.read(request.bytes) { root in
+                    if let list = root["tools"]?.elements { _ = try? call.read(list, &tools) }
                 }
                 return tools.tools
             }

@@ -48,11 +48,11 @@ struct ClaudeToolSchema {
         let top = RawJSON(schema.bytes)
         let isPlain = !combinations.contains { top[$0] != nil }
         if isPlain, top["type"]?.content == "object" { return nil }
-        let parser = JSONParser()
-        guard let root = try? parser.parse(schema.bytes), root.kind == .object, allowsObjects(root) else { return nil }
-        var writer = ClaudeToolSchema(root: root, keepsOriginal: pointsIntoMerged(root, schema.bytes))
-        defer { withExtendedLifetime(parser) {} }
-        return writer.written()
+        return JSONParser.read(schema.bytes) { root in
+            guard root.kind == .object, allowsObjects(root) else { return nil }
+            var writer = ClaudeToolSchema(root: root, keepsOriginal: pointsIntoMerged(root, schema.bytes))
+            return writer.written()
+        } ?? nil
     }
 
     private init(root: JSONValue, keepsOriginal: Bool) {

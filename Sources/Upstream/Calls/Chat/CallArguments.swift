@@ -57,10 +57,9 @@ package struct CallArguments: Sendable {
         guard arguments.first == UInt8(ascii: "\"") else { return nil }
         var text = ByteBuffer()
         arguments.withContiguousStorageIfAvailable { text.append(UnsafeRawBufferPointer($0)) }
-        let parser = JSONParser()
-        guard let object = (try? parser.parse(text.bytes))?.text.map({ Array($0) }) else { return nil }
+        guard let object = JSONParser.read(text.bytes, { $0.text.map { Array($0) } }) ?? nil else { return nil }
         text.removeAll()
         object.withUnsafeBytes { text.append($0) }
-        return (try? parser.parse(text.bytes))?.kind == .object ? object : nil
+        return JSONParser.read(text.bytes, \.kind) == .object ? object : nil
     }
 }
