@@ -44,7 +44,7 @@ def recording(launch, server, vendor, path):
         USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN,
         **provider("ROW", "openai", server.base_url, "fast=big/1,other=big/2,emb=emb/1", API_KEYS=f"{VENDOR_KEY},{SECOND_KEY}", COST="0.001/0.002", PRIORITY=1),
         **provider("SPARE", "openai", server.base_url, "fast=spare/1", PRIORITY=2),
-        **provider("MAIN", "onemin", API_KEY=MAIN_KEY, MODELS="gpt-4o-mini,tts-1,whisper-1"), PANEL_EXPERTS_MODELS="fast,other",
+        **provider("MAIN", "onemin", API_KEY=MAIN_KEY, MODELS="gpt-4o-mini,tts-1,whisper-1,dall-e-3"), PANEL_EXPERTS_MODELS="fast,other",
         PANEL_EXPERTS_SUMMARY_MODEL="other",
     )  # fmt: skip
 
@@ -357,12 +357,17 @@ def test_the_use_of_a_choice_that_breaks_off(start_relay, anthropic_server, call
         assert ("estimated" in record) == is_estimated, record
 
 
-def test_speech_is_a_call_without_tokens(team, file):
+def test_speech_and_images_have_the_estimate_of_their_text(team, file):
     answer = team.post("/v1/audio/speech", json={"model": "tts-1", "input": "Hello", "voice": "alloy"})
     assert answer.status_code == 200
     request, call = file.more(2)
-    told(request, endpoint="/audio/speech", model="tts-1", tokens=0, success=True)
-    told(call, provider="main", key="k1", success=True)
+    told(request, endpoint="/audio/speech", model="tts-1", tokens=2, estimated=True, success=True)
+    told(call, provider="main", key="k1", tokens=2, estimated=True, success=True)
+    assert team.post("/v1/images/generations", json={"model": "dall-e-3", "prompt": "Hello", "n": 3}).status_code == 200
+    request, *calls = file.more(4)
+    told(request, endpoint="/images/generations", tokens=2, estimated=True, success=True)
+    for call in calls:
+        told(call, tokens=2, estimated=True)
 
 
 def test_a_helper_is_a_call_too(team, file):

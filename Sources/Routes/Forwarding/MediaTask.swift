@@ -100,7 +100,7 @@ final class MediaTask: OnLoop, @unchecked Sendable {
             } catch {
                 throw error.reporting(credits: audio.credits)
             }
-            end(attempt, .made(credits: audio.credits))
+            end(attempt, .made(credits: audio.credits, from: fields.estimate))
         case .forwarded(let response, let beginning, let isWhole):
             defer { response.stop() }
             do throws(UpstreamError) {

@@ -126,7 +126,7 @@ final class ImageOperation: MediaOperation, OnLoop, @unchecked Sendable {
                 make: { (_, index, attempt) async throws(UpstreamError) in
                     try await images.images(ofCall: index, by: attempt)
                 },
-                end: { .made(images: $0.files.count, credits: $0.credits) },
+                end: { .made(images: $0.files.count, credits: $0.credits, from: order.fields.estimate) },
                 response: { [self] (_, made) async throws(UpstreamError) in
                     try await response(with: made.flatMap(\.files), of: images, for: order.call, by: candidate.model)
                 }

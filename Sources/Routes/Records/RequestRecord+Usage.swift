@@ -32,8 +32,8 @@ extension RequestRecord {
         )
         // An incomplete response was used as far as it was delivered.
         whole.usage = usage ?? calls.delivered
-        whole.isEstimated = calls.contains { $0.usage.isEstimated }
-        whole.isExact = whole.isEstimated && calls.allSatisfy(\.usage.isExactIfOwn)
+        whole.isEstimated = calls.contains { $0.recordedUsage.isEstimated }
+        whole.isExact = whole.isEstimated && calls.allSatisfy(\.recordedUsage.isExactIfOwn)
         whole.cost = cost
         whole.durationMilliseconds = now.milliseconds(since: startedAt)
         whole.attempts = provider == nil ? 0 : billing?.allAttempts ?? 0
@@ -59,7 +59,7 @@ extension RequestRecord {
             provider: call.server.provider,
             error: call.error.map(error(ofCall:))
         )
-        record.usage = call.usage
+        record.usage = call.recordedUsage
         record.cost = call.cost
         if record.cost != nil { record.bill = call }
         record.durationMilliseconds = call.durationMilliseconds
@@ -91,7 +91,7 @@ extension UsageRecord {
     /// Merges the record of the only upstream call into this record of the request.
     /// - Returns: false, without a change, if the records cannot be merged.
     mutating func add(_ call: CallRecord, at now: LoopTime) -> Bool {
-        guard isSuccess, call.error == nil, status == call.status, usage.isRecorded(like: call.usage),
+        guard isSuccess, call.error == nil, status == call.status, usage.isRecorded(like: call.recordedUsage),
             cost == call.cost, isRebuilt == call.isRebuilt, model.isSame(as: call.server.name),
             modelUsed.isSame(as: call.server.model), provider.isSame(as: call.server.provider)
         else { return false }
@@ -118,6 +118,8 @@ extension Collection<CallRecord> {
     fileprivate var delivered: Usage {
         reduce(into: Usage.nothing) {
             $0.promptTokens += $1.usage.promptTokens
+            // Calls for media share their prompt.
+            if $1.usage.totalTokens == 0 { $0.promptTokens = Swift.max($0.promptTokens, $1.recordedUsage.promptTokens) }
             $0.completionTokens += $1.usage.completionTokens
         }
     }

@@ -44,9 +44,16 @@ extension Bill {
         /// - Parameters:
         ///   - usage: the pieces of which the request or the response consists; nil for the images.
         ///   - images: the number of images; 0 if it is not known, or if the call made no images.
-        package static func made(_ usage: Usage? = nil, images: Int = 0, credits: Int?) -> Outcome {
+        ///   - estimate: the estimated usage of the text that the vendor got; nil if there is none.
+        package static func made(
+            _ usage: Usage? = nil,
+            images: Int = 0,
+            credits: Int?,
+            from estimate: Usage? = nil
+        ) -> Outcome {
             var outcome = Outcome(.made, usage ?? Usage(pieces: images, .image), credits: credits)
             outcome.images = images
+            outcome.promptTokens = estimate?.promptTokens
             return outcome
         }
     }
@@ -81,6 +88,17 @@ package final class CallRecord: Sendable {
     }
 
     package var usage: Usage { outcome.usage }
+
+    /// The usage for records. Media of which the vendor reports no tokens have the estimate that limits count.
+    package var recordedUsage: Usage {
+        guard outcome.end == .made, usage.totalTokens == 0, let tokens = outcome.promptTokens, tokens > 0 else {
+            return usage
+        }
+        var usage = usage
+        (usage.promptTokens, usage.isEstimated) = (tokens, true)
+        return usage
+    }
+
     package var credits: Int? { outcome.credits }
     package var status: Int? { outcome.status }
     package var error: String? { outcome.error }
