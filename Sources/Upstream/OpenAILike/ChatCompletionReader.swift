@@ -230,7 +230,12 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         }
         if let finish = piece.finish {
             choices[number].order.end { emit(number, $0) }
-            emit(number, .finish(finish, stop: nil))
+            let stop = finish == .stop ? choices[number].stop : nil
+            if let stop, responseOptions.stops.contains(where: { $0.hasSameBytes(as: stop) }) {
+                stop.withBytes { emit(number, .finish(finish, stop: $0)) }
+            } else {
+                emit(number, .finish(finish, stop: nil))
+            }
         }
         withExtendedLifetime((piece.joinedText, piece.joinedReasoning)) {}
     }

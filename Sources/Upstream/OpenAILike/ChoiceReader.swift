@@ -79,6 +79,8 @@ struct ChoiceReader {
     private(set) var isReported = false
     /// Whether the choice contains a text, a tool call or other output so far.
     private(set) var isFilled = false
+    /// The word of vLLM or SGLang for the end of the choice: a stop sequence, or anything else.
+    private(set) var stop: String?
     private let maxCalls: Int
 
     /// Creates a reader for one choice. The reader ignores all tool calls after the first `maxCalls`.
@@ -288,6 +290,8 @@ struct ChoiceReader {
 
     // MARK: The end
 
+    private static let maxStopBytes = 1_024
+
     private mutating func readFinish(
         _ choice: JSONValue,
         _ piece: inout ChoiceChunk,
@@ -300,6 +304,9 @@ struct ChoiceReader {
         guard let word = said.text, !word.isEmpty else {
             piece.isOdd = true
             return
+        }
+        if let text = (choice["stop_reason"] ?? choice["matched_stop"])?.text, text.count <= Self.maxStopBytes {
+            stop = text.text
         }
         let mayGoOn = piece.isFilled || piece.role == .reported || goesOn
         var reason = FinishReason.stop

@@ -53,7 +53,8 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             keepsAnnotations: call.keepsAnnotations,
             vendor: vendor.wire,
             learnsChoicesFor: call.choices > 1 ? ModelCaller(vendor.name, model.id, call.quirks.owner) : nil,
-            bounds: UsageBounds(call, model)
+            bounds: UsageBounds(call, model),
+            stops: call.stops
         )
     }
 
@@ -180,4 +181,6 @@ struct ResponseOptions: Sendable {
     /// The model and the caller if the relay learns from missing choices that this model makes only one; otherwise nil.
     var learnsChoicesFor: ModelCaller?
     var bounds = UsageBounds()
+    /// The stop sequences of the request.
+    var stops: [String] = []
 }

@@ -225,6 +225,26 @@ import Testing
     }
 
     @Test(
+        "a stop sequence of the request that the server names is known",
+        arguments: [
+            (#""stop_reason":"Z""#, "Z"), (#""matched_stop":"Z""#, "Z"), (#""stop_reason":"end_turn""#, nil),
+            (#""stop_reason":null"#, nil), (#""matched_stop":151645"#, nil),
+        ] as [(String, String?)]
+    )
+    func stops(member: String, wanted: String?) throws {
+        var options = ResponseOptions(model: "m", choices: 1, includesUsage: true, isNative: false)
+        options.stops = ["Q", "Z"]
+        let message = #""message":{"role":"assistant","content":"a"}"#
+        let json = #"{"choices":[{"index":0,\#(message),"finish_reason":"stop",\#(member)}]}"#
+        var heard: [String?] = []
+        let reader = ChatCompletionReader(options, JSONParser(), ids: RandomBytes())
+        _ = try reader.read(whole: Body(ByteBuffer(json))) { _, event in
+            if case .finish(.stop, let stop) = event { heard.append(stop?.text) }
+        }
+        #expect(heard == [wanted])
+    }
+
+    @Test(
         "one table has the words for the end of all kinds",
         arguments: [
             ("stop", FinishWord.reason(.stop)), ("END_TURN", .reason(.stop)), ("Length", .reason(.length)),
