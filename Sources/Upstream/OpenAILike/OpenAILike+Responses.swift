@@ -41,7 +41,7 @@ extension Abilities {
     /// Takes away what a model with these quirks lacks for the call.
     mutating func adjust(to quirks: Set<Quirk>, for call: borrowing ChatCall) {
         subtract(quirks.lacking)
-        if quirks.dropsStrict, call.hasStrictTools { insert(.uncheckedArguments) }
+        if quirks.dropsStrict || call.chatOptions.hasLooseSchemas, call.hasStrictTools { insert(.uncheckedArguments) }
         let isRequired = call.chatOptions.toolChoice == .required
         if quirks.contains(.noRequired), call.needs.contains(.toolChoice), isRequired { remove(.toolChoice) }
         if quirks.contains(.noForcing), !isRequired { remove(.toolChoice) }

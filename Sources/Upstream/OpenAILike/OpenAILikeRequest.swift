@@ -112,7 +112,9 @@ struct OpenAILikeRequest: ~Copyable {
             // Clients of other APIs need not complete their schemas.
             CompleteSchema.append(RawJSON(schema.bytes), to: &out)
         }
-        if let isStrict = tool.isStrict, tool.kind == .function { out.append("strict", isStrict) }
+        if let isStrict = chatOptions.strict(tool.isStrict, tool.schema), tool.kind == .function {
+            out.append("strict", isStrict)
+        }
         out.append("}")
     }
 
@@ -123,7 +125,7 @@ struct OpenAILikeRequest: ~Copyable {
         case .schema(let name, let schema, let isStrict):
             out.append(#","response_format":{"type":"json_schema","json_schema":{"name":"#, json: name)
             if let schema { out.append("schema", schema) }
-            if let isStrict { out.append("strict", isStrict) }
+            if let isStrict = chatOptions.strict(isStrict, schema) { out.append("strict", isStrict) }
             out.append("}}")
         }
     }

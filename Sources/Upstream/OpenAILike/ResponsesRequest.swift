@@ -286,9 +286,13 @@ struct ResponsesRequest: ~Copyable {
             if let schema = tool.schema {
                 out.append(member: "parameters")
                 CompleteSchema.append(RawJSON(schema.bytes), to: &out)
+            } else {
+                // The field is required.
+                out.append(#","parameters":null"#)
             }
             // Tools are strict by default in this API only.
-            if let isStrict = tool.isStrict ?? (chatOptions.reasoning.isOfResponses ? nil : false) {
+            let isStrict = chatOptions.strict(tool.isStrict, tool.schema)
+            if let isStrict = isStrict ?? (chatOptions.reasoning.isOfResponses ? nil : false) {
                 out.append("strict", isStrict)
             }
             out.append("}")
@@ -352,7 +356,7 @@ struct ResponsesRequest: ~Copyable {
             text.append(#","format":{"type":"json_schema""#)
             text.append("name", name)
             if let schema { text.append("schema", schema) }
-            if let isStrict { text.append("strict", isStrict) }
+            if let isStrict = chatOptions.strict(isStrict, schema) { text.append("strict", isStrict) }
             text.append("}")
         }
         if let verbosity = chatOptions.reasoning.verbosity { text.append("verbosity", verbosity) }

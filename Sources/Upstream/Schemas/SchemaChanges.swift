@@ -3,7 +3,7 @@ import Engine
 /// A JSON Schema with what OpenAI's API demands and Anthropic's does not: properties of objects, and items of arrays.
 enum CompleteSchema {
     /// The deepest schema inside a schema that is completed.
-    private static let maxDepth = 16
+    fileprivate static let maxDepth = 16
     private static let members: [(type: StaticString, name: StaticString)] = [
         ("object", "properties"), ("array", "items"),
     ]
@@ -58,6 +58,47 @@ extension RawJSON {
     fileprivate func allows(_ type: StaticString) -> Bool {
         guard let types = self["type"] else { return false }
         return types.content?.equals(type) ?? types.elements.contains { $0.content?.equals(type) ?? false }
+    }
+}
+
+/// The rules that OpenAI's API has for the schema of a strict tool or format.
+enum StrictSchema {
+    private static let refused: [StaticString] = ["oneOf", "allOf", "not", "if", "patternProperties", "prefixItems"]
+
+    /// Returns whether a schema, with all schemas inside it, has a type, and lists all properties of its objects as
+    /// required and allows no others.
+    static func accepts(_ schema: RawJSON, depth: Int = 0) -> Bool {
+        guard depth < CompleteSchema.maxDepth, schema.isObject, !refused.contains(where: { schema[$0] != nil }) else {
+            return false
+        }
+        let choices = schema.list("anyOf")
+        guard schema["type"] != nil || schema["$ref"] != nil || !choices.isEmpty else { return false }
+        if schema.allows("array"), schema["items"] == nil { return false }
+        let properties = schema["properties"]?.members.map { $0 } ?? []
+        if schema.allows("object") || !properties.isEmpty {
+            let required = Set(schema.list("required").compactMap { $0.content?.text })
+            let isClosed = schema["additionalProperties"]?.bytes.equals("false") ?? false
+            guard isClosed, properties.allSatisfy({ required.contains($0.name.text) }) else { return false }
+        }
+        let names: [StaticString] = ["$defs", "definitions"]
+        let definitions = names.flatMap { schema[$0]?.members.map(\.value) ?? [] }
+        let inner = properties.map(\.value) + definitions + choices + [schema["items"]].compactMap(\.self)
+        return inner.allSatisfy { accepts($0, depth: depth + 1) }
+    }
+}
+
+extension ChatOptions {
+    /// Finds out whether OpenAI's strict mode refuses the schema of a strict tool or format.
+    package mutating func findLooseSchemas() {
+        var schemas = tools.filter { $0.isStrict == true }.map(\.schema)
+        if case .schema(_, let schema, isStrict: true) = format { schemas.append(schema) }
+        hasLooseSchemas = schemas.contains { $0.map { !StrictSchema.accepts(RawJSON($0.bytes)) } ?? false }
+    }
+
+    /// Returns the field `strict` beside a schema, as OpenAI's API accepts it.
+    func strict(_ isStrict: Bool?, _ schema: Body?) -> Bool? {
+        guard hasLooseSchemas, isStrict == true, let schema else { return isStrict }
+        return StrictSchema.accepts(RawJSON(schema.bytes))
     }
 }
 

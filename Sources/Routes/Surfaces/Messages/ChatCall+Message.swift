@@ -38,6 +38,7 @@ extension ChatCall {
             try given.readMessageSampling(fields)
             try readOutput(fields, &given)
         }
+        given.options.findLooseSchemas()
         for name in Self.fieldsOfAnthropic where fields[name] != nil {
             given.options.ignore(name)
             given.hasAny = true

@@ -188,6 +188,9 @@ package struct ChatOptions: Sendable {
     package private(set) var ignored: [StaticString] = []
     package var parallelToolCalls: Bool?
     package var format = Format.text
+    /// Whether OpenAI's strict mode refuses the schema of a strict tool or format, although the caller's API accepts it.
+    /// The vendor then gets a schema that is not strict, and the relay checks the output.
+    package var hasLooseSchemas = false
     package var reasoning = Reasoning()
     package var bookkeeping = Bookkeeping()
     /// The cache breakpoints in prompt order, for vendors that need them.
