@@ -128,7 +128,9 @@ struct MessageWriter {
 
     private func append(_ part: Attachment, to out: inout ByteBuffer) {
         switch (part.kind, part.source) {
-        case (_, .words(let text)), (_, .file(let text)): out.append(#"{"type":"text","text":"#, json: text)
+        // Documents have no URLs in this API, so that the relay has downloaded them.
+        case (_, .words(let text)), (_, .file(let text)), (.file, .address(let text)), (.audio, .address(let text)):
+            out.append(#"{"type":"text","text":"#, json: text)
         case (_, .kept(let id)):
             out.append(#"{"type":"file","file":{"file_id":"#, json: id)
             out.append("}")
@@ -153,9 +155,6 @@ struct MessageWriter {
             out.append(#","file_data":""#)
             out.append(dataURL: text, "application/pdf")
             out.append("\"}")
-        case (.file, .address(let address)), (.audio, .address(let address)):
-            out.append(#"{"type":"file","file":{"file_url":"#, json: address)
-            out.append("}")
         }
         out.append("}")
     }

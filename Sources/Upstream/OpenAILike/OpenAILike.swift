@@ -107,6 +107,10 @@ extension OpenAILike: WireChatVendor {
         ]
         let quirks = wire.quirks(model, for: call.quirks)
         abilities.adjust(to: quirks, for: call)
+        // Documents have no URLs in this API.
+        if call.needs.contains(.inlineMedia), call.attachments.contains(where: { $0.isAddress && $0.kind != .image }) {
+            abilities.remove(.mediaAddresses)
+        }
         // These need a request and a response that are forwarded unchanged: the neutral response has no fields for
         // them.
         let native: Abilities = [.logProbabilities, .audioOutput, .customTools, .demands, .audioReferences]
