@@ -306,7 +306,8 @@ def test_a_picture_in_a_result(anthropics, gem, google):
         ],
     )  # fmt: skip
     assert google.body(MODEL)["contents"][2]["parts"] == [
-        {"functionResponse": {"name": "look", "response": {"error": "dim"}}}, {"inlineData": {"mimeType": "image/png", "data": shown}}
+        {"functionResponse": {"name": "look", "response": {"error": "dim"}}}, {"text": "[Attachments of the result of look, call 1:]"},
+        {"inlineData": {"mimeType": "image/png", "data": shown}},
     ]
 
 

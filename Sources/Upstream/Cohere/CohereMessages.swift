@@ -149,11 +149,11 @@ struct CohereMessages: ~Copyable {
             out.open(message: "tool", &isFirst)
             out.append(member: "tool_call_id")
             out.append(json: id)
-            let text = index.map { messages[$0].text } ?? "No result."
+            var message = index.map { messages[$0] }
+            images += message?.takeAttachments(ofCall: String(decoding: id, as: UTF8.self)) ?? []
+            let text = message?.text ?? "No result."
             out.append("content", text.isEmpty ? "." : text)
             out.append("}")
-            guard let index else { continue }
-            images += messages[index].content.filter { if case .attachment = $0 { true } else { false } }
         }
         guard !images.isEmpty else { return }
         out.open(message: "user", &isFirst)

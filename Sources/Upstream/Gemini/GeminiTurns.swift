@@ -162,31 +162,36 @@ struct GeminiTurns: ~Copyable {
     /// Appends a user turn. It begins with one result for each tool call of the model turn before it.
     private mutating func appendUser(_ turn: Turn, _ parts: inout GeminiParts, to out: inout ByteBuffer) {
         let (found, unasked) = messages.results(ofCalls: waiting.map(\.key), at: turn.messageIndices)
-        var moved: [Int] = []
-        for (call, messageIndex) in zip(waiting, found) {
+        var moved: [ChatMessage.Piece] = []
+        for (number, (call, messageIndex)) in zip(waiting, found).enumerated() {
             parts.open(to: &out)
             out.append(#"{"functionResponse":{"#)
             append(call.id, call.name, to: &out)
             out.append(#","response":"#)
             if let messageIndex {
-                let message = messages[messageIndex]
+                var message = messages[messageIndex]
+                let name = String(decoding: call.name, as: UTF8.self)
+                moved += message.takeAttachments(ofCall: call.id ?? "\(name), call \(number + 1)")
                 append(object: message.text, raw: message.role == .failedTool ? "error" : "output", to: &out)
-                for case .attachment(let index) in message.content { moved.append(index) }
             } else {
                 out.append(#"{"error":"no result"}"#)
             }
             out.append("}}")
         }
         waiting = []
-        for index in moved { parts.append(attachments[index], to: &out) }
+        append(moved, &parts, to: &out)
         for messageIndex in turn.messageIndices where !messages[messageIndex].isResult || unasked.contains(messageIndex)
         {
-            for piece in messages[messageIndex].content {
-                switch piece {
-                case .text(let text), .refusal(let text): parts.append(text: text, to: &out)
-                case .attachment(let index): parts.append(attachments[index], to: &out)
-                case .reasoningBlock: break
-                }
+            append(messages[messageIndex].content, &parts, to: &out)
+        }
+    }
+
+    private func append(_ pieces: [ChatMessage.Piece], _ parts: inout GeminiParts, to out: inout ByteBuffer) {
+        for piece in pieces {
+            switch piece {
+            case .text(let text), .refusal(let text): parts.append(text: text, to: &out)
+            case .attachment(let index): parts.append(attachments[index], to: &out)
+            case .reasoningBlock: break
             }
         }
     }

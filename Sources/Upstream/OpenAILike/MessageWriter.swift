@@ -7,9 +7,8 @@ struct MessageWriter {
     private let wantsReasoning: Bool
     private let signatures: CallSignatures?
     private var isFirst = true
-    /// The attachments of the last tool results, as indexes in `attachments`. A user message after the results will
-    /// contain them.
-    private var moved: [Int] = []
+    /// The attachments of the last tool results. A user message after the results will contain them.
+    private var moved: [ChatMessage.Piece] = []
     /// Whether one of the messages so far contains tool calls.
     private var hasCalls = false
 
@@ -33,15 +32,11 @@ struct MessageWriter {
 
     private mutating func appendMoved(to out: inout ByteBuffer) {
         guard !moved.isEmpty else { return }
-        appendParts(of: moved, to: &out)
-        moved = []
-    }
-
-    private mutating func appendParts(of indices: [Int], to out: inout ByteBuffer) {
         out.open(message: "user", &isFirst)
-        out.append(#","content":["#)
-        out.append(list: indices) { index, out in append(attachments[index], to: &out) }
-        out.append("]}")
+        out.append(#","content":"#)
+        append(moved, to: &out)
+        out.append("}")
+        moved = []
     }
 
     private mutating func append(_ message: ChatMessage, to out: inout ByteBuffer) {
@@ -69,9 +64,10 @@ struct MessageWriter {
         // Reasoning is not content: the few servers that accept it have a field of its own.
         var pieces = message.content.filter { if case .reasoningBlock = $0 { false } else { true } }
         if message.role != .user {
-            for piece in pieces {
-                // Tool results cannot contain attachments.
-                if case .attachment(let index) = piece, message.isResult { moved.append(index) }
+            if message.isResult {
+                var result = message
+                moved += result.takeAttachments(ofCall: message.toolCallID ?? message.name ?? "a tool")
+                pieces = result.content
             }
             pieces.removeAll { if case .attachment = $0 { true } else { false } }
             if message.role == .failedTool { pieces.markAsFailed() }
@@ -83,8 +79,11 @@ struct MessageWriter {
         }
         out.append(#","content":"#)
         if pieces.count == 1, case .text(let text) = pieces[0] { return out.append(json: text) }
-        for (index, piece) in pieces.enumerated() {
-            out.append(index == 0 ? "[" : ",")
+        append(pieces, to: &out)
+    }
+
+    private func append(_ pieces: [ChatMessage.Piece], to out: inout ByteBuffer) {
+        out.append(array: pieces) { piece, out in
             switch piece {
             case .text(let text):
                 out.append(#"{"type":"text","text":"#, json: text)
@@ -96,7 +95,6 @@ struct MessageWriter {
             case .reasoningBlock: break
             }
         }
-        out.append("]")
     }
 
     private func append(_ calls: [ToolCall], to out: inout ByteBuffer) {

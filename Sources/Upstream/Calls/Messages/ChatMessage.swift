@@ -109,6 +109,26 @@ extension ChatMessage {
     }
 }
 
+/// Tool results for vendors whose results have no attachments: these follow in a message of the user.
+extension ChatMessage {
+    /// The text of a result that has nothing but attachments.
+    static let attachmentsFollow: StaticString = "[The attachments of this result follow.]"
+    /// The texts around the id or name of the call whose attachments follow.
+    static let attachmentMarks: (opening: StaticString, closing: StaticString) = (
+        "[Attachments of the result of ", ":]"
+    )
+
+    /// Takes the attachments out of a tool result. Returns the pieces that follow it: a line that names the call, and the
+    /// attachments; none if there are none.
+    mutating func takeAttachments(ofCall call: String) -> [Piece] {
+        let taken = content.filter { if case .attachment = $0 { true } else { false } }
+        guard !taken.isEmpty else { return [] }
+        content.removeAll { if case .attachment = $0 { true } else { false } }
+        if text.isEmpty { content = [.text("\(Self.attachmentsFollow)")] }
+        return [.text("\(Self.attachmentMarks.opening)\(call)\(Self.attachmentMarks.closing)")] + taken
+    }
+}
+
 extension ByteBuffer {
     /// Appends a piece of a text, which begins a new line unless the buffer is empty.
     package mutating func append(line piece: String) {
