@@ -55,9 +55,15 @@ extension Refusal {
         if words.say("penalty is not enabled") { return Self.dropping("presencePenalty", "frequencyPenalty") }
         if words.say("developer instruction is not enabled") { return [scoped(.noInstructions)] }
         let settings = request["generationConfig"]
+        if let usual = usualMode { return [usual] }
         if words.quote("thinking"), settings?["thinkingConfig"] != nil { return Self.dropping("thinkingConfig") }
+        let current = "tools.functionDeclarations.parametersJsonSchema"
+        if isUnsupported, words.quote("parametersjsonschema"), FieldChange(current).concerns(request) {
+            // Older versions have OpenAPI's schemas only.
+            return [QuirkFinding([FieldChange(current, .plain), FieldChange(current, .rename("parameters"))])]
+        }
         let isOfTool = words.quoteAny(of: ["function_declaration", "functiondeclaration", "function declaration"])
-        let schemas = ["tools.functionDeclarations.parameters", "tools.functionDeclarations.parametersJsonSchema"]
+        let schemas = ["tools.functionDeclarations.parameters", current]
         if isOfTool || words.quote("parameters"), let plain = findingOfSchemas(.plain, at: schemas) { return [plain] }
         guard isUnsupported || words.say("too many states"), settings?["responseMimeType"] != nil else { return [] }
         let isForm = words.quoteAny(of: [
@@ -66,6 +72,14 @@ extension Refusal {
         ])
         let hasSchema = settings?["responseJsonSchema"] != nil || settings?["responseSchema"] != nil
         return !isForm ? [] : [hasSchema ? scoped(.noSchemas, .noObjects) : scoped(.noObjects)]
+    }
+
+    /// The finding that the mode is refused in which Google checks the arguments of calls, which the relay does itself.
+    private var usualMode: QuirkFinding? {
+        let usual = FieldChange.Kind.replace("VALIDATED", by: #""AUTO""#)
+        let mode = FieldChange("toolConfig.functionCallingConfig.mode", usual)
+        let isNamed = words.quoteAny(of: ["function_calling_config", "functioncallingconfig"])
+        return isNamed && mode.concerns(request) ? QuirkFinding([mode]) : nil
     }
 
     private static func dropping(_ names: String...) -> [QuirkFinding] {

@@ -79,9 +79,12 @@ extension Refusal {
             return !Self.essential.contains(name)
                 && inner.allSatisfy { $0[1] == "effort" || !Self.essential.contains($0[1]) }
         }
-        if name == "name" || name == "id" { return parent == ["messages"] || parent == ["input"] }
-        return !Self.essential.contains(parent[0]) && !Self.essential.contains(name)
-            || Self.conversation.contains(parent[0]) && !Self.parts.contains(name)
+        guard Self.conversation.contains(path[0]) else { return !path.contains(where: Self.essential.contains) }
+        if path.contains(where: Self.hints.contains) { return true }
+        // Content, tools of a vendor's own and schemas stay as they are.
+        guard Self.groups.contains(Array(parent)) else { return false }
+        return name == "name" || name == "id"
+            ? parent.count == 1 && parent[0] != "contents" : !Self.parts.contains(name)
     }
 
     private static let conversation: Set = ["messages", "input", "tools", "system", "contents"]
@@ -95,12 +98,23 @@ extension Refusal {
         "responseMimeType", "responseSchema", "responseJsonSchema", "effort", "reasoning_effort", "strict",
         "dimensions",
     ]
-    /// The fields that make up a message, a part of a message or a tool.
+    /// The places in a conversation where fields of any name are optional: messages, calls of tools, and functions.
+    private static let groups: Set = [
+        ["messages"], ["input"], ["contents"], ["messages", "tool_calls"], ["tools", "function"],
+        ["tools", "functionDeclarations"],
+    ]
+    /// The fields that make up a message, an item, a call of a tool or a function.
     private static let parts: Set = [
-        "role", "content", "parts", "type", "text", "thinking", "signature", "data", "tool_calls", "function",
-        "tool_call_id", "call_id", "tool_use_id", "arguments", "input", "output", "parameters", "input_schema",
-        "description", "source", "image_url", "file", "url", "media_type", "format", "custom",
-        "functionDeclarations", "functionCall", "functionResponse", "inlineData", "thoughtSignature", "is_error",
+        "role", "content", "parts", "type", "tool_calls", "function", "tool_call_id", "call_id", "arguments", "input",
+        "output", "custom", "action", "result", "results", "queries", "code", "parameters", "parametersJsonSchema",
+        "description",
+    ]
+    /// The fields of content and of tools without which a model reads the same.
+    private static let hints: Set = [
+        "cache_control", "copilot_cache_control", "detail", "strict", "annotations", "citations", "logprobs",
+        "filename", "title", "caller", "index", "extra_content", "parsed_arguments", "min_pixels", "max_pixels",
+        "mediaResolution", "displayName", "defer_loading", "eager_input_streaming", "input_examples",
+        "search_context_size", "user_location",
     ]
 }
 
@@ -114,7 +128,7 @@ extension RawJSON {
                 let inner = path + [member.name.text]
                 guard member.name.count <= 64, !member.name.contains(UInt8(ascii: ".")) else { continue }
                 if seen.insert(inner).inserted { paths.append(inner) }
-                let isOfCaller = Self.data.contains(inner[inner.count - 1])
+                let isOfCaller = Self.data.contains(inner[inner.count - 1]) || !path.isEmpty && inner.last == "input"
                 if inner.count < Self.maxDepth, !isOfCaller { visit(member.value, inner) }
             }
         }
@@ -125,6 +139,6 @@ extension RawJSON {
     private static let maxDepth = 4
     private static let data: Set = [
         "arguments", "parameters", "input_schema", "schema", "json_schema", "logit_bias", "chat_template_kwargs",
-        "metadata",
+        "metadata", "parametersJsonSchema", "args", "response",
     ]
 }

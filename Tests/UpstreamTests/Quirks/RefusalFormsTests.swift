@@ -21,10 +21,16 @@ import Testing
 
     /// Returns what the refusal of a request shows.
     static func finding(_ message: String, isOfMessages: Bool = false, of request: String) -> QuirkFinding? {
+        finding(message, of: request) {
+            isOfMessages ? $0.finding(among: $0.findingsOfMessages) : $0.findingOfOpenAI
+        }
+    }
+
+    /// Returns what the refusal of a request shows, by a vendor's own findings.
+    static func finding(_ message: String, of request: String, _ own: (Refusal) -> QuirkFinding?) -> QuirkFinding? {
         let body = Body(ByteBuffer(request))
         guard let refusal = refusal(message, of: body) else { return nil }
-        let ofFields = isOfMessages ? refusal.finding(among: refusal.findingsOfMessages) : refusal.findingOfOpenAI
-        guard let found = refusal.findingOfWindow ?? ofFields else { return nil }
+        guard let found = refusal.findingOfWindow ?? own(refusal) else { return nil }
         let changed = found.applied(to: body)
         return refusal.combination.scoped(found, changed: RawJSON(changed.bytes))
     }

@@ -103,7 +103,8 @@ extension Refusal {
         let isSaid =
             isUnsupported
             || words.containsAny(of: [
-                "must be", "should be", "unavailable", "at most 1", "cannot be combined", "cannot use",
+                "must be", "should be", "unavailable", "at most 1", "cannot be combined", "cannot use", "must have a",
+                "is required to be supplied",
             ])
         guard isSaid else { return nil }
         if request["web_search_options"] != nil, names("web_search_options") || words.say("web search") {
@@ -115,16 +116,21 @@ extension Refusal {
             }
             return QuirkFinding(.noChoices, isLasting: isOne || isUnsupported && !isOfBound)
         }
-        guard let format = request["response_format"]?["type"]?.content,
+        return lackingFormat
+    }
+
+    /// The finding that the format of the output is refused, at `text.format` in the Responses API.
+    private var lackingFormat: QuirkFinding? {
+        let path = request["text"] == nil ? "response_format" : "text.format"
+        let param = PhraseMatcher(vendorError.param ?? "")
+        guard let format = request.value(at: "\(path).type")?.content,
             words.quoteAny(of: [
-                "response_format", "json_", "json schema", "json mode", "response mime type", "grammar",
-                "structured output",
-            ])
-                || PhraseMatcher(vendorError.param ?? "").say("response_format")
+                "response_format", "response format", "text.format", "json_", "json schema", "json mode",
+                "response mime type", "grammar", "structured output",
+            ]) || param.say("response_format") || param.say("text.format") || vendorError.param == "text"
         else { return nil }
         if format == "text" {
-            let beside = OtherField(paths: ["response_format"], state: .equal("text"))
-            return QuirkFinding([FieldChange("response_format")], beside: beside)
+            return QuirkFinding([FieldChange(path)], beside: OtherField(paths: [path], state: .equal("text")))
         }
         return format == "json_object" ? scoped(.noObjects) : format == "json_schema" ? scoped(.noSchemas) : nil
     }

@@ -22,6 +22,7 @@ extension Refusal {
         {
             return finding
         }
+        if let finding = findingOfStrictSchema { return finding }
         if let finding = findingOfStream ?? findingOfConstantReasoning { return new(finding) }
         if let finding = lackingAbility { return new(finding) }
         if request["tools"] != nil || request["functions"] != nil, lacksTools {
@@ -47,6 +48,14 @@ extension Refusal {
         }
         if let fields = findingOfFields { return fields }
         return findingOfEffort
+    }
+
+    /// The finding that the schema of a strict tool is refused, which is then sent as one that need not be followed.
+    private var findingOfStrictSchema: QuirkFinding? {
+        let isOfTool = words.quote("for function") || vendorError.param?.hasPrefix("tools") ?? false
+        guard isOfTool, words.areAboutSchema else { return nil }
+        let paths = ["tools.strict", "tools.function.strict"]
+        return findingOfSchemas(.replace(nil, by: "false"), at: paths)
     }
 
     /// Whether the error names the choice of tools, by Amazon's name, too: `toolConfig.toolChoice.any`.

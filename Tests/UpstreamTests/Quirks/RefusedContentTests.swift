@@ -1,0 +1,147 @@
+import Engine
+import Testing
+
+@testable import Upstream
+
+/// Refusals of what a request consists of, which is never left out, and of the hints in it, which are.
+@Suite struct RefusedContentTests {
+    private static let chat = #"""
+        {"model":"m","messages":[{"role":"user","content":[
+        {"type":"input_audio","input_audio":{"data":"UklG","format":"wav"}},
+        {"type":"image_url","image_url":{"url":"https://a/b","detail":"low"}},
+        {"type":"file","file":{"filename":"a.pdf","file_data":"JVBE","file_id":"f"},"cache_control":{"ttl":"1h"}}],"mood":"odd"},
+        {"role":"assistant","content":null,"reasoning_content":"r","tool_calls":[{"id":"c","type":"function","index":0,
+        "function":{"name":"f","arguments":"{}","parsed_arguments":{}}}]}],
+        "tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object"},"tag":"x"}},
+        {"type":"mcp","server_url":"https://a","require_approval":"always","defer_loading":true}]}
+        """#
+    private static let responses = #"""
+        {"model":"m","input":[{"role":"user","content":[{"type":"input_file","filename":"a.pdf","file_data":"JVBE",
+        "file_url":"https://a/b","detail":"high"}]},{"type":"function_call_output","call_id":"c","output":"o","id":"i",
+        "status":"completed"}],"text":{"verbosity":"low","format":{"type":"json_schema","name":"answer","strict":true,
+        "schema":{"type":"object","properties":{}}}},"tools":[{"type":"function","name":"f","parameters":{"type":"object","properties":{}},"strict":true}]}
+        """#
+    private static let messages = #"""
+        {"model":"m","system":[{"type":"text","text":"s","cache_control":{"ttl":"1h"}}],"messages":[{"role":"assistant","content":[
+        {"type":"tool_use","id":"t","name":"f","input":{"title":"x"},"caller":{"type":"direct"}}]},{"role":"user","content":[
+        {"type":"document","title":"t","source":{"type":"base64","media_type":"application/pdf","data":"JVBE"},
+        "context":"c"}]}],"tools":[{"name":"f","input_schema":{"type":"object"},"strict":true}]}
+        """#
+    private static let gemini = #"""
+        {"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"iVBO"},"mediaResolution":{}},
+        {"functionCall":{"name":"f","args":{"mediaResolution":1}}},{"functionResponse":{"name":"f","response":{}}},
+        {"fileData":{"fileUri":"gs://a","mimeType":"image/png"}}]}],"tools":[{"functionDeclarations":[{"name":"f",
+        "parametersJsonSchema":{"type":"object","minProperties":1}}]}],"toolConfig":{"functionCallingConfig":{"mode":"VALIDATED"}}}
+        """#
+
+    private static func unknown(_ path: String) -> String { "Unknown parameter: '\(path)'." }
+
+    @Test(
+        "content, tools and schemas are never left out, unlike hints",
+        arguments: [
+            ("messages[0].content[0].input_audio", ""), ("messages[0].content[0].input_audio.data", ""),
+            ("messages[0].content[0].input_audio.format", ""), ("messages[0].content[1].image_url.url", "image URLs"),
+            ("messages[0].content[1].image_url.detail", "-messages.content.image_url.detail"),
+            ("messages[0].content[2].file.file_data", ""), ("messages[0].content[2].file.file_id", ""),
+            ("messages[0].content[2].file.filename", "-messages.content.file.filename"),
+            ("messages[0].content[2].cache_control.ttl", "-messages.content.cache_control.ttl"),
+            ("messages[0].mood", "-messages.mood"), ("messages[1].reasoning_content", "-messages.reasoning_content"),
+            ("messages[1].tool_calls[0].index", "-messages.tool_calls.index"),
+            ("messages[1].tool_calls[0].function.arguments", ""),
+            (
+                "messages[1].tool_calls[0].function.parsed_arguments",
+                "-messages.tool_calls.function.parsed_arguments"
+            ),
+            ("tools[0].function.tag", "-tools.function.tag"), ("tools[0].function.parameters", ""),
+            ("tools[1].require_approval", ""), ("tools[1].defer_loading", "-tools.defer_loading"),
+        ]
+    )
+    func partsOfChats(_ path: String, _ wanted: String) {
+        let found = RefusalFormsTests.finding(Self.unknown(path), of: Self.chat)
+        #expect(RefusalFormsTests.text(found) == (wanted.isEmpty ? "nothing" : wanted))
+    }
+
+    @Test(
+        "a refused format of the Responses API is emulated",
+        arguments: [
+            ("input[0].content[0].file_data", "nothing"), ("input[0].content[0].file_url", "nothing"),
+            ("input[0].content[0].detail", "-input.content.detail"), ("input[1].output", "nothing"),
+            ("input[1].status", "-input.status"), ("text.verbosity", "-text.verbosity"),
+            ("text.format.schema", "json_schema"), ("text.format.strict", "json_schema"),
+            ("text.format", "json_schema"), ("tools[0].strict", "-tools.strict"),
+        ]
+    )
+    func partsOfResponses(_ path: String, _ wanted: String) {
+        #expect(RefusalFormsTests.text(RefusalFormsTests.finding(Self.unknown(path), of: Self.responses)) == wanted)
+    }
+
+    @Test(
+        "a refused schema of the Responses API is emulated",
+        arguments: [
+            ("In context=('properties', 'n'), 'format' is not permitted.", "json_schema once"),
+            (
+                "In context=(), 'required' is required to be supplied and to be an array. Missing 'n'.",
+                "json_schema once"
+            ),
+            ("In context=('properties', 'n'), schema must have a 'type' key.", "json_schema once"),
+        ]
+    )
+    func schemas(_ words: String, _ wanted: String) {
+        let message = "Invalid schema for response_format 'answer': \(words)"
+        #expect(RefusalFormsTests.text(RefusalFormsTests.finding(message, of: Self.responses)) == wanted)
+        for said in [
+            "This model does not support response format `json_schema`.",
+            "'text.format' of type 'json_schema' is not supported with this model.",
+        ] {
+            #expect(RefusalFormsTests.text(RefusalFormsTests.finding(said, of: Self.responses)) == "json_schema")
+        }
+        let ofTool = "Invalid schema for function 'f': \(words)"
+        let loose = #"tools.strict replace(nil, by: "false")"#
+        #expect(RefusalFormsTests.text(RefusalFormsTests.finding(ofTool, of: Self.responses)) == loose)
+    }
+
+    @Test(
+        "content of Claude's API is never left out, unlike hints",
+        arguments: [
+            ("messages.1.content.0.document.context", ""), ("messages.0.content.0.document.source.data", ""),
+            ("messages.1.content.0.document.title", "-messages.content.title"),
+            ("messages.0.content.0.tool_use.caller", "-messages.content.caller"),
+            ("tools.0.custom.strict", "-tools.strict"),
+            ("system.0.text.cache_control", "-system.cache_control"),
+        ]
+    )
+    func partsOfMessages(_ path: String, _ wanted: String) {
+        let words = "\(path): Extra inputs are not permitted"
+        let found = RefusalFormsTests.finding(words, isOfMessages: true, of: Self.messages)
+        let text = RefusalFormsTests.text(found)
+        #expect(wanted.isEmpty ? ["nothing", "tools.input_schema plain once"].contains(text) : text.hasPrefix(wanted))
+    }
+
+    @Test(
+        "content of Google's API is never left out, and an older version gets a schema of its own form",
+        arguments: [
+            ("inlineData", ""), ("mimeType", ""), ("args", ""), ("response", ""), ("fileUri", ""),
+            ("mediaResolution", "-contents.parts.mediaResolution"),
+            (
+                "parametersJsonSchema",
+                #"tools.functionDeclarations.parametersJsonSchema plain tools.functionDeclarations.parametersJsonSchema rename("parameters")"#
+            ),
+        ]
+    )
+    func partsOfGemini(_ name: String, _ wanted: String) {
+        let words =
+            #"Invalid JSON payload received. Unknown name "\#(name)" at 'contents[0].parts[0]': Cannot find field."#
+        let found = RefusalFormsTests.finding(words, of: Self.gemini) { $0.finding(among: $0.findingsOfGemini) }
+        #expect(RefusalFormsTests.text(found) == (wanted.isEmpty ? "nothing" : wanted))
+    }
+
+    @Test("a refused mode of Google's tools becomes the usual one") func modes() {
+        let words = """
+            Invalid value at 'tool_config.function_calling_config.mode' (type.googleapis.com/google.ai.\
+            generativelanguage.v1beta.FunctionCallingConfig.Mode), "VALIDATED"
+            """
+        let found = RefusalFormsTests.finding(words, of: Self.gemini) { $0.finding(among: $0.findingsOfGemini) }
+        let wanted = #"toolConfig.functionCallingConfig.mode replace(Optional("VALIDATED"), by: "\"AUTO\"")"#
+        #expect(RefusalFormsTests.text(found) == wanted)
+    }
+}
