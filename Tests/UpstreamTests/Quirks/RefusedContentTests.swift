@@ -144,4 +144,52 @@ import Testing
         let wanted = #"toolConfig.functionCallingConfig.mode replace(Optional("VALIDATED"), by: "\"AUTO\"")"#
         #expect(RefusalFormsTests.text(found) == wanted)
     }
+
+    private static func results(_ user: String) -> String {
+        #"""
+        {"model":"m","messages":[{"role":"user","content":\#(user)},{"role":"assistant","content":"x","tool_calls":[
+        {"id":"t1","type":"function","function":{"name":"f","arguments":"{}"}},
+        {"id":"t2","type":"function","function":{"name":"f","arguments":"{}"}}]},
+        {"role":"tool","tool_call_id":"t1","content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"https://a/b"}},
+        {"type":"text","text":"b"}]},
+        {"role":"tool","tool_call_id":"t2","content":[{"type":"image_url","image_url":{"url":"data:c"}}]},
+        {"role":"user","content":"So?"}]}
+        """#
+    }
+
+    @Test(
+        "refused images of tool results are moved to a message of the user",
+        arguments: [
+            (
+                """
+                Invalid 'messages[2]'. Image URLs are only allowed for messages with role 'user', but this message with \
+                role 'tool' contains an image URL.
+                """, #""Hi""#, "parts of tool results"
+            ),
+            ("messages[2].content: Input should be a valid string", #""Hi""#, "parts of tool results"),
+            ("messages[0].content: Input should be a valid string", #"[{"type":"text","text":"Hi"}]"#, "content parts"),
+        ]
+    )
+    func images(_ words: String, _ user: String, _ wanted: String) {
+        let found = RefusalFormsTests.finding(words, of: Self.results(user))
+        #expect(RefusalFormsTests.text(found) == wanted)
+        let body = Body(ByteBuffer(Self.results(user)))
+        let changed = RequestRewriter.written(body, with: [.named(.textResults)]).bytes.text
+        let tail = #"""
+            {"role":"tool","content":"a\nb","tool_call_id":"t1"},\#
+            {"role":"tool","content":"[The attachments of this result follow.]","tool_call_id":"t2"},\#
+            {"role":"user","content":[{"type":"text","text":"[Attachments of the result of t1:]"},\#
+            {"type":"image_url","image_url":{"url":"https://a/b"}},\#
+            {"type":"text","text":"[Attachments of the result of t2:]"},{"type":"image_url","image_url":{"url":"data:c"}}]},\#
+            {"role":"user","content":"So?"}]}
+            """#
+        #expect(changed.hasSuffix(tail), "\(changed)")
+    }
+
+    @Test("a refusal in a list of parts is joined as a text is") func refusals() {
+        let parts = #"[{"type":"text","text":"a"},{"type":"refusal","refusal":"No."}]"#
+        let body = Body(ByteBuffer(#"{"messages":[{"role":"assistant","content":\#(parts)}]}"#))
+        let changed = RequestRewriter.written(body, with: [.named(.joinedContent)])
+        #expect(changed.bytes.text == #"{"messages":[{"role":"assistant","content":"a\nNo."}]}"#)
+    }
 }

@@ -61,6 +61,8 @@ package enum QuirkName: String, CaseIterable, Sendable {
     case noEmptyContent = "empty content beside tool calls"
     /// The text parts of a message are joined to one text.
     case joinedContent = "content parts"
+    /// The parts of tool results that are not text are moved to a message of the user.
+    case textResults = "parts of tool results"
     /// Instructions at the beginning are merged, and later ones become messages of the user.
     case oneInstruction = "system messages"
     /// Adjacent messages of the same role are merged. Includes `oneInstruction`.

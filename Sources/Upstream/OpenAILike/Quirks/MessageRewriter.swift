@@ -13,7 +13,7 @@ struct MessageRewriter {
     /// The quirks for which messages are rewritten.
     static let quirks: [QuirkName] = [
         .shortIDs, .emptyContent, .noEmptyContent, .joinedContent, .mergedTurns, .reasoningBack, .noForeignReasoning,
-        .noLongIDs, .oneInstruction, .anySignature,
+        .noLongIDs, .oneInstruction, .anySignature, .textResults,
     ]
     /// The signature of a tool call that Google does not check.
     static let uncheckedSignature = "skip_thought_signature_validator"
@@ -24,6 +24,8 @@ struct MessageRewriter {
     private let quirks: Set<Quirk>
     private let reasoningBlocks: CallerReasoning?
     private var turns: [MessageRun] = []
+    /// The JSON of the parts that the last tool results have lost, each behind a comma.
+    private var moved: [UInt8] = []
 
     init(_ quirks: Set<Quirk>, _ reasoningBlocks: CallerReasoning?) {
         self.quirks = quirks
@@ -31,7 +33,11 @@ struct MessageRewriter {
     }
 
     mutating func append(_ messages: RawJSON, to out: inout ByteBuffer) {
-        for message in messages.elements { append(message) }
+        for message in messages.elements {
+            if !message.isResult { appendMoved() }
+            append(message)
+        }
+        appendMoved()
         if quirks.contains(anyOf: [.oneInstruction, .mergedTurns]) { reduceInstructions() }
         if quirks.contains(.mergedTurns) { turns = merged(turns) }
         out.append(array: turns) { turn, out in
@@ -53,6 +59,8 @@ struct MessageRewriter {
         for member in message.members {
             switch member.name {
             case "role": role = member.value.content?.text ?? ""
+            case "content" where quirks.contains(.textResults) && message.hasPartsInResult:
+                content = textOfResult(message, member.value)
             case "content": content = self.content(member.value)
             case "tool_call_id" where isShortened(member.value):
                 rest.append(#","tool_call_id":"#)
@@ -111,17 +119,41 @@ struct MessageRewriter {
     /// Returns the JSON of a message's content; nil if an empty text must replace the content `null` or `[]`.
     private func content(_ value: RawJSON) -> [UInt8]? {
         if value.isNull || value.isEmptyArray { return quirks.contains(.emptyContent) ? nil : Array(value.bytes) }
-        guard quirks.contains(.joinedContent), value.isArray, value.elements.allSatisfy({ $0["text"] != nil }) else {
+        guard quirks.contains(.joinedContent), value.isArray, value.elements.allSatisfy({ $0.words != nil }) else {
             return Array(value.bytes)
         }
+        return joinedText(of: value)
+    }
+
+    private func joinedText(of parts: RawJSON) -> [UInt8] {
         var joined = ByteBuffer("\"")
-        for part in value.elements {
-            guard let text = part["text"]?.content, !text.isEmpty else { continue }
+        for part in parts.elements {
+            guard let text = part.words?.content, !text.isEmpty else { continue }
             if joined.count > 1, !joined.bytes.endsLine, !text.hasPrefix(#"\n"#) { joined.append(#"\n"#) }
             joined.append(text)
         }
         joined.append("\"")
         return Array(joined.bytes)
+    }
+
+    /// Returns the text of a tool result, whose other parts are moved.
+    private mutating func textOfResult(_ message: RawJSON, _ content: RawJSON) -> [UInt8] {
+        let marks = ChatMessage.attachmentMarks
+        var parts = ByteBuffer()
+        parts.append(#",{"type":"text","text":""#, marks.opening, "")
+        parts.append(message["tool_call_id"]?.content ?? UnsafeRawBufferPointer(start: nil, count: 0))
+        parts.append(marks.closing)
+        parts.append("\"}")
+        for part in content.elements where part.words == nil { parts.append(",", part.bytes, "") }
+        moved += Array(parts.bytes)
+        let text = joinedText(of: content)
+        return text.count > 2 ? text : Array("\"\(ChatMessage.attachmentsFollow)\"".utf8)
+    }
+
+    private mutating func appendMoved() {
+        guard !moved.isEmpty else { return }
+        turns.append(MessageRun(role: "user", content: Array("[".utf8) + moved.dropFirst() + Array("]".utf8), rest: []))
+        moved = []
     }
 
     private func isShortened(_ id: RawJSON) -> Bool {
@@ -208,6 +240,14 @@ extension RawJSON {
     var hasEmptyContentBesideCalls: Bool { hasCalls && self["content"]?.content?.isEmpty ?? false }
 
     var hasCalls: Bool { !list("tool_calls").isEmpty }
+
+    fileprivate var isResult: Bool { self["role"]?.content == "tool" }
+
+    /// Whether the message is a tool result with parts that are not text.
+    var hasPartsInResult: Bool { isResult && list("content").contains { $0.words == nil } }
+
+    /// The text of a part of a message; nil for other parts.
+    fileprivate var words: RawJSON? { self["text"] ?? self["refusal"] }
 
     /// Whether the message or a tool call has a signature in the form that the relay writes for clients.
     fileprivate var hasForeignReasoning: Bool {

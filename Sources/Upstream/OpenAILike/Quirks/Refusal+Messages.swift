@@ -1,6 +1,14 @@
 import Engine
 
 extension Refusal {
+    /// The finding that tool results may not have images; nil if the error does not say so.
+    var findingOfResults: QuirkFinding? {
+        guard isUnsupported, words.quote("image"), words.quote("role"),
+            request.list("messages").contains(where: \.hasPartsInResult)
+        else { return nil }
+        return new(ofMessages(.textResults))
+    }
+
     /// The finding for a refused form of messages. It changes only messages of that form, whatever the other fields are.
     var findingOfMessages: QuirkFinding? {
         if words.say("length of 9") { return ofMessages(.shortIDs) }
@@ -34,7 +42,12 @@ extension Refusal {
         if !isOfList, messages.contains(where: { $0["content"]?.isNull ?? true }), !known.contains(.emptyContent) {
             return ofMessages(.emptyContent)
         }
-        return messages.contains { $0["content"]?.isArray ?? false } ? ofMessages(.joinedContent) : nil
+        let lists = messages.filter { $0["content"]?.isArray ?? false }
+        let isMixed = lists.contains(where: \.hasPartsInResult)
+        if isMixed, known.contains(.joinedContent) || lists.allSatisfy(\.hasPartsInResult) {
+            return ofMessages(.textResults)
+        }
+        return lists.isEmpty ? nil : ofMessages(.joinedContent)
     }
 
     /// The finding that messages of one role get another one; nil if there are none.
