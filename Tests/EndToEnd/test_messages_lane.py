@@ -105,6 +105,7 @@ SHAPES = {
     "a format": {"output_config": {"format": {"type": "grammar", "text": "x"}}},
     "metadata": {"metadata": {"user_id": "{\"account\": \"a\"}", "new": 1}}, "safeguards": {"safeguards": {"a": True}}, "diagnostics": {"diagnostics": [1]},
     "speed": {"speed": "fast"}, "fallbacks": {"fallbacks": [{"model": MODEL}]}, "a container": {"container": {"skills": []}},
+    "no thread": {"thread": None},
     "a tier": {"service_tier": "new"}, "a beginning": {"messages": [USER, {"role": "assistant", "content": "So \u2028 "}]},
     "fields of nobody": {"x-new": {"a": [{"b": "\u0000é\U0001f600"}]}, "": 1, "n": 3},
 }  # fmt: skip

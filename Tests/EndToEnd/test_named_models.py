@@ -224,6 +224,14 @@ def test_ids_of_the_accounts_resources_stay_here(http, anthropic_server, path, p
     assert answer.status_code == 400 or path.endswith("count_tokens") and answer.status_code == 200, answer.text
 
 
+@pytest.mark.parametrize("thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}])
+def test_threads_of_the_account_stay_here(http, anthropic_server, thread):
+    """Clients that know the code send the whole conversation instead."""
+    answer = http.post("/v1/messages", json=SURFACES["messages"].body | {"thread": thread})
+    assert (answer.status_code, answer.json()["error"]["details"]) == (400, {"error_code": "thread_unsupported_request"})
+    assert anthropic_server.asked(OWN) == []
+
+
 def advisor(model, **more):
     return {"tools": [{"name": "t", "input_schema": {"type": "object"}}, {"type": "advisor_20260301", "name": "advisor", "model": model} | more]}
 

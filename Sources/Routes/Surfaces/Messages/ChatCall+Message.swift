@@ -167,19 +167,6 @@ extension GivenOptions {
 }
 
 extension APIError {
-    /// The error code for requests with the unsupported field `thread`.
-    private static let noThreadsCode = "thread_unsupported_request"
-
-    fileprivate static var noThreads: APIError {
-        // Clients that know this code send the whole conversation instead.
-        APIError(
-            400,
-            "'thread' is not supported. Send the whole conversation in 'messages'.",
-            code: noThreadsCode,
-            param: "thread"
-        )
-    }
-
     /// The error code to send as `details.error_code`; nil for most errors.
     var detailCode: String? { self.code?.hasSameBytes(as: Self.noThreadsCode) ?? false ? self.code : nil }
 }

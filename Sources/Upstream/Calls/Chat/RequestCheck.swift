@@ -124,6 +124,8 @@ package struct RequestCheck: FormFieldCheck {
                 let advisors = try check(tools: member.value, at: member.name.text, &search)
                 changes.leaveOut(advisors, of: member.value.elements.map(\.bytes))
                 changes.dropsAdvisor = changes.dropsAdvisor || !advisors.isEmpty
+            // Anthropic keeps threads by account, so that one caller could continue another caller's.
+            case "thread" where !member.value.isNull: throw .noThreads
             case "fallbacks": try check(fallbacks: member.value, &search)
             case "prompt" where member.value["id"] != nil && caller?.mayUseAllModels != true:
                 throw .unsupported("prompt.id", "'prompt.id' is not supported: the prompt may name another model.")
