@@ -12,7 +12,7 @@ FIELDS = {
     "models": ["secret"], "route": "fallback", "preset": "other", "fallbacks": [{"model": "secret"}],
     "context_window_fallbacks": [{"m": ["secret"]}], "engine": "secret", "deployment": "secret", "deployment_id": "secret",
     "user_config": {"model_list": []}, "api_base": "http://elsewhere", "base_url": "http://elsewhere",
-    "custom_llm_provider": "other",
+    "custom_llm_provider": "other", "cached_content": "cachedContents/secret",
 }  # fmt: skip
 
 
@@ -76,12 +76,13 @@ def test_no_field_of_a_chat_chooses_another_model(team, server, is_nested):
         error = refused(sent(team, PATH, body(model="good"), member))
         assert error["code"] == "unsupported_parameter", (spelling, error)
         assert error["param"] == ("extra_body." if is_nested else "") + name
-    for member in ['"models": [], "models": ["secret"]', '"extra_body": {"extra_body": {"models": ["secret"]}}', '"extra_body": "models"']:
+    for member in ['"models": [], "models": ["secret"]', '"extra_body": {"extra_body": {"models": ["secret"]}}', '"extra_body": "models"',
+                   '"google": {"cachedContent": "secret"}', '"extra_body": {"google": {"cached_content": "secret"}}']:  # fmt: skip
         refused(sent(team, PATH, body(model="good"), member))
     assert server.asked("good") == []
     # Others pass.
-    assert sent(team, PATH, body(model="good"), '"top_k": 5, "modelsx": 1, "extra_body": {"top_k": 3}').status_code == 200
-    assert server.body("good")["extra_body"] == {"top_k": 3}
+    assert sent(team, PATH, body(model="good"), '"top_k": 5, "modelsx": 1, "extra_body": {"google": {"top_k": 3}}').status_code == 200
+    assert server.body("good")["extra_body"] == {"google": {"top_k": 3}}
 
 
 @pytest.mark.parametrize(

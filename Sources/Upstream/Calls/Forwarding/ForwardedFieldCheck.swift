@@ -26,7 +26,7 @@ package struct ForwardedFieldCheck: Sendable {
             guard let field = Field(member.name) ?? Field(byWordsOf: member.name) else { continue }
             let name = path + field.name
             switch field {
-            case .extra:
+            case .container:
                 if member.value.isNull { continue }
                 guard member.value.isObject, depth < Self.maxDepth else { return .type(name, "an object") }
                 let inner = refusal(of: member.value.members, within: name + ".", depth: depth + 1)
@@ -42,7 +42,7 @@ package struct ForwardedFieldCheck: Sendable {
     func refusal(ofFormField name: String) -> APIError? {
         switch name.withBytes({ Field($0) ?? Field(byWordsOf: $0.withoutIndex) }) {
         case nil: nil
-        case .extra: allowed == nil ? nil : Self.routing("extra_body")
+        case .container(let name): allowed == nil ? nil : Self.routing(name)
         case .count(let name): Self.tooMany(name)
         case .routing(let name): passes(name) ? nil : Self.routing(name)
         }
@@ -59,33 +59,35 @@ package struct ForwardedFieldCheck: Sendable {
     }
 
     private static func routing(_ name: String) -> APIError {
-        let why = "'\(name)' is not supported: it may choose another model than 'model'. Remove '\(name)'."
+        let why =
+            "'\(name)' is not supported: it may choose another model, or data of another caller. Remove '\(name)'."
         return .unsupported(name, why)
     }
 }
 
 /// The kinds of request fields that the relay checks before it forwards a request.
 private enum Field {
-    case extra
+    /// A field whose members count as fields of the request.
+    case container(String)
     /// A field that sets the number of completions. The value is the field's name, such as `best_of`.
     case count(String)
     case routing(String)
 
     var name: String {
         switch self {
-        case .extra: "extra_body"
-        case .count(let name), .routing(let name): name
+        case .container(let name), .count(let name), .routing(let name): name
         }
     }
 
+    private static let containers = ["extra_body", "google"]
     private static let counts = ["best_of", "num_choices"]
-    /// The fields that would make a vendor use another model, server or account.
+    /// The fields that would make a vendor use another model, server or account, or what another caller has stored.
     private static let routing = [
         "models", "route", "preset", "fallbacks", "context_window_fallbacks", "engine", "deployment", "deployment_id",
-        "user_config", "api_base", "base_url", "custom_llm_provider",
+        "user_config", "api_base", "base_url", "custom_llm_provider", "cached_content",
     ]
     private static let known: [(letters: [UInt8], field: Field)] =
-        [(Self.letters(of: "extra_body"), .extra)] + counts.map { (letters(of: $0), .count($0)) }
+        containers.map { (letters(of: $0), .container($0)) } + counts.map { (letters(of: $0), .count($0)) }
         + routing.map { (letters(of: $0), .routing($0)) }
     /// The first three letters (the first in the highest byte) and the length of each checked field's name.
     private static let knownBeginnings: [(letters: UInt32, length: Int)] =
