@@ -130,7 +130,9 @@ def test_what_is_no_document(http, vendor, api_key, data, code):
         ({"file_data": "a*b"}, "invalid_value", WHERE),
         ({"file_data": "data:text/plain,abc"}, "invalid_value", WHERE),
         ({"file_data": "AAAA", "filename": 1}, "invalid_type", "messages[0].content[1].file.filename"),
-        ({"file_url": "https://example.org/a"}, "unsupported_value", "messages[0].content[1].file.file_url"),
+        ({"file_url": 1}, "invalid_type", "messages[0].content[1].file.file_url"),
+        ({"file_url": "ftp://example.org/a"}, "invalid_value", "messages[0].content[1].file.file_url"),
+        ({"file_url": "https://example.invalid/a"}, "invalid_value", "messages[0].content[1].file.file_url"),
     ],
 )
 def test_odd_parts(http, vendor, api_key, file, code, param):

@@ -213,6 +213,13 @@ def test_thoughts_go_both_ways(http, server, is_streamed, thoughts):
     assert "".join(part["text"] for part in item["summary"]) == thoughts
 
 
+def test_a_file_by_url(http, server):
+    part = {"type": "input_file", "file_url": "https://files.example/a.pdf"}
+    answer = http.post("/v1/responses", json={"model": "m", "input": [{"role": "user", "content": [part]}]})
+    assert answer.status_code == 200, answer.text
+    assert server.body(AT)["input"][0]["content"] == [part]
+
+
 def test_signatures_of_others_are_left_out(http, server):
     blocks = [{"type": "thinking", "thinking": "Hm", "signature": "EqAB"}, {"type": "text", "text": "Hi"}]
     told = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": blocks}, {"role": "user", "content": "x"}]

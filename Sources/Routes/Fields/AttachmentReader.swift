@@ -41,16 +41,26 @@ struct AttachmentReader {
         return new(.image, .data(Base64Text(base64)), param: param)
     }
 
-    static let addressBytes = 8_192
+    private static let addressBytes = 8_192
 
     func address(_ url: UnsafeRawBufferPointer, _ param: String) throws(APIError) -> String {
-        let isKnown = ["http://", "https://", Attachment.cloudScheme].contains { (scheme: String) in
-            url.prefix(scheme.utf8.count).elementsEqual(scheme.utf8) { $0 | 32 == $1 | 32 }
-        }
-        guard isKnown, url.count <= Self.addressBytes else {
+        guard Self.isAddress(url) else {
             throw .image(param, "must be a data:, https: or http: URL", code: "invalid_image_url")
         }
         return url.text
+    }
+
+    private static func isAddress(_ url: UnsafeRawBufferPointer) -> Bool {
+        url.count <= addressBytes
+            && ["http://", "https://", Attachment.cloudScheme].contains { (scheme: String) in
+                url.prefix(scheme.utf8.count).elementsEqual(scheme.utf8) { $0 | 32 == $1 | 32 }
+            }
+    }
+
+    /// Returns a document that the relay or the vendor downloads.
+    func document(at url: UnsafeRawBufferPointer, name: String?, param: String) throws(APIError) -> Attachment {
+        guard Self.isAddress(url) else { throw .value(param, "must be an https: or http: URL") }
+        return new(.file, .address(url.text), name: name, param: param)
     }
 
     func file() throws(APIError) -> Attachment {
@@ -64,13 +74,10 @@ struct AttachmentReader {
         }
         let param = "\(filePath).file_data"
         guard let value = file["file_data"] else {
-            guard file["file_url"] == nil else {
-                throw .unsupportedValue(
-                    "\(filePath).file_url",
-                    "files are not downloaded from URLs; send file_data or file_id"
-                )
-            }
-            throw .missing(isNested ? "\(filePath).file_id" : "\(path).file")
+            guard file["file_url"] != nil else { throw .missing(isNested ? "\(filePath).file_id" : "\(path).file") }
+            let url = try file.requiredText("file_url", filePath)
+            let name = try name("filename", of: file, filePath)
+            return try document(at: url, name: name ?? "document", param: "\(filePath).file_url")
         }
         guard let text = value.text else { throw .type(param, "a string") }
         let name = try name("filename", of: file, filePath)

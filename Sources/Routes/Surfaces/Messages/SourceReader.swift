@@ -53,13 +53,8 @@ struct SourceReader {
             let data = try reader.data(try text(source.value, "data"), .file, param: param)
             return reader.new(.file, .data(data), name: name ?? "document", param: param)
         case "url":
-            let param = "\(path).source.url"
             let url = try text(source.value, "url")
-            let isKnown = url.hasPrefix("https://") || url.hasPrefix("http://") || url.hasPrefix("gs://")
-            guard isKnown, url.count <= AttachmentReader.addressBytes else {
-                throw .value(param, "must be an https: or http: URL")
-            }
-            return reader.new(.file, .address(url.text), name: name ?? "document", param: param)
+            return try reader.document(at: url, name: name ?? "document", param: "\(path).source.url")
         case "file": return stored(.file, try text(source.value, "file_id"), name: name)
         default: throw .value("\(path).source.type", "must be base64, text, content, url or file")
         }
