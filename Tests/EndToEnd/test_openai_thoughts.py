@@ -182,6 +182,29 @@ def test_responses(http, server, model, is_streamed):
     assert thoughts(server, model) == (1, ["Mine."])
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", RESPONSES])
+def test_reasoning_that_clients_send_back_goes_on(http, server, model, path):
+    """Also to a model about which nothing is known."""
+    server.says(model, {"reasoning": "So it is Rome.", "calls": [("call_a", *CALL)]}, {"extra": True}, {"extra": True})
+    parameters = {"type": "object", "properties": {}}
+    if path == RESPONSES:
+        asked = {"model": model, "tools": [{"type": "function", "name": "weather", "parameters": parameters}]}
+        first = http.post(path, json=asked | {"input": "Hi"}).json()
+        result = [{"type": "function_call_output", "call_id": "call_a", "output": "fine"}]
+        following = [{"input": ["Hi", *first["output"], *result]}, {"input": result, "previous_response_id": first["id"]}]
+        following[0]["input"][0] = {"role": "user", "content": "Hi"}
+    else:
+        asked = {"model": model, "max_tokens": 50, "tools": [{"name": "weather", "input_schema": parameters}]}
+        said = [{"role": "user", "content": "Hi"}]
+        content = http.post(path, json=asked | {"messages": said}).json()["content"]
+        result = [{"type": "tool_result", "tool_use_id": content[-1]["id"], "content": "fine"}]
+        following = [{"messages": [*said, {"role": "assistant", "content": content}, {"role": "user", "content": result}]}]
+    for fields in following:
+        answer = http.post(path, json=asked | fields)
+        assert answer.status_code == 200, answer.text
+        assert thoughts(server, model)[1] == ["So it is Rome."]
+
+
 def test_no_caller_knows_those_of_another(http, thinking, caller, server, model):
     learn(http, server, model)
     called(caller(thinking, OTHER), model, "call_first")

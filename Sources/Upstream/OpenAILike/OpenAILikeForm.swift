@@ -80,7 +80,8 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
                 return WrittenCall(original.body, refusal: error)
             }
         }
-        let wantsReasoning = quirks.contains(.reasoningBack)
+        // OpenAI and Google refuse reasoning; others read it, or say that they do not know it.
+        let wantsReasoning = !isOpenAI && !isGoogle || quirks.contains(.reasoningBack)
         let request = OpenAILikeRequest(
             call,
             model: model,
