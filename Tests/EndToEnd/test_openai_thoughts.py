@@ -197,6 +197,7 @@ def test_reasoning_that_clients_send_back_goes_on(http, server, model, path):
         asked = {"model": model, "max_tokens": 50, "tools": [{"name": "weather", "input_schema": parameters}]}
         said = [{"role": "user", "content": "Hi"}]
         content = http.post(path, json=asked | {"messages": said}).json()["content"]
+        assert content[0] == {"type": "thinking", "thinking": "So it is Rome.", "signature": "relay.unsigned"}
         result = [{"type": "tool_result", "tool_use_id": content[-1]["id"], "content": "fine"}]
         following = [{"messages": [*said, {"role": "assistant", "content": content}, {"role": "user", "content": result}]}]
     for fields in following:

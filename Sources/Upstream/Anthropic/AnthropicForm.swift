@@ -77,7 +77,9 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
                 namesModel: !dialect.isVertex,
                 bound: call.hasLowerBound ? call.maxTokens : nil
             )
-            var written = WrittenCall(rewritten(body, with: quirks), refusal: refusal)
+            let isForeign = call.hasOwnSignature
+            let changed = rewritten(body, with: isForeign ? quirks.union([.named(.noForeignReasoning)]) : quirks)
+            var written = WrittenCall(changed, refusal: refusal)
             written.source = written.body.bytes.equals(body.bytes) ? .original : .rebuilt
             return written
         }
@@ -161,5 +163,16 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 
     func rewritten(_ request: Body, with quirks: Set<Quirk>) -> Body {
         MessageRequestRewriter.written(request, with: quirks)
+    }
+}
+
+extension ChatCall {
+    /// Whether a message contains reasoning of another vendor, with the relay's own signature.
+    fileprivate var hasOwnSignature: Bool {
+        messages.indices.contains { index in
+            messages[index].content.contains {
+                if case .reasoningBlock(let reasoningBlock) = $0 { reasoningBlock.hasOwnSignature } else { false }
+            }
+        }
     }
 }

@@ -4,6 +4,9 @@ import Engine
 enum MessageRequestRewriter {
     static func written(_ body: Body, with quirks: Set<Quirk>) -> Body {
         var body = body
+        if quirks.contains(.noForeignReasoning) {
+            body = body.replacing("messages", append(withoutForeignReasoning:to:))
+        }
         if quirks.contains(.noSystemTurns) { body = body.replacing("messages", append(withoutSystemTurns:to:)) }
         guard quirks.contains(.noPrefill), RawJSON(body.bytes).endsWithPrefill else { return body }
         return body.replacing("messages") { messages, out in
@@ -32,6 +35,25 @@ enum MessageRequestRewriter {
                 out.append("}")
             }
             out.append("}]")
+        }
+    }
+
+    /// Appends `messages` without the reasoning that has the relay's own signature.
+    private static func append(withoutForeignReasoning messages: RawJSON, to out: inout ByteBuffer) {
+        messages.append(to: &out) { (message: RawJSON, out: inout ByteBuffer) in
+            message.append(to: &out) { member, out in
+                guard member.name.equals("content"), member.value.isArray else { return false }
+                let blocks = member.value.elements.filter {
+                    $0["signature"]?.content?.equals(ReasoningBlock.ownSignature) != true
+                }
+                out.append(#""content":"#)
+                if blocks.isEmpty {
+                    out.append(#"[{"type":"text","text":"."}]"#)
+                } else {
+                    out.append(array: blocks) { $1.append($0.bytes) }
+                }
+                return true
+            }
         }
     }
 

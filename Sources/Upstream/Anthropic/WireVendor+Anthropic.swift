@@ -125,7 +125,11 @@ extension AnthropicDialect {
     ) throws(UpstreamError) -> Body {
         do throws(APIError) {
             let changes = try check(for: attempt).changes(of: request)
-            return OriginalMessage.written(request.applying(changes), model: model.id, dialect: self, namesModel: true)
+            let request = request.applying(changes)
+            let body = OriginalMessage.written(request, model: model.id, dialect: self, namesModel: true)
+            var scan = ByteScan(body.bytes)
+            guard scan.find(ReasoningBlock.ownSignature) else { return body }
+            return MessageRequestRewriter.written(body, with: [.named(.noForeignReasoning)])
         } catch {
             throw UpstreamError(refusing: error)
         }

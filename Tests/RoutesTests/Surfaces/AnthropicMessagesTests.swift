@@ -29,7 +29,7 @@ import Upstream
         #expect(response.status == 200 && response.body.contains(content), "\(response)")
         let unsigned = await self.response(asked + tool, by: LittleVendor()).body
         #expect(
-            unsigned.contains(#"{"type":"thinking","thinking":"thought","signature":""},{"type":"text""#),
+            unsigned.contains(#"{"type":"thinking","thinking":"thought","signature":"relay.unsigned"},{"type":"text""#),
             "\(unsigned)"
         )
     }
@@ -40,7 +40,7 @@ import Upstream
         let turn =
             #"{"role":"assistant","content":[{"type":"thinking","thinking":"why","signature":"s1"},"#
             + #"{"type":"redacted_thinking","data":"s2"},{"type":"thinking","thinking":""},{"type":"text","text":"so"},"#
-            + #"{"type":"thinking","thinking":"more","signature":""}]}"#
+            + #"{"type":"thinking","thinking":"more","signature":"relay.unsigned"}]}"#
         let said = asked.dropLast() + "," + turn + #",{"role":"user","content":"go on"}]"#
         let response = await response(String(said), by: vendor)
         #expect(response.status == 200, "\(response)")
@@ -73,6 +73,13 @@ import Upstream
         ] {
             #expect(events.indices.contains(index) && events[index].hasSuffix(part), "\(events)")
         }
+    }
+
+    @Test("a thought without a signature gets the relay's, once", arguments: [false, true])
+    func unsigned(signs: Bool) async {
+        let body = await response(asked + tool + #","stream":true"#, by: LittleVendor(signs: signs)).body
+        let signature = #""index":0,"delta":{"type":"signature_delta","signature":"relay.unsigned"}}"#
+        #expect(body.contains(signature) == !signs && body.split(separator: "signature_delta").count == 2)
     }
 
     @Test("a thought is never the last block of a turn", arguments: [false, true])

@@ -30,6 +30,8 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
     /// Whether the vendor's own events have ended with their last one.
     private var hasStopped = false
     private var block: Block?
+    /// Whether the open block of reasoning has a signature, or needs none.
+    private var isSigned = false
     /// Whether a text or a tool call has begun.
     private var hasOutput = false
     private var hasCall = false
@@ -80,11 +82,13 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
             if !text.isEmpty {
                 if block != .thinking { open(.thinking, #"{"type":"thinking","thinking":"","signature":""}"#) }
                 delta(#"{"type":"signature_delta","signature":""#, text)
+                isSigned = true
             }
             // Further reasoning begins a new block.
             close()
         case .encryptedReasoning(let data):
             open(.thinking)
+            isSigned = true
             out.append(#"{"type":"redacted_thinking","data":"#, json: data)
             out.append("}}\n\n")
             close()
@@ -174,7 +178,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         addLate()
         hasOutput = hasOutput || new != .thinking
         makeRoom()
-        block = new
+        (block, isSigned) = (new, false)
         out.append("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":", decimal: index)
         out.append(#","content_block":"#)
     }
@@ -188,6 +192,9 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
     private func close() {
         guard block != nil else { return }
         if input == .raw { add(json: #""}"#) }
+        if block == .thinking, !isSigned {
+            delta(#"{"type":"signature_delta","signature":""#, UnsafeRawBufferPointer(ReasoningBlock.ownSignature))
+        }
         (block, input) = (nil, .notBegun)
         out.append("event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":", decimal: index)
         out.append("}\n\n")

@@ -44,7 +44,7 @@ struct MessageFormatter: ChatResponseFormatter {
         if let reasoning = choice.reasoning, !reasoning.bytes.isEmpty {
             open("thinking")
             body.append(#""thinking":"#, json: reasoning.bytes)
-            body.append(#","signature":""}"#)
+            body.append(#","signature":""#, ReasoningBlock.ownSignature, #""}"#)
         }
         func append(_ reasoningBlock: ReasoningBlock) {
             open(reasoningBlock.isSealed ? "redacted_thinking" : "thinking")
@@ -52,7 +52,8 @@ struct MessageFormatter: ChatResponseFormatter {
                 body.append(#""thinking":"#, json: reasoningBlock.text)
                 body.append(",")
             }
-            body.append(reasoningBlock.isSealed ? #""data":"# : #""signature":"#, json: reasoningBlock.signature ?? "")
+            let signature = reasoningBlock.signature ?? "\(ReasoningBlock.ownSignature)"
+            body.append(reasoningBlock.isSealed ? #""data":"# : #""signature":"#, json: signature)
             body.append("}")
         }
         func append(_ text: UnsafeRawBufferPointer) {

@@ -6,6 +6,8 @@ package final class ReasoningBlock: Sendable {
     package let text: String
     /// The signature of the reasoning, which only the vendor of the model understands; nil if there is none.
     package let signature: String?
+    /// Whether the reasoning came with the relay's own signature, which `signature` does not contain.
+    package let hasOwnSignature: Bool
     /// Whether only the vendor can read the reasoning. The signature then contains the whole reasoning.
     package let isSealed: Bool
     /// The number of bytes of the response's text that come before the reasoning.
@@ -20,7 +22,7 @@ package final class ReasoningBlock: Sendable {
     /// Creates a block for an input item whose type the relay does not know.
     package init(item: Body) {
         (text, signature, isSealed) = ("", nil, true)
-        (textBytesBefore, callsBefore, itemID) = (0, 0, nil)
+        (textBytesBefore, callsBefore, itemID, hasOwnSignature) = (0, 0, nil, false)
         self.item = item
     }
 
@@ -33,16 +35,22 @@ package final class ReasoningBlock: Sendable {
         afterTextBytes textBytes: Int = 0,
         afterCalls calls: Int = 0
     ) {
-        let signature = signature.flatMap { $0.isEmpty ? nil : $0 }
+        let isOwn = signature?.hasSameBytes(as: "\(Self.ownSignature)") ?? false
+        let signature = signature.flatMap { $0.isEmpty || isOwn ? nil : $0 }
         guard !text.isEmpty || signature != nil else { return nil }
         self.text = isSealed ? "" : text
         self.signature = signature
+        hasOwnSignature = isOwn
         self.isSealed = isSealed
         textBytesBefore = textBytes
         callsBefore = calls
         self.itemID = itemID
         item = nil
     }
+
+    /// The signature of reasoning without one of its vendor's, for clients of the Messages API: some send reasoning without
+    /// a signature back as a text of the user.
+    package static let ownSignature: StaticString = "relay.unsigned"
 
     // The prefixes of signatures of the Responses API's reasoning and of Gemini's texts. Anthropic's signatures have no
     // prefix.
