@@ -51,8 +51,8 @@ def test_fields_that_only_the_relay_knows_are_left_out(team, server):
 
 
 def test_what_only_the_relay_knows_is_written_anew(team, server):
-    asked = ask(team, model="fast", new_input="And more", temperature=0.5, tools=[{"type": "retrieval"}, TOOL])
-    assert text_of(asked) == "Hello there"
+    asked = ask(team, model="fast", new_input="And more", temperature=0.5, tools=[{"type": "retrieval"}, {"type": "code_interpreter"}, TOOL])
+    assert text_of(asked) == "Hello there" and asked.headers["x-relay-ignored"] == "code_interpreter, retrieval"
     body = server.body(MODEL)
     assert body["messages"] == [{"role": "user", "content": "Hello"}, {"role": "user", "content": "And more"}]
     assert body["tools"] == [TOOL] and body["temperature"] == 0.5

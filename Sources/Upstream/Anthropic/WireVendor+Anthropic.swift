@@ -60,6 +60,7 @@ extension WireVendor {
     ) -> any PreparedChat {
         var call = consume call
         call.leaveOutTiers(by: form.check, for: attempt.billing)
+        call.leaveOutRelayTools(for: attempt.billing)
         call.leaveOutSearchOptions(except: AnthropicRequest.searchOptions, for: attempt.billing)
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1

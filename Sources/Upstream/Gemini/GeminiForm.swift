@@ -146,6 +146,7 @@ extension WireVendor {
     func chatOfGemini(_ form: GeminiForm, _ call: ChatCall, model: Model, attempt: Attempt) -> any PreparedChat {
         var call = call
         call.leaveOutSearchOptions(except: [], for: attempt.billing)
+        call.leaveOutRelayTools(for: attempt.billing)
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if call.stops.count > GeminiRequest.maxStops { call.stops = [] }

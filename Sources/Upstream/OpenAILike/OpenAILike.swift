@@ -146,6 +146,7 @@ extension OpenAILike: WireChatVendor {
         if quirks.sure.contains(.shortNames), !call.hasLongNames { quirks.sure.remove(.shortNames) }
         let check = RequestCheck(for: attempt, allowing: site.allowedFields, choices: call.choices)
         call.leaveOutTiers(by: check, for: attempt.billing)
+        call.leaveOutRelayTools(for: attempt.billing)
         let form: any WireForm
         if isByResponses(call, model) {
             if call.original == nil {

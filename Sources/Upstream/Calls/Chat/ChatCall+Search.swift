@@ -44,6 +44,13 @@ extension ChatCall {
         chatOptions.searchOptions = options.filter { supported.contains($0.kind) }
     }
 
+    /// Leaves out the tools that only the relay and 1min.ai have.
+    func leaveOutRelayTools(for billing: Billing) {
+        guard hasRelayTools else { return }
+        if wantsCode { billing.leaveOut("code_interpreter") }
+        if webSearch != nil, !sendsSearch { billing.leaveOut("retrieval") }
+    }
+
     /// The largest number of searches that the request allows; nil if it sets none.
     package var maxSearches: Int? {
         (rare?.value.searchOptions ?? []).first { $0.kind == .maxUses }.flatMap { Int($0.value.bytes.text) }
