@@ -46,8 +46,8 @@ def test_fields_of_anthropic_are_left_out_and_named(anthropics, prepare, name):
     if name == "open":
         assert body["reasoning_effort"] == "high"
     server_tool = {"type": "code_execution_20250825", "name": "code_execution"}
-    named, body = ignored(anthropics, prepare, name, tools=[server_tool, WEATHER | {"defer_loading": True}])
-    assert named == "code_execution, defer_loading" and "code_execution" not in str(body) and "weather" in str(body)
+    named, body = ignored(anthropics, prepare, name, tools=[server_tool, {"type": "agent_toolset_20260401"}, WEATHER | {"defer_loading": True}])
+    assert named == "code_execution, agent_toolset, defer_loading" and "code_execution" not in str(body) and "weather" in str(body)
 
 
 @pytest.mark.parametrize("kind", ["code_execution_20250825", "computer_20250124"])

@@ -63,7 +63,7 @@ extension Exchange {
     /// Logs what the request contains that vendors with another API do not get.
     private func logIgnored() {
         gateway.log.debug("fields of the request are left out") { line in
-            line.add("fields", ignored.map { "\($0)" }.joined(separator: ", "))
+            line.add("fields", ignored.joined(separator: ", "))
             line.add("id", record.id)
         }
     }

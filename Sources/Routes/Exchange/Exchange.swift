@@ -48,7 +48,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
     /// The index of this exchange in the event loop's list of running requests.
     var runningIndex = 0
     /// The fields and tools of the request that the vendor does not get.
-    var ignored: [StaticString] = []
+    var ignored: [String] = []
     /// Whether the request has a tool for web search beside other tools.
     var offersSearch = false
     /// Whether parts of the request body are needed until the end of the response.
@@ -248,9 +248,9 @@ final class Exchange: OnLoop, @unchecked Sendable {
         // A vendor of the same API gets all else that the client sent.
         let isOfMessages = (surface as? any ChatSurface)?.wire == .messages
         let isPassed = isOfMessages && gateway.registry.passesMessages(to: provider)
-        var ignored = isPassed ? leftOut : ignored + leftOut
+        var ignored = (isPassed ? [] : ignored) + leftOut.map { "\($0)" }
         if !isPassed, offersSearch, gateway.registry.lacksOfferedSearch(provider) { ignored.append("web_search") }
-        if !ignored.isEmpty { head.add("X-Relay-Ignored", text: ignored.map { "\($0)" }.joined(separator: ", ")) }
+        if !ignored.isEmpty { head.add("X-Relay-Ignored", text: ignored.joined(separator: ", ")) }
     }
 
     private func addOrigin(_ head: inout ResponseHead) {

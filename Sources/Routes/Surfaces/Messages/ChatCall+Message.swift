@@ -40,7 +40,7 @@ extension ChatCall {
         }
         given.options.findLooseSchemas()
         for name in Self.fieldsOfAnthropic where fields[name] != nil {
-            given.options.ignore(name)
+            given.options.ignore("\(name)")
             given.hasAny = true
         }
         given.move(to: &self)

@@ -68,6 +68,20 @@ extension ChatCall {
         "mcp_toolset",
     ]
 
+    private static let serverToolBytes = 64
+
+    /// Returns the name of a tool of Anthropic's own. Any type that ends in a date, such as `agent_toolset_20260401`, is
+    /// one of these. Returns nil for other types.
+    private static func serverTool(ofType type: UnsafeRawBufferPointer) -> String? {
+        if let known = serverTools.first(where: { type.hasPrefix($0) }) { return "\(known)" }
+        let end = type.count - 9
+        guard end > 0, type.count <= serverToolBytes, type[end] == UInt8(ascii: "_"),
+            type[(end + 1)...].allSatisfy({ (48...57).contains($0) }),
+            type[..<end].allSatisfy({ $0 == UInt8(ascii: "_") || (48...57).contains($0) || (97...122).contains($0) })
+        else { return nil }
+        return type[part: 0..<end].text
+    }
+
     /// Reads one element of `tools`. Returns nil for tools of Anthropic's own, and records them in `chatOptions`
     /// instead.
     private static func tool(
@@ -84,7 +98,7 @@ extension ChatCall {
                 chatOptions.searchOptions = try [SearchOption](tool: value, param)
                 return nil
             }
-            if let name = Self.serverTools.first(where: { type.hasPrefix($0) }) {
+            if let name = Self.serverTool(ofType: type) {
                 chatOptions.ignore(name)
                 if type.hasPrefix("advisor"), let model = value["model"]?.string {
                     let uses = value["max_uses"]?.integer.flatMap { Int(exactly: $0) } ?? 1

@@ -185,7 +185,7 @@ package struct ChatOptions: Sendable {
     /// The options of the search, at most one of each kind.
     package var searchOptions: [SearchOption] = []
     /// The fields and tools of the request that only its own API has, and that vendors with another API do not get.
-    package private(set) var ignored: [StaticString] = []
+    package private(set) var ignored: [String] = []
     package var parallelToolCalls: Bool?
     package var format = Format.text
     /// Whether OpenAI's strict mode refuses the schema of a strict tool or format, although the caller's API accepts it.
@@ -212,8 +212,8 @@ package struct ChatOptions: Sendable {
     private static let maxIgnored = 20
 
     /// Adds a name to the fields and tools that are left out, once.
-    package mutating func ignore(_ name: StaticString) {
-        guard ignored.count < Self.maxIgnored, !ignored.contains(where: { "\($0)" == "\(name)" }) else { return }
+    package mutating func ignore(_ name: String) {
+        guard ignored.count < Self.maxIgnored, !ignored.contains(where: name.hasSameBytes) else { return }
         ignored.append(name)
     }
 
