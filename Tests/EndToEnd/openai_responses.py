@@ -122,7 +122,7 @@ def response(script: dict[str, Any], **more: Any) -> dict[str, Any]:
         "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "usage": USAGE, "metadata": {}, "background": False,
         "max_output_tokens": None, "previous_response_id": None, "reasoning": {"effort": None, "summary": None}, "store": False,
         "temperature": 1.0, "text": {"format": {"type": "text"}}, "top_p": 1.0, "truncation": "disabled", "top_logprobs": 0,
-        "service_tier": "default", "max_tool_calls": None,
+        "service_tier": script.get("tier", "default"), "max_tool_calls": None,
     } | more  # fmt: skip
 
 

@@ -220,6 +220,14 @@ def test_a_file_by_url(http, server):
     assert server.body(AT)["input"][0]["content"] == [part]
 
 
+def test_the_vendors_tier(http, server, is_streamed):
+    server.says(AT, {"tier": "flex"}, {"tier": "flex"})
+    got = http.post("/v1/responses", json={"model": "m", "input": "Hi", "stream": is_streamed})
+    assert (responding.events(got)[-1]["response"] if is_streamed else got.json())["service_tier"] == "flex"
+    fields = {"model": "m", "stream": is_streamed} | ({"stream_options": {"include_usage": True}} if is_streamed else {})
+    assert '"service_tier":"flex"' in ask(http, **fields).text
+
+
 def test_signatures_of_others_are_left_out(http, server):
     blocks = [{"type": "thinking", "thinking": "Hm", "signature": "EqAB"}, {"type": "text", "text": "Hi"}]
     told = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": blocks}, {"role": "user", "content": "x"}]

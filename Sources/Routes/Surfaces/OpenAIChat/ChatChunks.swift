@@ -253,6 +253,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
         out.append(text[part: 0..<(text.count - end)])
         out.append(#","choices":[],"usage":"#)
         usage.appendJSON(to: &out)
+        if let tier = usage.openAITier { out.append(#","service_tier":"#, json: tier) }
         out.append("}\n\n")
     }
 }

@@ -43,6 +43,7 @@ struct ChatCompletion: ChatResponseFormatter {
         }
         body.append(#"],"usage":"#)
         (response.usage ?? .nothing).appendJSON(to: &body)
+        if let tier = response.usage?.openAITier { body.append(#","service_tier":"#, json: tier) }
         body.append("}")
     }
 

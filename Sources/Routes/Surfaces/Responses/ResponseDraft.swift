@@ -266,7 +266,6 @@ struct ResponseDraft: Sendable {
         text.append(call.chatOptions.parallelToolCalls ?? true ? "true" : "false")
         text.append(member: "previous_response_id", of: fields, or: "null")
         text.append(member: "reasoning", of: fields, or: #"{"effort":null,"summary":null}"#)
-        text.append(#","service_tier":"default""#)
         text.append(member: "temperature", of: fields, or: "1")
         text.append(#","text":{"format":"#)
         text.append(fields["text"]?["format"], or: #"{"type":"text"}"#)

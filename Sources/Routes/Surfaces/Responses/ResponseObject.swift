@@ -65,6 +65,7 @@ struct ResponseObject: Sendable {
         out.append(#","model":"#, json: model)
         out.append(",")
         out.append(echo.bytes)
+        out.append(#","service_tier":"#, json: usage?.openAITier ?? "default")
         out.append(isStored ? #","store":true,"output":["# : #","store":false,"output":["#)
         out.append(output)
         out.append("]")
@@ -112,6 +113,12 @@ extension ResponseObject.Outcome {
 }
 
 extension Usage {
+    /// The service tier that the vendor reported, in OpenAI's word; nil for the default one, and for another vendor's own.
+    var openAITier: String? {
+        guard let tier = serviceTier?.rawValue, ["flex", "scale", "priority"].contains(tier) else { return nil }
+        return tier
+    }
+
     /// Appends the usage as a JSON object of the Responses API.
     func appendResponseJSON(to out: inout ByteBuffer) {
         out.append(#"{"input_tokens":"#, decimal: promptTokens)
