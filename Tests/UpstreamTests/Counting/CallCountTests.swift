@@ -31,4 +31,22 @@ import Testing
         // Until the prompt is counted, its tokens are estimated, as more than they are.
         #expect((after < before) == isCounted && (after == before) == !isCounted)
     }
+
+    @Test("tools that are indented have the tokens of those that are not")
+    func indented() {
+        func tokens(_ tools: String) -> Int {
+            let request = OriginalRequest(Body(ByteBuffer(#"{"model":"m","tools":"# + tools + "}")))
+            var options = ChatOptions()
+            options.leave(UnreadTools { _ in [] })
+            options.find(in: request)
+            var call = ChatCall()
+            call.chatOptions = options
+            return call.estimatedToolTokens
+        }
+        let compact = #"[{"type":"function","function":{"name":"f","description":"a  \"b\"\\ {\n"}}]"#
+        let indented =
+            "[\n  {\n\t\"type\": \"function\",\r\n   \"function\" : " + #"{"name": "f","#
+            + "\n  " + #""description":"a  \"b\"\\ {\n"} }"# + "\n]"
+        #expect(tokens(compact) == tokens(indented) && tokens(compact) > 10)
+    }
 }

@@ -162,7 +162,7 @@ package struct ChatCall: Sendable {
     /// The estimated tokens of all tools and the output schema, by their size alone. Does not parse unread tools.
     var estimatedToolTokens: Int {
         var bytes = 0
-        if hasToolTexts { rare?.withValue { $0.forEachTextAsItCame { bytes += $0.count } } }
+        if hasToolTexts { rare?.withValue { $0.forEachTextAsItCame { bytes += $0.count - $0.indentBytes } } }
         return bytes / 4
     }
 
@@ -288,5 +288,24 @@ package struct ChatCall: Sendable {
             billing.leaveOut("speed")
         }
         chatOptions = options
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The size of the white space between the values of an indented JSON text; 0 if its beginning has no line end.
+    fileprivate var indentBytes: Int {
+        guard let first, first == UInt8(ascii: "[") || first == UInt8(ascii: "{") else { return 0 }
+        return prefix(4).contains(10) ? countedIndentBytes : 0
+    }
+
+    @inline(never)  // Rarely called.
+    private var countedIndentBytes: Int {
+        var (bytes, offset) = (0, 0)
+        while offset < count {
+            let byte = self[offset]
+            offset = byte == UInt8(ascii: "\"") ? JSONShape.endOfString(in: self, after: offset + 1) + 1 : offset + 1
+            if byte <= 32 { bytes += 1 }
+        }
+        return bytes
     }
 }
