@@ -1,6 +1,7 @@
 """`relay check --ask`: which vendors accept which keys, tested with good and bad fakes. It costs nothing, and shows no
 key."""
 
+import contextlib
 import re
 import subprocess
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+import forwarders
 import httpx
 import local_http
 import pytest
@@ -259,7 +261,7 @@ def test_servers_of_the_relay_itself_are_asked(vendors: FakeServer, tmp_path: Pa
         f"memcached {at}: connection refused; start memcached there, or correct MEMCACHED_HOST or MEMCACHED_SERVERS",
     ]
     assert lines[3].startswith("the database of USAGE_DATABASE_URL: ") and lines[3].endswith("; correct USAGE_DATABASE_URL, or start the database")
-    assert lines[4] == f"the proxy of UPSTREAM_PROXY: cannot connect to {at}: connection refused; start the proxy, or correct UPSTREAM_PROXY"
+    assert lines[4] == f"the proxy of UPSTREAM_PROXY: cannot connect to the proxy {at} (UPSTREAM_PROXY): {refused}"
     answered = {name: text for name, text in settings.items() if name[:3] not in ("MEM", "USA", "UPS")}
     memcached = Memcached()
     try:
@@ -269,8 +271,25 @@ def test_servers_of_the_relay_itself_are_asked(vendors: FakeServer, tmp_path: Pa
     assert (status, lines[1:]) == (0, ["servers: no problems", f"memcached {memcached.address}: responds"])
     relay = start_relay(**settings | {"MEMCACHED_SERVERS": "", "USAGE_DATABASE_URL": ""})
     response = chat(relay)
-    assert response.status_code == 502 and "The relay's proxy cannot be reached." in response.json()["error"]["message"]
+    assert response.status_code == 502 and "The relay has no connection to the provider through its proxy." in response.json()["error"]["message"]
     assert f"cannot connect to the proxy {at}" in relay.wait_for_line(lambda line: line["message"] == "request")["cause"]
+
+
+def test_a_proxy_that_refuses_the_tunnel_costs_callers_nothing(tmp_path: Path, start_relay) -> None:
+    def refuse(peer) -> None:
+        peer.recv(65536)
+        peer.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n")
+
+    with contextlib.closing(forwarders.Forwarder(refuse)) as proxy:
+        refused = f"the proxy 127.0.0.1:{proxy.port} (UPSTREAM_PROXY) answered 407; write user:password in UPSTREAM_PROXY"
+        settings = CALLER | provider("A", "https://a.example/v1", KEY) | {"UPSTREAM_PROXY": f"http://127.0.0.1:{proxy.port}"}
+        status, lines, _ = ask(tmp_path, settings)
+        assert (status, lines[0], lines[-1]) == (69, f"a k1: not confirmed: {refused}", f"the proxy of UPSTREAM_PROXY: {refused}")
+        relay = start_relay(**settings | {"PROVIDER_A_COST": "1/4 per million"})
+        response = chat(relay)
+        line = relay.wait_for_line(lambda line: line["message"] == "request")
+    assert response.status_code == 502 and "through its proxy" in response.json()["error"]["message"]
+    assert line["cause"] == f"a: {refused}" and not line.get("prompt_tokens") and not line.get("cost")
 
 
 def test_memcached_that_is_looked_for_or_is_none(vendors: FakeServer, tmp_path: Path) -> None:

@@ -56,12 +56,13 @@ final class CurlHandle {
         return socket
     }
 
-    /// The system's error number (`errno`) of the last attempt to connect, `EACCES` if the client's rule refused the
-    /// address; 0 if there is none.
-    var systemError: Int32 {
-        if isRefused { return EACCES }
-        var number = 0
-        return relay_curl_errno(easy, &number) == CURLE_OK ? Int32(clamping: number) : 0
+    /// Returns what is known about the last connection, which could not be opened. The system's error is `EACCES` if the
+    /// client's rule refused the address.
+    func connectFailure(_ code: CURLcode) -> ConnectFailure {
+        var (number, status) = (0, 0)
+        if code == CURLE_COULDNT_CONNECT, relay_curl_errno(easy, &number) != CURLE_OK { number = 0 }
+        _ = relay_curl_proxy_status(easy, &status)
+        return ConnectFailure(systemError: isRefused ? EACCES : Int32(clamping: number), proxyStatus: status)
     }
 
     func use(_ endpoint: Endpoint) {

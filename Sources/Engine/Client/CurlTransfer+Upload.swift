@@ -9,7 +9,6 @@ extension CurlTransfer: UpstreamUpload {
             relay_curl_set_call(easy, CURLOPT_READFUNCTION, giveBytes),
             relay_curl_set_pointer(easy, CURLOPT_READDATA, this),
             relay_curl_set_seek(easy, rewindBody, this),
-            relay_curl_set_before(easy, beforeRequest, this),
             relay_curl_set_long(easy, CURLOPT_FRESH_CONNECT, 1),
             relay_curl_set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, UploadBody.curlBytes),
             relay_curl_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.totalBytes ?? -1)),
@@ -106,10 +105,4 @@ private let giveBytes: relay_curl_write = { room, unit, count, context in
 private func rewindBody(context: UnsafeMutableRawPointer?, offset: curl_off_t, origin: Int32) -> Int32 {
     let isPossible = offset == 0 && transfer(context)?.isBodyWhole ?? false
     return isPossible ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
-}
-
-/// Allows libcurl to send an upload's request only if libcurl has read no byte of the body yet. libcurl calls this
-/// function before it sends the request.
-private let beforeRequest: relay_curl_on_before = { context, _, _, _, _ in
-    transfer(context)?.isBodyWhole ?? false ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
 }

@@ -74,9 +74,9 @@ final class DirectTransfer: UpstreamTransfer, TurnEnd, @unchecked Sendable {
     }
 
     /// Called when the connection has been opened, or could not be opened.
-    /// - Parameter systemError: the system's error number (`errno`); 0 if there is none.
-    func connected(_ code: CURLcode, systemError: Int32) {
-        self.systemError = systemError
+    /// - Parameter failure: what is known about the failure; nil if the connection was opened.
+    func connected(_ code: CURLcode, _ failure: ConnectFailure?) {
+        connectFailure = failure
         if code == CURLE_OK { send() } else { brokeOff(code) }
     }
 

@@ -94,8 +94,13 @@ package struct Download: Sendable {
         tag: String?
     ) -> DownloadResult {
         if received.isTooLong { return .failed("the document is larger than 1 MB") }
-        guard code == CURLE_OK else { return .failed(String(cString: curl_easy_strerror(code))) }
         var status = 0
+        guard code == CURLE_OK else {
+            _ = relay_curl_proxy_status(easy, &status)
+            let host = Endpoint(url, EndpointOptions())?.authority ?? "the host"
+            let refusal = TransportError.refusal(ofProxy: proxy, status, host)
+            return .failed(refusal ?? String(cString: curl_easy_strerror(code)))
+        }
         _ = relay_curl_status(easy, &status)
         switch status {
         case 200 where !received.hasEnd:

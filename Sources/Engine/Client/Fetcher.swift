@@ -104,7 +104,7 @@ package final class Fetcher: OnLoop, @unchecked Sendable {
             case .cancelled: throw FetchFailure(.cancelled, "cancelled")
             case .overloaded: throw FetchFailure(.busy, "no memory")
             default:
-                let setting = error.systemError == EACCES ? " (FETCH_ALLOW_NETWORKS)" : ""
+                let setting = error.connectFailure?.systemError == EACCES ? " (FETCH_ALLOW_NETWORKS)" : ""
                 throw FetchFailure(.unavailable, error.cause + setting)
             }
         }

@@ -2,17 +2,18 @@ import CCurl
 import Glibc
 
 extension TransportError {
-    init(_ code: CURLcode, isWholeTimeOver: Bool, at endpoint: Endpoint?, systemError: Int32) {
+    init(_ code: CURLcode, isWholeTimeOver: Bool, at endpoint: Endpoint?, _ connectFailure: ConnectFailure?) {
+        let isOfTLSProxy = connectFailure?.proxyStatus == 0 && endpoint?.options.hasTLSProxy ?? false
         let kind: Kind =
             switch code {
             case CURLE_OPERATION_TIMEDOUT: isWholeTimeOver ? .totalTimeout : .connectTimeout
             case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: .unreachable
             case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
                 CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR:
-                .insecure
-            default: .broken
+                isOfTLSProxy ? .unreachable : .insecure
+            default: connectFailure == nil ? .broken : .unreachable
             }
-        self.init(kind, code: code.rawValue, at: endpoint, systemError: systemError)
+        self.init(kind, code: code.rawValue, at: endpoint, connectFailure)
     }
 
     /// A description of the error for the log, with the host and port.
@@ -23,15 +24,11 @@ extension TransportError {
 
     func cause(at host: String) -> String {
         switch kind {
-        case .unreachable:
-            if let proxy {
-                "cannot connect to the proxy \(proxy) (UPSTREAM_PROXY)\(systemReason); start it, or correct UPSTREAM_PROXY"
-            } else if CURLcode(code) == CURLE_COULDNT_RESOLVE_HOST {
-                "cannot resolve \(host)"
-            } else {
-                "cannot connect to \(host)\(systemReason)"
-            }
+        case .unreachable where CURLcode(code) == CURLE_COULDNT_RESOLVE_HOST: "cannot resolve \(host)"
+        case .unreachable: proxyProblem ?? "cannot connect to \(host)\(systemReason)"
         case .insecure where isOfCertificate: "the certificate of \(host) is not trusted"
+        case .insecure where proxy != nil:
+            "no TLS connection to \(host) through the proxy \(proxy ?? "") (UPSTREAM_PROXY)\(reason)"
         case .insecure: "no TLS connection to \(host)\(reason); if the server has no TLS, write http://"
         case .connectTimeout: "no connection to \(host) in time"
         case .firstByteTimeout: "\(host) did not begin to respond in time"
@@ -67,20 +64,48 @@ extension TransportError {
     /// Whether the server's certificate is not trusted.
     package var isOfCertificate: Bool { CURLcode(code) == CURLE_PEER_FAILED_VERIFICATION }
 
-    /// Whether the relay's proxy could not be reached, so that the vendor was not called at all.
-    package var isOfProxy: Bool { kind == .unreachable && proxy != nil }
+    /// Whether the relay's proxy could not be reached or gave no connection, so that the vendor was not called at all.
+    package var isOfProxy: Bool { kind == .unreachable && CURLcode(code) != CURLE_COULDNT_RESOLVE_HOST && proxy != nil }
 
     /// The host and port of the proxy, without credentials; nil if there is no proxy.
-    private var proxy: Substring? {
-        endpoint?.options.proxy.split(separator: "@").last?.split(separator: "//").last?.prefix { $0 != "/" }
+    private var proxy: String? { endpoint.flatMap { Self.address(ofProxy: $0.options.proxy) } }
+
+    /// Returns the host and port in the URL of a proxy, without credentials; nil if the URL is empty.
+    static func address(ofProxy url: String) -> String? {
+        url.split(separator: "@").last?.split(separator: "//").last.map { String($0.prefix { $0 != "/" }) }
+    }
+
+    /// The reason why the proxy gave no connection, and what to do; nil without a proxy.
+    private var proxyProblem: String? {
+        guard let endpoint, let proxy else { return nil }
+        switch CURLcode(code) {
+        case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_PROXY:
+            let advice = "start it, or correct UPSTREAM_PROXY"
+            return "cannot connect to the proxy \(proxy) (UPSTREAM_PROXY)\(systemReason); \(advice)"
+        default:
+            let status = connectFailure?.proxyStatus ?? 0
+            let reason = String(cString: curl_easy_strerror(CURLcode(code)))
+            return Self.refusal(ofProxy: endpoint.options.proxy, status, endpoint.authority)
+                ?? "the proxy \(proxy) (UPSTREAM_PROXY) gave no connection to \(endpoint.authority): \(reason)"
+        }
+    }
+
+    /// Returns the text for a proxy that refused a connection to `host` with this status; nil if it did not refuse.
+    static func refusal(ofProxy url: String, _ status: Int, _ host: String) -> String? {
+        guard status >= 300 else { return nil }
+        let name = "the proxy \(address(ofProxy: url) ?? "") (UPSTREAM_PROXY)"
+        guard status == 407 else {
+            return "\(name) answered \(status) to CONNECT \(host); let it permit this host, or correct UPSTREAM_PROXY"
+        }
+        return "\(name) answered 407; \(url.contains("@") ? "correct the" : "write") user:password in UPSTREAM_PROXY"
     }
 
     /// The reason why the system could not connect, such as `: connection refused`; empty if there is none.
     private var systemReason: String {
-        switch systemError {
+        switch connectFailure?.systemError ?? 0 {
         case 0: ""
         case EACCES: ": the relay may not connect to this address"
-        default: ": " + String(cString: strerror(systemError)).lowercased()
+        case let error: ": " + String(cString: strerror(error)).lowercased()
         }
     }
 }

@@ -66,7 +66,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
         if code == CURLE_OK, let handle {
             var found: curl_socket_t = CURL_SOCKET_BAD
             guard relay_curl_socket(handle.easy, &found) == CURLE_OK, found != CURL_SOCKET_BAD else {
-                return user?.connected(CURLE_COULDNT_CONNECT, systemError: 0) ?? ()
+                return user?.connected(CURLE_COULDNT_CONNECT, handle.connectFailure(CURLE_OK)) ?? ()
             }
             socket = found
             client.handOver(found)
@@ -81,7 +81,7 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
             }
             watch(EventLoop.readEvents)
         }
-        user?.connected(code, systemError: code == CURLE_COULDNT_CONNECT ? handle?.systemError ?? 0 : 0)
+        user?.connected(code, code == CURLE_OK ? nil : handle?.connectFailure(code))
     }
 
     /// Closes the connection at once. Do not call it inside a libcurl callback.

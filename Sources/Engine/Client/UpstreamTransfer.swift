@@ -13,8 +13,8 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, OnLoop, @unchecked Sendable
     let waiter = Waiter()
     /// The result of the transfer; `CURLE_OK` if the response is complete, nil while the transfer runs.
     private(set) var finished: CURLcode?
-    /// The system's error number (`errno`) of the attempt to connect; 0 if connecting did not fail.
-    var systemError: Int32 = 0
+    /// The facts about the connection if opening it failed; nil if it did not.
+    var connectFailure: ConnectFailure?
     let isStreamed: Bool
     var isHeadComplete = false
     /// Whether any byte of the response's body has arrived.
@@ -83,7 +83,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, OnLoop, @unchecked Sendable
 
     /// Resets the object for a new call, except for the properties that `start` sets.
     func reset() {
-        systemError = 0
+        connectFailure = nil
         received.removeAll()
         failure = nil
         finished = nil
@@ -166,7 +166,7 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, OnLoop, @unchecked Sendable
         // libcurl has one code for both time-outs, and reads its clock slightly apart from the loop's.
         let elapsed = loop.now.nanoseconds(since: startedAt) + 50_000_000
         let isTotal = isConnected || elapsed >= totalNanoseconds
-        return TransportError(code, isWholeTimeOver: isTotal, at: endpoint, systemError: systemError)
+        return TransportError(code, isWholeTimeOver: isTotal, at: endpoint, connectFailure)
     }
 
     private var totalNanoseconds: UInt64 { UInt64(endpoint?.options.totalMilliseconds ?? 0) * 1_000_000 }

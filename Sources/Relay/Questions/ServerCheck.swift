@@ -1,6 +1,7 @@
 import Engine
 import Limits
 import Shared
+import Upstream
 import UsageRecords
 
 /// The check of the servers that the relay itself uses, which `relay check --ask` runs: memcached, the database of usage
@@ -9,8 +10,6 @@ struct ServerCheck {
     /// The report of the check, a line for each server; empty without servers.
     let text: String
     let isGood: Bool
-
-    private static let milliseconds: Int32 = 3_000
 
     /// Connects to each server, one after the other. Blocks for at most a few seconds for each.
     init(_ settings: Settings) {
@@ -26,8 +25,8 @@ struct ServerCheck {
         if case .server(let url)? = settings.usageDatabase?.location {
             results.append(("the database of USAGE_DATABASE_URL", StorageCheck.problem(ofDatabase: url)))
         }
-        if let proxy = settings.upstreamProxy {
-            results.append(("the proxy of UPSTREAM_PROXY", Self.problem(ofProxy: proxy)))
+        if settings.upstreamProxy != nil, let provider = settings.providers.first(where: \.kind.usesNetwork) {
+            results.append(("the proxy of UPSTREAM_PROXY", Self.problem(ofProxyTo: provider, settings)))
         }
         isGood = results.allSatisfy { $0.problem == nil }
         let lines = results.map { "  \($0.server): \($0.problem ?? "responds")\n" }
@@ -43,20 +42,23 @@ struct ServerCheck {
         }
     }
 
-    private static func problem(ofProxy url: String) -> String? {
-        let isTLS = url.lowercased().hasPrefix("https:")
-        let authority = url.replacing("://", with: "@").split(separator: "@").last?.prefix { $0 != "/" } ?? ""
-        let digits = authority.split(separator: ":").last ?? ""
-        let port = authority.last == "]" ? nil : UInt16(digits)
-        let host = port == nil ? authority : authority.dropLast(digits.count + 1)
-        do throws(SocketFailure) {
-            // libcurl's ports of proxies whose URL has none.
-            let port = port ?? (isTLS ? 443 : 1_080)
-            let name = String(host.drop { $0 == "[" }.prefix { $0 != "]" })
-            _ = try PlainSocket(host: name, port: port, timeoutMilliseconds: milliseconds)
-            return nil
-        } catch {
-            return "cannot connect to \(authority): \(error.reason); start the proxy, or correct UPSTREAM_PROXY"
+    /// Sends a request without a key through the proxy to the server of a provider. Only failures of the proxy count.
+    private static func problem(ofProxyTo provider: ProviderSettings, _ settings: Settings) -> String? {
+        let options = EndpointOptions(provider, settings).forQuestions
+        // Vertex AI's hosts depend on the model.
+        let url = provider.baseURL.isEmpty ? provider.cloud.tokenURL : provider.baseURL
+        guard let endpoint = Endpoint(url, options) else { return nil }
+        let loop = CommandLoop()
+        let call = UpstreamCall(endpoint: endpoint, headers: UpstreamHeaders([]), body: nil)
+        let problems = loop.results(of: 1, withinSeconds: 12) { [client = loop.client] _ -> String? in
+            do throws(TransportError) {
+                let stream = try await client.open(call)
+                defer { stream.stop(isComplete: false) }
+                return stream.head.status == 407 ? "answered 407; write user:password in UPSTREAM_PROXY" : nil
+            } catch {
+                return error.isOfProxy || error.kind == .connectTimeout ? error.cause : nil
+            }
         }
+        return withExtendedLifetime(loop) { problems[0] ?? nil }
     }
 }

@@ -218,6 +218,49 @@ import Testing
         )
     }
 
+    @Test(
+        "a proxy that gives no tunnel is told, and the vendor was not called",
+        arguments: [
+            ("HTTP/1.1 407 Wanted\r\nContent-Length: 0\r\n\r\n", "answered 407; write user:password in UPSTREAM_PROXY"),
+            (
+                "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n",
+                "answered 403 to CONNECT a.test:443; let it permit this host, or correct UPSTREAM_PROXY"
+            ),
+            ("", "gave no connection to a.test:443: "), ("SSH-2.0-x\r\n", "gave no connection to a.test:443: "),
+        ]
+    )
+    func refusedTunnels(_ response: String, _ problem: String) async {
+        let proxy = RawServer { peer, _ in
+            if response.isEmpty { _ = peer.receive(exactly: 3) } else { _ = peer.receiveRequest() }
+            peer.send(response)
+        }
+        let found = await withClient { client, _ in
+            var found: [String] = []
+            for scheme in ["http", "https", "socks5h"] where scheme == "http" || response.isEmpty {
+                let call = UpstreamCall("https://a.test/") { $0.proxy = "\(scheme)://127.0.0.1:\(proxy.port)" }
+                let kind = await client.outcome(call)
+                found.append(kind == .failure(.unreachable) ? await client.cause(call) ?? "" : "\(kind)")
+            }
+            return found
+        }
+        let text = "the proxy 127.0.0.1:\(proxy.port) (UPSTREAM_PROXY) \(problem)"
+        #expect(found.allSatisfy { $0.hasPrefix(text) }, "\(found)")
+    }
+
+    @Test("a vendor without TLS behind a proxy gets no advice to write http://")
+    func tunnelWithoutTLS() async {
+        let proxy = RawServer { peer, _ in
+            _ = peer.receiveRequest()
+            peer.send("HTTP/1.1 200 Established\r\n\r\n")
+            _ = peer.receive(exactly: 3)
+        }
+        let cause = await withClient { client, _ in
+            await client.cause(UpstreamCall("https://a.test/") { $0.proxy = "http://127.0.0.1:\(proxy.port)" })
+        }
+        let name = "the proxy 127.0.0.1:\(proxy.port) (UPSTREAM_PROXY)"
+        #expect(cause == "no TLS connection to a.test:443 through \(name) (libcurl 35)")
+    }
+
     @Test("many calls at once each get their own answer")
     func manyAtOnce() async {
         let vendor = RawServer { peer, _ in

@@ -12,7 +12,7 @@ extension APIError {
         switch error.fault {
         case .unreachable where error.isOfProxy:
             return """
-                The relay's proxy cannot be reached. Try again later. The operator can check UPSTREAM_PROXY with \
+                The relay has no connection to the provider through its proxy. Try again later. The operator can check UPSTREAM_PROXY with \
                 `relay check --ask`.
                 """
         case .unreachable:

@@ -224,7 +224,7 @@ package struct UpstreamError: Error {
     /// Whether the call failed because the provider had no free capacity.
     package var isCapacityShortage: Bool { self.refusal?.isCapacityShortage ?? false }
 
-    /// Whether the call failed because the relay's own proxy cannot be reached.
+    /// Whether the call failed because the relay's own proxy cannot be reached or gave no connection.
     var isOfProxy: Bool { fields.value.transport?.isOfProxy ?? false }
 
     /// Whether the certificate of the vendor's server is not trusted.
