@@ -33,8 +33,7 @@ struct LimitTable: Report {
         let caller = try Self.caller(subject, settings)
         self.caller = caller.name ?? ""
         let modelCatalog = settings.limits.byModel.isEmpty ? nil : ModelCatalog(settings, catalogues)
-        let names = modelCatalog.map { $0.allNames + $0.replacedNames } ?? []
-        let limits = LimitBook(settings).possibleLimits(of: caller, models: names)
+        let limits = LimitBook(settings).possibleLimits(of: caller, models: modelCatalog?.limitedModels ?? [])
         var remark = settings.limits.identity == .key ? nil : Self.remarkOnAddresses(settings.limits.identity)
         let made = try Self.asking("memcached") { () throws(StoreFailure) in
             try MemcachedCounters.store(settings.limits)

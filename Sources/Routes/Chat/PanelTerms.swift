@@ -96,10 +96,8 @@ extension Exchange: PanelRequester {
         }
         guard gateway.limits.dependsOnModels else { return }
         var demand = gateway.limits.demand(of: caller, .chat, request)
-        demand.model = registry.limitedName(
-            leading.name,
-            asked: registry.modelCatalog.countedName(ofMember: call.name)
-        )
+        let counted = registry.modelCatalog.countedName(ofMember: call.name)
+        registry.setModel(of: &demand, leading.name, asked: counted, gateway.limits)
         let limits = gateway.limits.limitsOfPartialCall(demand)
         let usageReservation = UsageReservation(asked, leading, caller, under: limits, gateway, PromptExtras())
         let charges = limits.charges(of: usageReservation)

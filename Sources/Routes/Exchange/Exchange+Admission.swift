@@ -89,7 +89,7 @@ extension Exchange {
         for user: @autoclosure () -> EndUser
     ) -> ApplicableLimits {
         var demand = gateway.limits.demand(of: caller, group, request)
-        demand.model = gateway.registry.limitedName(name, asked: record.model ?? name)
+        gateway.registry.setModel(of: &demand, name, asked: record.model ?? name, gateway.limits)
         if gateway.limits.countsUsers { demand.user.add(user()) }
         if gateway.settings.balance.isPatient { self.demand = demand }
         if gateway.settings.recordedUsers != .off { record.user = user() }

@@ -84,9 +84,8 @@ struct LimitStates: Sendable {
         _ gateway: Gateway,
         from address: String? = nil
     ) -> [LimitBook.PossibleLimit] {
-        let modelCatalog = gateway.registry.modelCatalog
-        let names = gateway.limits.dependsOnModels ? modelCatalog.allNames + modelCatalog.replacedNames : []
-        return gateway.limits.possibleLimits(of: caller, models: names, from: address)
+        let models = gateway.limits.dependsOnModels ? gateway.registry.modelCatalog.limitedModels : []
+        return gateway.limits.possibleLimits(of: caller, models: models, from: address)
             .filter { $0.charge.limit.kind != .total }
     }
 

@@ -62,6 +62,8 @@ package struct Demand: Sendable {
     package let group: EndpointGroup
     /// The model as the caller names it; nil if the request has none.
     package var model: String?
+    /// The model's second name, which patterns may match, too; nil if there is none.
+    package var modelShortName: String?
     package var user: EndUser
     /// The digest of the session's name; nil without a session, or if no limit counts sessions.
     var session: Digest?

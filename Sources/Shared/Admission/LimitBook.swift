@@ -111,7 +111,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
 
     /// Returns the limits that apply to a request, but for those of its session and end user.
     private func limitsOfAllSessions(_ demand: Demand) -> ApplicableLimits {
-        let models = limits(of: demand.model)
+        let models = limits(of: demand.model, or: demand.modelShortName)
         let model = models.isEmpty ? nil : demand.model
         guard let who = demand.caller.identity, identity == .key else {
             return ApplicableLimits(charges(demand, models: models, model: model))
@@ -156,7 +156,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     package func limitsOfPartialCall(_ demand: Demand) -> ApplicableLimits {
         oneLoop.check()
         refreshPeriods()
-        let models = limits(of: demand.model).filter { $0.quota.unit != .requests }
+        let models = limits(of: demand.model, or: demand.modelShortName).filter { $0.quota.unit != .requests }
         guard let model = demand.model, !models.isEmpty else { return ApplicableLimits([]) }
         let identity = identity(of: demand).using(model)
         return ApplicableLimits(models.map { LimitCharge($0, identity) })
@@ -168,9 +168,13 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     }
 
     /// Returns the limits of the first model pattern that matches the model.
-    private func limits(of model: String?) -> [Limit] {
+    /// - Parameter shortName: the other name of the model; nil if there is none.
+    private func limits(of model: String?, or shortName: String? = nil) -> [Limit] {
         guard !byModel.isEmpty, let model else { return [] }
-        return byModel.first { $0.pattern.matches(model) }?.limits ?? []
+        let row = byModel.first { row in
+            row.pattern.matches(model) || shortName.map(row.pattern.matches) ?? false
+        }
+        return row?.limits ?? []
     }
 
     /// Returns the limits that count a request with an invalid key.
@@ -206,7 +210,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     /// - Parameter address: the caller's address; if nil, limits by address are left out.
     package func possibleLimits(
         of caller: Caller,
-        models: [String],
+        models: [(name: String, shortName: String?)],
         from address: String? = nil
     ) -> [PossibleLimit] {
         refreshPeriods()
@@ -224,8 +228,8 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         let who = identity(of: caller, address ?? "")
         // Several providers may offer the same model name.
         var named: Set<String> = []
-        for model in models where named.insert(model).inserted {
-            possible += limits(of: model).map { (LimitCharge($0, who.using(model)), model) }
+        for (model, shortName) in models where named.insert(model).inserted {
+            possible += limits(of: model, or: shortName).map { (LimitCharge($0, who.using(model)), model) }
         }
         return possible
     }

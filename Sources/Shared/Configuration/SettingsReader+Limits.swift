@@ -215,11 +215,11 @@ extension SettingsReader {
     }
 
     mutating func warnOfModelLimits(_ rows: [ModelQuotas], _ modelCatalog: ModelCatalog) {
+        let names = modelCatalog.limitedModels.flatMap { [$0.name, $0.shortName].compactMap(\.self) }
         for (index, row) in rows.enumerated() {
-            let fitting = (modelCatalog.allNames + modelCatalog.replacedNames).filter(row.pattern.matches)
+            let fitting = names.filter(row.pattern.matches)
             if fitting.isEmpty, modelCatalog.isAwaitingList { continue }
             if fitting.isEmpty {
-                let names = modelCatalog.allNames + modelCatalog.replacedNames
                 let hint = nearestPattern(to: row.pattern, among: names).map { "; did you mean \"\($0)\"?" }
                 let text = "\"\(row.pattern)\" matches no model\(hint ?? "; `relay models` lists the names")"
                 warn("RATE_LIMIT_BY_MODEL", text)

@@ -278,6 +278,23 @@ package struct ModelCatalog: Sendable {
         return other.flatMap { $0.isUUID ? nil : $0 }
     }
 
+    /// Returns the name under which limits count a model: its id for a short name, unless the id is a UUID.
+    package func limitedName(of name: String) -> String {
+        let ruled = ruledName(name)
+        let id = fullNames(of: ruled).first { !$0.isUUID }
+        return id.flatMap { id in self[ruled].contains { $0.model.id == id } ? id : nil } ?? ruled
+    }
+
+    /// Returns the other name by which limits may name a model; nil if there is none.
+    package func shortName(ofLimited name: String) -> String? {
+        otherNames(of: name).first { !$0.isUUID && limitedName(of: $0) == name }
+    }
+
+    /// The models of which limits can count requests, by the name under which they count, and their other names.
+    package var limitedModels: [(name: String, shortName: String?)] {
+        (allNames + replacedNames).map(limitedName).map { ($0, shortName(ofLimited: $0)) }
+    }
+
     /// Returns whether the models of a provider can serve the caller: the caller may use at least one of them.
     package func serve(_ caller: Caller, at provider: Int) -> Bool {
         listing.contains { $0.provider == provider && usable($0.name, at: provider, for: caller) != nil }

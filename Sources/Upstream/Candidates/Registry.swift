@@ -136,10 +136,18 @@ package final class Registry: OnLoop, @unchecked Sendable {
         modelCatalog.mayBeListed(name, for: caller) ? .listAwaited : modelCatalog.notFound(name, for: caller)
     }
 
+    /// Sets the names of the model of which limits count a call, if some limit depends on models.
+    package func setModel(of demand: inout Demand, _ served: String, asked name: String, _ limits: LimitBook) {
+        guard limits.dependsOnModels else { return }
+        let model = limitedName(served, asked: name)
+        demand.model = model
+        demand.modelShortName = modelCatalog.shortName(ofLimited: model)
+    }
+
     /// Returns the model name under which limits count a call: the requested name, or the fallback model's name if that
     /// model serves the call.
-    package func limitedName(_ served: String, asked name: String) -> String {
-        let served = modelCatalog.ruledName(served)
+    func limitedName(_ served: String, asked name: String) -> String {
+        let served = modelCatalog.limitedName(of: served)
         guard haveSubstitutes, name != served else { return served }
         return modelCatalog.replacement(of: name) == served
             ? name : modelCatalog.limitedName(ofFallback: served) ?? served

@@ -28,6 +28,16 @@ import Testing
         return (LimitBook(settings), demand)
     }
 
+    @Test("a limit names a model by either of its names")
+    func names() throws {
+        let (book, demand) = try demand { demand in
+            demand.model = "labs/gpt-4o"
+            demand.modelShortName = "gpt-4o"
+        }
+        let kinds = book.applicableLimits(demand).charges(of: Amounts(tokens: 1)).map(\.limit.kind.name)
+        #expect(kinds.contains("model"))
+    }
+
     @Test("a demand has the limits of its caller, groups, session, user and model")
     func all() throws {
         let (book, demand) = try demand { demand in

@@ -75,6 +75,33 @@ import Testing
         )
     }
 
+    @Test("limits count a model with a readable id under this id, by which of its names it is requested")
+    func limitedNames() throws {
+        let id = "labs/flux-dev"
+        let model = Model(
+            id: id,
+            owner: "x",
+            features: .image,
+            hasVision: false,
+            contextWindow: nil,
+            maxOutputTokens: nil
+        )
+        let catalogue = Catalogue(
+            [model],
+            fullID: { "labs/" + $0 },
+            shortName: { $0 == id ? "flux-dev" : nil }
+        )
+        for subset in ["", "\nSUBSET_OF_ONE_MIN_PERMITTED_MODELS=flux-dev"] {
+            let (catalog, _) = try modelCatalog("ONE_MIN_API_KEYS=v\nKEY_A_TOKEN=t" + subset, catalogue)
+            #expect(catalog.limitedName(of: "flux-dev") == id && catalog.limitedName(of: id) == id)
+            #expect(catalog.shortName(ofLimited: id) == "flux-dev")
+            #expect(catalog.limitedModels.contains { $0 == (id, "flux-dev") })
+        }
+        let other = "PROVIDER_O_KIND=onemin\nPROVIDER_E_KIND=echo\nPROVIDER_E_MODELS=flux-dev=echo"
+        let (beside, _) = try modelCatalog(other + "\nANONYMOUS_MODELS=all", catalogue)
+        #expect(beside.limitedName(of: "flux-dev") == "flux-dev" && beside.shortName(ofLimited: id) == nil)
+    }
+
     @Test("rights see the short name for both; a pattern that is the UUID means the same model")
     func rightsToShortNames() throws {
         for (pattern, isGiven) in [
