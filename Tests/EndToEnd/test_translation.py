@@ -107,6 +107,36 @@ SEARCHES = {
     ("chat/completions", "resp"): ({"type": "web_search", "search_context_size": "low"} | PLACE, None),
     ("chat/completions", "new"): (CLAUDES | PLACE, "search_context_size"), ("chat/completions", "open"): (OPTIONS, None),
 }  # fmt: skip
+FILTERED = {"web_search_options": DOMAINS | {"max_uses": 8}}
+FLAGGED = {"web_search": True}
+# The same for chats with the options of other APIs, and with the relay's own field.
+CHAT_SEARCHES = [
+    ("resp", FILTERED, {"type": "web_search", "filters": DOMAINS}, None), ("new", FILTERED, CLAUDES | DOMAINS | {"max_uses": 8}, None),
+    ("gem", FILTERED, {"googleSearch": {}}, "allowed_domains, max_uses"), ("open", FILTERED, FILTERED["web_search_options"], None),
+    ("resp", FLAGGED, {"type": "web_search"}, None), ("new", FLAGGED, CLAUDES, None),
+    ("gem", FLAGGED, {"googleSearch": {}}, None), ("open", FLAGGED, {}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "fields", "sent", "left_out"), CHAT_SEARCHES)
+def test_a_search_of_a_chat(turns_relay, caller, prepare, name, fields, sent, left_out):
+    last = prepare(name)
+    answer = caller(turns_relay, TEAM_TOKEN).post("/v1/chat/completions", json={"model": name, "messages": [HI]} | fields)
+    assert answer.status_code == 200, answer.text
+    body = last()
+    assert "web_search" not in body and (body.get("web_search_options") == sent if name == "open" else body["tools"] == [sent])
+    assert answer.headers.get("x-relay-ignored") == left_out
+
+
+def test_a_search_that_cannot_be_is_refused_by_its_name(turns_relay, caller):
+    chats = caller(turns_relay, TEAM_TOKEN)
+    for name, fields, param, message in [
+        ("co", FLAGGED, "web_search", "does not support web search"),
+        ("gem", FLAGGED | {"tools": [CALLABLE]}, "web_search", "only without tools. Remove 'web_search' or 'tools'."),
+        ("gem", FILTERED | {"tools": [CALLABLE]}, "web_search_options", "only without tools. Remove 'web_search_options' or 'tools'."),
+    ]:
+        error = chats.post("/v1/chat/completions", json={"model": name, "messages": [HI]} | fields).json()["error"]
+        assert error["param"] == param and message in error["message"], error
 
 
 @pytest.mark.parametrize(("surface", "name"), SEARCHES)
@@ -127,7 +157,10 @@ def test_search_tools_of_chats_and_responses(official, prepare, kind):
         for tools, choice, found in [([tool], "auto", (True, 0)), ([tool, CALLABLE], "auto", (True, 1)), ([tool], "required", (True, 0)), ([CALLABLE, tool], tool, (True, 1))]:
             last = prepare(name)
             official.chat.completions.create(model=name, messages=[HI], tools=tools, tool_choice=choice)
-            assert searches(last()) == found
+            body = last()
+            assert searches(body) == found
+            chosen = {"type": "tool", "name": "web_search"} if name == "new" and choice == tool else None
+            assert body.get("tool_choice") == chosen
     function = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
     for name in () if kind == "google_search" else ("open", "resp", "new"):
         for tools, choice, found in [([tool], "auto", (True, 0)), ([function, tool], "auto", (True, 1)), ([tool], "required", (True, 0)), ([tool, function], tool, (True, 1))]:

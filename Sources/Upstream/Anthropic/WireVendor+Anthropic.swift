@@ -62,6 +62,7 @@ extension WireVendor {
         call.leaveOutTiers(by: form.check, for: attempt.billing)
         call.leaveOutRelayTools(for: attempt.billing)
         call.leaveOutSearchOptions(except: AnthropicRequest.searchOptions, for: attempt.billing)
+        if call.isForcedSearch { call.chatOptions.toolChoice = .named("web_search") }
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
         if quirks(model, for: call.quirks).contains(.noSearch) { call.dropSearch() }

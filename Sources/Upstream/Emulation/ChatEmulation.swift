@@ -107,10 +107,13 @@ package struct ChatEmulation: Sendable {
             )
         }
         if lacking.contains(.searchOptions) {
-            let tool = call.chatOptions.searchTool
+            let options = call.chatOptions
+            let field = options.hasSearchFlag ? "web_search" : "web_search_options"
             throw .unsupported(
-                tool.map { "tools[\($0.index)].type" } ?? "web_search_options",
-                "The provider of this model does not support web search."
+                options.searchTool.map { "tools[\($0.index)].type" } ?? field,
+                abilities.contains(.searchAlone)
+                    ? "The provider of this model supports web search only without tools. Remove '\(field)' or 'tools'."
+                    : "The provider of this model does not support web search."
             )
         }
         if lacking.contains(.audioReferences) {

@@ -123,7 +123,9 @@ extension WireVendor {
         ]
         let gemini = GeminiModel(model.id)
         // Google's search does not go together with functions. A forced search needs no others.
-        if !gemini.isBare, !call.usesTools || call.isForcedSearch { abilities.insert(.searchOptions) }
+        if !gemini.isBare {
+            abilities.insert(!call.usesTools || call.isForcedSearch ? .searchOptions : .searchAlone)
+        }
         let quirks = quirks(model, for: call.quirks)
         if gemini.isBare { abilities.subtract([.tools, .functions, .toolChoice, .objects, .schemas]) }
         abilities.subtract(quirks.lacking)

@@ -44,7 +44,10 @@ package struct NativeRequest {
         let hasBounds = hasBound
         for member in members where !Self.mayBeDisguised(member.name) || !FieldNames.isDisguised(member.name) {
             switch member.name {
-            case "model", "web_search", "num_of_site", "max_word": continue
+            case "model", "num_of_site", "max_word": continue
+            case "web_search":
+                if call.rare?.value.hasSearchFlag == true { out.append(#","web_search_options":{}"#) }
+                continue
             case "new_input", "file_ids":
                 guard member.value.isNull else { return nil }
                 continue

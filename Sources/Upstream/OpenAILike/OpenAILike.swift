@@ -154,7 +154,7 @@ extension OpenAILike: WireChatVendor {
             }
             form = ResponsesForm(self, call, model: model, check)
         } else {
-            call.leaveOutSearchOptions(except: OpenAILikeRequest.searchOptions, for: attempt.billing)
+            call.leaveOutSearchOptions(except: OpenAILikeRequest.searchOptions, for: attempt.billing, isOfChat: true)
             // The other choices are requested by further calls.
             if quirks.sure.contains(.noChoices) { call.choices = 1 }
             form = OpenAILikeForm(

@@ -43,9 +43,7 @@ struct OpenAILikeRequest: ~Copyable {
         if let most = call.maxTokens { out.append(isOpenAI ? "max_completion_tokens" : "max_tokens", most) }
         if call.isStreamed { out.append(#","stream":true,"stream_options":{"include_usage":true}"#) }
         let original = call.original ?? call.changedOriginal
-        if call.sendsSearch, original?.members?.contains(where: { $0.name == "web_search_options" }) != true {
-            appendSearch()
-        }
+        if call.sendsSearch, !call.hasSearchOptions { appendSearch() }
         if let original { NativeRequest.appendUnknown(of: original, to: &out) }
         out.append("}")
         return Body(out)

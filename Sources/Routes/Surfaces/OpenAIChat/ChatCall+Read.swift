@@ -93,12 +93,16 @@ extension ChatCall {
     mutating func readWebSearch(_ fields: RequestFields) throws(APIError) {
         if let options = try fields.object("web_search_options") {
             webSearch = try WebSearch(options, "web_search_options")
-            let read = try [SearchOption](options, "web_search_options")
+            let read = try [SearchOption](tool: options, "web_search_options")
             if !read.isEmpty { chatOptions.searchOptions = read }
             needs.insert(.searchOptions)
         }
         let flag = try fields.flag("web_search")
-        if flag ?? false, webSearch == nil { webSearch = .usual }
+        if flag ?? false, !needs.contains(.searchOptions) {
+            webSearch = .usual
+            chatOptions.hasSearchFlag = true
+            needs.insert(.searchOptions)
+        }
         refusesSearch = flag == false && webSearch == nil
         let sites = try fields.integer("num_of_site", 1...10)
         let words = try fields.integer("max_word", 1...100_000)

@@ -35,6 +35,8 @@ public struct Abilities: OptionSet, Sendable {
     @inlinable public static var demands: Abilities { Abilities(rawValue: 131_072) }
     /// The ability to accept options for web search.
     @inlinable public static var searchOptions: Abilities { Abilities(rawValue: 262_144) }
+    /// Whether the vendor accepts options for web search only in a request without tools, and the request has tools.
+    @inlinable public static var searchAlone: Abilities { Abilities(rawValue: 16_777_216) }
     /// The ability to accept a message that names an earlier audio response by its id.
     @inlinable public static var audioReferences: Abilities { Abilities(rawValue: 524_288) }
     /// The ability to compact a conversation into an encrypted summary. The relay can emulate it.

@@ -38,8 +38,15 @@ extension ChatCall {
     }
 
     /// Leaves out the options of the search that the vendor's API does not have.
-    mutating func leaveOutSearchOptions(except supported: Set<SearchOption.Kind>, for billing: Billing) {
+    /// - Parameter isOfChat: whether the API is that of chat completions, whose servers get the client's own
+    ///   `web_search_options` as they are.
+    mutating func leaveOutSearchOptions(
+        except supported: Set<SearchOption.Kind>,
+        for billing: Billing,
+        isOfChat: Bool = false
+    ) {
         guard let options = rare?.value.searchOptions, !options.isEmpty, sendsSearch else { return }
+        if isOfChat, hasSearchOptions { return }
         for option in options where !supported.contains(option.kind) { billing.leaveOut(option.name) }
         chatOptions.searchOptions = options.filter { supported.contains($0.kind) }
     }
@@ -49,6 +56,11 @@ extension ChatCall {
         guard hasRelayTools else { return }
         if wantsCode { billing.leaveOut("code_interpreter") }
         if webSearch != nil, !sendsSearch { billing.leaveOut("retrieval") }
+    }
+
+    /// Whether the client's request itself has the member `web_search_options`.
+    var hasSearchOptions: Bool {
+        (original ?? changedOriginal)?.members?.contains { $0.name == "web_search_options" } ?? false
     }
 
     /// The largest number of searches that the request allows; nil if it sets none.

@@ -182,6 +182,8 @@ package struct ChatOptions: Sendable {
     package var toolChoice = ToolChoice.auto
     /// The request's tool for web search; nil if there is none.
     package var searchTool: SearchTool?
+    /// Whether the request turns the search on with the relay's own field `web_search`.
+    package var hasSearchFlag = false
     /// The options of the search, at most one of each kind.
     package var searchOptions: [SearchOption] = []
     /// The fields and tools of the request that only its own API has, and that vendors with another API do not get.
