@@ -87,7 +87,7 @@ struct SetupBuilder {
     ) -> KeyRing? {
         guard !provider.apiKeys.isEmpty else { return nil }
         let index = old?.settings.providers.firstIndex { $0.name == provider.name && $0.baseURL == provider.baseURL }
-        let named = (provider: provider.name, all: notices)
+        let named = (provider: provider.name, setting: provider.keySetting, all: notices)
         guard let old, let index, let ring = old.rings[index] else {
             notices.forgetKeys(of: provider.name)
             return KeyRing(provider.apiKeys, weights: provider.keyWeights, telling: cooldowns, notices: named)

@@ -142,7 +142,7 @@ ROWS = [
         "The provider has no such path. The operator can check PROVIDER_<NAME>_BASE_URL with `relay check --ask`.",
         "no such path", "The provider", "PROVIDER_<NAME>_BASE_URL", chat(model="right-path")),
     Row("vendor refuses the relay's key", chat(model="bad-key"), 502,
-        "The provider refused the relay. The operator can check PROVIDER_<NAME>_API_KEYS with `relay check --ask`.", "refused", "The provider",
+        "The provider refused the relay. The operator can check its key with `relay check --ask`.", "refused", "The provider",
         "`relay check --ask`", chat(model="right-path")),
     Row("vendor without the model", chat(model="no-model"), 404,
         "The model `no-model` does not exist or you do not have access to it. The provider does not serve this model; "

@@ -68,7 +68,7 @@ struct ProviderQuestion: Sendable {
                     return "\(name): \"\(model.upstream)\" (\(setting)) is not on the vendor's list\(hint)"
                 }
         case .refused(let cause):
-            return ["\(name): rejected: \(mask.masked(cause)); correct \(keySetting(given))"]
+            return ["\(name): rejected: \(mask.masked(cause)); correct \(provider.keySetting)"]
         case .unreachable(let cause): return ["\(name): not confirmed: \(mask.masked(cause)); \(adviceOnServer(given))"]
         case .failed(let cause): return ["\(name): not confirmed: \(mask.masked(cause))"]
         }
@@ -80,11 +80,5 @@ struct ProviderQuestion: Sendable {
         if given.contains(own) { return "start the server there, or correct \(own)" }
         let settings = ["UPSTREAM_PROXY", provider.kind.row.urlSetting].compactMap(\.self)
         return "check this machine's network, and \(settings.joined(separator: " and "))"
-    }
-
-    /// Returns the name of the setting that contains the provider's key.
-    private func keySetting(_ given: Set<String>) -> String {
-        let fields = ["API_KEYS", "API_KEY", "REFRESH_TOKEN"].map { "PROVIDER_\(provider.name.asInstance)_\($0)" }
-        return (fields + ["ONE_MIN_API_KEYS"]).first(where: given.contains) ?? fields[0]
     }
 }

@@ -36,7 +36,7 @@ extension ProviderSettings {
     private init(_ instance: String, kind: Kind, keys: [String], _ reader: inout SettingsReader) {
         func key(_ field: String) -> SettingKey { ProviderSettings.key(instance, field) }
         name = instance.asName
-        label = reader.text(key("LABEL")) ?? name
+        (label, keySetting) = (reader.text(key("LABEL")) ?? name, reader.keySetting(of: instance, kind))
         self.kind = kind
         let row = kind.row
         assetURL = row.assetURL.flatMap { reader.text($0) } ?? ""
@@ -161,6 +161,14 @@ extension SettingsReader {
         if own.isEmpty { return list("ONE_MIN_API_KEYS") }
         report("ONE_MIN_API_KEYS", "is an older name of \(several.name), which is set, too; remove this line")
         return own
+    }
+
+    /// Returns the name of the setting with the provider's keys, or where they would be.
+    fileprivate func keySetting(of provider: String, _ kind: ProviderSettings.Kind) -> String {
+        if kind.isVertex { return ProviderSettings.key(provider, "REFRESH_TOKEN").name }
+        var keys = ["API_KEYS", "API_KEY"].map { ProviderSettings.key(provider, $0) }
+        if kind == .onemin { keys.append("ONE_MIN_API_KEYS") }
+        return (keys.first { given[$0] != nil } ?? keys[0]).name
     }
 
     /// Returns the weights of the provider's keys, 1 for each key if the setting is unset.

@@ -69,6 +69,8 @@ package struct ProviderSettings: Sendable, Equatable {
     package let passesTokens: Bool
     /// The provider's own keys, which are secret. Empty if upstream calls do not use them.
     package let apiKeys: [String]
+    /// The name of the setting with the keys, or where they would be.
+    package let keySetting: String
     /// The weights of the provider's keys, in the order of the keys.
     package let keyWeights: [Double]
     package let connectTimeout: Duration

@@ -229,12 +229,10 @@ extension SettingsReader {
                 || modelCatalog.listing.contains { $0.provider == index && mayReach($0.name, provider) }
         }
         guard let paid = paid?.element else { return }
-        let keys: [SettingKey] = ["API_KEYS", "API_KEY", "REFRESH_TOKEN"].map(paid.key) + ["ONE_MIN_API_KEYS"]
-        let written = keys.first { given[$0] != nil } ?? keys[0]
         warn(
             "ANONYMOUS_MODELS",
             """
-            everybody who reaches \(settings.host):\(settings.port) may use \(written.name) without a key; \
+            everybody who reaches \(settings.host):\(settings.port) may use \(paid.keySetting) without a key; \
             set HOST=127.0.0.1, or KEY_<NAME>_TOKEN in place of ANONYMOUS_MODELS
             """
         )

@@ -24,7 +24,7 @@ package final class KeyRing: KeyCooldowns {
     private let cooldowns = Atomic<Bool>(false)
     package let cooldownRingCount: CooldownRingCount
     /// The provider's name, and the log of its state changes; nil if changes are not logged.
-    private let notices: (provider: String, all: ProviderNotices)?
+    private let notices: (provider: String, setting: String, all: ProviderNotices)?
     /// The lowest `nextTurn` of all keys, as the bit pattern of a `Double`.
     private let leastTurn: Atomic<UInt64>
 
@@ -34,13 +34,13 @@ package final class KeyRing: KeyCooldowns {
     ///   - weights: one weight above 0 for each key.
     ///   - cooldownRingCount: the counter of rings with keys in cooldown.
     ///   - old: the ring that this one replaces. Keys in both rings keep their cooldowns.
-    ///   - notices: the provider's name, and the log of its state changes; nil if changes are not logged.
+    ///   - notices: the provider's name, the setting with its keys, and the log of its state changes; nil if changes are not logged.
     package init(
         _ keys: [String],
         weights: [Double],
         telling cooldownRingCount: CooldownRingCount = CooldownRingCount(),
         after old: KeyRing? = nil,
-        notices: (provider: String, all: ProviderNotices)? = nil
+        notices: (provider: String, setting: String, all: ProviderNotices)? = nil
     ) {
         self.cooldownRingCount = cooldownRingCount
         self.notices = notices
@@ -247,7 +247,7 @@ package final class KeyRing: KeyCooldowns {
 
     private func report(of credential: Credential, _ body: (ProviderNotices, ProviderNotices.State) -> Void) {
         guard let notices, let key = credential.label else { return }
-        body(notices.all, .keyRefused(provider: notices.provider, key: key))
+        body(notices.all, .keyRefused(provider: notices.provider, key: key, setting: notices.setting))
     }
 
     package func served(_ credential: Credential, begun: LoopTime) {

@@ -8,13 +8,14 @@ import Synchronization
 package final class ProviderNotices: Sendable {
     package enum State: Hashable, Sendable {
         /// The key is in cooldown, because the provider refused it or its account has no credit left.
-        case keyRefused(provider: String, key: String)
+        /// - Parameter setting: the name of the setting with the key.
+        case keyRefused(provider: String, key: String, setting: String)
         case unreachable(provider: String)
         case breakerOpen(provider: String, model: String)
 
         fileprivate var provider: String {
             switch self {
-            case .keyRefused(let provider, _), .unreachable(let provider), .breakerOpen(let provider, _): provider
+            case .keyRefused(let provider, _, _), .unreachable(let provider), .breakerOpen(let provider, _): provider
             }
         }
 
@@ -22,8 +23,8 @@ package final class ProviderNotices: Sendable {
         fileprivate var remedy: String {
             let prefix = "PROVIDER_\(provider.asInstance)_"
             return switch self {
-            case .keyRefused:
-                "correct the key in \(prefix)API_KEYS or add credit, and reload; a call that succeeds ends the cooldown"
+            case .keyRefused(_, _, let setting):
+                "correct the key in \(setting) or add credit, and reload; a call that succeeds ends the cooldown"
             case .unreachable: "check \(prefix)BASE_URL with `relay check --ask`; a call that is answered ends this"
             case .breakerOpen: "the first call that succeeds after this time closes it"
             }
@@ -112,7 +113,7 @@ package final class ProviderNotices: Sendable {
     private func add(_ state: State, to line: inout LogLine) {
         line.add("provider", state.provider)
         switch state {
-        case .keyRefused(_, let key): line.add("key", key)
+        case .keyRefused(_, let key, _): line.add("key", key)
         case .unreachable: break
         case .breakerOpen(_, let model): line.add("model", model)
         }
@@ -132,7 +133,7 @@ package final class ProviderNotices: Sendable {
 
     /// Forgets the trouble with a provider's keys, because its keys have changed.
     package func forgetKeys(of provider: String) {
-        forget { if case .keyRefused(provider, _) = $0 { true } else { false } }
+        forget { if case .keyRefused(provider, _, _) = $0 { true } else { false } }
     }
 
     /// Forgets which circuit breakers are open and which providers cannot be reached, because new settings reset both.

@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    private let first = ProviderNotices.State.keyRefused(provider: "a", key: "k1")
+    private let first = ProviderNotices.State.keyRefused(provider: "a", key: "k1", setting: "A_KEYS")
 
     private func refused(_ kind: UpstreamError.Kind, by credential: Credential) -> UpstreamError {
         var error = UpstreamError.scripted(kind)
@@ -83,7 +83,7 @@ import Testing
         let keys = ["k1", "k2", "k3"].map { Credential(own: $0, label: $0) }
         let kinds: [UpstreamError.Kind] = [.badKey, .outOfCredit, .forbidden]
         let lines = lines { notices in
-            let ring = KeyRing(["k1", "k2", "k3"], weights: [1, 1, 1], notices: ("a", notices))
+            let ring = KeyRing(["k1", "k2", "k3"], weights: [1, 1, 1], notices: ("a", "A_KEYS", notices))
             let balance = Balance(settings([""]).balance, notices: (["a", "b"], notices))
             let breaker = Balance.BreakerKey(provider: 0, model: "m")
             for second in 0..<600 {
@@ -112,7 +112,7 @@ import Testing
     @Test("rate limits of keys, and failures of callers' keys, are no states")
     func untold() {
         let lines = lines { notices in
-            let ring = KeyRing(["k1"], weights: [1], notices: ("a", notices))
+            let ring = KeyRing(["k1"], weights: [1], notices: ("a", "A_KEYS", notices))
             let key = Credential(own: "k1", label: "k1")
             ring.failed(key, refused(.rateLimited, by: key), begun: 0, at: 0)
             ring.served(key, begun: .seconds(1))

@@ -74,7 +74,7 @@ extension APIError {
 
     private static var refusedRelay: APIError {
         // Without this advice, callers would look for a mistake in their own key.
-        let advice = "The operator can check PROVIDER_<NAME>_API_KEYS with `relay check --ask`."
+        let advice = "The operator can check its key with `relay check --ask`."
         return APIError(502, "The provider refused the relay. \(advice)", type: "server_error", code: "upstream_error")
     }
 }
