@@ -66,7 +66,7 @@ def test_a_model_of_the_catalogue(listed):
         "pricing": {"prompt": "0.0000025", "completion": "0.00001", "input_cache_read": "0.00000125"},
         "architecture": {"input_modalities": ["text", "image"], "output_modalities": ["text"]},
         "capabilities": ["tools", "vision", "reasoning", "structured_outputs", "streaming", "web_search"],
-        "supported_parameters": [*EMULATED, "web_search_options"],
+        "supported_parameters": [*EMULATED, "web_search_options", "reasoning"],
     }  # fmt: skip
     assert listed["o3-mini"]["pricing"] == {"prompt": "0", "completion": "0"}, "a price of zero is known"
     assert listed["gpt-4o-mini"]["pricing"] == {"prompt": "0.000001", "completion": "0.000002"}
@@ -81,6 +81,7 @@ def test_a_model_of_the_catalogue(listed):
 def test_settings_correct_it(listed):
     o3 = listed["o3"]
     assert (o3["context_length"], o3["created"], o3["owned_by"]) == (77, 1800000000, "me") and "tools" not in o3["capabilities"]
+    assert not {"tools", "tool_choice"} & set(o3["supported_parameters"]) and "response_format" in o3["supported_parameters"]
     assert listed["bare"]["architecture"] == {"input_modalities": ["text", "audio"]}
     assert listed["bare"]["supported_parameters"] == ["top_p"] and "vision" in listed["served"]["capabilities"]
 

@@ -53,6 +53,27 @@ package struct ModelFacts: Sendable, Equatable {
         capabilities = [:]
         judged.formUnion(ability)
         if isThere { abilities.formUnion(ability) } else { abilities.subtract(ability) }
+        adaptParameters(to: ability)
+    }
+
+    /// The request parameters of abilities. The first one is added to the list for an ability that has none there.
+    private static let parametersByAbility: [(ability: Abilities, names: [String])] = [
+        (.tools, ["tools", "tool_choice", "parallel_tool_calls"]),
+        (.structuredOutputs, ["structured_outputs", "response_format"]),
+        (.reasoning, ["reasoning", "include_reasoning", "reasoning_effort"]), (.webSearch, ["web_search_options"]),
+    ]
+
+    /// Makes the list of parameters, if it is known, agree with these of the abilities.
+    private mutating func adaptParameters(to changed: Abilities) {
+        guard var all = parameters else { return }
+        for (ability, names) in Self.parametersByAbility where changed.contains(ability) {
+            if !abilities.contains(ability) {
+                all.removeAll(where: names.contains)
+            } else if !names.contains(where: all.contains) {
+                all.append(names[0])
+            }
+        }
+        parameters = all
     }
 
     /// Replaces facts by the known facts in `other`. The facts that `other` lacks stay unchanged.
@@ -69,6 +90,7 @@ package struct ModelFacts: Sendable, Equatable {
         price.add(other.price)
         abilities = abilities.subtracting(other.judged).union(other.abilities)
         judged.formUnion(other.judged)
+        if other.parameters == nil { adaptParameters(to: other.judged) }
     }
 
     /// Combines these facts with another provider's facts about the same model.

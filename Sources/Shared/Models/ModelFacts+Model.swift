@@ -17,9 +17,7 @@ extension ModelFacts {
         guard isOfCatalogue else { return }
         if isChat {
             set(.vision, model.hasVision)
-            let isSearching = searches && model.features.contains(.chat)
-            set(.webSearch, isSearching)
-            if isSearching { parameters = Self.emulated + ["web_search_options"] }
+            set(.webSearch, searches && model.features.contains(.chat))
         }
         (inputs, outputs) = Self.modalities(of: model)
     }
