@@ -6,7 +6,12 @@ extension SettingFamily {
         rows: [
             SettingRow("KIND", .choice(of: ProviderSettings.Kind.self)).help("declares a provider of this kind"),
             SettingRow("LABEL", .label)
-                .help("name of the provider in responses; default: the NAME, in lower case, with - for _"),
+                .help(
+                    """
+                    name of the provider in reports of /llm, in owned_by of models and on the admin page; default: the \
+                    NAME, in lower case, with - for _
+                    """
+                ),
             SettingRow("BASE_URL", .url).help("base URL of the provider's API; default: that of the kind"),
             SettingRow("API_KEYS", .tokens, trait: .secret).help("the relay's own keys for the provider, used in turn"),
             SettingRow("API_KEY", .token, trait: .secret)

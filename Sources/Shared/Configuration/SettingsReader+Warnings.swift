@@ -199,7 +199,7 @@ extension SettingsReader {
                 let text = "\"\(provider.label)\" is also the label of PROVIDER_\(other)"
                 let key = provider.key("LABEL")
                 let shown = given[key] == nil ? ProviderSettings.key(other, "LABEL") : key
-                warn(shown, "\(text), so responses and metrics do not tell them apart; write another label")
+                warn(shown, "\(text), so reports and model lists do not tell them apart; write another label")
             }
             warnOfKeys(of: provider)
         }

@@ -145,7 +145,7 @@ import Testing
         {ECHO}KEY_TEAM_RATE_LIMIT_USER=5/day⏎RATE_LIMIT_USER_FROM=authorization⏎ » {ECHO}KEY_TEAM_RATE_LIMIT_USER=5/day⏎RATE_LIMIT_USER_FROM=user⏎
         problem .env:4  RATE_LIMIT_USER_FROM: authorization has the caller's key, which is no user's id; write a field or another header
         {OPENAI}PROVIDER_C_KIND=echo⏎PROVIDER_C_LABEL=one⏎PROVIDER_B_LABEL=one⏎ » {OPENAI}PROVIDER_C_KIND=echo⏎PROVIDER_C_LABEL=two⏎PROVIDER_B_LABEL=one⏎
-        warning .env:6  PROVIDER_C_LABEL: "one" is also the label of PROVIDER_B, so responses and metrics do not tell them apart; write another label
+        warning .env:6  PROVIDER_C_LABEL: "one" is also the label of PROVIDER_B, so reports and model lists do not tell them apart; write another label
         {OPENAI}PROVIDER_B_TIMEOUT=30000⏎ » {OPENAI}PROVIDER_B_TIMEOUT=30000ms⏎
         warning .env:5  PROVIDER_B_TIMEOUT: 30000 is in seconds, 8 h 20 min; write 30000ms for milliseconds, else 30000s
         {OPENAI}PROVIDER_B_API_KEYS=sk-ant-0123456789abcdef⏎ » {OPENAI}PROVIDER_B_API_KEYS=sk-proj-0123456789⏎
