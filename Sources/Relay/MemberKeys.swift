@@ -45,7 +45,9 @@ struct MemberKeys {
         for (place, name) in try Self.names(request) {
             let member = request.makesSlugs ? Self.slug(name) : name
             guard KeyFamily.isMember(member) else {
-                let advice = request.makesSlugs ? "" : "; --slug makes such a name of it"
+                let advice =
+                    request.makesSlugs
+                    ? "; write this name in Latin letters" : "; --slug makes such a name of it"
                 throw CommandFailure(text: "\(place)a member is 1 to 64 of a-z, 0-9, _ and -\(advice)", isMistake: true)
             }
             if let other = seen.updateValue(place, forKey: member) {
@@ -81,10 +83,23 @@ struct MemberKeys {
         return names
     }
 
-    /// Returns the name of a member that looks like another name: `ann-lee` for `Ann Lee`.
+    /// Returns the name of a member that looks like another name: `ann-lee` for `Ann Lee`, whose letters have no marks; empty
+    /// if the other name has letters that are not Latin.
     private static func slug(_ name: String) -> String {
-        name.lowercased().split { !KeyFamily.isMember("\($0)") }.joined(separator: "-")
+        let parts = name.lowercased().map { letter in folds.first { $0.letters.contains(letter) }?.plain ?? "\(letter)"
+        }
+        let plain = parts.joined()
+        guard !plain.contains(where: { $0.isLetter && !$0.isASCII }) else { return "" }
+        return plain.split { !KeyFamily.isMember("\($0)") }.joined(separator: "-")
     }
+
+    /// The Latin letters with marks, and what stands for them.
+    private static let folds: [(plain: String, letters: String)] = [
+        ("a", "àáâãäåāăąǎạảấầẩẫậắằẳẵặ"), ("ae", "æ"), ("c", "çćĉċč"), ("d", "ðďđ"), ("e", "èéêëēĕėęěẹẻẽếềểễệ"),
+        ("g", "ĝğġģ"), ("h", "ĥħ"), ("i", "ìíîïĩīĭįıǐỉị"), ("j", "ĵ"), ("k", "ķ"), ("l", "ĺļľŀł"), ("n", "ñńņňŋ"),
+        ("o", "òóôõöøōŏőǒọỏốồổỗộơớờởỡợ"), ("oe", "œ"), ("r", "ŕŗř"), ("s", "śŝşšșſ"), ("ss", "ß"), ("t", "ţťŧț"),
+        ("th", "þ"), ("u", "ùúûüũūŭůűųǔụủưứừửữự"), ("w", "ŵẁẃẅ"), ("y", "ýÿŷỳỵỷỹ"), ("z", "źżž"),
+    ]
 
     private static func csv(_ field: String) -> String {
         field.contains { $0 == "," || $0 == "\"" } ? "\"\(field.replacing("\"", with: "\"\""))\"" : field
