@@ -94,13 +94,18 @@ def test_the_body_may_be_a_string_with_json_in_it(http):
     assert http.post("/generate", json=again).json() == MISSING
 
 
-@pytest.mark.parametrize("body", [[], 5, {}, {"prompt": 5}, {"prompt": ""}, {"prompt": None}, "[]", '{"x": 1}'])
+@pytest.mark.parametrize("body", [[], 5, {}, {"prompt": None}, "[]", '{"x": 1}'])
 def test_what_has_no_prompt_is_refused_as_fastapi_does(http, body):
     answer = http.post("/generate", json=body)
     assert answer.status_code == 422 and answer.json() == MISSING
 
 
 def test_other_faults_of_the_body_name_their_place(http):
+    for prompt, message in [(5, "expected a string"), ("", "must not be empty")]:
+        answer = generate(http, prompt)
+        assert answer.status_code == 422
+        (detail,) = answer.json()["detail"]
+        assert detail["loc"] == ["body", "prompt"] and detail["type"] == "value_error" and message in detail["msg"]
     answer = generate(http, max_tokens=0)
     assert answer.status_code == 422
     (detail,) = answer.json()["detail"]
@@ -120,6 +125,13 @@ def test_rights_and_limits_are_those_of_chat(generating, http, caller):
     assert generate(little).status_code == 200
     answer = generate(little)
     assert answer.status_code == 429 and isinstance(answer.json()["detail"], str) and "retry-after" in answer.headers
+
+
+def test_a_key_without_a_model_for_it_is_refused(start_relay, settings, caller):
+    http = caller(start_relay(**settings | {"KEY_TEAM_MODELS": "silent"}), TOKEN)
+    answer = generate(http)
+    assert answer.status_code == 403 and "Name one of yours." in answer.json()["detail"]
+    assert generate(http, model="silent").status_code == 200
 
 
 def test_the_price_of_the_dearest_is_reserved(start_relay, settings, server, caller):

@@ -11,9 +11,9 @@ struct Generate: ChatSurface {
             let text = error.isCapacityShortage ? "All providers failed: \(error.message)" : error.message
             return body.json(#"{"detail":\#(text)}"#)
         }
-        let isPrompt = error.param?.isSame(as: "prompt") ?? false
-        let type = isPrompt ? "missing" : error.param == nil ? "json_invalid" : "value_error"
-        let message = isPrompt ? "Field required" : error.message
+        let isMissing = error.code?.isSame(as: "missing_required_parameter") ?? false
+        let type = isMissing ? "missing" : error.param == nil ? "json_invalid" : "value_error"
+        let message = isMissing ? "Field required" : error.message
         let location = ["body"] + [error.param].compactMap { $0 }
         body.json(#"{"detail":[{"type":\#(type),"loc":\#(location),"msg":\#(message),"input":{}}]}"#)
     }
@@ -41,6 +41,10 @@ struct Generate: ChatSurface {
         if asked.call.model.isEmpty, let name = settings.generateModel { asked.call.model = name }
         guard asked.call.model.isEmpty else { return try registry.resolve(.named(asked.call.model), for: caller) }
         guard let candidates = try? registry.resolve(.anyModel, for: caller).candidates else {
+            guard !settings.providers.contains(where: \.generates) else {
+                let text = "This key may use none of the models that serve requests without 'model'. Name one of yours."
+                throw APIError(403, text, type: "invalid_request_error")
+            }
             throw APIError(503, "All providers failed: no provider is available to this caller.", type: "server_error")
         }
         asked.call.model = candidates.leading.name
@@ -52,7 +56,8 @@ extension ChatCall {
     /// Creates a call from the body of `POST /generate`.
     fileprivate init(generating fields: RequestFields) throws(APIError) {
         self.init()
-        guard let prompt = fields["prompt"]?.string, !prompt.isEmpty else { throw .missing("prompt") }
+        guard let prompt = try fields.string("prompt") else { throw .missing("prompt") }
+        guard !prompt.isEmpty else { throw .value("prompt", "must not be empty") }
         messages = [ChatMessage(role: .user, text: prompt)]
         model = try fields.model() ?? ""
         maxTokens = try fields.integer("max_tokens", 1...Int(Int32.max))
