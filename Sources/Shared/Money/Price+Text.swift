@@ -67,12 +67,12 @@ private struct PriceParser {
 
     init(_ text: String) {
         // Spaces around a slash belong to the price.
-        for word in text.split(whereSeparator: { $0 == " " || $0 == "\t" }) {
+        for word in text.lowercased().split(whereSeparator: { $0 == " " || $0 == "\t" }) {
             if let last = words.last, last.last == "/" || word.first == "/" {
                 words[words.count - 1] = last + word
             } else if words.last == "per" {
-                words.append(Self.amounts[word.lowercased()] ?? word)
-            } else if word.lowercased() != "tokens" || words.dropLast().last != "per" {
+                words.append(Self.amounts[String(word)] ?? word)
+            } else if word != "tokens" || words.dropLast().last != "per" {
                 words.append(word)
             }
         }

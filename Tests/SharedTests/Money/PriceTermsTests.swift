@@ -20,6 +20,7 @@ import Testing
             ("1 flex 2 over 9 3 over 8 4 fast 5 over 7 6", "1/1 flex 2/2 over 8 4/4 over 9 3/3 fast 5/5 over 7 6/6"),
             ("0.001 / 0.004 batch 1 /2", "0.001/0.004 batch 1/2"),
             ("2.50/10 per million tokens", "0.0025/0.01"),
+            ("2.50/10 Per Million OVER 9 5/15", "0.0025/0.01 over 9 0.005/0.015"),
             ("2.50/10 per 1M over 9 5 flex 3", "0.0025/0.01 over 9 0.005/0.005 flex 0.003/0.003"),
             ("1/2 per 1M Tokens", "0.001/0.002"), ("1/2 per 1K tokens flex 3", "1/2 flex 3/3"),
         ]

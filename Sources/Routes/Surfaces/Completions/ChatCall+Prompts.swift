@@ -21,7 +21,8 @@ extension ChatCall {
         }
         let each = try Self.choices(fields)
         guard each * messages.count <= Self.maxChoices else {
-            throw .value("n", "at most \(Self.maxChoices) choices are supported")
+            let all = arePromptsSeparate ? " over all prompts, not \(messages.count) times \(each)" : ""
+            throw .value("n", "at most \(Self.maxChoices) choices\(all) are supported")
         }
         choices = each * messages.count
         try Self.refuseUnserved(fields, choices: each)

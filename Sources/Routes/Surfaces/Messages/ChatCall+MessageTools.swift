@@ -133,7 +133,7 @@ extension ChatCall {
         }
         let name = try choice.toolName("tool_choice", limitBytes: toolNameBytes)
         guard tools.contains(where: { $0.name == name }) else {
-            throw .value("tool_choice.name", "'tools' has no tool of this name")
+            throw .value("tool_choice.name", "'tools' has no function of this name; other tools are left out")
         }
         return .named(name)
     }
