@@ -60,6 +60,8 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
 
     private struct Group: Sendable {
         let content: Digest
+        /// The first attachment with this content.
+        let part: Attachment
         var indices: [Int]
     }
 
@@ -77,7 +79,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
             if let same = groups.firstIndex(where: { $0.content == content }) {
                 groups[same].indices.append(index)
             } else {
-                groups.append(Group(content: content, indices: [index]))
+                groups.append(Group(content: content, part: part, indices: [index]))
             }
         }
         return groups
@@ -87,15 +89,14 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
 
     private func load(_ group: Group) async throws(APIError) -> Attachment {
         if Task.isCancelled { throw .clientLeft }
-        let part = parts[group.indices[0]]
-        switch (part.source, part.kind) {
-        case (.file, _): return stored(part, group.indices[0])
+        switch (group.part.source, group.part.kind) {
+        case (.file, _): return stored(group.part, group.indices[0])
         case (.address(let address), .file): return try await fetchedFile(address, group)
         case (.address(let address), _): return try await fetched(address, group)
         case (.data(let text), .image): return try await image(text, group)
         case (.data(let text), .file): return try await file(text, group)
         case (.data(let text), .audio): return try await words(text, group)
-        case (.kept, _), (.words, _): return part
+        case (.kept, _), (.words, _): return group.part
         }
     }
 
@@ -106,15 +107,15 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
     }
 
     private func fetched(_ address: String, _ group: Group) async throws(APIError) -> Attachment {
-        let param = parts[group.indices[0]].param
+        let param = group.part.param
         let image = try await Image.fetch(address, by: access.fetcher, param: param)
         let content = try await Digest(of: image.bytes, on: access.loop, by: access.worker)
         let asset = try await keep(group, content) { () throws(APIError) in try Self.named(image, param) }
-        return parts[group.indices[0]].kept(.image, asset.path)
+        return group.part.kept(.image, asset.path)
     }
 
     private func image(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
-        let param = parts[group.indices[0]].param
+        let param = group.part.param
         let asset = try await keep(group, group.content) { () async throws(APIError) in
             guard let bytes = try await text.decoded(on: self.access.loop, by: self.access.worker) else {
                 throw .notBase64(param)
@@ -122,7 +123,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
             if !access.mayRepeat { text.release() }
             return try Self.named(try Image(bytes, param: param), param)
         }
-        return parts[group.indices[0]].kept(.image, asset.path)
+        return group.part.kept(.image, asset.path)
     }
 
     private static func named(_ image: Image, _ param: String) throws(APIError) -> NewAsset {
@@ -137,21 +138,13 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
     }
 
     private func file(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
-        let part = parts[group.indices[0]]
-        return try await file(group, group.content) { () async throws(APIError) in
-            try await self.decoded(text, part.param)
+        try await file(group, group.content) { () async throws(APIError) in
+            try await self.decoded(text, group.part.param)
         }
     }
 
     private func fetchedFile(_ address: String, _ group: Group) async throws(APIError) -> Attachment {
-        let part = parts[group.indices[0]]
-        guard let fetcher = access.fetcher else { throw part.refusalAsNotFetched }
-        let bytes: Body
-        do throws(FetchFailure) {
-            bytes = try await fetcher.fetch(address, limitBytes: Attachment.Kind.file.limitBytes)
-        } catch {
-            throw APIError(error, ofFile: part.param)
-        }
+        let bytes = try await access.content(at: address, of: group.part)
         let content = try await Digest(of: bytes, on: access.loop, by: access.worker)
         return try await file(group, content) { () throws(APIError) in bytes }
     }
@@ -161,7 +154,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
         _ content: Digest,
         _ load: () async throws(APIError) -> Body
     ) async throws(APIError) -> Attachment {
-        let part = parts[group.indices[0]]
+        let part = group.part
         let name = Self.shown(part.name ?? "file")
         let asset = try await keep(group, content) { () async throws(APIError) in
             let bytes = try await load()
@@ -180,7 +173,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
     }
 
     private func words(_ text: Base64Text, _ group: Group) async throws(APIError) -> Attachment {
-        let param = parts[group.indices[0]].param
+        let param = group.part.param
         guard let transcriber = plan.transcriber, let vendor = transcriber.transcription
         else { preconditionFailure("a sound that nobody writes down") }
         let bytes = try await decoded(text, param)
@@ -208,7 +201,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
             } _: { (audio) async throws(UpstreamError) in
                 try await wanted.transcript(of: audio, by: help)
             }
-            var part = parts[group.indices[0]]
+            var part = group.part
             part.source = .words(transcript.text)
             return part
         } catch {
@@ -262,7 +255,7 @@ final class AttachmentLoader: OnLoop, @unchecked Sendable {
             access.assets.add(kept, key, at: access.loop.now)
             return kept
         } catch {
-            throw failure(error, parts[group.indices[0]].param)
+            throw failure(error, group.part.param)
         }
     }
 

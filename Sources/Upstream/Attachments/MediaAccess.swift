@@ -30,6 +30,16 @@ package struct MediaAccess: Sendable {
         return (file, reader)
     }
 
+    /// Downloads the content of an attachment that is no image.
+    func content(at address: String, of part: Attachment) async throws(APIError) -> Body {
+        guard let fetcher else { throw part.refusalAsNotFetched }
+        do throws(FetchFailure) {
+            return try await fetcher.fetch(address, limitBytes: part.kind.limitBytes)
+        } catch {
+            throw APIError(error, ofFile: part.param)
+        }
+    }
+
     package init(
         _ registry: Registry,
         for caller: Caller,

@@ -48,17 +48,10 @@ package struct MediaFetch: Sendable {
 
     private func content(of part: Attachment) async throws(APIError) -> Base64Text {
         guard case .address(let address) = part.source else { preconditionFailure("a part that is not fetched") }
-        let bytes: Body
-        if part.kind == .image {
-            bytes = try await Image.fetch(address, by: access.fetcher, param: part.param).bytes
-        } else {
-            guard let fetcher = access.fetcher else { throw part.refusalAsNotFetched }
-            do throws(FetchFailure) {
-                bytes = try await fetcher.fetch(address, limitBytes: part.kind.limitBytes)
-            } catch {
-                throw APIError(error, ofFile: part.param)
-            }
-        }
+        let bytes =
+            part.kind == .image
+            ? try await Image.fetch(address, by: access.fetcher, param: part.param).bytes
+            : try await access.content(at: address, of: part)
         let text = await access.worker.result(ofBytes: bytes.bytes.count, on: access.loop) {
             var text = ByteBuffer()
             text.append(base64: bytes.bytes)
