@@ -7,8 +7,10 @@ package typealias VendorField = (name: String, value: String)
 /// The status and the relevant header fields of a vendor's response.
 package struct UpstreamHead: Sendable {
     package let status: Int
+    /// The status as the vendor sent it, if HTTP does not have it; nil otherwise.
+    private var unknownStatus: Int?
     /// The status as the vendor sent it; `status` is 502 if HTTP does not have it.
-    package private(set) var sentStatus: Int
+    package var sentStatus: Int { unknownStatus ?? status }
     package let isEventStream: Bool
     /// Whether the `Content-Type` is `application/json`.
     package let isJSON: Bool
@@ -37,7 +39,6 @@ package struct UpstreamHead: Sendable {
         self.shouldRetry = shouldRetry
         self.redirectURL = redirectURL
         self.status = status
-        sentStatus = status
         self.isEventStream = isEventStream
         self.isJSON = isJSON
         self.isCoded = isCoded
@@ -61,8 +62,8 @@ package struct UpstreamHead: Sendable {
         redirectURL: @autoclosure () -> String?
     ) {
         // A status that HTTP does not have says nothing but that the vendor failed.
-        let sentStatus = status
-        let status = (200...599).contains(status) ? status : 502
+        let unknownStatus = (200...599).contains(status) ? nil : status
+        let status = unknownStatus == nil ? status : 502
         let retry = status == 200 ? nil : retry()
         self.init(
             status: status,
@@ -73,7 +74,7 @@ package struct UpstreamHead: Sendable {
             shouldRetry: retry.flatMap { Self.boolean($0.should) },
             redirectURL: status / 100 == 3 ? redirectURL() : nil
         )
-        self.sentStatus = sentStatus
+        self.unknownStatus = unknownStatus
     }
 
     /// Keeps a field of the response if its name begins with one of `names`, or if it has the wait that the head
