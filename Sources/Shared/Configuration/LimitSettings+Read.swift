@@ -64,6 +64,9 @@ extension LimitSettings.Store {
         if !servers.isEmpty {
             self = .servers(servers)
         } else if let host {
+            if ["off", "none", "no", "false", "true"].contains(host.lowercased()) {
+                reader.warn("MEMCACHED_HOST", "is the name of a host; for no memcached, remove this line")
+            }
             self =
                 host.lowercased() == "auto" ? .search(port: port) : .servers([MemcachedAddress(host: host, port: port)])
         } else {

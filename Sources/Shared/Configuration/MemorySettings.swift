@@ -47,6 +47,9 @@ extension SettingsReader {
     mutating func readMemory(usableBytes: Int) -> (memoryBytes: Int, bodyBytes: Int) {
         derive("MEMORY_MB", megabytes: MemorySettings.megabytes(usableBytes: usableBytes))
         let memoryBytes = number("MEMORY_MB")
+        if given["MEMORY_MB"] != nil, memoryBytes > usableBytes {
+            warn("MEMORY_MB", "is more than the \(usableBytes / 1_048_576) MB that this machine or container has")
+        }
         derive("MAX_BODY_MB", megabytes: MemorySettings.bodyMegabytes(memoryBytes: memoryBytes))
         return (memoryBytes, number("MAX_BODY_MB"))
     }

@@ -34,6 +34,9 @@ extension SettingsReader {
             let text = "no provider serves \"\(other)\", which replaces \"\(name)\""
             check("MODEL_REPLACEMENTS", text, near: other, modelCatalog)
         }
+        if let own = settings.replacements.first(where: { $0.key == $0.value })?.key {
+            warn("MODEL_REPLACEMENTS", "\"\(own):\(own)\" has no effect, because it replaces a model by itself")
+        }
         checkPanels(settings, modelCatalog)
         checkModelValues(settings, catalogues)
         warnOfPatterns(settings, modelCatalog)

@@ -163,6 +163,9 @@ extension SettingsReader {
             if isPath || value.text.hasPrefix("/") && (try? readFile(value.text)) != nil {
                 warn(key, "is the path of a file, which is not read; set \(key.name)_FILE to it")
             }
+            if key.name == "CONFIG_KEY", value.text.utf8.count < 16 {
+                warn(key, "has fewer than 16 characters, so it can be guessed; encrypt the document with a longer key")
+            }
             guard [.token, .tokens].contains(value.row.type) else { continue }
             if value.text.contains(";") {
                 warn(key, "contains ;, which is a part of the key; write a comma between two keys")
@@ -202,6 +205,13 @@ extension SettingsReader {
                 warn(shown, "\(text), so reports and model lists do not tell them apart; write another label")
             }
             warnOfKeys(of: provider)
+        }
+        if !settings.providers.contains(where: { $0.kind == .onemin }) {
+            let names: [SettingKey] = [
+                "ONE_MIN_LINKS", "SUBSET_OF_ONE_MIN_PERMITTED_MODELS", "PERMIT_MODELS_FROM_SUBSET_ONLY",
+            ]
+            let text = "has no effect without a provider of the kind onemin"
+            for key in names where given[key] != nil { warn(key, text) }
         }
         if settings.providers.allSatisfy(\.rank.servesNothing), let first = settings.providers.first {
             let which = settings.providers.count == 1 ? "the only provider" : "each provider"

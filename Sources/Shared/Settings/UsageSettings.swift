@@ -64,6 +64,9 @@ extension UsageDatabaseSettings {
                 )
             }
         } else {
+            for key: SettingKey in ["USAGE_DATA_DAYS", "USAGE_DATA_MAX_MB"] where reader.given[key] != nil {
+                reader.warn(key, "has no effect without DATA_DIR or USAGE_DATABASE_URL")
+            }
             return nil
         }
         self.init(

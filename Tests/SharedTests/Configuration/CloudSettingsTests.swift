@@ -27,6 +27,20 @@ import Testing
         #expect(self.outcomeOfBase("https://proxy.example/v1beta1") == "https://proxy.example")
     }
 
+    @Test(
+        "a provider knows the setting with its keys",
+        arguments: [
+            ("PROVIDER_O_KIND=openai\nPROVIDER_O_MODELS=m\nPROVIDER_O_API_KEY=k", "PROVIDER_O_API_KEY"),
+            ("PROVIDER_O_KIND=openai\nPROVIDER_O_MODELS=m\nPROVIDER_O_API_KEYS=k,l", "PROVIDER_O_API_KEYS"),
+            ("ONE_MIN_API_KEYS=k", "ONE_MIN_API_KEYS"), ("PROVIDER_O_KIND=onemin", "PROVIDER_O_API_KEYS"),
+            ("PROVIDER_O_KIND=onemin\nONE_MIN_API_KEYS=k", "ONE_MIN_API_KEYS"),
+        ]
+    )
+    func keySettings(file: String, setting: String) {
+        #expect(outcome(file: file + "\nKEY_A_TOKEN=t").settings?.providers.first?.keySetting == setting)
+        #expect(read(Self.complete).settings?.providers.first?.keySetting == "PROVIDER_V_REFRESH_TOKEN")
+    }
+
     private func outcomeOfBase(_ url: String) -> String? {
         read(Self.complete + [("PROVIDER_V_BASE_URL", url)]).settings?.providers.first?.baseURL
     }

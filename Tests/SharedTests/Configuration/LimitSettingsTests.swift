@@ -222,6 +222,14 @@ import Testing
                 "PROVIDER_O_KIND=onemin\nRATE_LIMIT=99 credits/day",
                 "RATE_LIMIT: 99 per day: the first request to a model without a listed price is too large"
             ),
+            ("ONE_MIN_LINKS=off", "ONE_MIN_LINKS: has no effect without a provider of the kind onemin"),
+            ("PERMIT_MODELS_FROM_SUBSET_ONLY=true", "PERMIT_MODELS_FROM_SUBSET_ONLY: has no effect without a provider"),
+            ("MODEL_REPLACEMENTS=echo:echo", "MODEL_REPLACEMENTS: \"echo:echo\" has no effect"),
+            ("MEMCACHED_HOST=off", "MEMCACHED_HOST: is the name of a host; for no memcached, remove this line"),
+            (
+                "CACHE=true\nCACHE_STORE=memcached\nMEMCACHED_HOST=cache\nCACHE_MAX_ENTRIES=5",
+                "CACHE_MAX_ENTRIES: has no effect with CACHE_STORE=memcached"
+            ),
             ("RATE_LIMIT_BY_MODEL=nobody*=1/s", "RATE_LIMIT_BY_MODEL: \"nobody*\" matches no model"),
             ("RATE_LIMIT_BY_MODEL=*=1/s,echo=2/s", "RATE_LIMIT_BY_MODEL: \"echo\" has no effect"),
             (

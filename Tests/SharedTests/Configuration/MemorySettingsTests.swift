@@ -19,6 +19,15 @@ import Testing
         #expect(settings.memory.bytes == memory * megabyte && settings.maxBodyBytes == body * megabyte)
     }
 
+    @Test("more memory than there is is told")
+    func tooMuch() {
+        func warnings(_ megabytes: String) -> [String] {
+            outcome(environment: [("MEMORY_MB", megabytes)], usableBytes: 1_024 * megabyte).warningTexts
+        }
+        #expect(warnings("2048").contains { $0.contains("MEMORY_MB: is more than the 1024 MB that this machine") })
+        #expect(!warnings("1024").contains { $0.contains("MEMORY_MB") })
+    }
+
     @Test("what is set goes before, and defaults that depend on it are shown")
     func given() throws {
         #expect(try read([("MEMORY_MB", "2048")]).memory.bytes == 2_048 * megabyte)

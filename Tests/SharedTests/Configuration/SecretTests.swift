@@ -4,6 +4,16 @@ import Testing
 
 /// Tests of secrets in a table of their own, with the product's reader and listing.
 @Suite struct SecretTests {
+    @Test("a key of the document that can be guessed, and records without a database, are told")
+    func lonely() {
+        let own = [("PROVIDER_E_KIND", "echo"), ("ANONYMOUS_MODELS", "echo"), ("CONFIG_URL", "https://a.example/x")]
+        let texts = outcome(environment: own + [("CONFIG_KEY", "0123456789"), ("USAGE_DATA_DAYS", "5")]).warningTexts
+        #expect(texts.contains { $0.contains("CONFIG_KEY: has fewer than 16 characters") }, "\(texts)")
+        #expect(texts.contains { $0.contains("USAGE_DATA_DAYS: has no effect without DATA_DIR or") }, "\(texts)")
+        let longer = outcome(environment: own + [("CONFIG_KEY", "0123456789abcdef")]).warningTexts
+        #expect(!longer.contains { $0.contains("CONFIG_KEY") })
+    }
+
     private let table = SettingsTable(
         sections: SettingsTable.product.sections + [
             SettingSection(
