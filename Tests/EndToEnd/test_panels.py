@@ -222,7 +222,7 @@ def test_a_signature_is_for_the_summary_models_own_thoughts(paneling, team):
         claude = anthropic.Anthropic(api_key=TOKEN, base_url=paneling.base_url, max_retries=0, http_client=http)
         with claude.messages.stream(model="thinking", max_tokens=50, messages=[words]) as events:
             marks, thought, text = events.get_final_message().content
-    assert marks.thinking.count("✅") == 3 and not marks.signature
+    assert marks.thinking.count("✅") == 3 and marks.signature == "relay.unsigned"
     assert (thought.thinking, thought.signature, text.text) == ("One two", "signed by echo", " three")
     with team.stream("POST", "/v1/responses", json={"model": "thinking", "input": "!think=2 One two three", "store": False, "stream": True}) as answer:
         final = json.loads([line for line in answer.iter_lines() if line.startswith("data: ")][-1][6:])
