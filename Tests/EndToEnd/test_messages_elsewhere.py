@@ -73,6 +73,17 @@ def test_a_failed_result_says_so(ask, name, content):
     assert said == [f"Error: {content or ''}", "sunny"]
 
 
+@pytest.mark.parametrize("required", [["n"], []])
+@pytest.mark.parametrize("name", ["open", "resp"])
+def test_a_schema_is_strict_only_by_openais_rules(ask, name, required):
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": required, "additionalProperties": False}
+    tool = {"name": "count", "input_schema": schema, "strict": True}
+    body = ask(name, {"text": "{}" if not required else '{"n":1}'}, tools=[tool], output_config={"format": {"type": "json_schema", "schema": schema}})
+    form = body["text"]["format"] if name == "resp" else body["response_format"]["json_schema"]
+    (sent,) = body["tools"]
+    assert form["strict"] is (sent if name == "resp" else sent["function"])["strict"] is bool(required)
+
+
 # Each asks for thinking; then comes what the vendors are told.
 THINKING = {
     "off": ({"type": "disabled"}, "none", 0, None), "a little": ({"type": "enabled", "budget_tokens": 1500}, "low", 1500, 1500),
