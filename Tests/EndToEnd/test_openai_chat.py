@@ -224,7 +224,8 @@ def test_a_long_history_of_messages_is_written_in_order(anthropics, server):
     assert roles == ["user", "user", "assistant", "tool", "user", "user", "assistant"], body
     assert body["messages"][0]["content"] == [{"type": "text", "text": "This?"}, shown]
     assert "content" not in body["messages"][2] and body["messages"][2]["tool_calls"][0]["function"]["arguments"] == "{}"
-    assert body["messages"][3]["content"] == "seen" and body["messages"][4]["content"] == [shown]
+    assert body["messages"][3]["content"] == "seen"
+    assert body["messages"][4]["content"] == [{"type": "text", "text": "[Attachments of the result of toolu_1:]"}, shown]
     assert body["stop"] == ["END"]
 
 
