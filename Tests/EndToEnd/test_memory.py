@@ -15,8 +15,8 @@ from chat import ask as chat
 from chat import body, deltas_of
 from clocks import Clock
 from pictures import RECORDINGS, picture
-from rawhttp import ask, chunked, connected, readable, request, wait_until
-from relay_process import Relay, binary, judges_memory, provider
+from rawhttp import ask, connected, readable, request, wait_until
+from relay_process import Relay, judges_memory, provider
 from test_metrics import Scrape
 
 CHAT = "/v1/chat/completions"

@@ -52,7 +52,7 @@ package struct LikelyOutput: Sendable, Equatable {
     /// Returns the output of two calls of one request together, as a panel's members.
     package static func + (one: LikelyOutput, other: LikelyOutput) -> LikelyOutput {
         let (likely, possible) = (one.likely + other.likely, one.possible + other.possible)
-        // What is reserved pays the shares of both calls, whether it is only for the likely output or for all of it.
+        // So the reservation pays the shares of both calls, be it for the likely output or for all of it.
         func price(_ own: OutputNeed, _ others: OutputNeed) -> Int {
             func mean(_ tokens: Int, of all: Int) -> Double {
                 let part = Double(tokens) / Double(max(1, all))

@@ -148,15 +148,16 @@ extension OpenAILike: WireChatVendor {
         call.leaveOutTiers(by: check, for: attempt.billing)
         call.leaveOutRelayTools(for: attempt.billing)
         let form: any WireForm
-        if isByResponses(call, model) {
+        let isByResponses = isByResponses(call, model)
+        // The other choices are requested by further calls.
+        if isByResponses || quirks.sure.contains(.noChoices) { call.choices = 1 }
+        if isByResponses {
             if call.original == nil {
                 call.leaveOutSearchOptions(except: ResponsesRequest.searchOptions, for: attempt.billing)
             }
             form = ResponsesForm(self, call, model: model, check)
         } else {
             call.leaveOutSearchOptions(except: OpenAILikeRequest.searchOptions, for: attempt.billing, isOfChat: true)
-            // The other choices are requested by further calls.
-            if quirks.sure.contains(.noChoices) { call.choices = 1 }
             form = OpenAILikeForm(
                 self,
                 call,
