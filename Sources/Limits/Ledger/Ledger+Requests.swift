@@ -177,7 +177,9 @@ extension Ledger {
         guard request.decision == nil, request.unread == 0 else { return }
         request.movedAt = now.steady
         guard let next = request.firstOpen else { return finish(request, now) }
-        enqueue(request.parts[next].account)
+        let account = request.parts[next].account
+        if account.isOfSlots, request.wait != nil { rejoin(RequestPart(request: request, index: next)) }
+        enqueue(account)
     }
 
     /// Begins to count a request in its limits after their records were read. Refuses the request if it has several

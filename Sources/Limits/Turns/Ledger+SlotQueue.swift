@@ -34,6 +34,13 @@ extension Ledger {
         return waits
     }
 
+    /// Puts a request that left the requests of a limit of slots, because it waited for another limit, among them again.
+    func rejoin(_ part: RequestPart) {
+        let share = part.request.parts[part.index]
+        let isThere = { (other: RequestPart) in other.request === part.request }
+        if share.state == .seen, !share.account.waiting.contains(where: isThere) { share.account.waiting.append(part) }
+    }
+
     /// Handles the firing of the timer of a request that waits for a slot. Returns the timer's next monotonic time; nil
     /// if the request is decided.
     mutating func waitOn(_ request: Pending, _ until: Int, _ now: ClockReading) -> Int? {
@@ -74,7 +81,8 @@ extension Ledger {
     /// instances. Returns these requests.
     func takeSlots(_ account: Account, _ rule: OutageRule?, _ now: ClockReading) -> [RequestPart] {
         let isBack = { (part: RequestPart) in
-            part.isNext && part.request.wait.map { $0.slotSince != nil && $0.isCounted } ?? false
+            part.isNext && !part.request.hasSlot
+                && part.request.wait.map { $0.slotSince != nil && $0.isCounted } ?? false
         }
         for part in account.waiting where isBack(part) { account.queue(part.request) }
         account.waiting.removeAll(where: isBack)
@@ -101,6 +109,11 @@ extension Ledger {
             decideOrSleep(request, now)
         }
     }
+}
+
+extension Pending {
+    /// Whether the request holds a slot, which it gives back before it waits for one of another limit.
+    fileprivate var hasSlot: Bool { parts.contains { $0.account.isOfSlots && $0.isTaken } }
 }
 
 extension Account {

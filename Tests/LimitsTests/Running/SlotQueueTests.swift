@@ -114,6 +114,26 @@ private final class SlotUsers: Sendable {
         limiter.stop()
     }
 
+    @Test("a request takes slots of two limits at one time, whichever is looked at first", arguments: [false, true])
+    func twoLimits(isShared: Bool) async {
+        let limiter = limiter(isShared: isShared)
+        // The names decide the order of the records.
+        for (index, name) in ["A", "B", "C", "D", "E", "F"].enumerated() {
+            let own = LimitCharge(Limit(.key(nil), Quota(1, .concurrent, per: .second)), .knownKey(named: name))
+            let shared = LimitCharge(Limit(.total, Quota(3, .concurrent, per: .second)), .everybody)
+            let (first, second) = (2 * index + 1, 2 * index + 2)
+            _ = users.start(first, limiter, [own, shared], seconds: 0)
+            #expect(await reaches { users.holders.last == first })
+            await wait(second...second, limiter, [own, shared])
+            #expect(await reaches { limiter.metrics().slots == 2 }, "who waits holds no slot")
+            users.end(first)
+            #expect(await reaches { users.holders.last == second })
+            users.end(second)
+            #expect(await reaches { limiter.metrics().slots == 0 })
+        }
+        limiter.stop()
+    }
+
     @Test("a reload with more slots lets the first ones begin, and one without a limit all", arguments: [false, true])
     func changed(isShared: Bool) async {
         let limiter = limiter(isShared: isShared)
