@@ -228,9 +228,15 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     }
 
     private func turn(_ units: Int, of record: Record, in span: ClosedRange<Int>, at time: Int) -> Int? {
-        if limit.quota.isCalendar { return nil }
         let layout = limit.layout
         let (first, last) = (layout.bucket(at: span.lowerBound), layout.bucket(at: span.upperBound))
+        if limit.quota.isCalendar {
+            // Units never leave a period: what has no room now has none until its end.
+            let left = limit.period?.leftMicroseconds(at: time) ?? .max
+            let bucket = max(record.newest, first)
+            let hasRoom = span.lowerBound - time < left && record.hasRoom(for: units, of: bound)
+            return hasRoom && record.canCount(in: bucket) ? bucket : nil
+        }
         var turn = record.turn(units, of: bound, from: first, by: last)
         if lateness > 0, turn != record.newest || !record.hasRoom(for: units, of: room(at: time)) {
             // Buckets count for a while after the record has dropped them.

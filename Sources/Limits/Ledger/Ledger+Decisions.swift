@@ -98,6 +98,8 @@ extension Ledger {
     private static let heldMicroseconds = 1_000_000
     /// The longest wait that old clients obey, in microseconds.
     private static let obeyedMicroseconds = 60_000_000
+    /// The time by which two readings of the clocks may differ.
+    private static let clocksMicroseconds = 1_000
 
     /// Refuses a request and refunds the units that were counted for it. The refusal of a request with patience
     /// says when it can have a turn.
@@ -107,6 +109,7 @@ extension Ledger {
         patience: LimitPatience? = nil
     ) -> Decision {
         var worst: Decision.Refusal?
+        var longest = 0
         var returning: Pending.Share?
         for part in parts {
             if case .claimed = part.state { continue }
@@ -128,11 +131,12 @@ extension Ledger {
             if !isHeld, wait != nil, !isLocal { report(budget: account, left: remaining + account.heldUnits, now) }
             if isHeld { wait = wait.map { min($0, Self.heldMicroseconds) } }
             if let patience, account.limit.canBeWaitedFor, let known = wait {
-                // A turn begins with a bucket. A millisecond more is for the clocks' readings.
+                // A turn begins with a bucket.
                 let horizon = now.wall + known + 2 * account.limit.layout.windowMicroseconds
                 let turn = account.counter.turn(part.minimum, in: now.wall...horizon, at: now.wall) ?? horizon
                 let rest = max(0, turn - now.wall - patience.microseconds)
-                wait = min(known, rest + 1_000, rest <= Self.obeyedMicroseconds ? Self.obeyedMicroseconds : .max)
+                longest = max(longest, known)
+                wait = min(known, rest + Self.clocksMicroseconds, rest <= Self.obeyedMicroseconds ? Self.obeyedMicroseconds : .max)
             }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (wait ?? .max) }) ?? true {
                 returning = isHeld || isLocal ? nil : part
@@ -145,7 +149,8 @@ extension Ledger {
                 )
             }
         }
-        if let wait = worst?.retryAfterMicroseconds {
+        if let wait = worst?.retryAfterMicroseconds.map({ $0 > Self.clocksMicroseconds ? $0 : max($0, longest) }) {
+            // Of limits that each have a turn within the patience, not all have one at the same time.
             worst?.retryAfterMicroseconds = returning?.returnTime(after: wait, patience, at: now.wall) ?? wait
         }
         giveBackSelected(parts, now)

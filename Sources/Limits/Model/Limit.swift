@@ -46,7 +46,7 @@ package final class Limit: Sendable, Hashable {
     /// The limit in the header `RateLimit-Policy`: `"minute";q=60;w=60`.
     package let policy: String
     package let layout: BucketLayout
-    /// Whether requests can have turns: not in slots, of which nobody knows when they are free, nor in the next day or month.
+    /// Whether a full limit can be waited for: not slots, of which nobody knows when they are free, nor the next day or month.
     var canBeWaitedFor: Bool { !quota.isCalendar && quota.unit != .concurrent }
     /// Whether different callers use the same units.
     var isOfSeveralCallers: Bool {

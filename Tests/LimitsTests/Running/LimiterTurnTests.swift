@@ -18,22 +18,26 @@ private final class AdmissionTimes: Sendable {
 }
 
 extension Limiter {
-    /// The number of requests that wait and need no call to the store until they are woken.
-    var asleep: Int {
+    /// The requests that wait and need no call to the store until they are woken.
+    private var sleepers: [Pending] {
         ledger.update { ledger, _ in
-            var count = 0
-            ledger.accounts.forEach { count += $0.sleepers.count + $0.slotQueue.count + $0.behind.count }
-            return count
+            var all: [ObjectIdentifier: Pending] = [:]
+            ledger.accounts.forEach { account in
+                for request in account.sleepers + account.slotQueue + account.behind {
+                    all[ObjectIdentifier(request)] = request
+                }
+            }
+            return Array(all.values)
         }
     }
 
+    /// The number of requests that wait and need no call to the store until they are woken.
+    var asleep: Int { sleepers.count }
+
     /// Decides anew about all requests that wait, with these charges.
     func change(to charges: [LimitCharge]) {
-        ledger.update { ledger, now in
-            var waiting: [Pending] = []
-            ledger.accounts.forEach { waiting += $0.sleepers + $0.slotQueue + $0.behind }
-            ledger.change(waiting.map { ($0, charges, 0) }, at: now)
-        }
+        let waiting = sleepers
+        ledger.update { ledger, now in ledger.change(waiting.map { ($0, charges, 0) }, at: now) }
     }
 }
 
