@@ -45,7 +45,8 @@ protocol LimitCounter: AnyObject {
 
     /// Returns the earliest time of `span` at which the limit has room for the units and no turn is delayed; nil if
     /// there is none, or if requests never wait for the limit.
-    func turn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> Int?
+    /// - Parameter bucket: the bucket of a turn in whose place the units would be counted; nil if there is none.
+    func turn(_ units: Int, besides bucket: BucketIndex?, in span: ClosedRange<Int>, at time: Int) -> Int?
     /// Counts the units in the bucket of their turn: in the draft of a write, or in this process. Returns the bucket; nil
     /// if there is none in `span`.
     func takeTurn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> BucketIndex?

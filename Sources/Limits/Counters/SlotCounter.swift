@@ -162,7 +162,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     }
 
     // No time is known at which a slot becomes free.
-    func turn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> Int? { nil }
+    func turn(_ units: Int, besides bucket: BucketIndex?, in span: ClosedRange<Int>, at time: Int) -> Int? { nil }
 
     func takeTurn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> BucketIndex? { nil }
 

@@ -223,8 +223,14 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     // MARK: Turns
 
-    func turn(_ units: Int, in span: ClosedRange<Int>, at time: Int) -> Int? {
-        turn(units, of: view(at: time), in: span, at: time).map { max(span.lowerBound, limit.layout.start(of: $0)) }
+    func turn(_ units: Int, besides bucket: BucketIndex?, in span: ClosedRange<Int>, at time: Int) -> Int? {
+        var record = view(at: time)
+        if let bucket {
+            // Turns that the planned write has moved are in it alone.
+            if let draft { record = draft.record }
+            if isCounted(bucket) { record.giveBack(units, in: bucket.number) }
+        }
+        return turn(units, of: record, in: span, at: time).map { max(span.lowerBound, limit.layout.start(of: $0)) }
     }
 
     private func turn(_ units: Int, of record: Record, in span: ClosedRange<Int>, at time: Int) -> Int? {
@@ -273,14 +279,20 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             .map { max(time, limit.layout.start(of: $0)) }
     }
 
-    /// Moves the units of a turn to the earliest bucket with room, and returns it; nil if none before theirs has room.
-    func moveTurn(_ units: Int, from bucket: BucketIndex, at time: Int) -> BucketIndex? {
-        if draft == nil { roll(to: time) }
-        var next = draft?.record ?? record
-        let start = limit.layout.start(of: bucket.number)
-        guard start > time, isCounted(bucket), next.count(in: bucket.number) >= units else { return nil }
-        next.giveBack(units, in: bucket.number)
-        return turn(units, of: next, in: time...start - 1, at: time).map { count(units, in: $0, of: next) }
+    /// Moves the units of a turn in the planned write to the earliest bucket in `span` with room, and returns it; nil if
+    /// there is none.
+    func moveTurn(_ units: Int, from bucket: BucketIndex, to span: ClosedRange<Int>, at time: Int) -> BucketIndex? {
+        guard var next = draft?.record else { return nil }
+        if isCounted(bucket) {
+            guard next.count(in: bucket.number) >= units else { return nil }
+            next.giveBack(units, in: bucket.number)
+        }
+        return turn(units, of: next, in: span, at: time).map { count(units, in: $0, of: next) }
+    }
+
+    /// Whether the units of a turn are in a bucket that has not come.
+    func isAhead(_ bucket: BucketIndex, at time: Int) -> Bool {
+        bucket.number > max(record.newest, limit.layout.bucket(at: time))
     }
 
     func keepsTurn(_ units: Int, in bucket: BucketIndex, at time: Int) -> Bool {
@@ -323,7 +335,10 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     func giveBack(_ units: Int, in bucket: BucketIndex, at time: Int) {
         guard units > 0 else { return }
-        guard isShared else { return record.giveBack(units, in: bucket.number) }
+        guard isShared else {
+            if isCounted(bucket) { record.giveBack(units, in: bucket.number) }
+            return
+        }
         if var open = lease, open.bucket == bucket, open.isOpen(at: time),
             time < limit.layout.end(of: bucket.number)
         {

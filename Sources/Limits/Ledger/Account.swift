@@ -107,8 +107,10 @@ final class Account: @unchecked Sendable {
         fullAt = nil
     }
 
-    /// The number of requests that wait to be counted in this limit.
-    var waitingParts: Int { waiting.count + slotQueue.count + (writing?.takers.count ?? 0) }
+    /// The number of requests that wait to be counted in this limit, or for their turn in it.
+    var waitingParts: Int {
+        waiting.count + slotQueue.count + (writing?.takers.count ?? 0) + sleepers.count + behind.count
+    }
 
     /// Whether the limit counts running requests.
     var isOfSlots: Bool { limit.quota.unit == .concurrent }

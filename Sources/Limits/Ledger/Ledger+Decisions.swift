@@ -133,10 +133,15 @@ extension Ledger {
             if let patience, account.limit.canBeWaitedFor, let known = wait {
                 // A turn begins with a bucket.
                 let horizon = now.wall + known + 2 * account.limit.layout.windowMicroseconds
-                let turn = account.counter.turn(part.minimum, in: now.wall...horizon, at: now.wall) ?? horizon
+                let turn =
+                    account.counter.turn(part.minimum, besides: nil, in: now.wall...horizon, at: now.wall) ?? horizon
                 let rest = max(0, turn - now.wall - patience.microseconds)
                 longest = max(longest, known)
-                wait = min(known, rest + Self.clocksMicroseconds, rest <= Self.obeyedMicroseconds ? Self.obeyedMicroseconds : .max)
+                wait = min(
+                    known,
+                    rest + Self.clocksMicroseconds,
+                    rest <= Self.obeyedMicroseconds ? Self.obeyedMicroseconds : .max
+                )
             }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (wait ?? .max) }) ?? true {
                 returning = isHeld || isLocal ? nil : part

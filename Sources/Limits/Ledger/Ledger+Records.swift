@@ -255,7 +255,8 @@ extension Ledger {
         }
         part.request.parts[part.index].units = part.units
         part.request.parts[part.index].state = .claimed(part.turn ?? bucket)
-        if let turn = part.turn { took(turn, part, written: bucket.number, now) }
+        let isMoved = part.from != nil && part.request.wait != nil && !part.request.parts[part.index].account.isOfSlots
+        if part.turn != nil || isMoved { took(part.turn ?? bucket, part, written: bucket.number, now) }
         advance(part.request, now)
     }
 

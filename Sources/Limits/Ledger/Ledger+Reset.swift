@@ -14,8 +14,12 @@ extension Ledger {
         account.ruleUntil = 0
         account.remembersFrom = now.steady + Self.resetMicroseconds
         account.counter.reset(at: now.wall)
-        for request in account.sleepers { forgetTurn(request, account) }
-        guard isShared else { return }
+        let sleepers = account.sleepers
+        for request in sleepers { forgetTurn(request, account) }
+        guard isShared else {
+            for request in sleepers { decideAnew(request, now) }
+            return
+        }
         servers[account.server].owing[account.key] = nil
         // The version of the empty record shows that it is newer than copies of it from before.
         if !servers[account.server].isDown { compare(account) }

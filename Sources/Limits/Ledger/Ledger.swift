@@ -261,7 +261,8 @@ struct Ledger {
     /// follows after the outage.
     mutating func scheduleWrite(_ account: Account, _ now: ClockReading) {
         guard isShared else {
-            return account.isOfSlots ? serveQueue(account, now) : moveTurnsInMemory(account, now)
+            if account.isOfSlots { serveQueue(account, now) } else { _ = takeEarlierTurns(account, nil, now) }
+            return
         }
         guard account.counter.needsWrite(at: now.wall) else {
             if schedule(account, now) { outbox.lanes.append(account.lane) }

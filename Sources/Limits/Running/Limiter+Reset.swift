@@ -40,7 +40,9 @@ extension Limiter {
                 guard let account = ledger.account(of: charge, at: now) else { return 0 }
                 ledger.corrections &+= 1
                 account.refusedUntil = 0
-                return (account.counter as? WindowCounter)?.giveBack(units) ?? 0
+                let given = (account.counter as? WindowCounter)?.giveBack(units) ?? 0
+                ledger.scheduleWrite(account, ledger.read(now))
+                return given
             }
             return (given, nil)
         }

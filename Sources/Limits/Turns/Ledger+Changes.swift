@@ -10,6 +10,8 @@ extension Ledger {
                 request.decision == nil && !request.parts.contains { isShared && isUnderRule($0.account, now) }
             }
             .sorted { ($0.0.wait?.since ?? 0) < ($1.0.wait?.since ?? 0) }
+        // The first of them may be admitted by what the others give back.
+        for (request, _, _) in waiting { endSleep(request) }
         for (request, _, _) in waiting {
             giveUp(request, now)
             // A refusal by the former number says nothing.

@@ -11,8 +11,7 @@ extension Ledger {
         guard let patience else { return false }
         // Nobody knows when a slot becomes free.
         return part.account.isOfSlots
-            || part.account.counter.turn(part.minimum, in: now.wall...now.wall + patience.microseconds, at: now.wall)
-                != nil
+            || part.turn(in: now.wall...now.wall + patience.microseconds, at: now.wall) != nil
     }
 
     /// Returns the times at which the turn of a request can be; nil if the request cannot wait any longer.
@@ -34,17 +33,20 @@ extension Ledger {
         return true
     }
 
-    /// Returns the earliest time at which the limits with a window have room for a request; nil if there is none within
-    /// its patience.
-    private func turn(_ request: Pending, _ now: ClockReading) -> Int? {
-        guard let wait = request.wait, let span = span(wait, now) else { return nil }
+    /// Returns the earliest time of `span` at which the limits with a window have room for a request, in place of its turn
+    /// if it sleeps; nil if there is none.
+    func turn(_ request: Pending, in span: ClosedRange<Int>, _ now: ClockReading) -> Int? {
+        let sleeps = request.wait?.isAsleep == true
         var time = span.lowerBound
         for _ in 0...Self.maxMoves {
             var next = time
             for part in request.parts where !part.account.isOfSlots {
                 switch part.state {
                 case .seen, .late, .local:
-                    guard let turn = part.account.counter.turn(part.minimum, in: time...span.upperBound, at: now.wall)
+                    guard let turn = part.turn(in: time...span.upperBound, at: now.wall) else { return nil }
+                    next = max(next, turn)
+                case .claimed(let bucket) where sleeps && part.account.successor == nil:
+                    guard let turn = part.turn(besides: bucket, in: time...span.upperBound, at: now.wall)
                     else { return nil }
                     next = max(next, turn)
                 case .unread, .turn, .writing, .claimed: break
@@ -59,7 +61,9 @@ extension Ledger {
     /// Looks for a turn of a request with several limits, whose records have all been read. Returns false if there is
     /// none.
     mutating func postpone(_ request: Pending, _ now: ClockReading) -> Bool {
-        guard mayWait(request), let turn = turn(request, now) else { return false }
+        guard mayWait(request), let wait = request.wait, let span = span(wait, now),
+            let turn = turn(request, in: span, now)
+        else { return false }
         if turn > now.wall { request.wait?.turnAt = turn }
         return turn > now.wall
     }
@@ -77,27 +81,28 @@ extension Ledger {
         return true
     }
 
-    /// Handles a write in the bucket `written` that counted a request in `bucket` of one limit. The request's other
-    /// limits must count it in their buckets of the same time. A turn in a later bucket than the write is used
-    /// after another read only, even if the response to the write comes when that bucket has begun.
+    /// Handles a write in the bucket `written` that counted a request in `bucket` of one limit, or moved it there. The
+    /// request's other limits must count it in their buckets of the same time. A turn in a later bucket than the write is
+    /// used after another read only, even if the response to the write comes when that bucket has begun.
     mutating func took(_ bucket: BucketIndex, _ part: RequestPart, written: Int, _ now: ClockReading) {
         let (request, limit) = (part.request, part.request.parts[part.index].account.limit)
         let start = limit.layout.start(of: bucket.number)
-        guard let turn = [request.wait?.turnAt, bucket.number > written ? start : nil].compactMap(\.self).max() else {
-            return
+        let turn = [request.wait?.turnAt, bucket.number > written ? start : nil].compactMap(\.self).max()
+        if let turn {
+            if request.wait?.turnAt != turn || request.wait?.kind == nil { request.wait?.kind = limit.kind }
+            request.wait?.turnAt = turn
+            if request.wait?.isOver == true { metrics.count(.moved) }
+            request.wait?.isOver = false
         }
-        if request.wait?.turnAt != turn || request.wait?.kind == nil { request.wait?.kind = limit.kind }
-        request.wait?.turnAt = turn
-        if request.wait?.isOver == true { metrics.count(.moved) }
-        request.wait?.isOver = false
         var isMoved = false
         for index in request.parts.indices where index != part.index {
             let share = request.parts[index]
             guard case .claimed(let other) = share.state, other != .nowhere || share.account.isOfSlots else { continue }
             if share.account.isOfSlots {
+                if turn == nil { continue }
                 giveBack(share.units, other, account: share.account, now: now)
                 request.parts[index].state = .seen
-            } else if share.account.limit.layout.end(of: other.number) <= turn {
+            } else if share.isBefore(turn, other) || share.isAfter(turn ?? now.wall, other, at: now.wall) {
                 request.parts[index].state = .late(other)
                 share.account.waiting.append(RequestPart(request: request, index: index))
                 isMoved = true
@@ -113,13 +118,16 @@ extension Ledger {
 
     /// Lets a request wait for its turn, without any call to the store.
     mutating func sleep(_ request: Pending, _ now: ClockReading) {
-        guard let turn = request.wait?.turnAt, let account = request.sleepingAccount else { return }
+        guard let turn = request.wait?.turnAt else { return }
         for part in request.parts { part.account.waiting.removeAll { $0.request === request } }
         request.wait?.isAsleep = true
-        let later = account.sleepers.firstIndex { ($0.wait?.turnAt ?? 0) > turn }
-        account.sleepers.insert(request, at: later ?? account.sleepers.count)
         request.due = dueTime(turn, now)
-        if isShared, schedule(account, now) { outbox.lanes.append(account.lane) }
+        for part in request.parts where part.isTurn {
+            let account = part.account
+            let later = account.sleepers.firstIndex { ($0.wait?.turnAt ?? 0) > turn }
+            account.sleepers.insert(request, at: later ?? account.sleepers.count)
+            if isShared, schedule(account, now) { outbox.lanes.append(account.lane) }
+        }
     }
 
     /// Returns the monotonic time at which the timer of a sleeping request fires: with a store after the lane, which reads
@@ -141,7 +149,7 @@ extension Ledger {
         guard request.wait?.isAsleep == true else { return }
         forgetTurns(request)
         if request.wait?.turnAt == nil { leaveQueue(request) }
-        request.sleepingAccount?.sleepers.removeAll { $0 === request }
+        for part in request.parts { part.account.sleepers.removeAll { $0 === request } }
         request.wait?.isAsleep = false
         request.wait?.isCalled = false
         request.wait?.turnAt = nil
@@ -270,17 +278,30 @@ extension Ledger {
         let now = read(now)
         var sleepers: [Pending] = []
         accounts.forEach { sleepers += $0.sleepers + $0.slotQueue + $0.behind }
-        for request in sleepers {
-            endSleep(request)
+        for request in sleepers { endSleep(request) }
+        for request in sleepers where request.decision == nil {
             giveBackSelected(request.parts, now)
             decide(request, Decision(.ending))
         }
     }
 }
 
-extension Pending {
-    /// The account that keeps the request while it sleeps.
-    fileprivate var sleepingAccount: Account? {
-        parts.first { !$0.account.isOfSlots && $0.isTaken && $0.account.successor == nil }?.account
+extension Pending.Share {
+    /// Whether the account keeps the request while it sleeps until its turn.
+    var isTurn: Bool { !account.isOfSlots && isTaken && account.successor == nil }
+
+    fileprivate func turn(besides bucket: BucketIndex? = nil, in span: ClosedRange<Int>, at time: Int) -> Int? {
+        account.counter.turn(bucket == nil ? minimum : units, besides: bucket, in: span, at: time)
+    }
+
+    /// Whether a bucket ends before the turn.
+    fileprivate func isBefore(_ turn: Int?, _ bucket: BucketIndex) -> Bool {
+        turn.map { account.limit.layout.end(of: bucket.number) <= $0 } ?? false
+    }
+
+    /// Whether a bucket that has not come begins after the turn.
+    fileprivate func isAfter(_ turn: Int, _ bucket: BucketIndex, at time: Int) -> Bool {
+        account.limit.layout.start(of: bucket.number) > turn
+            && (account.counter as? WindowCounter)?.isAhead(bucket, at: time) == true
     }
 }

@@ -66,4 +66,86 @@ import Testing
         let wait = try #require(await ask(limiter, both, seconds: 65).value.refusal?.retryAfterMicroseconds)
         #expect(wait > 55_000_000 && wait <= 61_000_000)
     }
+
+    private static func tokens(_ count: Int, _ units: Int, per unit: Quota.TimeUnit = .minute) -> LimitCharge {
+        LimitCharge(
+            Limit(.key(nil), Quota(count, .tokens, per: unit), ofGroup: nil),
+            .knownKey(named: "A"),
+            units: units
+        )
+    }
+
+    private static let requests = LimitCharge(Limit(.key(nil), Quota(60, per: .minute)), .knownKey(named: "A"))
+    private static let total = LimitCharge(Limit(.total, Quota(1_000, per: .minute)), .everybody)
+    private static let slots = LimitCharge(Limit(.key(nil), Quota(5, .concurrent, per: .second)), .knownKey(named: "A"))
+
+    /// Limits besides one of tokens.
+    struct Others: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let charges: [LimitCharge]
+    }
+
+    @Test(
+        "what a running request gives back moves up those that wait for several limits",
+        arguments: [
+            Others(testDescription: "requests", charges: [requests]),
+            Others(testDescription: "requests of all", charges: [total]),
+            Others(testDescription: "both", charges: [requests, total]),
+            Others(testDescription: "slots", charges: [slots]),
+            Others(testDescription: "slots and requests", charges: [slots, total]),
+        ],
+        [false, true]
+    )
+    func settled(others: Others, isShared: Bool) async {
+        let limiter = limiter(isShared)
+        defer { if isShared { limiter.stop() } }
+        let running = await ask(limiter, [Self.tokens(100, 90)] + others.charges).value
+        let waiting = (0..<2).map { _ in ask(limiter, [Self.tokens(100, 40)] + others.charges, seconds: 120) }
+        await waits(2, limiter)
+        limiter.settle(running.held, Amounts(tokens: 10))
+        // No time passes: their former turns are a minute away.
+        for request in waiting {
+            let decision = await request.value
+            #expect(decision.isAdmitted && decision.waitedMicroseconds < 10_000_000)
+        }
+        let rest = Self.tokens(100, 10)
+        #expect(limiter.knownUses([rest])[0].used == 90 && limiter.metrics().waiting == 0)
+        #expect(await ask(limiter, [rest] + others.charges).value.isAdmitted)
+        #expect(await !ask(limiter, [Self.tokens(100, 1)] + others.charges).value.isAdmitted)
+    }
+
+    @Test("a request that one limit keeps out stays, and is served once both have room", arguments: [false, true])
+    func oneStaysFull(isShared: Bool) async {
+        let limiter = limiter(isShared)
+        defer { if isShared { limiter.stop() } }
+        let few = LimitCharge(Self.minute, .knownKey(named: "A"))
+        let running = await ask(limiter, [Self.tokens(100, 90), few]).value
+        for _ in 0..<2 { #expect(await ask(limiter, [few]).value.isAdmitted) }
+        let waiting = ask(limiter, [Self.tokens(100, 40), few], seconds: 120)
+        await waits(1, limiter)
+        limiter.settle(running.held, Amounts(tokens: 10))
+        clock.advance(microseconds: 2_000_000)
+        try? await Task.sleep(for: .milliseconds(60))
+        #expect(limiter.metrics().waiting == 1 && limiter.knownUses([few])[0].used == 3)
+        clock.advance(microseconds: 60_000_000)
+        #expect(await waiting.value.isAdmitted && limiter.metrics().turns(.moved) == 0)
+    }
+
+    @Test("those that wait for a limit begin when an operator resets it", arguments: [false, true])
+    func reset(isShared: Bool) async {
+        let limiter = limiter(isShared)
+        defer { if isShared { limiter.stop() } }
+        let (few, loops) = (LimitCharge(Self.minute, .knownKey(named: "A")), loops)
+        for _ in 0..<3 { #expect(await ask(limiter, [few, Self.total]).value.isAdmitted) }
+        let waiting = (0..<2).map { _ in ask(limiter, [few, Self.total], seconds: 120) }
+        await waits(2, limiter)
+        let shared = isShared ? SharedState(store, timeoutMilliseconds: 2_000) : nil
+        defer { shared?.stop() }
+        _ = await loops.run { loop in try? await limiter.reset(few, in: shared, on: loop) }
+        for request in waiting {
+            let decision = await request.value
+            #expect(decision.isAdmitted && decision.waitedMicroseconds < 10_000_000)
+        }
+        #expect(limiter.knownUses([few, Self.total]).map(\.used) == [2, 5])
+    }
 }
