@@ -43,7 +43,7 @@ final class Account: @unchecked Sendable {
     var waiting: [RequestPart] = []
     /// The requests that sleep until their turn and count in this limit first, in the order of their turns.
     var sleepers: [Pending] = []
-    /// The requests that wait behind turns of their callers, in order of arrival.
+    /// The requests that wait behind turns of their callers, or for running requests, in order of arrival.
     var behind: [Pending] = []
     /// The units of the turns that each caller has at this instance, in a limit of several callers.
     var turns: [Identity: Int] = [:]
@@ -116,7 +116,9 @@ final class Account: @unchecked Sendable {
     var isOfSlots: Bool { limit.quota.unit == .concurrent }
 
     /// Whether requests wait for what others give back at times that nobody knows.
-    var looks: Bool { !slotQueue.isEmpty || limit.quota.unit.isKnownLate && !sleepers.isEmpty }
+    var looks: Bool {
+        !slotQueue.isEmpty || limit.quota.unit.isKnownLate && !(sleepers.isEmpty && behind.isEmpty)
+    }
 
     /// The wall-clock time of the next delayed write, turn, or look for what others give back; nil if there is none.
     var dueTime: Int? {

@@ -101,6 +101,18 @@ extension Ledger {
     /// The time by which two readings of the clocks may differ.
     private static let clocksMicroseconds = 1_000
 
+    /// Returns whether running requests of this instance hold what a limit lacks for a request. They give back what they do
+    /// not use.
+    func isHeld(_ part: Pending.Share, _ now: ClockReading) -> Bool {
+        isHeld(part, remaining: part.account.counter.standing(by: nil, at: now.wall).remaining)
+    }
+
+    private func isHeld(_ part: Pending.Share, remaining: @autoclosure () -> Int) -> Bool {
+        let account = part.account
+        return account.limit.quota.unit.isKnownLate && account.heldUnits > 0
+            && remaining() + account.heldUnits >= part.minimum
+    }
+
     /// Refuses a request and refunds the units that were counted for it. The refusal of a request with patience
     /// says when it can have a turn.
     mutating func refused(
@@ -123,11 +135,8 @@ extension Ledger {
                 account.refusedUntil = max(account.refusedUntil, now.steady + refusal.memory)
             }
             var wait = refusal.wait
-            // Running requests give back what they do not use.
             let remaining = account.counter.standing(by: rule, at: now.wall).remaining
-            let isHeld =
-                account.limit.quota.unit.isKnownLate && account.heldUnits > 0
-                && remaining + account.heldUnits >= part.minimum
+            let isHeld = isHeld(part, remaining: remaining)
             if !isHeld, wait != nil, !isLocal { report(budget: account, left: remaining + account.heldUnits, now) }
             if isHeld { wait = wait.map { min($0, Self.heldMicroseconds) } }
             if let patience, account.limit.canBeWaitedFor, let known = wait {

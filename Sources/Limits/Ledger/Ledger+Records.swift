@@ -97,6 +97,7 @@ extension Ledger {
         account.counter.beginDraft(isTaking: isTaking && account.waiting.contains(where: \.isNext), at: now.wall)
         if isTaking {
             takers = account.isOfSlots ? takeSlots(account, rule, now) : takeEarlierTurns(account, rule, now)
+            if !account.behind.isEmpty { callHeld(account, now) }
         }
         for part in account.waiting where part.request.decision == nil {
             guard isTaking, part.isNext else {

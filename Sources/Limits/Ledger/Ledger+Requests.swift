@@ -47,7 +47,7 @@ extension Ledger {
             part.minimum > part.account.limit.quota.count
                 || (part.state == .unread && part.account.refusedUntil > now.steady
                     && !part.account.counter.hasRoom(for: part.minimum, at: now.wall)
-                    && !knowsTurn(part, wait?.patience, now))
+                    && !knowsTurn(part, wait?.patience, now) && !(wait != nil && isHeld(part, now)))
         }
         if isKnownFull { return .decided(refused(parts, now, patience: wait?.patience)) }
         guard parts.contains(where: { $0.state == .unread }) else {
@@ -228,8 +228,9 @@ extension Ledger {
         }
     }
 
+    /// Refuses a request without room, unless running requests may give back enough while it may wait.
     mutating func refuse(_ request: Pending, _ now: ClockReading) {
-        guard request.decision == nil else { return }
+        if request.decision != nil || waitForRunning(request, now) { return }
         decide(request, refused(request.parts, now, patience: request.wait?.patience))
     }
 

@@ -18,7 +18,7 @@ extension Ledger {
         for request in sleepers { forgetTurn(request, account) }
         guard isShared else {
             for request in sleepers { decideAnew(request, now) }
-            return
+            return callHeld(account, now)
         }
         servers[account.server].owing[account.key] = nil
         // The version of the empty record shows that it is newer than copies of it from before.

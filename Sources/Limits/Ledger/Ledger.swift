@@ -261,8 +261,9 @@ struct Ledger {
     /// follows after the outage.
     mutating func scheduleWrite(_ account: Account, _ now: ClockReading) {
         guard isShared else {
-            if account.isOfSlots { serveQueue(account, now) } else { _ = takeEarlierTurns(account, nil, now) }
-            return
+            if account.isOfSlots { return serveQueue(account, now) }
+            _ = takeEarlierTurns(account, nil, now)
+            return callHeld(account, now)
         }
         guard account.counter.needsWrite(at: now.wall) else {
             if schedule(account, now) { outbox.lanes.append(account.lane) }

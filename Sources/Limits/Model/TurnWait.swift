@@ -32,6 +32,8 @@ struct TurnWait {
     var isAsleep = false
     /// Whether the request waits behind turns of its caller, and may look for one of its own.
     var isCalled = false
+    /// Whether the request waits for what running requests give back.
+    var isForRunning = false
     /// Whether the request is one of the waiting requests, whose number has a bound.
     var isCounted = false
     /// Whether a record was above its limit when the turn came.

@@ -1,5 +1,9 @@
+/// Requests that wait without a turn.
+///
 /// Fairness in limits of several callers: the requests of one caller have turns in a part of the limit only. Its others wait
 /// behind these, in their order, so that they take no turn before those of other callers.
+///
+/// Requests that are kept out by what running requests have reserved wait until these give it back.
 extension Ledger {
     /// The part of a limit in which the turns of one caller can be at one instance.
     private static let turnPart = 20
@@ -16,6 +20,48 @@ extension Ledger {
         guard let full = request.parts.first(where: isOver), request.parts.allSatisfy(\.state.isSettled),
             mayWait(request)
         else { return false }
+        sleep(request, behind: full.account, now)
+        return true
+    }
+
+    /// Lets a request wait until running requests give back what they do not use. Returns false if they do not hold
+    /// enough, if another limit has no room in time, or if the request may not wait.
+    mutating func waitForRunning(_ request: Pending, _ now: ClockReading) -> Bool {
+        guard let wait = request.wait, now.steady < wait.until, request.parts.allSatisfy(\.state.isSettled) else {
+            return false
+        }
+        let full = request.parts.filter { !$0.isTaken && !$0.account.counter.hasRoom(for: $0.minimum, at: now.wall) }
+        guard let held = full.first(where: { isHeld($0, now) }),
+            full.allSatisfy({ isHeld($0, now) || knowsTurn($0, wait.patience, now) }),
+            request.parts.allSatisfy({ ruleNow($0.account, now) == nil }), mayWait(request)
+        else { return false }
+        forgetTurns(request)
+        request.wait?.turnAt = nil
+        request.wait?.isForRunning = true
+        sleep(request, behind: held.account, now)
+        if isShared, schedule(held.account, now) { outbox.lanes.append(held.account.lane) }
+        return true
+    }
+
+    /// Lets the requests that wait for running ones look again that have room now, or that these no longer keep out.
+    mutating func callHeld(_ account: Account, _ now: ClockReading) {
+        var units = 0
+        for request in account.behind where request.wait?.isForRunning == true {
+            guard let part = request.parts.first(where: { $0.account === account }) else { continue }
+            if account.counter.hasRoom(for: units + part.minimum, at: now.wall) {
+                if isShared { units += part.minimum }
+            } else if isHeld(part, now) {
+                continue
+            }
+            request.due = now.steady + options.timeoutMicroseconds
+            outbox.retimed.append(request)
+            lookAgain(request, now)
+        }
+    }
+
+    /// Lets a request wait among those `behind`, without any units.
+    private mutating func sleep(_ request: Pending, behind account: Account, _ now: ClockReading) {
+        guard let wait = request.wait else { return }
         for index in request.parts.indices {
             let part = request.parts[index]
             part.account.waiting.removeAll { $0.request === request }
@@ -24,13 +70,12 @@ extension Ledger {
             }
             request.parts[index].state = isShared ? .seen : .local
         }
-        request.wait?.kind = wait.kind ?? full.account.limit.kind
+        request.wait?.kind = wait.kind ?? account.limit.kind
         request.wait?.isAsleep = true
         request.wait?.isCalled = false
         request.due = wait.until
-        let later = full.account.behind.firstIndex { ($0.wait?.since ?? 0) > wait.since }
-        full.account.behind.insert(request, at: later ?? full.account.behind.count)
-        return true
+        let later = account.behind.firstIndex { ($0.wait?.since ?? 0) > wait.since }
+        account.behind.insert(request, at: later ?? account.behind.count)
     }
 
     /// Counts a turn that a request takes in a limit of several callers.
@@ -58,7 +103,8 @@ extension Ledger {
     /// because many can follow each other.
     mutating func callNext(after request: Pending, of caller: Identity) {
         for part in request.parts where !part.account.behind.isEmpty {
-            let isNext = { (other: Pending) in other.wait.map { $0.patience.caller == caller && !$0.isCalled } ?? false
+            let isNext = { (other: Pending) in
+                other.wait.map { $0.patience.caller == caller && !$0.isCalled && !$0.isForRunning } ?? false
             }
             guard let next = part.account.behind.first(where: isNext) else { continue }
             next.wait?.isCalled = true

@@ -41,14 +41,15 @@ extension Ledger {
         if share.state == .seen, !share.account.waiting.contains(where: isThere) { share.account.waiting.append(part) }
     }
 
-    /// Handles the firing of the timer of a request that waits for a slot. Returns the timer's next monotonic time; nil
+    /// Handles the firing of the timer of a request that waits without a turn. Returns the timer's next monotonic time; nil
     /// if the request is decided.
     mutating func waitOn(_ request: Pending, _ until: Int, _ now: ClockReading) -> Int? {
         if now.steady < until {
             request.due = until
             return until
         }
-        decide(request, refusedForNow(request.parts, now))
+        let isHeld = request.wait?.isForRunning == true
+        decide(request, isHeld ? refused(request.parts, now) : refusedForNow(request.parts, now))
         return nil
     }
 

@@ -152,6 +152,7 @@ extension Ledger {
         for part in request.parts { part.account.sleepers.removeAll { $0 === request } }
         request.wait?.isAsleep = false
         request.wait?.isCalled = false
+        request.wait?.isForRunning = false
         request.wait?.turnAt = nil
     }
 

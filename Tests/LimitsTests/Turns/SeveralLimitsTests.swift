@@ -148,4 +148,40 @@ import Testing
         }
         #expect(limiter.knownUses([few, Self.total]).map(\.used) == [2, 5])
     }
+
+    /// Makes a request hold its units again, which `ask` has settled.
+    private func hold(_ decision: Decision, _ limiter: Limiter) {
+        limiter.ledger.update { _, _ in for units in decision.held { units.account.heldUnits += units.units } }
+    }
+
+    @Test("a request waits for what running ones give back, if no room is sooner", arguments: [false, true])
+    func running(isShared: Bool) async {
+        let limiter = limiter(isShared)
+        defer { if isShared { limiter.stop() } }
+        let charges = { [Self.tokens(100, $0, per: .hour), Self.total] }
+        let running = await ask(limiter, charges(90)).value
+        hold(running, limiter)
+        let waiting = (0..<2).map { _ in ask(limiter, charges(30), seconds: 20) }
+        await waits(2, limiter)
+        #expect(limiter.waiting(charges(1)) == [2, 0])
+        limiter.settle(running.held, Amounts(tokens: 10))
+        for request in waiting {
+            let decision = await request.value
+            #expect(decision.isAdmitted && decision.waitedMicroseconds < 10_000_000)
+        }
+        #expect(limiter.knownUses(charges(1)).map(\.used) == [70, 3] && limiter.metrics().waiting == 0)
+    }
+
+    @Test("a request that running ones keep out is refused when it has waited", arguments: [false, true])
+    func runningTooLong(isShared: Bool) async {
+        let limiter = limiter(isShared)
+        defer { if isShared { limiter.stop() } }
+        let charges = { [Self.tokens(100, $0, per: .month)] }
+        hold(await ask(limiter, charges(90)).value, limiter)
+        let waiting = ask(limiter, charges(30), seconds: 20)
+        await waits(1, limiter)
+        clock.advance(microseconds: 21_000_000)
+        let refusal = await waiting.value.refusal
+        #expect(refusal?.isHeld == true && refusal?.retryAfterMicroseconds == 1_000_000)
+    }
 }
