@@ -169,12 +169,8 @@ extension Ledger {
         }
         giveBackSelected(parts, now)
         // A bucket may have become free since the write that found no room.
-        let first = Decision.Refusal(
-            limit: parts[0].account.limit,
-            requested: parts[0].minimum,
-            retryAfterMicroseconds: 1_000
-        )
-        let refusal = worst ?? first
+        let (limit, needed) = (parts[0].account.limit, parts[0].minimum)
+        let refusal = worst ?? Decision.Refusal(limit: limit, requested: needed, retryAfterMicroseconds: 1_000)
         metrics.count(.refused, refusal.limit.kind)
         return describe(Decision(.refused(refusal)), parts, now: now)
     }
