@@ -14,15 +14,18 @@ SETTINGS = {"KEY_A_TOKEN": KEY, "PROVIDER_DEMO_KIND": "echo", "RATE_LIMIT_MODELS
 
 
 class Timed(Server):
-    """A vendor that keeps the instants of its calls."""
+    """A vendor that keeps the instants of its calls, which wait for their gates if it `waits`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.times = []
+        self.times, self.gates, self.waits = [], [], False
 
     def next_script(self, model):
         self.times.append(time.monotonic())
-        return {}
+        if not self.waits:
+            return {}
+        self.gates.append(threading.Event())
+        return {"gate": self.gates[-1]}
 
 
 @pytest.fixture
@@ -137,3 +140,53 @@ def test_so_many_wait_and_the_end_of_the_relay_refuses_them(start_relay):
     for answer in answers:
         assert (answer().status_code, answer().headers["retry-after"]) == (503, "1")
         assert answer().json()["error"]["message"].startswith("The relay is shutting down. Please try again.")
+
+
+def held(relay, token=KEY, **fields):
+    """Sends a request that the vendor answers when its gate is open. Returns a function that waits for its response."""
+    return later(lambda: chat(client(relay, token), model="m", **fields))
+
+
+def test_slots_of_two_limits_go_to_the_next(start_relay, store, timed):
+    timed.waits = True
+    names = "ABCDEF"  # they decide which limit of a request is looked at first
+    keys = {f"KEY_{name}_TOKEN": f"{KEY}-{name}" for name in names}
+    keys |= {f"KEY_{name}_RATE_LIMIT": "1 concurrent" for name in names} | {f"KEY_{name}_GROUP": "g" for name in names}
+    shared = {"MEMCACHED_SERVERS": store.address, "GROUP_G_RATE_LIMIT": "3 concurrent"}
+    relay = start_relay(**patient(timed, "1000/minute") | keys | shared)
+    for index, name in enumerate(names):
+        both = []
+        for number in range(2):
+            both.append(held(relay, f"{KEY}-{name}"))
+            wait_for(lambda: len(timed.gates) == 2 * index + 1 and metric(relay, "relay_limit_waiting") == number)
+        timed.gates[-1].set()
+        wait_for(lambda: len(timed.gates) == 2 * index + 2)
+        timed.gates[-1].set()
+        assert [answer().status_code for answer in both] == [200] * 2
+
+
+@pytest.mark.parametrize("limits", ["2000 tokens/minute;5 concurrent", "2000 tokens/minute;60/minute", "2000 tokens/month;60/minute"])
+@pytest.mark.parametrize("where", ["memory", "memcached"])
+def test_what_a_request_gives_back_goes_to_the_next(start_relay, store, timed, limits, where):
+    timed.waits = True
+    shared = {"MEMCACHED_SERVERS": store.address} if where == "memcached" else {}
+    relay = start_relay(**patient(timed, "1000/minute") | shared | {"KEY_A_RATE_LIMIT": limits, "RATE_LIMIT_TOTAL": "1000/minute"})
+    first = held(relay, max_tokens=1500)
+    wait_for(lambda: len(timed.gates) == 1)
+    second = held(relay, max_tokens=1500)
+    waiting(relay, 1)
+    timed.gates[0].set()
+    wait_for(lambda: len(timed.gates) == 2)
+    timed.gates[1].set()
+    assert [first().status_code, second().status_code] == [200] * 2
+    assert float(second().headers["x-relay-waited"]) < 30
+
+
+def test_a_caller_with_a_month_waits(start_relay, clock):
+    wall = clock(0)
+    relay = start_relay(**SETTINGS, RATE_LIMIT="1/10 seconds;1000/month", RATE_LIMIT_WAIT="60s", **wall.environment)
+    assert asked(relay).status_code == 200
+    answer = later(lambda: asked(relay))
+    waiting(relay, 1)
+    wall.advance_until(lambda: turns(relay, "used") == 1, 20)
+    assert answer().status_code == 200
