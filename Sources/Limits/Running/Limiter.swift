@@ -135,6 +135,7 @@ package final class Limiter: Sendable {
         case .waits(let request):
             guard let wait = request.waiter as? LoopWait else { preconditionFailure("another waiter") }
             wait.request = request
+            defer { wait.request = nil }  // the request refers to its wait
             let deadline = ledger.clock.alarm(request.due)
             if patience == nil { return await wait.decision(at: deadline) { self.expire(request) } }
             return await withTaskCancellationHandler {

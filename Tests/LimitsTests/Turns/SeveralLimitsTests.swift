@@ -67,6 +67,28 @@ import Testing
         #expect(wait > 55_000_000 && wait <= 61_000_000)
     }
 
+    @Test("a request whose wait has ended leaves nothing behind")
+    func memory() async {
+        let limiter = limiter(true)
+        defer { limiter.stop() }
+        let loops = loops
+        let wait = await loops.run { loop in
+            let wait = LoopWait(loop)
+            let patience = LimitPatience(microseconds: 1_000_000, caller: .everybody)
+            let charges = [LimitCharge(Self.minute, .everybody)]
+            #expect(await limiter.reserve(charges, patience, as: wait, on: loop).decision.isAdmitted)
+            return Weak(wait)
+        }
+        for _ in 0..<1_000 where wait.object != nil { try? await Task.sleep(for: .milliseconds(2)) }
+        #expect(wait.object == nil)
+    }
+
+    /// `@unchecked`: read when the wait has ended.
+    private struct Weak: @unchecked Sendable {
+        weak var object: LoopWait?
+        init(_ object: LoopWait) { self.object = object }
+    }
+
     private static func tokens(_ count: Int, _ units: Int, per unit: Quota.TimeUnit = .minute) -> LimitCharge {
         LimitCharge(
             Limit(.key(nil), Quota(count, .tokens, per: unit), ofGroup: nil),
