@@ -31,7 +31,9 @@ extension ModelCatalog {
 
     /// Returns the fallback model's name in the settings, under which limits count it; nil if `served` is another
     /// model.
-    package func limitedName(ofFallback served: String) -> String? { served == fallback ? namedFallback : nil }
+    package func limitedName(ofFallback served: String) -> String? {
+        fallback.map(limitedName(of:)) == served ? namedFallback : nil
+    }
 
     /// The name of the model that serves requests for unknown models; nil if there is none.
     package var fallback: String? { namedFallback.map { replacement(of: $0) ?? $0 } }

@@ -147,10 +147,10 @@ package final class Registry: OnLoop, @unchecked Sendable {
     /// Returns the model name under which limits count a call: the requested name, or the fallback model's name if that
     /// model serves the call.
     func limitedName(_ served: String, asked name: String) -> String {
-        let served = modelCatalog.limitedName(of: served)
-        guard haveSubstitutes, name != served else { return served }
-        return modelCatalog.replacement(of: name) == served
-            ? name : modelCatalog.limitedName(ofFallback: served) ?? served
+        let counted = modelCatalog.limitedName(of: served)
+        guard haveSubstitutes, name != counted else { return counted }
+        if modelCatalog.replacement(of: name).map(modelCatalog.limitedName(of:)) == counted { return name }
+        return modelCatalog.limitedName(ofFallback: counted) ?? counted
     }
 
     func serves(_ servedModel: ModelCatalog.ServedModel, _ features: Model.Features) -> Bool {

@@ -97,6 +97,8 @@ import Testing
             #expect(catalog.shortName(ofLimited: id) == "flux-dev")
             #expect(catalog.limitedModels.contains { $0 == (id, "flux-dev") })
         }
+        let (fallback, _) = try modelCatalog("ONE_MIN_API_KEYS=v\nKEY_A_TOKEN=t\nFALLBACK_MODEL=flux-dev", catalogue)
+        #expect(fallback.limitedName(ofFallback: id) == "flux-dev")
         let other = "PROVIDER_O_KIND=onemin\nPROVIDER_E_KIND=echo\nPROVIDER_E_MODELS=flux-dev=echo"
         let (beside, _) = try modelCatalog(other + "\nANONYMOUS_MODELS=all", catalogue)
         #expect(beside.limitedName(of: "flux-dev") == "flux-dev" && beside.shortName(ofLimited: id) == nil)
