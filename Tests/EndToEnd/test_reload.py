@@ -171,6 +171,19 @@ def test_requests_that_wait_begin_when_their_limit_is_raised_or_gone(documented,
         assert "relay_limit_waiting 0" in http.get("/metrics").text
 
 
+def test_requests_that_wait_count_in_limits_that_a_reload_brings(documented):
+    it = documented(RATE_LIMIT_WAIT="120s", KEY_A_RATE_LIMIT="1/30 seconds")
+    with it.client() as http, ThreadPoolExecutor(3) as pool:
+        assert ask(http, model="fast").status_code == 200
+        waiting = [pool.submit(ask, http, model="fast") for _ in range(3)]
+        wait_for(lambda: "relay_limit_waiting 3" in http.get("/metrics").text)
+        assert it.reload(KEY_A_RATE_LIMIT=None, RATE_LIMIT_BY_MODEL="fast=1/30 seconds").status_code == 200
+        wait_for(lambda: [one.done() for one in waiting].count(True) == 1)
+        assert "relay_limit_waiting 2" in http.get("/metrics").text
+        assert it.reload(RATE_LIMIT_BY_MODEL=None).status_code == 200
+        assert [one.result(timeout=15).status_code for one in waiting] == [200] * 3
+
+
 @pytest.mark.parametrize("off", [{"KEY_A_ENABLED": "false"}, {"KEY_A_TOKEN": TWO}, {"KEY_A_TOKEN": None}])
 def test_requests_that_wait_end_when_their_key_is_off_or_gone(documented, off):
     """With the error of a new request. Those of other keys wait on."""

@@ -91,16 +91,17 @@ extension Exchange {
         var demand = gateway.limits.demand(of: caller, group, request)
         gateway.registry.setModel(of: &demand, name, asked: record.model ?? name, gateway.limits)
         if gateway.limits.countsUsers { demand.user.add(user()) }
-        if gateway.settings.balance.isPatient { self.demand = demand }
+        if gateway.settings.balance.isPatient {
+            turnFacts = Indirect(TurnFacts(caller: caller, group: group, served: name, user: user()))
+        }
         if gateway.settings.recordedUsers != .off { record.user = user() }
         return gateway.limits.applicableLimits(demand)
     }
 
     /// Counts a request that calls no model in every limit that applies to it.
     func admit(_ caller: Caller, _ group: EndpointGroup) async throws(APIError) -> Admission {
-        let demand = gateway.limits.demand(of: caller, group, request)
-        self.demand = demand
-        return try await admit(gateway.limits.applicableLimits(demand))
+        if gateway.settings.balance.isPatient { turnFacts = Indirect(TurnFacts(caller: caller, group: group)) }
+        return try await admit(gateway.limits.applicableLimits(gateway.limits.demand(of: caller, group, request)))
     }
 
     /// Counts the request in every limit that applies to it. A patient request waits for its turn if they have no room.
@@ -216,13 +217,14 @@ extension Exchange {
     ) async -> Reservation {
         beginLimitsWait()
         defer { endLimitsWait() }
-        guard let patience, let demand else {
+        guard let patience, let turnFacts else {
             return await gateway.limiter.reserve(charges, patience, on: gateway.loop)
         }
-        let turn = TurnRequest(demand, usageReservation, LoopWait(gateway.loop))
+        let wait = LoopWait(gateway.loop)
+        let turn = TurnRequest(facts: turnFacts.value, usageReservation: usageReservation, wait: wait)
         gateway.waiting.insert(self, turn)
         defer { gateway.waiting.remove(self) }
-        return await gateway.limiter.reserve(charges, patience, as: turn.wait, on: gateway.loop)
+        return await gateway.limiter.reserve(charges, patience, as: wait, on: gateway.loop)
     }
 
     /// Counts the caller's passthrough key as unknown if the candidate uses the relay's own key.

@@ -38,7 +38,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
     /// The charges of the limits that have counted the request.
     var counted: [LimitCharge] = []
     /// The facts by which limits apply to the request; nil if they are unknown, or if no request waits for a turn.
-    var demand: Demand?
+    var turnFacts: Indirect<TurnFacts>?
     /// The error of a waiting request whose key the settings no longer accept; nil for all others.
     var refusalOfKey: APIError?
     /// The recorder of the request's and response's bodies; nil if bodies are not recorded.

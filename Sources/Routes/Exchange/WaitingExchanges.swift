@@ -3,15 +3,21 @@ import Limits
 import Shared
 import Upstream
 
-/// The wait of a request for its turn, with the facts by which limits apply to the request.
+/// The facts by which limits apply to a request that may wait, also those that only other settings need.
+struct TurnFacts: Sendable {
+    let caller: Caller
+    let group: EndpointGroup
+    /// The name of the model that serves the request; nil if none does.
+    var served: String?
+    /// The user whom the body names.
+    var user = EndUser()
+}
+
+/// The wait of a request for its turn.
 struct TurnRequest {
-    let demand: Demand
+    let facts: TurnFacts
     let usageReservation: UsageReservation?
     let wait: LoopWait
-
-    init(_ demand: Demand, _ usageReservation: UsageReservation?, _ wait: LoopWait) {
-        (self.demand, self.usageReservation, self.wait) = (demand, usageReservation, wait)
-    }
 }
 
 /// The requests of one event loop that wait for their turn in limits.
@@ -42,8 +48,12 @@ extension Exchange {
     /// accepted.
     fileprivate func change(of turn: TurnRequest, under setup: Setup) -> ChangedLimits? {
         do throws(APIError) {
-            var demand = turn.demand
-            demand.caller = try caller(like: demand.caller, under: setup)
+            let facts = turn.facts
+            var demand = setup.limits.demand(of: try caller(like: facts.caller, under: setup), facts.group, request)
+            if let served = facts.served {
+                setup.registry.setModel(of: &demand, served, asked: record.model ?? served, setup.limits)
+            }
+            if setup.limits.countsUsers { demand.user.add(facts.user) }
             let charges = setup.limits.applicableLimits(demand).charges(of: turn.usageReservation)
             if charges.haveLimits(of: counted) { return nil }
             counted = charges
@@ -58,11 +68,11 @@ extension Exchange {
     /// key is another caller's now.
     private func caller(like present: Caller, under setup: Setup) throws(APIError) -> Caller {
         // The signature of a member's token was checked before the wait.
-        let member = present.name.flatMap(setup.settings.keys.named).map(Caller.init(known:))
-        guard let next = try setup.callers.caller(of: request)?.caller ?? member, next.identity == present.identity
-        else {
-            throw .wrongKey("")
+        var next = try setup.callers.caller(of: request)?.caller
+        if next == nil, let key = present.name.flatMap(setup.settings.keys.named) {
+            next = try Callers.checked(Caller(known: key))
         }
+        guard let next, next.identity == present.identity else { throw .wrongKey("") }
         return next
     }
 }

@@ -81,7 +81,8 @@ package final class Callers: OnLoop, @unchecked Sendable {
         return (caller, nil)
     }
 
-    private static func checked(_ caller: Caller) throws(APIError) -> Caller {
+    /// Returns the caller. Throws if its key is switched off or has expired.
+    package static func checked(_ caller: Caller) throws(APIError) -> Caller {
         if let end = caller.key?.endsAt, end <= Timestamp.now() { throw end == .min ? .keyIsOff : .keyHasExpired }
         return caller
     }
