@@ -107,7 +107,7 @@ extension Refusal {
     private static let parts: Set = [
         "role", "content", "parts", "type", "tool_calls", "function", "tool_call_id", "call_id", "arguments", "input",
         "output", "custom", "action", "result", "results", "queries", "code", "parameters", "parametersJsonSchema",
-        "description",
+        "description", "function_call", "audio", "refusal", "encrypted_content",
     ]
     /// The fields of content and of tools without which a model reads the same.
     private static let hints: Set = [

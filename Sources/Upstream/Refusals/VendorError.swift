@@ -146,8 +146,8 @@ struct VendorError: ReportedError {
     }
 
     private static func param(_ value: JSONValue?) -> String? {
-        // LiteLLM writes an absent name as Python does.
-        value?.text.flatMap { $0.count <= 100 && $0 != "None" ? $0.text : nil }
+        // LiteLLM writes an absent name as Python does, Cerebras the kind of the error in its place.
+        value?.text.flatMap { $0.count <= 100 && $0 != "None" && $0 != "validation_error" ? $0.text : nil }
     }
 
     private static func word(_ value: JSONValue?) -> String? {

@@ -56,7 +56,10 @@ extension Refusal {
         let isOfTool = words.quote("for function") || vendorError.param?.hasPrefix("tools") ?? false
         guard isOfTool, words.areAboutSchema else { return nil }
         let paths = ["tools.strict", "tools.function.strict"]
-        return findingOfSchemas(.replace(nil, by: "false"), at: paths)
+        var finding = findingOfSchemas(.replace(nil, by: "false"), at: paths)
+        // Other schemas may be strict.
+        finding?.isLasting = false
+        return finding
     }
 
     /// Whether the error names the choice of tools, by Amazon's name, too: `toolConfig.toolChoice.any`.
