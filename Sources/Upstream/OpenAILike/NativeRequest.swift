@@ -37,14 +37,14 @@ package struct NativeRequest {
         var out = ByteBuffer()
         _ = out.reserve(original.bytes.count + 256)
         out.append(#"{"model":"#, json: model)
-        var hasMessages = false
-        var (hasOptions, hasBound) = (false, hasBounds(members))
+        var (hasMessages, hasOptions, hasBound) = (false, false, hasBounds(members))
         // If the request has both limits, only the one that the server knows is sent.
         let other: StaticString = isOpenAI ? "max_tokens" : "max_completion_tokens"
         let hasBounds = hasBound
         for member in members where !Self.mayBeDisguised(member.name) || !FieldNames.isDisguised(member.name) {
             switch member.name {
             case "model", "num_of_site", "max_word": continue
+            case "web_search_options" where member.value.isNull: continue
             case "web_search":
                 if call.rare?.value.hasSearchFlag == true { out.append(#","web_search_options":{}"#) }
                 continue
@@ -118,6 +118,7 @@ package struct NativeRequest {
         _ = out.reserve(original.bytes.count + 256)
         out.append(#"{"model":"#, json: model)
         for member in members where !member.name.equals("model") && !ForwardedRequest.isOfRelay(member.name.text) {
+            if member.name == "web_search_options", member.value.isNull { continue }
             if !FieldNames.isDisguised(member.name) { out.append(next: member) }
         }
         out.append("}")

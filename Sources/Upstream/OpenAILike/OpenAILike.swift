@@ -114,7 +114,7 @@ extension OpenAILike: WireChatVendor {
         // These need a request and a response that are forwarded unchanged: the neutral response has no fields for
         // them.
         let native: Abilities = [.logProbabilities, .audioOutput, .customTools, .demands, .audioReferences]
-        let isFetched = quirks.contains(.noAddresses) && call.attachments.contains(where: \.isAddress)
+        let isFetched = !abilities.contains(.mediaAddresses) && call.attachments.contains(where: \.isAddress)
         if call.original != nil, !isFetched, call.needs.isSubset(of: abilities.union(native)) {
             abilities.formUnion(native)
         }

@@ -60,7 +60,8 @@ extension ChatCall {
 
     /// Whether the client's request itself has the member `web_search_options`.
     var hasSearchOptions: Bool {
-        (original ?? changedOriginal)?.members?.contains { $0.name == "web_search_options" } ?? false
+        (original ?? changedOriginal)?.members?.contains { $0.name == "web_search_options" && !$0.value.isNull }
+            ?? false
     }
 
     /// The largest number of searches that the request allows; nil if it sets none.
