@@ -33,24 +33,29 @@ func countTokens(_ exchange: Exchange, _ gateway: Gateway) async throws(APIError
     }
     let admission = try await exchange.admit(caller, .models)
     let request = OriginalRequest(original, of: .messages, headers)
-    if let body = await counted(request, counter, by: candidate, billing: admission.billing) {
+    if let body = try await counted(request, counter, by: candidate, billing: admission.billing) {
         return body.read { exchange.send(json: $0) }
     }
     let weight = WorkQueue.countingWeight
     send(try await gateway.worked(ofBytes: call.allTextBytes, weight: weight) { call.roughTokens }, exchange)
 }
 
-/// Returns the vendor's response; nil if the vendor did not count.
+/// Returns the vendor's response; nil if the vendor did not count. Throws if a part of the prompt is at the vendor.
 private func counted(
     _ request: OriginalRequest,
     _ counter: any MessageTokenCounter,
     by candidate: Candidate,
     billing: Billing
-) async -> Body? {
+) async throws(APIError) -> Body? {
     guard let attempt = try? await candidate.call(billing: billing) else { return nil }
-    // The limit of these calls is not that of the key, so a refusal starts no cooldown.
-    return try? await attempt.unbilled(concernsKey: false) { () async throws(UpstreamError) in
-        try await counter.tokenCount(of: request, for: candidate.model, by: attempt)
+    do throws(UpstreamError) {
+        // The limit of these calls is not that of the key, so a refusal starts no cooldown.
+        return try await attempt.unbilled(concernsKey: false) { () async throws(UpstreamError) in
+            try await counter.tokenCount(of: request, for: candidate.model, by: attempt)
+        }
+    } catch {
+        if let refusal = error.refusal, refusal.code == APIError.noThreadsCode { throw refusal }
+        return nil
     }
 }
 
