@@ -43,12 +43,12 @@ extension TransportError {
         }
     }
 
-    /// The reason why a connection broke or got no TLS, such as `: it ended before the response`; empty if it is unknown.
+    /// The reason why a connection broke or got no TLS, such as `: it ended without a response`; empty if it is unknown.
     private var reason: String {
         switch CURLcode(code) {
         case CURLE_OK: ""
         case CURLE_GOT_NOTHING: ": it ended without a response"
-        case CURLE_PARTIAL_FILE: ": it ended before the response"
+        case CURLE_PARTIAL_FILE: ": it ended before the end of the response"
         case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL: ": what arrived is not HTTP/1.1"
         case let code: ": " + String(cString: curl_easy_strerror(code))
         }
@@ -56,7 +56,7 @@ extension TransportError {
 
     /// The advice for a server that does not respond to plain HTTP; empty for other failures.
     private var adviceOnTLS: String {
-        let isOfTLS = [CURLE_GOT_NOTHING, CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_RECV_ERROR]
+        let isOfTLS = [CURLE_GOT_NOTHING, CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL]
             .contains(CURLcode(code))
         return isOfTLS && endpoint?.isHTTPS == false ? "; if the server expects TLS, write https://" : ""
     }

@@ -210,7 +210,7 @@ import Testing
             causes == [
                 "cannot resolve gone.test:80",
                 "cannot connect to 127.0.0.1:\(other.port): connection refused",
-                "the connection to 127.0.0.1:\(vendor.port) broke: it ended before the response",
+                "the connection to 127.0.0.1:\(vendor.port) broke: it ended before the end of the response",
                 "the connection to 127.0.0.1:\(secure.port) broke: what arrived is not HTTP/1.1; if the server expects TLS, write https://",
                 "cannot resolve gone.test:80",
                 "cannot connect to 127.0.0.1:\(other.port): the relay may not connect to this address",
