@@ -147,6 +147,10 @@ def held(relay, token=KEY, **fields):
     return later(lambda: chat(client(relay, token), model="m", **fields))
 
 
+def called(vendor, count):
+    wait_for(lambda: len(vendor.gates) == count)
+
+
 def test_slots_of_two_limits_go_to_the_next(start_relay, store, timed):
     timed.waits = True
     names = "ABCDEF"  # they decide which limit of a request is looked at first
@@ -158,9 +162,10 @@ def test_slots_of_two_limits_go_to_the_next(start_relay, store, timed):
         both = []
         for number in range(2):
             both.append(held(relay, f"{KEY}-{name}"))
-            wait_for(lambda: len(timed.gates) == 2 * index + 1 and metric(relay, "relay_limit_waiting") == number)
+            called(timed, 2 * index + 1)
+            waiting(relay, number)
         timed.gates[-1].set()
-        wait_for(lambda: len(timed.gates) == 2 * index + 2)
+        called(timed, 2 * index + 2)
         timed.gates[-1].set()
         assert [answer().status_code for answer in both] == [200] * 2
 
@@ -172,11 +177,11 @@ def test_what_a_request_gives_back_goes_to_the_next(start_relay, store, timed, l
     shared = {"MEMCACHED_SERVERS": store.address} if where == "memcached" else {}
     relay = start_relay(**patient(timed, "1000/minute") | shared | {"KEY_A_RATE_LIMIT": limits, "RATE_LIMIT_TOTAL": "1000/minute"})
     first = held(relay, max_tokens=1500)
-    wait_for(lambda: len(timed.gates) == 1)
+    called(timed, 1)
     second = held(relay, max_tokens=1500)
     waiting(relay, 1)
     timed.gates[0].set()
-    wait_for(lambda: len(timed.gates) == 2)
+    called(timed, 2)
     timed.gates[1].set()
     assert [first().status_code, second().status_code] == [200] * 2
     assert float(second().headers["x-relay-waited"]) < 30
