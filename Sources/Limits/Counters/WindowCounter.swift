@@ -230,12 +230,19 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             if let draft { record = draft.record }
             if isCounted(bucket) { record.giveBack(units, in: bucket.number) }
         }
-        return turn(units, of: record, in: span, at: time).map { max(span.lowerBound, limit.layout.start(of: $0)) }
+        return turn(units, of: record, in: span, at: time).map { self.time(of: $0, in: record, from: span.lowerBound) }
+    }
+
+    /// Returns the earliest time from `first` on at which units are counted in a bucket. A reset moves the newest bucket,
+    /// in which units are counted now, ahead of the clock.
+    private func time(of bucket: Int, in record: Record, from first: Int) -> Int {
+        bucket <= record.newest ? first : max(first, limit.layout.start(of: bucket))
     }
 
     private func turn(_ units: Int, of record: Record, in span: ClosedRange<Int>, at time: Int) -> Int? {
         let layout = limit.layout
-        let (first, last) = (layout.bucket(at: span.lowerBound), layout.bucket(at: span.upperBound))
+        let first = layout.bucket(at: span.lowerBound)
+        let last = max(layout.bucket(at: span.upperBound), record.newest)
         if limit.quota.isCalendar {
             // Units never leave a period: what has no room now has none until its end.
             let left = limit.period?.leftMicroseconds(at: time) ?? .max
@@ -275,8 +282,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     /// Returns the earliest time before `last` at which the planned write has room for a turn; nil if there is none.
     func freeTurn(before last: Int, at time: Int) -> Int? {
         guard last > time else { return nil }
-        return turn(1, of: draft?.record ?? record, in: time...last - 1, at: time)
-            .map { max(time, limit.layout.start(of: $0)) }
+        let next = draft?.record ?? record
+        return turn(1, of: next, in: time...last - 1, at: time).map { self.time(of: $0, in: next, from: time) }
     }
 
     /// Moves the units of a turn in the planned write to the earliest bucket in `span` with room, and returns it; nil if

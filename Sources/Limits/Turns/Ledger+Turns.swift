@@ -53,6 +53,7 @@ extension Ledger {
                 }
             }
             if next == time { return time }
+            guard next <= span.upperBound else { return nil }
             time = next
         }
         return nil

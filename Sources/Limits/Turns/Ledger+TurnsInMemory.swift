@@ -36,7 +36,9 @@ extension Ledger {
             guard takeTurn(&part, nil, now), let turn = part.turn else { return refuse(request, now) }
             request.parts[index].units = part.units
             request.parts[index].state = .claimed(turn)
-            took(turn, part, written: request.parts[index].account.limit.layout.bucket(at: now.wall), now)
+            let counter = request.parts[index].account.counter as? WindowCounter
+            let present = request.parts[index].account.limit.layout.bucket(at: now.wall)
+            took(turn, part, written: max(present, counter?.record.newest ?? present), now)
         }
         sleep(request, now)
     }

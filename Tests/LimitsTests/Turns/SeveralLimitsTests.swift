@@ -67,6 +67,24 @@ import Testing
         #expect(wait > 55_000_000 && wait <= 61_000_000)
     }
 
+    @Test("a request waits for a minute beside a month that was reset", arguments: [false, true])
+    func resetMonth(isShared: Bool) async {
+        let limiter = limiter(isShared)
+        defer { if isShared { limiter.stop() } }
+        let shared = isShared ? SharedState(store, timeoutMilliseconds: 2_000) : nil
+        defer { shared?.stop() }
+        let end = clock.clock.now().wall + 1_000_000_000_000
+        let period = CalendarPeriod(name: "2026-11", endMicroseconds: end, endText: "")
+        let month = LimitCharge(Limit(.key(nil), Quota(50, per: .month), in: period), .everybody)
+        let both = [LimitCharge(Self.minute, .everybody), month]
+        for _ in 0..<3 { #expect(await ask(limiter, both).value.isAdmitted) }
+        for _ in 0..<2 { _ = await loops.run { try? await limiter.reset(month, in: shared, on: $0) } }
+        let waiting = ask(limiter, both, seconds: 65)
+        await waits(1, limiter)
+        clock.advance(microseconds: 61_000_000)
+        #expect(await waiting.value.isAdmitted)
+    }
+
     @Test("a request whose wait has ended leaves nothing behind")
     func memory() async {
         let limiter = limiter(true)
