@@ -73,7 +73,8 @@ extension Ledger {
         request.wait?.kind = wait.kind ?? account.limit.kind
         request.wait?.isAsleep = true
         request.wait?.isCalled = false
-        request.due = wait.until
+        // Without a store, and while it fails, nothing else looks for room that comes with time.
+        request.due = wait.isForRunning ? min(wait.until, now.steady + Account.unitMicroseconds) : wait.until
         let later = account.behind.firstIndex { ($0.wait?.since ?? 0) > wait.since }
         account.behind.insert(request, at: later ?? account.behind.count)
     }

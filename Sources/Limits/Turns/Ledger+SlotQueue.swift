@@ -44,11 +44,17 @@ extension Ledger {
     /// Handles the firing of the timer of a request that waits without a turn. Returns the timer's next monotonic time; nil
     /// if the request is decided.
     mutating func waitOn(_ request: Pending, _ until: Int, _ now: ClockReading) -> Int? {
-        if now.steady < until {
-            request.due = until
-            return until
-        }
         let isHeld = request.wait?.isForRunning == true
+        if isHeld, !isShared || request.parts.contains(where: { isUnderRule($0.account, now) }) {
+            lookAgain(request, now)
+            if request.decision != nil { return nil }
+            if isShared { request.due = now.steady + options.timeoutMicroseconds }
+            return request.due
+        }
+        if now.steady < until {
+            request.due = isHeld ? min(until, now.steady + Account.unitMicroseconds) : until
+            return request.due
+        }
         decide(request, isHeld ? refused(request.parts, now) : refusedForNow(request.parts, now))
         return nil
     }
@@ -120,7 +126,7 @@ extension Pending {
 extension Account {
     /// The time between two looks for what other instances have given back, in microseconds: for slots, and for units whose
     /// use is known late.
-    private static let (slotMicroseconds, unitMicroseconds) = (100_000, 1_000_000)
+    static let (slotMicroseconds, unitMicroseconds) = (100_000, 1_000_000)
 
     /// Records that the record was read or written, so that the next look is later.
     func looked(at time: Int) {
