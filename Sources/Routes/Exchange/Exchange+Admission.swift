@@ -222,7 +222,7 @@ extension Exchange {
         }
         let wait = LoopWait(gateway.loop)
         let turn = TurnRequest(facts: turnFacts.value, usageReservation: usageReservation, wait: wait)
-        gateway.waiting.insert(self, turn)
+        gateway.waiting.insert(self) { self.change(of: turn, under: $0) }
         defer { gateway.waiting.remove(self) }
         return await gateway.limiter.reserve(charges, patience, as: wait, on: gateway.loop)
     }
