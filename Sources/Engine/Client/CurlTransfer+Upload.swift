@@ -4,12 +4,14 @@ extension CurlTransfer: UpstreamUpload {
     /// Sets the options of an upload on a new handle. Returns false if libcurl refuses an option.
     func prepareUpload(_ endpoint: Endpoint, _ headers: UpstreamHeaders, _ body: UploadBody) -> Bool {
         // An upload needs a new connection: a reused one could be dead, and libcurl cannot send the body a second time.
+        // As no other upload would use it, it is closed with the response.
         let this = Unmanaged.passUnretained(self).toOpaque()
         let codes = [
             relay_curl_set_call(easy, CURLOPT_READFUNCTION, giveBytes),
             relay_curl_set_pointer(easy, CURLOPT_READDATA, this),
             relay_curl_set_seek(easy, rewindBody, this),
             relay_curl_set_long(easy, CURLOPT_FRESH_CONNECT, 1),
+            relay_curl_set_long(easy, CURLOPT_FORBID_REUSE, 1),
             relay_curl_set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, UploadBody.curlBytes),
             relay_curl_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.totalBytes ?? -1)),
         ]

@@ -31,6 +31,24 @@ import Testing
         #expect(head.contains("\r\ntransfer-encoding: chunked\r\n") != isLengthKnown)
     }
 
+    @Test("the connection of an upload is closed after the response")
+    func closes() async {
+        let received = Gate()
+        let arrival = Lock<Socket.Arrival?>(nil)
+        let vendor = RawServer { peer, _ in
+            guard peer.receiveUpload() != nil else { return }
+            peer.sendResponse("taken")
+            let next = peer.receive()
+            arrival.withLock { $0 = next }
+            received.open()
+        }
+        await withClient { client, _ in
+            _ = await client.uploadOutcome(vendor.url(), totalBytes: 3, [[1, 2, 3]])
+            #expect(await received.opens())
+        }
+        #expect(arrival.withLock { $0 } == .end)
+    }
+
     @Test("an empty body", arguments: [0, nil])
     func sendsNothing(totalBytes: Int?) async {
         let vendor = RawServer { peer, _ in
