@@ -41,9 +41,10 @@ import Testing
         _ end: Bill.End,
         _ usage: Usage,
         credits: Int = 0,
+        status: Int? = 200,
         at server: Billing.Server = priced
     ) -> CallRecord {
-        var outcome = Bill.Outcome(end, end == .refused ? .nothing : usage, status: 200)
+        var outcome = Bill.Outcome(end, end == .refused ? .nothing : usage, status: status)
         outcome.billedCredits = credits
         return CallRecord(
             endedAt: LoopTime(nanoseconds: 1),
@@ -83,6 +84,16 @@ import Testing
         let used = bill.used(of: Amounts())
         #expect(used.tokens == Int(row[2]), "\(row[0])")
         #expect(used.usd == (Int(row[3]) ?? -1) * 1_000_000, "\(row[0])")
+    }
+
+    @Test("a call that is never billed has a known cost, nothing, also if it fails", arguments: [200, 404, nil])
+    func free(status: Int?) {
+        for server in [Self.priced, Self.unpriced] {
+            let call = Self.call(.free, .nothing, status: status, at: server)
+            #expect(call.cost == .nothing)
+            let costs = Self.bill([.call(call)]).costs
+            #expect(costs.known == .nothing && !costs.isPartial)
+        }
     }
 
     @Test("the table has its rows") func rowCount() { #expect(Self.rows.count == 22) }

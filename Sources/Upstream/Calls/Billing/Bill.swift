@@ -152,7 +152,7 @@ package struct Bill: ~Copyable, Sendable {
         var (sum, isPartial, isFree) = (Cost?.none, false, first != nil)
         forEachBilled { entry in
             let call = entry.call
-            isFree = isFree && call.isUnbilledSuccess
+            isFree = isFree && call.isFree
             switch call.outcome.end {
             case .responded, .made, .broke, .abandoned, .repeated, .corrected, .inner, .refused: break
             case .helped: if call.outcome.pricedCredits == nil { return }

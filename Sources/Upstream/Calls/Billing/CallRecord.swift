@@ -105,7 +105,7 @@ package final class CallRecord: Sendable {
 
     /// The cost of the call; nil if the price is not known.
     package var cost: Cost? {
-        if isUnbilledSuccess { return .nothing }
+        if isFree { return .nothing }
         // The length of a recording is unknown, for example, or the price is one of tokens.
         if outcome.end == .made, outcome.pricedCredits == nil, !(server.price?.pricesMedia(usage) ?? false) {
             return nil
@@ -116,8 +116,8 @@ package final class CallRecord: Sendable {
     /// Whether the call succeeded at a price, but its cost is not known, as that of a recording of unknown length.
     var lacksCost: Bool { [.made, .responded].contains(outcome.end) && server.price != nil && cost == nil }
 
-    /// Whether the call succeeded, and its kind costs nothing, as that of calls for files.
-    var isUnbilledSuccess: Bool { outcome.end == .free && outcome.status == 200 }
+    /// Whether nothing is billed for the call, as for one for a file.
+    var isFree: Bool { outcome.end == .free }
 
     /// The same call if the vendor charges nothing for it.
     var unbilled: CallRecord {
