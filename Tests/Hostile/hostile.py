@@ -135,13 +135,13 @@ def chat_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
 
 def responses_bodies() -> Iterator[tuple[str, Callable[[str], Any]]]:
     def input(*items: Any, **more: Any) -> dict[str, Any]:
-        return {"model": "gpt-4o-mini", "input": list(items)} | more
+        return {"model": "gpt-4.1-mini", "input": list(items)} | more
 
     call = {"type": "function_call", "call_id": "c", "name": "a", "arguments": "{}"}
     result = {"type": "function_call_output", "call_id": "c", "output": "a"}
-    yield "input", lambda text: {"model": "gpt-4o-mini", "input": text}
-    yield "input, streamed", lambda text: {"model": "gpt-4o-mini", "input": text, "stream": True}
-    yield "input, not stored", lambda text: {"model": "gpt-4o-mini", "input": text, "store": False}
+    yield "input", lambda text: {"model": "gpt-4.1-mini", "input": text}
+    yield "input, streamed", lambda text: {"model": "gpt-4.1-mini", "input": text, "stream": True}
+    yield "input, not stored", lambda text: {"model": "gpt-4.1-mini", "input": text, "store": False}
     for name in ("instructions", "previous_response_id", "tool_choice", "truncation", "user", "include", "reasoning", "text", "model"):
         yield name, lambda text, name=name: input(said("a"), **{name: text})
     yield "a member's name", lambda text: input(said("a"), **{text: "a"})

@@ -89,6 +89,14 @@ extension StringProtocol {
     package func hasSameBytes(as other: some StringProtocol) -> Bool {
         utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
     }
+
+    /// Returns whether the text begins with these bytes. Swift's `hasPrefix` is quadratic for hostile texts.
+    package func begins(with prefix: String) -> Bool { utf8.starts(with: prefix.utf8) }
+
+    /// Returns the text behind the bytes of `prefix`; nil if it does not begin with them.
+    package func rest(after prefix: String) -> String? {
+        begins(with: prefix) ? String(decoding: utf8.dropFirst(prefix.utf8.count), as: UTF8.self) : nil
+    }
 }
 
 extension String {

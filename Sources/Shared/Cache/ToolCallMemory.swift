@@ -87,10 +87,7 @@ package final class ToolCallMemory: Sendable {
     /// - Parameter owner: a digest of the caller or of the vendor account that owns the text.
     package static func key(ofCall id: String, of owner: Digest, _ kind: StaticString = "call") -> Digest? {
         guard id.utf8.count <= idLimitBytes else { return nil }
-        for prefix: String in ["call_", "toolu_"] where id.utf8.starts(with: prefix.utf8) {
-            return key(kind, String(decoding: id.utf8.dropFirst(prefix.utf8.count), as: UTF8.self), of: owner)
-        }
-        return key(kind, id, of: owner)
+        return key(kind, id.rest(after: "call_") ?? id.rest(after: "toolu_") ?? id, of: owner)
     }
 
     package static func key(_ kind: StaticString, _ text: String, of owner: Digest) -> Digest {

@@ -47,8 +47,9 @@ package struct FileID: Sendable, Hashable {
     init(_ sealed: [UInt8]) { self.sealed = sealed }
 
     package init?(_ text: String) {
-        guard text.utf8.count <= FileOwner.idLimitBytes, text.hasPrefix(Self.prefix) else { return nil }
-        guard let sealed = Base64.url.bytes(text.utf8.dropFirst(Self.prefix.utf8.count)) else { return nil }
+        guard text.utf8.count <= FileOwner.idLimitBytes, let rest = text.rest(after: Self.prefix),
+            let sealed = Base64.url.bytes(rest.utf8)
+        else { return nil }
         self.sealed = sealed
     }
 

@@ -102,7 +102,7 @@ enum TextSignature {
 
     /// Returns the signature without the prefix `mark`, if it has this prefix.
     static func bare(_ signature: String) -> String {
-        signature.hasPrefix(mark) ? String(signature.dropFirst(mark.count)) : signature
+        signature.rest(after: mark) ?? signature
     }
 }
 

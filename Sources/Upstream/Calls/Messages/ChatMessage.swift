@@ -160,9 +160,8 @@ package struct ToolCall: Sendable {
     package init(id: String?, name: String, arguments: String) {
         self.id = id
         self.name = name
-        let mark = "\u{feff}".utf8
         // JSON must not begin with a byte order mark.
-        self.arguments = arguments.utf8.starts(with: mark) ? String(Substring(arguments.utf8.dropFirst(3))) : arguments
+        self.arguments = arguments.rest(after: "\u{feff}") ?? arguments
     }
 }
 

@@ -58,12 +58,12 @@ package final class ReasoningBlock: Sendable {
     static let markOfGemini = "gemini."
 
     /// Returns whether the content of a reasoning item is encrypted as only OpenAI does it.
-    package static func isOfOpenAI(_ content: String) -> Bool { content.hasPrefix("gAAAA") }
+    package static func isOfOpenAI(_ content: String) -> Bool { content.begins(with: "gAAAA") }
 
     /// Returns the signature of the Responses API's reasoning: the id of its item, which can be empty, and its encrypted content.
     package static func marked(_ content: String, _ id: String) -> String {
         let id = id.utf8.count > 150 || id.utf8.contains(UInt8(ascii: ".")) ? "" : id
-        return "\(id.hasPrefix(markOfResponses) ? "" : markOfResponses)\(id).\(content)"
+        return "\(id.begins(with: markOfResponses) ? "" : markOfResponses)\(id).\(content)"
     }
 
     /// The prefix of the compacted conversations that OpenAI has encrypted, which are kept like sealed reasoning.
@@ -80,7 +80,7 @@ package final class ReasoningBlock: Sendable {
     }
 
     /// Whether the signature is a compacted conversation that OpenAI has encrypted.
-    package var isCompaction: Bool { isSealed && signature?.hasPrefix(Self.markOfCompaction) == true }
+    package var isCompaction: Bool { isSealed && signature?.begins(with: Self.markOfCompaction) == true }
 
     /// Creates a block for a compacted conversation that OpenAI has encrypted.
     package static func compaction(_ id: String?, _ content: String) -> ReasoningBlock? {
@@ -101,12 +101,12 @@ package final class ReasoningBlock: Sendable {
 
     /// Returns the content of sealed reasoning for an item of the Responses API.
     package static func itemContent(_ sealed: String) -> String {
-        isMarked(sealed) || sealed.hasPrefix("\(markOfItem)") ? sealed : markOfRedacted + sealed
+        isMarked(sealed) || sealed.begins(with: "\(markOfItem)") ? sealed : markOfRedacted + sealed
     }
 
     /// Returns Anthropic's redacted reasoning from the content of an item; nil for other content.
     package static func redacted(in content: String) -> String? {
-        content.hasPrefix(markOfRedacted) ? String(content.dropFirst(markOfRedacted.count)) : nil
+        content.rest(after: markOfRedacted)
     }
 
     /// Whether the signature begins with the prefix of OpenAI's or Gemini's signatures.
@@ -114,8 +114,7 @@ package final class ReasoningBlock: Sendable {
 
     /// Returns whether a signature begins with the prefix of OpenAI's or Gemini's signatures.
     package static func isMarked(_ signature: String) -> Bool {
-        signature.hasPrefix(markOfResponses) || signature.hasPrefix(markOfGemini)
-            || signature.hasPrefix(markOfCompaction)
+        [markOfResponses, markOfGemini, markOfCompaction].contains { signature.begins(with: $0) }
     }
 
     package var bytes: Int { text.utf8.count + (signature?.utf8.count ?? 0) + (item?.bytes.count ?? 0) }
