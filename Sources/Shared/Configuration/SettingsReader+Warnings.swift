@@ -53,6 +53,14 @@ extension SettingsReader {
             "MEMCACHED_SERVERS",
             settings: ["RATE_LIMIT_STORE_DOWN", "SLOT_SECONDS", "MEMCACHED_TIMEOUT"]
         ),
+        Dependents("FALLBACK=true", settings: ["FALLBACK_ATTEMPTS"]) { reader, _ in reader.boolean("FALLBACK") },
+        Dependents(
+            "USAGE_LOG_FILE",
+            "DATA_DIR",
+            "USAGE_DATABASE_URL",
+            "ADMIN_PASSWORD",
+            settings: ["USAGE_USERS"]
+        ),
         Dependents("RATE_LIMIT_STORE_DOWN=share", settings: ["RATE_LIMIT_INSTANCES"]) { $1.limits.storeDown == .share },
         Dependents("a capacity, such as PROVIDER_<NAME>_CONCURRENCY", settings: ["QUEUE_TIMEOUT"]) { reader, _ in
             reader.given.keys.contains { ["QPS", "CONCURRENCY"].contains($0.field) }
@@ -220,7 +228,10 @@ extension SettingsReader {
                 "is 0 for \(which), so no request is served; remove this line"
             )
         }
-        for provider in settings.providers { warnOfUse(provider) }
+        for provider in settings.providers {
+            warnOfUse(provider)
+            warnOfTimeouts(provider)
+        }
     }
 
     /// Warns if everybody can use a provider at the operator's cost.
@@ -283,6 +294,17 @@ extension SettingsReader {
             key,
             "begins with \(form.start), as keys of another vendor do; \(advice), or write a key for \(provider.baseURL)"
         )
+    }
+
+    /// Warns of time limits of a part of a call that are longer than that of the whole call.
+    fileprivate mutating func warnOfTimeouts(_ provider: ProviderSettings) {
+        let total = provider.key("TOTAL_TIMEOUT")
+        for key in ["TIMEOUT", "CONNECT_TIMEOUT", "IDLE_TIMEOUT"].map(provider.key)
+        where given[key] != nil && duration(key) > duration(total) && !warnings.contains(where: { $0.name == key.name })
+        {
+            let limit = given[total]?.text ?? row(total).fallback
+            warn(key, "has no effect, because it is longer than \(total.name), \(limit)")
+        }
     }
 
     /// Warns if a provider's vendor accepts no request without the key that it lacks.

@@ -236,6 +236,13 @@ import Testing
                 "MEMCACHED_HOST=cache\nRATE_LIMIT_STORE_DOWN=local\nRATE_LIMIT_INSTANCES=3",
                 "RATE_LIMIT_INSTANCES: has no effect without RATE_LIMIT_STORE_DOWN=share"
             ),
+            ("FALLBACK=false\nFALLBACK_ATTEMPTS=3", "FALLBACK_ATTEMPTS: has no effect without FALLBACK=true"),
+            ("FALLBACK=true\nFALLBACK_ATTEMPTS=3", nil),
+            (
+                "PROVIDER_E_TOTAL_TIMEOUT=10\nPROVIDER_E_TIMEOUT=30\nPROVIDER_E_IDLE_TIMEOUT=9",
+                "PROVIDER_E_TIMEOUT: has no effect, because it is longer than PROVIDER_E_TOTAL_TIMEOUT, 10"
+            ),
+            ("USAGE_USERS=digest", nil),
             ("RATE_LIMIT_USER_FROM=user", "RATE_LIMIT_USER_FROM: has no effect without a limit of end users"),
             ("RATE_LIMIT_USER_FROM=user\nRATE_LIMIT_USER=off", "RATE_LIMIT_USER_FROM: has no effect without a limit"),
         ] as [(String, String?)]

@@ -10,6 +10,11 @@ import Testing
         let texts = outcome(environment: own + [("CONFIG_KEY", "0123456789"), ("USAGE_DATA_DAYS", "5")]).warningTexts
         #expect(texts.contains { $0.contains("CONFIG_KEY: has fewer than 16 characters") }, "\(texts)")
         #expect(texts.contains { $0.contains("USAGE_DATA_DAYS: has no effect without DATA_DIR or") }, "\(texts)")
+        let users = outcome(environment: own.dropLast() + [("USAGE_USERS", "digest")]).warningTexts
+        #expect(
+            users.contains { $0.contains("USAGE_USERS: has no effect without USAGE_LOG_FILE or DATA_DIR") },
+            "\(users)"
+        )
         let longer = outcome(environment: own + [("CONFIG_KEY", "0123456789abcdef")]).warningTexts
         #expect(!longer.contains { $0.contains("CONFIG_KEY") })
     }
