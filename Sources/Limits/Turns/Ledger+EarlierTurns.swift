@@ -28,7 +28,9 @@ extension Ledger {
             free = counter.freeTurn(before: last, at: now.wall)
         }
         for part in takers {
+            let turns = part.request.wait?.turns ?? []
             endSleep(part.request)
+            for index in turns { countTurn(RequestPart(request: part.request, index: index)) }
             part.request.resume(at: now.steady)
             part.request.wait?.moves = 0
             part.request.parts[part.index].state = .writing

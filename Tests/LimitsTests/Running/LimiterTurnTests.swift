@@ -34,6 +34,9 @@ extension Limiter {
     /// The number of requests that wait and need no call to the store until they are woken.
     var asleep: Int { sleepers.count }
 
+    /// The turns of the requests that wait for one, in their order.
+    fileprivate var turns: [Int] { sleepers.compactMap { $0.wait?.turnAt }.sorted() }
+
     /// Decides anew about all requests that wait, with these charges.
     func change(to charges: [LimitCharge]) {
         let waiting = sleepers
@@ -273,6 +276,36 @@ extension Limiter {
         await waits(30, limiter)
         clock.advance(microseconds: 65_000_000)
         #expect(await greedy.value.allSatisfy { $0.isAdmitted })
+    }
+
+    @Test("a turn that has moved up is a part of its caller's twentieth", arguments: [false, true])
+    func movedTurnCounts(isShared: Bool) async {
+        let clock = TestClock(slowness: 20)
+        let limiter = limiter(isShared, clock)
+        defer { if isShared { limiter.stop() } }
+        let total = Limit(.total, Quota(40, .tokens, per: .minute))
+        let charges = { @Sendable in [LimitCharge(total, .everybody, units: $0)] }
+        #expect(await isAdmitted(limiter, charges(38), nil))
+        clock.advance(microseconds: 20_000_000)
+        #expect(await isAdmitted(limiter, charges(2), nil))
+        let loop = TestLoops.ofStores[0]
+        let other = patience(100, .passedKey(Digest(of: "other")))
+        let leaving = Task(executorPreference: loop) {
+            await limiter.reserve(charges(38), other, on: loop).decision
+        }
+        await waits(1, limiter)
+        let greedy = ask(1, limiter, charges(2), patience(100))
+        await waits(2, limiter)
+        let former = limiter.turns
+        leaving.cancel()
+        #expect(await !leaving.value.isAdmitted)
+        while limiter.turns != former.dropLast() { try? await Task.sleep(for: .milliseconds(2)) }
+        let behind = ask(1, limiter, charges(2), patience(100))
+        await waits(2, limiter)
+        #expect(limiter.turns.count == 1)
+        clock.advance(microseconds: 41_000_000)
+        #expect(await greedy.value[0].isAdmitted)
+        #expect(await behind.value[0].isAdmitted)
     }
 
     @Test("units that another instance gives back move turns up within a second")
