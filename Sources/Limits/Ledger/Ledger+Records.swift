@@ -99,8 +99,9 @@ extension Ledger {
             takers = account.isOfSlots ? takeSlots(account, rule, now) : takeEarlierTurns(account, rule, now)
             if !account.behind.isEmpty { callHeld(account, now) }
         }
+        var kept = 0
         for part in account.waiting where part.request.decision == nil {
-            guard isTaking, part.isNext else {
+            guard isTaking, isNext(part, besides: &kept, rule, now) else {
                 rest.append(part)
                 continue
             }

@@ -34,6 +34,8 @@ struct TurnWait {
     var isCalled = false
     /// Whether the request waits for what running requests give back.
     var isForRunning = false
+    /// Whether the request has waited for running requests, and is about to take what they gave back.
+    var isRecalled = false
     /// Whether the request is one of the waiting requests, whose number has a bound.
     var isCounted = false
     /// Whether a record was above its limit when the turn came.

@@ -56,7 +56,33 @@ extension Ledger {
             request.due = now.steady + options.timeoutMicroseconds
             outbox.retimed.append(request)
             lookAgain(request, now)
+            if isShared { putFirst(request) }
         }
+    }
+
+    /// Puts a request that waited for running ones before others that wait to be counted, so that newer ones do not take
+    /// what it was called for.
+    private func putFirst(_ request: Pending) {
+        request.wait?.isRecalled = true
+        for account in request.parts.map(\.account) {
+            guard let index = account.waiting.firstIndex(where: { $0.request === request }) else { continue }
+            let part = account.waiting.remove(at: index)
+            let later = account.waiting.firstIndex { $0.request.wait?.isRecalled != true }
+            account.waiting.insert(part, at: later ?? account.waiting.count)
+        }
+    }
+
+    /// Returns whether a planned write can count a request now. It leaves room for requests that come first, but must
+    /// be read or counted by another limit before.
+    /// - Parameter kept: the room that it leaves for those before this request.
+    func isNext(_ part: RequestPart, besides kept: inout Int, _ rule: OutageRule?, _ now: ClockReading) -> Bool {
+        let share = part.request.parts[part.index]
+        if part.request.wait?.isRecalled == true {
+            if !part.isNext { kept += share.minimum }
+            return part.isNext
+        }
+        return part.isNext
+            && (kept == 0 || share.account.counter.freeInDraft(by: rule, at: now.wall) - kept >= share.minimum)
     }
 
     /// Lets a request wait among those `behind`, without any units.
@@ -73,6 +99,7 @@ extension Ledger {
         request.wait?.kind = wait.kind ?? account.limit.kind
         request.wait?.isAsleep = true
         request.wait?.isCalled = false
+        request.wait?.isRecalled = false
         // Without a store, and while it fails, nothing else looks for room that comes with time.
         request.due = wait.isForRunning ? min(wait.until, now.steady + Account.unitMicroseconds) : wait.until
         let later = account.behind.firstIndex { ($0.wait?.since ?? 0) > wait.since }

@@ -154,6 +154,7 @@ extension Ledger {
         request.wait?.isAsleep = false
         request.wait?.isCalled = false
         request.wait?.isForRunning = false
+        request.wait?.isRecalled = false
         request.wait?.turnAt = nil
     }
 

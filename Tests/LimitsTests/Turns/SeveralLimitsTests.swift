@@ -212,6 +212,30 @@ import Testing
         #expect(limiter.knownUses(charges(1)).map(\.used) == [70, 3] && limiter.metrics().waiting == 0)
     }
 
+    @Test("a newcomer does not take what a running request gave back to one that waits", arguments: [[], [total]])
+    func newcomer(others: [LimitCharge]) async {
+        let (limiter, newcomer) = (limiter(true), Lock<Task<Decision, Never>?>(nil))
+        defer { limiter.stop() }
+        let charges = { @Sendable in [Self.tokens(100, $0, per: .hour)] }
+        let running = await ask(limiter, charges(90)).value
+        hold(running, limiter)
+        let waiting = ask(limiter, charges(40) + others, seconds: 20)
+        await waits(1, limiter)
+        let held = running.held
+        store.order(
+            .thenCall { [self] in
+                // The next round of calls has both.
+                limiter.settle(held, Amounts(tokens: 10))
+                newcomer.withLock { $0 = ask(limiter, charges(80)) }
+                while limiter.waiting(charges(1)) != [3] {}
+            }
+        )
+        #expect(await ask(limiter, charges(5)).value.isAdmitted)
+        #expect(await newcomer.withLock { $0 }?.value.isAdmitted == false)
+        limiter.endWaits()
+        #expect(await waiting.value.isAdmitted)
+    }
+
     @Test("a request that running ones keep out is refused when it has waited", arguments: [false, true])
     func runningTooLong(isShared: Bool) async {
         let limiter = limiter(isShared)
