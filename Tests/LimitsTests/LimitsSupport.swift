@@ -135,9 +135,9 @@ final class TestEvents: Sendable {
 
     var handler: @Sendable (LimiterEvent) -> Void { { event in self.events.withLock { $0.append(event) } } }
 
-    /// Waits until there are `count` events of a kind. Returns false after ten seconds.
-    func reached(_ count: Int, _ isKind: @Sendable (LimiterEvent) -> Bool) async -> Bool {
-        for _ in 0..<2_000 {
+    /// Waits until there are `count` events of a kind. Returns false after ten seconds, or so many looks.
+    func reached(_ count: Int, _ isKind: @Sendable (LimiterEvent) -> Bool, looks: Int = 2_000) async -> Bool {
+        for _ in 0..<looks {
             if events.withLock({ $0.count { isKind($0) } }) >= count { return true }
             try? await Task.sleep(for: .milliseconds(5))
         }

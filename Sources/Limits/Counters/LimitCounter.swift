@@ -41,6 +41,9 @@ protocol LimitCounter: AnyObject {
     /// their bucket ended a short time ago, moves the units to the current bucket.
     func use(_ units: Int, in bucket: BucketIndex, at time: Int) -> BucketIndex?
 
+    /// The units that running requests of this instance hold until their use is known.
+    var heldUnits: Int { get set }
+
     // MARK: Turns
 
     /// Returns the earliest time of `span` at which the limit has room for the units and no turn is delayed; nil if

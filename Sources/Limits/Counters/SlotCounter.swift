@@ -27,6 +27,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
     private var renewal = 0
     private var draft: Draft?
     var lateness = 0
+    var heldUnits = 0
     /// Whether the outcome of the last write is unknown. The counter then writes this instance's entry again.
     private var isUncertain = false
     /// Whether `setClock` changed a value during a write. This instance's entry must then be written again.

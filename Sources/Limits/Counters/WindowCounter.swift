@@ -16,6 +16,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         let deferredUntil: Int
         var admitted = 0
         var lease: Lease?
+        var reservations: SharedReservations?
 
         mutating func forgetMoves() {
             owed = nil
@@ -55,7 +56,9 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private var sizing: LeaseSizing
     private var left: ExpiredBuckets
     private var returnTimes = ReturnTimes()
+    private var reservations = SharedReservations()
     var lateness = 0
+    var heldUnits = 0
 
     /// - Parameter saved: the record of an earlier process; nil if there is none.
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, at time: Int, saved: Record? = nil) {
@@ -453,7 +456,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         if let lease, isTaking || !lease.isOpen(at: time) { endLease() }
         roll(to: time)
         var next = record
-        var isChanged = hasUnmerged || isMoved
+        var isChanged = hasUnmerged || isMoved || lacksReservations(at: time)
         let isDue = !isDeferred(at: time)
         for back in returns where isCounted(back.bucket) {
             next.giveBack(back.units, in: back.bucket.number)
@@ -512,6 +515,11 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             next.record.charge(lease.units)
             next.record.addLease(lease.units, until: lease.end, at: time)
         }
+        if limit.quota.isBudget {
+            var reservations = reservations
+            reservations.write(heldUnits + next.admitted, to: &next.record, at: time)
+            next.reservations = reservations
+        }
         draft = next
         owed = nil
         returns = []
@@ -526,6 +534,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         self.version = version
         if hasUnmerged { unmerged = nil }
         isMoved = false
+        if let written = done.reservations { reservations = written }
         if done.admitted > 0 { sizing.record(done.admitted, at: time) }
         outage?.charge(done.admitted, at: time)
         if let opened = done.lease {
@@ -573,14 +582,23 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     // MARK: Upkeep
 
     func needsWrite(at time: Int) -> Bool {
-        if hasUnmerged || hasChanges && !isDeferred(at: time) { return true }
+        if hasUnmerged || hasChanges && !isDeferred(at: time) || lacksReservations(at: time) { return true }
         return lease.map { $0.left > 0 && time >= $0.returnsBy } ?? false
     }
 
     func dueTime() -> Int? {
-        let end = lease.flatMap { $0.left > 0 ? $0.returnsBy : nil }
+        let end = heldUnits > 0 ? reservations.dueTime : lease.flatMap { $0.left > 0 ? $0.returnsBy : nil }
         guard hasChanges, deferredUntil > 0 else { return end }
         return min(end ?? deferredUntil, deferredUntil)
+    }
+
+    /// Returns the units that running requests of other instances hold of a budget, as far as the record says.
+    func heldElsewhere(at time: Int) -> Int {
+        isShared && limit.quota.isBudget ? reservations.units(besidesIn: record, at: time) : 0
+    }
+
+    private func lacksReservations(at time: Int) -> Bool {
+        isShared && limit.quota.isBudget && reservations.isLacking(heldUnits, in: record, at: time)
     }
 
     func storeLost() { endLease() }

@@ -33,8 +33,6 @@ final class Account: @unchecked Sendable {
     var lane: Int
     let counter: any LimitCounter
 
-    /// The units that running requests of this instance hold until their use is known.
-    var heldUnits = 0
     /// Whether units were settled that no write of the record has followed.
     var hasSettled = false
     /// The percentage of the budget that was last reported as used.
@@ -110,6 +108,12 @@ final class Account: @unchecked Sendable {
     /// The number of requests that wait to be counted in this limit, or for their turn in it.
     var waitingParts: Int {
         waiting.count + slotQueue.count + (writing?.takers.count ?? 0) + sleepers.count + behind.count
+    }
+
+    /// Returns the units that running requests hold until their use is known: of this instance, and of a budget those of
+    /// the others.
+    func heldUnits(at time: Int) -> Int {
+        counter.heldUnits + ((counter as? WindowCounter)?.heldElsewhere(at: time) ?? 0)
     }
 
     /// Whether the limit counts running requests.

@@ -11,7 +11,7 @@ extension Ledger {
             let standing = account.counter.standing(by: nil, at: now.wall)
             decision.record(standing)
             if account.limit.quota.unit.isHeld {
-                account.heldUnits += units
+                account.counter.heldUnits += units
                 let free = standing.remaining
                 decision.held = [ReservedUnits(account: account, units: units, bucket: bucket, free: free)]
             }
@@ -58,7 +58,8 @@ extension Ledger {
             // A request of zero units only reads.
             if part.units > 0 { metrics.count(.admitted, part.account.limit.kind) }
             guard part.account.limit.quota.unit.isHeld, case .claimed(let bucket) = part.state else { continue }
-            part.account.heldUnits += part.units
+            part.account.counter.heldUnits += part.units
+            if isShared, part.account.limit.quota.isBudget { scheduleWrite(part.account, now) }
             let free =
                 part.account.limit.quota.unit.isKnownLate
                 ? part.account.counter.standing(by: ruleNow(part.account, now), at: now.wall).remaining : 0
@@ -101,16 +102,11 @@ extension Ledger {
     /// The time by which two readings of the clocks may differ.
     private static let clocksMicroseconds = 1_000
 
-    /// Returns whether running requests of this instance hold what a limit lacks for a request. They give back what they do
-    /// not use.
+    /// Returns whether running requests hold what a limit lacks for a request. They give back what they do not use.
     func isHeld(_ part: Pending.Share, _ now: ClockReading) -> Bool {
-        isHeld(part, remaining: part.account.counter.standing(by: nil, at: now.wall).remaining)
-    }
-
-    private func isHeld(_ part: Pending.Share, remaining: @autoclosure () -> Int) -> Bool {
-        let account = part.account
-        return account.limit.quota.unit.isKnownLate && account.heldUnits > 0
-            && remaining() + account.heldUnits >= part.minimum
+        guard part.account.limit.quota.unit.isKnownLate else { return false }
+        let held = part.account.heldUnits(at: now.wall)
+        return held > 0 && part.account.counter.standing(by: nil, at: now.wall).remaining + held >= part.minimum
     }
 
     /// Refuses a request and refunds the units that were counted for it. The refusal of a request with patience
@@ -136,8 +132,9 @@ extension Ledger {
             }
             var wait = refusal.wait
             let remaining = account.counter.standing(by: rule, at: now.wall).remaining
-            let isHeld = isHeld(part, remaining: remaining)
-            if !isHeld, wait != nil, !isLocal { report(budget: account, left: remaining + account.heldUnits, now) }
+            let held = account.limit.quota.unit.isKnownLate ? account.heldUnits(at: now.wall) : 0
+            let isHeld = held > 0 && remaining + held >= part.minimum
+            if !isHeld, wait != nil, !isLocal { report(budget: account, left: remaining + held, now) }
             if isHeld { wait = wait.map { min($0, Self.heldMicroseconds) } }
             if let patience, account.limit.canBeWaitedFor, let known = wait {
                 // A turn begins with a bucket.

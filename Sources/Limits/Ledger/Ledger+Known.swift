@@ -58,7 +58,7 @@ extension Ledger {
         guard limit.quota.isBudget, limit.quota.unit != .tokens, !limit.kind.isNamedByClients else { return }
         if let left, !limit.quota.isUsedUp(withLeft: left) { return }
         let counted = Int((account.counter.usedShare(at: now.wall) * Double(count)).rounded())
-        let used = max(0, left.map { count - $0 } ?? 0, counted - account.heldUnits)
+        let used = max(0, left.map { count - $0 } ?? 0, counted - account.heldUnits(at: now.wall))
         let percent = left != nil ? 100 : used * 100 / count
         guard percent != account.reportedPercent else { return }
         account.reportedPercent = percent

@@ -152,7 +152,7 @@ extension Ledger {
         corrections &+= 1
         for (index, units) in held.enumerated() {
             let account = units.account
-            account.heldUnits = max(0, account.heldUnits - units.units)
+            account.counter.heldUnits = max(0, account.counter.heldUnits - units.units)
             var own = used?[account.limit.quota.unit]
             if held.count > 1, let all = own {
                 let before = held[..<index].reduce(0) { $0 + ($1.account === account ? $1.units : 0) }

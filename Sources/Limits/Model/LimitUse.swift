@@ -26,7 +26,7 @@ package struct BudgetUse: Sendable {
     /// The name of the limit's record, as `LimitCharge.record`.
     package let record: String
     package let limit: Limit
-    /// The used units, without those that running requests of this instance hold.
+    /// The used units, without those that running requests hold.
     package let used: Int
     /// The percentage of the budget that is used; 100 if too little is left for a request.
     package let percent: Int

@@ -8,7 +8,8 @@ package struct Record: Sendable, Equatable {
     package private(set) var total = 0
     /// The random id of the record. A new id shows that the store lost the record.
     package var birth: UInt64
-    /// The open leases of all instances in the newest bucket: the sum of their units, and the end of the last lease.
+    /// The open leases of all instances in the newest bucket: the sum of their units, and the end of the last lease. In a
+    /// budget, what running requests hold (`SharedReservations`).
     package internal(set) var lease = Lease()
     /// The copy of the lost record from which this record was restored; nil if the store has lost none within the window.
     package internal(set) var origin: RecordOrigin?
@@ -127,6 +128,12 @@ package struct Record: Sendable, Equatable {
         if leased(at: time) == 0 { lease = Lease() }
         lease.units = min(lease.units + units, Self.countBound)
         lease.endMilliseconds = max(lease.endMilliseconds, max(0, end - layout.start(of: newest) + 999) / 1_000)
+    }
+
+    /// Sets the units that are leased in all, and the end of the last lease. The units must already be counted.
+    mutating func setLease(_ units: Int, until end: Int) {
+        lease = Lease()
+        addLease(units, until: end, at: end)
     }
 
     /// Moves all counts back in time if the newest bucket is in the future.

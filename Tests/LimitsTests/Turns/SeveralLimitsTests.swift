@@ -191,7 +191,7 @@ import Testing
 
     /// Makes a request hold its units again, which `ask` has settled.
     private func hold(_ decision: Decision, _ limiter: Limiter) {
-        limiter.ledger.update { _, _ in for units in decision.held { units.account.heldUnits += units.units } }
+        limiter.ledger.update { _, _ in for units in decision.held { units.account.counter.heldUnits += units.units } }
     }
 
     @Test("a request waits for what running ones give back, if no room is sooner", arguments: [false, true])

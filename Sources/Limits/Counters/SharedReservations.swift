@@ -1,0 +1,41 @@
+/// The units of a budget that running requests of this instance hold.
+///
+/// The record has the sum of all instances as its lease. A sum ends after half a minute, or with its bucket; each instance
+/// then adds its units to a new sum, which has none of a killed instance.
+struct SharedReservations {
+    /// The time after which a sum ends, in microseconds.
+    private static let longestMicroseconds = 30_000_000
+
+    /// The units that this instance has in the sum.
+    private var units = 0
+    /// The end of the sum with these units, in wall-clock microseconds.
+    private var end = 0
+
+    private func part(in record: borrowing Record) -> Int { record.leaseEnd == end ? units : 0 }
+
+    /// Returns the units that other instances hold, as far as the record says.
+    func units(besidesIn record: borrowing Record, at time: Int) -> Int {
+        max(0, record.leased(at: time) - part(in: record))
+    }
+
+    /// Returns whether the record has less than these units that this instance holds.
+    func isLacking(_ held: Int, in record: borrowing Record, at time: Int) -> Bool {
+        held > 0 && (time >= end || held > part(in: record))
+    }
+
+    /// The end of the sum that has units of this instance, in wall-clock microseconds; nil if none has.
+    var dueTime: Int? { units > 0 ? end : nil }
+
+    /// Sets the part of this instance in the record.
+    mutating func write(_ held: Int, to record: inout Record, at time: Int) {
+        let isOpen = record.leased(at: time) > 0
+        guard isOpen || held > 0 else {
+            units = 0
+            return
+        }
+        let others = units(besidesIn: record, at: time)
+        let end = isOpen ? record.leaseEnd : time + Self.longestMicroseconds
+        record.setLease(others + held, until: min(end, record.layout.end(of: record.newest)))
+        (units, self.end) = (held, record.leaseEnd)
+    }
+}

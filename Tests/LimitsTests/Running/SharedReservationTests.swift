@@ -1,0 +1,93 @@
+import Engine
+import Support
+import Testing
+
+@testable import Limits
+
+/// Budgets of which running requests of another instance hold units.
+@Suite struct SharedReservationTests {
+    private let loops = TestLoops(1)
+    private let clock = TestClock(slowness: 20)
+    private let events = TestEvents()
+    private static let budget = Limit(.key(nil), Quota(100, .usd, per: .hour))
+
+    private func limiters(_ count: Int) -> [Limiter] {
+        let store = HookedStore()
+        return (0..<count)
+            .map { _ in
+                Limiter(
+                    store: store,
+                    LimiterOptions(timeoutMicroseconds: 5_000_000),
+                    on: TestLoops.ofStores,
+                    clock: clock.clock,
+                    onEvent: events.handler
+                )
+            }
+    }
+
+    private func ask(_ limiter: Limiter, _ units: Int, seconds: Int = 0) -> Task<Decision, Never> {
+        let patience = LimitPatience(microseconds: seconds * 1_000_000, caller: .everybody)
+        let charges = [LimitCharge(Self.budget, .everybody, units: units)]
+        let loops = loops
+        return Task {
+            await loops.run { await limiter.reserve(charges, seconds > 0 ? patience : nil, on: $0).decision }
+        }
+    }
+
+    /// Begins a request, which holds its units until they are settled.
+    private func begin(_ limiter: Limiter, _ units: Int) async -> Decision {
+        let decision = await ask(limiter, units).value
+        limiter.ledger.update { _, _ in for held in decision.held { held.account.counter.heldUnits += held.units } }
+        return decision
+    }
+
+    private func isWritten(_ limiter: Limiter, after writes: Int) async {
+        while limiter.metrics().writes == writes { try? await Task.sleep(for: .milliseconds(2)) }
+    }
+
+    private func isHeld(_ limiter: Limiter) async -> Bool? {
+        clock.advance(microseconds: 1_100_000)  // what the last refusal remembers
+        return await ask(limiter, 30).value.refusal?.isHeld
+    }
+
+    @Test("a budget whose rest requests of another instance hold is not used up, and comes back when they end")
+    func elsewhere() async throws {
+        let limiters = limiters(2)
+        defer { for limiter in limiters { limiter.stop() } }
+        let running = await begin(limiters[0], 90)
+        let refusal = await ask(limiters[1], 30).value.refusal
+        try #require(refusal?.isHeld == true && refusal?.retryAfterMicroseconds == 1_000_000)
+        #expect(await ask(limiters[1], 101).value.refusal?.isHeld == false)
+        #expect(limiters[1].knownUses([LimitCharge(Self.budget, .everybody)])[0].used == 90)
+        let waiting = ask(limiters[1], 30, seconds: 20)
+        while limiters[1].asleep != 1 { try? await Task.sleep(for: .milliseconds(2)) }
+        let writes = limiters[0].metrics().writes
+        limiters[0].settle(running.held, Amounts(usd: 10))
+        await isWritten(limiters[0], after: writes)
+        clock.advance(microseconds: 1_100_000)
+        #expect(await waiting.value.isAdmitted)
+    }
+
+    @Test("what an instance holds is told as long as it runs, and half a minute longer if it is killed")
+    func renewed() async {
+        let limiters = limiters(2)
+        defer { for limiter in limiters { limiter.stop() } }
+        let running = await begin(limiters[0], 90)
+        for _ in 0..<3 {
+            let writes = limiters[0].metrics().writes
+            clock.advance(microseconds: 30_000_000)
+            await isWritten(limiters[0], after: writes)
+            #expect(await isHeld(limiters[1]) == true)
+        }
+        #expect(!(await events.reached(1, \.isUsedUp, looks: 1)))
+        limiters[0].ledger.update { _, _ in running.held[0].account.counter.heldUnits = 0 }
+        #expect(await isHeld(limiters[1]) == true)
+        clock.advance(microseconds: 30_000_000)
+        #expect(await isHeld(limiters[1]) == false)
+        #expect(await events.reached(1, \.isUsedUp))
+    }
+}
+
+extension LimiterEvent {
+    fileprivate var isUsedUp: Bool { if case .budgetUsed(let use) = self { use.percent == 100 } else { false } }
+}
