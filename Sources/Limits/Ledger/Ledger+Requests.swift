@@ -56,6 +56,7 @@ extension Ledger {
         }
         let request = Pending(parts, waiter(), at: now.steady, timeoutMicroseconds: options.timeoutMicroseconds)
         request.wait = wait
+        if wait != nil { request.charges = charges }
         if waitBehindOthers(request, now) { return .waits(request) }
         for (index, part) in parts.enumerated() where part.state == .unread {
             bring(part.account, to: loop)

@@ -54,6 +54,8 @@ final class Pending: @unchecked Sendable {
     var decision: Decision?
     /// The request's wait for a turn; nil if it must be decided at once.
     var wait: TurnWait?
+    /// The charges of the request's limits, in the order of the settings; empty if it must be decided at once.
+    var charges: [LimitCharge] = []
     /// The same request with other limits, which took this one's place while it waited; nil if its limits are the first.
     var successor: Pending?
     let waiter: any DecisionWaiter

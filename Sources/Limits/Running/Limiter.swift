@@ -135,9 +135,10 @@ package final class Limiter: Sendable {
         case .waits(let request):
             guard let wait = request.waiter as? LoopWait else { preconditionFailure("another waiter") }
             wait.request = request
-            defer { wait.request = nil }  // the request refers to its wait
             let deadline = ledger.clock.alarm(request.due)
+            defer { wait.request = nil }  // the request refers to its wait
             if patience == nil { return await wait.decision(at: deadline) { self.expire(request) } }
+            defer { wait.charges = self.charges(of: wait) ?? [] }
             return await withTaskCancellationHandler {
                 await wait.decision(at: deadline) { self.expire(request) }
             } onCancel: {
@@ -166,6 +167,12 @@ package final class Limiter: Sendable {
     package func change(_ requests: [ChangedLimits]) {
         if requests.isEmpty { return }
         ledger.update { $0.change(requests.map { ($0.request, $0.charges, index(of: $0.loop)) }, at: $1) }
+    }
+
+    /// Returns the charges of a waiting request's present limits; nil if it does not wait. Call it on the request's event
+    /// loop.
+    package func charges(of wait: LoopWait) -> [LimitCharge]? {
+        wait.request.map { request in ledger.lock.withLock { _ in request.current.charges } }
     }
 
     /// Refuses a waiting request whose caller is no longer served. Returns false if it is decided already. Call it on the

@@ -7,6 +7,8 @@ package final class LoopWait: DecisionWaiter, TimerTarget, @unchecked Sendable {
     let loop: EventLoop
     /// The request that waits; nil before that.
     var request: Pending?
+    /// The charges of the limits that decided about the request; nil if it has not waited.
+    package internal(set) var charges: [LimitCharge]?
     private lazy var timer = Timer(self)
     private var continuation: UnsafeContinuation<Decision, Never>?
     private var ended: Decision?

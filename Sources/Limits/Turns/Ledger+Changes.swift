@@ -24,6 +24,7 @@ extension Ledger {
                 request.successor = next
                 outbox.retimed.append(next)
             case .decided(let decision):
+                request.charges = charges
                 decide(request, decision.isAdmitted ? admission(request, decision, now) : decision)
             }
         }

@@ -16,6 +16,7 @@ extension Ledger {
         let parts = charges.map { Pending.Share(account($0, now), $0, .local) }
         let request = Pending(parts, waiter(), at: now.steady, timeoutMicroseconds: options.timeoutMicroseconds)
         request.wait = wait
+        request.charges = charges
         decideOrSleep(request, now)
         guard let decision = request.decision else { return .waits(request) }
         outbox.decided.removeAll { $0 === request }

@@ -224,7 +224,9 @@ extension Exchange {
         let turn = TurnRequest(facts: turnFacts.value, usageReservation: usageReservation, wait: wait)
         gateway.waiting.insert(self) { self.change(of: turn, under: $0) }
         defer { gateway.waiting.remove(self) }
-        return await gateway.limiter.reserve(charges, patience, as: wait, on: gateway.loop)
+        let reservation = await gateway.limiter.reserve(charges, patience, as: wait, on: gateway.loop)
+        if let charges = wait.charges { counted = charges }
+        return reservation
     }
 
     /// Counts the caller's passthrough key as unknown if the candidate uses the relay's own key.

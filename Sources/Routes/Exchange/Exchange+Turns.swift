@@ -32,8 +32,7 @@ extension Exchange {
             }
             if setup.limits.countsUsers { demand.user.add(facts.user) }
             let charges = setup.limits.applicableLimits(demand).charges(of: turn.usageReservation)
-            if charges.haveLimits(of: counted) { return nil }
-            counted = charges
+            if let present = gateway.limiter.charges(of: turn.wait), charges.haveLimits(of: present) { return nil }
             return ChangedLimits(turn.wait, charges)
         } catch {
             if gateway.limiter.end(turn.wait) { refusalOfKey = error }

@@ -241,15 +241,41 @@ extension Limiter {
         defer { limiter.stop() }
         let charges = [LimitCharge(Self.minute, who)]
         #expect(await ask(3, limiter, charges, nil).value.allSatisfy { $0.isAdmitted })
-        let waiting = ask(2, limiter, charges, patience(100))
-        await waits(2, limiter)
+        let counted = wait(limiter, charges)
+        await waits(1, limiter)
         store.setDown(true)
         store.order(.notDone)
         _ = await isAdmitted(limiter, [LimitCharge(Self.minute, .passedKey(Digest(of: "other")))], nil)
         limiter.change(to: [LimitCharge(Limit(.caller(.chat), Quota(4, per: .minute)), who)])
-        #expect(limiter.metrics().waiting == 2)
+        #expect(limiter.metrics().waiting == 1)
         clock.advance(microseconds: 61_000_000)
-        #expect(await waiting.value.allSatisfy { $0.isAdmitted })
+        #expect(await counted.value == [3])
+    }
+
+    /// Starts a request that waits. Returns the numbers of the limits that counted it in the end.
+    private func wait(_ limiter: Limiter, _ charges: [LimitCharge]) -> Task<[Int], Never> {
+        let (loops, patience) = (loops, patience(100))
+        return Task {
+            await loops.run { loop in
+                let wait = LoopWait(loop)
+                let decision = await limiter.reserve(charges, patience, as: wait, on: loop).decision
+                return decision.isAdmitted ? wait.charges?.map(\.limit.quota.count) ?? [] : []
+            }
+        }
+    }
+
+    @Test("what was counted is known by the limits of the last reload", arguments: [false, true])
+    func countedAsChanged(isShared: Bool) async {
+        let clock = TestClock(slowness: 20)
+        let limiter = limiter(isShared, clock)
+        defer { if isShared { limiter.stop() } }
+        let charges = [LimitCharge(Self.minute, who)]
+        #expect(await ask(3, limiter, charges, nil).value.allSatisfy { $0.isAdmitted })
+        let counted = wait(limiter, charges)
+        await waits(1, limiter)
+        let day = LimitCharge(Limit(.caller(.chat), Quota(1_000, per: .day)), who)
+        limiter.change(to: [LimitCharge(Limit(.caller(.chat), Quota(4, per: .minute)), who), day])
+        #expect(await counted.value == [4, 1_000])
     }
 
     @Test(
