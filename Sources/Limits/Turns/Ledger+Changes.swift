@@ -25,6 +25,11 @@ extension Ledger {
                 outbox.retimed.append(next)
             case .decided(let decision):
                 request.charges = charges
+                if !isShared, !decision.isAdmitted, let wait = request.wait {
+                    // The wait has ended, and is counted, in `ask`.
+                    request.wait = nil
+                    callNext(after: request, of: wait.patience.caller)
+                }
                 decide(request, decision.isAdmitted ? admission(request, decision, now) : decision)
             }
         }

@@ -278,6 +278,21 @@ extension Limiter {
         #expect(await counted.value == [4, 1_000])
     }
 
+    @Test("a wait that a reload ends with a refusal is counted once", arguments: [false, true])
+    func refusedByChange(isShared: Bool) async {
+        let clock = TestClock(slowness: 20)
+        let limiter = limiter(isShared, clock)
+        defer { if isShared { limiter.stop() } }
+        let charges = [LimitCharge(Self.minute, who)]
+        let hour = [LimitCharge(Limit(.caller(.chat), Quota(3, per: .hour)), who)]
+        #expect(await ask(3, limiter, charges + hour, nil).value.allSatisfy { $0.isAdmitted })
+        let waiting = ask(1, limiter, charges, patience(100))
+        await waits(1, limiter)
+        limiter.change(to: hour)
+        #expect(await waiting.value[0].refusal?.limit.quota.timeUnit == .hour)
+        #expect(limiter.metrics().turns(.refused) == 1 && limiter.metrics().waiting == 0)
+    }
+
     @Test(
         "one of several callers has turns in a twentieth of their limit, so that others need not wait for its rest",
         arguments: [false, true]
