@@ -1,13 +1,16 @@
 /// Requests that wait while the settings of their limits change.
 extension Ledger {
     /// Decides anew about waiting requests, in the order of their arrival: all give back their turns before the first one
-    /// gets another. Turns in records of unavailable servers stay, because such servers give no others.
+    /// gets another. Turns in records of unavailable servers stay if the request still needs these, because such servers
+    /// give no others.
     /// - Parameter requests: each with what it needs of its limits now, and the index of its event loop.
     mutating func change(_ requests: [(request: Pending, charges: [LimitCharge], loop: Int)], at now: ClockReading) {
         let now = read(now)
         let waiting = requests.map { ($0.request.current, $0.charges, $0.loop) }
-            .filter { request, _, _ in
-                request.decision == nil && !request.parts.contains { isShared && isUnderRule($0.account, now) }
+            .filter { request, charges, _ in
+                request.decision == nil
+                    && !(isShared && request.parts.contains { isUnderRule($0.account, now) }
+                        && charges.contains { isUnderRule(account($0, now), now) })
             }
             .sorted { ($0.0.wait?.since ?? 0) < ($1.0.wait?.since ?? 0) }
         // The first of them may be admitted by what the others give back.

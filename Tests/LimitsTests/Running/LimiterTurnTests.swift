@@ -233,8 +233,8 @@ extension Limiter {
         #expect(limiter.knownUses([day]).map(\.used) == [90 + new.room])
     }
 
-    @Test("turns stay when a reload changes the limit while the store is unavailable")
-    func changedInOutage() async {
+    @Test("turns stay when a reload changes the limit while the store is unavailable", arguments: [true, false])
+    func changedInOutage(isLimited: Bool) async {
         let clock = TestClock(slowness: 20)
         let store = HookedStore()
         let limiter = limiter(true, clock, store)
@@ -246,20 +246,21 @@ extension Limiter {
         store.setDown(true)
         store.order(.notDone)
         _ = await isAdmitted(limiter, [LimitCharge(Self.minute, .passedKey(Digest(of: "other")))], nil)
-        limiter.change(to: [LimitCharge(Limit(.caller(.chat), Quota(4, per: .minute)), who)])
-        #expect(limiter.metrics().waiting == 1)
+        let raised = LimitCharge(Limit(.caller(.chat), Quota(4, per: .minute)), who)
+        limiter.change(to: isLimited ? [raised] : [])
+        #expect(limiter.metrics().waiting == (isLimited ? 1 : 0))
         clock.advance(microseconds: 61_000_000)
-        #expect(await counted.value == [3])
+        #expect(await counted.value == (isLimited ? [3] : []))
     }
 
-    /// Starts a request that waits. Returns the numbers of the limits that counted it in the end.
-    private func wait(_ limiter: Limiter, _ charges: [LimitCharge]) -> Task<[Int], Never> {
+    /// Starts a request that waits. Returns the numbers of the limits that counted it in the end; nil if it is refused.
+    private func wait(_ limiter: Limiter, _ charges: [LimitCharge]) -> Task<[Int]?, Never> {
         let (loops, patience) = (loops, patience(100))
         return Task {
             await loops.run { loop in
                 let wait = LoopWait(loop)
                 let decision = await limiter.reserve(charges, patience, as: wait, on: loop).decision
-                return decision.isAdmitted ? wait.charges?.map(\.limit.quota.count) ?? [] : []
+                return decision.isAdmitted ? wait.charges?.map(\.limit.quota.count) : nil
             }
         }
     }
