@@ -37,8 +37,8 @@ protocol LimitCounter: AnyObject {
 
     func giveBack(_ units: Int, in bucket: BucketIndex, at time: Int)
 
-    /// Returns the bucket in which a request can use its counted units; nil if their bucket ended too long ago. If
-    /// their bucket ended a short time ago, moves the units to the current bucket.
+    /// Returns the bucket in which a request can use its counted units; nil if their bucket ended too long ago, or has not
+    /// come. If their bucket ended a short time ago, moves the units to the current bucket.
     func use(_ units: Int, in bucket: BucketIndex, at time: Int) -> BucketIndex?
 
     /// The units that running requests of this instance hold until their use is known.

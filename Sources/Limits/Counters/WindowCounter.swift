@@ -302,7 +302,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     /// Whether the units of a turn are in a bucket that has not come.
     func isAhead(_ bucket: BucketIndex, at time: Int) -> Bool {
-        bucket.number > max(record.newest, limit.layout.bucket(at: time))
+        bucket.number > record.newest && bucket.number > limit.layout.bucket(at: time)
     }
 
     func keepsTurn(_ units: Int, in bucket: BucketIndex, at time: Int) -> Bool {
@@ -365,7 +365,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     func use(_ units: Int, in bucket: BucketIndex, at time: Int) -> BucketIndex? {
         guard bucket != .nowhere else { return bucket }
         let end = limit.layout.end(of: bucket.number)
-        if time < end { return bucket }
+        if time < end { return isAhead(bucket, at: time) ? nil : bucket }
         guard time < end + limit.layout.graceMicroseconds else { return nil }
         return move(units, from: bucket, at: time)
     }

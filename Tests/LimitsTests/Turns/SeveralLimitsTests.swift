@@ -12,7 +12,7 @@ import Testing
     private static let minute = Limit(.caller(.chat), Quota(3, per: .minute))
 
     private func limiter(_ isShared: Bool) -> Limiter {
-        let options = LimiterOptions(timeoutMicroseconds: 5_000_000)
+        let options = LimiterOptions(storeDown: .local, timeoutMicroseconds: 5_000_000)
         return isShared
             ? Limiter(store: store, options, on: TestLoops.ofStores, clock: clock.clock)
             : Limiter(store: nil, clock: clock.clock)
@@ -169,6 +169,25 @@ import Testing
         #expect(limiter.metrics().waiting == 1 && limiter.knownUses([few])[0].used == 3)
         clock.advance(microseconds: 60_000_000)
         #expect(await waiting.value.isAdmitted && limiter.metrics().turns(.moved) == 0)
+    }
+
+    @Test("a turn that moves up while the store fails is used in no bucket that has not come")
+    func failedMove() async {
+        let (other, limiter) = (limiter(true), limiter(true))
+        defer { for limiter in [other, limiter] { limiter.stop() } }
+        let few = LimitCharge(Self.minute, .knownKey(named: "A"))
+        let running = await ask(other, [Self.tokens(100, 90), few]).value
+        let waiting = ask(limiter, [Self.tokens(100, 40), few], seconds: 120)
+        await waits(1, limiter)
+        let writes = other.metrics().writes
+        other.settle(running.held, Amounts(tokens: 10))
+        while other.metrics().writes == writes { try? await Task.sleep(for: .milliseconds(2)) }
+        store.setDown(true)
+        store.order(.notDone)
+        clock.advance(microseconds: 1_100_000)
+        #expect(await waiting.value.isAdmitted)
+        #expect(await ask(limiter, [few]).value.isAdmitted)
+        #expect(await !ask(limiter, [few]).value.isAdmitted)
     }
 
     @Test("those that wait for a limit begin when an operator resets it", arguments: [false, true])
