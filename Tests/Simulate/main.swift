@@ -4,7 +4,8 @@ import Simulation
 // simulate [SEEDS]: runs so many seeds (300), from FIRST_SEED (0), each STRIDE (1) apart, and prints a summary. A
 // seed's remainder by the number of kinds is its kind. SEED=n runs one seed and prints all its events. PLANT=name puts
 // a fault in. DRILL=name runs ten seeds of a schedule made for one fault, or SEED=n of it. CROWD=4 lets so many
-// instances race while responses are late, in SEEDS (10) runs. WAITING=seed lets clients wait at 16 instances.
+// instances race while responses are late, in SEEDS (10) runs. WAITING=seed lets clients wait at 16 instances,
+// with TOKENS=1 for two limits; TRACE=1 prints all events.
 // LOSSES=seed is a run in which records are lost. Exit status 1: a promise was broken.
 
 func variable(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
@@ -46,7 +47,9 @@ if let seed = variable("WAITING") {
         bound: variable("BOUND") ?? 40,
         windows: variable("WINDOWS") ?? 20,
         isSlow: variable("SLOW") == 1,
-        plant: plant
+        countsTokens: variable("TOKENS") == 1,
+        plant: plant,
+        trace: variable("TRACE") == 1 ? { print($0) } : nil
     )
     print(crowd.text)
     for breach in crowd.breaches.prefix(10) { print(breach.text) }

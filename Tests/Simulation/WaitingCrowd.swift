@@ -26,13 +26,17 @@ package struct WaitingCrowd: Sendable {
     /// - Parameters:
     ///   - bound: the requests a minute.
     ///   - isSlow: whether every third response of the store is late, by up to some buckets.
+    ///   - countsTokens: whether each request has a limit of tokens, too, at another server of the store. Requests use a
+    ///     half of what they reserve there, and one client in ten leaves.
     package init(
         seed: Int,
         instances: Int = 16,
         bound: Int = 40,
         windows: Int = 20,
         isSlow: Bool = false,
-        plant: Plant? = nil
+        countsTokens: Bool = false,
+        plant: Plant? = nil,
+        trace: ((String) -> Void)? = nil
     ) {
         (self.bound, self.windows) = (bound, windows)
         let quota = Quota(bound, .requests, per: .minute)
@@ -41,9 +45,13 @@ package struct WaitingCrowd: Sendable {
         _ = dice.next()
         let start = 1_800_000_000_000_000 + dice.below(60_000_000)
         let end = start + (1 + windows) * window
-        let scenario = Scenario.waitingCrowd(instances, quota, start...end, isSlow: isSlow)
-        let simulation = Simulation(scenario, seed: seed, plant: plant, dice)
-        let subject = simulation.judge.add(simulation.limit(quota), .knownKey(named: "A"), isExclusive: false)
+        let tokens = Quota(bound * 100, .tokens, per: .minute)
+        let quotas = countsTokens ? [quota, tokens] : [quota]
+        let scenario = Scenario.waitingCrowd(instances, quotas, start...end, isSlow: isSlow)
+        let simulation = Simulation(scenario, seed: seed, plant: plant, dice, trace: trace)
+        let subjects = quotas.map {
+            simulation.judge.add(simulation.limit($0), .knownKey(named: "A"), isExclusive: false)
+        }
         var turns: [Turn] = []
         var refused = 0
         var waiting: [Int: Judge.Ask] = [:]
@@ -51,17 +59,32 @@ package struct WaitingCrowd: Sendable {
             guard simulation.isLoading else { return }
             let (instance, asked) = (simulation.instance(client % instances), simulation.timeline.now)
             let patience = windows * window
-            let ask = Judge.Ask(instance.number, [(subject: subject, units: 1)], patience: patience)
+            let parts = subjects.map { (subject: $0, units: $0.number == 0 ? 1 : 1 + dice.below(200)) }
+            let ask = Judge.Ask(instance.number, parts, patience: patience)
             waiting[client] = ask
+            if countsTokens, dice.below(10) == 0 {
+                simulation.timeline.at(asked + dice.below(patience)) { instance.leave(ask) }
+            }
             instance.ask(ask) { decision in
+                if decision.isAdmitted, let reserved = decision.held.first {
+                    simulation.timeline.at(simulation.timeline.now + dice.below(2_000_000)) {
+                        instance.settle(ask, decision, Amounts(tokens: reserved.units / 2))
+                    }
+                }
                 let now = simulation.timeline.now
                 waiting[client] = nil
                 if now >= end { return }
-                if decision.isAdmitted { turns.append(Turn(askedAt: asked, time: now)) } else { refused += 1 }
+                if decision.isAdmitted {
+                    turns.append(Turn(askedAt: asked, time: now))
+                } else if !ask.hasLeft {
+                    refused += 1
+                }
                 simulation.timeline.at(now + 1_000) { send(client) }
             }
         }
-        for client in 0..<5 * bound { simulation.timeline.at(start + 1_000_000 + dice.below(window)) { send(client) } }
+        for client in 0..<(countsTokens ? 3 : 5) * bound {
+            simulation.timeline.at(start + 1_000_000 + dice.below(window)) { send(client) }
+        }
         simulation.timeline.at(end) {
             for (client, ask) in waiting { simulation.instance(client % instances).leave(ask) }
         }
@@ -75,7 +98,7 @@ package struct WaitingCrowd: Sendable {
             while times[first] <= times[last] - window { first += 1 }
             return max(most, last - first + 1)
         }
-        passed = Self.passed(turns, bucket: window / subject.limit.layout.perWindow)
+        passed = Self.passed(turns, bucket: window / subjects[0].limit.layout.perWindow)
     }
 
     /// Returns the number of requests that were served more than a bucket after one that came two round trips later or
@@ -106,7 +129,7 @@ package struct WaitingCrowd: Sendable {
 extension Scenario {
     fileprivate static func waitingCrowd(
         _ instances: Int,
-        _ quota: Quota,
+        _ quotas: [Quota],
         _ time: ClosedRange<Int>,
         isSlow: Bool
     ) -> Scenario {
@@ -117,12 +140,13 @@ extension Scenario {
         }
         return Scenario(
             kind: .saturated,
+            ring: SimulatedRing(servers: quotas.count > 1 ? ["one", "two"] : ["one"]),
             timeoutMicroseconds: 1_000_000,
             instances: instances,
             slotMicroseconds: 30_000_000,
             weather: weather,
             detours: [Int](repeating: 0, count: instances),
-            quotas: [quota],
+            quotas: quotas,
             start: time.lowerBound,
             loadEnd: time.upperBound
         )

@@ -1,8 +1,9 @@
 /// The turns of requests that wait until their limits have room for them. A turn is counted in a future bucket before it
 /// is used, so that no later request takes its room.
 extension Ledger {
-    /// The number of times that a limit may move a turn which another limit has counted.
-    private static let maxMoves = 4
+    /// The number of times that a limit may move a turn which another limit has counted. Crowds of requests with several
+    /// limits race for the room that others give back, so that a few are not enough.
+    private static let maxMoves = 32
 
     // MARK: Taking turns
 

@@ -116,6 +116,13 @@ import Testing
         #expect(crowd.refused == 0 && crowd.moved == 0 && crowd.passed == 0)
     }
 
+    @Test("requests that wait for two limits at two servers get their turns, also while these move up")
+    func crowdOfTwoLimits() async {
+        let crowd = await aside { WaitingCrowd(seed: 8, bound: 20, windows: 10, countsTokens: true) }
+        #expect(crowd.breaches.map(\.text) == [] && crowd.refused == 0 && crowd.moved == 0)
+        #expect(crowd.admitted * 100 >= crowd.windows * crowd.bound * 98 && crowd.fullest <= crowd.bound)
+    }
+
     @Test("what was given back is not given back again where the answer was lost")
     func giveBackRepeated() {
         #expect(Simulation.giveBackRepeated(plant: nil).breaches.map(\.text) == [])
