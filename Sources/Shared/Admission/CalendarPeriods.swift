@@ -38,11 +38,14 @@ extension DayZone {
     /// Returns the period with this name from the beginning of one day to that of another.
     fileprivate func period(_ period: String, from start: Day, before end: Day) -> CalendarPeriod {
         let parts = end.text.split(separator: "-").map { Int($0) ?? 1 }
+        // Where clocks go forward at midnight, a day begins at one.
+        let endMilliseconds = startMilliseconds(of: end)
+        let time = clockText(atMilliseconds: endMilliseconds)
         return CalendarPeriod(
             name: "\(period).\(Digest(of: name).base64url(characters: 8))",
-            endMicroseconds: startMilliseconds(of: end) * 1_000,
-            seconds: (startMilliseconds(of: end) - startMilliseconds(of: start)) / 1_000,
-            endText: "\(parts[2]) \(Self.months[parts[1] - 1]) \(parts[0]), 00:00 (\(name))",
+            endMicroseconds: endMilliseconds * 1_000,
+            seconds: (endMilliseconds - startMilliseconds(of: start)) / 1_000,
+            endText: "\(parts[2]) \(Self.months[parts[1] - 1]) \(parts[0]), \(time) (\(name))",
             now: { Timestamp.now() * 1_000 }
         )
     }

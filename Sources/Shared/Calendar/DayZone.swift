@@ -42,6 +42,14 @@ package struct DayZone: Sendable, Equatable {
         return (rules.leap(between: candidates.min() ?? local, and: candidates.max() ?? local)) * 1_000
     }
 
+    /// Returns the time of the day that a clock in this time zone shows, such as `01:00`.
+    package func clockText(atMilliseconds milliseconds: Int) -> String {
+        let second = floorDivide(milliseconds, by: 1_000)
+        let local = second &+ rules.offset(atSecond: second)
+        let minute = (local - floorDivide(local, by: 86_400) * 86_400) / 60
+        return "\(minute / 600)\(minute / 60 % 10):\(minute % 60 / 10)\(minute % 10)"
+    }
+
     /// Returns the day of a time, and the range of its times in milliseconds since 1970.
     package func span(of milliseconds: Int) -> (day: Day, milliseconds: Range<Int>) {
         let day = day(atMilliseconds: milliseconds)

@@ -56,6 +56,17 @@ import Testing
         #expect(periods.day.endMicroseconds == DateTime.milliseconds(dayEnd).map { $0 * 1_000 })
     }
 
+    @Test(
+        "the text of a period's end has the time that clocks show",
+        arguments: [
+            ("Europe/Berlin", "2026-11-30T12:00:00Z", "1 December 2026, 00:00 (Europe/Berlin)"),
+            ("America/Santiago", "2027-09-04T12:00:00Z", "5 September 2027, 01:00 (America/Santiago)"),
+        ]
+    )
+    func endText(zone: String, time: String, expected: String) throws {
+        #expect(try periods(zone, time).day.endText == expected)
+    }
+
     @Test("a clock that goes back over midnight, or over months, is in another period")
     func clockBack() throws {
         let december = try #require(DateTime.milliseconds("2026-12-01T00:00:00Z"))
