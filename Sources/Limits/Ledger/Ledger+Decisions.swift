@@ -82,13 +82,12 @@ extension Ledger {
     /// Refuses a request that could not be counted in the store in time, and refunds its units.
     mutating func refusedForNow(_ parts: [Pending.Share], _ now: ClockReading) -> Decision {
         giveBackSelected(parts, now)
-        let full = parts.first {
-            !$0.isTaken && ($0.state != .local || !$0.account.counter.hasRoom(for: $0.minimum, at: now.wall))
-        }
-        let open = full ?? parts.first { $0.state != .local } ?? parts[0]
+        let open = parts.filter { !$0.isTaken }
+        let full = open.first { !$0.account.counter.hasRoom(for: $0.minimum, at: now.wall) }
+        let part = full ?? open.first { $0.state != .local } ?? parts.first { $0.state != .local } ?? parts[0]
         let refusal = Decision.Refusal(
-            limit: open.account.limit,
-            requested: open.minimum,
+            limit: part.account.limit,
+            requested: part.minimum,
             retryAfterMicroseconds: 1_000_000
         )
         metrics.count(.refused, refusal.limit.kind)

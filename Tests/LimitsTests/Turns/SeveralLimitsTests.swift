@@ -255,6 +255,22 @@ import Testing
         #expect(await waiting.value.isAdmitted)
     }
 
+    @Test("who waited behind turns of its caller is refused by the limit that is full", arguments: [false, true])
+    func behindTooLong(isShared: Bool) async {
+        let limiter = limiter(isShared)
+        defer { if isShared { limiter.stop() } }
+        let charges = [Self.requests, LimitCharge(Limit(.total, Quota(3, per: .minute)), .everybody)]
+        for _ in 0..<3 { #expect(await ask(limiter, charges).value.isAdmitted) }
+        let waiting = ask(limiter, charges, seconds: 120)
+        await waits(1, limiter)
+        let behind = ask(limiter, charges, seconds: 20)
+        await waits(2, limiter)
+        clock.advance(microseconds: 21_000_000)
+        #expect(await behind.value.refusal?.limit.kind == .total)
+        limiter.endWaits()
+        #expect(await !waiting.value.isAdmitted)
+    }
+
     @Test("a request that running ones keep out is refused when it has waited", arguments: [false, true])
     func runningTooLong(isShared: Bool) async {
         let limiter = limiter(isShared)
