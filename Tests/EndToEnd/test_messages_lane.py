@@ -129,17 +129,18 @@ def test_shapes_go_on_as_they_came(lane, anthropic_server, shape, style):
 
 
 def test_reasoning_with_the_relays_own_signature_does_not_go_on(lane, anthropic_server):
-    own, signed = thought("Hm", "relay.unsigned"), thought("Hm", "c2ln")
+    own, empty, signed = thought("Hm", "relay.unsigned"), thought("", "relay.unsigned"), thought("Hm", "c2ln")
 
     def turns(*contents):
         return [turn for content in contents for turn in (USER, {"role": "assistant", "content": content})] + [USER]
 
     for path in ("/v1/messages", "/v1/messages/count_tokens"):
-        body = asked(messages=turns([own, text("A")], [own], [signed, text("B")]), container={"skills": []})
-        anthropic_server.says(MODEL, {"open": True})
-        lane.post(path, content=json.dumps(body).encode())
-        (seen,) = anthropic_server.asked(MODEL)
-        assert seen["body"]["messages"] == turns([text("A")], [{"type": "text", "text": "."}], [signed, text("B")])
+        for contents, escape in (([own, text("A")], "."), ([empty, text("A")], "."), ([own, text("A")], "\\u002e")):
+            body = asked(messages=turns(contents, [contents[0]], [signed, text("B")]), container={"skills": []})
+            anthropic_server.says(MODEL, {"open": True})
+            lane.post(path, content=json.dumps(body).replace("relay.unsigned", f"relay{escape}unsigned").encode())
+            (seen,) = anthropic_server.asked(MODEL)
+            assert seen["body"]["messages"] == turns([text("A")], [{"type": "text", "text": "."}], [signed, text("B")])
 
 
 @pytest.mark.parametrize("shape", ["a system turn", "fields of nobody", "a search"])

@@ -43,9 +43,9 @@ enum MessageRequestRewriter {
         messages.append(to: &out) { (message: RawJSON, out: inout ByteBuffer) in
             message.append(to: &out) { member, out in
                 guard member.name.equals("content"), member.value.isArray else { return false }
-                let blocks = member.value.elements.filter {
-                    $0["signature"]?.content?.equals(ReasoningBlock.ownSignature) != true
-                }
+                let all = Array(member.value.elements)
+                let blocks = all.filter { !$0.hasOwnSignature }
+                if blocks.count == all.count { return false }
                 out.append(#""content":"#)
                 if blocks.isEmpty {
                     out.append(#"[{"type":"text","text":"."}]"#)
@@ -111,6 +111,26 @@ extension RawJSON {
 
     /// Whether the message goes on as a turn of the user.
     fileprivate var isOfUser: Bool { isSystemTurn || self["role"]?.content == "user" }
+
+    /// Whether the content block has the relay's own signature.
+    fileprivate var hasOwnSignature: Bool {
+        if self["signature"]?.content?.equals(ReasoningBlock.ownSignature) ?? false { return true }
+        guard mayEscapeLetters else { return false }
+        return JSONParser.read(bytes) { $0["signature"]?.text?.equals(ReasoningBlock.ownSignature) ?? false } ?? false
+    }
+
+    /// Whether a string of the value may contain an ASCII letter or a full stop as an escape.
+    private var mayEscapeLetters: Bool {
+        var scan = ByteScan(bytes)
+        return scan.find("\\u00")
+    }
+
+    /// Whether the messages of the request contain reasoning with the relay's own signature.
+    var hasOwnSignatures: Bool {
+        var scan = ByteScan(bytes)
+        guard scan.find(ReasoningBlock.ownSignature) || mayEscapeLetters else { return false }
+        return list("messages").contains { $0.list("content").contains(where: \.hasOwnSignature) }
+    }
 
     /// Whether the last message of the request is the assistant's.
     var endsWithAssistant: Bool { list("messages").last?["role"]?.content == "assistant" }

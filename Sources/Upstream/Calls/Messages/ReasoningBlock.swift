@@ -37,7 +37,7 @@ package final class ReasoningBlock: Sendable {
     ) {
         let isOwn = signature?.hasSameBytes(as: "\(Self.ownSignature)") ?? false
         let signature = signature.flatMap { $0.isEmpty || isOwn ? nil : $0 }
-        guard !text.isEmpty || signature != nil else { return nil }
+        guard !text.isEmpty || signature != nil || isOwn else { return nil }
         self.text = isSealed ? "" : text
         self.signature = signature
         hasOwnSignature = isOwn
