@@ -97,7 +97,7 @@ struct Vendors {
             location,
             transport: client,
             quirks: shared.quirks,
-            signatures: shared.signatures,
+            memory: publisher == .google ? shared.signatures : shared.reasoningBlocks,
             tools: tools
         )
     }

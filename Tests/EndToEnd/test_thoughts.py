@@ -9,7 +9,9 @@ import pytest
 from anthropic_vendor import SIGNATURE as CLAUDE_SIGNATURE
 from anthropic_vendor import sealed, text, thought, use
 from chat import ask, stream
-from conftest import TEAM_TOKEN
+from conftest import CLAUDE_KEY, TEAM_TOKEN
+from memcached import wait_for
+from relay_process import provider
 from responding import PATH as RESPONSES
 from responding import body as response_body
 from responding import events
@@ -61,6 +63,47 @@ def test_a_chat_has_the_signature_of_a_single_thought(talking, anthropic_server,
     wanted = [{"thought_signature": signature}] if signature else []
     assert [message["extra_content"] for message in [whole] if "extra_content" in message] == wanted == streamed
     assert "".join(delta.get("reasoning_content", "") for delta in deltas) == whole["reasoning_content"]
+
+
+LOOPS = {
+    "one": [thought("One"), text("said")],
+    "two": [thought("One"), thought("Two", CLAUDE_SIGNATURE + "2")],
+    "one and a sealed one": [thought(""), text("said"), sealed()],
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_chat_gets_its_reasoning_back_with_its_tool_calls(talking, anthropic_server, name, is_streamed):
+    content = LOOPS[name]
+    anthropic_server.says(CLAUDE, {"content": [*content, use("toolu_1", "f", {})]}, {})
+    messages = [{"role": "user", "content": "Hi"}]
+    fields = {"model": "claude", "max_tokens": 100, "reasoning_effort": "low", "tools": [{"type": "function", "function": {"name": "f"}}]}
+    if is_streamed:
+        assert stream(talking, messages=messages, **fields).is_done
+    else:
+        ask(talking, messages=messages, **fields)
+    call = {"id": "toolu_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages += [{"role": "assistant", "content": "said", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "toolu_1", "content": "ok"}]
+    ask(talking, messages=messages, **fields)
+    first, second = (seen["body"] for seen in anthropic_server.asked(CLAUDE))
+    reasoning = [block for block in content if block["type"] != "text"]
+    called = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+    assert second["messages"][1]["content"] == [*reasoning, {"type": "text", "text": "said"}, called]
+    assert first["thinking"] == second["thinking"] and anthropic_server.take_violations() == []
+
+
+def test_other_instances_give_the_reasoning_back(start_relay, caller, anthropic_server, store):
+    at = provider("ANT", "anthropic", f"{anthropic_server.base_url}/v1", f"claude={CLAUDE}", API_KEY=CLAUDE_KEY)
+    one, other = (caller(start_relay(**at, KEY_TEAM_TOKEN=TEAM_TOKEN, MEMCACHED_SERVERS=store.address), TEAM_TOKEN) for _ in range(2))
+    anthropic_server.says(CLAUDE, {"content": [thought("Nobody else may read this."), sealed(), use("toolu_1", "f", {})]}, {})
+    fields = {"model": "claude", "max_tokens": 100, "reasoning_effort": "low", "tools": [{"type": "function", "function": {"name": "f"}}]}
+    message = ask(one, messages=[{"role": "user", "content": "Hi"}], **fields).json()["choices"][0]["message"]
+    wait_for(lambda: any(key.startswith("relay:1:thought:") for key in store.keys()))
+    called = {"role": "assistant", "content": None, "tool_calls": message["tool_calls"]}
+    result = {"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": "ok"}
+    ask(other, messages=[{"role": "user", "content": "Hi"}, called, result], **fields)
+    content = anthropic_server.asked(CLAUDE)[1]["body"]["messages"][1]["content"]
+    assert [block["type"] for block in content] == ["thinking", "redacted_thinking", "tool_use"] and b"Nobody" not in store.dump()
 
 
 def test_items_in_their_order(talking, anthropic_server, is_streamed):

@@ -9,7 +9,7 @@ package final class Anthropic: KeyChecker, OnLoop, @unchecked Sendable {
     private let counting: Endpoint
     private let dialect: AnthropicDialect
     private let models: Endpoint
-    /// The memory of the reasoning that led to tool calls of models that are not Claude.
+    /// The memory of the reasoning that led to tool calls.
     private let reasoning: ToolCallMemory
 
     private static let version = "2023-06-01"
@@ -118,10 +118,17 @@ extension Anthropic: WireChatVendor {
         call.reasoning(ofClaude: model)
     }
 
+    package func mayRecall(_ call: borrowing ChatCall, for model: Model, by attempt: Attempt) -> Bool {
+        wire.mayRecallThinking(reasoning, call, model, attempt)
+    }
+
+    package func recall(_ messages: [ChatMessage], for model: Model, by attempt: Attempt) async {
+        await wire.recallThinking(reasoning, messages, model, attempt)
+    }
+
     package func prepare(_ call: consuming ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         let form = AnthropicForm(messages, dialect, call: call, model: model, attempt: attempt)
-        if ClaudeModel.isForeign(model.id) { form.reasoning = CallerReasoning(reasoning, of: attempt.billing.caller) }
-        return wire.chatOfClaude(form, consume call, model: model, attempt: attempt)
+        return wire.chatOfClaude(form, consume call, model: model, attempt: attempt, reasoning)
     }
 }
 

@@ -25,8 +25,10 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private var refusedBetas: [String] = []
     private var names = VendorNameMap()
     private var mayGoOn = false
-    /// The caller's reasoning that the vendor gets back if the client drops it; nil if none is remembered.
+    /// The caller's reasoning that the vendor gets back if the client drops it; nil if the call has no tools.
     var reasoning: CallerReasoning?
+    /// The part of the memory that holds reasoning of such a model.
+    private let part: CallerReasoning.Part
 
     /// The largest request body, in bytes, that stays in memory while the response is streamed.
     private static let keptBytes = 32_768
@@ -49,6 +51,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         self.attempt = attempt
         check = dialect.check(for: attempt)
         isNative = call.original != nil
+        part = .blocks(of: model)
         clientHeaders = (call.original ?? call.changedOriginal)?.messageHeaders.map(dialect.headers)
         self.messages = messages
         self.dialect = dialect
@@ -84,7 +87,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
             return written
         }
         var call = call
-        if let reasoning { call.restoreReasoning(reasoning) }
+        if let reasoning { call.restoreReasoning(reasoning, part) }
         call.changedOriginal = call.changedOriginal?.applying(changes)
         let owner = CallQuirks.Owner(attempt.billing.caller)
         let request = AnthropicRequest(call, model, dialect: dialect, with: quirks, for: owner).written()
@@ -145,8 +148,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
         reader.model = model
         reader.maxCalls = maxCalls
         reader.isNative = isNative
-        guard let reasoning, !isNative else { return reader }
-        return ReasoningRecorder(reader, reasoning, remembersReasoning: true)
+        return reasoning.map { ThinkingRecorder(reader, $0, part) } ?? reader
     }
 
     func errorReader(_ parser: JSONParser) -> ErrorResponseReader {

@@ -305,31 +305,3 @@ extension ChatCall {
     /// Whether the call came as a Messages request, whose client decides about the vendor's cache.
     fileprivate var isOfMessages: Bool { isAmbiguous || opensWithUsage || changedOriginal?.wire == .messages }
 }
-
-extension ChatCall {
-    /// Puts the remembered reasoning before the tool calls of messages without it.
-    mutating func restoreReasoning(_ known: CallerReasoning) {
-        for index in messages.indices where !messages[index].hasSignedReasoning {
-            guard let id = messages[index].toolCalls.first?.id, let text = known.reasoningBlock(ofCall: id),
-                let signature = known.part(.signature, ofCall: id),
-                let block = ReasoningBlock(text.bytes.text, signature: signature.bytes.text)
-            else { continue }
-            messages[index].content.insert(.reasoningBlock(block), at: 0)
-            for call in messages[index].toolCalls.indices where messages[index].toolCalls[call].contentBefore < .max {
-                messages[index].toolCalls[call].contentBefore += 1
-            }
-        }
-    }
-}
-
-extension ChatMessage {
-    fileprivate var hasSignedReasoning: Bool {
-        content.contains {
-            if case .reasoningBlock(let reasoningBlock) = $0 {
-                reasoningBlock.signature != nil && !reasoningBlock.isMarked
-            } else {
-                false
-            }
-        }
-    }
-}

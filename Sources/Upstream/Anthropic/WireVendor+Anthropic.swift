@@ -56,9 +56,13 @@ extension WireVendor {
         _ form: AnthropicForm,
         _ call: consuming ChatCall,
         model: Model,
-        attempt: Attempt
+        attempt: Attempt,
+        _ memory: ToolCallMemory
     ) -> any PreparedChat {
         var call = consume call
+        if call.original == nil, call.usesTools || call.messages.contains(where: { !$0.toolCalls.isEmpty }) {
+            form.reasoning = CallerReasoning(memory, of: attempt.billing.caller)
+        }
         call.leaveOutTiers(by: form.check, for: attempt.billing)
         call.leaveOutRelayTools(for: attempt.billing)
         call.leaveOutSearchOptions(except: AnthropicRequest.searchOptions, for: attempt.billing)
@@ -68,6 +72,38 @@ extension WireVendor {
         if quirks(model, for: call.quirks).contains(.noSearch) { call.dropSearch() }
         if call.stops.contains(where: \.isBlank) { call.stops = [] }
         return chat(form, call, model, by: attempt)
+    }
+}
+
+extension WireVendor {
+    /// Whether another instance might remember reasoning that the conversation lacks.
+    func mayRecallThinking(
+        _ memory: ToolCallMemory,
+        _ call: borrowing ChatCall,
+        _ model: Model,
+        _ attempt: Attempt
+    ) -> Bool {
+        guard memory.isShared, call.original == nil, call.rare?.value.reasoning.plainEffort ?? "none" != "none",
+            let known = CallerReasoning(memory, of: attempt.billing.caller)
+        else { return false }
+        return !known.unknown(.blocks(of: model), in: call.messages).isEmpty
+    }
+
+    func recallThinking(
+        _ memory: ToolCallMemory,
+        _ messages: [ChatMessage],
+        _ model: Model,
+        _ attempt: Attempt
+    ) async {
+        await CallerReasoning(memory, of: attempt.billing.caller)?
+            .recall(.blocks(of: model), for: messages, on: tools.loop)
+    }
+}
+
+extension CallerReasoning.Part {
+    /// Returns the part that holds the reasoning of a model with the Messages API.
+    static func blocks(of model: Model) -> CallerReasoning.Part {
+        ClaudeModel.isForeign(model.id) ? .foreignBlocks : .claudeBlocks
     }
 }
 

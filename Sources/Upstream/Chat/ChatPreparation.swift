@@ -42,8 +42,8 @@ extension ChatFit {
     /// Returns the call in the vendor's form, with the emulation of abilities that the vendor lacks.
     @inline(__always)  // A further frame would cost each request.
     func prepared(by attempt: Attempt, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
-        if candidate.provider.mayRecall(call.messages, by: attempt) {
-            await candidate.provider.recall(call.messages, by: attempt)
+        if candidate.provider.mayRecall(call, for: candidate.model, by: attempt) {
+            await candidate.provider.recall(call.messages, for: candidate.model, by: attempt)
         }
         return isPlain ? preparedAtOnce(by: attempt, isLast) : try await preparedLater(by: attempt, isLast)
     }

@@ -88,11 +88,11 @@ extension Gemini: WireChatVendor {
 
     private static let files = "https://generativelanguage.googleapis.com/v1beta/files/"
 
-    package func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool {
-        !AccountSignatures(signatures, of: attempt.credential).unknown(in: messages).isEmpty
+    package func mayRecall(_ call: borrowing ChatCall, for model: Model, by attempt: Attempt) -> Bool {
+        !AccountSignatures(signatures, of: attempt.credential).unknown(in: call.messages).isEmpty
     }
 
-    package func recall(_ messages: [ChatMessage], by attempt: Attempt) async {
+    package func recall(_ messages: [ChatMessage], for model: Model, by attempt: Attempt) async {
         await AccountSignatures(signatures, of: attempt.credential).recall(for: messages, on: wire.tools.loop)
     }
 

@@ -1,30 +1,26 @@
 import Engine
 import Shared
 
-/// A reader that remembers the reasoning before the first tool call of the first choice, signatures of tool calls or of
-/// that reasoning, and `reasoning_details`.
+/// A reader that remembers the reasoning before the first tool call of the first choice, signatures of tool calls, and
+/// `reasoning_details`.
 final class ReasoningRecorder: WireReaderDecorator, OnLoop, @unchecked Sendable {
-    let inner: any WireReader
-    /// The reader if it is one of chat completions, where each tool call has a signature of its own.
-    private let reader: ChatCompletionReader?
+    private let reader: ChatCompletionReader
+    var inner: any WireReader { reader }
     private let reasoningBlocks: CallerReasoning
     /// The id of the tool call that began last.
     private var callID = ""
     /// The id of the first choice's first tool call; empty before it.
     private var firstID = ""
     private var reasoningBlock = ByteBuffer()
-    /// The signature of the reasoning; nil if there is none so far.
-    private var signature: Body?
     /// Whether recording has ended: the reasoning was remembered, or it is too long to be remembered.
     private var isOver = false
 
     /// Creates the reader.
     /// - Parameter remembersReasoning: whether the reasoning is remembered, and not only the signatures.
-    init(_ inner: any WireReader, _ reasoningBlocks: CallerReasoning, remembersReasoning: Bool) {
+    init(_ reader: ChatCompletionReader, _ reasoningBlocks: CallerReasoning, remembersReasoning: Bool) {
         isOver = !remembersReasoning
-        self.inner = inner
-        reader = inner as? ChatCompletionReader
-        reader?.keepsDetails = true
+        self.reader = reader
+        reader.keepsDetails = true
         self.reasoningBlocks = reasoningBlocks
     }
 
@@ -32,15 +28,11 @@ final class ReasoningRecorder: WireReaderDecorator, OnLoop, @unchecked Sendable 
         switch event {
         case .toolCall(_, let id, _):
             callID = id.text
-            if choice == 0, firstID.isEmpty {
-                firstID = callID
-                if let signature { reasoningBlocks.remember(.signature, signature, ofCall: callID) }
-            }
-        case .signature(nil, let signature) where reader == nil: self.signature = Body(copying: signature)
+            if choice == 0, firstID.isEmpty { firstID = callID }
         case .signature(.some, let signature):
             reasoningBlocks.remember(.signature, Body(copying: signature), ofCall: callID)
         case .finish where choice == 0 && !firstID.isEmpty:
-            if let details = reader?.details.body { reasoningBlocks.remember(.details, details, ofCall: firstID) }
+            if let details = reader.details.body { reasoningBlocks.remember(.details, details, ofCall: firstID) }
         default: break
         }
         record(choice, event)

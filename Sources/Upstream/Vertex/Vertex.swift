@@ -14,7 +14,8 @@ package final class Vertex: KeyChecker, OnLoop, @unchecked Sendable {
     let countedHeaders: KeyHeaders
     let site: VertexSite
     let publisher: Publisher
-    private let signatures: ToolCallMemory
+    /// The memory of what came with tool calls: Google's signatures, or Claude's reasoning.
+    private let memory: ToolCallMemory
     private let projects: Endpoint
     private var addresses: [String: [ModelAddress]] = [:]
 
@@ -26,7 +27,7 @@ package final class Vertex: KeyChecker, OnLoop, @unchecked Sendable {
         _ site: VertexSite,
         transport: any Transport,
         quirks: QuirkMemory,
-        signatures: ToolCallMemory,
+        memory: ToolCallMemory,
         tools: LoopTools
     ) {
         guard let location = site.locationURLs.first, let projects = Endpoint(location, site.vendor.options.forChecks)
@@ -45,7 +46,7 @@ package final class Vertex: KeyChecker, OnLoop, @unchecked Sendable {
         countedHeaders = KeyHeaders(own: own) { Self.lines($0) + ["x-goog-user-project: \(project)"] }
         self.site = site
         self.publisher = publisher
-        self.signatures = signatures
+        self.memory = memory
         self.projects = projects
     }
 
@@ -105,12 +106,14 @@ extension Vertex: WireChatVendor {
 
     package func reads(_ address: String) -> Bool { publisher == .google && address.hasPrefix(Attachment.cloudScheme) }
 
-    package func mayRecall(_ messages: [ChatMessage], by attempt: Attempt) -> Bool {
-        publisher == .google && !AccountSignatures(signatures, of: attempt.credential).unknown(in: messages).isEmpty
+    package func mayRecall(_ call: borrowing ChatCall, for model: Model, by attempt: Attempt) -> Bool {
+        guard publisher == .google else { return wire.mayRecallThinking(memory, call, model, attempt) }
+        return !AccountSignatures(memory, of: attempt.credential).unknown(in: call.messages).isEmpty
     }
 
-    package func recall(_ messages: [ChatMessage], by attempt: Attempt) async {
-        await AccountSignatures(signatures, of: attempt.credential).recall(for: messages, on: wire.tools.loop)
+    package func recall(_ messages: [ChatMessage], for model: Model, by attempt: Attempt) async {
+        guard publisher == .google else { return await wire.recallThinking(memory, messages, model, attempt) }
+        await AccountSignatures(memory, of: attempt.credential).recall(for: messages, on: wire.tools.loop)
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
@@ -118,7 +121,7 @@ extension Vertex: WireChatVendor {
         let route = VertexRoute(self, model.id, addresses: addresses, attempt: attempt)
         switch publisher {
         case .google:
-            let memory = AccountSignatures(signatures, of: attempt.credential)
+            let memory = AccountSignatures(memory, of: attempt.credential)
             let form = GeminiForm(addresses.first, memory, model: model, dialect: .vertex, by: route)
             return wire.chatOfGemini(form, call, model: model, attempt: attempt)
         case .anthropic:
@@ -130,7 +133,7 @@ extension Vertex: WireChatVendor {
                 attempt: attempt,
                 by: route
             )
-            return wire.chatOfClaude(form, call, model: model, attempt: attempt)
+            return wire.chatOfClaude(form, call, model: model, attempt: attempt, memory)
         }
     }
 }

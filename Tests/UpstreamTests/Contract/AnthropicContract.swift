@@ -37,7 +37,7 @@ struct AnthropicContract: VendorContract {
             vertexSite(site()),
             transport: transport,
             quirks: QuirkMemory(),
-            signatures: memory,
+            memory: memory,
             tools: tools
         )
     }

@@ -46,7 +46,7 @@ struct GeminiContract: VendorContract {
             vertexSite(site()),
             transport: transport,
             quirks: QuirkMemory(),
-            signatures: memory,
+            memory: memory,
             tools: tools
         )
     }

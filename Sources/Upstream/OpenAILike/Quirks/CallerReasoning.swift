@@ -26,18 +26,22 @@ struct CallerReasoning: Sendable {
         static let signature = Part(name: "signature")
         /// The `reasoning_details` of the response whose first call it is.
         static let details = Part(name: "details")
+        /// The content blocks of Claude's reasoning before the first tool call, and of that of other models with the
+        /// Messages API.
+        static let claudeBlocks = Part(name: "blocks", isSigned: true)
+        static let foreignBlocks = Part(name: "foreign", isSigned: true)
 
         fileprivate let name: StaticString
-    }
-
-    /// Returns the reasoning before a message's tool calls; nil if the relay does not remember it.
-    /// - Parameter id: the id of the message's first tool call.
-    func reasoningBlock(ofCall id: String) -> Body? {
-        part(.reasoning, ofCall: id) ?? DistinctCallIDs.replaced(by: id).flatMap { part(.reasoning, ofCall: $0) }
+        /// Whether the part stands for reasoning with signatures, not for its text.
+        fileprivate var isSigned = false
     }
 
     /// Returns a part that a server sent with a tool call; nil if none is remembered.
     func part(_ part: Part, ofCall id: String) -> Body? {
+        kept(part, ofCall: id) ?? DistinctCallIDs.replaced(by: id).flatMap { kept(part, ofCall: $0) }
+    }
+
+    private func kept(_ part: Part, ofCall id: String) -> Body? {
         ToolCallMemory.key(ofCall: id, of: owner, part.name).flatMap { memory.text($0) }
     }
 
@@ -49,20 +53,23 @@ struct CallerReasoning: Sendable {
     }
 
     /// Reads from the shared store the reasoning that this instance lacks for a conversation.
-    func recall(for messages: [ChatMessage], on loop: EventLoop) async {
+    func recall(_ part: Part, for messages: [ChatMessage], on loop: EventLoop) async {
         let seal = Self.seal(of: caller)
-        await memory.recall(unknown(in: messages), on: loop) { stored, key in
+        await memory.recall(unknown(part, in: messages), on: loop) { stored, key in
             seal?.open(stored, named: key.base64url(characters: 43))
         }
     }
 
     /// Returns the keys of the reasoning that this instance lacks, newest message first. Checks at most
     /// `ToolCallMemory.maxRecalledTexts` keys. Returns none without a shared store.
-    func unknown(in messages: [ChatMessage]) -> [Digest] {
+    func unknown(_ part: Part, in messages: [ChatMessage]) -> [Digest] {
         guard memory.isShared else { return [] }
+        let lacking = messages.reversed().lazy.filter { message in
+            part.isSigned ? !message.hasSignedReasoning : message.plainReasoning.isEmpty
+        }
         return memory.unknown(
-            messages.reversed().lazy.filter { $0.plainReasoning.isEmpty }.compactMap { message in
-                message.toolCalls.first?.id.flatMap { ToolCallMemory.key(ofCall: $0, of: owner) }
+            lacking.compactMap { message in
+                message.toolCalls.first?.id.flatMap { ToolCallMemory.key(ofCall: $0, of: owner, part.name) }
             }
         )
     }

@@ -112,7 +112,7 @@ struct MessageRewriter {
     /// empty if the relay remembers no reasoning.
     private func append(reasoningOf message: RawJSON, to out: inout ByteBuffer) {
         let id = message.list("tool_calls").first?["id"]?.content
-        let known = id.flatMap { reasoningBlocks?.reasoningBlock(ofCall: $0.text) }
+        let known = id.flatMap { reasoningBlocks?.part(.reasoning, ofCall: $0.text) }
         out.append(#","reasoning_content":"#, json: known?.bytes ?? UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
