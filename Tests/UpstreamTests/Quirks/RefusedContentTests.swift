@@ -188,6 +188,22 @@ import Testing
         #expect(changed.hasSuffix(tail), "\(changed)")
     }
 
+    @Test(
+        "attachments of tool results name the ids that the server gets",
+        arguments: [
+            #"{"role":"tool","tool_call_id":"t1","content":[{"type":"image_url"}]}"#,
+            #"{"role":"tool","tool_call_id":"t1","content":"a"},{"role":"user","content":["#
+                + #"{"type":"text","text":"[Attachments of the result of t1:]"},{"type":"image_url"}]}"#,
+        ]
+    )
+    func shortIDs(_ messages: String) {
+        let body = Body(ByteBuffer(#"{"messages":[\#(messages)]}"#))
+        let changed = RequestRewriter.written(body, with: [.named(.textResults), .named(.shortIDs)])
+        let id = RawJSON(changed.bytes).list("messages").first?["tool_call_id"]?.content?.text ?? ""
+        #expect(id.utf8.count == 9)
+        #expect(changed.bytes.text.contains(#"{"type":"text","text":"[Attachments of the result of \#(id):]"}"#))
+    }
+
     @Test("a refusal in a list of parts is joined as a text is") func refusals() {
         let parts = #"[{"type":"text","text":"a"},{"type":"refusal","refusal":"No."}]"#
         let body = Body(ByteBuffer(#"{"messages":[{"role":"assistant","content":\#(parts)}]}"#))

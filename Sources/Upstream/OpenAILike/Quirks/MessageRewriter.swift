@@ -26,6 +26,8 @@ struct MessageRewriter {
     private var turns: [MessageRun] = []
     /// The JSON of the parts that the last tool results have lost, each behind a comma.
     private var moved: [UInt8] = []
+    /// The client's ids in the last tool results, where the server gets shorter ones.
+    private var shortenedIDs: [RawJSON] = []
 
     init(_ quirks: Set<Quirk>, _ reasoningBlocks: CallerReasoning?) {
         self.quirks = quirks
@@ -36,6 +38,7 @@ struct MessageRewriter {
         for message in messages.elements {
             if !message.isResult { appendMoved() }
             append(message)
+            if !message.isResult { shortenedIDs = [] }
         }
         appendMoved()
         if quirks.contains(anyOf: [.oneInstruction, .mergedTurns]) { reduceInstructions() }
@@ -61,8 +64,12 @@ struct MessageRewriter {
             case "role": role = member.value.content?.text ?? ""
             case "content" where quirks.contains(.textResults) && message.hasPartsInResult:
                 content = textOfResult(message, member.value)
+            case "content" where !shortenedIDs.isEmpty && !message.isResult && member.value.isArray:
+                let written = withShortIDs(member.value)
+                content = self.content(RawJSON(written.bytes))
             case "content": content = self.content(member.value)
             case "tool_call_id" where isShortened(member.value):
+                shortenedIDs.append(member.value)
                 rest.append(#","tool_call_id":"#)
                 append(id: member.value, to: &rest)
             case "tool_calls" where isForeign || quirks.contains(anyOf: [.shortIDs, .noLongIDs, .anySignature]):
@@ -138,12 +145,10 @@ struct MessageRewriter {
 
     /// Returns the text of a tool result, whose other parts are moved.
     private mutating func textOfResult(_ message: RawJSON, _ content: RawJSON) -> [UInt8] {
-        let marks = ChatMessage.attachmentMarks
-        var parts = ByteBuffer()
-        parts.append(#",{"type":"text","text":""#, marks.opening, "")
-        parts.append(message["tool_call_id"]?.content ?? UnsafeRawBufferPointer(start: nil, count: 0))
-        parts.append(marks.closing)
-        parts.append("\"}")
+        var parts = ByteBuffer(#",{"type":"text","text":"#)
+        let id = message["tool_call_id"] ?? RawJSON(UnsafeRawBufferPointer(start: nil, count: 0))
+        append(labelOf: id, isSent: true, to: &parts)
+        parts.append("}")
         for part in content.elements where part.words == nil { parts.append(",", part.bytes, "") }
         moved += Array(parts.bytes)
         let text = joinedText(of: content)
@@ -154,6 +159,41 @@ struct MessageRewriter {
         guard !moved.isEmpty else { return }
         turns.append(MessageRun(role: "user", content: Array("[".utf8) + moved.dropFirst() + Array("]".utf8), rest: []))
         moved = []
+    }
+
+    /// Appends the line before the attachments of a tool call's result, as JSON.
+    /// - Parameter isSent: whether the line names the id that the server gets, and not the client's.
+    private func append(labelOf id: RawJSON, isSent: Bool, to out: inout ByteBuffer) {
+        var sent = ByteBuffer()
+        if isSent, isShortened(id) { append(id: id, to: &sent) } else { sent.append(id.bytes) }
+        let marks = ChatMessage.attachmentMarks
+        out.append("\"", marks.opening, "")
+        if sent.count > 2 { out.append(sent.bytes[part: 1..<(sent.count - 1)]) }
+        out.append(marks.closing)
+        out.append("\"")
+    }
+
+    /// Returns the content of a message whose attachments come from tool results: their lines name the ids that are
+    /// sent.
+    private func withShortIDs(_ content: RawJSON) -> Body {
+        var ids: [[UInt8]: RawJSON] = [:]
+        for id in shortenedIDs {
+            var label = ByteBuffer()
+            append(labelOf: id, isSent: false, to: &label)
+            ids[Array(label.bytes)] = id
+        }
+        var out = ByteBuffer()
+        content.append(to: &out) { (part: RawJSON, out: inout ByteBuffer) in
+            part.append(to: &out) { member, out in
+                guard member.value.content?.hasPrefix(ChatMessage.attachmentMarks.opening) ?? false,
+                    let id = ids[Array(member.value.bytes)]
+                else { return false }
+                out.append("\"", member.name, "\":")
+                append(labelOf: id, isSent: true, to: &out)
+                return true
+            }
+        }
+        return Body(out)
     }
 
     private func isShortened(_ id: RawJSON) -> Bool {
