@@ -7,7 +7,8 @@ struct GeminiSchema {
 
     /// Converts a schema and appends the result. Returns false, and appends nothing, if the schema is not JSON.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
-        JSONParser.read(schema.bytes) { append($0, to: &out) } != nil
+        let merged = AllOfMerger.merged(schema)
+        return JSONParser.read(merged.bytes) { append($0, to: &out) } != nil
     }
 
     /// Converts a schema, with all schemas inside it, and appends the result.

@@ -21,8 +21,9 @@ struct OpenSchema {
     ///
     /// Returns true, but appends nothing, for a schema that allows any object.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
-        let isJSON: Void? = JSONParser.read(schema.bytes) { root in
-            var writer = OpenSchema(root, bytes: schema.bytes.count)
+        let merged = AllOfMerger.merged(schema)
+        let isJSON: Void? = JSONParser.read(merged.bytes) { root in
+            var writer = OpenSchema(root, bytes: merged.bytes.count)
             var members = ByteBuffer()
             writer.appendMembers(of: root, depth: 0, to: &members)
             if !members.isEmpty, !members.bytes.equals(#""type":"OBJECT""#) { out.append("{", members.bytes, "}") }

@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(
-        "types and values beside null",
+        "types, values beside null, and several schemas in one",
         arguments: [
             // schema, what Google gets
             (
@@ -52,6 +52,12 @@ import Testing
             (#"{"enum":["a","null"]}"#, #"{"enum":["a","null"]}"#),
             (#"{"enum":["a",1],"description":5}"#, #"{"description":"One of: \"a\", 1"}"#),
             (#"{"items":{"type":["null","null"]}}"#, #"{"items":{"type":["null","null"]}}"#),
+            (
+                ##"{"$defs":{"A":{"required":["x"],"properties":{"x":{"$ref":"#/$defs/A"}}}},"##
+                    + ##""items":{"description":"d","allOf":[{"$ref":"#/$defs/A"},{"properties":{"y":{}},"description":"e"}]}}"##,
+                ##"{"$defs":{"A":{"required":["x"],"properties":{"x":{"$ref":"#/$defs/A"}}}},"##
+                    + ##""items":{"description":"d","required":["x"],"properties":{"x":{"$ref":"#/$defs/A"},"y":{}}}}"##
+            ),
             (
                 #"{"items":{"type":["object","null","object"]}}"#,
                 #"{"items":{"anyOf":[{"type":"object"},{"type":"null"}]}}"#

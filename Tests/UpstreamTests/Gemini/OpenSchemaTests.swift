@@ -46,6 +46,17 @@ import Testing
                 #"{"type":"STRING","format":"enum","enum":["x"],"description":"d"}"#
             ),
             (
+                ##"{"allOf":[{"$ref":"#/$defs/A"},{"type":"object","properties":{"y":{"type":"integer"}},"##
+                    + ##""required":["y","x"]}],"$defs":{"A":{"properties":{"x":{"minimum":1},"y":{"maximum":2}},"##
+                    + ##""required":["x"],"description":"d"}}}"##,
+                #"{"type":"OBJECT","description":"d","properties":{"x":{"minimum":1},"#
+                    + #""y":{"type":"INTEGER","maximum":2}},"required":["x","y"]}"#
+            ),
+            (
+                ##"{"allOf":[{"$ref":"#"},{"type":"string"},{"type":"integer","minLength":1}]}"##,
+                #"{"type":"STRING","minLength":1}"#
+            ),
+            (
                 ##"{"type":"object","allOf":[{"$ref":"#/$defs/A"}],"$defs":{"A":{"properties":{"x":{}}}}}"##,
                 #"{"type":"OBJECT","properties":{"x":{}}}"#
             ),
@@ -76,12 +87,14 @@ import Testing
             #""type":"object","required":["a"\#(String(repeating: ",\"a\"", count: 10_000))],"properties":{"a":{}}"#,
             ##""$ref":"#/$defs/\##(String(repeating: "x", count: 50_000))""##,
             #""type":"object","properties":{\#((0..<2_000).map { "\"p\($0)\":{}" }.joined(separator: ","))}"#,
-        ]
+        ],
+        [false, true]
     )
-    func bounds(large: String) throws {
+    func bounds(large: String, inAllOf isMerged: Bool) throws {
         let names = (0..<12).map { "N\($0)" }
         let definitions = zip(names, names.dropFirst()).map { name, next in
-            let both = ##"{"$ref":"#/$defs/\##(next)"}"##
+            let reference = ##"{"$ref":"#/$defs/\##(next)"}"##
+            let both = isMerged ? #"{"allOf":[\#(reference),{"title":"t"}]}"# : reference
             return #""\#(name)":{"type":"object","properties":{"a":\#(both),"b":\#(both),"c":\#(both)}}"#
         }
         let schema = ##"{"$ref":"#/$defs/N0","$defs":{\##(definitions.joined(separator: ",")),"N11":{\##(large)}}}"##

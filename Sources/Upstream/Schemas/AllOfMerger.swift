@@ -1,0 +1,141 @@
+import Engine
+import Shared
+
+/// Makes one schema of each `allOf` with several schemas, for vendors without `allOf`.
+///
+/// The result accepts what the original accepts: it joins properties and required names. Of any other keyword that
+/// occurs more than once, the first counts.
+struct AllOfMerger {
+    /// The keywords of several schemas.
+    private struct Keywords {
+        /// The keywords in their order, each once. Those of `properties` and `required` are in the other members.
+        var all: [(name: UnsafeRawBufferPointer, value: JSONValue)] = []
+        /// The names of the properties in their order.
+        var properties: [UnsafeRawBufferPointer] = []
+        var schemas: [[UInt8]: [JSONValue]] = [:]
+        var required: [UnsafeRawBufferPointer] = []
+        private var known: Set<[UInt8]> = []
+        private var knownRequired: Set<[UInt8]> = []
+
+        /// Adds a keyword. Returns the number of names that it has, and 1 for itself.
+        mutating func add(_ name: UnsafeRawBufferPointer, _ value: JSONValue) -> Int {
+            if known.insert(Array(name)).inserted { all.append((name, value)) }
+            if name.equals("properties") {
+                let members = value.members ?? []
+                for (name, schema) in members {
+                    if schemas[Array(name)] == nil { properties.append(name) }
+                    schemas[Array(name), default: []].append(schema)
+                }
+                return 1 + members.count
+            }
+            guard name.equals("required") else { return 1 }
+            for case let name? in (value.elements ?? JSONElements()).map(\.text)
+            where knownRequired.insert(Array(name)).inserted { required.append(name) }
+            return 1 + value.count
+        }
+    }
+
+    private let root: JSONValue
+    private var references = SchemaReferences()
+    /// The targets of the references that are being followed, as positions in the JSON.
+    private var open: [Int] = []
+    private var depth = 0
+    /// The number of keywords and properties that may still be read.
+    private var keywordsLeft = 20_000
+    private let limitBytes: Int
+
+    // References can make a short schema endless. What is beyond the limits is left out.
+    private static let maxDepth = 16
+    private static let maxOpen = 64
+    private static let moreBytes = 262_144
+    /// The bytes of a reference that count as a keyword.
+    private static let keywordBytes = 16
+
+    /// Returns the schema with one schema in place of each `allOf` of several; the schema itself if it has none, or is
+    /// not JSON.
+    static func merged(_ schema: Body) -> Body {
+        var scan = ByteScan(schema.bytes)
+        guard scan.find(#""allOf""#) else { return schema }
+        let merged = JSONParser.read(schema.bytes) { root in
+            var merger = AllOfMerger(root, limitBytes: schema.bytes.count + moreBytes)
+            var out = ByteBuffer()
+            merger.append(root, to: &out)
+            return Body(out)
+        }
+        return merged ?? schema
+    }
+
+    private init(_ root: JSONValue, limitBytes: Int) {
+        self.root = root
+        self.limitBytes = limitBytes
+    }
+
+    private mutating func append(_ value: JSONValue, to out: inout ByteBuffer) {
+        if (value["allOf"]?.count ?? 0) > 1 {
+            append(merged: [value], to: &out)
+        } else if let members = value.members {
+            out.append("{")
+            out.append(list: Array(members)) { member, out in
+                out.append(json: member.name)
+                out.append(":")
+                append(member.value, to: &out)
+            }
+            out.append("}")
+        } else if let elements = value.elements {
+            out.append(array: Array(elements)) { element, out in append(element, to: &out) }
+        } else {
+            value.append(to: &out)
+        }
+    }
+
+    /// Appends one schema in place of several.
+    private mutating func append(merged schemas: [JSONValue], to out: inout ByteBuffer) {
+        depth += 1
+        defer { depth -= 1 }
+        var keywords = Keywords()
+        if depth <= Self.maxDepth, out.count < limitBytes {
+            for schema in schemas { read(schema, &keywords) }
+        }
+        out.append("{")
+        out.append(list: keywords.all) { keyword, out in
+            out.append(json: keyword.name)
+            out.append(":")
+            switch keyword.name {
+            case "properties": append(propertiesOf: keywords, to: &out)
+            case "required": out.append(array: keywords.required) { name, out in out.append(json: name) }
+            default: append(keyword.value, to: &out)
+            }
+        }
+        out.append("}")
+    }
+
+    private mutating func append(propertiesOf keywords: Keywords, to out: inout ByteBuffer) {
+        out.append("{")
+        out.append(list: keywords.properties) { name, out in
+            out.append(json: name)
+            out.append(":")
+            let schemas = keywords.schemas[Array(name)] ?? []
+            if schemas.count == 1 { append(schemas[0], to: &out) } else { append(merged: schemas, to: &out) }
+        }
+        out.append("}")
+    }
+
+    /// Reads the keywords of a schema, and then those of the schemas that it must also match.
+    private mutating func read(_ schema: JSONValue, _ keywords: inout Keywords) {
+        keywordsLeft -= 1
+        guard keywordsLeft >= 0 else { return }
+        for (name, value) in schema.members ?? [] where !name.equals("allOf") && !name.equals("$ref") {
+            keywordsLeft -= keywords.add(name, value)
+        }
+        let reference = schema["$ref"]?.text
+        keywordsLeft -= (reference?.count ?? 0) / Self.keywordBytes
+        if let reference, keywordsLeft >= 0, open.count < Self.maxOpen,
+            let target = references.target(of: reference, in: root), !open.contains(target.index)
+        {
+            open.append(target.index)
+            read(target, &keywords)
+            open.removeLast()
+        }
+        for part in schema["allOf"]?.elements ?? JSONElements() { read(part, &keywords) }
+    }
+}
