@@ -19,7 +19,7 @@ FIELDS = {"contents", "systemInstruction", "tools", "toolConfig", "generationCon
 PATH = re.compile(r"/v1beta/(models/[^:?]+|tunedModels/[^:?]+):(generateContent|streamGenerateContent\?alt=sse)$")
 MODELS = ["pro=gemini-3.1-pro", "gemini-3-flash", "gemini-3.7-flash", "gemini-2.5-pro", "gemini-2.5-flash",
           "gemini-2.5-flash-lite", "gemini-2.0-flash", "gemma-3-27b-it", "tuned=tunedModels/my-model#1", "gone=models/gemini-3-gone",
-          *(f"gemini-3-mend-{number}" for number in range(10))]  # fmt: skip
+          *(f"gemini-3-mend-{number}" for number in range(40))]  # fmt: skip
 SCHEMA = {
     "$id", "$defs", "$ref", "$anchor", "type", "format", "title", "description", "enum", "items", "prefixItems", "minItems",
     "maxItems", "minimum", "maximum", "anyOf", "oneOf", "properties", "additionalProperties", "required", "propertyOrdering",

@@ -163,22 +163,41 @@ def test_thinking_that_is_not_known(gem, google):
     assert second["generationConfig"] == {"maxOutputTokens": 9}
 
 
-def test_instructions_that_are_not_enabled(gem, google):
+INSTRUCTIONS = (
+    "Developer instruction is not enabled for models/x", "System instruction is not supported by this model.",
+    "* GenerateContentRequest.system_instruction: system instruction is not enabled for models/x",
+    'Invalid JSON payload received. Unknown name "systemInstruction": Cannot find field.',
+)
+
+
+@pytest.mark.parametrize("words", INSTRUCTIONS)
+def test_instructions_that_are_not_enabled(gem, google, words):
     messages = [{"role": "system", "content": "A"}, {"role": "user", "content": "B"}]
-    first, second = asked_mended(gem, google, 2, "Developer instruction is not enabled for models/x", messages=messages)
+    first, second = asked_mended(gem, google, 20 + INSTRUCTIONS.index(words), words, messages=messages)
     assert "systemInstruction" in first and second == {"contents": [{"role": "user", "parts": [{"text": "A"}, {"text": "B"}]}]}
 
 
-def test_signatures_of_another_model(gem, google):
+SIGNATURES = (
+    "Corrupted thought signature.", "Thought signature is not valid", "Invalid thoughtSignature in contents[1].parts[0]",
+    "Invalid value at 'contents[1].parts[0].thought_signature' (TYPE_BYTES), Base64 decoding failed for \"EpEg\"",
+    "Unable to submit request because Thought signature is not valid.. Learn more: https://cloud.google.com/vertex-ai",
+    "Invalid JSON payload received. Unknown name \"thoughtSignature\" at 'contents[1].parts[0]': Cannot find field.",
+)
+
+
+@pytest.mark.parametrize("words", SIGNATURES)
+def test_signatures_of_another_model(gem, google, words):
     def call(id, **more):
         return {"id": id, "type": "function", "function": {"name": "weather", "arguments": "{}"}} | more
 
     signed = {"extra_content": {"google": {"thought_signature": SIGNATURE}}}
     messages = [{"role": "user", "content": "B"}, {"role": "assistant", "tool_calls": [call("a", **signed), call("b")]}]
-    first, second = asked_mended(gem, google, 3, "Corrupted thought signature.", messages=messages, tools=[TOOL])
+    first, second = asked_mended(gem, google, 30 + SIGNATURES.index(words), words, messages=messages, tools=[TOOL])
     assert first["contents"][1]["parts"][0]["thoughtSignature"] == SIGNATURE
     skip = [part.get("thoughtSignature") for part in second["contents"][1]["parts"]]
-    assert skip == ["skip_thought_signature_validator", None]
+    assert skip == [None if "Unknown" in words else "skip_thought_signature_validator", None]
+    if "Unknown" in words:
+        assert len(google.take_violations()) == 2
 
 
 @pytest.mark.parametrize("number, is_streamed", [(8, False), (9, True)])

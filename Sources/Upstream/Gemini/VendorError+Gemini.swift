@@ -51,9 +51,9 @@ extension VendorError {
 extension Refusal {
     /// The findings because of which Google may have refused the request.
     var findingsOfGemini: [QuirkFinding] {
-        if words.quote("thought_signature") || words.say("thought signature") { return [scoped(.anySignature)] }
+        if let signatures = findingOfSignatures { return [signatures] }
         if words.say("penalty is not enabled") { return Self.dropping("presencePenalty", "frequencyPenalty") }
-        if words.say("developer instruction is not enabled") { return [scoped(.noInstructions)] }
+        if request["systemInstruction"] != nil, refusesInstructions { return [scoped(.noInstructions)] }
         let settings = request["generationConfig"]
         if let usual = usualMode { return [usual] }
         if words.quote("thinking"), settings?["thinkingConfig"] != nil { return Self.dropping("thinkingConfig") }
@@ -72,6 +72,23 @@ extension Refusal {
         ])
         let hasSchema = settings?["responseJsonSchema"] != nil || settings?["responseSchema"] != nil
         return !isForm ? [] : [hasSchema ? scoped(.noSchemas, .noObjects) : scoped(.noObjects)]
+    }
+
+    /// The finding that signatures of reasoning are refused: one that Google does not check takes their place, or none if
+    /// that does not help.
+    private var findingOfSignatures: QuirkFinding? {
+        guard words.quoteAny(of: ["thought_signature", "thoughtsignature", "thought signature"]) else { return nil }
+        let drop = FieldChange("contents.parts.thoughtSignature")
+        let isUnknown = words.say("unknown name") || known.contains(.anySignature) && !words.say("missing")
+        return isUnknown && drop.concerns(request) ? QuirkFinding([drop]) : scoped(.anySignature)
+    }
+
+    private var refusesInstructions: Bool {
+        let isRefused = isUnsupported || words.say("is not enabled")
+        return isRefused
+            && words.quoteAny(of: [
+                "developer instruction", "system instruction", "system_instruction", "systeminstruction",
+            ])
     }
 
     /// The finding that the mode is refused in which Google checks the arguments of calls, which the relay does itself.
