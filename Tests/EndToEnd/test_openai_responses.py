@@ -10,6 +10,7 @@ from chat import PATH, ask, refusal, stream, text_of
 from conftest import http_of, secrets
 from openai_responses import USAGE, events, response
 from relay_process import provider
+from test_chat_pictures import host
 from test_openai_chat import CALLS, TOOL, unanswered
 
 TOKEN = "token-of-chats-by-responses"
@@ -218,6 +219,20 @@ def test_a_file_by_url(http, server):
     answer = http.post("/v1/responses", json={"model": "m", "input": [{"role": "user", "content": [part]}]})
     assert answer.status_code == 200, answer.text
     assert server.body(AT)["input"][0]["content"] == [part]
+
+
+def test_a_file_by_url_is_fetched_for_a_server_that_does_not(start_relay, server, caller, is_streamed):
+    at = provider("ROW", "openai", server.base_url, f"m={AT}", CHAT_VIA="responses")
+    http = caller(start_relay(**at, KEY_A_TOKEN=TOKEN, FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32"), TOKEN)
+    refused = {"error": {"message": "Unsupported parameter: 'input[0].content[0].file_url'.", "type": "invalid_request_error", "param": None, "code": None}}
+    server.says(AT, {"status": 400, "json": refused}, {}, {})
+    with host({"/a.pdf": b"%PDF-1.4 mine"}) as (address, _):
+        sent = {"model": "m", "store": False, "stream": is_streamed, "input": [{"role": "user", "content": [{"type": "input_file", "file_url": address + "/a.pdf"}]}]}
+        for calls in (2, 3):
+            assert http.post("/v1/responses", json=sent).status_code == 200
+            assert len(server.asked(AT)) == calls
+            (part,) = server.asked(AT)[-1]["body"]["input"][0]["content"]
+            assert part["type"] == "input_file" and part["file_data"].startswith("data:application/pdf;base64,")
 
 
 def test_the_vendors_tier(http, server, is_streamed):

@@ -138,6 +138,8 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
             return mustSearch ? refusal.new(.noSearch) : finding
         }
         let finding = refusal.findingOfOpenAI
+        // At OpenAI this error is about the image or the document itself.
+        if isOpenAI, finding?.quirks == [.named(.noAddresses)] { return nil }
         // Other quirks do not apply to this API.
         let isOfThis = finding.map { $0.isLack || $0.quirks.named.isSubset(of: [.named(.shortNames)]) } ?? false
         return isOfThis ? finding : nil

@@ -41,7 +41,7 @@ import Testing
         "content, tools and schemas are never left out, unlike hints",
         arguments: [
             ("messages[0].content[0].input_audio", ""), ("messages[0].content[0].input_audio.data", ""),
-            ("messages[0].content[0].input_audio.format", ""), ("messages[0].content[1].image_url.url", "image URLs"),
+            ("messages[0].content[0].input_audio.format", ""), ("messages[0].content[1].image_url.url", "media URLs"),
             ("messages[0].content[1].image_url.detail", "-messages.content.image_url.detail"),
             ("messages[0].content[2].file.file_data", ""), ("messages[0].content[2].file.file_id", ""),
             ("messages[0].content[2].file.filename", "-messages.content.file.filename"),
@@ -66,7 +66,7 @@ import Testing
     @Test(
         "a refused format of the Responses API is emulated",
         arguments: [
-            ("input[0].content[0].file_data", "nothing"), ("input[0].content[0].file_url", "nothing"),
+            ("input[0].content[0].file_data", "nothing"), ("input[0].content[0].file_url", "media URLs"),
             ("input[0].content[0].detail", "-input.content.detail"), ("input[1].output", "nothing"),
             ("input[1].status", "-input.status"), ("text.verbosity", "-text.verbosity"),
             ("text.format.schema", "json_schema"), ("text.format.strict", "json_schema"),

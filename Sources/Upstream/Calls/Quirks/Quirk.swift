@@ -39,8 +39,8 @@ package enum QuirkName: String, CaseIterable, Sendable {
     case noForcing = "tool_choice"
     /// The model can be forced to call a named tool, but not with `tool_choice: "required"`.
     case noRequired = "tool_choice required"
-    /// The vendor does not download images from URLs, so the relay must send their data.
-    case noAddresses = "image URLs"
+    /// The vendor does not download images and documents from URLs, so the relay must send their data.
+    case noAddresses = "media URLs"
     /// The model needs the Responses API for requests with tools.
     case otherPathWithTools = "tools by /responses"
     /// The model needs the Responses API for all requests.

@@ -1,16 +1,19 @@
 import Engine
 
 extension Refusal {
-    /// Whether the request has an image with an HTTP URL, and the error says that images must be data URLs.
+    /// Whether the request has an image or a document with an HTTP URL, and the error says that only data is accepted.
     var lacksAddresses: Bool {
         let isOfForm =
             words.quoteAny(of: ["invalid image input", "data url", "data uri", "data:image"])
             || words.say("base64") && (isUnsupported || words.say("only") || words.say("must"))
-            || isUnsupported && (words.name("url") || words.name("urls") || words.say("http"))
-        return isOfForm
-            && request.list("messages").contains { message in
-                message.list("content").contains { $0["image_url"]?["url"]?.content?.hasPrefix("http") ?? false }
+            || isUnsupported && (words.name("url") || words.name("urls") || words.name("file_url") || words.say("http"))
+        let messages = isOfForm ? request.list("messages") + request.list("input") : []
+        return messages.contains { message in
+            (message.list("content") + message.list("output")).contains { part in
+                let address = part["image_url"]?["url"] ?? part["image_url"] ?? part["file_url"]
+                return address?.content?.hasPrefix("http") ?? false
             }
+        }
     }
 
     /// Whether the error says that the vendor's server does not support tools.
