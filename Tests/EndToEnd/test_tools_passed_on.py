@@ -24,7 +24,7 @@ def without(tool, name):
 
 NAMED = {"type": "function", "function": {"name": "other"}}
 BAD = [
-    {"tools": {}}, {"tools": [5]}, {"tools": [{}]}, {"tools": [{"type": 5}]}, {"tools": [{"type": "browser"}]},
+    {"tools": {}}, {"tools": [5]}, {"tools": [{}]}, {"tools": [{"type": 5}]},
     {"tools": [{"type": "function"}]}, {"tools": [{"type": "function", "function": []}]}, {"tools": [without(function(), "name")]},
     {"tools": [function(name=5)]}, {"tools": [function(name="")]}, {"tools": [function(name="a b")]}, {"tools": [function(name="x" * 65)]},
     {"tools": [function(description=5)]}, {"tools": [function(parameters=[])]}, {"tools": [function(strict="yes")]},
@@ -52,6 +52,20 @@ def relay(launch, server):
 
 
 http = http_of("relay", "server", is_strict=False)
+
+
+BROWSER = {"type": "browser", "mode": "fast"}
+
+
+@pytest.mark.parametrize("fields", [{"tools": [BROWSER]}, {"tools": [function(), BROWSER], "tool_choice": {"type": "browser"}}], ids=json.dumps)
+def test_a_tool_of_an_unknown_type_goes_on_as_it_came(http, server, fields):
+    server.says(MODEL, {"extra": True})
+    assert ask(http, model=NATIVE, **fields).status_code == 200
+    assert {name: server.body(MODEL)[name] for name in fields} == fields
+    # Other vendors do not have it, and what belongs to the provider's account is not the caller's.
+    for model, tools in ((READ, fields["tools"]), (NATIVE, [BROWSER | {"vector_store_ids": ["vs_1"]}])):
+        refused = http.post(PATH, json=body(model=model, **fields | {"tools": tools}))
+        assert refused.status_code == 400 and refused.json()["error"]["param"].startswith("tools["), refused.text
 
 
 @pytest.mark.parametrize("fields", BAD, ids=json.dumps)

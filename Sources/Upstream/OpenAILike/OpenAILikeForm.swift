@@ -72,10 +72,12 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
     private func written(_ call: ChatCall, _ quirks: Set<Quirk>) -> WrittenCall {
         if let original = call.original ?? call.changedOriginal {
             do throws(APIError) {
-                let request = try NativeRequest(original).permitted(by: check)
+                let request = try NativeRequest(original)
+                    .permitted(by: check, hasUnknownTools: call.unreadError != nil)
                 if call.original != nil, let written = request.written(for: call, model: model, isOpenAI: isOpenAI) {
                     return WrittenCall(written)
                 }
+                if let error = call.unreadError { throw error }
             } catch {
                 return WrittenCall(original.body, refusal: error)
             }

@@ -24,6 +24,9 @@ extension ChatCall {
             isSearch = given.options.searchTool != nil && choice.isSearchChoice
             if isSearch {
                 given.options.toolChoice = .auto
+            } else if unreadError != nil, choice.kind == .object {
+                // The server decides about a choice among tools that the relay does not know.
+                given.options.toolChoice = .auto
             } else if choice["type"]?.text == "allowed_tools" {
                 try Self.readAllowed(choice, &given.options)
             } else {
@@ -126,8 +129,8 @@ extension ChatCall {
         return true
     }
 
-    /// Reads one element of `tools`. For `retrieval` and `code_interpreter`, sets an option of the call instead and
-    /// returns nil.
+    /// Reads one element of `tools`. Returns nil for `retrieval` and `code_interpreter`, which set an option of the call
+    /// instead, and for a type that the relay does not know.
     private mutating func tool(_ value: JSONValue, _ param: String) throws(APIError) -> ChatOptions.Tool? {
         guard value.kind == .object else { throw .type(param, "an object") }
         switch try value.requiredText("type", param) {
@@ -144,7 +147,8 @@ extension ChatCall {
         case "custom":
             let (custom, param) = try value.inner("custom", param)
             return try ChatOptions.Tool(custom: custom, param)
-        default: throw .unsupportedValue("\(param).type", "this type is not supported")
+        // A server that gets the request as it came may know the type.
+        default: unreadError = unreadError ?? .unsupportedValue("\(param).type", "this type is not supported")
         }
         return nil
     }
