@@ -48,6 +48,10 @@ def test_a_request_goes_on_as_it_came_but_for_the_model(team, server):
 def test_fields_that_only_the_relay_knows_are_left_out(team, server):
     assert text_of(ask(team, model="fast", web_search=False, num_of_site=2, max_word=100)) == "Hello there"
     assert set(server.body(MODEL)) == {"model", "messages"}
+    asked = ask(team, model="fast", web_search=True, num_of_site=2, max_word=100)
+    assert asked.headers["x-relay-ignored"] == "num_of_site, max_word"
+    asked = ask(team, model="fast", web_search_options={"search_context_size": "low"}, num_of_site=2)
+    assert asked.headers["x-relay-ignored"] == "num_of_site"
 
 
 def test_what_only_the_relay_knows_is_written_anew(team, server):

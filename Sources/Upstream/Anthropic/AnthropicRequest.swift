@@ -197,7 +197,7 @@ struct AnthropicRequest: ~Copyable {
             case .blockedDomains: out.append("blocked_domains", option.value)
             case .location: out.append(location: option.value)
             case .maxUses: out.append("max_uses", option.value)
-            case .contextSize: break
+            case .contextSize, .extent: break
             }
         }
         out.append("}")

@@ -149,7 +149,7 @@ struct OpenAILikeRequest: ~Copyable {
             case .contextSize: search.append("search_context_size", option.value)
             case .location:
                 search.append(#","user_location":{"type":"approximate","approximate":"#, option.value.bytes, "}")
-            case .allowedDomains, .blockedDomains, .maxUses: break
+            case .allowedDomains, .blockedDomains, .extent, .maxUses: break
             }
         }
         out.append(#","web_search_options":{"#, search.bytes[part: min(1, search.count)..<search.count], "}")

@@ -306,7 +306,7 @@ struct ResponsesRequest: ~Copyable {
                 case .allowedDomains: out.append(#","filters":{"allowed_domains":"#, option.value.bytes, "}")
                 case .contextSize: out.append("search_context_size", option.value)
                 case .location: out.append(location: option.value)
-                case .blockedDomains, .maxUses: break
+                case .blockedDomains, .extent, .maxUses: break
                 }
             }
             out.append("}")

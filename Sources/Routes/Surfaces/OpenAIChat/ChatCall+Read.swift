@@ -106,8 +106,14 @@ extension ChatCall {
         refusesSearch = flag == false && webSearch == nil
         let sites = try fields.integer("num_of_site", 1...10)
         let words = try fields.integer("max_word", 1...100_000)
+        guard webSearch != nil else { return }
         if let sites { webSearch?.sites = sites }
         if let words { webSearch?.words = words }
+        // Vendors without these options leave them out, and say so.
+        let extent: KeyValuePairs<StaticString, Int?> = ["num_of_site": sites, "max_word": words]
+        for case (let name, let number?) in extent {
+            chatOptions.searchOptions.append(SearchOption(.extent, name, Body(ByteBuffer("\(number)"))))
+        }
     }
 }
 

@@ -45,9 +45,12 @@ extension ChatCall {
         for billing: Billing,
         isOfChat: Bool = false
     ) {
-        guard let options = rare?.value.searchOptions, !options.isEmpty, sendsSearch else { return }
-        if isOfChat, hasSearchOptions { return }
-        for option in options where !supported.contains(option.kind) { billing.leaveOut(option.name) }
+        guard let options = rare?.value.searchOptions, !options.isEmpty, sendsSearch || webSearch != nil else { return }
+        let isAsItCame = isOfChat && hasSearchOptions
+        for option in options where !supported.contains(option.kind) {
+            if !isAsItCame || option.kind == .extent { billing.leaveOut(option.name) }
+        }
+        if isAsItCame { return }
         chatOptions.searchOptions = options.filter { supported.contains($0.kind) }
     }
 

@@ -7,6 +7,8 @@ package struct SearchOption: Sendable {
         case blockedDomains
         /// The amount of what is found that goes to the model: `low`, `medium` or `high`.
         case contextSize
+        /// The number of sites and words that 1min.ai reads.
+        case extent
         case location
         /// The largest number of searches.
         case maxUses

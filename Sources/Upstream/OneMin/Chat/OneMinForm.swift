@@ -97,7 +97,7 @@ extension OneMin: WireChatVendor {
     package func abilities(for call: borrowing ChatCall, of model: Model) -> Abilities { .searchOptions }
 
     /// The size of a search is its number of sites, and each call searches once.
-    private static let searchOptions: Set<SearchOption.Kind> = [.contextSize, .maxUses]
+    private static let searchOptions: Set<SearchOption.Kind> = [.contextSize, .extent, .maxUses]
 
     package func prepare(_ call: consuming ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {
         var call = consume call
