@@ -80,6 +80,11 @@ package final class Caller: Sendable {
         models.match(name) && modelsOfGroups.allSatisfy { $0.match(name) }
     }
 
+    /// Returns whether each list of models that concerns the caller contains one of a model's names.
+    func isPermitted(anyOf names: [String]) -> Bool {
+        names.contains(where: models.match) && modelsOfGroups.allSatisfy { names.contains(where: $0.match) }
+    }
+
     /// Returns whether the caller's list of models contains exactly this name. A pattern such as `gpt-*` does not
     /// count.
     func isPermitted(exactly name: String) -> Bool { models.contains(.exactly(name)) && isPermitted(name) }

@@ -186,7 +186,9 @@ package struct ModelCatalog: Sendable {
     package func mayUse(_ name: String, _ caller: Caller, ofPassthrough isPassthrough: Bool) -> Bool {
         let ruled = ruledName(name)
         if caller.mayUse(ruled, ofPassthrough: isPassthrough) { return true }
-        guard !isPassthrough, let id = shortNames.first(where: { $0.value == ruled })?.key else { return false }
+        guard !isPassthrough else { return false }
+        if let other = otherName(of: ruled), caller.isPermitted(anyOf: [ruled, other]) { return true }
+        guard let id = shortNames.first(where: { $0.value == ruled })?.key else { return false }
         return caller.isPermitted(exactly: id)
     }
 
@@ -267,6 +269,14 @@ package struct ModelCatalog: Sendable {
     /// Returns the other names of the model with this name: its id for a short name, or its short name for an id.
     private func otherNames(of name: String) -> [String] {
         fullNames(of: name) + catalogues.compactMap { $0.shortName(name) }
+    }
+
+    /// Returns the other name of a model whose names stand for nothing else; nil if there is none.
+    private func otherName(of name: String) -> String? {
+        guard let id = self[name].first?.model.id else { return nil }
+        let other = name == id ? catalogues.lazy.compactMap { $0.shortName(id) }.first : id
+        guard let other, !other.isUUID, otherNames(of: name).contains(other), !self[other].isEmpty else { return nil }
+        return (self[name] + self[other]).allSatisfy { $0.model.id == id } ? other : nil
     }
 
     /// Returns a name by which the caller may use a listed model: `name` or another name of the model; nil if there is

@@ -75,9 +75,8 @@ import Testing
         )
     }
 
-    @Test("limits count a model with a readable id under this id, by which of its names it is requested")
-    func limitedNames() throws {
-        let id = "labs/flux-dev"
+    /// A catalogue of one model that has a short name.
+    private static func flux(_ id: String) -> Catalogue {
         let model = Model(
             id: id,
             owner: "x",
@@ -86,11 +85,34 @@ import Testing
             contextWindow: nil,
             maxOutputTokens: nil
         )
-        let catalogue = Catalogue(
-            [model],
-            fullID: { "labs/" + $0 },
-            shortName: { $0 == id ? "flux-dev" : nil }
-        )
+        return Catalogue([model], fullID: { "labs/" + $0 }, shortName: { $0 == id ? "flux-dev" : nil })
+    }
+
+    @Test("a caller who may use a model by one of its names may use it by the other")
+    func rightsToBothNames() throws {
+        let (id, start) = ("labs/flux-dev", "ONE_MIN_API_KEYS=v\nKEY_A_TOKEN=t\nKEY_A_MODELS=")
+        for (settings, isGiven) in [
+            (id, true), ("flux-dev", true), ("flux-*", true), ("other", false),
+            ("\(id)\nKEY_A_GROUP=G\nGROUP_G_MODELS=flux-dev", true),
+            ("\(id)\nKEY_A_GROUP=G\nGROUP_G_MODELS=other", false),
+        ] {
+            let (catalog, read) = try modelCatalog(start + settings, Self.flux(id))
+            let caller = try known(read)
+            for name in ["flux-dev", id] {
+                #expect(catalog.mayUse(name, caller, ofPassthrough: false) == isGiven, "\(settings) \(name)")
+            }
+        }
+        let other = "\nPROVIDER_E_KIND=echo\nPROVIDER_E_MODELS=flux-dev=echo"
+        for (pattern, name) in [(id, "flux-dev"), ("flux-dev", id)] {
+            let (beside, read) = try modelCatalog(start + pattern + other, Self.flux(id))
+            #expect(!beside.mayUse(name, try known(read), ofPassthrough: false))
+        }
+    }
+
+    @Test("limits count a model with a readable id under this id, by which of its names it is requested")
+    func limitedNames() throws {
+        let id = "labs/flux-dev"
+        let catalogue = Self.flux(id)
         for subset in ["", "\nSUBSET_OF_ONE_MIN_PERMITTED_MODELS=flux-dev"] {
             let (catalog, _) = try modelCatalog("ONE_MIN_API_KEYS=v\nKEY_A_TOKEN=t" + subset, catalogue)
             #expect(catalog.limitedName(of: "flux-dev") == id && catalog.limitedName(of: id) == id)
