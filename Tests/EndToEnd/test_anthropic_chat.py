@@ -474,6 +474,15 @@ def test_a_document_that_does_not_fit_its_schema_is_a_failure(talking, anthropic
                 assert refusal(talking, **fields)[0] == 502
 
 
+def test_a_tool_of_an_unknown_type_is_left_out_beside_others(talking, anthropic_server):
+    tools = [TOOL, {"type": "browser"}]
+    asked = ask(talking, model="claude", max_tokens=50, tools=tools)
+    assert asked.headers["x-relay-ignored"] == "tools"
+    assert [tool["name"] for tool in anthropic_server.body(MODEL)["tools"]] == [TOOL["function"]["name"]]
+    for fields in ({"tools": tools[1:]}, {"tools": tools, "tool_choice": {"type": "browser"}}):
+        assert refusal(talking, model="claude", max_tokens=50, **fields)[0] == 400
+
+
 def test_thoughts_of_other_vendors_stay_there(claude, anthropic_server):
     thoughts = [{"type": "thinking", "thinking": "Hm", "signature": signature} for signature in ("gemini.EpEg", "rs_1.gAAAA")]
     sealed = {"type": "redacted_thinking", "data": "rs_2.gAAAA"}

@@ -62,7 +62,7 @@ def test_a_tool_of_an_unknown_type_goes_on_as_it_came(http, server, fields):
     server.says(MODEL, {"extra": True})
     assert ask(http, model=NATIVE, **fields).status_code == 200
     assert {name: server.body(MODEL)[name] for name in fields} == fields
-    # Other vendors do not have it, and what belongs to the provider's account is not the caller's.
+    # Other vendors do not have it as the only or the required tool, and what belongs to the provider's account is not the caller's.
     for model, tools in ((READ, fields["tools"]), (NATIVE, [BROWSER | {"vector_store_ids": ["vs_1"]}])):
         refused = http.post(PATH, json=body(model=model, **fields | {"tools": tools}))
         assert refused.status_code == 400 and refused.json()["error"]["param"].startswith("tools["), refused.text

@@ -93,7 +93,7 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
         let isInDoubt = !needed.intersection(abilities).isDisjoint(with: Self.doubtful)
         if isInDoubt || provider.isUnsure(of: call, for: model), call.unreadError == nil { spare = Indirect(copy call) }
         if call.original != nil { Self.checkOriginal(of: &call, candidate, abilities, isFetched: isFetched) }
-        if call.original == nil, let error = call.unreadError { throw error }
+        if call.original == nil, let error = call.unreadError, !call.mayLeaveOutTools { throw error }
         leavesLength = call.original.map { $0.wire != .chat } ?? false
         count = CallCount(model, by: services.worker, on: services.loop)
         options = FormatterOptions(call, candidate)

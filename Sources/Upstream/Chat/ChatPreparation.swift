@@ -45,6 +45,7 @@ extension ChatFit {
         if candidate.provider.mayRecall(call, for: candidate.model, by: attempt) {
             await candidate.provider.recall(call.messages, for: candidate.model, by: attempt)
         }
+        if call.mayLeaveOutTools, call.original == nil { attempt.billing.leaveOut("tools") }
         return isPlain ? preparedAtOnce(by: attempt, isLast) : try await preparedLater(by: attempt, isLast)
     }
 

@@ -77,7 +77,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
                 if call.original != nil, let written = request.written(for: call, model: model, isOpenAI: isOpenAI) {
                     return WrittenCall(written)
                 }
-                if let error = call.unreadError { throw error }
+                if call.original != nil, let error = call.unreadError { throw error }
             } catch {
                 return WrittenCall(original.body, refusal: error)
             }

@@ -20,13 +20,15 @@ extension ChatCall {
             count = areNeeded ? try read(list, &given.options) : try check(list, &given.options)
         }
         var isSearch = false
+        mayLeaveOutTools = unreadError != nil && given.options.hasTools
         if let choice = fields["tool_choice"] {
             isSearch = given.options.searchTool != nil && choice.isSearchChoice
             if isSearch {
                 given.options.toolChoice = .auto
-            } else if unreadError != nil, choice.kind == .object {
+            } else if unreadError != nil, let type = choice["type"]?.text, type != "function", type != "custom" {
                 // The server decides about a choice among tools that the relay does not know.
                 given.options.toolChoice = .auto
+                mayLeaveOutTools = false
             } else if choice["type"]?.text == "allowed_tools" {
                 try Self.readAllowed(choice, &given.options)
             } else {

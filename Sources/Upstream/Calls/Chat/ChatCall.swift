@@ -99,6 +99,8 @@ package struct ChatCall: Sendable {
     ///
     /// With such a part, only a vendor that gets the raw body (`original`) can serve the call.
     package var unreadError: APIError?
+    /// Whether what the relay does not understand are tools beside others, which other vendors need not get.
+    package var mayLeaveOutTools = false
 
     /// Whether the client's Messages request cannot go on as it came, because parsers could read different fields.
     package var isAmbiguous = false
