@@ -98,21 +98,16 @@ struct QuirkRows {
     static let lifeSeconds = 3_600
     private static let maxModels = 1_000
 
-    /// The rows of known callers and of anonymous callers.
-    private var shared = RecentTable<ModelCaller, QuirkRow>()
-    /// The rows of passthrough keys, which must not replace others' rows.
-    private var own = RecentTable<ModelCaller, QuirkRow>()
+    /// The rows of known and anonymous callers; and apart from them those of passthrough keys, which must not replace
+    /// others' rows.
+    private var tables = [RecentTable<ModelCaller, QuirkRow>(), RecentTable()]
 
-    func forEach(_ body: (ModelCaller, QuirkRow) -> Void) {
-        shared.forEachPair(body)
-        own.forEachPair(body)
-    }
+    func forEach(_ body: (ModelCaller, QuirkRow) -> Void) { for table in tables { table.forEachPair(body) } }
 
     /// Calls `body` with the row of a caller. Returns nil if there is none.
     @discardableResult
     mutating func visit<Result>(_ caller: ModelCaller, _ body: (inout QuirkRow) -> Result) -> Result? {
-        let row = caller.ofRow
-        return row.isOfPassthroughKey ? own.withValue(of: row, body) : shared.withValue(of: row, body)
+        tables[caller.tableIndex].withValue(of: caller.ofRow, body)
     }
 
     /// Calls `body` with the row of a caller, which is added if it is new.
@@ -120,11 +115,7 @@ struct QuirkRows {
         if let result = visit(caller, body) { return result }
         var row = QuirkRow()
         let result = body(&row)
-        if caller.isOfPassthroughKey {
-            own.set(caller.ofRow, row, atMost: Self.maxModels)
-        } else {
-            shared.set(caller.ofRow, row, atMost: Self.maxModels)
-        }
+        tables[caller.tableIndex].set(caller.ofRow, row, atMost: Self.maxModels)
         return result
     }
 }
@@ -144,5 +135,5 @@ struct ModelCaller: Hashable {
         if case .known = owner { ModelCaller(provider, model, .known(0)) } else { self }
     }
 
-    fileprivate var isOfPassthroughKey: Bool { if case .passThrough = owner { true } else { false } }
+    fileprivate var tableIndex: Int { if case .passThrough = owner { 1 } else { 0 } }
 }

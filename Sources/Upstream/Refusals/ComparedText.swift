@@ -56,7 +56,7 @@ struct ComparedText {
             let byte = written[offset]
             start = offset
             offset += 1
-            if byte >= 0xe2, let mark = mark(behind: byte, in: written, at: offset) {
+            if byte >= 0xe2, let mark = mark(in: written, at: start) {
                 add(mark)
                 offset += 2
             } else if byte != UInt8(ascii: "\\") {
@@ -73,10 +73,10 @@ struct ComparedText {
         }
     }
 
-    /// Returns the ASCII mark for the rest of a typographic quote or of a Chinese mark; nil for other bytes.
-    private static func mark(behind lead: UInt8, in text: UnsafeRawBufferPointer, at offset: Int) -> UInt8? {
-        guard offset + 1 < text.count else { return nil }
-        switch (lead, text[offset], text[offset + 1]) {
+    /// Returns the ASCII mark for a typographic quote or a Chinese mark of three bytes; nil for other characters.
+    static func mark(in text: UnsafeRawBufferPointer, at offset: Int) -> UInt8? {
+        guard offset + 2 < text.count else { return nil }
+        switch (text[offset], text[offset + 1], text[offset + 2]) {
         case (0xe2, 0x80, 0x98...0x9b): return UInt8(ascii: "'")
         case (0xe2, 0x80, 0x9c...0x9d): return UInt8(ascii: "\"")
         case (0xe3, 0x80, 0x81): return UInt8(ascii: ",")

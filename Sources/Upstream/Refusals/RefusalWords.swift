@@ -60,15 +60,8 @@ struct RefusalWords {
     /// Returns the text with ASCII quotes in place of typographic ones, and ASCII punctuation in place of Chinese.
     private static func withPlainMarks(_ text: Substring) -> [UInt8] {
         text.unicodeScalars.flatMap { scalar in
-            switch scalar {
-            case "\u{2018}"..."\u{201b}": return [UInt8(ascii: "'")]
-            case "\u{201c}"..."\u{201d}": return [UInt8(ascii: "\"")]
-            case "\u{3001}": return [UInt8(ascii: ",")]
-            case "\u{3002}": return [UInt8(ascii: ".")]
-            // Wide forms of all ASCII characters.
-            case "\u{ff01}"..."\u{ff5e}": return [UInt8(scalar.value - 0xfee0)]
-            default: return Array(String(scalar).utf8)
-            }
+            let bytes = Array(String(scalar).utf8)
+            return bytes.withUnsafeBytes { ComparedText.mark(in: $0, at: 0) }.map { [$0] } ?? bytes
         }
     }
 
