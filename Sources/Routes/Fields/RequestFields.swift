@@ -161,8 +161,7 @@ package struct RequestFields: CallFields {
     ) -> Body? {
         var text = ByteBuffer()
         for (name, value) in members where !isKnown(name) {
-            text.append(",", json: name)
-            text.append(":")
+            text.append(",", json: name, ":")
             value.append(to: &text)
         }
         return text.isEmpty ? nil : Body(text)

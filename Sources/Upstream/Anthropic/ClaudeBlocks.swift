@@ -54,8 +54,7 @@ struct ClaudeBlocks {
         text.withUTF8 { bytes in
             let bytes = UnsafeRawBufferPointer(bytes)
             list.open("text", to: &out)
-            out.append(#","text":"#, json: isCut ? Self.cut(bytes) : bytes)
-            out.append("}")
+            out.append(#","text":"#, json: isCut ? Self.cut(bytes) : bytes, "}")
         }
     }
 
@@ -84,8 +83,7 @@ struct ClaudeBlocks {
             out.append(#","data":"#)
         } else {
             list.open("thinking", to: &out)
-            out.append(#","thinking":"#, json: reasoningBlock.text)
-            out.append(#","signature":"#)
+            out.append(#","thinking":"#, json: reasoningBlock.text, #","signature":"#)
         }
         out.append(json: signature)
         out.append("}")
@@ -97,8 +95,7 @@ struct ClaudeBlocks {
         let text = ByteBuffer(arguments)
         guard text.bytes.contains(where: { $0 > 32 }) else { return out.append("{}") }
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }
-        out.append(#"{"_raw":"#, json: text.bytes)
-        out.append("}")
+        out.append(#"{"_raw":"#, json: text.bytes, "}")
     }
 
     // MARK: Attachments
@@ -120,16 +117,14 @@ struct ClaudeBlocks {
             if text.contentType == .pdf { append(text, as: .pdf, to: &out) } else { append(plain: text, to: &out) }
             if let name = part.name, name.utf8.contains(where: { $0 > 32 }) {
                 out.removeLast(1)
-                out.append(#","title":"#, json: name)
-                out.append("}")
+                out.append(#","title":"#, json: name, "}")
             }
         case (.audio, _): break
         }
     }
 
     private func append(address: String, to out: inout ByteBuffer) {
-        out.append(#","source":{"type":"url","url":"#, json: address)
-        out.append("}}")
+        out.append(#","source":{"type":"url","url":"#, json: address, "}}")
     }
 
     private func append(_ text: Base64Text, as type: MediaType, to out: inout ByteBuffer) {

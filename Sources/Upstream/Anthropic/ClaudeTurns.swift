@@ -218,8 +218,7 @@ struct ClaudeTurns: ~Copyable {
         waiting.append(WaitingBlocks(key: ToolCall.key(id: call.id, name: call.name), id: id))
         list.open("tool_use", to: &out)
         out.append(#","id":"#, json: id)
-        out.append(#","name":"#, json: name)
-        out.append(#","input":"#)
+        out.append(#","name":"#, json: name, #","input":"#)
         blocks.append(input: call.arguments, to: &out)
         out.append("}")
     }

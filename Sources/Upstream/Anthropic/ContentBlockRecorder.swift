@@ -106,8 +106,7 @@ struct ContentBlockRecorder: ~Copyable {
         case .thinking where !signature.isEmpty:
             open(#"{"type":"thinking","thinking":"#)
             written.append(json: said.bytes)
-            written.append(#","signature":"#, json: signature.bytes)
-            written.append("}")
+            written.append(#","signature":"#, json: signature.bytes, "}")
         case .use where !said.isEmpty: writeUse()
         case .use, .other:
             open("")

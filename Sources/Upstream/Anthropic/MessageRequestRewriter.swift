@@ -31,8 +31,7 @@ enum MessageRequestRewriter {
                 guard index == blocks.count - 1, let said = blocks[index].said else {
                     return out.append(blocks[index].bytes)
                 }
-                out.append(#"{"type":"text","text":"#, json: said)
-                out.append("}")
+                out.append(#"{"type":"text","text":"#, json: said, "}")
             }
             out.append("}]")
         }

@@ -71,8 +71,7 @@ extension PassedError {
             let id = root["request_id"]?.string.flatMap { Self.isRequestID($0) ? $0 : nil }
             texts = [Self.isPublic(type) ? type : "api_error", Self.words(of: said), id ?? ""]
             out.append(#"{"type":"error","error":{"type":"#, json: texts[0])
-            out.append(#","message":"#, json: texts[1])
-            out.append("}")
+            out.append(#","message":"#, json: texts[1], "}")
             if let id { out.append("request_id", id) }
             out.append("}")
         }

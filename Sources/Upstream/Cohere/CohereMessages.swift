@@ -101,8 +101,7 @@ struct CohereMessages: ~Copyable {
     /// Appends a text part to a list of parts. Appends nothing if the text is empty.
     private func append(text: String, to parts: inout ByteBuffer) {
         guard !text.isEmpty else { return }
-        parts.append(parts.isEmpty ? #"{"type":"text","text":"# : #",{"type":"text","text":"#, json: text)
-        parts.append("}")
+        parts.append(parts.isEmpty ? #"{"type":"text","text":"# : #",{"type":"text","text":"#, json: text, "}")
     }
 
     // MARK: Calls and results
@@ -114,8 +113,7 @@ struct CohereMessages: ~Copyable {
             let id = ids.once(call.id.map { Array($0.utf8) } ?? Array("call".utf8))
             written.append(id)
             out.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#, json: id)
-            out.append(#","type":"function","function":{"name":"#, json: names.name(call.name))
-            out.append(#","arguments":"#)
+            out.append(#","type":"function","function":{"name":"#, json: names.name(call.name), #","arguments":"#)
             append(arguments: call.arguments, to: &out)
             out.append("}}")
         }
@@ -129,8 +127,7 @@ struct CohereMessages: ~Copyable {
         if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(json: text.bytes) }
         guard text.bytes.contains(where: { $0 > 32 }) else { return out.append(#""{}""#) }
         var object = ByteBuffer()
-        object.append(#"{"_raw":"#, json: text.bytes)
-        object.append("}")
+        object.append(#"{"_raw":"#, json: text.bytes, "}")
         out.append(json: object.bytes)
     }
 

@@ -24,8 +24,7 @@ struct CohereRequest: ~Copyable {
     /// Returns the request body, and the map from the tool names in the body to the client's tool names.
     consuming func written() -> (Body, VendorNameMap) {
         _ = out.reserve(512 + call.sentBytes + 64 * call.messages.count)
-        out.append(#"{"model":"#, json: model)
-        out.append(#","messages":["#)
+        out.append(#"{"model":"#, json: model, #","messages":["#)
         var messages = CohereMessages(call, names)
         // Without the instruction, the output of a model might never end.
         if case .object = chatOptions.format { messages.append(instruction: Self.askingForJSON, to: &out) }

@@ -132,8 +132,7 @@ struct GeminiTurns: ~Copyable {
 
     private func append(_ id: String?, _ name: [UInt8], to out: inout ByteBuffer) {
         if let id {
-            out.append(#""id":"#, json: id)
-            out.append(",")
+            out.append(#""id":"#, json: id, ",")
         }
         out.append(#""name":"#, json: name)
     }
@@ -153,8 +152,7 @@ struct GeminiTurns: ~Copyable {
         if isEmptyIfBlank, !text.bytes.contains(where: { $0 > 32 }) { return out.append("{}") }
         out.append("{\"")
         out.append(raw)
-        out.append("\":", json: text.bytes)
-        out.append("}")
+        out.append("\":", json: text.bytes, "}")
     }
 
     // MARK: The user

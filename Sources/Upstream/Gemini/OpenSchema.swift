@@ -271,8 +271,7 @@ struct OpenSchema {
         open(member: "properties", &out)
         var known: Set<[UInt8]> = []
         for property in own + allProperties(ofChoicesOf: schema) where known.insert(Array(property.name)).inserted {
-            out.append(known.count == 1 ? "{" : ",", json: property.name)
-            out.append(":")
+            out.append(known.count == 1 ? "{" : ",", json: property.name, ":")
             if let value = property.value { append(value, depth: depth, to: &out) } else { out.append("{}") }
             bytesLeft -= property.name.count
         }

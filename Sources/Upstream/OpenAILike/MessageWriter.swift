@@ -86,11 +86,9 @@ struct MessageWriter {
         out.append(array: pieces) { piece, out in
             switch piece {
             case .text(let text):
-                out.append(#"{"type":"text","text":"#, json: text)
-                out.append("}")
+                out.append(#"{"type":"text","text":"#, json: text, "}")
             case .refusal(let text):
-                out.append(#"{"type":"refusal","refusal":"#, json: text)
-                out.append("}")
+                out.append(#"{"type":"refusal","refusal":"#, json: text, "}")
             case .attachment(let index): append(attachments[index], to: &out)
             case .reasoningBlock: break
             }
@@ -108,8 +106,7 @@ struct MessageWriter {
             out.append(#","type":"function","function":"#)
             append(function: call, to: &out)
             if let signature = signatures?.signature(of: call, isFirst: index == 0) {
-                out.append(#","extra_content":{"google":{"thought_signature":"#, json: signature)
-                out.append("}}")
+                out.append(#","extra_content":{"google":{"thought_signature":"#, json: signature, "}}")
             }
             out.append("}")
         }
@@ -118,8 +115,7 @@ struct MessageWriter {
 
     private func append(function call: ToolCall, to out: inout ByteBuffer) {
         out.append(#"{"name":"#, json: call.name)
-        out.append(#","arguments":"#, json: call.arguments)
-        out.append("}")
+        out.append(#","arguments":"#, json: call.arguments, "}")
     }
 
     // MARK: Parts that are not text
@@ -130,8 +126,7 @@ struct MessageWriter {
         case (_, .words(let text)), (_, .file(let text)), (.file, .address(let text)), (.audio, .address(let text)):
             out.append(#"{"type":"text","text":"#, json: text)
         case (_, .kept(let id)):
-            out.append(#"{"type":"file","file":{"file_id":"#, json: id)
-            out.append("}")
+            out.append(#"{"type":"file","file":{"file_id":"#, json: id, "}")
         case (.image, .address(let address)):
             out.append(#"{"type":"image_url","image_url":{"url":"#, json: address)
             appendDetail(of: part, to: &out)
@@ -149,8 +144,7 @@ struct MessageWriter {
             out.append(text.contentType == .wav ? "wav" : "mp3")
             out.append("\"}")
         case (.file, .data(let text)):
-            out.append(#"{"type":"file","file":{"filename":"#, json: part.fileName(of: text))
-            out.append(#","file_data":""#)
+            out.append(#"{"type":"file","file":{"filename":"#, json: part.fileName(of: text), #","file_data":""#)
             out.append(dataURL: text, "application/pdf")
             out.append("\"}")
         }

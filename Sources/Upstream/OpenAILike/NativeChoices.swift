@@ -107,8 +107,7 @@ struct NativeChoices {
             out.append(isWhole ? "{" : #"{"index":"#)
             if !isWhole { out.append(decimal: piece.index) }
             if piece.isFirst {
-                out.append(isWhole ? #""id":"# : #","id":"#, json: piece.id)
-                out.append(#","type":"function""#)
+                out.append(isWhole ? #""id":"# : #","id":"#, json: piece.id, #","type":"function""#)
             }
             append(function: piece, to: &out)
             // Other members of the call are kept, such as thought signatures.
@@ -128,11 +127,9 @@ struct NativeChoices {
     private func append(function piece: ToolCallChunk, to out: inout ByteBuffer) {
         out.append(#","function":{"#)
         if piece.isFirst {
-            out.append(#""name":"#, json: piece.name)
-            out.append(",")
+            out.append(#""name":"#, json: piece.name, ",")
         }
-        out.append(#""arguments":"#, json: piece.arguments)
-        out.append("}")
+        out.append(#""arguments":"#, json: piece.arguments, "}")
     }
 }
 

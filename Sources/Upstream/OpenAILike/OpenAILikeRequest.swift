@@ -29,8 +29,7 @@ struct OpenAILikeRequest: ~Copyable {
 
     consuming func written() -> Body {
         _ = out.reserve(512 + call.sentBytes + 48 * call.messages.count)
-        out.append(#"{"model":"#, json: model)
-        out.append(#","messages":["#)
+        out.append(#"{"model":"#, json: model, #","messages":["#)
         var messages = MessageWriter(call.attachments, wantsReasoning: wantsReasoning, signatures)
         messages.append(call.messages, to: &out)
         out.append("]")
@@ -71,13 +70,11 @@ struct OpenAILikeRequest: ~Copyable {
 
     private mutating func appendChoice(_ name: String, _ isLegacy: Bool) {
         if isLegacy {
-            out.append(#","function_call":{"name":"#, json: name)
-            return out.append("}")
+            return out.append(#","function_call":{"name":"#, json: name, "}")
         }
         let isCustom = chatOptions.tools.contains { $0.kind == .custom && $0.name.hasSameBytes(as: name) }
         out.append(#","tool_choice":{"type":""#)
-        out.append(isCustom ? #"custom","custom":{"name":"# : #"function","function":{"name":"#, json: name)
-        out.append("}}")
+        out.append(isCustom ? #"custom","custom":{"name":"# : #"function","function":{"name":"#, json: name, "}}")
     }
 
     private mutating func appendList(_ name: StaticString, _ tools: [ChatOptions.Tool]) {

@@ -206,8 +206,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         items[index].hasAnnotations = true
         var json = ByteBuffer()
         for (name, value) in members {
-            json.append(json.isEmpty ? "{" : ",", json: name)
-            json.append(":")
+            json.append(json.isEmpty ? "{" : ",", json: name, ":")
             if items[index].start > 0, name == "start_index" || name == "end_index", let position = value.integer {
                 json.append(decimal: Int(position) &+ items[index].start)
             } else {

@@ -33,8 +33,7 @@ struct ResponsesRequest: ~Copyable {
 
     consuming func written() -> Body {
         _ = out.reserve(512 + call.sentBytes + 48 * call.messages.count)
-        out.append(#"{"model":"#, json: model)
-        out.append(#","input":["#)
+        out.append(#"{"model":"#, json: model, #","input":["#)
         for message in call.messages.withIDsOfFunctions.withResultInPlaceForEachCall { append(message) }
         if call.needs.contains(.compaction) {
             open()
@@ -116,9 +115,7 @@ struct ResponsesRequest: ~Copyable {
     }
 
     private mutating func appendPart(_ text: String) {
-        out.append(#"{"type":"input_text""#)
-        out.append("text", text)
-        out.append("}")
+        out.append(#"{"type":"input_text","text":"#, json: text, "}")
     }
 
     /// Appends an assistant message as separate items for reasoning, text and tool calls, in the message's order.
@@ -201,24 +198,17 @@ struct ResponsesRequest: ~Copyable {
         if !id.hasSameBytes(as: ReasoningBlock.markOfResponses) { out.append("id", id) }
         out.append(#","summary":["#)
         if !reasoningBlock.text.isEmpty {
-            out.append(#"{"type":"summary_text""#)
-            out.append("text", reasoningBlock.text)
-            out.append("}")
+            out.append(#"{"type":"summary_text","text":"#, json: reasoningBlock.text, "}")
         }
-        out.append("]")
-        out.append("encrypted_content", content)
-        out.append("}")
+        out.append(#"],"encrypted_content":"#, json: content, "}")
     }
 
     /// Appends reasoning that its server does not encrypt.
     private mutating func append(plain reasoningBlock: ReasoningBlock) {
         guard let id = reasoningBlock.itemID, !isOpenAI else { return }
         open()
-        out.append(#"{"type":"reasoning""#)
-        out.append("id", id)
-        out.append(#","summary":[],"content":[{"type":"reasoning_text""#)
-        out.append("text", reasoningBlock.text)
-        out.append("}]}")
+        out.append(#"{"type":"reasoning","id":"#, json: id)
+        out.append(#","summary":[],"content":[{"type":"reasoning_text","text":"#, json: reasoningBlock.text, "}]}")
     }
 
     /// Appends a compacted conversation that the vendor has encrypted, in the place of the messages before it.
@@ -227,8 +217,7 @@ struct ResponsesRequest: ~Copyable {
         open()
         out.append(#"{"type":"compaction""#)
         if !id.isEmpty { out.append("id", id) }
-        out.append("encrypted_content", content)
-        out.append("}")
+        out.append(#","encrypted_content":"#, json: content, "}")
     }
 
     /// Appends a tool call's result, or a user message if the call's id is unknown.
@@ -341,9 +330,7 @@ struct ResponsesRequest: ~Copyable {
         case .none: out.append("tool_choice", "none")
         case .required: out.append("tool_choice", "required")
         case .named(let name):
-            out.append(#","tool_choice":{"type":"function""#)
-            out.append("name", name)
-            out.append("}")
+            out.append(#","tool_choice":{"type":"function","name":"#, json: name, "}")
         }
     }
 

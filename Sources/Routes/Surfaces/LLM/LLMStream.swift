@@ -49,13 +49,11 @@ final class LLMEvents: BatchWriter, OnLoop, @unchecked Sendable {
             open(#"{"tool_calls":[{"index":"#)
             out.append(decimal: index)
             out.append(#","id":"#, json: id)
-            out.append(#","type":"function","function":{"name":"#, json: name)
-            out.append(",\"arguments\":\"\"}}]}\n\n")
+            out.append(#","type":"function","function":{"name":"#, json: name, ",\"arguments\":\"\"}}]}\n\n")
         case .toolArguments(let index, let text):
             open(#"{"tool_calls":[{"index":"#)
             out.append(decimal: index)
-            out.append(#","function":{"arguments":"#, json: text)
-            out.append("}}]}\n\n")
+            out.append(#","function":{"arguments":"#, json: text, "}}]}\n\n")
         case .reasoning, .finish, .signature, .encryptedReasoning, .message, .annotation, .comment, .native: break
         }
     }

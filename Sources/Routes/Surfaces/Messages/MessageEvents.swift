@@ -89,8 +89,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         case .encryptedReasoning(let data):
             open(.thinking)
             isSigned = true
-            out.append(#"{"type":"redacted_thinking","data":"#, json: data)
-            out.append("}}\n\n")
+            out.append(#"{"type":"redacted_thinking","data":"#, json: data, "}}\n\n")
             close()
         case .toolCall(let call, let id, let name): open(call, id, name: name)
         case .toolArguments(let call, let text) where block == .call(call): add(arguments: text)
@@ -144,8 +143,7 @@ final class MessageEvents: BatchWriter, OnLoop, @unchecked Sendable {
         hasCall = true
         out.append(#"{"type":"tool_use","id":"#)
         out.append(toolUseID: id)
-        out.append(#","name":"#, json: name)
-        out.append(",\"input\":{}}}\n\n")
+        out.append(#","name":"#, json: name, ",\"input\":{}}}\n\n")
     }
 
     private func add(arguments: UnsafeRawBufferPointer) {

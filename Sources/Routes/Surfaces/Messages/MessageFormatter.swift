@@ -49,17 +49,14 @@ struct MessageFormatter: ChatResponseFormatter {
         func append(_ reasoningBlock: ReasoningBlock) {
             open(reasoningBlock.isSealed ? "redacted_thinking" : "thinking")
             if !reasoningBlock.isSealed {
-                body.append(#""thinking":"#, json: reasoningBlock.text)
-                body.append(",")
+                body.append(#""thinking":"#, json: reasoningBlock.text, ",")
             }
             let signature = reasoningBlock.signature ?? "\(ReasoningBlock.ownSignature)"
-            body.append(reasoningBlock.isSealed ? #""data":"# : #""signature":"#, json: signature)
-            body.append("}")
+            body.append(reasoningBlock.isSealed ? #""data":"# : #""signature":"#, json: signature, "}")
         }
         func append(_ text: UnsafeRawBufferPointer) {
             open("text")
-            body.append(#""text":"#, json: text)
-            body.append("}")
+            body.append(#""text":"#, json: text, "}")
         }
         // A call whose arguments were cut off cannot be made.
         let isCut = choice.finish == .length || choice.finish == .contentFilter
@@ -68,8 +65,7 @@ struct MessageFormatter: ChatResponseFormatter {
             open("tool_use")
             body.append(#""id":"#)
             (call.id ?? "").withBytes { body.append(toolUseID: $0) }
-            body.append(#","name":"#, json: call.name)
-            body.append(#","input":"#)
+            body.append(#","name":"#, json: call.name, #","input":"#)
             Self.append(input: call.arguments, to: &body)
             body.append("}")
         }
@@ -104,8 +100,7 @@ struct MessageFormatter: ChatResponseFormatter {
     private static func append(input arguments: String, to body: inout ByteBuffer) {
         let text = ByteBuffer(arguments)
         if !isObject(arguments) {
-            body.append(#"{"_raw":"#, json: text.bytes)
-            body.append("}")
+            body.append(#"{"_raw":"#, json: text.bytes, "}")
         } else if text.bytes.contains(where: { $0 > 32 }) {
             body.append(text.bytes)
         } else {
@@ -126,8 +121,7 @@ extension ByteBuffer {
     /// Appends the member `stop_details` with the reason of a refusal. Appends nothing if the reason is empty.
     mutating func append(stopDetails refusal: UnsafeRawBufferPointer) {
         if refusal.isEmpty { return }
-        append(#","stop_details":{"type":"refusal","category":null,"explanation":"#, json: refusal)
-        append("}")
+        append(#","stop_details":{"type":"refusal","category":null,"explanation":"#, json: refusal, "}")
     }
 }
 

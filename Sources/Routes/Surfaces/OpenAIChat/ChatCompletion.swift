@@ -76,8 +76,7 @@ struct ChatCompletion: ChatResponseFormatter {
         body.append("\"")
         guard reasoningBlocks.count == 1, !reasoningBlocks[0].isSealed, let signature = reasoningBlocks[0].signature
         else { return }
-        body.append(#","extra_content":{"thought_signature":"#, json: signature)
-        body.append("}")
+        body.append(#","extra_content":{"thought_signature":"#, json: signature, "}")
     }
 
     /// Returns an annotation as chat completions have it, with its members in an object of their own. Returns nil if the
@@ -113,8 +112,7 @@ struct ChatCompletion: ChatResponseFormatter {
 
     private static func append(function call: ToolCall, to body: inout ByteBuffer) {
         body.append(#","function_call":{"name":"#, json: call.name)
-        body.append(#","arguments":"#, json: call.arguments)
-        body.append("}")
+        body.append(#","arguments":"#, json: call.arguments, "}")
     }
 
     func append(_ calls: [ToolCall], to body: inout ByteBuffer) {
@@ -127,8 +125,7 @@ struct ChatCompletion: ChatResponseFormatter {
             if isCustom { Self.append(inputOf: call.arguments, to: &body) } else { body.append(json: call.arguments) }
             body.append("}")
             if let signature = call.signature {
-                body.append(#","extra_content":{"google":{"thought_signature":"#, json: signature)
-                body.append("}}")
+                body.append(#","extra_content":{"google":{"thought_signature":"#, json: signature, "}}")
             }
             body.append("}")
         }

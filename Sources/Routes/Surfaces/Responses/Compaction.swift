@@ -140,8 +140,7 @@ extension OriginalRequest {
         for (index, item) in items.enumerated() {
             input.append(index == 0 ? "[" : ",")
             if let message = messages["input[\(index)]"] {
-                input.append(#"{"type":"message","role":"user","content":"#, json: message.text)
-                input.append("}")
+                input.append(#"{"type":"message","role":"user","content":"#, json: message.text, "}")
             } else if item["role"]?.content == "user", item["id"]?.content.map(ItemType.isMadeByRelay) ?? false {
                 var isFirst = true
                 for member in item.members where !member.name.equals("id") {

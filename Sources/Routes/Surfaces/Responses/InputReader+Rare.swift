@@ -77,8 +77,7 @@ extension InputReader {
         else { return item.body }
         var text = ByteBuffer()
         for (name, value) in members where !name.equals("id") {
-            text.append(text.isEmpty ? "{" : ",", json: name)
-            text.append(":")
+            text.append(text.isEmpty ? "{" : ",", json: name, ":")
             value.append(to: &text)
         }
         text.append("}")

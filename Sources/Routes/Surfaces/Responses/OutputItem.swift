@@ -79,8 +79,7 @@ enum OutputItem {
 
     static func append(compaction content: String, _ id: String, to out: inout ByteBuffer) {
         out.append(#"{"id":"#, json: id)
-        out.append(#","type":"compaction","encrypted_content":"#, json: content)
-        out.append("}")
+        out.append(#","type":"compaction","encrypted_content":"#, json: content, "}")
     }
 
     static func append(reasoningBlock text: UnsafeRawBufferPointer, isSummary: Bool, to out: inout ByteBuffer) {
@@ -102,8 +101,7 @@ enum OutputItem {
         out.append(#","call_id":"#, json: callID)
         if let space = name.space { out.append(#","namespace":"#, json: space) }
         out.append(#","name":"#, json: name.name)
-        out.append(name.isCustom ? #","input":"# : #","arguments":"#, json: arguments)
-        out.append("}")
+        out.append(name.isCustom ? #","input":"# : #","arguments":"#, json: arguments, "}")
     }
 
     static func append(

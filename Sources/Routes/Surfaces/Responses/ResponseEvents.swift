@@ -298,8 +298,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
             progress.open("response.function_call_arguments.done", in: &out)
             out.append(itemMembers.bytes)
             out.append(#","name":"#, json: name.name)
-            out.append(#","arguments":"#, json: text.bytes)
-            return out.append("}\n\n")
+            return out.append(#","arguments":"#, json: text.bytes, "}\n\n")
         }
         var arguments = ByteBuffer()
         arguments.append(text.bytes)

@@ -51,8 +51,7 @@ struct ResponseObject: Sendable {
         out.append(#","status":""#, outcome.status, #"","background":false,"error":"#)
         if case .failed(let error) = outcome {
             out.append(#"{"code":"#, json: Self.code(of: error))
-            out.append(#","message":"#, json: error.message)
-            out.append("}")
+            out.append(#","message":"#, json: error.message, "}")
         } else {
             out.append("null")
         }
@@ -62,8 +61,7 @@ struct ResponseObject: Sendable {
         } else {
             out.append("null")
         }
-        out.append(#","model":"#, json: model)
-        out.append(",")
+        out.append(#","model":"#, json: model, ",")
         out.append(echo.bytes)
         out.append(#","service_tier":"#, json: usage?.openAITier ?? "default")
         out.append(isStored ? #","store":true,"output":["# : #","store":false,"output":["#)

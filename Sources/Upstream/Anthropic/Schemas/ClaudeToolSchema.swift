@@ -97,16 +97,14 @@ struct ClaudeToolSchema {
     }
 
     private func append(_ name: UnsafeRawBufferPointer, _ value: JSONValue, to out: inout ByteBuffer) {
-        out.append(",", json: name)
-        out.append(":")
+        out.append(",", json: name, ":")
         append(value, to: &out)
     }
 
     /// Appends the members `properties` and `required`.
     private func appendProperties(of members: Members, _ top: JSONValue, to out: inout ByteBuffer) {
         for (index, name) in members.names.enumerated() {
-            out.append(index == 0 ? #","properties":{"# : ",", json: name)
-            out.append(":")
+            out.append(index == 0 ? #","properties":{"# : ",", json: name, ":")
             append(schemasAt: members.schemaKeys[name] ?? [], to: &out)
         }
         if !members.names.isEmpty {

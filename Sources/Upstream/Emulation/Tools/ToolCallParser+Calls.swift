@@ -128,8 +128,7 @@ extension ToolCallParser {
     mutating func consume(native name: UnsafeRawBufferPointer, _ arguments: UnsafeRawBufferPointer, _ pass: Pass) {
         held.removeAll()
         held.append(#"{"name":"#, json: name)
-        held.append(#","arguments":"#, json: arguments)
-        held.append("}")
+        held.append(#","arguments":"#, json: arguments, "}")
         guard held.count <= Self.limitBytes else { return breakOff("it is too long", pass) }
         do throws(ToolCallReader.Problem) {
             let found = try reader.calls(held.bytes, hasControls: false)
@@ -215,8 +214,7 @@ extension ToolCallParser {
         else { return true }
         let body = held.bytes[part: alienStart..<(held.count - closingBytes)]
         var text = ByteBuffer()
-        text.append(#"{"name":"#, json: name())
-        text.append(#","arguments":"#)
+        text.append(#"{"name":"#, json: name(), #","arguments":"#)
         ValueScan.append(body, to: &text)
         text.append("}")
         isClosed = true

@@ -67,8 +67,7 @@ package struct ToolProtocol: Sendable {
         case .auto: break
         case .required: buffer.append("You must call at least one tool now. Write the call and nothing else.\n")
         case .named(let name):
-            buffer.append("You must call the tool ", json: name)
-            buffer.append(" now. Write the call and nothing else.\n")
+            buffer.append("You must call the tool ", json: name, " now. Write the call and nothing else.\n")
         }
     }
 

@@ -4,8 +4,7 @@ package import Shared
 extension OneMin: SpeechProvider {
     package func prepare(_ call: SpeechCall, for model: Model) throws(APIError) -> any PreparedSpeech {
         var body = ByteBuffer()
-        body.append(#"{"type":"TEXT_TO_SPEECH","model":"#, json: model.id)
-        body.append(#","promptObject":{"#)
+        body.append(#"{"type":"TEXT_TO_SPEECH","model":"#, json: model.id, #","promptObject":{"#)
         try SpeechFamily(of: model.id).append(call, to: &body)
         body.append("}}")
         let use = OneMinUse(model: model.id, feature: .textToSpeech)

@@ -10,8 +10,7 @@ extension OneMin: TranscriptionProvider {
             guard model.id == OneMinModels.translator else { throw .modelNotFound(call.model) }
             opening.append(#"{"type":"AUDIO_TRANSLATOR","conversationId":"AUDIO_TRANSLATOR""#)
         }
-        opening.append(#","model":"#, json: model.id)
-        opening.append(#","promptObject":{"audioUrl":"#)
+        opening.append(#","model":"#, json: model.id, #","promptObject":{"audioUrl":"#)
         var members = ByteBuffer()
         try TranscriptionFamily(of: model.id).append(call, to: &members)
         members.append("}}")

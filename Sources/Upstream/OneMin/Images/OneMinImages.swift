@@ -21,8 +21,7 @@ extension OneMin: ImageProvider {
         var opening = ByteBuffer()
         opening.append(#"{"type":""#)
         opening.append(feature.rawValue)
-        opening.append(#"","model":"#, json: model.id)
-        opening.append(#","promptObject":{"#)
+        opening.append(#"","model":"#, json: model.id, #","promptObject":{"#)
         var members = ByteBuffer()
         if call.purpose != .variation { members.append("prompt", call.prompt) }
         try family.append(call, to: &members)

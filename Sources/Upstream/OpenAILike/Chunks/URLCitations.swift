@@ -12,8 +12,7 @@ extension JSONValue {
             }
             var flat = ByteBuffer(#"{"type":"url_citation""#)
             for (name, value) in members where !name.equals("type") {
-                flat.append(",", json: name)
-                flat.append(":")
+                flat.append(",", json: name, ":")
                 value.append(to: &flat)
             }
             flat.append("}")
