@@ -55,12 +55,7 @@ package struct JSONFragment: ExpressibleByStringInterpolation, @unchecked Sendab
             _ elements: Elements,
             each json: (Elements.Element) -> JSONFragment
         ) {
-            output.bytes.append("[")
-            for (index, element) in elements.enumerated() {
-                if index > 0 { output.bytes.append(",") }
-                json(element).appendJSON(to: &output.bytes)
-            }
-            output.bytes.append("]")
+            output.bytes.append(array: elements) { json($0).appendJSON(to: &$1) }
         }
 
         /// Appends a member of an object, after a comma if needed. Appends nothing if the value is nil.
@@ -143,11 +138,6 @@ extension Optional: JSONWritable where Wrapped: JSONWritable {
 
 extension Array: JSONWritable where Element: JSONWritable {
     package func appendJSON(to out: inout ByteBuffer) {
-        out.append("[")
-        for (index, element) in enumerated() {
-            if index > 0 { out.append(",") }
-            element.appendJSON(to: &out)
-        }
-        out.append("]")
+        out.append(array: self) { $0.appendJSON(to: &$1) }
     }
 }

@@ -14,17 +14,13 @@ extension JSONValue {
     package func append(to text: inout ByteBuffer, replacing replacement: Replacement? = nil) {
         switch kind {
         case .object:
-            text.append("{")
-            text.append(list: JSONMembers(self) ?? JSONMembers()) { (member, text: inout ByteBuffer) in
-                text.append(json: member.name)
-                text.append(":")
+            text.append(object: JSONMembers(self) ?? JSONMembers()) { member, text in
                 if let replacement, let value = member.value.text, let other = replacement(member.name, value) {
                     text.append(json: other)
                 } else {
                     member.value.append(to: &text, replacing: replacement)
                 }
             }
-            text.append("}")
         case .array:
             text.append(array: elements ?? JSONElements()) { $0.append(to: &$1, replacing: replacement) }
         case .string: text.append(json: self.text ?? UnsafeRawBufferPointer(start: nil, count: 0))

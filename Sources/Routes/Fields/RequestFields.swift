@@ -121,7 +121,7 @@ extension String {
 
 /// The fields of a JSON object. A field with the value `null` counts as absent.
 package struct RequestFields: CallFields {
-    private let members: [(name: UnsafeRawBufferPointer, value: JSONValue)]
+    private let members: [JSONMember]
     /// A bit set of the field names. If a name's bit is 0, the field is absent.
     private let bits: UInt64
 
@@ -156,7 +156,7 @@ package struct RequestFields: CallFields {
     func unknown(_ isKnown: (UnsafeRawBufferPointer) -> Bool) -> Body? { Self.unknown(members, isKnown) }
 
     static func unknown(
-        _ members: [(name: UnsafeRawBufferPointer, value: JSONValue)],
+        _ members: [JSONMember],
         _ isKnown: (UnsafeRawBufferPointer) -> Bool
     ) -> Body? {
         var text = ByteBuffer()

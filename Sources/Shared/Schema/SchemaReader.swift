@@ -187,7 +187,7 @@ struct SchemaReader {
 
     // MARK: Values of keywords
 
-    private func members(_ keyword: Keyword) throws(SchemaError) -> [(name: UnsafeRawBufferPointer, value: JSONValue)] {
+    private func members(_ keyword: Keyword) throws(SchemaError) -> [JSONMember] {
         guard let members = keyword.value.members else {
             throw SchemaError("`\(shortened(keyword.name))` must be an object")
         }

@@ -3,8 +3,6 @@ import Shared
 
 /// Converts a JSON Schema for Google's models: replaces or removes keywords that the models do not support.
 struct GeminiSchema {
-    private typealias Member = (name: UnsafeRawBufferPointer, value: JSONValue)
-
     /// Converts a schema and appends the result. Returns false, and appends nothing, if the schema is not JSON.
     static func append(_ schema: Body, to out: inout ByteBuffer) -> Bool {
         let merged = AllOfMerger.merged(schema)
@@ -121,7 +119,7 @@ struct GeminiSchema {
             append(reference: value, to: &out)
         case "properties":
             open(name, to: &out)
-            appendMap(value, to: &out)
+            out.append(object: value.members ?? []) { append($0.value, to: &$1) }
         case "$defs": appendDefinitions(value, schema["definitions"], to: &out)
         // Older drafts of JSON Schema have `definitions`.
         case "definitions" where schema["$defs"] == nil: appendDefinitions(value, nil, to: &out)
@@ -159,21 +157,6 @@ struct GeminiSchema {
         out.append("\"")
     }
 
-    private static func appendMap(_ map: JSONValue, to out: inout ByteBuffer) {
-        out.append("{")
-        append(map.members ?? [], to: &out)
-        out.append("}")
-    }
-
-    private static func append(_ map: [Member], isFirst: Bool = true, to out: inout ByteBuffer) {
-        for (index, member) in map.enumerated() {
-            if index > 0 || !isFirst { out.append(",") }
-            out.append(json: member.name)
-            out.append(":")
-            append(member.value, to: &out)
-        }
-    }
-
     /// Appends the member `$defs`, which contains the schemas to which a `$ref` can point.
     /// - Parameters:
     ///   - map: the schema's `$defs`, or its `definitions` if it has no `$defs`.
@@ -181,11 +164,9 @@ struct GeminiSchema {
     private static func appendDefinitions(_ map: JSONValue, _ older: JSONValue?, to out: inout ByteBuffer) {
         let members = map.members ?? []
         let names = Set(members.map { Array($0.name) })
-        out.append(out.isEmpty ? #""$defs":{"# : #","$defs":{"#)
-        append(members, to: &out)
         let others = (older?.members ?? []).filter { !names.contains(Array($0.name)) }
-        append(others, isFirst: members.isEmpty, to: &out)
-        out.append("}")
+        out.append(out.isEmpty ? #""$defs":"# : #","$defs":"#)
+        out.append(object: members + others) { append($0.value, to: &$1) }
     }
 
     /// Appends a member with a list of schemas, such as `anyOf`; nothing for an empty list.

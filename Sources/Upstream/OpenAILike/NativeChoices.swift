@@ -26,14 +26,7 @@ struct NativeChoices {
     }
 
     func append(_ choices: RawJSON, to out: inout ByteBuffer) {
-        out.append("[")
-        var isFirst = true
-        for (piece, choice) in zip(pieces, choices.elements) where !piece.isDropped {
-            if !isFirst { out.append(",") }
-            isFirst = false
-            append(piece, choice, to: &out)
-        }
-        out.append("]")
+        out.append(array: zip(pieces, choices.elements).filter { !$0.0.isDropped }) { append($0.0, $0.1, to: &$1) }
     }
 
     private func append(_ piece: ChoiceChunk, _ choice: RawJSON, to out: inout ByteBuffer) {

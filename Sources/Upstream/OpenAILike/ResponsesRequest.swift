@@ -99,22 +99,17 @@ struct ResponsesRequest: ~Copyable {
     private mutating func appendContent(of message: ChatMessage) {
         let hasParts = message.content.contains { if case .attachment = $0 { true } else { false } }
         guard hasParts else { return out.append(json: message.text) }
-        out.append("[")
-        var isFirst = true
-        for piece in message.content {
-            if case .reasoningBlock = piece { continue }
-            if !isFirst { out.append(",") }
-            isFirst = false
+        let pieces = message.content.filter { if case .reasoningBlock = $0 { false } else { true } }
+        out.append(array: pieces) { piece, out in
             switch piece {
-            case .text(let text), .refusal(let text): appendPart(text)
-            case .attachment(let attachmentIndex): append(call.attachments[attachmentIndex])
+            case .text(let text), .refusal(let text): Self.appendPart(text, to: &out)
+            case .attachment(let attachmentIndex): Self.append(call.attachments[attachmentIndex], to: &out)
             case .reasoningBlock: break
             }
         }
-        out.append("]")
     }
 
-    private mutating func appendPart(_ text: String) {
+    private static func appendPart(_ text: String, to out: inout ByteBuffer) {
         out.append(#"{"type":"input_text","text":"#, json: text, "}")
     }
 
@@ -230,9 +225,9 @@ struct ResponsesRequest: ~Copyable {
         out.append("}")
     }
 
-    private mutating func append(_ part: Attachment) {
+    private static func append(_ part: Attachment, to out: inout ByteBuffer) {
         switch (part.kind, part.source) {
-        case (_, .words(let text)), (_, .file(let text)): return appendPart(text)
+        case (_, .words(let text)), (_, .file(let text)): return appendPart(text, to: &out)
         case (let kind, .kept(let id)):
             out.append(kind == .image ? #"{"type":"input_image""# : #"{"type":"input_file""#)
             out.append("file_id", id)

@@ -71,12 +71,9 @@ extension ByteBuffer {
             append(text)
             return append("\\n</system-reminder>\"")
         }
-        append("[")
-        for (index, part) in content.elements.enumerated() {
-            if index > 0 { append(",") }
-            part.append(to: &self, replacing: "text") { $1.append(reminderOf: $0) }
+        content.append(to: &self) { (part: RawJSON, out: inout ByteBuffer) in
+            part.append(to: &out, replacing: "text") { $1.append(reminderOf: $0) }
         }
-        append("]")
     }
 
     /// Appends the SHA-256 of a text in hexadecimal digits, or the beginning of it.

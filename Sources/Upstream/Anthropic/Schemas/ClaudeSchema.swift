@@ -75,7 +75,7 @@ struct ClaudeSchema {
         switch name {
         case "$defs", "definitions":
             open(name.equals("$defs") ? "$defs" : "definitions", &out)
-            appendMap(value.members ?? [], to: &out)
+            out.append(object: value.members ?? []) { append($0.value, to: &$1) }
         case "$ref":
             open("$ref", &out)
             value.append(to: &out)
@@ -83,7 +83,8 @@ struct ClaudeSchema {
         case "properties":
             open("properties", &out)
             // A property that must be absent is as good as unknown.
-            appendMap((value.members ?? []).filter { $0.value.flag != false }, to: &out)
+            let properties = (value.members ?? []).filter { $0.value.flag != false }
+            out.append(object: properties) { append($0.value, to: &$1) }
         case _ where isObject(schema) && ["anyOf", "oneOf", "allOf"].contains { name.equals($0) }: return false
         case "anyOf": appendList("anyOf", value, to: &out)
         case "oneOf":
@@ -125,16 +126,5 @@ struct ClaudeSchema {
     private static func appendList(_ name: StaticString, _ list: JSONValue, to out: inout ByteBuffer) {
         open(name, &out)
         out.append(array: list.elements ?? JSONElements()) { one, out in append(one, to: &out) }
-    }
-
-    private static func appendMap(_ map: [(name: UnsafeRawBufferPointer, value: JSONValue)], to out: inout ByteBuffer) {
-        out.append("{")
-        for (index, member) in map.enumerated() {
-            if index > 0 { out.append(",") }
-            out.append(json: member.name)
-            out.append(":")
-            append(member.value, to: &out)
-        }
-        out.append("}")
     }
 }

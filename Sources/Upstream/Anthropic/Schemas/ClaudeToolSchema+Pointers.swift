@@ -19,11 +19,8 @@ extension ClaudeToolSchema {
     func append(_ value: JSONValue, to out: inout ByteBuffer) {
         guard keepsOriginal else { return value.append(to: &out) }
         if let members = value.members {
-            out.append("{")
-            for (index, (name, value)) in members.enumerated() {
-                if index > 0 { out.append(",") }
-                out.append(json: name)
-                out.append(":")
+            out.append(object: members) { member, out in
+                let (name, value) = member
                 if name.equals("$ref"), let text = value.text, Self.pointers.contains(where: { text.hasPrefix($0) }) {
                     out.append(##""#/$defs/original"##)
                     out.append(jsonContent: text[part: 1..<text.count])
@@ -32,7 +29,6 @@ extension ClaudeToolSchema {
                     append(value, to: &out)
                 }
             }
-            out.append("}")
         } else if let elements = value.elements {
             out.append(array: elements) { element, out in append(element, to: &out) }
         } else {
@@ -44,20 +40,13 @@ extension ClaudeToolSchema {
     func appendDefinitions(to out: inout ByteBuffer) {
         out.append(#","$defs":{"#)
         for (name, value) in root["$defs"]?.members ?? [] {
-            out.append(json: name)
-            out.append(":")
+            out.append("", json: name, ":")
             append(value, to: &out)
             out.append(",")
         }
-        out.append(#""original":{"#)
-        var isFirst = true
-        for (name, value) in root.members ?? [] where Self.merged.contains(where: { name.equals($0) }) {
-            if !isFirst { out.append(",") }
-            isFirst = false
-            out.append(json: name)
-            out.append(":")
-            append(value, to: &out)
-        }
-        out.append("}}")
+        out.append(#""original":"#)
+        let members = (root.members ?? []).filter { member in Self.merged.contains { member.name.equals($0) } }
+        out.append(object: members) { append($0.value, to: &$1) }
+        out.append("}")
     }
 }
