@@ -23,12 +23,6 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     }
 
     private let parser: JSONParser
-    private let ids: RandomBytes
-    private let names: VendorNameMap
-    /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
-    var maxCalls = Int.max
-    /// Whether the client sent `functions` (legacy tools). Tool calls then have no ids.
-    private let isLegacy: Bool
     /// The requested model, by the vendor's id.
     var model: String {
         get { accumulator.model }
@@ -39,8 +33,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     var isNative = false
     private var passed = ByteBuffer()
     private var blocks: [Block] = []
-    private var calls = 0
-    private var callIDs = EmittedCallIDs()
+    private var calls: EmittedCalls
     private var signature = ByteBuffer()
     private var deltas = TextDeltaScanner()
     /// The halves of surrogate pairs in events that the client gets as they came.
@@ -58,9 +51,6 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private(set) var hasBegun = false
 
     private static let maxBlocks = 64
-    private static let maxToolCalls = 128
-    private static let argumentLimitBytes = 8_388_608
-    private static let nameLimitBytes = 4_096
     private static let maxPauses = 5
 
     /// Creates a reader.
@@ -71,14 +61,13 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         _ parser: JSONParser,
         _ ids: RandomBytes,
         names: VendorNameMap,
+        maxCalls: Int = .max,
         isLegacy: Bool,
         after earlier: [PausedResponse] = [],
         mayGoOn: Bool = false
     ) {
         self.parser = parser
-        self.ids = ids
-        self.names = names
-        self.isLegacy = isLegacy
+        calls = EmittedCalls(names, ids, maxCount: maxCalls, isLegacy: isLegacy)
         self.earlier = earlier
         said = ContentBlockRecorder(keeps: mayGoOn)
     }
@@ -211,41 +200,24 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         // Most calls begin with an empty input, and send the arguments in chunks.
         guard let text = input.kind == .object ? input.body : written else { return }
         guard text.bytes.count > 2 else { return }
-        guard text.bytes.count <= Self.argumentLimitBytes else { throw Self.tooLong }
+        guard text.bytes.count <= ToolCallBounds.argumentBytes else { throw ToolCallBounds.tooLong }
         blocks[blocks.count - 1].input = text
     }
 
-    private static var tooLong: UpstreamError { .invalidResponse("the arguments of a tool call are too long") }
-
-    /// Emits the beginning of a tool call. Returns the index of the tool call; nil if the limit `maxCalls` is already
-    /// reached.
+    /// Emits the beginning of a tool call. Returns the index of the tool call; nil if it is dropped.
     private func openCall(_ block: JSONValue, _ emit: Emit) throws(UpstreamError) -> Int? {
-        let id = block["id"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
-        guard let name = block["name"]?.text, max(name.count, id.count) <= Self.nameLimitBytes else {
-            throw .invalidResponse("a tool call has no valid name")
-        }
-        guard calls < maxCalls else { return nil }
-        guard calls < Self.maxToolCalls else { throw .invalidResponse("the response has too many tool calls") }
+        let id = block["id"]?.text
+        guard let name = try calls.nextName(block["name"]?.text, id: id) else { return nil }
         settleCall(emit)
-        let index = calls
-        calls += 1
         hasBegun = true
-        let own = isLegacy ? [] : callIDs.next(id, ids)
-        let original = names.original(of: name)
-        own.withUnsafeBytes { id in
-            if let original {
-                original.withUnsafeBytes { emit(0, .toolCall(index: index, id: id, name: $0)) }
-            } else {
-                emit(0, .toolCall(index: index, id: id, name: name))
-            }
-        }
-        return index
+        calls.begin(name, id: id, emit)
+        return calls.lastIndex
     }
 
     /// Emits the arguments of the last tool call if its block is still open and got no deltas.
     private func settleCall(_ emit: Emit) {
         for blockIndex in blocks.indices where blocks[blockIndex].bytes == 0 {
-            guard case .call(let index) = blocks[blockIndex].kind, index == calls - 1 else { continue }
+            guard case .call(let index) = blocks[blockIndex].kind, index == calls.lastIndex else { continue }
             emitInput(blocks[blockIndex].input, ofCall: index, emit)
             blocks[blockIndex].bytes = 2
         }
@@ -320,15 +292,15 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         at blockIndex: Int,
         _ emit: Emit
     ) throws(UpstreamError) {
-        guard index == calls - 1 else { throw .invalidResponse("the response mixes its tool calls") }
+        guard index == calls.lastIndex else { throw .invalidResponse("the response mixes its tool calls") }
         blocks[blockIndex].bytes += arguments.count
-        guard blocks[blockIndex].bytes <= Self.argumentLimitBytes else { throw Self.tooLong }
+        guard blocks[blockIndex].bytes <= ToolCallBounds.argumentBytes else { throw ToolCallBounds.tooLong }
         emit(0, .toolArguments(index: index, arguments))
     }
 
     /// Emits the arguments of a tool call that got no deltas: those with which it began, or `{}`.
     private func emitInput(_ input: Body?, ofCall index: Int, _ emit: Emit) {
-        guard index == calls - 1 else { return }
+        guard index == calls.lastIndex else { return }
         if let input { return emit(0, .toolArguments(index: index, input.bytes)) }
         let empty: StaticString = "{}"
         emit(0, .toolArguments(index: index, UnsafeRawBufferPointer(start: empty.utf8Start, count: 2)))
@@ -349,8 +321,8 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             emit(0, .refusal(why))
         }
         // A pause leaves only calls of the vendor's own tools open.
-        var reason = (known == .stop || known == .pause) && calls > 0 ? .toolCalls : known
-        if reason == .toolCalls, maxCalls == 0 { reason = .stop }
+        var reason = (known == .stop || known == .pause) && calls.count > 0 ? .toolCalls : known
+        if reason == .toolCalls, calls.maxCount == 0 { reason = .stop }
         finish = reason
         hasBegun = true
         if reason == .pause {

@@ -6,16 +6,9 @@ import Shared
 /// `@unchecked`: used by one thread at a time, the thread of its event loop or the worker thread.
 final class CohereReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
-    private let ids: RandomBytes
-    private let names: VendorNameMap
-    /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
-    private let maxCalls: Int
-    /// Whether the client sent `functions` (legacy tools). Tool calls then have no ids.
-    private let isLegacy: Bool
     /// The only stop sequence of the request; nil if the request has none or several.
     var onlyStop: String?
-    private var calls = 0
-    private var callIDs = EmittedCallIDs()
+    private var calls: EmittedCalls
     /// Whether more arguments of the last tool call can arrive.
     private var isCallOpen = false
     private var arguments = CallArguments(beginsWithObject: true)
@@ -25,16 +18,9 @@ final class CohereReader: WireReader, @unchecked Sendable {
     private var hasParts = false
     private(set) var usage: Usage?
 
-    private static let maxToolCalls = 128
-    private static let nameLimitBytes = 4_096
-    private static let argumentLimitBytes = 8_388_608
-
     init(_ parser: JSONParser, _ ids: RandomBytes, names: VendorNameMap, maxCalls: Int, isLegacy: Bool) {
         self.parser = parser
-        self.ids = ids
-        self.names = names
-        self.maxCalls = maxCalls
-        self.isLegacy = isLegacy
+        calls = EmittedCalls(names, ids, maxCount: maxCalls, isLegacy: isLegacy)
     }
 
     var hasBegun: Bool { hasParts || finish != nil }
@@ -92,19 +78,13 @@ final class CohereReader: WireReader, @unchecked Sendable {
     private func open(_ call: JSONValue, _ emit: Emit) throws(UpstreamError) {
         let given = call["id"]?.text.flatMap { $0.isEmpty ? nil : $0 }
         let function = call["function"]
-        guard let name = function?["name"]?.text, !name.isEmpty,
-            max(name.count, given?.count ?? 0) <= Self.nameLimitBytes
-        else { throw .invalidResponse("a tool call has no valid name") }
-        if calls >= maxCalls { return }
-        guard calls < Self.maxToolCalls else { throw .invalidResponse("the response has too many tool calls") }
-        calls += 1
+        let reported = function?["name"]?.text.flatMap { $0.isEmpty ? nil : $0 }
+        guard let name = try calls.nextName(reported, id: given) else { return }
         isCallOpen = true
         self.arguments = CallArguments(beginsWithObject: true)
         argumentBytes = 0
         hasParts = true
-        let id = isLegacy ? [] : callIDs.next(given, ids)
-        let reported = names.original(of: name) ?? Array(name)
-        id.withUnsafeBytes { id in reported.withUnsafeBytes { emit(0, .toolCall(index: calls - 1, id: id, name: $0)) } }
+        calls.begin(name, id: given, emit)
         if let arguments = function?["arguments"] { try emitArguments(arguments, emit) }
     }
 
@@ -123,10 +103,8 @@ final class CohereReader: WireReader, @unchecked Sendable {
     private func emitArguments(_ reported: [UInt8], _ emit: Emit) throws(UpstreamError) {
         guard !reported.isEmpty else { return }
         argumentBytes += reported.count
-        guard argumentBytes <= Self.argumentLimitBytes else {
-            throw .invalidResponse("the arguments of a tool call are too long")
-        }
-        reported.withUnsafeBytes { emit(0, .toolArguments(index: calls - 1, $0)) }
+        guard argumentBytes <= ToolCallBounds.argumentBytes else { throw ToolCallBounds.tooLong }
+        reported.withUnsafeBytes { emit(0, .toolArguments(index: calls.lastIndex, $0)) }
     }
 
     /// Ends the last tool call. Emits `{}` if the tool call has no arguments.
@@ -136,7 +114,7 @@ final class CohereReader: WireReader, @unchecked Sendable {
         guard argumentBytes == 0 else { return }
         let rest = arguments.rest
         let reported = rest.isEmpty ? Array("{}".utf8) : rest
-        reported.withUnsafeBytes { emit(0, .toolArguments(index: calls - 1, $0)) }
+        reported.withUnsafeBytes { emit(0, .toolArguments(index: calls.lastIndex, $0)) }
     }
 
     // MARK: The end
@@ -148,13 +126,13 @@ final class CohereReader: WireReader, @unchecked Sendable {
         let word = reported["finish_reason"]?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         var reason = FinishReason.stop
         switch FinishWord(word) {
-        case .reason(.toolCalls) where maxCalls == 0: break
+        case .reason(.toolCalls) where calls.maxCount == 0: break
         case .reason(let known): reason = known
         case .failed: throw Self.failed(word == "TIMEOUT" ? .timedOut : .failed, word)
         case .unknown:
             guard hasParts, reported["error"] == nil else { throw Self.failed(.failed, word) }
         }
-        finish = reason == .stop && calls > 0 ? .toolCalls : reason
+        finish = reason == .stop && calls.count > 0 ? .toolCalls : reason
         guard finish == .stop, word == "STOP_SEQUENCE", let onlyStop else {
             return emit(0, .finish(finish ?? .stop, stop: nil))
         }

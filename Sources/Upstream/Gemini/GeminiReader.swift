@@ -7,15 +7,8 @@ import Shared
 /// response, the worker thread.
 final class GeminiReader: WireReader, @unchecked Sendable {
     private let parser: JSONParser
-    private let ids: RandomBytes
-    private let names: VendorNameMap
     private let memory: AccountSignatures
-    /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
-    private let maxCalls: Int
-    /// Whether the client sent `functions`, OpenAI's legacy form of tools.
-    private let isLegacy: Bool
-    private var calls = 0
-    private var callIDs = EmittedCallIDs()
+    private var calls: EmittedCalls
     private var images = MarkdownImages()
     private var finish: FinishReason?
     private var text = SaidText()
@@ -28,8 +21,6 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     /// The largest stream event that is accepted, in bytes. It is large enough for an image.
     let eventLimitBytes = 16_777_216
-    private static let maxToolCalls = 128
-    private static let nameLimitBytes = 4_096
 
     init(
         _ parser: JSONParser,
@@ -40,11 +31,8 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         isLegacy: Bool
     ) {
         self.parser = parser
-        self.ids = ids
-        self.names = names
         self.memory = memory
-        self.maxCalls = maxCalls
-        self.isLegacy = isLegacy
+        calls = EmittedCalls(names, ids, maxCount: maxCalls, isLegacy: isLegacy)
     }
 
     var usage: Usage? { accumulator.usage }
@@ -123,25 +111,17 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     private func emitCall(_ call: JSONValue, _ signature: UnsafeRawBufferPointer?, _ emit: Emit) throws(UpstreamError) {
         let given = call["id"]?.text.flatMap { $0.isEmpty ? nil : $0 }
-        guard let name = call["name"]?.text, !name.isEmpty, max(name.count, given?.count ?? 0) <= Self.nameLimitBytes
-        else {
-            throw .invalidResponse("a tool call has no valid name")
-        }
-        if calls >= maxCalls { return }
-        guard calls < Self.maxToolCalls else { throw .invalidResponse("the response has too many tool calls") }
-        let index = calls
-        calls += 1
+        let reported = call["name"]?.text.flatMap { $0.isEmpty ? nil : $0 }
+        guard let name = try calls.nextName(reported, id: given) else { return }
         hasParts = true
-        let id = isLegacy ? [] : callIDs.next(given, ids)
-        let reported = names.original(of: name) ?? Array(name)
-        id.withUnsafeBytes { id in reported.withUnsafeBytes { emit(0, .toolCall(index: index, id: id, name: $0)) } }
+        let id = calls.begin(name, id: given, emit)
         var arguments = ByteBuffer()
         if let args = call["args"], args.kind == .object { args.append(to: &arguments) } else { arguments.append("{}") }
-        emit(0, .toolArguments(index: index, arguments.bytes))
-        guard !isLegacy, signature != nil || given != nil else { return }
+        emit(0, .toolArguments(index: calls.lastIndex, arguments.bytes))
+        guard !calls.isLegacy, signature != nil || given != nil else { return }
         let hasOwnID = given.map { id.elementsEqual($0) } ?? false
         memory.remember(signature?.text ?? "", ofCall: String(decoding: id, as: UTF8.self), hasOwnID: hasOwnID)
-        if let signature { emit(0, .signature(call: index, signature)) }
+        if let signature { emit(0, .signature(call: calls.lastIndex, signature)) }
     }
 
     /// Emits a generated image as text: a Markdown image with a data URL.
@@ -188,7 +168,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         // An empty response is an error.
         guard hasParts || finish != .stop else { throw Self.failed(Self.nothing) }
         if !signature.isEmpty { memory.remember(signature.text, of: text) }
-        emit(0, .finish(finish == .stop && calls > 0 ? .toolCalls : finish, stop: nil))
+        emit(0, .finish(finish == .stop && calls.count > 0 ? .toolCalls : finish, stop: nil))
     }
 
     private static var nothing: UnsafeRawBufferPointer {

@@ -24,12 +24,8 @@ struct ResponseCalls {
     private var calls: [Call] = []
     /// The index in `calls` of the first tool call that is not complete or not emitted.
     private var open = 0
+    /// The size of the held arguments of all tool calls together, which has the bound of those of one.
     private var heldBytes = 0
-
-    private static let maxCalls = 128
-    /// The largest size of one tool call's arguments, and of the held arguments of all tool calls together, in bytes.
-    private static let argumentLimitBytes = 8_388_608
-    private static let nameLimitBytes = 4_096
 
     var isEmpty: Bool { calls.isEmpty }
     var count: Int { calls.count }
@@ -51,10 +47,10 @@ struct ResponseCalls {
         name: UnsafeRawBufferPointer,
         ids: RandomBytes
     ) throws(UpstreamError) -> [ToolCallChunk] {
-        guard !name.isEmpty, max(name.count, id.count) <= Self.nameLimitBytes else {
-            throw .invalidResponse("a tool call has no valid name")
+        guard !name.isEmpty, max(name.count, id.count) <= ToolCallBounds.nameBytes else {
+            throw ToolCallBounds.unnamed
         }
-        guard calls.count < Self.maxCalls else { throw .invalidResponse("the response has too many tool calls") }
+        guard calls.count < ToolCallBounds.maxCalls else { throw ToolCallBounds.tooMany }
         let isTaken = !id.isEmpty && calls.contains { $0.id == id }
         let ownID = isTaken ? Array(ids.id("call_").utf8) : id
         calls.append(Call(number: number, id: id, ownID: ownID, name: Array(name)))
@@ -71,7 +67,7 @@ struct ResponseCalls {
         guard !arguments.isEmpty else { return [] }
         guard calls[index].isReported else {
             heldBytes += arguments.count
-            guard heldBytes <= Self.argumentLimitBytes else { throw Self.tooLong }
+            guard heldBytes <= ToolCallBounds.argumentBytes else { throw ToolCallBounds.tooLong }
             calls[index].held += arguments
             return []
         }
@@ -140,12 +136,12 @@ struct ResponseCalls {
     /// Replaces the held arguments of a tool call with the complete arguments.
     private mutating func hold(_ whole: UnsafeRawBufferPointer, of index: Int) throws(UpstreamError) {
         heldBytes += whole.count - calls[index].held.count
-        guard heldBytes <= Self.argumentLimitBytes else { throw Self.tooLong }
+        guard heldBytes <= ToolCallBounds.argumentBytes else { throw ToolCallBounds.tooLong }
         calls[index].held = Array(whole)
     }
 
     private mutating func chunk(_ arguments: [UInt8], of index: Int) throws(UpstreamError) -> ToolCallChunk {
-        guard calls[index].bytes + arguments.count <= Self.argumentLimitBytes else { throw Self.tooLong }
+        guard calls[index].bytes + arguments.count <= ToolCallBounds.argumentBytes else { throw ToolCallBounds.tooLong }
         record(arguments, of: index)
         return ToolCallChunk(index: index, arguments: arguments)
     }
@@ -164,6 +160,4 @@ struct ResponseCalls {
         else { return nil }
         return Array(whole[part: call.bytes..<whole.count])
     }
-
-    private static var tooLong: UpstreamError { .invalidResponse("the arguments of a tool call are too long") }
 }

@@ -55,10 +55,6 @@ struct ToolCallTable {
     var isLastList = false
 
     static let basis: UInt64 = 0xcbf2_9ce4_8422_2325
-    private static let maxCalls = 128
-    /// The largest size of the arguments of one tool call, in bytes.
-    private static let argumentLimitBytes = 8_388_608
-    private static let nameLimitBytes = 4_096
 
     init(ids: RandomBytes) { self.ids = ids }
 
@@ -78,7 +74,7 @@ struct ToolCallTable {
         let (reportedID, reportedName) = (delta["id"], function?["name"])
         let id = reportedID?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         let name = reportedName?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
-        guard max(id.count, name.count) <= Self.nameLimitBytes else {
+        guard max(id.count, name.count) <= ToolCallBounds.nameBytes else {
             throw .invalidResponse("the name of a tool call is too long")
         }
         let number = delta["index"]?.integer
@@ -206,7 +202,7 @@ struct ToolCallTable {
         {
             open = known
         } else {
-            guard calls.count < Self.maxCalls else { throw .invalidResponse("the response has too many tool calls") }
+            guard calls.count < ToolCallBounds.maxCalls else { throw ToolCallBounds.tooMany }
             calls.append(Call(number: number, id: Array(id)))
             open = calls.count - 1
         }
@@ -262,9 +258,7 @@ struct ToolCallTable {
         calls[index].bytes += arguments.count
         calls[index].last = last
         calls[index].hash = Self.hash(arguments, from: calls[index].hash)
-        guard calls[index].bytes <= Self.argumentLimitBytes else {
-            throw .invalidResponse("the arguments of a tool call are too long")
-        }
+        guard calls[index].bytes <= ToolCallBounds.argumentBytes else { throw ToolCallBounds.tooLong }
     }
 
     /// Returns the FNV-1a hash of the bytes.

@@ -1,5 +1,3 @@
-package import Engine
-
 /// Replacements for the ids of tool calls, so that no id occurs twice in a conversation.
 ///
 /// The first tool call with an id keeps it. A replacement depends only on what precedes the tool call, so that it stays
@@ -83,18 +81,5 @@ extension ChatCall {
             if let id = messages[messageIndex].toolCallID { messages[messageIndex].toolCallID = ids.result(id) }
         }
         hasChangedCallIDs = true
-    }
-}
-
-/// The ids of the tool calls of one response that were emitted so far.
-package struct EmittedCallIDs {
-    private var emitted: Set<[UInt8]> = []
-
-    /// Returns the id with which to emit the next tool call: the vendor's, or a new one if the vendor gave no id or
-    /// gave it to an earlier tool call, too.
-    package mutating func next(_ id: UnsafeRawBufferPointer?, _ ids: RandomBytes) -> [UInt8] {
-        let own = id.map(Array.init) ?? []
-        if !own.isEmpty, emitted.insert(own).inserted { return own }
-        return Array(ids.id("call_").utf8)
     }
 }
