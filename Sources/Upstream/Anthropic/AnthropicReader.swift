@@ -302,8 +302,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private func emitInput(_ input: Body?, ofCall index: Int, _ emit: Emit) {
         guard index == calls.lastIndex else { return }
         if let input { return emit(0, .toolArguments(index: index, input.bytes)) }
-        let empty: StaticString = "{}"
-        emit(0, .toolArguments(index: index, UnsafeRawBufferPointer(start: empty.utf8Start, count: 2)))
+        emit(0, .toolArguments(index: index, UnsafeRawBufferPointer("{}")))
     }
 
     // MARK: The end
@@ -315,7 +314,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         if case .reason(let reason) = FinishWord(word) {
             known = reason
         } else if !hasBegun, !isNative {
-            throw .invalidResponse("the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)")
+            throw .ended(with: word)
         }
         if known == .refusal, let why = delta["stop_details"]?["explanation"]?.text, !why.isEmpty {
             emit(0, .refusal(why))

@@ -13,7 +13,7 @@ struct ThinkingPlan {
     }
 
     private(set) var kind = Kind.unsaid
-    private(set) var effort: StaticString?
+    private(set) var effort: String?
     /// The way in which the response shows the reasoning: summarized or omitted; nil for the model's default.
     private(set) var display: ChatOptions.Reasoning.Display?
     /// Whether the reasoning budget is always added to the client's token limit. If false, the budget is added only to
@@ -21,7 +21,7 @@ struct ThinkingPlan {
     private(set) var isOnTop = false
 
     private static let minBudget = 1_024
-    private static let efforts: [StaticString] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+    /// The budgets of the efforts, in the order of `ChatOptions.efforts`.
     private static let budgets = [0, 2_048, 2_048, 8_192, 16_384, 32_000, 32_000]
 
     /// Creates the plan for one request.
@@ -30,7 +30,7 @@ struct ThinkingPlan {
     ///   - hasReasoning: whether the conversation contains the reasoning for the latest tool calls.
     init(_ reasoning: ChatOptions.Reasoning, _ model: ClaudeModel, canThink: Bool, hasReasoning: Bool) {
         let effortIndex = reasoning.effort.flatMap { effort in
-            Self.efforts.firstIndex { "\($0)".hasSameBytes(as: effort) }
+            ChatOptions.efforts.firstIndex { $0.hasSameBytes(as: effort) }
         }
         switch model.thinking {
         case .none: break
@@ -92,9 +92,9 @@ struct ThinkingPlan {
     }
 
     /// Returns the name of the nearest effort that the model supports; nil if it supports none.
-    /// - Parameter effortIndex: the index of the wanted effort in `efforts`.
-    private static func effort(_ effortIndex: Int, _ model: ClaudeModel) -> StaticString? {
-        let name = efforts[max(2, effortIndex)]
+    /// - Parameter effortIndex: the index of the wanted effort in `ChatOptions.efforts`.
+    private static func effort(_ effortIndex: Int, _ model: ClaudeModel) -> String? {
+        let name = ChatOptions.efforts[max(2, effortIndex)]
         switch model.effort {
         case .none: return nil
         case .all: return name

@@ -156,9 +156,7 @@ final class GeminiReader: WireReader, @unchecked Sendable {
 
     /// Returns the error for a finish reason that stands for a failure.
     private static func failed(_ word: UnsafeRawBufferPointer) -> UpstreamError {
-        var error = UpstreamError.invalidResponse(
-            "the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)"
-        )
+        var error = UpstreamError.ended(with: word)
         error.recovery = [.retrySame, .nextCandidate]
         return error
     }
@@ -166,14 +164,9 @@ final class GeminiReader: WireReader, @unchecked Sendable {
     func end(_ emit: Emit) throws(UpstreamError) {
         guard let finish else { throw .invalidResponse("the vendor's response has no end") }
         // An empty response is an error.
-        guard hasParts || finish != .stop else { throw Self.failed(Self.nothing) }
+        guard hasParts || finish != .stop else { throw Self.failed(UnsafeRawBufferPointer("STOP and no part")) }
         if !signature.isEmpty { memory.remember(signature.text, of: text) }
         emit(0, .finish(finish == .stop && calls.count > 0 ? .toolCalls : finish, stop: nil))
-    }
-
-    private static var nothing: UnsafeRawBufferPointer {
-        let word: StaticString = "STOP and no part"
-        return UnsafeRawBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
     }
 
     // MARK: Whole responses

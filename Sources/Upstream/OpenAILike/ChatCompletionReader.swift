@@ -188,8 +188,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         if let vendor = responseOptions.vendor { vendor.quirks.record(unknownFinish: unknownFinish, of: vendor.name) }
         guard choices.contains(where: \.isFilled) else {
             endedWithoutOutput = true
-            let word = unknownFinish[part: 0..<min(64, unknownFinish.count)].text
-            throw .invalidResponse("the vendor ended the response with \(word)")
+            throw .ended(with: unknownFinish)
         }
     }
 

@@ -311,8 +311,7 @@ struct ChoiceReader {
         let mayGoOn = piece.isFilled || piece.role == .reported || goesOn
         var reason = FinishReason.stop
         switch FinishWord(word) {
-        case .failed:
-            throw .invalidResponse("the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)")
+        case .failed: throw .ended(with: word)
         case .reason(.pause), .unknown: if isWhole || piece.isFilled || !mayGoOn { piece.unknownFinish = word }
         case .reason(let known): reason = known
         }

@@ -238,10 +238,7 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 
     private func emitParagraph(_ emit: Emit) throws(UpstreamError) { try emitEvent(.reasoning(Self.blankLine), emit) }
 
-    private static var blankLine: UnsafeRawBufferPointer {
-        let text: StaticString = "\n\n"
-        return UnsafeRawBufferPointer(start: text.utf8Start, count: 2)
-    }
+    private static var blankLine: UnsafeRawBufferPointer { UnsafeRawBufferPointer("\n\n") }
 
     // MARK: Calls
 

@@ -51,3 +51,10 @@ enum FinishWord: Equatable {
         return table
     }()
 }
+
+extension UpstreamError {
+    /// Returns the error for a response that the vendor ended with a word of failure.
+    static func ended(with word: UnsafeRawBufferPointer) -> UpstreamError {
+        .invalidResponse("the vendor ended the response with \(word[part: 0..<min(64, word.count)].text)")
+    }
+}

@@ -1,8 +1,6 @@
 import Engine
 
 extension FieldChange {
-    static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-
     /// Returns whether the change alters this body.
     func concerns(_ body: RawJSON) -> Bool { concerns(body, path[...]) }
 
@@ -84,10 +82,10 @@ extension FieldChange {
             return text != nil && text != given || value.bytes.text.hasSameBytes(as: other) ? nil : other
         case .nearest(let accepted):
             guard let text = value.content?.text, !accepted.contains(text),
-                let index = Self.efforts.firstIndex(of: text)
+                let index = ChatOptions.efforts.firstIndex(of: text)
             else { return nil }
-            let others = Self.efforts.indices.filter { accepted.contains(Self.efforts[$0]) }
-            return others.min { (abs($0 - index), $0) < (abs($1 - index), $1) }.map { "\"\(Self.efforts[$0])\"" }
+            let others = ChatOptions.efforts.indices.filter { accepted.contains(ChatOptions.efforts[$0]) }
+            return others.min { (abs($0 - index), $0) < (abs($1 - index), $1) }.map { "\"\(ChatOptions.efforts[$0])\"" }
         }
     }
 

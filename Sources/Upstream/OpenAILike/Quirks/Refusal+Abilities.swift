@@ -64,7 +64,7 @@ extension Refusal {
             let isNamed =
                 names(path.hasPrefix("reasoning_") ? "reasoning_effort" : "effort")
                 || words.quoteAny(of: ["reasoning value", "think value"])
-            let isKnown = FieldChange.efforts.contains(effort.text) && !path.hasPrefix("output")
+            let isKnown = ChatOptions.efforts.contains(effort.text) && !path.hasPrefix("output")
             let isMeant =
                 isUnsupported
                 && words.quoteAny(of: [
@@ -83,7 +83,7 @@ extension Refusal {
                 isLasting: !words.areAboutSchema
             )
         }
-        var accepted = FieldChange.efforts.filter { name in name != effort && name.withBytes { words.named.name($0) } }
+        var accepted = ChatOptions.efforts.filter { name in name != effort && name.withBytes { words.named.name($0) } }
         // The highest efforts are newer than the others.
         if accepted.isEmpty, effort == "xhigh" || effort == "max", effort.withBytes({ words.named.name($0) }) {
             accepted = ["low", "medium", "high"]
