@@ -6,7 +6,7 @@ extension LimitSettings {
         let standard = reader.quotas("RATE_LIMIT") ?? []
         groups = Dictionary(
             uniqueKeysWithValues: EndpointGroup.allCases.map { group in
-                (group, reader.quotas(.global("RATE_LIMIT_\(group.rawValue.uppercased())")) ?? standard)
+                (group, reader.quotas(.global(group.limitField)) ?? standard)
             }
         )
         byModel = reader.value("RATE_LIMIT_BY_MODEL") ?? []
@@ -83,7 +83,7 @@ extension SettingsReader {
             self.quotas(SettingKey(prefix: prefix, instance: instance, field: field))
         }
         var endpoints: [EndpointGroup: [Quota]] = [:]
-        for group in EndpointGroup.allCases { endpoints[group] = quotas("RATE_LIMIT_\(group.rawValue.uppercased())") }
+        for group in EndpointGroup.allCases { endpoints[group] = quotas(group.limitField) }
         return OwnLimits(
             all: quotas("RATE_LIMIT") ?? [],
             endpoints: endpoints,
@@ -93,9 +93,14 @@ extension SettingsReader {
     }
 }
 
+extension EndpointGroup {
+    /// The name of the setting with the limits of this group of endpoints, or the last part of the name.
+    var limitField: String { "RATE_LIMIT_\(rawValue.uppercased())" }
+}
+
 extension SettingRow {
     /// Returns the limits of each group of endpoints, which share a help text and a row of the reference.
     static func endpointLimits(_ help: String) -> [SettingRow] {
-        EndpointGroup.allCases.map { SettingRow("RATE_LIMIT_\($0.rawValue.uppercased())", .limits).help(help) }
+        EndpointGroup.allCases.map { SettingRow($0.limitField, .limits).help(help) }
     }
 }

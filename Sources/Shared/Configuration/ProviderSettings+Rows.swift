@@ -35,45 +35,38 @@ extension SettingFamily {
                     "learn: remember for an hour what the provider refuses (not for onemin and echo); none: learn nothing"
                 ),
             SettingRow("ALLOW_FIELDS", .list)
-                .of(.openai, .anthropic, .vertexClaude)
                 .help(
-                    "top-level fields that go on whatever models, servers or resources they name, such as models,route (openai, anthropic, vertexai_claude)"
-                ),
+                    "top-level fields that go on whatever models, servers or resources they name, such as models,route"
+                )
+                .of(.openai, .anthropic, .vertexClaude),
             SettingRow("CLIENT_INFO", .choice(of: ProviderSettings.ClientInfo.self), "own")
                 .of(.anthropic, .vertexClaude)
                 .help(
                     "user id and attribution of /v1/messages that go to anthropic, vertexai_claude: own digests the id; all; none"
                 ),
             SettingRow("ADVISOR", .choice(of: ProviderSettings.Advisor.self), "drop")
-                .of(.anthropic, .vertexClaude)
-                .help(
-                    "advisor tools of /v1/messages whose model the caller may not use: drop, refuse, or allow (anthropic, vertexai_claude)"
-                ),
+                .help("advisor tools of /v1/messages whose model the caller may not use: drop, refuse, or allow")
+                .of(.anthropic, .vertexClaude),
             SettingRow("PROMPT_CACHE", .choice(of: ProviderSettings.PromptCache.self), "auto")
                 .of(.anthropic, .vertexClaude)
                 .help(
                     "cache marks in chats without any (anthropic, vertexai_claude): auto: at Anthropic's and Google's hosts; off; 5m or 1h: at any host"
                 ),
-            SettingRow("ACCOUNT_ID", .label).of(.cloudflare)
-                .help("account id (cloudflare)"),
-            SettingRow("PROJECT_ID", .label).of(.vertexGemini, .vertexClaude)
-                .help("project id (vertexai_gemini, vertexai_claude)"),
-            SettingRow("CLIENT_ID", .token).of(.vertexGemini, .vertexClaude)
-                .help("OAuth client id (vertexai_gemini, vertexai_claude)"),
+            SettingRow("ACCOUNT_ID", .label).help("account id").of(.cloudflare),
+            SettingRow("PROJECT_ID", .label).help("project id").of(.vertexGemini, .vertexClaude),
+            SettingRow("CLIENT_ID", .token).help("OAuth client id").of(.vertexGemini, .vertexClaude),
             SettingRow("CLIENT_SECRET", .token, trait: .secret)
-                .of(.vertexGemini, .vertexClaude)
-                .help("OAuth client secret (vertexai_gemini, vertexai_claude)"),
+                .help("OAuth client secret")
+                .of(.vertexGemini, .vertexClaude),
             SettingRow("REFRESH_TOKEN", .token, trait: .secret)
-                .of(.vertexGemini, .vertexClaude)
-                .help("refresh token of the account (vertexai_gemini, vertexai_claude)"),
+                .help("refresh token of the account")
+                .of(.vertexGemini, .vertexClaude),
             SettingRow("LOCATIONS", .list, "global")
-                .of(.vertexGemini, .vertexClaude)
-                .help(
-                    "locations, in the order in which they are tried; no other location gets data (vertexai_gemini, vertexai_claude)"
-                ),
+                .help("locations, in the order in which they are tried; no other location gets data")
+                .of(.vertexGemini, .vertexClaude),
             SettingRow("TOKEN_URL", .url, "https://oauth2.googleapis.com/token")
-                .of(.vertexGemini, .vertexClaude)
-                .help("URL that exchanges the refresh token (vertexai_gemini, vertexai_claude)"),
+                .help("URL that exchanges the refresh token")
+                .of(.vertexGemini, .vertexClaude),
             SettingRow("MODELS", .models)
                 .help(
                     "models: names, alias=upstream, or * for the vendor's list; default: the catalogue of onemin or echo; required for other kinds"
@@ -116,6 +109,10 @@ extension SettingFamily {
 }
 
 extension SettingRow {
-    /// Returns the row for a setting that only providers of these kinds have.
-    fileprivate func of(_ kinds: ProviderSettings.Kind...) -> SettingRow { only(beside: kinds.map(\.rawValue)) }
+    /// Returns the row for a setting that only providers of these kinds have, whose help text then names them. A help
+    /// text that follows replaces it.
+    fileprivate func of(_ kinds: ProviderSettings.Kind...) -> SettingRow {
+        let words = kinds.map(\.rawValue)
+        return only(beside: words).help("\(help) (\(words.joined(separator: ", ")))")
+    }
 }

@@ -202,13 +202,13 @@ extension SettingsReader {
             ("RATE_LIMIT_TOTAL", settings.limits.total, nil),
         ]
         for group in EndpointGroup.allCases {
-            let key = SettingKey.global("RATE_LIMIT_\(group.rawValue.uppercased())")
+            let key = SettingKey.global(group.limitField)
             limits.append((key, quotas(key) ?? [], group))
         }
         let ofCallers = given.keys.filter { $0.prefix == "KEY_" || $0.prefix == "GROUP_" }
         for key in ofCallers.sorted(by: { $0.name < $1.name }) {
             guard let quotas = quotas(key) else { continue }
-            let group = EndpointGroup.allCases.first { key.field == "RATE_LIMIT_\($0.rawValue.uppercased())" }
+            let group = EndpointGroup.allCases.first { key.field == $0.limitField }
             limits.append((key, quotas, group))
         }
         return limits
