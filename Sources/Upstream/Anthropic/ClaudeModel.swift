@@ -101,30 +101,12 @@ struct ClaudeModel: Sendable {
         ("sonnet-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .none, lacks: .systemTurns)),
         ("opus-4-5", ClaudeModel(64_000, .budget, sampling: .one, effort: .high, lacks: .systemTurns)),
         ("sonnet-4-6", older), ("opus-4-6", older),
-        (
-            "opus-4-7",
-            ClaudeModel(
-                128_000,
-                .adaptive(off: .disabled, budget: false),
-                sampling: .none,
-                effort: .all,
-                lacks: [.prefill, .systemTurns]
-            )
-        ),
+        ("opus-4-7", adaptive(off: .disabled, lacks: .systemTurns)),
         ("opus-4-8", newer),
         ("sonnet-5", newer),
         ("opus-5", newer),
         ("haiku-5-5", newer),
-        (
-            "sonnet-5-5",
-            ClaudeModel(
-                128_000,
-                .adaptive(off: .betweenTools, budget: false),
-                sampling: .none,
-                effort: .all,
-                lacks: [.force, .prefill]
-            )
-        ),
+        ("sonnet-5-5", adaptive(off: .betweenTools, lacks: .force)),
         ("opus-5-5", newest),
     ]
 
@@ -135,22 +117,21 @@ struct ClaudeModel: Sendable {
         effort: .max,
         lacks: [.prefill, .systemTurns]
     )
-    private static let newer = ClaudeModel(
-        128_000,
-        .adaptive(off: .disabled, budget: false),
-        sampling: .none,
-        effort: .all,
-        lacks: .prefill
-    )
+    private static let newer = adaptive(off: .disabled)
     /// The abilities of the newest Claude models, and of all Claude models that `rows` does not contain.
-    private static let newest = ClaudeModel(
-        128_000,
-        .adaptive(off: .none, budget: false),
-        sampling: .none,
-        effort: .all,
-        lacks: [.force, .prefill]
-    )
+    private static let newest = adaptive(off: .none, lacks: .force)
     private static let foreign = ClaudeModel(8_192, .budget, sampling: .both, effort: .none, lacks: [.format, .name])
+
+    /// Returns the abilities that all models since Opus 4.7 share, with the way to turn thinking off.
+    private static func adaptive(off: Off, lacks lacking: Lacking = []) -> ClaudeModel {
+        ClaudeModel(
+            128_000,
+            .adaptive(off: off, budget: false),
+            sampling: .none,
+            effort: .all,
+            lacks: lacking.union(.prefill)
+        )
+    }
 
     /// The shortest prompts that the vendor caches, by the beginnings of the models' ids as in `rows`.
     private static let cachedLengths: [(StaticString, Int)] = [
