@@ -179,9 +179,7 @@ extension ChatCall {
     /// Whether a message contains reasoning of another vendor, with the relay's own signature.
     fileprivate var hasOwnSignature: Bool {
         messages.indices.contains { index in
-            messages[index].content.contains {
-                if case .reasoningBlock(let reasoningBlock) = $0 { reasoningBlock.hasOwnSignature } else { false }
-            }
+            messages[index].content.contains { $0.reasoning?.hasOwnSignature ?? false }
         }
     }
 }

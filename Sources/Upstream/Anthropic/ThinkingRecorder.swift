@@ -79,12 +79,6 @@ extension ReasoningBlock {
 extension ChatMessage {
     /// Whether the message has reasoning with a signature of Anthropic's API.
     var hasSignedReasoning: Bool {
-        content.contains {
-            if case .reasoningBlock(let reasoningBlock) = $0 {
-                reasoningBlock.signature != nil && !reasoningBlock.isMarked
-            } else {
-                false
-            }
-        }
+        content.contains { piece in piece.reasoning.map { $0.signature != nil && !$0.isMarked } ?? false }
     }
 }

@@ -28,9 +28,7 @@ extension VendorError {
     /// - Parameter now: the current time in seconds since 1970.
     static func secondsToPacificMidnight(at now: Int) -> Int {
         // The date is precise enough: it may be wrong only near the hour at which the clocks change.
-        let hours = isSummer(at: now) ? 7 : 8
-        let local = now - hours * 3_600
-        return 86_400 - ((local % 86_400) + 86_400) % 86_400
+        secondsToMidnight(at: now - (isSummer(at: now) ? 7 : 8) * 3_600)
     }
 
     /// Whether daylight saving time applies in California.

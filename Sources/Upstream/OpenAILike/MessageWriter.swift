@@ -62,14 +62,14 @@ struct MessageWriter {
 
     private mutating func appendContent(of message: ChatMessage, to out: inout ByteBuffer) {
         // Reasoning is not content: the few servers that accept it have a field of its own.
-        var pieces = message.content.filter { if case .reasoningBlock = $0 { false } else { true } }
+        var pieces = message.content.filter { $0.reasoning == nil }
         if message.role != .user {
             if message.isResult {
                 var result = message
                 moved += result.takeAttachments(ofCall: message.toolCallID ?? message.name ?? "a tool")
                 pieces = result.content
             }
-            pieces.removeAll { if case .attachment = $0 { true } else { false } }
+            pieces.removeAll(where: \.isAttachment)
             if message.role == .failedTool { pieces.markAsFailed() }
         }
         if pieces.isEmpty {

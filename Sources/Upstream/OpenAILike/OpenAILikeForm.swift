@@ -139,13 +139,7 @@ extension ChatCall {
         messages.indices.contains { index in
             messages[index].role == .assistant
                 && (messages[index].toolCalls.contains { $0.signature != nil }
-                    || messages[index].content.contains {
-                        if case .reasoningBlock(let reasoningBlock) = $0 {
-                            reasoningBlock.signature != nil
-                        } else {
-                            false
-                        }
-                    })
+                    || messages[index].content.contains { $0.reasoning?.signature != nil })
         }
     }
 

@@ -164,10 +164,7 @@ extension ChatCall {
         }
         for index in messages.indices {
             for pieceIndex in messages[index].content.indices {
-                guard case .reasoningBlock(let block) = messages[index].content[pieceIndex], let item = block.item
-                else {
-                    continue
-                }
+                guard let item = messages[index].content[pieceIndex].reasoning?.item else { continue }
                 let permitted = try check.permitted(item, at: "input")
                 messages[index].content[pieceIndex] = .reasoningBlock(ReasoningBlock(item: permitted))
             }

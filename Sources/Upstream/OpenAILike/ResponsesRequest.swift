@@ -75,7 +75,7 @@ struct ResponsesRequest: ~Copyable {
         case .system: appendMessage(hasTurns ? "developer" : "system", message)
         case .developer: appendMessage("developer", message)
         case .user:
-            guard case .reasoningBlock(let block)? = message.content.first, let item = block.item else {
+            guard let item = message.content.first?.reasoning?.item else {
                 return appendMessage("user", message)
             }
             open()
@@ -97,9 +97,8 @@ struct ResponsesRequest: ~Copyable {
     }
 
     private mutating func appendContent(of message: ChatMessage) {
-        let hasParts = message.content.contains { if case .attachment = $0 { true } else { false } }
-        guard hasParts else { return out.append(json: message.text) }
-        let pieces = message.content.filter { if case .reasoningBlock = $0 { false } else { true } }
+        guard message.content.contains(where: \.isAttachment) else { return out.append(json: message.text) }
+        let pieces = message.content.filter { $0.reasoning == nil }
         out.append(array: pieces) { piece, out in
             switch piece {
             case .text(let text), .refusal(let text): Self.appendPart(text, to: &out)
@@ -374,9 +373,7 @@ struct ResponsesRequest: ~Copyable {
 
 extension ChatMessage {
     fileprivate var hasOwnItem: Bool {
-        content.contains {
-            if case .reasoningBlock(let block) = $0 { block.isCompaction || block.item != nil } else { false }
-        }
+        content.contains { piece in piece.reasoning.map { $0.isCompaction || $0.item != nil } ?? false }
     }
 }
 

@@ -143,7 +143,6 @@ struct ErrorResponseReader {
         var trusted = vendorError
         trusted.distrustEcho(of: sent.bytes)
         return Refusal(
-            status: vendorError.status,
             vendorError: trusted,
             isSpecial: table(trusted) != nil,
             error: error,

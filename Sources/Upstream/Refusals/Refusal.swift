@@ -2,7 +2,6 @@ import Engine
 
 /// A vendor's refusal of a request, from which a quirk of the server is learned.
 final class Refusal {
-    let status: Int
     let vendorError: VendorError
     /// Whether the vendor's error table recognises the error.
     let isSpecial: Bool
@@ -44,20 +43,20 @@ final class Refusal {
     ]
 
     init(
-        status: Int,
         vendorError: VendorError,
         isSpecial: Bool,
         error: UpstreamError,
         request: Body,
         known: Set<Quirk>
     ) {
-        self.status = status
         self.vendorError = vendorError
         self.isSpecial = isSpecial
         self.error = error
         self.known = known
         body = request
     }
+
+    var status: Int { vendorError.status }
 
     /// The refused request. It is valid as long as this object.
     var request: RawJSON { RawJSON(body.bytes) }

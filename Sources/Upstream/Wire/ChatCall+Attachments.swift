@@ -78,7 +78,3 @@ extension ChatOptions.CacheBreakpoint {
 extension ChatMessage {
     fileprivate var movedParts: Int { role == .assistant || isInstruction ? content.count(where: \.isAttachment) : 0 }
 }
-
-extension ChatMessage.Piece {
-    fileprivate var isAttachment: Bool { if case .attachment = self { true } else { false } }
-}

@@ -62,7 +62,7 @@ package struct ChatMessage: Sendable {
     /// Whether the message contains only reasoning.
     package var isReasoningOnly: Bool {
         guard !content.isEmpty, toolCalls.isEmpty else { return false }
-        return content.allSatisfy { if case .reasoningBlock = $0 { true } else { false } }
+        return content.allSatisfy { $0.reasoning != nil }
     }
 
     /// The size of the message in bytes: its texts, its tool calls and its reasoning.
@@ -109,6 +109,14 @@ extension ChatMessage {
     }
 }
 
+extension ChatMessage.Piece {
+    /// The reasoning that the piece is; nil for other pieces.
+    @inline(__always)
+    var reasoning: ReasoningBlock? { if case .reasoningBlock(let block) = self { block } else { nil } }
+
+    var isAttachment: Bool { if case .attachment = self { true } else { false } }
+}
+
 /// Tool results for vendors whose results have no attachments: these follow in a message of the user.
 extension ChatMessage {
     /// The text of a result that has nothing but attachments.
@@ -121,9 +129,9 @@ extension ChatMessage {
     /// Takes the attachments out of a tool result. Returns the pieces that follow it: a line that names the call, and the
     /// attachments; none if there are none.
     mutating func takeAttachments(ofCall call: String) -> [Piece] {
-        let taken = content.filter { if case .attachment = $0 { true } else { false } }
+        let taken = content.filter(\.isAttachment)
         guard !taken.isEmpty else { return [] }
-        content.removeAll { if case .attachment = $0 { true } else { false } }
+        content.removeAll(where: \.isAttachment)
         if text.isEmpty { content = [.text("\(Self.attachmentsFollow)")] }
         return [.text("\(Self.attachmentMarks.opening)\(call)\(Self.attachmentMarks.closing)")] + taken
     }

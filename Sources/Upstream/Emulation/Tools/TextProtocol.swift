@@ -81,8 +81,7 @@ package struct TextProtocol: Sendable {
                 to: &text
             )
             // Images of a result stay after its text.
-            message.content =
-                [.text(text.text)] + message.content.filter { if case .attachment = $0 { true } else { false } }
+            message.content = [.text(text.text)] + message.content.filter(\.isAttachment)
             message.toolCallID = nil
             if message.role == .failedTool { message.role = .tool }
         }

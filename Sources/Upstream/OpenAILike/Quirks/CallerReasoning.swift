@@ -82,10 +82,6 @@ struct CallerReasoning: Sendable {
 extension ChatMessage {
     /// The message's reasoning, except for reasoning with a vendor's signature; empty if there is none.
     var plainReasoning: String {
-        var reasoningBlocks = ""
-        for case .reasoningBlock(let reasoningBlock) in content where reasoningBlock.signature == nil {
-            reasoningBlocks += reasoningBlock.text
-        }
-        return reasoningBlocks
+        content.lazy.compactMap(\.reasoning).filter { $0.signature == nil }.map(\.text).joined(separator: "")
     }
 }
