@@ -248,11 +248,7 @@ struct AnthropicRequest: ~Copyable {
         case .betweenTools: out.append(#","thinking":{"type":"between_tools"}"#)
         case .adaptive:
             out.append(#","thinking":{"type":"adaptive""#)
-            switch thinking.display {
-            case .summarized: out.append(#","display":"summarized""#)
-            case .omitted: out.append(#","display":"omitted""#)
-            case nil: break
-            }
+            if let display = thinking.display { out.append("display", display.rawValue) }
             out.append("}")
         }
         guard thinking.effort != nil || schema != nil else { return }
@@ -284,6 +280,9 @@ struct AnthropicRequest: ~Copyable {
         if model.sampling != .none, let topK = sampling.topK { out.append("top_k", topK) }
     }
 
+    /// Anthropic's names of service tiers.
+    private static let tiers = ["auto": "auto", "default": "auto", "standard_only": "standard_only"]
+
     private mutating func appendBookkeeping() {
         let kept = chatOptions.bookkeeping
         if let person = kept.safetyIdentifier ?? kept.user, !person.isEmpty {
@@ -291,13 +290,7 @@ struct AnthropicRequest: ~Copyable {
             out.append(hexDigestOf: person)
             out.append("\"}")
         }
-        switch kept.serviceTier {
-        case let tier? where tier.hasSameBytes(as: "auto") || tier.hasSameBytes(as: "default"):
-            out.append(#","service_tier":"auto""#)
-        case let tier? where tier.hasSameBytes(as: "standard_only"):
-            out.append(#","service_tier":"standard_only""#)
-        default: break
-        }
+        if let tier = kept.serviceTier.flatMap({ Self.tiers[$0] }) { out.append("service_tier", tier) }
     }
 }
 

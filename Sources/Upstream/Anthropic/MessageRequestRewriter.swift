@@ -87,13 +87,8 @@ enum MessageRequestRewriter {
             let written = turn.isSystemTurn ? RawJSON(reminder.bytes) : content
             if written.content != nil { others.append(#",{"type":"text","text":"#, written.bytes, "}") }
             for block in written.elements {
-                if block["type"]?.content == "tool_result" {
-                    results.append(",")
-                    results.append(block.bytes)
-                } else {
-                    others.append(",")
-                    others.append(block.bytes)
-                }
+                let isResult = block["type"]?.content == "tool_result"
+                if isResult { results.append(",", block.bytes, "") } else { others.append(",", block.bytes, "") }
             }
         }
         results.append(others.bytes)

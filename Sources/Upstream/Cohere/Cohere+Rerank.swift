@@ -66,9 +66,9 @@ private struct RerankRequest {
         var out = ByteBuffer()
         out.append(#"{"model":"#, json: model)
         for field in fields { out.append(next: field) }
-        out.append(#","documents":["#)
-        for (index, document) in documents.enumerated() { out.append(index == 0 ? "" : ",", document.bytes, "") }
-        out.append("]}")
+        out.append(#","documents":"#)
+        out.append(array: documents) { $1.append($0.bytes) }
+        out.append("}")
         return Body(out)
     }
 }

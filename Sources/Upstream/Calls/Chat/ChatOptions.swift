@@ -90,7 +90,7 @@ package struct ChatOptions: Sendable {
             case disabled
         }
 
-        package enum Display: Sendable { case summarized, omitted }
+        package enum Display: String, Sendable { case summarized, omitted }
 
         package var effort: String?
         /// Whether the request came in the Responses API, whose field names differ from those of chat completions.

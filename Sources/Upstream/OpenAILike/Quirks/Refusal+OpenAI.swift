@@ -24,8 +24,7 @@ extension Refusal {
             return finding
         }
         if let finding = findingOfStrictSchema { return finding }
-        if let finding = findingOfStream ?? findingOfConstantReasoning { return new(finding) }
-        if let finding = lackingAbility { return new(finding) }
+        if let finding = findingOfStream ?? findingOfConstantReasoning ?? lackingAbility { return new(finding) }
         if request["tools"] != nil || request["functions"] != nil, lacksTools {
             return new(.noTools)
         }
@@ -47,8 +46,7 @@ extension Refusal {
         for (field, name) in Self.otherNames where request[field] != nil && names(field) {
             return finding(.rename(name), at: [["\(field)"]])
         }
-        if let fields = findingOfFields { return fields }
-        return findingOfEffort
+        return findingOfFields ?? findingOfEffort
     }
 
     /// The finding that the schema of a strict tool is refused, which is then sent as one that need not be followed.
