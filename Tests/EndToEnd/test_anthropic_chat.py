@@ -1,7 +1,6 @@
 """Chat by a provider of the kind anthropic: the translation of requests and responses, on all surfaces."""
 
 import base64
-import hashlib
 import json
 
 import anthropic
@@ -10,7 +9,7 @@ import checked
 import httpx2
 import officials
 import pytest
-from anthropic_vendor import PNG, SEALED, SIGNATURE, sealed, text, thought, use
+from anthropic_vendor import SEALED, SIGNATURE, sealed, text, thought, use
 from chat import PATH, ask, refusal, stream, text_of
 from conftest import CLAUDE_KEY, TEAM_TOKEN
 from relay_process import provider
@@ -25,12 +24,6 @@ TOOL = {
     },
 }  # fmt: skip
 CALLS = [use("toolu_a", "weather", {"city": "Rome"}), use("toolu_b", "weather", {"city": "Oslo"})]
-MADE = [("toolu_a", "weather", {"city": "Rome"}), ("toolu_b", "weather", {"city": "Oslo"})]
-SCHEMA = {
-    "type": "object", "properties": {"n": {"type": "integer", "minimum": 1}, "s": {"oneOf": [{"type": "string"}, {"type": "null"}]}},
-    "required": ["n"],
-}  # fmt: skip
-FORMAT = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}}
 
 
 @pytest.fixture(autouse=True)
@@ -65,56 +58,12 @@ def test_a_plain_request(talking, anthropic_server):
     assert answer.json()["usage"]["prompt_tokens"] == 9 and answer.json()["usage"]["completion_tokens"] == 8
 
 
-def test_without_a_bound_it_is_the_models_and_a_whole_answer_is_a_stream(talking, anthropic_server):
-    assert text_of(ask(talking, model="claude")) == "Hello there"
-    body = anthropic_server.body(MODEL)
-    assert (body["max_tokens"], body["stream"]) == (64000, True)
-    anthropic_server.says(MODEL, {})
-    assert text_of(ask(talking, model="claude", max_tokens=999_999)) == "Hello there"
-    assert anthropic_server.body(MODEL)["max_tokens"] == 64000
-
-
 def asked(talking, server, model="claude", upstream=MODEL, **fields):
     """Returns the body that the server receives."""
     is_demanded = fields.get("tool_choice", "none") != "none"
     server.says(upstream, {"content": [use("toolu_a", "weather", {})]} if is_demanded else {})
     talking.post(PATH, json={"model": model, "max_tokens": 100, "messages": [user("Hello")]} | fields)
     return server.body(upstream)
-
-
-def test_a_history_of_all_roles(talking, anthropic_server):
-    call = {"id": "call:1/é", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}
-    odd = {"id": "b", "type": "function", "function": {"name": "weather", "arguments": "[1]"}}
-    messages = [
-        {"role": "system", "content": "Be short."},
-        {"role": "assistant", "content": "I begin."},
-        user("One"), user("Two"), user(" \n"),
-        {"role": "assistant", "content": None, "tool_calls": [call, odd]},
-        user("I said something between."),
-        {"role": "tool", "tool_call_id": "call:1/é", "content": "Sunny"},
-        {"role": "developer", "content": "And kind."},
-        {"role": "assistant", "content": ""},
-        {"role": "assistant", "content": "So far. \n"},
-    ]  # fmt: skip
-    body = asked(talking, anthropic_server, messages=messages, tools=[TOOL])
-    assert body["system"] == said("Be short.")
-    assert body["messages"] == [
-        user(*said(".")),
-        {"role": "assistant", "content": said("I begin.")},
-        user(*said("One", "Two")),
-        {"role": "assistant", "content": [
-            {"type": "tool_use", "id": "call_1___", "name": "weather", "input": {"city": "Rome"}},
-            {"type": "tool_use", "id": "b", "name": "weather", "input": {"_raw": "[1]"}},
-        ]},
-        user(
-            {"type": "tool_result", "tool_use_id": "call_1___", "content": said("Sunny")},
-            {"type": "tool_result", "tool_use_id": "b", "content": "No result.", "is_error": True},
-            *said("I said something between.", "<system-reminder>\nAnd kind.\n</system-reminder>"),
-        ),
-        {"role": "assistant", "content": said("So far.")},
-    ]  # fmt: skip
-    body = asked(talking, anthropic_server, "new", NEW, messages=messages[:2])
-    assert body["messages"][-1] == user(*said("Continue."))
 
 
 def test_integers_of_64_bits_stay_as_they_are(claude, talking, anthropic_server, is_streamed):
@@ -131,229 +80,8 @@ def test_integers_of_64_bits_stay_as_they_are(claude, talking, anthropic_server,
     assert anthropic_server.body(MODEL)["messages"][1]["content"][0]["input"] == large
 
 
-def test_calls_that_end_a_history_get_results(talking, anthropic_server):
-    call = {"id": "a", "type": "function", "function": {"name": "odd", "arguments": ""}}
-    messages = [user("Hi"), {"role": "assistant", "tool_calls": [call]}, user("Go on"), {"role": "assistant", "tool_calls": [call]}]
-    body = asked(talking, anthropic_server, messages=messages)
-    ids = [block["id"] for message in body["messages"] for block in message["content"] if block["type"] == "tool_use"]
-    assert ids == ["a", "a_2"] and body["messages"][-1]["content"][0]["tool_use_id"] == "a_2"
-    assert body["tools"] == [{"name": "odd", "input_schema": {"type": "object", "properties": {}}}]
-    assert body["tool_choice"] == {"type": "none"}
-
-
-CHOICES = [
-    ({}, None),
-    ({"tool_choice": "required"}, {"type": "any"}),
-    ({"tool_choice": {"type": "function", "function": {"name": "weather"}}}, {"type": "tool", "name": "weather"}),
-    ({"tool_choice": "none"}, {"type": "none"}),
-    ({"parallel_tool_calls": False}, {"type": "auto", "disable_parallel_tool_use": True}),
-    ({"tool_choice": "required", "parallel_tool_calls": False}, {"type": "any", "disable_parallel_tool_use": True}),
-]
-
-
-@pytest.mark.parametrize("fields, told", CHOICES)
-def test_choices_of_tools(talking, anthropic_server, fields, told):
-    body = asked(talking, anthropic_server, tools=[TOOL], **fields)
-    assert body.get("tool_choice") == told
-    function = TOOL["function"]
-    assert body["tools"] == [{"name": "weather", "description": "Tells it", "input_schema": function["parameters"]}]
-
-
-@pytest.mark.parametrize("choice", ["auto", {"type": "function", "function": {"name": "twice"}}])
-def test_of_two_tools_with_one_name_the_first_is_sent(talking, anthropic_server, choice):
-    tools = [{"type": "function", "function": {"name": name, "description": text, "parameters": {"type": "object"}}}
-             for name, text in (("twice", "a"), ("once", "b"), ("twice", "c"))]  # fmt: skip
-    anthropic_server.says(MODEL, {"content": [use("toolu_1", "twice", {})]})
-    assert ask(talking, model="claude", tools=tools, tool_choice=choice).status_code == 200
-    assert [(tool["name"], tool["description"]) for tool in anthropic_server.body(MODEL)["tools"]] == [("twice", "a"), ("once", "b")]
-
-
-def test_tools_of_all_forms(talking, anthropic_server):
-    bare = {"type": "function", "function": {"name": "bare"}}
-    strict = {"type": "function", "function": {"name": "strict", "strict": True, "parameters": SCHEMA | {"additionalProperties": False}}}
-    loose = {"type": "function", "function": {"name": "loose", "parameters": {"properties": {}}}}
-    tools = asked(talking, anthropic_server, tools=[bare, strict, loose])["tools"]
-    assert tools[0] == {"name": "bare", "input_schema": {"type": "object", "properties": {}}}
-    assert tools[1]["strict"] is True and tools[1]["input_schema"]["properties"]["n"] == {"type": "integer", "description": "{minimum: 1}"}
-    assert tools[2]["input_schema"] == {"type": "object", "properties": {}}
-    open = {"type": "object", "additionalProperties": False}
-    there = {"A": open | {"properties": {"a": {"type": "string"}}}}
-    for given, told in [
-        ({"properties": {}}, open | {"properties": {}}), ({"properties": {"a": {"type": "string"}}}, there["A"]),
-        ({"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "properties": {"a": {"type": "string"}}}}}, there["A"] | {"$defs": there}),
-    ]:  # fmt: skip
-        (tool,) = asked(talking, anthropic_server, tools=[{"type": "function", "function": {"name": "f", "strict": True, "parameters": given}}])["tools"]
-        assert tool == {"name": "f", "strict": True, "input_schema": told}
-    old = "claude-opus-4-20250514"
-    assert "strict" not in asked(talking, anthropic_server, old, old, tools=[strict])["tools"][0]
-
-
-SAMPLES = [
-    ("claude-3-7-sonnet", {"temperature": 1.7, "top_p": 0.5}, {"temperature": 1, "top_p": 0.5}),
-    (MODEL, {"temperature": 0.3, "top_p": 0.5}, {"temperature": 0.3}),
-    (MODEL, {"top_p": 0.5}, {"top_p": 0.5}),
-    (NEW, {"temperature": 0.3, "top_p": 0.5}, {}),
-    (MODEL, {"temperature": 0.3, "reasoning_effort": "low"}, {}),
-    (MODEL, {"seed": 5, "presence_penalty": 1, "logit_bias": {"1": 2}, "verbosity": "low", "store": False, "prompt_cache_key": "k"}, {}),
-    (MODEL, {"stop": ["END", "\u00e9"]}, {"stop_sequences": ["END", "\u00e9"]}),
-    (MODEL, {"service_tier": "default"}, {"service_tier": "auto"}),
-    (MODEL, {"service_tier": "flex"}, {}),
-    (MODEL, {"user": "tom"}, {"metadata": {"user_id": hashlib.sha256(b"tom").hexdigest()}}),
-]
-
-
-@pytest.mark.parametrize("model, fields, told", SAMPLES)
-def test_fields(talking, anthropic_server, model, fields, told):
-    body = asked(talking, anthropic_server, model, model, **fields)
-    got = {name: value for name, value in body.items() if name not in ("model", "max_tokens", "messages", "thinking", "stream")}
-    assert got == told
-
-
-def test_unsupported_fields(talking):
-    for fields in ({"logprobs": True}, {"messages": [user({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}})]}):
-        status, error, _ = refusal(talking, model="claude", **fields)
-        assert (status, error["code"]) == (400, "unsupported_parameter"), error
-
-
-ADAPTIVE = {"type": "adaptive", "display": "summarized"}
-EFFORTS = [
-    ("claude-3-7-sonnet", "low", 100, {"type": "enabled", "budget_tokens": 2048}, None, 2148),
-    (MODEL, "medium", 100, {"type": "enabled", "budget_tokens": 8192}, None, 8292),
-    (MODEL, "xhigh", 40_000, {"type": "enabled", "budget_tokens": 32000}, None, 64000),
-    (MODEL, "none", 100, None, None, 100),
-    ("claude-opus-4-5", "max", 100, {"type": "enabled", "budget_tokens": 32000}, "high", 32100),
-    ("claude-sonnet-4-6", "xhigh", 100, ADAPTIVE, "high", 100),
-    ("claude-sonnet-4-6", "max", 100, ADAPTIVE, "max", 100),
-    (NEW, "minimal", 100, ADAPTIVE, "low", 100),
-    (NEW, "xhigh", 100, ADAPTIVE, "xhigh", 100),
-    (NEW, "none", 100, {"type": "disabled"}, None, 100),
-    ("claude-sonnet-5-5", "none", 100, {"type": "between_tools"}, None, 100),
-    ("claude-opus-5-5", "none", 100, None, "low", 100),
-    ("claude-opus-4-20250514", "max", 31_000, {"type": "enabled", "budget_tokens": 16000}, None, 32000),
-    ("other-model", "high", 5000, {"type": "enabled", "budget_tokens": 16384}, None, 21384),
-]
-
-
-@pytest.mark.parametrize("model, effort, bound, thinking, told, most", EFFORTS)
-def test_efforts(talking, anthropic_server, model, effort, bound, thinking, told, most):
-    body = asked(talking, anthropic_server, model, model, reasoning_effort=effort, max_tokens=bound)
-    assert (body.get("thinking"), body.get("output_config", {}).get("effort"), body["max_tokens"]) == (thinking, told, most)
-
-
-def test_no_budget_of_thoughts_after_calls_without_them(talking, anthropic_server):
-    call = {"id": "a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
-    messages = [user("Hi"), {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "a", "content": "x"}]
-    fields = {"messages": messages, "tools": [TOOL], "reasoning_effort": "low"}
-    assert "thinking" not in asked(talking, anthropic_server, **fields)
-    assert asked(talking, anthropic_server, "new", NEW, **fields)["thinking"] == ADAPTIVE
-    assert "thinking" not in asked(talking, anthropic_server, **fields | {"messages": [*messages, user("And?")]})
-    later = [*messages, {"role": "assistant", "content": "Rain"}, user("And?")]
-    assert "thinking" in asked(talking, anthropic_server, **fields | {"messages": later})
-    assert "thinking" not in asked(talking, anthropic_server, tools=[TOOL], tool_choice="required", reasoning_effort="low")
-
-
-def test_a_schema(talking, anthropic_server):
-    anthropic_server.says(MODEL, {"content": [text('{"n":1}')]})
-    assert text_of(ask(talking, model="claude", response_format=FORMAT)) == '{"n":1}'
-    form = anthropic_server.body(MODEL)["output_config"]["format"]
-    assert form == {"type": "json_schema", "schema": {
-        "type": "object", "required": ["n"], "additionalProperties": False,
-        "properties": {"n": {"type": "integer", "description": "{minimum: 1}"}, "s": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
-    }}  # fmt: skip
-
-
-@pytest.mark.parametrize("model, format", [("claude-opus-4-20250514", FORMAT), (MODEL, {"type": "json_object"})])
-def test_forms_that_are_emulated(talking, anthropic_server, model, format, is_streamed):
-    anthropic_server.says(model, {"content": [thought("Hm"), text('Sure: {"n": 1}')]})
-    got = stream(talking, model=model, response_format=format).text() if is_streamed else text_of(ask(talking, model=model, response_format=format))
-    assert got == '{"n": 1}' and "output_config" not in anthropic_server.body(model)
-
-
-def test_a_demanded_call_where_the_model_takes_no_demand(talking, anthropic_server, is_streamed):
-    name = "claude-opus-5-5"
-    anthropic_server.says(name, {"content": [thought("Hm"), use("toolu_1", "weather", {"city": "Rome"})]})
-    named = {"type": "function", "function": {"name": "weather"}}
-    for choice, words in (("required", "at least one of the tools"), (named, 'the tool "weather"')):
-        fields = {"model": name, "tools": [TOOL], "tool_choice": choice, "reasoning_effort": "high"}
-        if is_streamed:
-            got = stream(talking, **fields)
-            assert got.finish() == "tool_calls"
-        else:
-            message = ask(talking, **fields).json()["choices"][0]["message"]
-            assert json.loads(message["tool_calls"][0]["function"]["arguments"]) == {"city": "Rome"}
-        sent = anthropic_server.asked(name)[-1]["body"]
-        assert sent["tools"][0]["name"] == "weather" and "tool_choice" not in sent and sent["thinking"]["type"] == "adaptive"
-        assert "system" not in sent and sent["messages"][-1]["role"] == "system"
-        assert [block["text"] for block in sent["messages"][-1]["content"]] == [f"You must call {words} now. Do not answer in text."]
-
-
-def test_a_demand_in_words_follows_the_conversation(talking, anthropic_server):
-    name = "claude-opus-5-5"
-    anthropic_server.says(name, {"content": [use("toolu_1", "weather", {"city": "Rome"})]})
-    messages = [{"role": "system", "content": "Be brief."}, user("Weather?")]
-    answer = ask(talking, model=name, tools=[TOOL], tool_choice="required", parallel_tool_calls=False, messages=messages)
-    assert answer.json()["choices"][0]["finish_reason"] == "tool_calls"
-    sent = anthropic_server.body(name)
-    assert sent["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
-    assert [block["text"] for block in sent["system"]] == ["Be brief."]
-    demand = [{"type": "text", "text": "You must call at least one of the tools now. Do not answer in text."}]
-    assert [turn["role"] for turn in sent["messages"]] == ["user", "system"] and sent["messages"][-1]["content"] == demand
-
-
-def test_blank_stops_are_the_relays(talking, anthropic_server):
-    anthropic_server.says(MODEL, {"content": [text("one two")]})
-    assert text_of(ask(talking, model="claude", stop=[" ", "x"])) == "one"
-    assert "stop_sequences" not in anthropic_server.body(MODEL)
-
-
 def data(content, type):
     return f"data:{type};base64,{base64.b64encode(content).decode()}"
-
-
-def test_pictures_and_files(talking, anthropic_server):
-    picture = PNG + b"\0" * 20
-    parts = [
-        {"type": "text", "text": "Look"},
-        {"type": "image_url", "image_url": {"url": data(picture, "image/jpeg")}},
-        {"type": "file", "file": {"filename": "a.pdf", "file_data": data(b"%PDF-1.4 x", "application/pdf")}},
-        {"type": "file", "file": {"filename": "b.txt", "file_data": data("Grüße".encode(), "text/plain")}},
-    ]
-    body = asked(talking, anthropic_server, messages=[user(*parts)])
-    assert body["messages"][0]["content"][1:] == [
-        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": base64.b64encode(picture).decode()}},
-        {"type": "document", "title": "a.pdf", "source": {
-            "type": "base64", "media_type": "application/pdf", "data": base64.b64encode(b"%PDF-1.4 x").decode(),
-        }},
-        {"type": "document", "title": "b.txt", "source": {"type": "text", "media_type": "text/plain", "data": "Grüße"}},
-    ]  # fmt: skip
-
-
-def test_pictures_of_others_than_the_user(talking, anthropic_server):
-    picture = PNG + b"\0" * 20
-    shown = {"type": "image_url", "image_url": {"url": data(picture, "image/png")}}
-    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": base64.b64encode(picture).decode()}}
-    body = asked(talking, anthropic_server, messages=[
-        {"role": "system", "content": [{"type": "text", "text": "Be brief"}, shown]}, user("Hi"),
-        {"role": "assistant", "content": [{"type": "text", "text": "Here"}, shown]}, user("And?"),
-    ])  # fmt: skip
-    assert body["system"] == said("Be brief")
-    assert [message["content"] for message in body["messages"]] == [[image, *said("Hi")], said("Here"), [image, *said("And?")]]
-
-
-BEGUN = {
-    "a blank part": ([{"type": "text", "text": "Hello "}, {"type": "text", "text": " \n"}], ["Hello"]),
-    "white space of all kinds": ("Hello\u00a0\u2003\u3000\u0085 ", ["Hello"]),
-    "words in between": ([{"type": "text", "text": "Hello "}, {"type": "text", "text": "you\u2003"}], ["Hello ", "you"]),
-}
-
-
-@pytest.mark.parametrize("case", BEGUN)
-def test_the_beginning_of_an_answer_does_not_end_in_white_space(talking, anthropic_server, case):
-    content, told = BEGUN[case]
-    body = asked(talking, anthropic_server, messages=[user("Hi"), {"role": "assistant", "content": content}])
-    assert body["messages"][-1] == {"role": "assistant", "content": said(*told)}
-    messages = [user("Hi"), {"role": "assistant", "content": content}, {"role": "assistant", "content": ""}]
-    assert asked(talking, anthropic_server, messages=messages)["messages"][-1]["content"] == said(*told)
 
 
 def test_pictures_and_documents_by_url(talking, claude, anthropic_server):
@@ -428,33 +156,6 @@ def test_usage_by_both_clients(claude, official, anthropic_server):
     assert last.usage.output_tokens == 40
     told = official.responses.create(model="claude", input="Hi", store=False).usage
     assert (told.input_tokens, told.input_tokens_details.cache_write_tokens, told.input_tokens_details.cached_tokens) == (325, 20, 300)
-
-
-def test_cache_marks_of_chats(talking, anthropic_server):
-    mark, hour = {"cache_control": {"type": "ephemeral"}}, {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
-    calls = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
-    ask(talking, model="claude", max_tokens=50, tools=[{"type": "function", "function": {"name": "f"}, **mark}], messages=[
-        {"role": "system", "content": [{"type": "text", "text": "S", **hour}, {"type": "text", "text": "T"}]},
-        {"role": "user", "content": [{"type": "text", "text": "x", "cache_control": None}, {"type": "text", "text": "y", "cache_control": "odd"}]},
-        {"role": "assistant", "reasoning_content": "Hm", "extra_content": {"thought_signature": SIGNATURE},
-         "content": [{"type": "text", "text": "u"}, {"type": "text", "text": "v", **mark}], "tool_calls": calls},
-        {"role": "tool", "tool_call_id": "a", "content": [{"type": "text", "text": "ok"}, {"type": "text", "text": "now", **mark}]},
-    ])  # fmt: skip
-    body = anthropic_server.body(MODEL)
-    assert body["tools"][0]["cache_control"] == mark["cache_control"]
-    assert body["system"] == [{"type": "text", "text": "S", **hour}, {"type": "text", "text": "T"}]
-    assert "cache_control" not in str(body["messages"][0])
-    assert [(block["type"], "cache_control" in block) for block in body["messages"][1]["content"]] == [
-        ("thinking", False), ("text", False), ("text", True), ("tool_use", False),
-    ]  # fmt: skip
-    (result,) = body["messages"][2]["content"]
-    assert result["cache_control"] == mark["cache_control"] and "cache_control" not in str(result["content"])
-
-
-def test_effort_of_anthropics_client_is_not_about_thoughts(claude, anthropic_server):
-    claude.messages.create(model="new", messages=[user("Hi")], max_tokens=100, output_config={"effort": "max"})
-    body = anthropic_server.body(NEW)
-    assert body["output_config"] == {"effort": "max"} and "thinking" not in body
 
 
 def test_a_document_that_does_not_fit_its_schema_is_a_failure(talking, anthropic_server, is_streamed):

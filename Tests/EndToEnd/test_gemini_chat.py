@@ -21,7 +21,6 @@ PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 TOOL = {"type": "function", "function": {"name": "weather", "description": "d", "parameters": PARAMETERS}}
 
 
-official = officials.openai_of("google_relay")
 anthropics = officials.anthropic_of("google_relay")
 
 
@@ -45,150 +44,10 @@ def test_names_of_models_in_paths(gem, google, name, path):
     assert google.asked(path.replace("%23", "#").removeprefix("models/"))[0]["path"] == f"/v1beta/{path}:generateContent"
 
 
-def test_wishes(gem, google):
-    ask(gem, model="pro", temperature=1.5, top_p=0.5, max_tokens=50, stop=["a", "b"], seed=2**31 + 5, presence_penalty=0.5,
-        frequency_penalty=0, user="me", metadata={"a": "b"}, service_tier="default", store=False, logit_bias={"1": 2},
-        verbosity="low")  # fmt: skip
-    assert google.body(MODEL)["generationConfig"] == {
-        "temperature": 1.5, "topP": 0.5, "maxOutputTokens": 50, "stopSequences": ["a", "b"], "seed": 5, "presencePenalty": 0.5,
-    }  # fmt: skip
-    assert set(google.body(MODEL)) == {"contents", "generationConfig"}
-
-
-def test_many_stops_are_looked_for_here(anthropics, gem, google):
-    google.says(MODEL, {"text": "one six two"})
-    asked = {"model": "pro", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
-    message = anthropics.messages.create(stop_sequences=["three", "four", "five", "six", "seven", "eight"], **asked)
-    assert message.content[0].text == "one " and message.stop_sequence == "six"
-    assert "stopSequences" not in google.body(MODEL)["generationConfig"]
-
-
-THINKING = [
-    ("pro", "none", {"thinkingLevel": "low"}), ("pro", "low", {"thinkingLevel": "low"}), ("pro", "medium", {"thinkingLevel": "medium"}),
-    ("pro", "xhigh", {"thinkingLevel": "high"}), ("gemini-3-flash", "minimal", {"thinkingLevel": "minimal"}),
-    ("gemini-3.7-flash", "minimal", {"thinkingLevel": "low"}), ("gemini-2.5-pro", "none", {"thinkingBudget": 128}),
-    ("gemini-2.5-pro", "high", {"thinkingBudget": 32768}), ("gemini-2.5-flash", "none", {"thinkingBudget": 0}),
-    ("gemini-2.5-flash", "low", {"thinkingBudget": 1024}), ("gemini-2.5-flash-lite", "medium", {"thinkingBudget": 8192}),
-    ("gemini-2.5-flash", "max", {"thinkingBudget": 24576}), ("gemini-2.0-flash", "high", None), ("gemma-3-27b-it", "high", None),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("name, effort, told", THINKING, ids=lambda value: str(value))
-def test_efforts(gem, google, name, effort, told):
-    model = MODEL if name == "pro" else name
-    google.says(model, {})
-    assert text_of(ask(gem, model=name, reasoning_effort=effort)) == "Hello there"
-    wanted = None if told is None else told | ({} if effort == "none" else {"includeThoughts": True})
-    assert google.body(model).get("generationConfig", {}).get("thinkingConfig") == wanted
-
-
-def test_a_conversation_becomes_turns(gem, google):
-    ask(gem, model="pro", messages=[
-        {"role": "assistant", "content": "First"}, {"role": "system", "content": "A"}, {"role": "user", "content": "one"},
-        {"role": "developer", "content": "B"}, {"role": "user", "content": [{"type": "text", "text": "two"}]},
-        {"role": "assistant", "content": ""}, {"role": "user", "content": ""}, {"role": "assistant", "content": "Last"},
-    ])  # fmt: skip
-    body = google.body(MODEL)
-    assert "systemInstruction" not in body
-    first, second = ({"text": f"<system-reminder>\n{said}\n</system-reminder>"} for said in "AB")
-    assert body["contents"] == [
-        user("."), {"role": "model", "parts": [{"text": "First"}]}, {"role": "user", "parts": [first, {"text": "one"}, second, {"text": "two"}]},
-        {"role": "model", "parts": [{"text": "."}]}, user("."), {"role": "model", "parts": [{"text": "Last"}]},
-    ]  # fmt: skip
-
-
-def test_gemma_has_no_instructions(gem, google):
-    google.says("gemma-3-27b-it", {})
-    ask(gem, model="gemma-3-27b-it", messages=[{"role": "system", "content": "Be brief"}, {"role": "user", "content": "Hi"}])
-    assert google.body("gemma-3-27b-it") == {"contents": [{"role": "user", "parts": [{"text": "Be brief"}, {"text": "Hi"}]}]}
-
-
-def test_results_of_calls(gem, google):
-    def call(id, name, arguments):
-        return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-    ask(gem, model="pro", tools=[TOOL], messages=[
-        {"role": "user", "content": "Hi"},
-        {"role": "assistant", "content": None, "tool_calls": [
-            call("a", "weather", '{"x":1}'), call("b", "1 odd näme", "no json"), call("c", "weather", ""), call("d", "weather", "[1]")]},
-        {"role": "tool", "tool_call_id": "d", "content": "four"}, {"role": "tool", "tool_call_id": "a", "content": '{"deg":7}'},
-        {"role": "tool", "tool_call_id": "a", "content": "again"}, {"role": "user", "content": "So?"},
-        {"role": "assistant", "tool_calls": [call("e", "weather", "{}")]},
-    ])  # fmt: skip
-    contents = google.body(MODEL)["contents"]
-    odd = "_1_odd_n__me"
-    calls = [part["functionCall"] for part in contents[1]["parts"]]
-    assert calls == [
-        {"name": "weather", "args": {"x": 1}}, {"name": odd, "args": {"_raw": "no json"}}, {"name": "weather", "args": {}},
-        {"name": "weather", "args": {"_raw": "[1]"}},
-    ]  # fmt: skip
-    results = [part["functionResponse"] for part in contents[2]["parts"] if "functionResponse" in part]
-    assert results == [
-        {"name": "weather", "response": {"deg": 7}}, {"name": odd, "response": {"error": "no result"}},
-        {"name": "weather", "response": {"error": "no result"}}, {"name": "weather", "response": {"output": "four"}},
-    ]  # fmt: skip
-    assert contents[2]["parts"][4:] == [{"text": "again"}, {"text": "So?"}]
-    assert contents[4]["parts"] == [{"functionResponse": {"name": "weather", "response": {"error": "no result"}}}]
-    skipped = [part.get("thoughtSignature") for part in contents[1]["parts"]]
-    assert skipped == ["skip_thought_signature_validator", None, None, None]
-
-
-@pytest.mark.parametrize(
-    "choice, told",
-    [("auto", None), ("none", {"mode": "NONE"}), ("required", {"mode": "ANY"}),
-     ({"type": "function", "function": {"name": "weather"}}, {"mode": "ANY", "allowedFunctionNames": ["weather"]})],
-    ids=str,
-)  # fmt: skip
-def test_tool_choice(gem, google, choice, told):
-    google.says(MODEL, {} if choice == "none" else {"calls": CALLS})
-    ask(gem, model="pro", tools=[TOOL], tool_choice=choice)
-    config = google.body(MODEL).get("toolConfig")
-    assert config == (told and {"functionCallingConfig": told})
-    assert google.body(MODEL)["tools"] == [
-        {"functionDeclarations": [{"name": "weather", "description": "d", "parametersJsonSchema": PARAMETERS}]}
-    ]
-
-
-def test_strict_tools_are_validated(gem, google):
-    ask(gem, model="pro", tools=[{"type": "function", "function": {"name": "f", "strict": True, "parameters": {}}}])
-    assert google.body(MODEL)["toolConfig"] == {"functionCallingConfig": {"mode": "VALIDATED"}}
-    assert google.body(MODEL)["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
-
-
 def test_formats(gem, google, is_streamed):
     google.says(MODEL, {"text": '{"a":1}'})
     assert either(gem, is_streamed, model="pro", response_format={"type": "json_object"}) == ('{"a":1}', "stop")
     assert google.body(MODEL)["generationConfig"] == {"responseMimeType": "application/json"}
-
-
-@pytest.mark.parametrize("name", ["gemini-2.5-flash", "gemma-3-27b-it"])
-def test_formats_with_tools_are_written_into_the_prompt(gem, google, name):
-    google.says(name, {"text": 'So: {"a": 1}'})
-    form = {"type": "json_object"}
-    assert either(gem, False, model=name, response_format=form, tools=[TOOL]) == ('{"a": 1}', "stop")
-    assert "generationConfig" not in google.body(name) and "tools" not in google.body(name)
-
-
-EARLIER = [
-    {"role": "user", "content": "Weather?"},
-    {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]},
-    {"role": "tool", "tool_call_id": "c1", "content": "7"},
-]
-
-
-def test_formats_with_tools_that_may_not_be_called(gem, google, is_streamed):
-    """Earlier calls keep the tools, so the format is requested in the prompt."""
-    fields = {"tools": [TOOL], "tool_choice": "none", "response_format": {"type": "json_object"}}
-    google.says(MODEL, {"text": '{"a": 1}'})
-    google.says("gemini-2.5-flash", {"text": '{"a": 1}'})
-    assert either(gem, is_streamed, model="gemini-2.5-flash", **fields) == ('{"a": 1}', "stop")
-    body = google.body("gemini-2.5-flash")
-    assert not {"tools", "toolConfig"} & set(body) and body["generationConfig"] == {"responseMimeType": "application/json"}
-    assert either(gem, is_streamed, model="gemini-2.5-flash", messages=EARLIER, **fields) == ('{"a": 1}', "stop")
-    body = google.asked("gemini-2.5-flash")[-1]["body"]
-    assert body["toolConfig"] == {"functionCallingConfig": {"mode": "NONE"}} and "generationConfig" not in body
-    assert either(gem, is_streamed, model="pro", **fields) == ('{"a": 1}', "stop")
-    assert "tools" in google.body(MODEL) and google.body(MODEL)["generationConfig"] == {"responseMimeType": "application/json"}
 
 
 def data_url(kind, content):
@@ -213,19 +72,6 @@ def test_pictures_documents_and_sounds(gem, google):
     assert [(part["inlineData"]["mimeType"], base64.b64decode(part["inlineData"]["data"])) for part in seen[1:]] == [
         ("image/png", shown), ("application/pdf", PDF), ("text/plain", b"plain words"), ("audio/wav", WAV),
     ]  # fmt: skip
-
-
-def test_pictures_of_others_than_the_user(gem, google):
-    shown = picture("one")
-    image = {"type": "image_url", "image_url": {"url": data_url("image/png", shown)}}
-    ask(gem, model="pro", messages=[
-        {"role": "system", "content": [{"type": "text", "text": "Be brief"}, image]}, {"role": "user", "content": "Hi"},
-        {"role": "assistant", "content": [{"type": "text", "text": "Here"}, image]}, {"role": "user", "content": "And?"},
-    ])  # fmt: skip
-    body = google.body(MODEL)
-    sent = {"inlineData": {"mimeType": "image/png", "data": base64.b64encode(shown).decode()}}
-    assert body["systemInstruction"] == {"parts": [{"text": "Be brief"}]}
-    assert [turn["parts"] for turn in body["contents"]] == [[sent, {"text": "Hi"}], [{"text": "Here"}], [sent, {"text": "And?"}]]
 
 
 @pytest.fixture
@@ -295,33 +141,6 @@ def test_addresses_are_fetched(gem, google, site, is_streamed):
     assert answer.status_code == 400 and answer.json()["error"]["code"] == "invalid_image_url"
 
 
-def test_a_picture_in_a_result(anthropics, gem, google):
-    shown = base64.b64encode(picture("seen")).decode()
-    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": shown}}
-    anthropics.messages.create(
-        model="pro", max_tokens=10, tools=[{"name": "look", "input_schema": {"type": "object"}}],
-        messages=[
-            {"role": "user", "content": "This?"}, {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}]},
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "is_error": True, "content": [{"type": "text", "text": "dim"}, image]}]},
-        ],
-    )  # fmt: skip
-    assert google.body(MODEL)["contents"][2]["parts"] == [
-        {"functionResponse": {"name": "look", "response": {"error": "dim"}}}, {"text": "[Attachments of the result of look, call 1:]"},
-        {"inlineData": {"mimeType": "image/png", "data": shown}},
-    ]
-
-
-def test_what_is_not_taken(gem, google):
-    for fields, param in [
-        ({"file_ids": ["file-1"]}, "file_ids[0]"), ({"logprobs": True}, "logprobs"),
-        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"filename": "a.zip", "file_data": data_url("application/zip", b"PK\x03\x04" + bytes(30))}}]}]},
-         "messages[0].content[0].file"),
-    ]:  # fmt: skip
-        answer = ask(gem, model="pro", **fields)
-        assert answer.status_code == 400 and answer.json()["error"]["param"].startswith(param), answer.text
-    assert google.asked(MODEL) == []
-
-
 def test_tools_and_thoughts_by_messages(anthropics, gem, google, is_streamed):
     google.says(MODEL, {"reasoning": "Hm.", "calls": CALLS, "text": "Let me look.", "signature": SIGNATURE})
     asked = {"model": "pro", "max_tokens": 2000, "tools": [{"name": "weather", "input_schema": PARAMETERS}], "system": "Be brief.",
@@ -354,28 +173,6 @@ def test_ids_of_the_vendor_go_back(gem, google):
     assert contents[1]["parts"][0]["functionCall"]["id"] == contents[2]["parts"][0]["functionResponse"]["id"] == "own-1"
 
 
-@pytest.mark.parametrize("api", ["chat", "messages", "responses"])
-def test_a_forced_search_needs_no_other_tool(gem, google, api):
-    schema = {"type": "object", "properties": {}}
-    google.says(MODEL, {"text": "Found."})
-    if api == "messages":
-        tools = [{"name": "f", "input_schema": schema}, {"type": "web_search_20250305", "name": "web_search"}]
-        fields = {"max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}], "tools": tools, "tool_choice": {"type": "tool", "name": "web_search"}}
-    elif api == "chat":
-        tools = [{"type": "function", "function": {"name": "f", "parameters": schema}}, {"type": "web_search"}]
-        fields = {"messages": [{"role": "user", "content": "Hi"}], "tools": tools, "tool_choice": {"type": "web_search"}}
-    else:
-        tools = [{"type": "function", "name": "f", "parameters": schema}, {"type": "web_search"}]
-        fields = {"input": "Hi", "tools": tools, "tool_choice": {"type": "web_search"}}
-    path = "/v1/chat/completions" if api == "chat" else f"/v1/{api}"
-    answer = gem.post(path, json={"model": "pro"} | fields)
-    assert answer.status_code == 200, answer.text
-    assert google.body(MODEL)["tools"] == [{"googleSearch": {}}] and "toolConfig" not in google.body(MODEL)
-    google.says(MODEL, {"text": "Said."})
-    assert gem.post(path, json={"model": "pro"} | fields | {"tool_choice": {"type": "auto"} if api == "messages" else "auto"}).status_code == 200
-    assert "functionDeclarations" in google.body(MODEL)["tools"][0]
-
-
 def test_signatures_of_texts_go_over_turns(anthropics, gem, google, is_streamed):
     own = SIGNATURE + ("c3RyZWFt" if is_streamed else "d2hvbGUx")
     google.says(MODEL, {"reasoning": "Hm.", "text": "So.", "signature": own})
@@ -393,19 +190,6 @@ def test_signatures_of_texts_go_over_turns(anthropics, gem, google, is_streamed)
     contents = google.body(MODEL)["contents"]
     assert contents[1]["parts"] == [{"text": "So.", "thoughtSignature": own}]
     assert contents[3]["parts"] == [{"text": "Yes."}]
-
-
-def test_calls_between_texts_keep_their_places(anthropics, gem, google):
-    google.says(MODEL, {})
-    content = []
-    for number in (1, 2):
-        content += [{"type": "text", "text": f"Text {number}."}, {"type": "tool_use", "id": f"toolu_{number}", "name": "weather", "input": {"n": number}}]
-    results = [{"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": "fine"} for number in (1, 2)]
-    tool = {"name": "weather", "input_schema": {"type": "object", "properties": {"n": {"type": "integer"}}}}
-    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": content}, {"role": "user", "content": results}]
-    anthropics.messages.create(model="pro", max_tokens=99, tools=[tool], messages=turns)
-    parts = google.body(MODEL)["contents"][1]["parts"]
-    assert [part.get("text") or part["functionCall"]["args"] for part in parts] == ["Text 1.", {"n": 1}, "Text 2.", {"n": 2}]
 
 
 USAGE = {"promptTokenCount": 20.0, "toolUsePromptTokenCount": 5, "candidatesTokenCount": 7, "thoughtsTokenCount": 30,

@@ -1,9 +1,7 @@
 """Chats by the Responses API of a provider of the kind openai."""
 
-import hashlib
 import json
 
-import officials
 import pytest
 import responding
 from chat import PATH, ask, refusal, stream, text_of
@@ -11,7 +9,7 @@ from conftest import http_of, secrets
 from openai_responses import USAGE, events, response
 from relay_process import provider
 from test_chat_pictures import host
-from test_openai_chat import CALLS, TOOL, unanswered
+from test_openai_chat import CALLS, TOOL
 
 TOKEN = "token-of-chats-by-responses"
 AT = "by/responses"
@@ -30,10 +28,6 @@ HISTORY = [
         {"id": "call_a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]},
     {"role": "tool", "tool_call_id": "call_a", "content": "fine"},
 ]  # fmt: skip
-
-
-official = officials.openai_of("relay", token=TOKEN)
-anthropics = officials.anthropic_of("relay", token=TOKEN)
 
 
 @pytest.fixture(scope="module")
@@ -70,35 +64,6 @@ def calls_of(got):
             one["name"] += piece["function"].get("name", "")
             one["arguments"] += piece["function"].get("arguments", "")
     return [tuple(one.values()) for one in calls.values()]
-
-
-def test_a_whole_request(http, server):
-    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
-    server.says(AT, {"text": '{"a":"b"}'})
-    answer = ask(
-        http, model="m", messages=HISTORY, tools=[TOOL], tool_choice="auto", parallel_tool_calls=False, temperature=0.5,
-        top_p=0.5, max_tokens=100, reasoning_effort="low", verbosity="low", user="u", metadata={"k": "v"}, seed=1,
-        response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": schema, "strict": True}},
-    )  # fmt: skip
-    assert text_of(answer) == '{"a":"b"}'
-    (seen,) = server.asked(AT)
-    assert seen["path"] == "/responses"
-    assert seen["body"] == {
-        "model": AT, "store": False, "include": ["reasoning.encrypted_content"],
-        "input": [
-            {"role": "system", "content": "Be brief."}, {"role": "developer", "content": "Be kind."},
-            {"role": "user", "content": [
-                {"type": "input_text", "text": "Look"},
-                {"type": "input_image", "image_url": "https://pictures.example/a.png", "detail": "low"}]},
-            {"role": "assistant", "content": "I look"},
-            {"type": "function_call", "call_id": "call_a", "name": "weather", "arguments": "{}"},
-            {"type": "function_call_output", "call_id": "call_a", "output": "fine"},
-        ],
-        "tools": [{"type": "function", "name": "weather", "parameters": TOOL["function"]["parameters"], "strict": False}],
-        "parallel_tool_calls": False, "temperature": 0.5, "top_p": 0.5, "max_output_tokens": 100, "user": "u",
-        "metadata": {"k": "v"}, "reasoning": {"effort": "low", "summary": "auto"},
-        "text": {"verbosity": "low", "format": {"type": "json_schema", "name": "n", "schema": schema, "strict": True}},
-    }  # fmt: skip
 
 
 def test_texts(http, is_streamed):
@@ -214,13 +179,6 @@ def test_thoughts_go_both_ways(http, server, is_streamed, thoughts):
     assert "".join(part["text"] for part in item["summary"]) == thoughts
 
 
-def test_a_file_by_url(http, server):
-    part = {"type": "input_file", "file_url": "https://files.example/a.pdf"}
-    answer = http.post("/v1/responses", json={"model": "m", "input": [{"role": "user", "content": [part]}]})
-    assert answer.status_code == 200, answer.text
-    assert server.body(AT)["input"][0]["content"] == [part]
-
-
 def test_a_file_by_url_is_fetched_for_a_server_that_does_not(start_relay, server, caller, is_streamed):
     at = provider("ROW", "openai", server.base_url, f"m={AT}", CHAT_VIA="responses")
     http = caller(start_relay(**at, KEY_A_TOKEN=TOKEN, FETCH_IMAGES="http", FETCH_ALLOW_NETWORKS="127.0.0.1/32"), TOKEN)
@@ -241,13 +199,6 @@ def test_the_vendors_tier(http, server, is_streamed):
     assert (responding.events(got)[-1]["response"] if is_streamed else got.json())["service_tier"] == "flex"
     fields = {"model": "m", "stream": is_streamed} | ({"stream_options": {"include_usage": True}} if is_streamed else {})
     assert '"service_tier":"flex"' in ask(http, **fields).text
-
-
-def test_signatures_of_others_are_left_out(http, server):
-    blocks = [{"type": "thinking", "thinking": "Hm", "signature": "EqAB"}, {"type": "text", "text": "Hi"}]
-    told = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": blocks}, {"role": "user", "content": "x"}]
-    assert http.post("/v1/messages", json={"model": "m", "max_tokens": 99, "messages": told}).status_code == 200
-    assert [item.get("role") for item in server.body(AT)["input"]] == ["user", "assistant", "user"]
 
 
 FAULTS = [
@@ -293,29 +244,6 @@ def test_tokens_that_are_kept_are_told(http, server, is_streamed):
     server.says(AT, {"events": [*events({})[:-1], {"type": "response.completed", "response": told}]} if is_streamed else {"json": told})
     details = either(http, is_streamed, model="m")[2]["prompt_tokens_details"]
     assert details == {"cached_tokens": 4, "cache_write_tokens": 2}
-
-
-def test_the_user_of_messages_is_told_by_a_digest(http, server):
-    user = "user_" + "a" * 64 + "_account_123e4567-e89b-12d3-a456-426614174000_session_1"
-    asked = {"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}], "metadata": {"user_id": user}}
-    assert http.post("/v1/messages", json=asked).status_code == 200
-    assert server.body(AT)["user"] == hashlib.sha256(user.encode()).hexdigest()
-
-
-def test_a_call_without_a_result_gets_one(http, official, anthropics, server):
-    for body in unanswered(server, official, anthropics, "m", AT):
-        calls, outputs = body["input"][1:3], body["input"][3:5]
-        assert [item["call_id"] for item in outputs] == [item["call_id"] for item in calls]
-        assert [item["output"] for item in outputs] == ["No result.", "fine"]
-
-
-@pytest.mark.parametrize("detail", [None, "auto", "low", "high", "original"])
-def test_the_detail_of_a_picture_goes_on(http, server, detail):
-    picture = {"type": "input_image", "image_url": "https://pictures.example/a.png"} | ({"detail": detail} if detail else {})
-    answer = http.post("/v1/responses", json={"model": "m", "input": [{"role": "user", "content": [picture]}]})
-    assert answer.status_code == 200, answer.text
-    (item,) = server.body(AT)["input"]
-    assert item["content"] == [picture | {"detail": detail or "auto"}]
 
 
 def test_sound_has_no_place(http, server, is_streamed):
@@ -474,15 +402,3 @@ def test_a_thought_without_an_answer_does_not_go_back(http, server, is_streamed)
     assert cut["status"] == "incomplete" and cut["output"][0]["type"] == "reasoning"
     assert http.post("/v1/responses", json={"input": "Go on", "previous_response_id": cut["id"]}).status_code == 200
     assert "reasoning" not in [item.get("type") for item in server.asked(AT)[-1]["body"]["input"]]
-
-
-def test_a_thought_goes_back_with_what_follows_it(http, server):
-    sealed = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "rs_1.gAAAA"}
-    said = {"role": "assistant", "content": [{"type": "output_text", "text": "So.", "annotations": []}]}
-    user = {"role": "user", "content": "Hi"}
-    kinds = []
-    for items in ([sealed, said], [said, sealed], [sealed, said, sealed, said]):
-        assert http.post("/v1/responses", json={"model": "m", "input": [user, *items, user], "store": False}).status_code == 200
-        kinds.append([item.get("type") or item["role"] for item in server.asked(AT)[-1]["body"]["input"]])
-    one = ["reasoning", "assistant"]
-    assert kinds == [["user", *between, "user"] for between in (one, ["assistant"], one + one)]
