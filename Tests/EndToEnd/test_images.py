@@ -45,11 +45,6 @@ def test_free_sizes(http, vendor, api_key, size):
     assert sent(vendor, api_key)["size"] == size
 
 
-@pytest.mark.parametrize("size", ["1000x1000", "4096x1024", "512x512", "3840x3840", "3200x1024"])
-def test_free_sizes_have_bounds(http, size):
-    assert refusal(generate(http, model="gpt-image-2", size=size)) == (400, "unsupported_value", "size")
-
-
 @pytest.mark.parametrize(
     ("model", "wishes", "expected"),
     [
@@ -93,32 +88,8 @@ def test_what_to_leave_out(http, vendor, api_key):
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"prompt": None}, (400, "missing_required_parameter", "prompt")),
-        ({"prompt": 5}, (400, "invalid_type", "prompt")),
-        ({"size": f"{10**30}x16"}, (400, "invalid_value", "size")), ({"n": 0}, (400, "integer_below_min_value", "n")), ({"n": 11}, (400, "integer_above_max_value", "n")),
-        ({"n": "2"}, (400, "invalid_type", "n")), ({"n": 1.5}, (400, "invalid_type", "n")),
-        ({"size": "big"}, (400, "invalid_value", "size")), ({"size": 5}, (400, "invalid_type", "size")),
-        ({"size": "0x0"}, (400, "invalid_value", "size")), ({"size": "10 24x1024"}, (400, "invalid_value", "size")),
-        ({"quality": "best"}, (400, "invalid_value", "quality")),
-        ({"response_format": "png"}, (400, "invalid_value", "response_format")),
-        ({"background": "red"}, (400, "invalid_value", "background")),
-        ({"output_format": "gif"}, (400, "invalid_value", "output_format")),
-        ({"output_compression": 101}, (400, "integer_above_max_value", "output_compression")),
-        ({"stream": True}, (400, "unsupported_parameter", "stream")),
-        ({"partial_images": 2}, (400, "unsupported_parameter", "partial_images")),
-        ({"moderation": "none"}, (400, "invalid_value", "moderation")),
-        ({"model": "nothing"}, (404, "model_not_found", "model")),
-        ({"model": "gpt-4o"}, (404, "model_not_found", "model")),
-        ({"model": "whisper-1"}, (404, "model_not_found", "model")),
-        ({"model": "dall-e-2", "style": "vivid"}, (400, "unsupported_parameter", "style")),
-        ({"model": "dall-e-2", "background": "opaque"}, (400, "unsupported_parameter", "background")),
-        ({"model": "dall-e-2", "output_format": "png"}, (400, "unsupported_parameter", "output_format")),
-        ({"model": "dall-e-2", "output_compression": 5}, (400, "unsupported_parameter", "output_compression")),
-        ({"model": "dall-e-2", "quality": "hd"}, (400, "unsupported_value", "quality")),
-        ({"model": "gpt-image-1", "style": "odd"}, (400, "invalid_value", "style")),
+        ({"prompt": None}, (400, "missing_required_parameter", "prompt")), ({"model": "gpt-4o"}, (404, "model_not_found", "model")),
         ({"model": FLUX, "size": "1000x999"}, (400, "unsupported_value", "size")),
-        ({"prompt": "a" * 32_001}, (400, "invalid_value", "prompt")),
-        ({"model": "gpt-image-2", "prompt": "a" * 4_001}, (400, "invalid_value", "prompt")),
     ],
     ids=lambda value: str(value)[:50],
 )  # fmt: skip

@@ -32,6 +32,7 @@ final class RouterHost: @unchecked Sendable {
     ///   - lines: the settings, as names and values of the environment.
     ///   - clock: the loop's clock if the limits should use it, too; otherwise nil.
     ///   - usageFile: the path of the file for usage records; nil for none.
+    ///   - catalogues: the built-in model catalogues, by the kind of provider.
     ///   - vendor: makes the vendor of a provider.
     init(
         _ lines: [(String, String)],
@@ -39,12 +40,13 @@ final class RouterHost: @unchecked Sendable {
         clock: ManualClock? = nil,
         within memory: MemoryBudget = MemoryBudget(bytes: 1 << 30),
         usageFile: String? = nil,
+        catalogues: Catalogues = [:],
         _ vendor: (ProviderSettings, LoopTools) -> any ChatVendor
     ) {
         self.loop = loop
         self.memory = memory
-        let settings = Self.settings(lines)
-        let modelCatalog = ModelCatalog(settings, [:])
+        let settings = Self.settings(lines, catalogues)
+        let modelCatalog = ModelCatalog(settings, catalogues)
         let shared = SharedState(MemoryCounters(bytes: 1 << 20) { time(nil) }, timeoutMilliseconds: 100)
         let labels = MetricLabels(
             routes: Router.labels,
@@ -101,8 +103,8 @@ final class RouterHost: @unchecked Sendable {
         gateway = Gateway(parts, own, setup: setup)
     }
 
-    private static func settings(_ lines: [(String, String)]) -> Settings {
-        let read = Settings.read([.environment(lines)], [:], table: .product, usableBytes: 16 << 30) {
+    private static func settings(_ lines: [(String, String)], _ catalogues: Catalogues) -> Settings {
+        let read = Settings.read([.environment(lines)], catalogues, table: .product, usableBytes: 16 << 30) {
             _ throws(FileProblem) in throw FileProblem(text: "no files", isAbsence: true)
         }
         guard let settings = read.settings else { preconditionFailure("\(read.problems)") }
