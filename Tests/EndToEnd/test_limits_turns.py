@@ -151,25 +151,6 @@ def called(vendor, count):
     wait_for(lambda: len(vendor.gates) == count)
 
 
-def test_slots_of_two_limits_go_to_the_next(start_relay, store, timed):
-    timed.waits = True
-    names = "ABCDEF"  # they decide which limit of a request is looked at first
-    keys = {f"KEY_{name}_TOKEN": f"{KEY}-{name}" for name in names}
-    keys |= {f"KEY_{name}_RATE_LIMIT": "1 concurrent" for name in names} | {f"KEY_{name}_GROUP": "g" for name in names}
-    shared = {"MEMCACHED_SERVERS": store.address, "GROUP_G_RATE_LIMIT": "3 concurrent"}
-    relay = start_relay(**patient(timed, "1000/minute") | keys | shared)
-    for index, name in enumerate(names):
-        both = []
-        for number in range(2):
-            both.append(held(relay, f"{KEY}-{name}"))
-            called(timed, 2 * index + 1)
-            waiting(relay, number)
-        timed.gates[-1].set()
-        called(timed, 2 * index + 2)
-        timed.gates[-1].set()
-        assert [answer().status_code for answer in both] == [200] * 2
-
-
 @pytest.mark.parametrize("limits", ["2000 tokens/minute;5 concurrent", "2000 tokens/minute;60/minute", "2000 tokens/month;60/minute"])
 @pytest.mark.parametrize("where", ["memory", "memcached"])
 def test_what_a_request_gives_back_goes_to_the_next(start_relay, store, timed, limits, where):
@@ -185,13 +166,3 @@ def test_what_a_request_gives_back_goes_to_the_next(start_relay, store, timed, l
     timed.gates[1].set()
     assert [first().status_code, second().status_code] == [200] * 2
     assert float(second().headers["x-relay-waited"]) < 30
-
-
-def test_a_caller_with_a_month_waits(start_relay, clock):
-    wall = clock(0)
-    relay = start_relay(**SETTINGS, RATE_LIMIT="1/10 seconds;1000/month", RATE_LIMIT_WAIT="60s", **wall.environment)
-    assert asked(relay).status_code == 200
-    answer = later(lambda: asked(relay))
-    waiting(relay, 1)
-    wall.advance_until(lambda: turns(relay, "used") == 1, 20)
-    assert answer().status_code == 200
