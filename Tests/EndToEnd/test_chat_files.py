@@ -103,16 +103,11 @@ def test_a_conversation_uploads_a_file_once(http, vendor, api_key):
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b"PK\x03\x04" + bytes(100), "unsupported_value"),
-        (picture("a"), "unsupported_value"),
         (AUDIO_STARTS["mp3"] + bytes(100), "unsupported_value"),
-        (b"\x7fELF" + bytes(100), "unsupported_value"),
-        (b"<svg></svg>", "unsupported_value"),
         (b"\xff\xfe\x00latin", "unsupported_value"),
-        (b"   \n", "unsupported_value"),
         (b"", "invalid_value"),
     ],
-    ids=["zip", "picture", "sound", "program", "svg", "binary", "blank", "empty"],
+    ids=["sound", "binary", "empty"],
 )
 def test_what_is_no_document(http, vendor, api_key, data, code):
     status, error, _ = refusal(http, messages=[user(text("a"), parts.file(data, "a.txt"))])
@@ -124,14 +119,7 @@ def test_what_is_no_document(http, vendor, api_key, data, code):
     ("file", "code", "param"),
     [
         ({}, "missing_required_parameter", "messages[0].content[1].file.file_id"),
-        ("file-1", "invalid_type", "messages[0].content[1].file"),
-        ({"file_id": 1}, "invalid_type", "messages[0].content[1].file.file_id"),
-        ({"file_data": 1}, "invalid_type", WHERE),
-        ({"file_data": "a*b"}, "invalid_value", WHERE),
         ({"file_data": "data:text/plain,abc"}, "invalid_value", WHERE),
-        ({"file_data": "AAAA", "filename": 1}, "invalid_type", "messages[0].content[1].file.filename"),
-        ({"file_url": 1}, "invalid_type", "messages[0].content[1].file.file_url"),
-        ({"file_url": "ftp://example.org/a"}, "invalid_value", "messages[0].content[1].file.file_url"),
         ({"file_url": "https://example.invalid/a"}, "invalid_value", "messages[0].content[1].file.file_url"),
     ],
 )
@@ -202,12 +190,6 @@ def test_no_address_in_an_id_reaches_the_vendor(http, vendor, api_key, uploaded)
     status, error, _ = refusal(http, file_ids=[sealed.file_id(api_key, made_up)])
     assert (status, error["code"], error["param"]) == (400, "invalid_value", "file_ids[0]")
     assert len(vendor.requests(api_key)) == calls
-
-
-@pytest.mark.parametrize(("ids", "param"), [("file-1", "file_ids"), ([1], "file_ids[0]")])
-def test_file_ids_of_a_wrong_type(http, vendor, api_key, ids, param):
-    status, error, _ = refusal(http, file_ids=ids)
-    assert (status, error["code"], error["param"]) == (400, "invalid_type", param)
 
 
 def test_a_file_of_another_provider(http, vendor, api_key, uploaded):

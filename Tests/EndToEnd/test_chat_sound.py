@@ -77,16 +77,8 @@ def test_choices_share_words(http, vendor, api_key):
 @pytest.mark.parametrize(
     ("sound", "code", "param"),
     [
-        ({"data": "AAAA"}, "missing_required_parameter", "format"),
-        ({"format": "wav"}, "missing_required_parameter", "data"),
-        ({"data": 1, "format": "wav"}, "invalid_type", "data"),
         ({"data": "AAAA", "format": "flac"}, "invalid_value", "format"),
-        ({"data": "AAAA", "format": 3}, "invalid_value", "format"),
-        ({"data": "", "format": "wav"}, "invalid_value", "data"),
-        ({"data": "A-A_", "format": "wav"}, "invalid_value", "data"),
-        ({"data": base64.b64encode(b"words").decode(), "format": "wav"}, "invalid_value", "data"),
         ({"data": base64.b64encode(audio("a", "flac")).decode(), "format": "wav"}, "invalid_value", "data"),
-        ({"data": base64.b64encode(b"RIFF").decode(), "format": "wav"}, "invalid_value", "data"),
         (None, "missing_required_parameter", None),
     ],
 )

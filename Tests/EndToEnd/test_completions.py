@@ -148,19 +148,8 @@ def test_each_prompt_has_the_window_for_itself(http):
 
 
 REFUSED = [
-    ({"suffix": "end"}, "unsupported_parameter", "suffix"), ({"logprobs": 0}, "unsupported_parameter", "logprobs"),
-    ({"logprobs": 6}, "integer_above_max_value", "logprobs"), ({"n": 2, "best_of": 1}, "invalid_value", "best_of"),
-    ({"best_of": 3}, "unsupported_value", "best_of"), ({"best_of": 21}, "integer_above_max_value", "best_of"),
-    ({"n": 9}, "invalid_value", "n"), ({"n": 8, "prompt": ["a"] * 5}, "invalid_value", "n"),
-    ({"prompt": ["a"] * 33}, "invalid_value", "prompt"), ({"prompt": []}, "empty_array", "prompt"),
-    ({"prompt": [[]]}, "empty_array", "prompt[0]"), ({"prompt": 1}, "invalid_type", "prompt"),
-    ({"prompt": ["a", 1]}, "invalid_type", "prompt[1]"), ({"prompt": [1, "a"]}, "invalid_type", "prompt[1]"),
-    ({"prompt": [[1, "a"]]}, "invalid_type", "prompt[0][1]"), ({"prompt": [199_999]}, "invalid_value", "prompt"),
-    ({"prompt": [-1]}, "invalid_value", "prompt"), ({"prompt": [2**63]}, "invalid_value", "prompt"),
-    ({"prompt": [1], "model": "qwen-max"}, "unsupported_value", "prompt"),
-    ({"max_tokens": 0}, "integer_below_min_value", "max_tokens"), ({"echo": "yes"}, "invalid_type", "echo"),
-    ({"temperature": 3}, "decimal_above_max_value", "temperature"), ({"logit_bias": 1}, "invalid_type", "logit_bias"),
-    ({"stream_options": {}}, "invalid_value", "stream_options"), ({"model": ""}, "missing_required_parameter", "model"),
+    ({"suffix": "end"}, "unsupported_parameter", "suffix"), ({"prompt": [1], "model": "qwen-max"}, "unsupported_value", "prompt"),
+    ({"n": 8, "prompt": ["a"] * 5}, "invalid_value", "n"),
 ]  # fmt: skip
 
 

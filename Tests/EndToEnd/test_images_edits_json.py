@@ -8,7 +8,7 @@ import local_http
 import openai
 import pytest
 from onemin_rules import CATALOGUE
-from pictures import image, picture, pixels, png
+from pictures import picture, pixels, png
 from refusals import refusal
 from test_results_elsewhere import ok, serving
 
@@ -148,40 +148,11 @@ def test_a_file_that_the_vendor_gives_nobody(client, http, vendor, api_key):
     assert refusal(edit(http, named, mask=data(MASK))) == (502, "upstream_error", None)
 
 
-BROKEN = PICTURE[:8] + b"\0" * 4
-
-
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({"images": None}, (400, "missing_required_parameter", "images")),
-        ({"images": []}, (400, "missing_required_parameter", "images")),
-        ({"images": data(PICTURE)}, (400, "invalid_type", "images")),
-        ({"images": ["a"]}, (400, "invalid_type", "images[0]")),
-        ({"images": [None]}, (400, "invalid_type", "images[0]")),
-        ({"images": [{}]}, (400, "missing_required_parameter", "images[0].image_url")),
-        ({"images": [{"file_id": 5}]}, (400, "invalid_type", "images[0].file_id")),
-        ({"images": [{"image_url": 5}]}, (400, "invalid_type", "images[0].image_url")),
-        ({"images": [data(PICTURE) | {"file_id": "file-a"}]}, (400, "invalid_value", "images[0]")),
-        ({"images": [data(PICTURE)] * 2}, (400, "unsupported_value", "images")),
-        ({"images": [{"image_url": "ftp://h/a.png"}]}, (400, "invalid_image_url", "images[0].image_url")),
-        ({"images": [{"image_url": "a.png"}]}, (400, "invalid_image_url", "images[0].image_url")),
-        ({"images": [{"image_url": ""}]}, (400, "invalid_image_url", "images[0].image_url")),
-        ({"images": [{"image_url": "data:image/png;base64,"}]}, (400, "invalid_base64_image", "images[0].image_url")),
-        ({"images": [{"image_url": "data:image/png;base64,###"}]}, (400, "invalid_base64_image", "images[0].image_url")),
-        ({"images": [{"image_url": "data:image/png,abc"}]}, (400, "invalid_base64_image", "images[0].image_url")),
         ({"images": [data(b"just words")]}, (400, "invalid_image_format", "images[0].image_url")),
-        ({"images": [data(b"<svg xmlns='a'/>")]}, (400, "invalid_image_format", "images[0].image_url")),
-        ({"mask": "a"}, (400, "invalid_type", "mask")), ({"mask": {}}, (400, "missing_required_parameter", "mask.image_url")),
-        ({"mask": data(BROKEN)}, (400, "invalid_image_format", "mask")),
-        ({"mask": data(image("x", "jpeg"))}, (400, "invalid_image_format", "mask")),
         ({"mask": data(picture("opaque", 16, 9))}, (400, "invalid_value", "mask")),
-        ({"mask": data(MASK), "images": [data(BROKEN)]}, (400, "invalid_image_format", "images[0].image_url")),
-        ({"prompt": None}, (400, "missing_required_parameter", "prompt")), ({"prompt": 5}, (400, "invalid_type", "prompt")),
-        ({"model": ""}, (400, "missing_required_parameter", "model")),
-        ({"model": "gpt-4o"}, (404, "model_not_found", "model")), ({"n": "2"}, (400, "invalid_type", "n")),
-        ({"stream": True}, (400, "unsupported_parameter", "stream")),
-        ({"size": "512x512"}, (400, "unsupported_value", "size")),
         ({"mask": data(MASK), "model": "qwen-image-edit-plus"}, (404, "model_not_found", "model")),
     ],
     ids=lambda value: str(value)[:50],

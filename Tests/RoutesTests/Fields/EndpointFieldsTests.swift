@@ -12,10 +12,15 @@ import Testing
 /// Each row has the endpoint, the status, the code and the parameter of the error, and the fields that a request has
 /// besides its usual ones. A text `@9` stands for nine letters.
 @Suite struct EndpointFieldsTests {
+    private static let picture =
+        "iVBORw0KGgoAAAANSUhEUgAAABAAAAAJCAIAAAC0SDtlAAAAFElEQVR4nGPI2LeAJMQwqmFQaAAA5T7/YZ8f7sMAAAAASUVORK5CYII="
     private static let usual = [
         "chat/completions": #"{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello"}]}"#,
         "messages": #"{"model":"gpt-4o-mini","max_tokens":50,"messages":[{"role":"user","content":"Hello"}]}"#,
+        "completions": #"{"model":"gpt-4o-mini","prompt":"Once upon"}"#,
+        "responses": #"{"model":"gpt-4o-mini","input":"Hello"}"#,
         "images/generations": #"{"prompt":"a cat"}"#,
+        "images/edits": #"{"prompt":"a hat","images":[{"image_url":"data:image/png;base64,\#(picture)"}]}"#,
         "audio/speech": #"{"model":"tts-1","input":"Hello there","voice":"alloy"}"#,
     ]
 
@@ -29,7 +34,7 @@ import Testing
 
     @Test(
         "a field that is wrong is refused by its name",
-        arguments: refusedFields.split(separator: "\n").map(String.init)
+        arguments: [refusedChats, refusedTexts, refusedMedia].flatMap { $0.split(separator: "\n").map(String.init) }
     )
     func refused(row: String) async {
         let parts = row.split(separator: " ", maxSplits: 4).map(String.init)
