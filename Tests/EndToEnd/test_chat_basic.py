@@ -176,3 +176,21 @@ def test_the_first_chunk_does_not_wait_for_the_end(http, vendor, api_key):
         vendor.release(api_key)
         rest = "".join(lines)
     assert "second" in rest and "[DONE]" in rest
+
+
+def test_a_thousand_turns(http, vendor, api_key):
+    said = [f"{'reply' if n % 2 else 'ask'}-{n}." for n in range(1001)]
+    messages = [{"role": "assistant" if n % 2 else "user", "content": text} for n, text in enumerate(said)]
+    assert http.post(PATH, json=body() | {"messages": messages}).status_code == 200
+    prompt = vendor.prompt(api_key)
+    places = [prompt.index(text) for text in said]
+    assert places == sorted(places)
+
+
+def test_links_to_videos_are_broken_where_the_operator_wants_it(start_relay, caller, vendor, new_key):
+    text = "See https://www.YouTube.com/watch?v=1, youtu.be/2 and example.com/youtube.com."
+    broken = "See https://www.YouTube[.]com/watch?v=1, youtu[.]be/2 and example.com/youtube[.]com."
+    for more, seen in (({}, text), ({"ONE_MIN_LINKS": "off"}, broken)):
+        key = new_key()
+        assert ask(caller(start_relay(**more), key), text).status_code == 200
+        assert vendor.requests(key, CHAT_PATH)[-1]["body"]["promptObject"]["prompt"] == seen

@@ -123,11 +123,3 @@ def test_a_server_that_knows_one_instruction_gets_reminders(launch, sites, statu
         server.says("row", {})
     assert server.take_violations() == []
     server.stop()
-
-
-def test_the_prompt_for_1min_ai_keeps_instructions_in_their_order(claude, vendor, api_key):
-    messages = [turn("system", "First"), HI, turn("system", "A"), YES, MORE, turn("system", texts("B"))]
-    claude.messages.create(model="gpt-4o-mini", max_tokens=99, system="Top", messages=messages)
-    prompt = vendor.prompt(api_key)
-    reminders = ["User: <system-reminder>\nA\n</system-reminder>\n\n", "User: <system-reminder>\nB\n</system-reminder>\n\n"]
-    assert prompt.startswith(f"Instructions:\nTop\n\nFirst\n\nUser: Hi\n\n{reminders[0]}Assistant: Yes\n\nUser: More\n\n{reminders[1]}")

@@ -56,6 +56,10 @@ import Testing
             let signatures = ToolCallMemory(.signature, memory, state: nil)
             return Gemini(site, transport, quirks: quirks, signatures: signatures, tools: tools)
         case "cohere": return Cohere(site, transport, quirks: quirks, tools: tools)
+        case "onemin":
+            site.assetURL = "http://v.test"
+            let shared = OneMin.SharedServices()
+            return OneMin(site, transport, outside: transport, shared: shared, quirks: quirks, tools: tools)
         case "cloudflare": return Cloudflare(site, account: "1", transport, quirks: quirks, tools: tools)
         case "vertex":
             let cloud = CloudSettings(
@@ -121,6 +125,7 @@ import Testing
         "each vendor gets what a request means",
         arguments: [
             anthropicBodies, geminiBodies, vertexBodies, cohereBodies, cloudflareBodies, openAIBodies, responsesBodies,
+            oneMinBodies,
         ].flatMap(Row.rows)
     )
     func bodies(row: Row) async {
