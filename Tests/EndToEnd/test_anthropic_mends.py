@@ -25,11 +25,6 @@ def changed(**fields):
     return lambda body: body | fields
 
 
-def last_word(body):
-    more = {"role": "user", "content": [{"type": "text", "text": "Continue."}]}
-    return body | {"messages": [*body["messages"], more]}
-
-
 def thoughtless(body):
     user, said, more = body["messages"]
     return body | {"messages": [user, said | {"content": said["content"][1:]}, more]}
@@ -37,31 +32,10 @@ def thoughtless(body):
 
 TABLE = {
     # name: model, fields, words of the refusal, change
-    "temperature": (0, {"temperature": 0.5}, "`temperature` is deprecated for this model.", without("temperature")),
-    "top_p": (3, {"temperature": 0.5, "top_p": 0.5}, "`temperature` and `top_p` cannot both be specified for this model.", without("top_p")),
     "both": (3, {"temperature": 0.5, "top_p": 0.5}, "top_p is not supported on this model", without("temperature", "top_p")),
-    "thinking": (0, {"reasoning_effort": "low"}, "thinking is not supported on this model", without("thinking")),
-    "budget": (0, {"reasoning_effort": "low"}, '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive"',
-               changed(thinking={"type": "adaptive", "display": "summarized"})),
-    "disabled": (1, {"reasoning_effort": "none"}, '"thinking.type.disabled" is not supported; use "between_tools"',
-                 changed(thinking={"type": "between_tools"})),
-    "always on": (1, {"reasoning_effort": "none"}, '"thinking.type.disabled" is not supported for this model', without("thinking")),
-    "effort": (1, {"reasoning_effort": "low"}, "output_config.effort: Extra inputs are not permitted", without("output_config")),
     "high effort": (1, {"reasoning_effort": "max"}, "effort 'max' is not supported by this model", changed(output_config={"effort": "high"})),
-    "prefill": (0, {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]},
-                "This model does not support assistant message prefill. The conversation must end with a user message.", last_word),
-    "gone thoughts": (0, {"reasoning_effort": "low"}, "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `text`.",
-                      without("thinking")),
-    "thoughts passed back": (3, {"reasoning_effort": "low"}, "The `content[].thinking` in the thinking mode must be passed back to the API.",
-                             changed(thinking={"type": "disabled"})),
     "signature": (0, {"messages": [{"role": "user", "content": "a"}, THOUGHT, {"role": "user", "content": "b"}]},
                   "messages.1.content.0: Invalid `signature` in `thinking` block", thoughtless),
-    "sealed": (0, {"messages": [{"role": "user", "content": "a"}, THOUGHT, {"role": "user", "content": "b"}]},
-               "messages.1.content.0: Invalid `data` in `redacted_thinking` block", thoughtless),
-    "strict": (0, {"tools": [TOOL]}, "tools.0.custom.strict: Extra inputs are not permitted",
-               lambda body: body | {"tools": [without("strict")(tool) for tool in body["tools"]]}),
-    "service_tier": (0, {"service_tier": "auto"}, "service_tier: Extra inputs are not permitted", without("service_tier")),
-    "metadata": (0, {"user": "me"}, "metadata: Extra inputs are not permitted", without("metadata")),
 }  # fmt: skip
 
 
@@ -99,7 +73,7 @@ def test_a_refused_field_is_changed_and_the_change_is_kept(team, anthropic_serve
     anthropic_server.says(model, {"lax": [""]})
     assert either(team, is_streamed, **asked) == ("Hello there", "stop")
     # A broken history is not the model's.
-    assert anthropic_server.body(model) == (first if name in ("signature", "sealed", "gone thoughts", "thoughts passed back") else second)
+    assert anthropic_server.body(model) == (first if name == "signature" else second)
 
 
 def test_without_their_reasoning_earlier_turns_say_the_same(team, anthropic_server, fresh):

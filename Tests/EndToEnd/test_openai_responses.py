@@ -264,14 +264,10 @@ def test_sound_has_no_place(http, server, is_streamed):
 MENDS = {
     "m1": ({"message": "Unsupported value: 'minimal' is not supported with this model. Supported values are: 'none', 'low', and 'high'.", "param": "reasoning.effort", "code": "unsupported_value"},
            {"reasoning_effort": "minimal"}, lambda body: body["reasoning"]["effort"] == "none"),
-    "m2": ({"message": "Unsupported parameter: 'reasoning.effort' is not supported with this model.", "param": "reasoning.effort", "code": "unsupported_parameter"},
-           {"reasoning_effort": "low"}, lambda body: "effort" not in body["reasoning"]),
     "m3": ({"message": "Unknown parameter: 'tools[0].strict'.", "param": "tools[0].strict", "code": "unknown_parameter"},
            {"tools": [TOOL]}, lambda body: "strict" not in body["tools"][0] and body["tools"][0]["name"] == "weather"),
     "m4": ({"message": "Unknown parameter: 'text.verbosity'.", "param": "text.verbosity", "code": "unknown_parameter"},
            {"verbosity": "low", "response_format": {"type": "json_object"}}, lambda body: body["text"] == {"format": {"type": "json_object"}}),
-    "m5": ({"message": "Unknown parameter: 'metadata'.", "param": "metadata", "code": "unknown_parameter"},
-           {"metadata": {"a": "b"}, "user": "u"}, lambda body: "metadata" not in body and body["user"] == "u"),
 }  # fmt: skip
 
 

@@ -14,6 +14,8 @@ enum CallStep: Sendable, Equatable {
     case text(String)
     /// A refusal with a status, an error message and an error code.
     case refuse(Int, String, code: String = "some_code")
+    /// A whole response with a status and this JSON.
+    case answer(Int, String)
     /// The connection breaks.
     case breakOff
 }
@@ -154,6 +156,11 @@ final class ScriptedCall: UpstreamStream, TimerTarget, @unchecked Sendable {
             end(.failed)
             isOver = true
             refused()
+        case .answer(let status, let json):
+            head = UpstreamHead(status: status, isEventStream: false, isJSON: true, retryAfterSeconds: nil)
+            received.append(json)
+            end(status < 400 ? .complete : .failed)
+            isOver = true
         case .breakOff: throw failure(.broken)
         default: break
         }

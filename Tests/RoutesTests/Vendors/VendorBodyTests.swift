@@ -39,86 +39,22 @@ import Testing
         }
     }
 
-    private static let plain = [
-        "chat/completions": #"{"messages":[{"role":"user","content":"Hello"}]}"#,
-        "messages": #"{"max_tokens":100,"messages":[{"role":"user","content":"Hello"}]}"#,
-        "responses": #"{"input":"Hello"}"#,
-    ]
-
-    private static func vendor(_ kind: String, _ transport: any Transport, _ tools: LoopTools) -> (any ChatVendor)? {
-        let (quirks, memory) = (QuirkMemory(), MemoryBudget(bytes: 8 << 20))
-        var site = VendorSite(name: "v", baseURL: "http://v.test/v1", headers: [], options: EndpointOptions())
-        switch kind {
-        case "anthropic":
-            let reasoning = ToolCallMemory(.reasoningBlock, memory, state: nil)
-            return Anthropic(site, transport, quirks: quirks, reasoning: reasoning, tools: tools)
-        case "gemini":
-            let signatures = ToolCallMemory(.signature, memory, state: nil)
-            return Gemini(site, transport, quirks: quirks, signatures: signatures, tools: tools)
-        case "cohere": return Cohere(site, transport, quirks: quirks, tools: tools)
-        case "onemin":
-            site.assetURL = "http://v.test"
-            let shared = OneMin.SharedServices()
-            return OneMin(site, transport, outside: transport, shared: shared, quirks: quirks, tools: tools)
-        case "cloudflare": return Cloudflare(site, account: "1", transport, quirks: quirks, tools: tools)
-        case "vertex":
-            let cloud = CloudSettings(
-                projectID: "p",
-                clientID: "",
-                clientSecret: "",
-                locations: ["global"],
-                tokenURL: ""
-            )
-            return Vertex(
-                .google,
-                VertexSite(site, cloud, locations: LocationCooldowns(count: 1), tokens: nil),
-                transport: transport,
-                quirks: quirks,
-                signatures: ToolCallMemory(.signature, memory, state: nil),
-                tools: tools
-            )
-        default:
-            site.chatsBy = kind == "openai" ? .chat : .responses
-            return OpenAILike(site, transport, quirks: quirks, reasoningBlocks: nil, tools: tools)
-        }
-    }
-
-    private static func host(_ row: Row, _ transport: ScriptedProvider, on loop: EventLoop) -> RouterHost {
-        let settings = [
-            ("PROVIDERS", "v"), ("PROVIDER_V_KIND", "openai"), ("PROVIDER_V_BASE_URL", "http://v.test/v1"),
-            ("PROVIDER_V_MODELS", "m=\(row.model)"), ("PROVIDER_V_API_KEYS", "k"), ("ANONYMOUS_MODELS", "all"),
-        ]
-        return RouterHost(settings, on: loop) { _, tools in
-            guard let vendor = vendor(row.vendor, transport, tools) else { preconditionFailure("no URL") }
-            return vendor
-        }
-    }
-
     /// Returns the members of the vendor's body; of a request that is refused, the members of the error.
     private static func told(
-        _ row: Row,
         _ fields: [String: Any],
-        _ host: RouterHost,
-        _ transport: ScriptedProvider
+        _ row: Row,
+        _ scene: VendorScene
     ) async -> (status: Int, members: [String: Any]) {
-        transport.follow([.refuse(400, "No.")])
-        let earlier = transport.calls.count
-        var all = jsonMembers(plain[row.endpoint] ?? "").merging(["model": "m"]) { $1 }
-        // Anthropic's API has no call without a bound.
-        if row.vendor == "anthropic" { all[row.endpoint == "responses" ? "max_output_tokens" : "max_tokens"] = 100 }
-        all.merge(fields) { $1 }
-        let request = host.request(sortedJSON(all), to: "/v1/\(row.endpoint)")
-        let writer = ResponseCollector()
-        await host.router.handle(request, writer)?.run()
-        request.body.requestEnds()
-        if transport.calls.count > earlier {
-            var told = jsonMembers(transport.calls[earlier].body)
-            let lines = writer.answered.head.split(separator: "\r\n")
-            let ignored = lines.first { $0.hasPrefix("X-Relay-Ignored: ") }
-            told["ignored"] = ignored.map { String($0.dropFirst("X-Relay-Ignored: ".count)) }
-            return (200, told)
+        scene.transport.follow([.refuse(400, "No.")])
+        let earlier = scene.transport.calls.count
+        let response = await scene.send(fields, to: row.endpoint)
+        guard scene.transport.calls.count > earlier else {
+            return (response.status, jsonMembers(response.body)["error"] as? [String: Any] ?? [:])
         }
-        return (writer.answered.status, jsonMembers(writer.answered.body)["error"] as? [String: Any] ?? [:])
+        var told = jsonMembers(scene.transport.calls[earlier].body)
+        let ignored = response.head.split(separator: "\r\n").first { $0.hasPrefix("X-Relay-Ignored: ") }
+        told["ignored"] = ignored.map { String($0.dropFirst("X-Relay-Ignored: ".count)) }
+        return (200, told)
     }
 
     @Test(
@@ -130,11 +66,10 @@ import Testing
     )
     func bodies(row: Row) async {
         await onLoop { loop in
-            let transport = ScriptedProvider("v", on: loop)
-            let host = Self.host(row, transport, on: loop)
-            defer { host.stop() }
-            let plain = await Self.told(row, [:], host, transport).members
-            var (status, told) = await Self.told(row, jsonMembers(row.fields), host, transport)
+            let scene = VendorScene(row.vendor, model: row.model, on: loop)
+            defer { scene.stop() }
+            let plain = await Self.told([:], row, scene).members
+            var (status, told) = await Self.told(jsonMembers(row.fields), row, scene)
             guard status == 200 else {
                 let code = told["code"] as? String ?? told["type"] as? String ?? "-"
                 // Anthropic's errors name the field in their text alone.
@@ -143,13 +78,7 @@ import Testing
                 let param = told["param"] as? String ?? quoted ?? "-"
                 return #expect("\(status) \(code) \(param)" == row.told, "\(told)")
             }
-            for (name, value) in plain {
-                guard let own = told[name] else {
-                    told[name] = NSNull()
-                    continue
-                }
-                if sortedJSON(own) == sortedJSON(value) { told[name] = nil }
-            }
+            told = VendorScene.difference(told, from: plain)
             let expected = jsonMembers(row.told == "=" ? row.fields : row.told)
             for (name, value) in expected where value as? String == "*" && told[name] != nil { told[name] = "*" }
             #expect(sortedJSON(told) == sortedJSON(expected))

@@ -145,6 +145,27 @@ import Testing
         529 503 upstream_error - {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_011CSHoEeqs5C35K2UUqR7Fy"}
         """#
 
+    private static let cohereRows = #"""
+        400 400 - - {"id":"1","message":"It is wrong."}
+        422 400 - - {"id":"1","message":"It is wrong."}
+        400 400 context_length_exceeded messages {"id":"1","message":"too many tokens: size limit exceeded"}
+        400 400 context_length_exceeded messages {"id":"1","message":"The input exceeds the maximum context length of 9 tokens"}
+        400 404 model_not_found model {"id":"1","message":"model 'x' not found, make sure the correct model ID was used"}
+        401 502 upstream_error - {"id":"1","message":"invalid api token"}
+        498 502 upstream_error - {"id":"1","message":"blocked token"}
+        402 402 insufficient_quota - {"id":"1","message":"billing"}
+        403 502 upstream_error - {"id":"1","message":"no"}
+        404 404 model_not_found model {"id":"1","message":"model not found"}
+        413 413 request_too_large - {}
+        429 429 rate_limit_exceeded - {"id":"1","message":"You are using a Trial key, which is limited to 20 API calls / minute."}
+        429 402 insufficient_quota - {"id":"1","message":"You are using a Trial key, which is limited to 1000 API calls / month."}
+        429 429 rate_limit_exceeded - {"id":"1","message":"slow down"}
+        499 502 upstream_error - {"id":"1","message":"closed"}
+        500 502 upstream_error - <html>no</html>
+        503 503 upstream_error - {"id":"1","message":"busy"}
+        504 504 upstream_timeout - {}
+        """#
+
     private static func told(
         _ status: Int,
         _ body: String,
@@ -187,6 +208,10 @@ import Testing
 
     @Test("errors of Anthropic's API") func anthropic() throws {
         #expect(try check(Self.anthropicRows, VendorError.anthropic, namesFields: false) > 12)
+    }
+
+    @Test("errors of Cohere's API") func cohere() throws {
+        #expect(try check(Self.cohereRows, VendorError.cohere, namesFields: false) > 17)
     }
 
     @Test(
