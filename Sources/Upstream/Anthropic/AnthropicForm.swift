@@ -144,16 +144,9 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     func reader(_ parser: JSONParser, _ ids: RandomBytes) -> any WireReader { reader(parser, ids, after: []) }
 
     func reader(_ parser: JSONParser, _ ids: RandomBytes, after parts: [PausedResponse]) -> any WireReader {
-        let reader = AnthropicReader(
-            parser,
-            ids,
-            names: names,
-            maxCalls: maxCalls,
-            isLegacy: isLegacy,
-            after: parts,
-            mayGoOn: mayGoOn
-        )
+        let reader = AnthropicReader(parser, ids, names: names, isLegacy: isLegacy, after: parts, mayGoOn: mayGoOn)
         reader.model = model
+        reader.maxCalls = maxCalls
         reader.isNative = isNative
         return reasoning.map { ThinkingRecorder(reader, $0, part) } ?? reader
     }

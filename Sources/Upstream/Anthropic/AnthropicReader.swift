@@ -34,6 +34,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private var passed = ByteBuffer()
     private var blocks: [Block] = []
     private var calls: EmittedCalls
+    var maxCalls: Int {
+        get { calls.maxCount }
+        set { calls.maxCount = newValue }
+    }
     private var signature = ByteBuffer()
     private var deltas = TextDeltaScanner()
     /// The halves of surrogate pairs in events that the client gets as they came.
@@ -61,13 +65,12 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         _ parser: JSONParser,
         _ ids: RandomBytes,
         names: VendorNameMap,
-        maxCalls: Int = .max,
         isLegacy: Bool,
         after earlier: [PausedResponse] = [],
         mayGoOn: Bool = false
     ) {
         self.parser = parser
-        calls = EmittedCalls(names, ids, maxCount: maxCalls, isLegacy: isLegacy)
+        calls = EmittedCalls(names, ids, maxCount: .max, isLegacy: isLegacy)
         self.earlier = earlier
         said = ContentBlockRecorder(keeps: mayGoOn)
     }

@@ -1,6 +1,6 @@
 import Engine
 
-/// What one response may have of tool calls. A response with more is invalid.
+/// The bounds of the tool calls in one response. A response beyond them is invalid.
 enum ToolCallBounds {
     static let maxCalls = 128
     /// The largest size of the arguments of one tool call, in bytes.
@@ -18,7 +18,7 @@ struct EmittedCalls {
     private let names: VendorNameMap
     private let ids: RandomBytes
     /// The largest number of tool calls that are emitted. Further tool calls of the response are dropped.
-    let maxCount: Int
+    var maxCount: Int
     /// Whether the client sent `functions` (legacy tools). Tool calls then have no ids.
     let isLegacy: Bool
     private(set) var count = 0
