@@ -31,6 +31,16 @@ import Testing
         #expect(try call(#""model":"m",\#(messages)"#, defaultModel: "d").model == "m")
     }
 
+    @Test("a tool of an unknown type is left to a server that gets the request as it came")
+    func unknownTools() throws {
+        for (tools, mayBeLeftOut) in [
+            (#"[{"type":"browser"}]"#, false), (#"[{"type":"browser"},{"type":"function","name":"f"}]"#, true),
+        ] {
+            let call = try call(#""model":"m",\#(messages),"tools":\#(tools)"#)
+            #expect(call.unreadError?.param == "tools[0].type" && call.mayLeaveOutTools == mayBeLeftOut)
+        }
+    }
+
     @Test("the newer name of a limit wins, and empty stops are none")
     func readsFields() throws {
         let call = try call(
@@ -73,7 +83,7 @@ import Testing
         "tools, functions and formats are read strictly, and the error names the field",
         arguments: [
             (#""tools":[1]"#, "tools[0]"), (#""tools":[{}]"#, "tools[0].type"),
-            (#""tools":[{"type":null}]"#, "tools[0].type"), (#""tools":[{"type":"browser"}]"#, "tools[0].type"),
+            (#""tools":[{"type":null}]"#, "tools[0].type"),
             (#""tools":[{"type":"function"}]"#, "tools[0].function"),
             (#""tools":[{"type":"function","function":"f"}]"#, "tools[0].function"),
             (#""tools":[{"type":"function","function":{}}]"#, "tools[0].function.name"),
