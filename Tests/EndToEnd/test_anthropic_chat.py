@@ -1,4 +1,4 @@
-"""Chat by a provider of the kind anthropic: the translation of requests and responses, on all surfaces."""
+"""Chat by a provider of the kind anthropic: requests and responses on all surfaces. `VendorBodyTests` has what requests become."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Every field of a chat request: accepted and ignored, range-checked, or refused."""
+"""Every field of a chat request that is accepted and ignored. `EndpointFieldsTests` has those that are refused."""
 
 import openai
 import pytest

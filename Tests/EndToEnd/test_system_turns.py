@@ -1,4 +1,4 @@
-"""Instructions in the middle of a conversation, as each vendor gets them."""
+"""Instructions in the middle of a conversation. `VendorBodyTests` has what each vendor gets of them."""
 
 import anthropic
 import anthropic_vendor
