@@ -18,9 +18,9 @@ struct SharedReservations {
         max(0, record.leased(at: time) - part(in: record))
     }
 
-    /// Returns whether the record has less than these units that this instance holds.
-    func isLacking(_ held: Int, in record: borrowing Record, at time: Int) -> Bool {
-        held > 0 && (time >= end || held > part(in: record))
+    /// Returns whether the record has other units of this instance than those that it holds.
+    func isOutdated(_ held: Int, in record: borrowing Record, at time: Int) -> Bool {
+        held != (time < end ? part(in: record) : 0)
     }
 
     /// The end of the sum that has units of this instance, in wall-clock microseconds; nil if none has.

@@ -456,7 +456,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         if let lease, isTaking || !lease.isOpen(at: time) { endLease() }
         roll(to: time)
         var next = record
-        var isChanged = hasUnmerged || isMoved || lacksReservations(at: time)
+        var isChanged = hasUnmerged || isMoved || hasOutdatedReservations(at: time)
         let isDue = !isDeferred(at: time)
         for back in returns where isCounted(back.bucket) {
             next.giveBack(back.units, in: back.bucket.number)
@@ -582,7 +582,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     // MARK: Upkeep
 
     func needsWrite(at time: Int) -> Bool {
-        if hasUnmerged || hasChanges && !isDeferred(at: time) || lacksReservations(at: time) { return true }
+        if hasUnmerged || hasChanges && !isDeferred(at: time) || hasOutdatedReservations(at: time) { return true }
         return lease.map { $0.left > 0 && time >= $0.returnsBy } ?? false
     }
 
@@ -597,8 +597,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         isShared && limit.quota.isBudget ? reservations.units(besidesIn: record, at: time) : 0
     }
 
-    private func lacksReservations(at time: Int) -> Bool {
-        isShared && limit.quota.isBudget && reservations.isLacking(heldUnits, in: record, at: time)
+    private func hasOutdatedReservations(at time: Int) -> Bool {
+        isShared && limit.quota.isBudget && reservations.isOutdated(heldUnits, in: record, at: time)
     }
 
     func storeLost() { endLease() }

@@ -37,12 +37,23 @@ import Testing
     /// Begins a request, which holds its units until they are settled.
     private func begin(_ limiter: Limiter, _ units: Int) async -> Decision {
         let decision = await ask(limiter, units).value
-        limiter.ledger.update { _, _ in for held in decision.held { held.account.counter.heldUnits += held.units } }
+        // `ask` has ended it.
+        limiter.ledger.update { ledger, now in
+            for held in decision.held {
+                held.account.counter.heldUnits += held.units
+                ledger.scheduleWrite(held.account, now)
+            }
+        }
+        await isWritten(limiter, decision)
         return decision
     }
 
-    private func isWritten(_ limiter: Limiter, after writes: Int) async {
-        while limiter.metrics().writes == writes { try? await Task.sleep(for: .milliseconds(2)) }
+    /// Waits until the store has what the instance holds.
+    private func isWritten(_ limiter: Limiter, _ running: Decision) async {
+        let account = running.held[0].account
+        while limiter.ledger.update({ account.counter.needsWrite(at: $1.wall) }) {
+            try? await Task.sleep(for: .milliseconds(2))
+        }
     }
 
     private func isHeld(_ limiter: Limiter) async -> Bool? {
@@ -61,11 +72,21 @@ import Testing
         #expect(limiters[1].knownUses([LimitCharge(Self.budget, .everybody)])[0].used == 90)
         let waiting = ask(limiters[1], 30, seconds: 20)
         while limiters[1].asleep != 1 { try? await Task.sleep(for: .milliseconds(2)) }
-        let writes = limiters[0].metrics().writes
         limiters[0].settle(running.held, Amounts(usd: 10))
-        await isWritten(limiters[0], after: writes)
+        await isWritten(limiters[0], running)
         clock.advance(microseconds: 1_100_000)
         #expect(await waiting.value.isAdmitted)
+    }
+
+    @Test("a budget is used up as soon as the use of another instance is known, also if that is what it held")
+    func exact() async {
+        let limiters = limiters(2)
+        defer { for limiter in limiters { limiter.stop() } }
+        let running = await begin(limiters[0], 90)
+        #expect(await isHeld(limiters[1]) == true)
+        limiters[0].settle(running.held, Amounts(usd: 90))
+        await isWritten(limiters[0], running)
+        #expect(await isHeld(limiters[1]) == false)
     }
 
     @Test("what an instance holds is told as long as it runs, and half a minute longer if it is killed")
@@ -74,9 +95,8 @@ import Testing
         defer { for limiter in limiters { limiter.stop() } }
         let running = await begin(limiters[0], 90)
         for _ in 0..<3 {
-            let writes = limiters[0].metrics().writes
             clock.advance(microseconds: 30_000_000)
-            await isWritten(limiters[0], after: writes)
+            await isWritten(limiters[0], running)
             #expect(await isHeld(limiters[1]) == true)
         }
         #expect(!(await events.reached(1, \.isUsedUp, looks: 1)))
