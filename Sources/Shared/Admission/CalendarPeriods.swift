@@ -38,7 +38,7 @@ extension DayZone {
     /// Returns the period with this name from the beginning of one day to that of another.
     fileprivate func period(_ period: String, from start: Day, before end: Day) -> CalendarPeriod {
         let parts = end.text.split(separator: "-").map { Int($0) ?? 1 }
-        // Where clocks go forward at midnight, a day begins at one.
+        // A day begins at one where clocks go forward at midnight.
         let endMilliseconds = startMilliseconds(of: end)
         let time = clockText(atMilliseconds: endMilliseconds)
         return CalendarPeriod(
