@@ -61,12 +61,6 @@ final class ModelInstance {
 
     /// Handles the progress of the clock.
     func tick() {
-        if world.fault == .turnEarly {
-            for ask in world.asks where ask.instance == number && ask.pending?.wait?.isAsleep == true {
-                ask.pending?.wait?.turnAt = now.wall
-                for lane in lanes.indices { lanes[lane].isWoken = true }
-            }
-        }
         for lane in lanes.indices where lanes[lane].wait.map({ $0 <= now.steady }) ?? false {
             lanes[lane].isWoken = true
         }

@@ -198,7 +198,6 @@ extension Setting {
         case .unansweredRepeated: unanswered(1, asks: 2, failures: 1, buckets: 2)
         case .leftForgotten: lateMoves(1, asks: 2)
         case .settleLost: settled(asks: 1, buckets: 2)
-        case .turnEarly: turns(1, asks: 2)
         }
     }
 }

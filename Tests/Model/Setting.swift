@@ -92,6 +92,4 @@ package enum Fault: String, CaseIterable, Sendable {
     case settleLost
     /// A bucket that has left the record no longer counts, however late its units may have been used.
     case leftForgotten
-    /// A turn is used before its bucket has come.
-    case turnEarly
 }

@@ -44,8 +44,6 @@ package enum Plant: String, CaseIterable, Sendable {
     case originForgotten
     /// The versions of a server fall, so that an older copy takes the place of a newer one.
     case versionsFall
-    /// A turn is used before its bucket has come.
-    case turnEarly
     /// A turn whose bucket has come is used without a look at its record.
     case turnUnchecked
     /// A day of the calendar has a window of 24 hours.

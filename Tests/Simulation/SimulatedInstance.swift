@@ -232,13 +232,10 @@ final class SimulatedInstance {
     }
 
     private func plantTurns(_ reading: ClockReading) {
-        guard plant == .turnEarly || plant == .turnUnchecked else { return }
+        guard plant == .turnUnchecked else { return }
         patient.removeAll { $0.request.decision != nil }
         let now = ledger.read(reading)
-        for (_, request) in patient {
-            if plant == .turnEarly, request.wait?.isAsleep == true { request.wait?.turnAt = now.wall }
-            if plant == .turnUnchecked { keepTurns(request, now) }
-        }
+        for (_, request) in patient { keepTurns(request, now) }
     }
 
     /// Takes the turns of a request whose time has come for good, whatever their records say.

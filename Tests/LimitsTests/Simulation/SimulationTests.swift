@@ -32,7 +32,7 @@ import Testing
 
     @Test(
         "faults that are put in are found",
-        arguments: [Plant.plainWrite, .bucketLess, .noJoin, .settleLost, .turnEarly]
+        arguments: [Plant.plainWrite, .bucketLess, .noJoin, .settleLost]
     )
     func plants(_ plant: Plant) async {
         let found = await aside { (0..<300).first { !Simulation(seed: $0, plant: plant).run().breaches.isEmpty } }
