@@ -66,7 +66,7 @@ final class VendorScene: @unchecked Sendable {
                 VertexSite(site, cloud, locations: LocationCooldowns(count: 1), tokens: nil),
                 transport: transport,
                 quirks: quirks,
-                signatures: ToolCallMemory(.signature, memory, state: nil),
+                memory: ToolCallMemory(.signature, memory, state: nil),
                 tools: tools
             )
         default:
