@@ -29,7 +29,7 @@ def relay(launch, server, anthropic_server, path):
     return launch(
         USAGE_LOG_FILE=path, KEY_TEAM_TOKEN=TEAM_TOKEN, KEY_OTHER_TOKEN="another-token-of-others", RATE_LIMIT_CHAT=MILLION,
         KEY_RICH_TOKEN="the-token-of-rich-ones", KEY_RICH_RATE_LIMIT_CHAT="1000000000 tokens/hour",
-        **provider("ROW", "openai", server.base_url, "a=row/1,b=row/2,emb=emb/1", API_KEY=VENDOR_KEY, COST="0.001/0.002"),
+        **provider("ROW", "openai", server.base_url, "a=row/1,b=row/2,d=row/4,e=row/5,emb=emb/1", API_KEY=VENDOR_KEY, COST="0.001/0.002"),
         **provider("SAGE", "anthropic", anthropic_server.base_url, "c=claude-sonnet-4-5", API_KEY=VENDOR_KEY, COST="0.001/0.002", FEES="web_search=0.01"),
     )  # fmt: skip
 
@@ -203,6 +203,20 @@ def test_the_first_vendors_figures_are_judged_by_its_list(start_relay, vendor, n
             answer = ask(http, max_tokens=500, **fields).text
             usage = json.loads(answer.split("data: ")[-2] if is_streamed else answer)["usage"]
             assert (usage["prompt_tokens"] == prompt and usage["completion_tokens"] == figure) == is_believed, usage
+
+
+def test_usage_beside_too_few_choices_is_judged(team, others, server, file):
+    for alias, figure in (("b", "7"), ("d", 2**63), ("e", -1)):
+        script = whole({"text": TEXT}) | {"usage": told(8, prompt=figure)}
+        script["choices"][0]["message"]["images"] = [{"image_url": {"url": "http://x/y"}}]
+        server.says({"b": "row/2", "d": "row/4", "e": "row/5"}[alias], {"json": script})
+        answer = ask(team, model=alias, n=2).json()
+        assert [choice["message"]["content"] for choice in answer["choices"]] == [TEXT + "![Image 1](http://x/y)"] * 2
+        assert 1 <= answer["usage"]["prompt_tokens"] < 20 and answer["usage"]["completion_tokens"] == 16
+        request, *_ = file.more(3)
+        assert request["tokens"] == answer["usage"]["total_tokens"]
+        assert ask(others, model="a").status_code == 200
+        file.more(2)
 
 
 def test_the_metric_counts_each_call(team, server, relay, file):

@@ -24,6 +24,8 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     /// The index of a second choice that contains the tool calls of the only requested choice; nil if there is none.
     private var joined: Int64?
     private var images = MarkdownImages()
+    /// Whether images become a part of the text. With an original, the client gets them as they came.
+    private var writesImages: Bool
     /// Whether the choices of a stream contain their output in `message` in place of `delta`.
     private var hasMessages = false
     /// Whether at least one choice has arrived.
@@ -41,6 +43,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         self.responseOptions = responseOptions
         self.parser = parser
         self.ids = ids
+        writesImages = !responseOptions.isNative
         let choice = ChoiceReader(maxCalls: responseOptions.maxCalls, ids: ids)
         choices = Array(repeating: choice, count: responseOptions.choices)
     }
@@ -198,7 +201,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             try choices[number].order.emitEvent(.reasoning(reasoningBlock)) { emit(number, $0) }
         }
         if let text = piece.text { try choices[number].order.emitEvent(.text(text)) { emit(number, $0) } }
-        for url in piece.images where !responseOptions.isNative {
+        for url in piece.images where writesImages {
             let opening = images.opening()
             for part in [opening.bytes, url, MarkdownImages.closing] where !part.isEmpty {
                 try choices[number].order.emitEvent(.text(part)) { emit(number, $0) }
@@ -378,8 +381,10 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
             var error = error
             if lacksChoices {
                 let log = EventLog()
+                // The client gets these choices without the original.
+                writesImages = true
                 try emitWhole(pieces, root, log.append)
-                error.partial = LoggedStream(log, usage: usage)
+                error.partial = LoggedStream(log, usage: nil)
             }
             throw error
         }

@@ -325,6 +325,7 @@ final class WireChat: PreparedChat, @unchecked Sendable {
         } catch {
             var error = error.after(reader.usage)
             error.usage = bounds.checked(error.usage, by: reader.models)
+            (error.partial as? LoggedStream)?.usage = error.usage
             throw error
         }
     }

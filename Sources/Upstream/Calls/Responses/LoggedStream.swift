@@ -5,7 +5,7 @@ package import Shared
 ///
 /// `@unchecked`: used on its request's loop only, once it was made.
 package final class LoggedStream: ChatStream, PartialResponse, @unchecked Sendable {
-    package let usage: Usage?
+    package var usage: Usage?
     package let credits: Int?
     package let original: Body?
     private lazy var log = EventLog()
