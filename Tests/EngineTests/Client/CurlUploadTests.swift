@@ -359,6 +359,33 @@ import Testing
         }
         #expect(kind == .totalTimeout)
     }
+
+    @Test("the whole time holds, also where the reader of the response is slow")
+    func slowReader() async {
+        let vendor = RawServer { peer, _ in
+            guard peer.receiveUpload() != nil else { return }
+            peer.beginChunks()
+            while peer.sendChunk(String(repeating: "x", count: 16_384)) {}
+        }
+        let kind = await withClient { client, loop in
+            do throws(TransportError) {
+                let upload = try client.upload(vendor.url(), totalBytes: nil) { $0.totalMilliseconds = 100 }
+                defer { upload.stop(isComplete: false) }
+                try await upload.endBody()
+                var piece = ByteBuffer()
+                for _ in 0..<100 {
+                    guard try await upload.more(patienceNanoseconds: 1_000_000_000) == .bytes else { break }
+                    upload.receive(into: &piece)
+                    piece.removeAll()
+                    await loop.sleep(nanoseconds: 20_000_000)
+                }
+                return TransportError.Kind?.none
+            } catch {
+                return error.kind
+            }
+        }
+        #expect(kind == .totalTimeout)
+    }
 }
 
 extension CurlClient {
