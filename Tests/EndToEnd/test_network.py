@@ -193,12 +193,16 @@ def test_tls_loses_nothing(start_relay, authority, tmp_path):
 def test_audio_without_length_ends_with_close_notify(start_relay, authority, tmp_path, version, is_cut):
     context = served_by(authority, "127.0.0.1")
     context.maximum_version = version
-    answers = {b"/v1/audio/speech": (b"audio/mpeg", b"a" * 100_000), b"/v1/chat/completions": (b"application/json", response("hi")[1])}
+    json_of = {"upload": b'{"text": "hi"}', "chat": response("hi")[1]}
+    answers = {
+        b"/v1/audio/speech": (b"audio/mpeg", b"a" * 100_000), b"/v1/chat/completions": (b"application/json", json_of["chat"]),
+        b"/v1/audio/transcriptions": (b"text/plain", b"a" * 100_000), b"/v1/audio/translations": (b"application/json", json_of["upload"]),
+    }  # fmt: skip
 
     def serve(peer):
         with context.wrap_socket(peer, server_side=True) as inner:
             received = b""
-            while not received.endswith(b"}"):
+            while not received.endswith((b"}", b"--\r\n", b"0\r\n\r\n")):
                 received += inner.recv(65536)
             inner.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: %s\r\n\r\n%s" % answers[received.split()[1]])
             if not is_cut:
@@ -211,10 +215,13 @@ def test_audio_without_length_ends_with_close_notify(start_relay, authority, tmp
         PROVIDER_S_API_KEY="k-1", ANONYMOUS_MODELS="all", SSL_CERT_FILE=str(tmp_path / "ca.pem"),
     )  # fmt: skip
     fields = {"model": "tts-1", "input": "Hello", "voice": "alloy"}
-    with pytest.raises(httpx.RemoteProtocolError) if is_cut else contextlib.nullcontext():
-        assert local_http.post(relay.v1 + "/audio/speech", json=fields, timeout=10).content == b"a" * 100_000
+    files = {"model": (None, "m"), "response_format": (None, "srt"), "file": ("a.mp3", b"ID3")}
+    for path, sent in (("speech", {"json": fields}), ("transcriptions", {"files": files})):
+        with pytest.raises(httpx.RemoteProtocolError) if is_cut else contextlib.nullcontext():
+            assert local_http.post(f"{relay.v1}/audio/{path}", timeout=10, **sent).content == b"a" * 100_000
     # JSON shows its own end.
     assert content_of(relay) == "hi"
+    assert local_http.post(relay.v1 + "/audio/translations", files=files, timeout=10).json() == {"text": "hi"}
     front.close()
 
 

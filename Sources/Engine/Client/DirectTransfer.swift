@@ -217,8 +217,6 @@ final class DirectTransfer: UpstreamTransfer, TurnEnd, @unchecked Sendable {
 
     /// Handles the end of the connection by the vendor.
     private func hasEnded() {
-        // JSON and events show by themselves whether they are whole.
-        let showsItsEnd = media == "application/json" || media == "text/event-stream"
         if showsItsEnd || connection?.hasOrderlyEnd ?? true, response.end() { return complete() }
         brokeOff(sendingFailure ?? (isAnswered ? CURLE_PARTIAL_FILE : CURLE_GOT_NOTHING))
     }

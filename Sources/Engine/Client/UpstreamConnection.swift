@@ -145,7 +145,10 @@ final class UpstreamConnection: CurlUser, Watcher, TimerTarget {
     /// by anybody in between (RFC 9112, section 9.8), which libcurl 7.88 reports as any other end.
     ///
     /// Call it only after a read that found the end.
-    var hasOrderlyEnd: Bool { tls.map { SSL_get_shutdown($0) & SSL_RECEIVED_SHUTDOWN != 0 } ?? true }
+    var hasOrderlyEnd: Bool { tls.map(Self.isEnded) ?? true }
+
+    /// Whether `close_notify` has arrived.
+    static func isEnded(_ tls: OpaquePointer) -> Bool { SSL_get_shutdown(tls) & SSL_RECEIVED_SHUTDOWN != 0 }
 
     /// Whether more bytes may be read although epoll does not report any.
     var mayReadMore: Bool { hasBufferedBytes || hasHiddenBuffer }

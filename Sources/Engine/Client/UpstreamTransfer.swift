@@ -58,6 +58,8 @@ class UpstreamTransfer: UpstreamStream, TimerTarget, OnLoop, @unchecked Sendable
     /// Reads the status and header fields into `head`. Called once the head is complete.
     func readHead() {}
     var mediaType: String { "" }
+    /// Whether the response shows by itself whether it is whole: JSON and events do.
+    var showsItsEnd: Bool { mediaType == "application/json" || mediaType == "text/event-stream" }
     /// Whether the body of an upload is still being sent to the vendor.
     var isSending: Bool { false }
     /// Whether libcurl, and not this class, measures the time limit of the whole call.
