@@ -8,6 +8,7 @@ import Shared
 /// `@unchecked`: used by one task.
 final class ScriptedStream: UpstreamStream, @unchecked Sendable {
     let head: UpstreamHead
+    let budget: MemoryBudget?
     private var pieces: [[UInt8]]
     private let failure: TransportError?
     private(set) var stopped: Bool?
@@ -19,9 +20,11 @@ final class ScriptedStream: UpstreamStream, @unchecked Sendable {
         isEventStream: Bool = true,
         failure: TransportError? = nil,
         status: Int = 200,
-        retryAfterSeconds: Int? = nil
+        retryAfterSeconds: Int? = nil,
+        budget: MemoryBudget? = nil
     ) {
         self.pieces = pieces.reversed()
+        self.budget = budget
         self.failure = failure
         head = UpstreamHead(status: status, isEventStream: isEventStream, retryAfterSeconds: retryAfterSeconds)
     }

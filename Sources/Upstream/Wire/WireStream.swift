@@ -32,7 +32,7 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
     private var tailEnds: LoopTime?
     /// Whether the connection to the vendor was stopped.
     private var isClosed = false
-    /// The memory that is reserved for unusually large events.
+    /// The memory that is reserved for events over 64 KB; nil if there were none.
     private var reservation: MemoryReservation?
 
     /// The largest event or complete response that is accepted from most vendors, in bytes.
@@ -116,23 +116,24 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
         if isEventStream {
             lines.unify(&incoming)
             let bytes = events.waitingBytes + incoming.count
-            if bytes > Self.eventLimitBytes { try makeRoom(forEventOf: bytes) }
+            if bytes > MemoryBudget.smallBytes { try makeRoom(for: bytes, within: reader.eventLimitBytes) }
             events.append(&incoming)
         } else {
-            guard whole.count + incoming.count <= Self.eventLimitBytes else { throw Self.tooLarge }
+            try makeRoom(for: whole.count + incoming.count, within: Self.eventLimitBytes)
             whole.append(incoming.bytes)
             incoming.removeAll()
         }
     }
 
-    /// Reserves memory for a large event, until the stream ends.
+    /// Reserves memory for a large event or complete response, until the stream ends.
     @inline(never)  // Rarely called.
-    private func makeRoom(forEventOf bytes: Int) throws(UpstreamError) {
-        guard bytes <= reader.eventLimitBytes else { throw Self.tooLarge }
-        // The relay copies an event several times.
-        guard budget?.covers(4 * bytes, &reservation) ?? true, events.canReserve(incoming.count) else {
-            throw UpstreamError(TransportError(.overloaded))
-        }
+    private func makeRoom(for bytes: Int, within limitBytes: Int) throws(UpstreamError) {
+        guard bytes <= limitBytes else { throw Self.tooLarge }
+        guard bytes > MemoryBudget.smallBytes else { return }
+        // The relay copies an event several times, and keeps the copies' room for further events.
+        guard budget?.covers(4 * bytes, &reservation) ?? true,
+            isEventStream ? events.canReserve(incoming.count) : whole.canReserve(incoming.count)
+        else { throw UpstreamError(TransportError(.overloaded)) }
     }
 
     private static var tooLarge: UpstreamError { .invalidResponse("an event of the vendor is too large") }

@@ -68,6 +68,30 @@ import Testing
         }
     }
 
+    @Test(
+        "large events, and whole responses in place of a stream, are charged to the memory",
+        arguments: [true, false]
+    )
+    func charges(isEventStream: Bool) async {
+        let text = String(repeating: "x", count: 200_000)
+        let small = "data: " + #"{"choices":[{"index":0,"delta":{"content":"a"}}]}"# + "\n\n"
+        let response = #"{"choices":[{"index":0,"delta":{"content":"\#(text)"},"finish_reason":"stop"}]}"#
+        let large = isEventStream ? "data: \(response)\n\n" : response.replacing("delta", with: "message")
+        let bytes = Array((isEventStream ? String(repeating: small, count: 2_000) + large : large).utf8)
+        let pieces = stride(from: 0, to: bytes.count, by: 10_000).map {
+            Array(bytes[$0..<min($0 + 10_000, bytes.count)])
+        }
+        for megabytes in [1, 2] {
+            let budget = MemoryBudget(bytes: megabytes * 1_048_576)
+            let reader = ChatCompletionReader(responseOptions(isNative: false), JSONParser(), ids: RandomBytes())
+            let scripted = ScriptedStream(pieces, isEventStream: isEventStream, budget: budget)
+            let stream = WireStream(scripted, reader)
+            let heard = await hear(stream)
+            #expect(heard.failure == (megabytes == 1 ? .unavailable : nil))
+            withExtendedLifetime(stream) { #expect(megabytes == 1 || budget.usedBytes > 800_000) }
+        }
+    }
+
     @Test("comments do not make the wait for the usage longer")
     func drips() async {
         let finish = #"data: {"choices":[{"index":0,"delta":{"content":"ja"},"finish_reason":"stop"}]}"# + "\n\n"
