@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import threading
 import time
@@ -408,6 +409,9 @@ def test_answers_outlive_a_restart(launch, server, prompt, mark, tmp_path):
         for file in (tmp_path / "cache").iterdir():
             os.truncate(file, 1 << 40)
         assert states(http, *wanted[1:]) == ["miss"] * 3, "no memory is taken for a file that is too long"
+        wait_for(lambda: states(http, *wanted[1:]) == ["hit"] * 3)
+        shutil.rmtree(tmp_path / "cache")
+        assert states(http, *wanted[1:]) == ["miss"] * 3, "the directory is made again"
         wait_for(lambda: states(http, *wanted[1:]) == ["hit"] * 3)
     relay.stop()
     assert len(list((tmp_path / "cache").iterdir())) == 3

@@ -136,9 +136,11 @@ final class DiskCache: Sendable {
         return response
     }
 
-    /// Writes a file atomically. Returns false if this fails.
+    /// Writes a file atomically, and makes the directory again if it was removed. Returns false if this fails.
     private func write(_ bytes: [UInt8], _ name: String) -> Bool {
-        WholeFile.write(bytes, to: path(name), by: path(name) + Self.unfinished)
+        let path = path(name)
+        let write = { WholeFile.write(bytes, to: path, by: path + Self.unfinished) }
+        return write() || errno == ENOENT && mkdir(directory, 0o700) == 0 && write()
     }
 
     /// Logs the first problem with the directory; later problems are not logged. Requests continue without the cache.
