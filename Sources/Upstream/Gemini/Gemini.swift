@@ -82,8 +82,8 @@ extension Gemini: WireChatVendor {
 
     /// Whether Google itself can read the file at this URL.
     package func reads(_ address: String) -> Bool {
-        if address.hasPrefix(Attachment.cloudScheme) || address.hasPrefix(Self.files) { return true }
-        return address.hasPrefix(site.baseURL + "/v1beta/files/")
+        if address.begins(with: Attachment.cloudScheme) || address.begins(with: Self.files) { return true }
+        return address.begins(with: site.baseURL + "/v1beta/files/")
     }
 
     private static let files = "https://generativelanguage.googleapis.com/v1beta/files/"

@@ -60,7 +60,7 @@ struct GeminiParts {
         case "wav": return "audio/wav"
         case "mp4": return "video/mp4"
         default:
-            guard address.hasPrefix(Attachment.cloudScheme) else { return nil }
+            guard address.begins(with: Attachment.cloudScheme) else { return nil }
             return kind == .image ? "image/jpeg" : "application/pdf"
         }
     }

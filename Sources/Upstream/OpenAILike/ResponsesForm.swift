@@ -121,11 +121,11 @@ final class ResponsesForm: WireForm, @unchecked Sendable {
         }
         // A model without encrypted reasoning has no summaries of it, either.
         let isSealed = words.quoteAny(of: ["encrypted content", "encrypted_content"])
-        let word = refusal.request.value(at: "reasoning.summary")?.content?.text ?? "auto"
-        if !isSealed, words.quote("summar"), word != "auto" {
+        let word = refusal.request.value(at: "reasoning.summary")?.content
+        if !isSealed, words.quote("summar"), let word, word != "auto", word.count <= FieldChange.wordBytes {
             // Other callers' words are not remembered.
             let isKnown = word == "concise" || word == "detailed"
-            let change = FieldChange("reasoning.summary", .replace(word, by: #""auto""#))
+            let change = FieldChange("reasoning.summary", .replace(word.text, by: #""auto""#))
             return QuirkFinding([change], isLasting: isKnown)
         }
         let additions = isSealed ? ["include", "reasoning.summary"] : ["reasoning.summary"]

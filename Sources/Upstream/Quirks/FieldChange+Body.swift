@@ -1,6 +1,9 @@
 import Engine
 
 extension FieldChange {
+    /// The longest value of a field, in bytes, that may be a word of the API.
+    static let wordBytes = 64
+
     /// Returns whether the change alters this body.
     func concerns(_ body: RawJSON) -> Bool { concerns(body, path[...]) }
 
@@ -55,11 +58,11 @@ extension FieldChange {
 
     /// Returns the elements that stay of the list at the path's end.
     private func kept(_ list: RawJSON) -> [RawJSON] {
-        var names: Set<String> = []
+        var names: Set<[UInt8]> = []
         return list.elements.filter { element in
             guard kind == .distinct else { return !isDropped(element) }
-            let name = (element["name"] ?? element["function"]?["name"])?.content?.text
-            return name.map { names.insert($0).inserted } ?? true
+            let name = (element["name"] ?? element["function"]?["name"])?.content
+            return name.map { names.insert(Array($0)).inserted } ?? true
         }
     }
 
@@ -78,11 +81,11 @@ extension FieldChange {
             return plain.bytes.equals(value.bytes) ? nil : plain.bytes.text
         case .atMost(let most): return value.integer.flatMap { $0 > most ? "\(most)" : nil }
         case .replace(let text, let other):
-            let given = (value.isObject ? value["type"] : value)?.content?.text
-            return text != nil && text != given || value.bytes.text.hasSameBytes(as: other) ? nil : other
+            let given = (value.isObject ? value["type"] : value)?.content
+            let isMeant = text?.withBytes { text in given?.equals(text) ?? false } ?? true
+            return !isMeant || value.bytes.text.hasSameBytes(as: other) ? nil : other
         case .nearest(let accepted):
-            guard let text = value.content?.text, !accepted.contains(text),
-                let index = ChatOptions.efforts.firstIndex(of: text)
+            guard let index = value.content.flatMap(ChatOptions.index(ofEffort:)), !accepted.contains(ChatOptions.efforts[index])
             else { return nil }
             let others = ChatOptions.efforts.indices.filter { accepted.contains(ChatOptions.efforts[$0]) }
             return others.min { (abs($0 - index), $0) < (abs($1 - index), $1) }.map { "\"\(ChatOptions.efforts[$0])\"" }

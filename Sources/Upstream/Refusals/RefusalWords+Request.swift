@@ -18,7 +18,7 @@ extension RefusalWords {
     static func markTexts(of request: RawJSON, in text: [UInt8], _ isForeign: inout [Bool]) {
         let quotes = Dictionary(grouping: quotes(in: text)) { text[$0].withUnsafeBytes(ComparedText.bytes) }
         guard !quotes.isEmpty else { return }
-        for member in request.members where !ofTools.contains(member.name.text) {
+        for member in request.members where !member.name.isAny(of: ofTools) {
             for string in RequestStrings(member.value.bytes) where string.isOfCaller {
                 if let text = string.phrase { isForeign.mark(quotes[text] ?? []) }
             }
@@ -35,7 +35,7 @@ extension RefusalWords {
             }
         }
         var names: Set<String> = []
-        for member in request.members where isAboutTool && ofTools.contains(member.name.text) {
+        for member in request.members where isAboutTool && member.name.isAny(of: ofTools) {
             for string in RequestStrings(member.value.bytes) where !string.isOfSchemas {
                 if let name = string.phrase { names.insert(String(decoding: name, as: UTF8.self)) }
             }
@@ -64,5 +64,5 @@ extension RefusalWords {
     }
 
     /// The fields with tools or schemas of the caller.
-    private static let ofTools: Set = ["tools", "functions", "response_format", "text", "output_config"]
+    private static let ofTools: [StaticString] = ["tools", "functions", "response_format", "text", "output_config"]
 }

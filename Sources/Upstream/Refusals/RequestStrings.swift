@@ -42,17 +42,17 @@ struct RequestString {
     var isFile: Bool { !isName && content.hasPrefix("data:") }
 
     /// Whether the string is a value that the caller chose, not a name or a word of the API.
-    var isOfCaller: Bool { !isName && !Self.choices.contains(member.text) }
+    var isOfCaller: Bool { !isName && !member.isAny(of: Self.choices) }
 
     /// The names of members whose values are words of the API.
-    private static let choices: Set = [
+    private static let choices: [StaticString] = [
         "role", "type", "model", "tool_choice", "reasoning_effort", "effort", "service_tier", "verbosity", "detail",
     ]
 
     /// Whether the string is a name in each tool or schema.
-    var isOfSchemas: Bool { isName && Self.ofSchemas.contains(content.text) }
+    var isOfSchemas: Bool { isName && content.isAny(of: Self.ofSchemas) }
 
-    private static let ofSchemas: Set = [
+    private static let ofSchemas: [StaticString] = [
         "type", "function", "name", "description", "parameters", "input_schema", "strict", "format", "schema",
         "effort", "verbosity", "cache_control",
     ]

@@ -104,7 +104,9 @@ extension Vertex: WireChatVendor {
         publisher == .anthropic ? call.reasoning(ofClaude: model) : (0, false)
     }
 
-    package func reads(_ address: String) -> Bool { publisher == .google && address.hasPrefix(Attachment.cloudScheme) }
+    package func reads(_ address: String) -> Bool {
+        publisher == .google && address.begins(with: Attachment.cloudScheme)
+    }
 
     package func mayRecall(_ call: borrowing ChatCall, for model: Model, by attempt: Attempt) -> Bool {
         guard publisher == .google else { return wire.mayRecallThinking(memory, call, model, attempt) }

@@ -73,7 +73,7 @@ extension InputReader {
 
     /// Returns the JSON of an item that goes to the vendor as it came, without an id that the relay has made.
     private func own(_ item: JSONValue) -> Body {
-        guard isHistory, item["id"]?.string?.hasPrefix(ItemType.other.rawValue) ?? false, let members = item.members
+        guard isHistory, item["id"]?.string?.begins(with: ItemType.other.rawValue) ?? false, let members = item.members
         else { return item.body }
         var text = ByteBuffer()
         for (name, value) in members where !name.equals("id") {

@@ -147,7 +147,7 @@ extension [Attachment] {
     package mutating func leave(to vendor: any ChatVendor, isCallersKey: Bool) throws(APIError) {
         for index in indices {
             guard case .address(let address) = self[index].source else { continue }
-            let isInCloud = address.hasPrefix(Attachment.cloudScheme)
+            let isInCloud = address.begins(with: Attachment.cloudScheme)
             // With a key of the relay, a caller could read the operator's files.
             if vendor.reads(address), isCallersKey || !isInCloud {
                 self[index].source = .kept(address)

@@ -60,11 +60,11 @@ extension Refusal {
     var findingOfEffort: QuirkFinding? {
         // The Responses API and Claude have the effort in a group.
         for path in ["reasoning_effort", "reasoning.effort", "output_config.effort"] {
-            guard let effort = request.value(at: path)?.content else { continue }
+            guard let effort = request.value(at: path)?.content, effort.count <= FieldChange.wordBytes else { continue }
             let isNamed =
                 names(path.hasPrefix("reasoning_") ? "reasoning_effort" : "effort")
                 || words.quoteAny(of: ["reasoning value", "think value"])
-            let isKnown = ChatOptions.efforts.contains(effort.text) && !path.hasPrefix("output")
+            let isKnown = ChatOptions.index(ofEffort: effort) != nil && !path.hasPrefix("output")
             let isMeant =
                 isUnsupported
                 && words.quoteAny(of: [
