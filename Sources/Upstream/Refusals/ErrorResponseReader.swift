@@ -103,7 +103,7 @@ struct ErrorResponseReader {
             return error
         }
         var vendorError = VendorError(status: 500)
-        vendorError.said = data[part: 0..<min(4_096, data.count)].text
+        vendorError.read(plain: data)
         var error = vendorError.meaning(table)
         error.reported = vendorError
         return error
@@ -160,10 +160,7 @@ struct ErrorResponseReader {
             vendorError = VendorError(root, status: head.status)
         } else {
             vendorError = VendorError(status: head.status)
-            let said = body[part: 0..<min(4_096, body.count)]
-            let isPage = said.first { $0 > 32 } == UInt8(ascii: "<")
-            // Control characters show that the body is compressed, not text.
-            if !isPage, !said.contains(where: { $0 < 9 || 14...31 ~= $0 }) { vendorError.said = said.text }
+            vendorError.read(plain: body)
         }
         vendorError.wait(head.retryAfterSeconds)
         return vendorError
@@ -183,6 +180,15 @@ struct ErrorResponseReader {
 }
 
 extension VendorError {
+    /// Reads a body that is no JSON. JSON that is cut or invalid is read for its meaning, but not shown.
+    fileprivate mutating func read(plain body: UnsafeRawBufferPointer) {
+        let said = body[part: 0..<min(4_096, body.count)]
+        let opening = said[part: (said.firstIndex { $0 > 32 } ?? said.count)..<said.count]
+        // Control characters show that the body is compressed, not text.
+        if opening.hasPrefix("<") || said.contains(where: { $0 < 9 || 14...31 ~= $0 }) { return }
+        if opening.hasPrefix("{") || opening.hasPrefix("[{") { heard = said.text } else { self.said = said.text }
+    }
+
     /// Returns the meaning of the error. Words that the message repeats of the caller's request mean nothing for other
     /// requests.
     /// - Parameter request: the request; nil if it is not known here. Then the error is read again if the words matter.

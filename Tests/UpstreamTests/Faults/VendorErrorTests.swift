@@ -202,6 +202,16 @@ import Testing
         #expect(try check(Self.openAIRows, VendorError.openAI, namesFields: true) > 80)
     }
 
+    @Test("JSON that is cut or invalid is read for its meaning, but not shown") func brokenJSON() {
+        for body in [#"{"error":{"message":"It is wrong"#, "\n [{\"message\":\"\u{fffd}\"", "{'error':'It is wrong'}"] {
+            let told = Self.told(400, body, VendorError.openAI, namesFields: true)
+            #expect(told.message == "The provider rejected this request.", "\(body)")
+        }
+        let full = #"{"error":{"message":"This model's maximum context length is 10 tokens."#
+        #expect(Self.told(400, full, VendorError.openAI, namesFields: true).code == "context_length_exceeded")
+        #expect(Self.told(400, "[It] is wrong.", VendorError.openAI, namesFields: true).message == "[It] is wrong.")
+    }
+
     @Test("errors of Google's API") func gemini() throws {
         #expect(try check(Self.geminiRows, VendorError.gemini, namesFields: false) > 12)
     }
