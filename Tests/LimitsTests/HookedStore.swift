@@ -98,17 +98,8 @@ private final class Connection: CounterConnection {
 
     func read(_ keys: [String]) -> [StoredValue?] { store.read(keys) }
 
-    func replace(
-        _ key: String,
-        _ value: [UInt8],
-        version: StoredValue.Version,
-        expirySeconds: Int
-    ) throws(StoreFailure) -> WriteResult {
-        try store.write(key) { store.inner.replace(key, value, version: version, expirySeconds: expirySeconds) }
-    }
-
-    func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult {
-        try store.write(key) { store.inner.add(key, value, expirySeconds: expirySeconds) }
+    func write(_ write: StoreWrite) throws(StoreFailure) -> WriteResult {
+        try store.write(write.key) { store.inner.write(write) }
     }
 
     func status() -> StoreState { store.inner.status() }

@@ -165,7 +165,7 @@ extension Limiter {
 extension LimitCounter {
     /// Passes a record to the counter whose version does not matter.
     func absorb(_ found: StoredRecord?, birth: UInt64, isAhead: Bool, at time: Int) {
-        absorb(found, version: 0, birth: birth, isAhead: isAhead, at: time)
+        absorb(found, version: 0, mark: 0, birth: birth, isAhead: isAhead, at: time)
     }
 
     func written(at time: Int) { written(version: 0, at: time) }

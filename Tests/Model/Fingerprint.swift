@@ -6,12 +6,13 @@ struct Fingerprint: Hashable {
     func hash(into hasher: inout Hasher) { hasher.combine(low) }
 }
 
-/// The description of a state as a list of words. Numbers that only distinguish things (births, versions, connections)
+/// The description of a state as a list of words. Numbers that only distinguish things (births, versions, connections, marks of writes)
 /// are marked, because their values do not matter: of versions that are compared with each other, only the order does.
 struct Words {
     enum Mark: UInt64 {
         case birth
         case connection
+        case mark
         case order
         case version
     }
@@ -42,7 +43,7 @@ struct Words {
         words.append(hash)
     }
 
-    /// Returns the hash of a state. A birth or connection is replaced by the order of its first occurrence, a version
+    /// Returns the hash of a state. A birth, connection or mark is replaced by the order of its first occurrence, a version
     /// by whether it is current.
     static func fingerprint(_ all: [Words], current: Set<UInt64>) -> Fingerprint {
         var (high, low): (UInt64, UInt64) = (0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f)
@@ -56,7 +57,7 @@ struct Words {
                     switch words.marks[mark].mark {
                     case .order: word = UInt64(orders.firstIndex(of: word) ?? 0)
                     case .version: word = current.contains(word) ? 1 : 0
-                    case .birth, .connection:
+                    case .birth, .connection, .mark:
                         let name = names[word] ?? UInt64(names.count) + 1
                         names[word] = name
                         word = name

@@ -126,6 +126,7 @@ struct Reflection {
         put(plan.fresh)
         put(plan.takers)
         put(plan.refused)
+        words.put(UInt64(plan.mark), .mark)
     }
 
     mutating func put(_ record: StoredRecord) {
@@ -183,7 +184,11 @@ struct Reflection {
         switch found {
         case .absent: words.put(0)
         case .broken(let version, _): put(version)
-        case .record(let record, let version), .ahead(let record, let version):
+        case .record(let record, let version, let mark):
+            put(version)
+            put(record)
+            words.put(UInt64(mark), .mark)
+        case .ahead(let record, let version):
             put(version)
             put(record)
         }
@@ -259,8 +264,10 @@ struct Reflection {
                 if losesRecords { words.put(word, .order) }
                 return
             }
+            if label == "replaced" { return words.put(word, .version) }
             return label == "birth" ? words.put(word, .birth) : words.put(word)
         }
+        if type == Kinds.mark, let mark = value as? UInt32 { return words.put(UInt64(mark), .mark) }
         let mirror = Mirror(reflecting: value)
         words.put(mirror.children.count)
         for child in mirror.children where !Self.constant.contains(child.label ?? "") {
@@ -272,6 +279,7 @@ struct Reflection {
         static let number = ObjectIdentifier(Int.self)
         static let flag = ObjectIdentifier(Bool.self)
         static let word = ObjectIdentifier(UInt64.self)
+        static let mark = ObjectIdentifier(UInt32.self)
         static let record = ObjectIdentifier(Record.self)
         static let maybeRecord = ObjectIdentifier(Record?.self)
         static let slots = ObjectIdentifier(SlotRecord.self)
@@ -301,6 +309,7 @@ extension World {
                 continue
             }
             all.put(item.record)
+            all.words.put(UInt64(item.mark), .mark)
         }
         for ghost in ghosts {
             all.words.put(store.takes(ghost.plan) ? 1 : 0)

@@ -5,6 +5,7 @@ struct ScriptedStore {
     struct Item {
         let record: StoredRecord
         let version: UInt64
+        let mark: UInt32
     }
 
     let fault: Fault?
@@ -31,7 +32,7 @@ struct ScriptedStore {
 
     private func found(_ account: Account, _ connection: UInt64) -> FoundRecord {
         guard let item = items[account.storeKey] else { return .absent }
-        return .record(item.record, .init(number: item.version, connection: connection))
+        return .record(item.record, .init(number: item.version, connection: connection), mark: item.mark)
     }
 
     /// Returns whether the write would be carried out.
@@ -48,7 +49,7 @@ struct ScriptedStore {
     mutating func write(_ plan: WritePlan, connection: UInt64) -> WriteResult {
         guard takes(plan) else { return .lost }
         lastVersion += 1
-        items[plan.key] = Item(record: plan.record, version: lastVersion)
+        items[plan.key] = Item(record: plan.record, version: lastVersion, mark: plan.mark)
         return .written(StoredValue.Version(number: lastVersion, connection: connection))
     }
 }

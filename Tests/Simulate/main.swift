@@ -41,6 +41,12 @@ if let seed = variable("LOSSES") {
     exit(run.breaches.isEmpty ? 0 : 1)
 }
 
+if let seed = variable("HICCUPS") {
+    let run = Hiccups(seed: seed, plant: plant, trace: { print($0) })
+    print(run.breaches.joined(separator: "\n"))
+    exit(run.breaches.isEmpty ? 0 : 1)
+}
+
 if let seed = variable("WAITING") {
     let crowd = WaitingCrowd(
         seed: seed,

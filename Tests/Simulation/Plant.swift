@@ -10,6 +10,10 @@ package enum Plant: String, CaseIterable, Sendable {
     case giveBackRepeated
     /// A connection accepts versions that were read through another one.
     case versionKept
+    /// A server does not keep the marks of writes.
+    case marksDropped
+    /// A write that loses a race leaves its mark at the record.
+    case marksOfLosers
     /// All records have the same birth number, so that no loss is noticed.
     case noJoin
     /// Reservations end without being settled.

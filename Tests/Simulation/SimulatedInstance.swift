@@ -508,7 +508,7 @@ extension SimulatedInstance {
             return .success(
                 .found(
                     found.map { found in
-                        guard case .record(let record, let version) = found, record.isTooFarAhead(of: wall),
+                        guard case .record(let record, let version, _) = found, record.isTooFarAhead(of: wall),
                             record.isTooFarAhead(of: storeTime)
                         else { return found }
                         return .broken(version, reason: "planted")

@@ -6,6 +6,7 @@ final class SimulatedServer {
         var bytes: [UInt8]
         var version: UInt64
         var expirySecond: Int
+        var mark: UInt32 = 0
     }
 
     private let timeline: Timeline
@@ -90,18 +91,19 @@ final class SimulatedServer {
     }
 
     fileprivate func read(_ key: String, _ connection: UInt64) -> StoredValue? {
-        find(key).map { StoredValue(bytes: $0.bytes, version: .init(number: $0.version, connection: connection)) }
-    }
-
-    fileprivate func replace(_ write: StoreWrite, _ connection: UInt64) -> WriteResult {
-        guard let item = find(write.key), item.version == write.version?.number || plant == .plainWrite else {
-            return .lost
+        find(key).map { item in
+            let version = StoredValue.Version(number: item.version, connection: connection)
+            return StoredValue(bytes: item.bytes, version: version, mark: plant == .marksDropped ? 0 : item.mark)
         }
-        return put(write, connection)
     }
 
-    fileprivate func add(_ write: StoreWrite, _ connection: UInt64) -> WriteResult {
-        find(write.key) == nil || plant == .plainWrite ? put(write, connection) : .lost
+    fileprivate func write(_ write: StoreWrite, _ connection: UInt64) -> WriteResult {
+        let item = find(write.key)
+        if item?.version == write.version?.number || plant == .plainWrite && (item != nil || write.version == nil) {
+            return put(write, connection)
+        }
+        if plant == .marksOfLosers { items[write.key]?.mark = write.mark }
+        return .lost
     }
 
     private func put(_ write: StoreWrite, _ connection: UInt64) -> WriteResult {
@@ -110,7 +112,12 @@ final class SimulatedServer {
         var bytes = plant == .noJoin ? withoutBirth(write.value) : write.value
         if plant == .originForgotten { bytes = withoutOrigin(bytes) }
         writes += 1
-        items[write.key] = Item(bytes: bytes, version: version, expirySecond: seconds + write.expirySeconds)
+        items[write.key] = Item(
+            bytes: bytes,
+            version: version,
+            expirySecond: seconds + write.expirySeconds,
+            mark: write.mark
+        )
         if items.count > capacity, let oldest = items.min(by: { $0.value.version < $1.value.version }) {
             items[oldest.key] = nil
             evictions += 1
@@ -167,26 +174,11 @@ final class SimulatedConnection: CounterConnection {
         return keys.map { server.read($0, id) }
     }
 
-    func replace(
-        _ key: String,
-        _ value: [UInt8],
-        version: StoredValue.Version,
-        expirySeconds: Int
-    ) throws(StoreFailure) -> WriteResult {
+    func write(_ write: StoreWrite) throws(StoreFailure) -> WriteResult {
         try check()
-        guard version.connection == id || plant == .versionKept else { return .lost }
-        let write = StoreWrite(key: key, value: value, version: version, expirySeconds: expirySeconds)
-        return noted(key, server.replace(write, id))
-    }
-
-    func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult {
-        try check()
-        let write = StoreWrite(key: key, value: value, version: nil, expirySeconds: expirySeconds)
-        return noted(key, server.add(write, id))
-    }
-
-    private func noted(_ key: String, _ result: WriteResult) -> WriteResult {
-        if result.isWritten { touched.append((key, true)) }
+        if let version = write.version, version.connection != id, plant != .versionKept { return .lost }
+        let result = server.write(write, id)
+        if result.isWritten { touched.append((write.key, true)) }
         return result
     }
 

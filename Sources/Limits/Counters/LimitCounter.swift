@@ -75,9 +75,10 @@ protocol LimitCounter: AnyObject {
     /// - Parameters:
     ///   - found: the record; nil if the store has none.
     ///   - version: the number of the record's version; 0 if there is no record.
+    ///   - mark: the mark of the write of the record; 0 if it is unknown.
     ///   - birth: the birth number (random id) for a new record. It is used if the store has no record.
     ///   - isAhead: whether the newest bucket of the record is far in the future. If so, the record is moved back.
-    func absorb(_ found: StoredRecord?, version: UInt64, birth: UInt64, isAhead: Bool, at time: Int)
+    func absorb(_ found: StoredRecord?, version: UInt64, mark: UInt32, birth: UInt64, isAhead: Bool, at time: Int)
     /// Begins a draft of the record that the next write puts into the store.
     /// - Parameter isTaking: whether the write can admit waiting requests.
     func beginDraft(isTaking: Bool, at time: Int)
@@ -97,8 +98,9 @@ protocol LimitCounter: AnyObject {
     func written(version: UInt64, at time: Int)
     /// Ends a write that certainly did not reach the store. All its changes must still be written.
     func notWritten()
-    /// Ends a write whose outcome is unknown. The next write repeats the charges but not the refunds.
-    func unknown()
+    /// Ends a write whose outcome is unknown. The next write repeats the charges. If a later read shows whether the write
+    /// was carried out, it takes back the charges of the one that was, or repeats the refunds of the one that was not.
+    func unknown(mark: UInt32)
 
     // MARK: Upkeep
 

@@ -177,7 +177,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
 
     // MARK: The store
 
-    func absorb(_ found: StoredRecord?, version: UInt64, birth: UInt64, isAhead: Bool, at time: Int) {
+    func absorb(_ found: StoredRecord?, version: UInt64, mark: UInt32, birth: UInt64, isAhead: Bool, at time: Int) {
         if case .slots(let found)? = found { record = found } else { record = SlotRecord() }
         entry = record.entry(of: instance)
         saw(at: time)
@@ -251,7 +251,7 @@ final class SlotCounter: LimitCounter, @unchecked Sendable {
         isOutdated = false
     }
 
-    func unknown() {
+    func unknown(mark: UInt32) {
         draft = nil
         isOutdated = false
         isUncertain = true

@@ -2,21 +2,20 @@
 ///
 /// `@unchecked`: used only while the ledger's lock is held.
 final class WindowCounter: LimitCounter, @unchecked Sendable {
-    private struct Return {
-        let units: Int
-        let bucket: BucketIndex
-    }
-
     private struct Draft {
         var record: Record
         var isChanged: Bool
         /// The locally counted units that this write adds to the record; nil if there are none.
         private(set) var owed: Record?
-        private(set) var returns: [Return]
+        private(set) var returns: [UnitReturn]
         let deferredUntil: Int
         var admitted = 0
         var lease: Lease?
         var reservations: SharedReservations?
+        /// The units that this write counts for turns.
+        var turns: [UnitReturn] = []
+        /// The units of requests that this write takes out of their former buckets.
+        var removed: [UnitReturn] = []
 
         mutating func forgetMoves() {
             owed = nil
@@ -45,10 +44,11 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     /// The units that the next write must add to the store's record; nil if there are none.
     private var owed: Record?
     /// The units that the next write must remove from their buckets in the store.
-    private var returns: [Return] = []
+    private var returns: [UnitReturn] = []
     /// The wall-clock time until which charges and refunds can stay unwritten; 0 if they must be written at once.
     private var deferredUntil = 0
     private var draft: Draft?
+    private var unknownWrites = UnknownWrites()
     private var outage: Outage?
     private var lease: Lease?
     /// The ended lease that the next write must remove from the record; nil if there is none.
@@ -278,6 +278,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         } else {
             draft?.record = next
             draft?.isChanged = true
+            draft?.turns.append(UnitReturn(units: units, bucket: BucketIndex(number: bucket, birth: next.birth)))
         }
         return BucketIndex(number: bucket, birth: next.birth)
     }
@@ -297,7 +298,9 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             guard next.count(in: bucket.number) >= units else { return nil }
             next.giveBack(units, in: bucket.number)
         }
-        return turn(units, of: next, in: span, at: time).map { count(units, in: $0, of: next) }
+        guard let turn = turn(units, of: next, in: span, at: time) else { return nil }
+        if isCounted(bucket) { draft?.removed.append(UnitReturn(units: units, bucket: bucket)) }
+        return count(units, in: turn, of: next)
     }
 
     /// Whether the units of a turn are in a bucket that has not come.
@@ -329,7 +332,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         self.lease = nil
         sums.openUnits -= lease.left
         ended = lease
-        if lease.left > 0 { returns.append(Return(units: lease.left, bucket: lease.bucket)) }
+        if lease.left > 0 { returns.append(UnitReturn(units: lease.left, bucket: lease.bucket)) }
     }
 
     // MARK: Refunds
@@ -412,13 +415,14 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     // MARK: The store
 
-    func absorb(_ found: StoredRecord?, version: UInt64, birth: UInt64, isAhead: Bool, at time: Int) {
+    func absorb(_ found: StoredRecord?, version: UInt64, mark: UInt32, birth: UInt64, isAhead: Bool, at time: Int) {
         var next = if case .counts(let found)? = found { found } else { Record(limit.layout, at: time, birth: birth) }
         if isAhead {
             next.moveBack(to: time)
             moveBack(to: time)
         }
         isMoved = isAhead
+        if !unknownWrites.isEmpty { resolveWrites(found == nil ? nil : next, version: version, mark: mark) }
         if lateness > 0 {
             if record.birth == next.birth { left.record(record, until: next.oldest) }
             left.sees(isFound: found != nil, lateness: lateness, at: time)
@@ -439,6 +443,14 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         }
     }
 
+    @inline(never)
+    private func resolveWrites(_ found: Record?, version: UInt64, mark: UInt32) {
+        let missing = unknownWrites.resolve(found, version: version, mark: mark)
+        if missing.isEmpty { return }
+        returns += missing
+        deferredUntil = 0
+    }
+
     /// Keeps the record that the store has lost, until it is written back.
     private func keepLost() {
         if unmerged == nil, version > 0 {
@@ -456,11 +468,15 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         if let lease, isTaking || !lease.isOpen(at: time) { endLease() }
         roll(to: time)
         var next = record
-        var isChanged = hasUnmerged || isMoved || hasOutdatedReservations(at: time)
+        // A write over the same version makes those with an unknown outcome fail.
+        var isChanged = hasUnmerged || isMoved || hasOutdatedReservations(at: time) || !unknownWrites.isEmpty
         let isDue = !isDeferred(at: time)
         for back in returns where isCounted(back.bucket) {
             next.giveBack(back.units, in: back.bucket.number)
             isChanged = isChanged || isDue
+        }
+        for back in unknownWrites.undoneReturns where isCounted(back.bucket) {
+            next.giveBack(back.units, in: back.bucket.number)
         }
         if let ended, isCounted(ended.bucket) { next.endLease(ended.units, in: ended.bucket.number) }
         if let owed {
@@ -480,7 +496,9 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     func remove(_ units: Int, from bucket: BucketIndex) {
         draft?.isChanged = true
-        if isCounted(bucket) { draft?.record.giveBack(units, in: bucket.number) }
+        guard isCounted(bucket) else { return }
+        draft?.record.giveBack(units, in: bucket.number)
+        draft?.removed.append(UnitReturn(units: units, bucket: bucket))
     }
 
     func freeInDraft(by rule: OutageRule?, at time: Int) -> Int {
@@ -532,6 +550,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         record = done.record
         isKnown = true
         self.version = version
+        if !unknownWrites.isEmpty { unknownWrites = UnknownWrites() }
         if hasUnmerged { unmerged = nil }
         isMoved = false
         if let written = done.reservations { reservations = written }
@@ -553,10 +572,30 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         returnOwed()
     }
 
-    func unknown() {
-        owe(draft?.owed)
-        draft = nil
+    func unknown(mark: UInt32) {
+        guard let write = draft.take() else { return }
+        let birth = write.record.birth
+        let (counted, returns) = (counted(by: write), write.returns + write.removed)
+        unknownWrites.add(
+            UnknownWrites.Write(mark: mark, birth: birth, counted: counted, returns: returns),
+            over: version
+        )
+        owe(write.owed)
         returnOwed()
+    }
+
+    /// Returns the units that a write counts, by their buckets.
+    private func counted(by write: Draft) -> [UnitReturn] {
+        var counted = write.turns
+        func count(_ units: Int, in number: Int) {
+            let bucket = BucketIndex(number: number, birth: write.record.birth)
+            if units > 0 { counted.append(UnitReturn(units: units, bucket: bucket)) }
+        }
+        count(write.admitted + (write.lease?.units ?? 0), in: write.record.newest)
+        if let owed = write.owed {
+            for number in max(0, owed.oldest)...owed.newest { count(owed.count(in: number), in: number) }
+        }
+        return counted
     }
 
     /// Subtracts the unwritten refunds from the unwritten charges of the same bucket.
@@ -576,13 +615,14 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             owed?.giveBack(min(here, units), in: bucket.number)
             rest -= min(here, units)
         }
-        if rest > 0 { returns.append(Return(units: rest, bucket: bucket)) }
+        if rest > 0 { returns.append(UnitReturn(units: rest, bucket: bucket)) }
     }
 
     // MARK: Upkeep
 
     func needsWrite(at time: Int) -> Bool {
-        if hasUnmerged || hasChanges && !isDeferred(at: time) || hasOutdatedReservations(at: time) { return true }
+        let isDue = hasChanges && !isDeferred(at: time)
+        if hasUnmerged || !unknownWrites.isEmpty || isDue || hasOutdatedReservations(at: time) { return true }
         return lease.map { $0.left > 0 && time >= $0.returnsBy } ?? false
     }
 
@@ -610,7 +650,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     var isPinned: Bool { draft != nil || (lease?.left ?? 0) > 0 }
 
-    var owes: Bool { hasChanges || hasUnmerged }
+    var owes: Bool { hasChanges || hasUnmerged || !unknownWrites.isEmpty }
 
     func moveBackIfAhead(of time: Int) -> Bool {
         guard record.isTooFarAhead(of: time), draft == nil else { return false }
@@ -631,6 +671,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             lease = nil
         }
         ended = nil
+        unknownWrites = UnknownWrites()
         returns.removeAll { $0.bucket.number > present }
         deferredUntil = min(deferredUntil, time)
         left = ExpiredBuckets(limit.layout)
@@ -645,6 +686,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         returns = []
         ended = nil
         deferredUntil = 0
+        unknownWrites = UnknownWrites()
         draft?.forgetMoves()
         sums.openUnits -= lease?.left ?? 0
         lease = nil

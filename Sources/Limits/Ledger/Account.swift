@@ -181,23 +181,25 @@ final class WritePlan: Sendable {
     let takers: [RequestPart]
     /// The requests for which too few units are left after this write.
     let refused: [RequestPart]
+    /// The number by which a later read recognizes the value of this write.
+    let mark: UInt32
 
     var key: String { account.storeKey }
 
     init(
         _ account: Account,
         expirySeconds: Int,
-        record: StoredRecord,
-        bucket: BucketIndex,
+        draft: (record: StoredRecord, bucket: BucketIndex),
         takers: [RequestPart],
-        refused: [RequestPart]
+        refused: [RequestPart],
+        mark: UInt32
     ) {
         self.account = account
         fresh = account.fresh
         self.expirySeconds = expirySeconds
-        self.record = record
-        self.bucket = bucket
+        (record, bucket) = draft
         self.takers = takers
         self.refused = refused
+        self.mark = mark
     }
 }

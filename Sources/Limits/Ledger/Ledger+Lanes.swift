@@ -244,7 +244,7 @@ extension Ledger {
             // The store's seconds may be late by one and a half.
             let storeTime = state.seconds * 1_000_000 + 1_500_000
             let found = serving.doubtful.map { found in
-                guard case .record(let record, let version) = found, found.isTooFarAhead(of: now.wall),
+                guard case .record(let record, let version, _) = found, found.isTooFarAhead(of: now.wall),
                     found.isTooFarAhead(of: storeTime)
                 else { return found }
                 return .ahead(record, version)

@@ -42,7 +42,7 @@ extension Ledger {
         account.isOurs = false
         account.isCompared = false
         account.looked(at: now.wall)
-        if case .record(_, let version) = found, known?.number != version.number {
+        if case .record(_, let version, _) = found, known?.number != version.number {
             account.othersAt = now.steady
             if isCompared { changed(account, now) }
         }
@@ -50,20 +50,22 @@ extension Ledger {
         switch found {
         case .absent:
             account.fresh = .absent
-            account.counter.absorb(nil, version: 0, birth: birth, isAhead: false, at: now.wall)
+            account.counter.absorb(nil, version: 0, mark: 0, birth: birth, isAhead: false, at: now.wall)
         case .broken(let version, let reason):
             account.fresh = .version(version)
-            account.counter.absorb(nil, version: 0, birth: birth, isAhead: false, at: now.wall)
+            account.counter.absorb(nil, version: 0, mark: 0, birth: birth, isAhead: false, at: now.wall)
             outbox.events.append(.brokenRecord(key: account.storeKey, reason: reason))
         case .ahead(let record, let version):
             account.fresh = .version(version)
-            account.counter.absorb(record, version: version.number, birth: birth, isAhead: true, at: now.wall)
+            let number = version.number
+            account.counter.absorb(record, version: number, mark: 0, birth: birth, isAhead: true, at: now.wall)
             outbox.events.append(.recordAhead(key: account.storeKey))
-        case .record(let record, let version):
+        case .record(let record, let version, let mark):
             account.fresh = .version(version)
             account.known = version
             account.isOurs = known == version
-            account.counter.absorb(record, version: version.number, birth: birth, isAhead: false, at: now.wall)
+            let number = version.number
+            account.counter.absorb(record, version: number, mark: mark, birth: birth, isAhead: false, at: now.wall)
         }
         if account === living?.account { sawLiving(now) }
         if let next = account.successor?.counter as? WindowCounter, let former = account.counter as? WindowCounter {
@@ -131,14 +133,15 @@ extension Ledger {
             return nil
         }
         let leasing = rule == nil && stopBy == nil ? leaseConditions(account, now) : nil
-        let (record, bucket) = account.counter.commitDraft(leasing: leasing, at: now.wall)
+        lastMark &+= 1
+        let draft = account.counter.commitDraft(leasing: leasing, at: now.wall)
         let plan = WritePlan(
             account,
             expirySeconds: expirySeconds(account.limit),
-            record: record,
-            bucket: bucket,
+            draft: draft,
             takers: takers,
-            refused: refused
+            refused: refused,
+            mark: lastMark
         )
         account.fresh = .nothing
         account.writing = plan

@@ -36,10 +36,11 @@ extension Ledger {
             account.counter.storeLost()
             if let plan = account.writing {
                 account.writing = nil
-                account.counter.unknown()
+                account.counter.unknown(mark: plan.mark)
                 parts += plan.takers + plan.refused
             }
             account.fresh = .nothing
+            account.known = nil
             account.state = .idle
             account.losses = 0
             account.notBefore = 0

@@ -95,6 +95,8 @@ struct Ledger {
     var undecided: [Pending] = []
     /// The monotonic time at which all lanes stop at the latest; nil if the process is not ending.
     var stopBy: Int?
+    /// The mark of this instance's last planned write. The first one is random, so that instances hardly use the same marks.
+    var lastMark: UInt32
     /// The source of random numbers, for example for the pause after a lost race.
     var random: any RandomNumberGenerator & Sendable
 
@@ -104,6 +106,7 @@ struct Ledger {
         self.options = options
         var random = random
         instance = random.next()
+        lastMark = UInt32(truncatingIfNeeded: instance)
         self.random = random
         accounts = AccountTable(bytes: options.bytes)
         let names = store?.servers ?? []

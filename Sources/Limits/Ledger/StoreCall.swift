@@ -21,14 +21,14 @@ enum StoreResult: Sendable {
 /// The result of reading one record from the store.
 enum FoundRecord: Sendable {
     case absent
-    case record(StoredRecord, StoredValue.Version)
+    case record(StoredRecord, StoredValue.Version, mark: UInt32)
     /// A record whose newest bucket is far in the future by both this machine's clock and the store's clock.
     case ahead(StoredRecord, StoredValue.Version)
     case broken(StoredValue.Version, reason: String)
 
     /// Returns whether the newest bucket of the record is more than a window and five seconds after `time`.
     func isTooFarAhead(of time: Int) -> Bool {
-        if case .record(let record, _) = self { record.isTooFarAhead(of: time) } else { false }
+        if case .record(let record, _, _) = self { record.isTooFarAhead(of: time) } else { false }
     }
 
     init(_ value: StoredValue?, of limit: Limit) {
@@ -37,7 +37,7 @@ enum FoundRecord: Sendable {
             return
         }
         do throws(Record.ReadError) {
-            self = .record(try StoredRecord(value.bytes, of: limit), value.version)
+            self = .record(try StoredRecord(value.bytes, of: limit), value.version, mark: value.mark)
         } catch {
             self = .broken(value.version, reason: error.rawValue)
         }
@@ -83,16 +83,9 @@ extension CounterConnection {
         case .state: return .state(try status())
         case .write(let writes, let keys):
             var results: [WriteResult] = []
-            for write in writes { results.append(try perform(write)) }
+            for write in writes { results.append(try self.write(write)) }
             return call.result(.wrote(results, keys.isEmpty ? [] : try read(keys)))
         }
-    }
-
-    private func perform(_ write: StoreWrite) throws(StoreFailure) -> WriteResult {
-        if let version = write.version {
-            return try replace(write.key, write.value, version: version, expirySeconds: write.expirySeconds)
-        }
-        return try add(write.key, write.value, expirySeconds: write.expirySeconds)
     }
 }
 
@@ -103,6 +96,7 @@ extension WritePlan {
         case .version(let known), .kept(let known): version = known
         case .absent, .nothing: break
         }
-        return StoreWrite(key: key, value: record.encoded(), version: version, expirySeconds: expirySeconds)
+        let value = record.encoded()
+        return StoreWrite(key: key, value: value, version: version, expirySeconds: expirySeconds, mark: mark)
     }
 }

@@ -22,17 +22,25 @@ package protocol CounterConnection: AnyObject {
     /// Returns the values of the keys, in the same order; nil for each key that is absent.
     func read(_ keys: [String]) throws(StoreFailure) -> [StoredValue?]
 
+    func write(_ write: StoreWrite) throws(StoreFailure) -> WriteResult
+
+    func status() throws(StoreFailure) -> StoreState
+}
+
+extension CounterConnection {
     /// Replaces the value of a key, if the value still has this version.
-    func replace(
+    package func replace(
         _ key: String,
         _ value: [UInt8],
         version: StoredValue.Version,
         expirySeconds: Int
-    ) throws(StoreFailure) -> WriteResult
+    ) throws(StoreFailure) -> WriteResult {
+        try write(StoreWrite(key: key, value: value, version: version, expirySeconds: expirySeconds))
+    }
 
-    func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult
-
-    func status() throws(StoreFailure) -> StoreState
+    package func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult {
+        try write(StoreWrite(key: key, value: value, version: nil, expirySeconds: expirySeconds))
+    }
 }
 
 /// The clock and the life of one server of the store.
@@ -68,11 +76,13 @@ package enum PolledCall: Sendable {
 }
 
 package struct StoreWrite: Sendable {
-    let key: String
-    let value: [UInt8]
+    package let key: String
+    package let value: [UInt8]
     /// The version of the value to replace; nil to add a new value.
-    let version: StoredValue.Version?
-    let expirySeconds: Int
+    package let version: StoredValue.Version?
+    package let expirySeconds: Int
+    /// The number by which a later read recognizes the value of this write; 0 if nobody needs to.
+    package var mark: UInt32 = 0
 }
 
 package enum PolledResult: Sendable {
@@ -84,6 +94,8 @@ package enum PolledResult: Sendable {
 package struct StoredValue: Sendable {
     package let bytes: [UInt8]
     package let version: Version
+    /// The mark of the write of this value.
+    package var mark: UInt32 = 0
 
     /// The version of a value in the store, valid only on the connection that returned the version.
     package struct Version: Sendable, Equatable {

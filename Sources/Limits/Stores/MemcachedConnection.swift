@@ -93,7 +93,8 @@ final class MemcachedConnection: PolledConnection {
 
     private func request(_ write: StoreWrite) -> MemcachedRequest.Write {
         let expiry = expiry(write.expirySeconds)
-        return MemcachedRequest.Write(write.key, write.value, number: write.version?.number ?? 0, expiry: expiry)
+        let number = write.version?.number ?? 0
+        return MemcachedRequest.Write(write.key, write.value, number: number, expiry: expiry, mark: write.mark)
     }
 
     private func send(_ request: MemcachedRequest) throws(StoreFailure) {
@@ -129,20 +130,7 @@ final class MemcachedConnection: PolledConnection {
         return values
     }
 
-    func replace(
-        _ key: String,
-        _ value: [UInt8],
-        version: StoredValue.Version,
-        expirySeconds: Int
-    ) throws(StoreFailure) -> WriteResult {
-        try write(StoreWrite(key: key, value: value, version: version, expirySeconds: expirySeconds))
-    }
-
-    func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult {
-        try write(StoreWrite(key: key, value: value, version: nil, expirySeconds: expirySeconds))
-    }
-
-    private func write(_ write: StoreWrite) throws(StoreFailure) -> WriteResult {
+    func write(_ write: StoreWrite) throws(StoreFailure) -> WriteResult {
         guard case .wrote(let results, _) = try response(.write([write], thenRead: [])) else {
             preconditionFailure("another answer")
         }

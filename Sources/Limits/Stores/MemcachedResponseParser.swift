@@ -115,7 +115,7 @@ struct MemcachedResponseParser {
             guard head.number != 0 else { throw .outOfStep }
             let version = StoredValue.Version(number: head.number, connection: connection)
             let value = body.map { [UInt8]($0[(head.extraBytes + head.keyBytes)...]) }
-            return StoredValue(bytes: value ?? [], version: version)
+            return StoredValue(bytes: value ?? [], version: version, mark: body.map(head.mark) ?? 0)
         case MemcachedHead.Status.absent: return nil
         default: throw head.failure
         }

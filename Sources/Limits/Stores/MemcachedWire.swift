@@ -10,12 +10,15 @@ enum MemcachedRequest {
         /// The version of the value to replace; 0 for a new value.
         let number: UInt64
         let expiry: Int
+        /// The flags, which memcached keeps with the value.
+        let mark: UInt32
 
-        init(_ key: String, _ value: [UInt8], number: UInt64, expiry: Int) {
+        init(_ key: String, _ value: [UInt8], number: UInt64, expiry: Int, mark: UInt32 = 0) {
             self.key = key
             self.value = value
             self.number = number
             self.expiry = expiry
+            self.mark = mark
         }
 
         var opcode: UInt8 { number == 0 ? Opcode.add : Opcode.set }
@@ -72,7 +75,7 @@ enum MemcachedRequest {
 
     private static func byteCount(_ keys: [String]) -> Int { keys.reduce(0) { $0 + headBytes + $1.utf8.count } }
 
-    /// The size of the extra fields of a write, in bytes: unused flags and the expiry.
+    /// The size of the extra fields of a write, in bytes: the flags and the expiry.
     private static let extraBytes = 8
 
     private struct Output {
@@ -89,7 +92,7 @@ enum MemcachedRequest {
             put(tag)
             put(write?.number ?? 0)
             if let write {
-                put(UInt32(0))
+                put(write.mark)
                 put(UInt32(clamping: write.expiry))
             }
             var key = key
@@ -142,6 +145,11 @@ struct MemcachedHead {
         static let tooLarge: UInt16 = 3
         static let notStored: UInt16 = 5
         static let outOfMemory: UInt16 = 0x82
+    }
+
+    /// Returns the mark of the value in a message with this body; 0 if it has none.
+    func mark(in body: UnsafeRawBufferPointer) -> UInt32 {
+        extraBytes >= 4 ? body.number(at: 0, UInt32.self) : 0
     }
 
     /// Returns the result of a write from its response's status; nil if the status is unexpected.

@@ -10,6 +10,7 @@ package final class MemoryCounters: CounterStore, CounterConnection {
         var bytes: [UInt8]
         var number: UInt64
         var expiry: Int
+        var mark: UInt32
     }
 
     private struct State {
@@ -37,29 +38,20 @@ package final class MemoryCounters: CounterStore, CounterConnection {
         return state.withLock { state in
             keys.map { key in
                 guard let held = Self.find(key, now, state: &state) else { return nil }
-                return StoredValue(bytes: held.bytes, version: .init(number: held.number, connection: 0))
+                return StoredValue(
+                    bytes: held.bytes,
+                    version: .init(number: held.number, connection: 0),
+                    mark: held.mark
+                )
             }
         }
     }
 
-    package func replace(
-        _ key: String,
-        _ value: [UInt8],
-        version: StoredValue.Version,
-        expirySeconds: Int
-    ) -> WriteResult {
+    package func write(_ write: StoreWrite) -> WriteResult {
         let now = seconds()
         return state.withLock { state in
-            guard let held = Self.find(key, now, state: &state), held.number == version.number else { return .lost }
-            return write(key, value, expiry: now + expirySeconds, state: &state)
-        }
-    }
-
-    package func add(_ key: String, _ value: [UInt8], expirySeconds: Int) -> WriteResult {
-        let now = seconds()
-        return state.withLock { state in
-            Self.find(key, now, state: &state) == nil
-                ? write(key, value, expiry: now + expirySeconds, state: &state) : .lost
+            guard Self.find(write.key, now, state: &state)?.number == write.version?.number else { return .lost }
+            return put(write, at: now, state: &state)
         }
     }
 
@@ -75,13 +67,17 @@ package final class MemoryCounters: CounterStore, CounterConnection {
         return nil
     }
 
-    private func write(_ key: String, _ value: [UInt8], expiry: Int, state: inout State) -> WriteResult {
-        let cost = Self.cost(key, value)
+    private func put(_ write: StoreWrite, at now: Int, state: inout State) -> WriteResult {
+        let cost = Self.cost(write.key, write.value)
         guard cost <= bound else { return .refused(reason: "too large") }
-        Self.remove(key, &state)
+        Self.remove(write.key, &state)
         while state.bytes + cost > bound, let oldest = state.table.leastRecentlyUsed { Self.remove(oldest.key, &state) }
         state.lastNumber += 1
-        state.table.set(key, StoredRecord(bytes: value, number: state.lastNumber, expiry: expiry))
+        let (number, expiry) = (state.lastNumber, now + write.expirySeconds)
+        state.table.set(
+            write.key,
+            StoredRecord(bytes: write.value, number: number, expiry: expiry, mark: write.mark)
+        )
         state.bytes += cost
         return .written(StoredValue.Version(number: state.lastNumber, connection: 0))
     }

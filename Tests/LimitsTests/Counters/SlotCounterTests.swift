@@ -17,7 +17,7 @@ import Testing
         counter.absorb(nil, birth: 1, isAhead: false, at: epoch)
         let taken = write(taking: 1)
         #expect(taken.map(\.held) == [1])
-        counter.unknown()
+        counter.unknown(mark: 7)
         // The write may still reach the store after this read: only another write prevents that.
         counter.absorb(nil, birth: 2, isAhead: false, at: epoch)
         #expect(counter.needsWrite(at: epoch))

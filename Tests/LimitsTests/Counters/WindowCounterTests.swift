@@ -12,12 +12,93 @@ import Testing
         counter.beginDraft(isTaking: false, at: epoch)
         _ = counter.commitDraft(leasing: nil, at: epoch)
         counter.settle(4, used: 1, in: bucket, at: epoch)
-        if isKnown { counter.notWritten() } else { counter.unknown() }
+        if isKnown { counter.notWritten() } else { counter.unknown(mark: 7) }
         // Another instance has added the record.
         counter.absorb(.counts(Record(limit.layout, at: epoch, birth: 2)), birth: 3, isAhead: false, at: epoch)
         counter.beginDraft(isTaking: false, at: epoch)
         guard case .counts(let record) = counter.commitDraft(leasing: nil, at: epoch).0 else { return }
         #expect(record.total == 1)
+    }
+
+    /// The record that a read finds after a write without an answer.
+    enum Found: CaseIterable, Sendable {
+        case done, notDone, lateDone, otherAfterIt, sameOfOther
+    }
+
+    @Test(
+        "a read shows what became of a write without an answer, if no other write came after it",
+        arguments: Found.allCases
+    )
+    func unknownWrite(_ found: Found) throws {
+        let limit = Limit(.caller(.chat), Quota(100, .tokens, per: .hour))
+        let counter = WindowCounter(limit, isShared: true, sums: CounterSums(), at: epoch)
+        counter.absorb(nil, birth: 1, isAhead: false, at: epoch)
+        func draft(admitting units: Int = 0) throws -> Record {
+            counter.beginDraft(isTaking: true, at: epoch)
+            if units > 0 { #expect(counter.admit(units, by: nil, at: epoch)) }
+            #expect(counter.isDraftChanged)
+            guard case .counts(let record) = counter.commitDraft(leasing: nil, at: epoch).0 else { throw Unexpected() }
+            return record
+        }
+        let before = try draft(admitting: 40)
+        counter.written(version: 5, at: epoch)
+        counter.settle(40, used: 10, in: BucketIndex(number: before.newest, birth: 1), at: epoch)
+        let written = try draft(admitting: 20)
+        #expect(written.total == 30)
+        counter.unknown(mark: 7)
+        #expect(counter.needsWrite(at: epoch) && counter.owes)
+        _ = counter.charge(20, at: epoch)  // admitted by the rule
+        func read(_ record: Record, version: UInt64, mark: UInt32) {
+            counter.absorb(.counts(record), version: version, mark: mark, birth: 2, isAhead: false, at: epoch)
+        }
+        var other = written
+        other.charge(1)
+        switch found {
+        case .done: read(written, version: 6, mark: 7)
+        case .notDone: read(before, version: 5, mark: 6)
+        case .lateDone:
+            read(before, version: 5, mark: 6)
+            #expect(try draft().total == 30)
+            counter.notWritten()
+            read(written, version: 6, mark: 7)
+        case .otherAfterIt: read(other, version: 7, mark: 8)
+        case .sameOfOther: read(written, version: 6, mark: 8)
+        }
+        let expected = found == .otherAfterIt ? 51 : found == .sameOfOther ? 50 : 30
+        #expect(try draft().total == expected)
+        counter.written(version: 9, at: epoch)
+        #expect(!counter.needsWrite(at: epoch) && !counter.owes)
+    }
+
+    @Test("of several writes without an answer one at most is done, perhaps late", arguments: 0...2)
+    func unknownWrites(done: Int) throws {
+        let limit = Limit(.caller(.chat), Quota(1_000, .tokens, per: .hour))
+        let counter = WindowCounter(limit, isShared: true, sums: CounterSums(), at: epoch)
+        var before = Record(limit.layout, at: epoch, birth: 1)
+        before.charge(100)
+        let bucket = BucketIndex(number: before.newest, birth: 1)
+        var written: [Record] = []
+        for mark in 1...2 {
+            counter.absorb(.counts(before), version: 5, mark: 9, birth: 2, isAhead: false, at: epoch)
+            counter.giveBack(10, in: bucket, at: epoch)
+            _ = counter.charge(5, at: epoch)
+            counter.beginDraft(isTaking: true, at: epoch)
+            counter.remove(2, from: bucket)
+            #expect(counter.admit(50, by: nil, at: epoch))
+            guard case .counts(let record) = counter.commitDraft(leasing: nil, at: epoch).0 else { return }
+            written.append(record)
+            counter.unknown(mark: UInt32(mark))
+        }
+        #expect(written.map(\.total) == [143, 136])
+        if done == 0 {
+            counter.absorb(.counts(before), version: 5, mark: 9, birth: 2, isAhead: false, at: epoch)
+        } else {
+            let record = StoredRecord.counts(written[done - 1])
+            counter.absorb(record, version: 6, mark: UInt32(done), birth: 2, isAhead: false, at: epoch)
+        }
+        counter.beginDraft(isTaking: true, at: epoch)
+        guard case .counts(let record) = counter.commitDraft(leasing: nil, at: epoch).0 else { return }
+        #expect(record.total == 100 - 2 * (10 + 2) + 2 * 5)
     }
 
     @Test("an outage that begins twice leaves one part, unless the store was seen between")
@@ -54,7 +135,7 @@ import Testing
         counter.beginDraft(isTaking: false, at: later)
         guard case .counts(let record) = counter.commitDraft(leasing: nil, at: later).0 else { return }
         #expect(record.count(in: moved.number) == 10 && record.total == 10)
-        counter.unknown()
+        counter.unknown(mark: 7)
         counter.beginDraft(isTaking: false, at: later)
         guard case .counts(let again) = counter.commitDraft(leasing: nil, at: later).0 else { return }
         #expect(again.count(in: moved.number) == 10 && again.total == 20)
@@ -228,3 +309,5 @@ import Testing
         #expect(counter.hasRoom(for: 9, at: 1_500_000_000) && !counter.hasRoom(for: 10, at: 1_500_000_000))
     }
 }
+
+private struct Unexpected: Error {}

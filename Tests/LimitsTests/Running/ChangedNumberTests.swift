@@ -68,7 +68,7 @@ import Testing
         let store = MemoryCounters { time / 1_000_000 }
         var record = Record(limit.layout, at: time, birth: 7)
         record.charge(units)
-        _ = store.add(
+        _ = try? store.add(
             "relay:1:key.requests.5.3600:" + who.storeKey(limit).suffix(22),
             record.encoded(),
             expirySeconds: 7_200

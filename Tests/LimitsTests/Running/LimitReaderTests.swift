@@ -9,7 +9,7 @@ import Testing
     private let minute = Limit(.caller(.chat), Quota(60, per: .minute))
 
     private func put(_ limit: Limit, _ bytes: [UInt8]) {
-        _ = store.add(who.storeKey(limit), bytes, expirySeconds: 100)
+        _ = try? store.add(who.storeKey(limit), bytes, expirySeconds: 100)
     }
 
     private func use(_ limit: Limit, after seconds: Int = 0) throws -> LimitUse {

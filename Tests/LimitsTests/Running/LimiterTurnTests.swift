@@ -402,7 +402,7 @@ extension Limiter {
                 else { return }
                 record.roll(to: clock.clock.now().wall)
                 record.charge(3)
-                _ = store.inner.replace(key, record.encoded(), version: found.version, expirySeconds: 60)
+                _ = try? store.inner.replace(key, record.encoded(), version: found.version, expirySeconds: 60)
             }
         )
         let waiting = ask(1, limiter, charges, patience(300))

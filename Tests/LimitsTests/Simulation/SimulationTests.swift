@@ -164,6 +164,18 @@ import Testing
         #expect(found != nil)
     }
 
+    @Test("what writes did whose answer came too late is known afterwards: what stays counted is what was used")
+    func hiccups() async {
+        let runs = await aside { (0..<40).map { Hiccups(seed: $0) } }
+        for (seed, run) in runs.enumerated() { #expect(run.breaches == [] && run.used > 0, "seed \(seed)") }
+    }
+
+    @Test("faults in recognizing such writes are found", arguments: [Plant.marksDropped, .marksOfLosers])
+    func plantedHiccups(_ plant: Plant) async {
+        let found = await aside { (0..<40).first { !Hiccups(seed: $0, plant: plant).breaches.isEmpty } }
+        #expect(found != nil)
+    }
+
     @Test("a server that is too small for its records is not filled again and again")
     func fullServer() async {
         let (correct, unsound) = await aside {

@@ -1,7 +1,8 @@
 import Glibc
-import Limits
 import Support
 import Testing
+
+@testable import Limits
 
 /// The stores that conform to the protocol.
 enum StoreUnderTest: CaseIterable, Sendable {
@@ -46,6 +47,20 @@ enum StoreUnderTest: CaseIterable, Sendable {
         #expect(abs(try one.status().seconds - Glibc.time(nil)) <= 3)
     }
 
+    @Test("a value keeps the mark of its write", arguments: StoreUnderTest.allCases)
+    func marks(kind: StoreUnderTest) throws {
+        let opened = try OpenStore(kind)
+        let store = try opened.connect()
+        func mark() throws -> UInt32? { try store.read(["a"])[0]?.mark }
+        #expect(try store.add("a", [1], expirySeconds: 60).isWritten)
+        #expect(try mark() == 0)
+        let version = try #require(try store.read(["a"])[0]?.version)
+        let write = StoreWrite(key: "a", value: [2], version: version, expirySeconds: 60, mark: 0xfedc_ba98)
+        #expect(try store.write(write).isWritten)
+        #expect(try mark() == 0xfedc_ba98)
+        #expect(try store.write(write) == .lost)
+    }
+
     @Test("reads hundreds at once, in order", arguments: StoreUnderTest.allCases)
     func manyKeys(kind: StoreUnderTest) throws {
         let connection = try OpenStore(kind)
@@ -87,23 +102,23 @@ enum StoreUnderTest: CaseIterable, Sendable {
 
 @Suite struct MemoryCountersTests {
     @Test("expired values are gone")
-    func expires() {
+    func expires() throws {
         let clock = TestSeconds()
         let store = MemoryCounters(seconds: { clock.now })
-        _ = store.add("a", [1], expirySeconds: 10)
+        _ = try store.add("a", [1], expirySeconds: 10)
         clock.now += 9
         #expect(store.read(["a"])[0] != nil)
         clock.now += 1
         #expect(store.read(["a"])[0] == nil)
         #expect(store.byteCount == 0)
-        #expect(store.add("a", [2], expirySeconds: 10).isWritten)
+        #expect(try store.add("a", [2], expirySeconds: 10).isWritten)
     }
 
     @Test("stays within its bytes, and drops what was unused longest")
-    func bounded() {
+    func bounded() throws {
         let store = MemoryCounters(bytes: 100_000, seconds: { 1_800_000_000 })
         for index in 0..<2_000 {
-            _ = store.add("key.\(index)", [UInt8](repeating: 1, count: 50), expirySeconds: 100)
+            _ = try store.add("key.\(index)", [UInt8](repeating: 1, count: 50), expirySeconds: 100)
             _ = store.read(["key.0"])
             #expect(store.byteCount <= 100_000)
         }

@@ -13,7 +13,7 @@ import Testing
 
     private func fill() throws(StoreFailure) {
         for (number, store) in stores.enumerated() {
-            _ = store.inner.add("a", [UInt8(number)], expirySeconds: 60)
+            _ = try store.inner.add("a", [UInt8(number)], expirySeconds: 60)
         }
     }
 

@@ -221,18 +221,9 @@ private final class Recorder: CounterStore, CounterConnection {
     func read(_ keys: [String]) -> [StoredValue?] { store.read(keys) }
     func status() -> StoreState { store.status() }
 
-    func replace(_ key: String, _ value: [UInt8], version: StoredValue.Version, expirySeconds: Int) -> WriteResult {
-        keep(key, value)
-        return store.replace(key, value, version: version, expirySeconds: expirySeconds)
-    }
-
-    func add(_ key: String, _ value: [UInt8], expirySeconds: Int) -> WriteResult {
-        keep(key, value)
-        return store.add(key, value, expirySeconds: expirySeconds)
-    }
-
-    private func keep(_ key: String, _ value: [UInt8]) {
-        written.withLock { $0.append("\(key) \(String(decoding: value, as: UTF8.self))") }
+    func write(_ write: StoreWrite) -> WriteResult {
+        written.withLock { $0.append("\(write.key) \(String(decoding: write.value, as: UTF8.self))") }
+        return store.write(write)
     }
 }
 
@@ -300,17 +291,8 @@ private final class MeetingStore: CounterStore {
             return values
         }
 
-        func replace(
-            _ key: String,
-            _ value: [UInt8],
-            version: StoredValue.Version,
-            expirySeconds: Int
-        ) throws(StoreFailure) -> WriteResult {
-            meeting.noted(try connection.replace(key, value, version: version, expirySeconds: expirySeconds))
-        }
-
-        func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult {
-            meeting.noted(try connection.add(key, value, expirySeconds: expirySeconds))
+        func write(_ write: StoreWrite) throws(StoreFailure) -> WriteResult {
+            meeting.noted(try connection.write(write))
         }
     }
 }
