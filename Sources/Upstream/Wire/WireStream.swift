@@ -131,7 +131,7 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
         guard bytes <= limitBytes else { throw Self.tooLarge }
         guard bytes > MemoryBudget.smallBytes else { return }
         // The relay copies an event several times, and keeps the copies' room for further events.
-        guard budget?.covers(4 * bytes, &reservation) ?? true,
+        guard budget?.covers(3 * bytes, &reservation) ?? true,
             isEventStream ? events.canReserve(incoming.count) : whole.canReserve(incoming.count)
         else { throw UpstreamError(TransportError(.overloaded)) }
     }

@@ -73,7 +73,7 @@ import Testing
         arguments: [true, false]
     )
     func charges(isEventStream: Bool) async {
-        let text = String(repeating: "x", count: 200_000)
+        let text = String(repeating: "x", count: 300_000)
         let small = "data: " + #"{"choices":[{"index":0,"delta":{"content":"a"}}]}"# + "\n\n"
         let response = #"{"choices":[{"index":0,"delta":{"content":"\#(text)"},"finish_reason":"stop"}]}"#
         let large = isEventStream ? "data: \(response)\n\n" : response.replacing("delta", with: "message")
