@@ -135,6 +135,10 @@ final class TestEvents: Sendable {
 
     var handler: @Sendable (LimiterEvent) -> Void { { event in self.events.withLock { $0.append(event) } } }
 
+    func contains(_ isKind: @Sendable (LimiterEvent) -> Bool) -> Bool {
+        events.withLock { $0.contains { isKind($0) } }
+    }
+
     /// Waits until there are `count` events of a kind. Returns false after ten seconds, or so many looks.
     func reached(_ count: Int, _ isKind: @Sendable (LimiterEvent) -> Bool, looks: Int = 2_000) async -> Bool {
         for _ in 0..<looks {
@@ -148,6 +152,7 @@ final class TestEvents: Sendable {
 extension LimiterEvent {
     var isDown: Bool { if case .storeDown = self { true } else { false } }
     var isBack: Bool { if case .storeBack = self { true } else { false } }
+    var isOfBudget: Bool { if case .budgetUsed = self { true } else { false } }
     var isBroken: Bool { if case .brokenRecord = self { true } else { false } }
 }
 

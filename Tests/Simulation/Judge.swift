@@ -355,8 +355,10 @@ final class Judge {
             }
         }
         for (ask, time) in saidDown {
-            let isTrue = ask.parts.contains { isTroubled(ask.instance, $0.subject, ask.time...max(ask.time, time)) }
-            if !isTrue || scenario.rule != .deny {
+            // Parts are kept for two seconds longer.
+            let first = scenario.rule == .share ? ask.time - 2_000_000 : ask.time
+            let isTrue = ask.parts.contains { isTroubled(ask.instance, $0.subject, first...max(ask.time, time)) }
+            if !isTrue || scenario.rule != .deny && scenario.rule != .share {
                 breach("L6", "the store was said to be down without reason at \(time)")
             }
         }

@@ -134,6 +134,8 @@ struct Refusal {
     let wait: Int?
     /// The microseconds for which later requests can be refused as well, without a call to the store.
     let memory: Int
+    /// Whether the limit has room, but this instance's part of it will have none as long as the store is unavailable.
+    var lacksPart = false
 }
 
 /// The rule for decisions during or shortly after an outage of the store (`RATE_LIMIT_STORE_DOWN`). The numbers give

@@ -187,17 +187,19 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         let isFull = !view.hasRoom(for: units, of: room(at: time))
         var wait = isFull ? view.retryAfter(units, of: bound, at: time).map { min($0, limit.reset($0, at: time)) } : 0
         if isFull, lateness > 0 { wait = wait.map { left.wait(after: $0, lateness: lateness, at: time) } }
+        var lacksPart = false
         if let rule, rule.rule == .share, !hasRoom(for: units, by: rule, at: time) {
             // An instance whose part is nothing has to wait for the store.
-            let more = outage?.retryAfter(units, of: bound, by: rule, at: time) ?? 1_000_000
-            wait = wait.map { max($0, more) }
+            let more = outage?.retryAfter(units, of: bound, by: rule, at: time)
+            lacksPart = !isFull && (more == nil || limit.quota.isBudget)
+            wait = wait.map { max($0, more ?? 1_000_000) }
         } else if !isFull {
             return nil
         }
         guard let wait else { return Refusal(wait: nil, memory: 0) }
         var memory = rule == nil && !limit.quota.unit.isHeld ? wait : min(wait, 1_000_000)
         if view.leased(at: time) > 0 { memory = min(memory, view.leaseEnd - time) }
-        return Refusal(wait: wait, memory: memory)
+        return Refusal(wait: wait, memory: memory, lacksPart: lacksPart)
     }
 
     func returnTime(of units: Int, after wait: Int, patience: Int, at time: Int) -> Int {

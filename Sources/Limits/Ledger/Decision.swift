@@ -3,7 +3,8 @@ package struct Decision: Sendable {
     package enum Outcome: Sendable {
         case admitted
         case refused(Refusal)
-        /// The request is denied, because the store is unavailable and the settings say to deny requests then.
+        /// The request is denied, because the store is unavailable, and the settings say to deny requests then or this
+        /// instance has no part of a limit that is not used up.
         case storeDown
         /// The request had to wait for its turn, but the process ends.
         case ending
@@ -50,6 +51,9 @@ package struct Decision: Sendable {
     package init(_ outcome: Outcome) { self.outcome = outcome }
 
     package var isAdmitted: Bool { if case .admitted = outcome { true } else { false } }
+
+    /// Whether the request is denied because limits cannot be checked.
+    package var isUnchecked: Bool { if case .storeDown = outcome { true } else { false } }
 
     package var refusal: Refusal? { if case .refused(let refusal) = outcome { refusal } else { nil } }
 

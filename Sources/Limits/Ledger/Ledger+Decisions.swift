@@ -73,7 +73,8 @@ extension Ledger {
     private func describe(_ decision: Decision, _ parts: [Pending.Share], now: ClockReading) -> Decision {
         var decision = decision
         for part in parts where part.account.successor == nil {
-            let rule = ruleNow(part.account, now)
+            // Without a check of the limits, nothing is used up.
+            let rule = decision.isUnchecked ? nil : ruleNow(part.account, now)
             decision.record(part.account.counter.standing(by: rule, at: now.wall))
         }
         return decision
@@ -115,11 +116,9 @@ extension Ledger {
         _ now: ClockReading,
         patience: LimitPatience? = nil
     ) -> Decision {
-        var worst: Decision.Refusal?
-        var longest = 0
-        var returning: Pending.Share?
-        for part in parts {
-            if case .claimed = part.state { continue }
+        var (worst, returning): (Decision.Refusal?, Pending.Share?)
+        var (longest, lacksPart) = (0, false)
+        for part in parts where !part.isTaken {
             let account = part.account
             let isLocal = isShared && part.state == .local
             let rule = isLocal ? outageRule(account, now) : isShared ? ruleAfterOutage(account, now) : nil
@@ -133,7 +132,9 @@ extension Ledger {
             let remaining = account.counter.standing(by: rule, at: now.wall).remaining
             let held = account.limit.quota.unit.isKnownLate ? account.heldUnits(at: now.wall) : 0
             let isHeld = held > 0 && remaining + held >= part.minimum
-            if !isHeld, wait != nil, !isLocal { report(budget: account, left: remaining + held, now) }
+            if !isHeld, wait != nil, !isLocal, !refusal.lacksPart {
+                report(budget: account, left: remaining + held, now)
+            }
             if isHeld { wait = wait.map { min($0, Self.heldMicroseconds) } }
             if let patience, account.limit.canBeWaitedFor, let known = wait {
                 // A turn begins with a bucket.
@@ -150,6 +151,7 @@ extension Ledger {
             }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (wait ?? .max) }) ?? true {
                 returning = isHeld || isLocal ? nil : part
+                lacksPart = refusal.lacksPart
                 worst = Decision.Refusal(
                     limit: account.limit,
                     requested: part.minimum,
@@ -167,8 +169,8 @@ extension Ledger {
         // A bucket may have become free since the write that found no room.
         let (limit, needed) = (parts[0].account.limit, parts[0].minimum)
         let refusal = worst ?? Decision.Refusal(limit: limit, requested: needed, retryAfterMicroseconds: 1_000)
-        metrics.count(.refused, refusal.limit.kind)
-        return describe(Decision(.refused(refusal)), parts, now: now)
+        metrics.count(lacksPart ? .storeDown : .refused, refusal.limit.kind)
+        return describe(Decision(lacksPart ? .storeDown : .refused(refusal)), parts, now: now)
     }
 }
 

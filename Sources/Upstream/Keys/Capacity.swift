@@ -106,7 +106,7 @@ package final class Capacity: CallCapacity {
         } else {
             reservation = await limiter.reserve(charges, on: loop)
         }
-        let isUncounted = if case .storeDown = reservation.decision.outcome { true } else { false }
+        let isUncounted = reservation.decision.isUnchecked
         if isUncounted != lacksStore { self.isUncounted.store(isUncounted, ordering: .relaxed) }
         guard reservation.decision.isAdmitted else { return nil }
         let (queue, providerIndex) = (queue, providerIndex)

@@ -13,6 +13,7 @@ import Testing
     static let hour = Limit(.caller(.chat), Quota(10, per: .hour))
     /// A limit for tests with pauses in real time: on a busy machine, they can take more than a minute.
     static let long = Limit(.total, Quota(10, per: .hour))
+    static let dollars = Limit(.caller(.chat), Quota(30_000_000_000, .usd, per: .day))
 
     private func limiter(_ rule: StoreDownRule = .local, timeoutMilliseconds: Int = 60_000) -> Limiter {
         Limiter(
@@ -86,6 +87,32 @@ import Testing
         }
         #expect(try counted(Self.minute) == [isDone ? 2 : 1])
         #expect(limiter.metrics().failures == 1)
+    }
+
+    @Test(
+        "more than an instance's part, of a limit that is not used up, cannot be checked",
+        arguments: [long, dollars]
+    )
+    func moreThanPart(limit: Limit) async throws {
+        let units = limit.quota.count * 2 / 3
+        let (first, second) = (limiter(.share), limiter(.share))
+        defer { for limiter in [first, second] { limiter.stop() } }
+        #expect(await ask(first, [limit]).isAdmitted)
+        for _ in 0..<2_000 where second.metrics().instances < 2 { try await Task.sleep(for: .milliseconds(5)) }
+        store.order(.notDone)
+        store.setDown(true)
+        for isBack in [false, true] {
+            let decision = await ask(second, [limit], units: units)
+            let left = (decision.requests ?? decision.budget)?.remaining
+            #expect(decision.isUnchecked && left == limit.quota.count - 1, "\(decision)")
+            if isBack { break }
+            store.setDown(false)
+            clock.advance(microseconds: 1_000_001)
+            #expect(await events.reached(1, \.isBack))
+        }
+        #expect(!events.contains(\.isOfBudget), "no alert")
+        clock.advance(microseconds: 2_000_001)
+        #expect(await ask(second, [limit], units: units).isAdmitted)
     }
 
     @Test("a give-back without an answer is made once", arguments: [true, false])
