@@ -99,6 +99,13 @@ def test_rates_and_means_of_what_is_filtered(visit: Callable[..., Visitor], widt
     assert_good(visitor, "figures")
     visitor.show("requests?status=failures&model=code")
     assert re.match("All [0-9]+: 100 % failed \\(100 % with 5xx\\), ", page.locator(".figures").inner_text())
+    told = {"requests": 204, "failed": 0, "failures": 0, "p50_ms": 5, "p95_ms": 9, "prompt_tokens": 0, "completion_tokens": 204, "cost": None}
+    page.route("**/admin/req_figures*", lambda route: route.fulfill(json={"data": told, "instance": "one"}))
+    for span, rate in ((59_999, ""), (60_000, ", 200 requests a minute")):
+        told["span_ms"] = span
+        visitor.show(f"requests?model=code-{span}")
+        assert page.locator(".figures").inner_text().endswith(f", 1 tokens a request{rate}."), "no rate of half a second"
+    page.unroute("**/admin/req_figures*")
     visitor.show("requests?caller=nobody")
     assert page.locator(".figures").inner_text() == ""
     visitor.assert_content()

@@ -93,7 +93,7 @@ function overviewTiles(told, sums, range) {
     ["First byte, median", duration(p50), `95 % within ${duration(p95)}`],
     [linked("Failures", "failures"), h(failures ? "span.bad" : "span", count(failures)), `of ${count(requests)} requests, ${lately("failures")} in the last 5 minutes`],
     [linked("Refused", "refusals"), count(refusals), ["by limits; ", linked(`${count(others)} client errors`, "client_errors")]],
-    [link("Cut by budgets, last hour", "requests", { status: "budget", last: "1h" }), lately("budgets", minutes), "ended, or bound lowered"],
+    [link("Limited by budgets, last hour", "requests", { status: "budget", last: "1h" }), lately("budgets", minutes), "ended, or max_tokens lowered"],
     [linked("Requests"), count(requests), beside((sums) => count(sums.requests))],
     [link("Tokens", "usage", { measure: "tokens", ...range }), tokens(sums), beside(tokens)],
     [link("Cost", "usage", { measure: "cost", ...range }), costOf(cost, unpriced), beside((sums) => costOf(sums.cost, sums.unpriced))],

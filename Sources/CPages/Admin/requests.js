@@ -64,7 +64,7 @@ function figuresOf({ requests, failed, failures, p50_ms: p50, p95_ms: p95, promp
   return [
     `${cut || partial ? `The newest ${count(requests)}` : `All ${count(requests)}`}: ${share(failed)} failed (${share(failures)} with 5xx), half within ${duration(p50)}, 95 % within ${duration(p95)}, `,
     `${count((prompt + completion) / requests)} tokens`, cost != null && [" and ", costOf(cost / requests, unpriced)], " a request",
-    span > 0 && `, ${decimal(Number(((requests * 60000) / span).toPrecision(2)))} requests a minute`, ".",
+    span >= 60000 && `, ${decimal(Number(((requests * 60000) / span).toPrecision(2)))} requests a minute`, ".",
   ];
 }
 
