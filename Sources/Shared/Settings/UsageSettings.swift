@@ -69,9 +69,13 @@ extension UsageDatabaseSettings {
             }
             return nil
         }
+        let days = reader.number("USAGE_DATA_DAYS")
+        if 1..<31 ~= days {
+            reader.warn("USAGE_DATA_DAYS", "sums of a month, as of keys, lack older records; 31 keeps a whole month")
+        }
         self.init(
             location,
-            days: reader.number("USAGE_DATA_DAYS"),
+            days: days,
             maxBytes: reader.number("USAGE_DATA_MAX_MB"),
             zone: reader.timeZone
         )

@@ -243,6 +243,8 @@ import Testing
                 "PROVIDER_E_TIMEOUT: has no effect, because it is longer than PROVIDER_E_TOTAL_TIMEOUT, 10"
             ),
             ("USAGE_USERS=digest", nil),
+            ("USAGE_DATA_DAYS=30", "USAGE_DATA_DAYS: sums of a month, as of keys, lack older records"),
+            ("USAGE_DATA_DAYS=31", nil),
             ("RATE_LIMIT_USER_FROM=user", "RATE_LIMIT_USER_FROM: has no effect without a limit of end users"),
             ("RATE_LIMIT_USER_FROM=user\nRATE_LIMIT_USER=off", "RATE_LIMIT_USER_FROM: has no effect without a limit"),
         ] as [(String, String?)]
