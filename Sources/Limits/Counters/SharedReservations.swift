@@ -5,26 +5,38 @@
 struct SharedReservations {
     /// The time after which a sum ends, in microseconds.
     private static let longestMicroseconds = 30_000_000
+    /// The time for which the sum may have more units of this instance than it holds, in microseconds: another limit may
+    /// still have to count the request, and its settlement is often written soon.
+    private static let lateMicroseconds = 1_000_000
+    /// The time by which the clocks of two instances may differ, in microseconds.
+    private static let clocksMicroseconds = 5_000_000
 
     /// The units that this instance has in the sum.
     private var units = 0
     /// The end of the sum with these units, in wall-clock microseconds.
     private var end = 0
+    /// The wall-clock time of the last write, in microseconds.
+    private var writtenAt = 0
 
     private func part(in record: borrowing Record) -> Int { record.leaseEnd == end ? units : 0 }
 
     /// Returns the units that other instances hold, as far as the record says.
     func units(besidesIn record: borrowing Record, at time: Int) -> Int {
-        max(0, record.leased(at: time) - part(in: record))
+        // After a reset, the sum of a later bucket can be older than its end says.
+        if record.leaseEnd > time + Self.longestMicroseconds + Self.clocksMicroseconds { return 0 }
+        return max(0, record.leased(at: time) - part(in: record))
     }
 
-    /// Returns whether the record has other units of this instance than those that it holds.
+    /// Returns whether the record must be written because it has other units of this instance than those that it holds.
     func isOutdated(_ held: Int, in record: borrowing Record, at time: Int) -> Bool {
-        held != (time < end ? part(in: record) : 0)
+        let told = time < end ? part(in: record) : 0
+        return held > told || held < units && time >= writtenAt + Self.lateMicroseconds
     }
 
-    /// The end of the sum that has units of this instance, in wall-clock microseconds; nil if none has.
-    var dueTime: Int? { units > 0 ? end : nil }
+    /// Returns the wall-clock time in microseconds at which the record must be written next; nil if it need not.
+    func dueTime(_ held: Int) -> Int? {
+        held < units ? writtenAt + Self.lateMicroseconds : units > 0 ? end : nil
+    }
 
     /// Sets the part of this instance in the record.
     mutating func write(_ held: Int, to record: inout Record, at time: Int) {
@@ -36,6 +48,6 @@ struct SharedReservations {
         let others = units(besidesIn: record, at: time)
         let end = isOpen ? record.leaseEnd : time + Self.longestMicroseconds
         record.setLease(others + held, until: min(end, record.layout.end(of: record.newest)))
-        (units, self.end) = (held, record.leaseEnd)
+        (units, self.end, writtenAt) = (held, record.leaseEnd, time)
     }
 }

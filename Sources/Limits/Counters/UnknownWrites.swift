@@ -10,6 +10,8 @@ struct UnknownWrites {
         let counted: [UnitReturn]
         /// The refunds that the write makes.
         let returns: [UnitReturn]
+        /// The units that this instance holds of a budget, as the write has them.
+        var reservations: SharedReservations?
     }
 
     private var writes: [Write] = []
@@ -32,17 +34,17 @@ struct UnknownWrites {
         (replaced, isUndone) = (version, false)
     }
 
-    /// Handles a read of the record. Returns the refunds that are missing if one of the writes was carried out. If other
-    /// writes came after it, its outcome stays unknown.
+    /// Handles a read of the record. Returns the write that was carried out, and the refunds that are missing then; nil if
+    /// none was. If other writes came after it, its outcome stays unknown.
     /// - Parameter found: the record; nil if the store has none.
-    mutating func resolve(_ found: Record?, version: UInt64, mark: UInt32) -> [UnitReturn] {
+    mutating func resolve(_ found: Record?, version: UInt64, mark: UInt32) -> (write: Write, missing: [UnitReturn])? {
         if let done = writes.firstIndex(where: { $0.mark == mark && $0.birth == found?.birth }) {
             defer { writes = [] }
-            return writes[done].counted + writes[(done + 1)...].flatMap(\.returns)
+            return (writes[done], writes[done].counted + writes[(done + 1)...].flatMap(\.returns))
         }
         isUndone = version == replaced && (found == nil || found?.birth == writes.last?.birth)
         if !isUndone { writes = [] }
-        return []
+        return nil
     }
 }
 

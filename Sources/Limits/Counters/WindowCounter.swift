@@ -447,9 +447,10 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     @inline(never)
     private func resolveWrites(_ found: Record?, version: UInt64, mark: UInt32) {
-        let missing = unknownWrites.resolve(found, version: version, mark: mark)
-        if missing.isEmpty { return }
-        returns += missing
+        guard let done = unknownWrites.resolve(found, version: version, mark: mark) else { return }
+        if let written = done.write.reservations { reservations = written }
+        if done.missing.isEmpty { return }
+        returns += done.missing
         deferredUntil = 0
     }
 
@@ -579,7 +580,13 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         let birth = write.record.birth
         let (counted, returns) = (counted(by: write), write.returns + write.removed)
         unknownWrites.add(
-            UnknownWrites.Write(mark: mark, birth: birth, counted: counted, returns: returns),
+            UnknownWrites.Write(
+                mark: mark,
+                birth: birth,
+                counted: counted,
+                returns: returns,
+                reservations: write.reservations
+            ),
             over: version
         )
         owe(write.owed)
@@ -629,7 +636,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     }
 
     func dueTime() -> Int? {
-        let end = heldUnits > 0 ? reservations.dueTime : lease.flatMap { $0.left > 0 ? $0.returnsBy : nil }
+        let end = reservations.dueTime(heldUnits) ?? lease.flatMap { $0.left > 0 ? $0.returnsBy : nil }
         guard hasChanges, deferredUntil > 0 else { return end }
         return min(end ?? deferredUntil, deferredUntil)
     }

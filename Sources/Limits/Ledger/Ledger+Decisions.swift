@@ -109,6 +109,22 @@ extension Ledger {
         return held > 0 && part.account.counter.standing(by: nil, at: now.wall).remaining + held >= part.minimum
     }
 
+    /// Returns the microseconds after which a request can have a turn within its patience; at most `known`, after which a
+    /// limit has room for it.
+    private static func wait(
+        _ known: Int,
+        with patience: LimitPatience,
+        _ part: Pending.Share,
+        _ now: ClockReading
+    ) -> Int {
+        let account = part.account
+        // A turn begins with a bucket.
+        let horizon = now.wall + known + 2 * account.limit.layout.windowMicroseconds
+        let turn = account.counter.turn(part.minimum, besides: nil, in: now.wall...horizon, at: now.wall) ?? horizon
+        let rest = max(0, turn - now.wall - patience.microseconds)
+        return min(known, rest + clocksMicroseconds, rest <= obeyedMicroseconds ? obeyedMicroseconds : .max)
+    }
+
     /// Refuses a request and refunds the units that were counted for it. The refusal of a request with patience
     /// says when it can have a turn.
     mutating func refused(
@@ -137,17 +153,8 @@ extension Ledger {
             }
             if isHeld { wait = wait.map { min($0, Self.heldMicroseconds) } }
             if let patience, account.limit.canBeWaitedFor, let known = wait {
-                // A turn begins with a bucket.
-                let horizon = now.wall + known + 2 * account.limit.layout.windowMicroseconds
-                let turn =
-                    account.counter.turn(part.minimum, besides: nil, in: now.wall...horizon, at: now.wall) ?? horizon
-                let rest = max(0, turn - now.wall - patience.microseconds)
                 longest = max(longest, known)
-                wait = min(
-                    known,
-                    rest + Self.clocksMicroseconds,
-                    rest <= Self.obeyedMicroseconds ? Self.obeyedMicroseconds : .max
-                )
+                wait = Self.wait(known, with: patience, part, now)
             }
             if worst.map({ ($0.retryAfterMicroseconds ?? .max) < (wait ?? .max) }) ?? true {
                 returning = isHeld || isLocal ? nil : part

@@ -5,6 +5,8 @@ extension Ledger {
     /// The time after another instance's write from which a record can be written without a read, in microseconds.
     /// Contended records can be written so at once.
     private static let othersMicroseconds = 60_000_000
+    /// The time after which an account looks again at requests that leave room for an earlier one, in microseconds.
+    private static let yieldMicroseconds = 1_000
 
     /// Prepares a write of the account's record over the version that this instance knows, without a read. Returns
     /// false if the record must be read first.
@@ -125,6 +127,8 @@ extension Ledger {
             }
         }
         account.waiting = rest
+        // Requests that leave room for an earlier one look again soon: the lane must not go round until that is counted.
+        if isTaking, rest.contains(where: \.isNext) { account.notBefore = now.steady + Self.yieldMicroseconds }
         guard account.counter.isDraftChanged else {
             account.counter.dropDraft()
             // No unit is counted, so nothing is written.

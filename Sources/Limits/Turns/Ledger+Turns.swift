@@ -4,6 +4,8 @@ extension Ledger {
     /// The number of times that a limit may move a turn which another limit has counted. Crowds of requests with several
     /// limits race for the room that others give back, so that a few are not enough.
     private static let maxMoves = 32
+    /// The number of times that the search for a turn goes through the limits of a request.
+    private static let maxSteps = 4
 
     // MARK: Taking turns
 
@@ -39,7 +41,7 @@ extension Ledger {
     func turn(_ request: Pending, in span: ClosedRange<Int>, _ now: ClockReading) -> Int? {
         let sleeps = request.wait?.isAsleep == true
         var time = span.lowerBound
-        for _ in 0...Self.maxMoves {
+        for _ in 0...Self.maxSteps {
             var next = time
             for part in request.parts where !part.account.isOfSlots {
                 switch part.state {

@@ -85,7 +85,8 @@ extension FieldChange {
             let isMeant = text?.withBytes { text in given?.equals(text) ?? false } ?? true
             return !isMeant || value.bytes.text.hasSameBytes(as: other) ? nil : other
         case .nearest(let accepted):
-            guard let index = value.content.flatMap(ChatOptions.index(ofEffort:)), !accepted.contains(ChatOptions.efforts[index])
+            guard let index = value.content.flatMap(ChatOptions.index(ofEffort:)),
+                !accepted.contains(ChatOptions.efforts[index])
             else { return nil }
             let others = ChatOptions.efforts.indices.filter { accepted.contains(ChatOptions.efforts[$0]) }
             return others.min { (abs($0 - index), $0) < (abs($1 - index), $1) }.map { "\"\(ChatOptions.efforts[$0])\"" }

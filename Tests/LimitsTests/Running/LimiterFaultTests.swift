@@ -98,7 +98,7 @@ import Testing
         let (first, second) = (limiter(.share), limiter(.share))
         defer { for limiter in [first, second] { limiter.stop() } }
         #expect(await ask(first, [limit]).isAdmitted)
-        for _ in 0..<2_000 where second.metrics().instances < 2 { try await Task.sleep(for: .milliseconds(5)) }
+        for _ in 0..<10_000 where second.metrics().instances < 2 { try await Task.sleep(for: .milliseconds(5)) }
         store.order(.notDone)
         store.setDown(true)
         for isBack in [false, true] {

@@ -255,6 +255,35 @@ import Testing
         #expect(await waiting.value.isAdmitted)
     }
 
+    @Test("a lane does not go round while one that waited must be counted by another limit first")
+    func otherLimitFirst() async {
+        let (limiter, newcomer) = (limiter(true), Lock<Task<Decision, Never>?>(nil))
+        defer { limiter.stop() }
+        let charges = { @Sendable in [Self.tokens(100, $0, per: .hour)] }
+        let running = await ask(limiter, charges(90)).value
+        hold(running, limiter)
+        let waiting = ask(limiter, charges(40) + [Self.total], seconds: 20)
+        await waits(1, limiter)
+        let held = running.held
+        store.order(
+            .thenCall { [self] in
+                limiter.settle(held, Amounts(tokens: 10))
+                newcomer.withLock { $0 = ask(limiter, charges(80)) }
+                while limiter.waiting(charges(1)) != [3] {}
+                limiter.ledger.update { ledger, now in
+                    ledger.account(of: Self.total, at: now)?.notBefore = now.steady + 200_000
+                }
+            }
+        )
+        #expect(await ask(limiter, charges(5)).value.isAdmitted)
+        try? await Task.sleep(for: .milliseconds(100))
+        #expect(limiter.waiting(charges(1)) == [2], "both wait for the other limit")
+        clock.advance(microseconds: 300_000)
+        #expect(await newcomer.withLock { $0 }?.value.isAdmitted == false)
+        limiter.endWaits()
+        #expect(await waiting.value.isAdmitted)
+    }
+
     @Test("who waited behind turns of its caller is refused by the limit that is full", arguments: [false, true])
     func behindTooLong(isShared: Bool) async {
         let limiter = limiter(isShared)

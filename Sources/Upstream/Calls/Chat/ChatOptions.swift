@@ -173,7 +173,9 @@ package struct ChatOptions: Sendable {
     }
 
     static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-    static func index(ofEffort word: UnsafeRawBufferPointer) -> Int? { efforts.firstIndex { $0.withBytes(word.equals) } }
+    static func index(ofEffort word: UnsafeRawBufferPointer) -> Int? {
+        efforts.firstIndex { $0.withBytes(word.equals) }
+    }
     static let verbosities = ["low", "medium", "high"]
     /// The service tiers that requests may name. The last one belongs to Anthropic's API.
     static let tiers = ["auto", "default", "flex", "scale", "priority", "fast", "ultrafast", "standard_only"]
