@@ -40,12 +40,15 @@ struct AllOfMerger {
     /// The targets of the references that are being followed, as positions in the JSON.
     private var open: [Int] = []
     private var depth = 0
+    /// The number of calls inside each other that read or append a value.
+    private var level = 0
     /// The number of keywords and properties that may still be read.
     private var keywordsLeft = 20_000
     private let limitBytes: Int
 
     // References can make a short schema endless. What is beyond the limits is left out.
     private static let maxDepth = 16
+    private static let maxLevels = 256
     private static let maxOpen = 64
     private static let moreBytes = 262_144
     /// The bytes of a reference that count as a keyword.
@@ -71,7 +74,11 @@ struct AllOfMerger {
     }
 
     private mutating func append(_ value: JSONValue, to out: inout ByteBuffer) {
-        if (value["allOf"]?.count ?? 0) > 1 {
+        level += 1
+        defer { level -= 1 }
+        if level > Self.maxLevels {
+            out.append("{}")
+        } else if (value["allOf"]?.count ?? 0) > 1 {
             append(merged: [value], to: &out)
         } else if let members = value.members {
             out.append("{")
@@ -122,8 +129,10 @@ struct AllOfMerger {
 
     /// Reads the keywords of a schema, and then those of the schemas that it must also match.
     private mutating func read(_ schema: JSONValue, _ keywords: inout Keywords) {
+        level += 1
+        defer { level -= 1 }
         keywordsLeft -= 1
-        guard keywordsLeft >= 0 else { return }
+        guard keywordsLeft >= 0, level <= Self.maxLevels else { return }
         for (name, value) in schema.members ?? [] where !name.equals("allOf") && !name.equals("$ref") {
             keywordsLeft -= keywords.add(name, value)
         }

@@ -102,6 +102,29 @@ import Testing
         #expect(open.utf8.count < 3 * schema.utf8.count + 1_000_000)
         #expect(JSONParser.reads(open))
     }
+
+    /// Returns a schema whose definitions nest this many levels, and at the last one refer to the next definition.
+    private func chained(_ definitions: Int, levels: Int, _ opening: String, _ closing: String) -> String {
+        let named = (0..<definitions).map { number in
+            let last = ##"{"allOf":[{"$ref":"#/$defs/\##(number + 1)"},{}]}"##
+            let (start, end) = (String(repeating: opening, count: levels), String(repeating: closing, count: levels))
+            return "\"\(number)\":\(start)\(last)\(end)"
+        }
+        return ##"{"allOf":[{"$ref":"#/$defs/0"},{}],"$defs":{\##(named.joined(separator: ","))}}"##
+    }
+
+    private func expectBounded(_ schema: String) {
+        let schema = Body(ByteBuffer(schema))
+        let merged = AllOfMerger.merged(schema)
+        #expect(merged.bytes.count < 2 * schema.bytes.count + 300_000)
+        #expect((try? JSONParser().parse(merged.bytes)) != nil)
+    }
+
+    @Test("schemas that refer to each other do not become deep")
+    func deep() {
+        expectBounded(chained(20, levels: 400, #"{"allOf":["#, "]}"))
+        expectBounded(chained(15, levels: 1_000, #"{"not":"#, "}"))
+    }
 }
 
 extension JSONParser {
