@@ -82,14 +82,12 @@ struct AllOfMerger {
             append(merged: [value], to: &out)
         } else if let members = value.members {
             out.append("{")
-            out.append(list: Array(members)) { member, out in
-                out.append(json: member.name)
-                out.append(":")
-                append(member.value, to: &out)
-            }
+            for member in members where begin(member.name, &out) { append(member.value, to: &out) }
             out.append("}")
         } else if let elements = value.elements {
-            out.append(array: Array(elements)) { element, out in append(element, to: &out) }
+            out.append("[")
+            for element in elements where begin(nil, &out) { append(element, to: &out) }
+            out.append("]")
         } else {
             value.append(to: &out)
         }
@@ -104,9 +102,7 @@ struct AllOfMerger {
             for schema in schemas { read(schema, &keywords) }
         }
         out.append("{")
-        out.append(list: keywords.all) { keyword, out in
-            out.append(json: keyword.name)
-            out.append(":")
+        for keyword in keywords.all where begin(keyword.name, &out) {
             switch keyword.name {
             case "properties": append(propertiesOf: keywords, to: &out)
             case "required": out.append(array: keywords.required) { name, out in out.append(json: name) }
@@ -118,13 +114,21 @@ struct AllOfMerger {
 
     private mutating func append(propertiesOf keywords: Keywords, to out: inout ByteBuffer) {
         out.append("{")
-        out.append(list: keywords.properties) { name, out in
-            out.append(json: name)
-            out.append(":")
+        for name in keywords.properties where begin(name, &out) {
             let schemas = keywords.schemas[Array(name)] ?? []
             if schemas.count == 1 { append(schemas[0], to: &out) } else { append(merged: schemas, to: &out) }
         }
         out.append("}")
+    }
+
+    /// Begins an element, or a member with this name. Returns false if the result has reached its limit.
+    private func begin(_ name: UnsafeRawBufferPointer?, _ out: inout ByteBuffer) -> Bool {
+        guard out.count < limitBytes else { return false }
+        if let last = out.bytes.last, last != UInt8(ascii: "{"), last != UInt8(ascii: "[") { out.append(",") }
+        guard let name else { return true }
+        out.append(json: name)
+        out.append(":")
+        return true
     }
 
     /// Reads the keywords of a schema, and then those of the schemas that it must also match.

@@ -125,6 +125,16 @@ import Testing
         expectBounded(chained(20, levels: 400, #"{"allOf":["#, "]}"))
         expectBounded(chained(15, levels: 1_000, #"{"not":"#, "}"))
     }
+
+    @Test("a schema with references to each of its levels does not become large")
+    func everyLevel() {
+        let text = String(repeating: "x", count: 200_000)
+        let nested = (0..<300).reduce(#"{"description":"\#(text)"}"#) { #"{"p\#($1)":\#($0)}"# }
+        let references = (0..<300).map { level in
+            ##"{"$ref":"#/$defs/N\##((level..<300).reversed().map { "/p\($0)" }.joined())"}"##
+        }
+        expectBounded(##"{"allOf":[\##(references.joined(separator: ","))],"$defs":{"N":\##(nested)}}"##)
+    }
 }
 
 extension JSONParser {
