@@ -33,7 +33,7 @@ extension VendorError {
     /// The seconds until the time in the error message at which the account regains access, at most 86,400; nil if the
     /// message contains no future time.
     private var secondsToAccess: Int? {
-        let text = ByteBuffer(heard ?? said)
+        let text = ByteBuffer(wording)
         var scan = ByteScan(text.bytes)
         guard scan.find("regain access on ") else { return nil }
         // Such as `2026-12-01 at 00:00 UTC`. The time of the day may be absent.

@@ -204,7 +204,7 @@ extension VendorError {
         }
         var other = self
         if let sent = request.body { other.distrustEcho(of: sent.bytes) }
-        other.heard = OwnWords(other.said, without: request).text
+        other.heard = OwnWords(other.wording, without: request).text
         let own = read(other)
         return own.harm < error.harm ? own : error
     }

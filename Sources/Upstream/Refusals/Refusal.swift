@@ -11,7 +11,7 @@ final class Refusal {
     let known: Set<Quirk>
     private let body: Body
     /// The words of the error's message. The whole request is compared with them.
-    private(set) lazy var words = RefusalWords(vendorError.said, of: body.bytes)
+    private(set) lazy var words = RefusalWords(vendorError.wording, of: body.bytes)
     /// The words that concern a combination of fields. Valid as long as this object.
     private(set) lazy var combination = RefusedCombination(words, of: request)
     /// Whether none of a gateway's servers has an ability that the request needs (OpenRouter).

@@ -23,7 +23,9 @@ struct VendorError: ReportedError {
     /// The JSON in the message from which the error was read, and the error around it; nil if there was none.
     private var inner: (document: String, outer: Indirect<VendorError>)?
 
-    var words: PhraseMatcher { PhraseMatcher(heard ?? said) }
+    /// The words that are read for their meaning.
+    var wording: String { heard ?? said }
+    var words: PhraseMatcher { PhraseMatcher(wording) }
 
     init(status: Int) { self.status = status }
 

@@ -46,12 +46,12 @@ struct RequestFindings {
         let error = refusal.vendorError
         if let index = learned.indices.last,
             refusal.persists(after: learned[index], before: finding)
-                || error.said.hasSameBytes(as: lastWords) && error.param == lastParam
+                || error.wording.hasSameBytes(as: lastWords) && error.param == lastParam
         {
             // The last change did not help.
             learned[index].isLasting = false
         }
-        (lastWords, lastParam) = (error.said, error.param)
+        (lastWords, lastParam) = (error.wording, error.param)
         learned.append(finding)
         return finding
     }

@@ -9,6 +9,9 @@ let refusedBodies = #"""
     openai chat/completions mended {"temperature":0.5}
       400 {"error":{"message":"Unsupported parameter: 'temperature'","type":"invalid_request_error","param":"temperature","code":"unsupported_parameter"}}
       kept {"temperature":null}
+    openai chat/completions mended {"temperature":0.5}
+      400 {'error': {'message': "Unsupported parameter: 'temperature'"}}
+      kept {"temperature":null}
     openai chat/completions mended {"top_p":0.5}
       400 {"error":{"message":"Unsupported parameter: 'top_p'","type":"invalid_request_error","param":"top_p","code":"unsupported_parameter"}}
       kept {"top_p":null}

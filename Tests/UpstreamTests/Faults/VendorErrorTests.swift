@@ -100,6 +100,8 @@ import Testing
         529 503 upstream_error - {"x":1}
         500 502 upstream_error - {"error":{"message":"It is wrong."}}
         302 502 upstream_error - {"x":1}
+        429 402 insufficient_quota - {'error': {'message': 'You exceeded your current quota, please check your plan and billing details.'}}
+        400 502 upstream_error - {'error': 'Incorrect API key provided'}
         """#
 
     private static let geminiRows = #"""
