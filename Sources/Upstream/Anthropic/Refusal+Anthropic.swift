@@ -11,8 +11,8 @@ extension Refusal {
         if words.quote("thinking"), words.say("must be passed back") {
             return [QuirkFinding([FieldChange("thinking", .set(#"{"type":"disabled"}"#))], isLasting: false)]
         }
-        if words.say("invalid"), words.quote("redacted_thinking") || words.quote("signature") && words.quote("thinking")
-        {
+        let isOfSeal = words.quote("redacted_thinking") || words.quote("signature") && words.quote("thinking")
+        if isOfSeal, words.containsAny(of: ["invalid", "cannot be modified"]) {
             let changes = ["thinking", "redacted_thinking"].map {
                 FieldChange("messages.content", .dropType($0, or: #"{"type":"text","text":"."}"#))
             }
