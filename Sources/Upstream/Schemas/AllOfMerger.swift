@@ -17,21 +17,24 @@ struct AllOfMerger {
         private var known: Set<[UInt8]> = []
         private var knownRequired: Set<[UInt8]> = []
 
-        /// Adds a keyword. Returns the number of names that it has, and 1 for itself.
+        /// Adds a keyword. Returns the number of names that it has, and 1 for itself; more for long names.
         mutating func add(_ name: UnsafeRawBufferPointer, _ value: JSONValue) -> Int {
+            var cost = 1 + name.count / AllOfMerger.keywordBytes
             if known.insert(Array(name)).inserted { all.append((name, value)) }
             if name.equals("properties") {
-                let members = value.members ?? []
-                for (name, schema) in members {
+                for (name, schema) in value.members ?? [] {
+                    cost += 1 + name.count / AllOfMerger.keywordBytes
                     if schemas[Array(name)] == nil { properties.append(name) }
                     schemas[Array(name), default: []].append(schema)
                 }
-                return 1 + members.count
+            } else if name.equals("required") {
+                for element in value.elements ?? JSONElements() {
+                    cost += 1 + (element.text?.count ?? 0) / AllOfMerger.keywordBytes
+                    guard let name = element.text, knownRequired.insert(Array(name)).inserted else { continue }
+                    required.append(name)
+                }
             }
-            guard name.equals("required") else { return 1 }
-            for case let name? in (value.elements ?? JSONElements()).map(\.text)
-            where knownRequired.insert(Array(name)).inserted { required.append(name) }
-            return 1 + value.count
+            return cost
         }
     }
 
@@ -51,7 +54,7 @@ struct AllOfMerger {
     private static let maxLevels = 256
     private static let maxOpen = 64
     private static let moreBytes = 262_144
-    /// The bytes of a reference that count as a keyword.
+    /// The bytes of a reference or a name that count as a keyword.
     private static let keywordBytes = 16
 
     /// Returns the schema with one schema in place of each `allOf` of several; the schema itself if it has none, or is

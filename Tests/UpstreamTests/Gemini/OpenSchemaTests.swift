@@ -135,6 +135,18 @@ import Testing
         }
         expectBounded(##"{"allOf":[\##(references.joined(separator: ","))],"$defs":{"N":\##(nested)}}"##)
     }
+
+    @Test(
+        "long names are not read again and again",
+        arguments: [#"{"NAME":1}"#, #"{"properties":{"NAME":{}}}"#, #"{"required":["NAME"]}"#]
+    )
+    func longNames(definition: String) {
+        let definition = definition.replacing("NAME", with: String(repeating: "x", count: 50_000))
+        let references = String(repeating: ##"{"$ref":"#/$defs/N"},"##, count: 100)
+        let schema = ##"{"allOf":[\##(references){"title":"t"}],"$defs":{"N":\##(definition)}}"##
+        let isWhole = AllOfMerger.merged(Body(ByteBuffer(schema))).text.contains("title")
+        #expect(!isWhole)
+    }
 }
 
 extension JSONParser {
