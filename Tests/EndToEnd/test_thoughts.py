@@ -72,8 +72,9 @@ LOOPS = {
 }
 
 
+@pytest.mark.parametrize("mark", [{}, {"cache_control": {"type": "ephemeral"}}], ids=["unmarked", "marked"])
 @pytest.mark.parametrize("name", LOOPS)
-def test_a_chat_gets_its_reasoning_back_with_its_tool_calls(talking, anthropic_server, name, is_streamed):
+def test_a_chat_gets_its_reasoning_back_with_its_tool_calls(talking, anthropic_server, name, mark, is_streamed):
     content = LOOPS[name]
     anthropic_server.says(CLAUDE, {"content": [*content, use("toolu_1", "f", {})]}, {})
     messages = [{"role": "user", "content": "Hi"}]
@@ -83,12 +84,13 @@ def test_a_chat_gets_its_reasoning_back_with_its_tool_calls(talking, anthropic_s
     else:
         ask(talking, messages=messages, **fields)
     call = {"id": "toolu_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    messages += [{"role": "assistant", "content": "said", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "toolu_1", "content": "ok"}]
+    said = {"type": "text", "text": "said"} | mark
+    messages += [{"role": "assistant", "content": [said], "tool_calls": [call]}, {"role": "tool", "tool_call_id": "toolu_1", "content": "ok"}]
     ask(talking, messages=messages, **fields)
     first, second = (seen["body"] for seen in anthropic_server.asked(CLAUDE))
     reasoning = [block for block in content if block["type"] != "text"]
     called = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
-    assert second["messages"][1]["content"] == [*reasoning, {"type": "text", "text": "said"}, called]
+    assert second["messages"][1]["content"] == [*reasoning, said, called]
     assert first["thinking"] == second["thinking"] and anthropic_server.take_violations() == []
 
 

@@ -63,7 +63,19 @@ extension ChatCall {
             for call in messages[index].toolCalls.indices where messages[index].toolCalls[call].contentBefore < .max {
                 messages[index].toolCalls[call].contentBefore += pieces.count
             }
+            let marks = chatOptions.cacheBreakpoints
+            if !marks.isEmpty {
+                chatOptions.cacheBreakpoints = marks.map { $0.moved(by: pieces.count, inMessage: index) }
+            }
         }
+    }
+}
+
+extension ChatOptions.CacheBreakpoint {
+    /// Returns the cache breakpoint after new pieces were put before those of a message.
+    fileprivate func moved(by count: Int, inMessage message: Int) -> Self {
+        guard case .piece(let index, of: message) = position else { return self }
+        return Self(.piece(index + count, of: message), isLong: isLong)
     }
 }
 
