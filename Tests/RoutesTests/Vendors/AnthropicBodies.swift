@@ -224,4 +224,12 @@ let anthropicBodies = #"""
       =
     anthropic messages claude-opus-5-5 {"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"So \u2028 "}]}
       =
+    anthropic messages claude-opus-5-5 {"tools":[{"type":"x_20270101","name":"x","parameters":{"library_ids":["l"]}}]}
+      400 invalid_request_error tools[0].parameters.library_ids[0]
+    anthropic messages claude-opus-5-5 {"tools":[{"type":"x_20270101","name":"x","collection_ids":["c"]}]}
+      400 invalid_request_error tools[0].collection_ids[0]
+    anthropic messages claude-opus-5-5 {"tools":[{"type":"x_20270101","name":"x","knowledge_id":"k"}]}
+      400 invalid_request_error tools[0].knowledge_id
+    anthropic messages claude-opus-5-5 {"tools":[{"type":"x_20270101","name":"x","server_url":"a/mcp"}]}
+      400 invalid_request_error tools[0].server_url
     """#

@@ -54,6 +54,20 @@ let openAIBodies = #"""
       400 missing_required_parameter tool_choice.allowed_tools.tools[0].function
     openai chat/completions big/model:1 {"functions":[{"name":"f","parameters":{"type":"object"}}],"function_call":{"name":"f"},"new_input":"y"}
       {"function_call":{"name":"f"},"functions":[{"name":"f","parameters":{"type":"object"}}],"messages":[{"content":"Hello","role":"user"},{"content":"y","role":"user"}]}
+    openai chat/completions big/model:1 {"tools":[{"type":"x:file_search","parameters":{"vector_store_ids":["vs_1"]}}]}
+      400 unsupported_parameter tools[0].parameters.vector_store_ids[0]
+    openai chat/completions big/model:1 {"tools":[{"type":"x","input":{"file_id":"file-1"}}]}
+      400 unsupported_parameter tools[0].input.file_id
+    openai chat/completions big/model:1 {"tools":[{"type":"x","tools":[{"type":"y","schema":{"file_id":"file-1"}}]}]}
+      400 unsupported_parameter tools[0].tools[0].schema.file_id
+    openai chat/completions big/model:1 {"tools":[{"type":"document_library","library_ids":["l"]}]}
+      400 unsupported_parameter tools[0].library_ids[0]
+    openai chat/completions big/model:1 {"tools":[{"type":"retrieval_2","retrieval":{"knowledge_id":"k"}}]}
+      400 unsupported_parameter tools[0].retrieval.knowledge_id
+    openai chat/completions big/model:1 {"tools":[{"type":"mcp","server_label":"a","server_url":"litellm_proxy/mcp/a"}]}
+      400 unsupported_parameter tools[0].server_url
+    openai chat/completions big/model:1 {"tools":[{"type":"mcp","server_label":"a","server_url":"https://mcp.example/a"}]}
+      =
     openai chat/completions big/model:1 {"file_ids":["file-1"]}
       400 invalid_value file_ids[0]
     openai messages open-model {"messages":[{"role":"system","content":" \n"},{"role":"system","content":"A"},{"role":"system","content":[{"type":"text","text":"B"}]},{"role":"user","content":"Hi"},{"role":"system","content":[{"type":"text","text":"C"},{"type":"text","text":"D"}]},{"role":"system","content":"E"},{"role":"assistant","content":"Yes"},{"role":"user","content":"More"},{"role":"system","content":""},{"role":"assistant","content":"Yes"},{"role":"user","content":"Go"},{"role":"system","content":"F"}]}

@@ -74,4 +74,8 @@ let responsesBodies = #"""
       {"ignored":"output_config.task_budget, context_management, safeguards, diagnostics, speed, container","reasoning":{"effort":"high","summary":"auto"}}
     responses messages resp-model {"tools":[{"type":"code_execution_20250825","name":"code_execution"},{"type":"agent_toolset_20260401"},{"name":"weather","input_schema":{"type":"object"},"defer_loading":true}]}
       {"ignored":"code_execution, agent_toolset, defer_loading","tools":[{"name":"weather","parameters":{"properties":{},"type":"object"},"strict":false,"type":"function"}]}
+    responses responses by/responses {"tools":[{"type":"x","parameters":{"collection_ids":["c"]}}]}
+      400 unsupported_parameter tools[0].parameters.collection_ids[0]
+    responses responses by/responses {"tools":[{"type":"mcp","server_label":"a","server_url":"litellm_proxy/mcp/a"}]}
+      400 unsupported_parameter tools[0].server_url
     """#

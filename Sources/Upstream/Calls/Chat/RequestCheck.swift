@@ -160,7 +160,7 @@ package struct RequestCheck: FormFieldCheck {
     package func permitted(_ json: Body, at path: String) throws(APIError) -> Body {
         if isCallersKey { return json }
         let value = RawJSON(json.bytes)
-        try refuseResources(of: value.members, at: path)
+        try refuseResources(of: value.members, at: path, isVendors: !Self.isClients(tool: value))
         var (search, changes) = (MemberSearch { name, _ in name.isNameOfModel }, Changes())
         try check(tool: value, at: path, &search, depth: 0)
         changes.renamed = try permitted(search)
@@ -227,6 +227,12 @@ package struct RequestCheck: FormFieldCheck {
         }
     }
 
+    /// Whether the client executes the tool.
+    private static func isClients(tool: RawJSON) -> Bool {
+        guard let type = tool["type"] else { return true }
+        return type.content.map { $0.equals("function") || $0.equals("custom") } ?? false
+    }
+
     /// The number of levels of tools within tools, such as those of a namespace.
     private static let maxDepth = 4
 
@@ -262,8 +268,7 @@ package struct RequestCheck: FormFieldCheck {
         _ search: inout MemberSearch,
         depth: Int
     ) throws(APIError) {
-        let type = tool["type"].map { $0.content ?? UnsafeRawBufferPointer(start: nil, count: 0) }
-        let isClients = type.map { $0.equals("function") || $0.equals("custom") } ?? true
+        let isClients = Self.isClients(tool: tool)
         for member in tool.members {
             if isClients {
                 if !Self.isData(member.name) {
@@ -291,12 +296,30 @@ package struct RequestCheck: FormFieldCheck {
 
     // MARK: Resources
 
-    /// Throws if the request has the id of a file, container, skill, connector or vector store of the account.
-    private func refuseResources(of members: some Sequence<RawJSON.Member>, at path: String = "") throws(APIError) {
+    /// Throws if members name a resource of the account, such as a file, container, skill, connector or vector store.
+    /// - Parameter isVendors: whether they are those of a tool that the vendor executes, with no data of the client's.
+    private func refuseResources(
+        of members: some Sequence<RawJSON.Member>,
+        at path: String = "",
+        isVendors: Bool = false,
+        depth: Int = 0
+    ) throws(APIError) {
+        guard depth <= Self.maxDepth else { throw .value(path, "the tools are nested too deeply") }
         var search = MemberSearch(inObjects: false) { name, parent in name.isNameOfResource(in: parent) }
-        func isSkipped(_ name: UnsafeRawBufferPointer) -> Bool { Self.isData(name) && !name.equals("content") }
-        for member in members where !allows(member.name) && !isSkipped(member.name) {
-            search.search(member.value, named: member.name, at: path, skipping: isSkipped)
+        func isSkipped(_ name: UnsafeRawBufferPointer) -> Bool {
+            !isVendors && Self.isData(name) && !name.equals("content")
+        }
+        for member in members where !(depth == 0 && allows(member.name)) && !isSkipped(member.name) {
+            let place = path.isEmpty ? member.name.text : "\(path).\(member.name.text)"
+            if isVendors, member.isServerOfProvider { throw Self.refusal(ofResource: place) }
+            guard member.name.equals("tools"), member.value.isArray else {
+                search.search(member.value, named: member.name, at: path, skipping: isSkipped)
+                continue
+            }
+            for (index, tool) in member.value.elements.enumerated() {
+                let isVendors = !Self.isClients(tool: tool)
+                try refuseResources(of: tool.members, at: "\(place)[\(index)]", isVendors: isVendors, depth: depth + 1)
+            }
         }
         guard let found = search.found.first else { return }
         throw Self.refusal(ofResource: found.path)
@@ -312,7 +335,7 @@ package struct RequestCheck: FormFieldCheck {
     }
 
     package static func refusal(ofResource path: String) -> APIError {
-        let what = "ids of files, containers, skills, connectors and vector stores of the provider's account"
+        let what = "resources of the provider's account, such as files, vector stores or its own MCP servers,"
         return .unsupported(path, "'\(path)' is not supported: \(what) are not accepted here.")
     }
 }

@@ -196,13 +196,27 @@ extension UnsafeRawBufferPointer {
 
     private static let resources = [
         "fileid", "fileids", "container", "containerid", "vectorstoreid", "vectorstoreids", "skillid", "connectorid",
+        "collectionid", "collectionids", "libraryid", "libraryids", "knowledgeid", "knowledgeids",
     ]
+
+    fileprivate var isNameOfServer: Bool {
+        count <= 100 && IteratorSequence(FoldedName(self)).elementsEqual("serverurl".utf8)
+    }
 
     /// The text of a JSON string with this content; nil if its escapes are invalid.
     var string: String? {
         guard first(UInt8(ascii: "\\")) != nil else { return text }
         guard let start = baseAddress else { return nil }
         return JSONParser.read(UnsafeRawBufferPointer(start: start - 1, count: count + 2)) { $0.string } ?? nil
+    }
+}
+
+extension RawJSON.Member {
+    /// Whether this member of a tool names an MCP server of the provider's own: one without a URL.
+    var isServerOfProvider: Bool {
+        guard name.isNameOfServer, let content = value.content else { return false }
+        let url = content.string?.lowercased() ?? ""
+        return !["http://", "https://"].contains { url.utf8.starts(with: $0.utf8) }
     }
 }
 
