@@ -68,6 +68,8 @@ let openAIBodies = #"""
       400 unsupported_parameter tools[0].server_url
     openai chat/completions big/model:1 {"tools":[{"type":"mcp","server_label":"a","server_url":"https://mcp.example/a"}]}
       =
+    openai chat/completions big/model:1 {"messages":[{"role":"user","content":"Hi","file_id":"a"}],"tools":[{"type":"browser"},{"type":"function","function":{"name":"f","parameters":{"type":"object","default":{"file_id":"a","server_url":"a"}}}}]}
+      =
     openai chat/completions big/model:1 {"file_ids":["file-1"]}
       400 invalid_value file_ids[0]
     openai messages open-model {"messages":[{"role":"system","content":" \n"},{"role":"system","content":"A"},{"role":"system","content":[{"type":"text","text":"B"}]},{"role":"user","content":"Hi"},{"role":"system","content":[{"type":"text","text":"C"},{"type":"text","text":"D"}]},{"role":"system","content":"E"},{"role":"assistant","content":"Yes"},{"role":"user","content":"More"},{"role":"system","content":""},{"role":"assistant","content":"Yes"},{"role":"user","content":"Go"},{"role":"system","content":"F"}]}

@@ -296,6 +296,11 @@ package struct RequestCheck: FormFieldCheck {
 
     // MARK: Resources
 
+    /// Throws if tools that the relay does not know name a resource of the account.
+    func refuseResources(inToolsOf members: [RawJSON.Member]) throws(APIError) {
+        if !isCallersKey { try refuseResources(of: members.filter { $0.name.equals("tools") }) }
+    }
+
     /// Throws if members name a resource of the account, such as a file, container, skill, connector or vector store.
     /// - Parameter isVendors: whether they are those of a tool that the vendor executes, with no data of the client's.
     private func refuseResources(
