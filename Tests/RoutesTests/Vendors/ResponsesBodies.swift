@@ -78,4 +78,8 @@ let responsesBodies = #"""
       400 unsupported_parameter tools[0].parameters.collection_ids[0]
     responses responses by/responses {"tools":[{"type":"mcp","server_label":"a","server_url":"litellm_proxy/mcp/a"}]}
       400 unsupported_parameter tools[0].server_url
+    responses responses by/responses {"store":false,"input":[{"type":"additional_tools","role":"developer","tools":[{"type":"x","parameters":{"file_id":"file-1"}}]},{"role":"user","content":"Hi"}]}
+      400 unsupported_parameter tools[0].parameters.file_id
+    responses responses by/responses {"store":false,"input":[{"type":"thing","input":{"file_id":"file-1"}},{"role":"user","content":"Hi"}]}
+      400 unsupported_parameter input.input.file_id
     """#
