@@ -10,7 +10,7 @@ from chat import ask, either, stream
 from conftest import CLAUDE_KEY
 from relay_process import provider
 from test_messages_lane import OPEN, USER
-from test_openai_mends import FORMATS, SCHEMA, TOOL, dropped, named, said
+from test_openai_mends import FORMATS, SCHEMA, TOOL, dropped, said
 
 ALICE, BOB, CAROL = "token-of-alice-0001", "token-of-bob-00000001", "token-of-carol-0001"
 REFUSALS = Path(__file__).with_name("refusals.md")
@@ -115,7 +115,7 @@ ONCE = {
     "a service tier": (said("service_tier 'flex' is not supported for this model"), {"service_tier": "flex"}, {}, 2),
     "a bad name": (said("Invalid 'messages[0].name': these characters are not allowed, the pattern is '^[a-z]+$'"), {"messages": NAMED}, {}, 2),
     "roles in a prompt": (said(f'The prompt "{LONG}" was refused.'), {"messages": [{"role": "user", "content": LONG}, {"role": "user", "content": "b"}]}, {}, None),
-    "a tool's name": (said("Tool 'metadata' has an invalid type, which is not supported"), {"metadata": {"k": "v"}, "tools": [named("metadata")]}, {}, None),
+    "a tool's name": (said("Tool 'metadata' has an invalid type, which is not supported"), {"metadata": {"k": "v"}, "tools": [TOOL | {"function": TOOL["function"] | {"name": "metadata"}}]}, {}, None),
     "a template": (said("While executing CallExpression in source:\n...{%- if tools %}{{ raise_exception('store is not supp...\n ^\nError: Jinja Exception: No user query."),
                    {"store": True, "tools": [TOOL]}, {}, None),
     "an escaped text": (said(f"Cannot read {LONG} as a number"), {"user": LONG, "tools": [TOOL]}, {}, None),
