@@ -6,7 +6,7 @@ struct SharedReservations {
     /// The time after which a sum ends, in microseconds.
     private static let longestMicroseconds = 30_000_000
     /// The time for which the sum may have more units of this instance than it holds, in microseconds: another limit may
-    /// still have to count the request, and its settlement is often written soon.
+    /// still have to count the request.
     private static let lateMicroseconds = 1_000_000
     /// The time by which the clocks of two instances may differ, in microseconds.
     private static let clocksMicroseconds = 5_000_000
@@ -15,8 +15,8 @@ struct SharedReservations {
     private var units = 0
     /// The end of the sum with these units, in wall-clock microseconds.
     private var end = 0
-    /// The wall-clock time of the last write, in microseconds.
-    private var writtenAt = 0
+    /// The wall-clock time from which units that this instance does not hold must leave the sum, in microseconds.
+    private var lowersAt = 0
 
     private func part(in record: borrowing Record) -> Int { record.leaseEnd == end ? units : 0 }
 
@@ -30,12 +30,12 @@ struct SharedReservations {
     /// Returns whether the record must be written because it has other units of this instance than those that it holds.
     func isOutdated(_ held: Int, in record: borrowing Record, at time: Int) -> Bool {
         let told = time < end ? part(in: record) : 0
-        return held > told || held < units && time >= writtenAt + Self.lateMicroseconds
+        return held > told || held < units && time >= lowersAt
     }
 
     /// Returns the wall-clock time in microseconds at which the record must be written next; nil if it need not.
     func dueTime(_ held: Int) -> Int? {
-        held < units ? writtenAt + Self.lateMicroseconds : units > 0 ? end : nil
+        held < units ? lowersAt : units > 0 ? end : nil
     }
 
     /// Sets the part of this instance in the record.
@@ -48,6 +48,9 @@ struct SharedReservations {
         let others = units(besidesIn: record, at: time)
         let end = isOpen ? record.leaseEnd : time + Self.longestMicroseconds
         record.setLease(others + held, until: min(end, record.layout.end(of: record.newest)))
-        (units, self.end, writtenAt) = (held, record.leaseEnd, time)
+        (units, self.end, lowersAt) = (held, record.leaseEnd, time + Self.lateMicroseconds)
     }
+
+    /// Records that this instance holds fewer units, as a request has ended.
+    mutating func release() { lowersAt = 0 }
 }

@@ -58,7 +58,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
     private var returnTimes = ReturnTimes()
     private var reservations = SharedReservations()
     var lateness = 0
-    var heldUnits = 0
+    var heldUnits = 0 { didSet { if heldUnits < oldValue { reservations.release() } } }
 
     /// - Parameter saved: the record of an earlier process; nil if there is none.
     init(_ limit: Limit, isShared: Bool, sums: CounterSums, at time: Int, saved: Record? = nil) {

@@ -85,7 +85,6 @@ import Testing
         let running = await begin(limiters[0], 90)
         #expect(await isHeld(limiters[1]) == true)
         limiters[0].settle(running.held, Amounts(usd: 90))
-        clock.advance(microseconds: 1_000_000)
         await isWritten(limiters[0], running)
         #expect(await isHeld(limiters[1]) == false)
     }
