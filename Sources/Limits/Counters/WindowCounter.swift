@@ -191,6 +191,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         if let rule, rule.rule == .share, !hasRoom(for: units, by: rule, at: time) {
             // An instance whose part is nothing has to wait for the store.
             let more = outage?.retryAfter(units, of: bound, by: rule, at: time)
+                .map { min($0, limit.reset($0, at: time)) }
             lacksPart = !isFull && (more == nil || limit.quota.isBudget)
             wait = wait.map { max($0, more ?? 1_000_000) }
         } else if !isFull {

@@ -115,6 +115,17 @@ import Testing
         #expect(!counter.hasRoom(for: 6, by: rule(3), at: epoch))
     }
 
+    @Test("who is refused as the part of a month is used up returns at the end of the month at the latest")
+    func partOfMonth() {
+        let period = CalendarPeriod(name: "2026-11", endMicroseconds: epoch + 60_000_000, endText: "")
+        let limit = Limit(.key(nil), Quota(20, per: .month), in: period)
+        let counter = WindowCounter(limit, isShared: true, sums: CounterSums(), at: epoch)
+        let rule = OutageRule(rule: .share, instances: 2, rank: nil, epoch: 1)
+        #expect(counter.hasRoom(for: 10, by: rule, at: epoch))
+        _ = counter.charge(10, at: epoch)
+        #expect(counter.refusal(of: 1, by: rule, at: epoch)?.wait == 60_000_000)
+    }
+
     @Test("an answer up to a sixteenth of the window late is used, and counted where it was used")
     func usedLate() throws {
         let limit = Limit(.caller(.chat), Quota(10, .images, per: .minute))
