@@ -15,12 +15,16 @@ import Testing
     static let long = Limit(.total, Quota(10, per: .hour))
     static let dollars = Limit(.caller(.chat), Quota(30_000_000_000, .usd, per: .day))
 
-    private func limiter(_ rule: StoreDownRule = .local, timeoutMilliseconds: Int = 60_000) -> Limiter {
+    private func limiter(
+        _ rule: StoreDownRule = .local,
+        timeoutMilliseconds: Int = 60_000,
+        by clock: TestClock? = nil
+    ) -> Limiter {
         Limiter(
             store: store,
             LimiterOptions(storeDown: rule, timeoutMicroseconds: timeoutMilliseconds * 1_000),
             on: TestLoops.ofStores,
-            clock: clock.clock,
+            clock: (clock ?? self.clock).clock,
             onEvent: events.handler
         )
     }
@@ -102,7 +106,8 @@ import Testing
     )
     func moreThanPart(limit: Limit) async throws {
         let units = limit.quota.count * 2 / 3
-        let (first, second) = (limiter(.share), limiter(.share))
+        let clock = TestClock(slowness: 100)
+        let (first, second) = (limiter(.share, by: clock), limiter(.share, by: clock))
         defer { for limiter in [first, second] { limiter.stop() } }
         #expect(await ask(first, [limit]).isAdmitted)
         for _ in 0..<2_000 where second.metrics().instances < 2 {
