@@ -25,6 +25,8 @@ final class RouterHost: @unchecked Sendable {
     let gateway: Gateway
     private let parts: SharedServices
     private let null: Int32
+    private let memoryPool: LoopMemoryPool
+    private var shares: [MemoryShare] = []
 
     /// Creates a router. Call it on the loop.
     ///
@@ -45,6 +47,7 @@ final class RouterHost: @unchecked Sendable {
     ) {
         self.loop = loop
         self.memory = memory
+        memoryPool = LoopMemoryPool(memory, loop)
         let settings = Self.settings(lines, catalogues)
         let modelCatalog = ModelCatalog(settings, catalogues)
         let shared = SharedState(MemoryCounters(bytes: 1 << 20) { time(nil) }, timeoutMilliseconds: 100)
@@ -118,8 +121,11 @@ final class RouterHost: @unchecked Sendable {
         }
     }
 
-    /// Stops the threads of the services. Waits until all usage records are written.
+    /// Stops the threads of the services. Waits until all usage records are written. Call it on the loop.
     func stop() {
+        for share in shares { memoryPool.leave(share) }
+        // The pool and its shares hold each other, and so the loop with its descriptors.
+        memoryPool.sweep()
         parts.worker.stop()
         parts.reader.stop()
         parts.shared.stop()
@@ -140,7 +146,8 @@ final class RouterHost: @unchecked Sendable {
         guard let length = try? RequestParser.parse(bytes.bytes, into: &head) else {
             preconditionFailure("an invalid request: \(text)")
         }
-        let share = LoopMemoryPool(memory, loop).share(of: MemoryHolder.Key((0, 1)))
+        let share = memoryPool.share(of: MemoryHolder.Key((0, 1)))
+        shares.append(share)
         let requestBody = RequestBody(head, NoSource(), headBytes: length, peer: share)
         _ = try? requestBody.receive(bytes.bytes[part: length..<bytes.count])
         let peer = PeerAddress(high: 0, low: 1)

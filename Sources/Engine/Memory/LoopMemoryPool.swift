@@ -53,7 +53,7 @@ package final class LoopMemoryPool: TimerTarget, @unchecked Sendable {
     }
 
     /// Removes each `MemoryShare` that nothing uses now.
-    private func sweep() {
+    func sweep() {
         for share in shares.values where share.uses == 0 {
             shares[share.holder.key] = nil
             share.empty()

@@ -41,9 +41,6 @@ package struct ProcessFigures: MetricsSource {
         return memory[1] * sysconf(Int32(_SC_PAGESIZE))
     }
 
-    /// The largest number of open file descriptors that are counted by listing them.
-    private static let listedDescriptors = 2_048
-
     /// Returns the number of open file descriptors; nil if there are too many to list.
     static func openDescriptors() -> Int? {
         var about = stat()
@@ -52,13 +49,14 @@ package struct ProcessFigures: MetricsSource {
         return listDescriptors()
     }
 
-    static func listDescriptors() -> Int? {
+    /// Returns the number of open file descriptors; nil if it is larger than `limit`.
+    static func listDescriptors(upTo limit: Int = 2_048) -> Int? {
         guard let directory = opendir("/proc/self/fd") else { return nil }
         defer { closedir(directory) }
         var count = -3  // `.`, `..` and the directory itself
         while readdir(directory) != nil {
             count += 1
-            if count > listedDescriptors { return nil }
+            if count > limit { return nil }
         }
         return count
     }
