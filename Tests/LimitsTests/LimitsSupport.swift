@@ -62,7 +62,9 @@ final class TestLoops: Sendable {
 
     /// The loops for connections of stores, which outlive a test's own loops. They are never stopped.
     static let lasting = TestLoops(2)
-    static var ofStores: [EventLoop] { lasting.threads.map(\.loop) }
+    static var ofStores: [EventLoop] { lasting.loops }
+
+    var loops: [EventLoop] { threads.map(\.loop) }
 
     init(_ count: Int = 1) { threads = (0..<count).map { _ in TestLoop() } }
 

@@ -11,12 +11,13 @@ import Testing
         rule: StoreDownRule = .local,
         timeoutMilliseconds: Int = 2_000,
         clock: LimitClock? = nil,
-        events: TestEvents = TestEvents()
+        events: TestEvents = TestEvents(),
+        on loops: [EventLoop] = TestLoops.ofStores
     ) throws -> Limiter {
         Limiter(
             store: try MemcachedCounters([memcached.address], timeoutMilliseconds: timeoutMilliseconds),
             LimiterOptions(storeDown: rule, timeoutMicroseconds: timeoutMilliseconds * 1_000),
-            on: TestLoops.ofStores,
+            on: loops,
             clock: clock,
             onEvent: events.handler
         )
@@ -57,24 +58,40 @@ import Testing
         // No time passes, so that no instance looks at the store while it restarts, however long that takes.
         let now = LimitClock.system.now()
         let clock = LimitClock(now: { now }, alarm: { _ in .distantFuture })
-        let limiters = try [events, TestEvents()].map { try Self.limiter(memcached, clock: clock, events: $0) }
-        defer { for limiter in limiters { limiter.stop() } }
+        let stores = TestLoops()
+        let limiters = try [events, TestEvents()]
+            .map { try Self.limiter(memcached, clock: clock, events: $0, on: stores.loops) }
+        defer { withExtendedLifetime(stores) { for limiter in limiters { limiter.stop() } } }
         let loops = TestLoops()
         let limit = Limit(.key(nil), Quota(100, .tokens, per: .hour))  // never leased
-        let remaining: (Int) async -> Int? = { index in
+        // No request ends, so that the store is asked for nothing between two requests.
+        var running: [RunningRequest] = []
+        func remaining(_ index: Int) async -> Int? {
             let charges = [LimitCharge(limit, .everybody)]
-            let decision = await loops.run { await limiters[index].reserve(charges, on: $0).decision }
+            let request = await loops.run { RunningRequest(await limiters[index].reserve(charges, on: $0)) }
+            running.append(request)
+            let decision = request.reservation.decision
             return decision.isAdmitted ? decision.tokens?.remaining : nil
         }
+        // Both instances have looked at the store before it goes away.
+        #expect(await loops.run { await limiters[1].used([LimitCharge(limit, .everybody)], on: $0) } == [0])
         for left in [99, 98] { #expect(await remaining(0) == left) }
         let (reads, writes) = (limiters[0].metrics().reads, memcached.statistic("cmd_set"))
         for left in (78..<98).reversed() { #expect(await remaining(0) == left) }
         // The instance's own entry is read when its time has come, however long the test takes.
         #expect(limiters[0].metrics().reads < reads + 20)
         #expect(memcached.statistic("cmd_set") - writes >= 20)
-        // The connection ends while nothing uses it.
+        // The connection ends while nothing uses it. The instances see that when they can connect again.
+        let (isHeld, restarted) = (Gate(), Gate())
+        stores.loops[0]
+            .call {
+                isHeld.open()
+                restarted.wait()
+            }
+        isHeld.wait()
         memcached.kill()
         try memcached.start()
+        restarted.open()
         #expect(await remaining(0) == 77, "the copy takes the place of the record that was lost")
         for left in [76, 75] { #expect(await remaining(0) == left) }
         // A request that only looks sees what others have used.
@@ -242,4 +259,11 @@ import Testing
             }
         }
     }
+}
+
+/// A request that keeps its reservation.
+private final class RunningRequest: Sendable {
+    let reservation: Reservation
+
+    init(_ reservation: consuming Reservation) { self.reservation = reservation }
 }
