@@ -67,13 +67,16 @@ build: setup-run ## debug build of everything, tests too; warnings are errors
 	@swift build --build-tests
 	@Scripts/tokens .build/debug
 
-test: setup-test lint script-test fuzz-test build unit-test e2e-test page-test package-test faults-test ## set up, lint, build, Swift tests, end-to-end tests, short walks of the pages, the Debian package, seconds of random inputs, half a minute of faults
+test: setup-test checks build unit-test e2e-test page-test package-test faults-test ## set up, lint, build, Swift tests, end-to-end tests, short walks of the pages, the Debian package, seconds of random inputs, half a minute of faults
 	$(say) 'All passed'
+
+checks: setup-test ## lint, tests of the scripts and a short fuzz, side by side: each uses one core for half of its time
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint script-test fuzz-test
 
 unit-test: setup-run setup-schemas ## Swift tests alone (after `make build`)
 	$(say) 'Swift tests'
-	@swift test --skip-build --disable-xctest --experimental-maximum-parallelization-width 16 --skip '$(SEARCHES)'
-	@swift test --skip-build --disable-xctest --filter '$(SEARCHES)'
+	@Scripts/swift-test --skip '$(SEARCHES)'
+	@Scripts/swift-test --filter '$(SEARCHES)'
 
 e2e-test: setup-test ## end-to-end tests alone (after `make build`)
 	$(say) 'End-to-end tests'
@@ -226,5 +229,5 @@ setup-page: setup-test
 	@Scripts/setup page
 	@PYTHON_VENV=.build/page Scripts/setup-python Tests/Pages/requirements.txt
 
-.PHONY: help run demo release release-test install package package-build package-test prove-build prove-package build test script-test unit-test e2e-test test-clients test-agents test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
+.PHONY: help run demo release release-test install package package-build package-test prove-build prove-package build test checks script-test unit-test e2e-test test-clients test-agents test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
 	model hostile benchmark benchmark-limits benchmark-peers instructions prove-image clean setup-run setup-schemas setup-test
