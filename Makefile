@@ -4,7 +4,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# One target after the other, but for those that are run side by side.
+ifndef SIDE_BY_SIDE
 .NOTPARALLEL:
+endif
 MAKEFLAGS += --no-print-directory
 
 # Swift's runtime is linked in and symbols are left out: against dynamic linking it starts in 4.7 ms instead of 6.0,
@@ -67,11 +70,11 @@ build: setup-run ## debug build of everything, tests too; warnings are errors
 	@swift build --build-tests
 	@Scripts/tokens .build/debug
 
-test: setup-test checks build unit-test e2e-test page-test package-test faults-test ## set up, lint, build, Swift tests, end-to-end tests, short walks of the pages, the Debian package, seconds of random inputs, half a minute of faults
+test: setup-test checks build unit-test e2e-test short-tests ## set up, lint, build, Swift tests, end-to-end tests, short walks of the pages, the Debian package, seconds of random inputs, half a minute of faults
 	$(say) 'All passed'
 
 checks: setup-test ## lint, tests of the scripts and a short fuzz, side by side: each uses one core for half of its time
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target lint script-test fuzz-test
+	@$(MAKE) SIDE_BY_SIDE=1 --jobs=3 --output-sync=target lint script-test fuzz-test
 
 unit-test: setup-run setup-schemas ## Swift tests alone (after `make build`)
 	$(say) 'Swift tests'
@@ -81,6 +84,9 @@ unit-test: setup-run setup-schemas ## Swift tests alone (after `make build`)
 e2e-test: setup-test ## end-to-end tests alone (after `make build`)
 	$(say) 'End-to-end tests'
 	@Scripts/e2e-test
+
+short-tests: setup-page ## some walks of the pages, the Debian package and half a minute of faults, side by side (after `make build`)
+	@$(MAKE) SIDE_BY_SIDE=1 --jobs=3 --output-sync=target page-test package-test faults-test
 
 release-test: release setup-test ## end-to-end tests of the release build, which the compiler changes most: before each release
 	$(say) 'End-to-end tests of the release build'
@@ -229,5 +235,5 @@ setup-page: setup-test
 	@Scripts/setup page
 	@PYTHON_VENV=.build/page Scripts/setup-python Tests/Pages/requirements.txt
 
-.PHONY: help run demo release release-test install package package-build package-test prove-build prove-package build test checks script-test unit-test e2e-test test-clients test-agents test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
+.PHONY: help run demo release release-test install package package-build package-test prove-build prove-package build test checks short-tests script-test unit-test e2e-test test-clients test-agents test-page page-test docs-pictures setup-page faults faults-test lint format test-asan test-tsan fuzz fuzz-test simulate \
 	model hostile benchmark benchmark-limits benchmark-peers instructions prove-image clean setup-run setup-schemas setup-test
