@@ -2,42 +2,6 @@ import Engine
 import Limits
 
 extension SettingType {
-    /// Returns what to write in place of a usual mistake; nil if the text has none.
-    func advice(on text: String) -> String? {
-        if let advice = Self.adviceOnLookalikes(text) { return advice }
-        switch self {
-        case .models, .names, .patterns: return adviceOnNames(text)
-        case .limits, .modelLimits: return adviceOnLimits(text)
-        case .modelPrices where !text.contains("$"), .modelWeights, .toolFees, .networks, .weights, .options:
-            return Self.adviceOnCommas(text)
-        case .price, .modelPrices, .dollars: return text.contains("$") ? "write dollars without $" : nil
-        case .host where !text.contains("://"):
-            guard let address = MemcachedAddress(text), text.contains(":") else { return nil }
-            return """
-                set the port separately: MEMCACHED_HOST=\(address.host) and MEMCACHED_PORT=\(address.port), or \
-                MEMCACHED_SERVERS=\(address.text)
-                """
-        case .host, .servers:
-            return text.contains("://")
-                ? "counters are kept in memcached; write a memcached server without ://" : Self.adviceOnCommas(text)
-        case .password: return "`openssl rand -hex 24` makes one"
-        case .url: return text.contains("?") ? "a base URL has no query; remove the part from ? on" : nil
-        case .database:
-            if text.hasPrefix("sqlite") { return "for SQLite set DATA_DIR to a folder in its place" }
-            let scheme = text.prefix { $0 != ":" }
-            guard scheme.hasPrefix("postgres"), scheme.contains("+") else { return nil }
-            return "write postgres:// in place of \(scheme)://"
-        case .address:
-            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-            guard parts.count == 2, form.value(String(parts[0])) != nil else { return nil }
-            return "set the port separately: HOST=\(parts[0]) and PORT=\(parts[1])"
-        case .origins:
-            let isEnded = text.split(separator: ",").contains { $0.trimmed.hasSuffix("/") }
-            return isEnded ? "write an origin without the / at its end" : Self.adviceOnCommas(text)
-        default: return nil
-        }
-    }
-
     /// Characters that look like others, and those that are meant; none for those that cannot be seen.
     private static let lookalikes: [(ClosedRange<UInt32>, String)] = [
         (0x2010...0x2015, "-"), (0x2212...0x2212, "-"), (0x2018...0x201B, "'"), (0x201C...0x201F, "\""),
@@ -61,20 +25,35 @@ extension SettingType {
         return nil
     }
 
-    private func adviceOnNames(_ text: String) -> String? {
+    /// Returns advice on a list of names of models.
+    /// - Parameter areWhole: whether the names may not be patterns such as `gpt-4*`.
+    static func adviceOnNames(_ text: String, areWhole: Bool = false) -> String? {
         if text.hasPrefix("[") || text.contains("\"") { return "write names with commas, without brackets and quotes" }
-        if self == .models, text.contains("*") {
+        if areWhole, text.contains("*") {
             return "write whole names, or * alone for all models on the vendor's list"
         }
         if text.contains(">") { return "write = between the callers' name and the vendor's name" }
-        return Self.adviceOnCommas(text) ?? (text.contains(" ") ? "write a comma between two names" : nil)
+        return adviceOnCommas(text) ?? (text.contains(" ") ? "write a comma between two names" : nil)
     }
 
-    private static func adviceOnCommas(_ text: String) -> String? {
+    static func adviceOnCommas(_ text: String) -> String? {
         text.contains(";") ? "write a comma between two of them; ; stands between limits" : nil
     }
 
-    private func adviceOnLimits(_ text: String) -> String? {
+    /// Returns the reason why keys are invalid, without quoting them; nil if no specific reason is known.
+    /// - Parameter advice: what to do about a space in a key.
+    static func reason(ofKeys keys: [String], _ advice: String) -> String? {
+        if keys.contains(where: { $0.lowercased().hasPrefix("bearer ") }) {
+            return "it begins with \"Bearer \", which is a part of the header and not of the key; write only the key"
+        }
+        return keys.contains { $0.utf8.contains { $0 <= 32 } } ? "a key contains a space; \(advice)" : nil
+    }
+
+    static func adviceOnDollars(_ text: String) -> String? { text.contains("$") ? "write dollars without $" : nil }
+
+    static let adviceOnScheme = "counters are kept in memcached; write a memcached server without ://"
+
+    static func adviceOnLimits(_ text: String, areOfModels: Bool) -> String? {
         for item in text.lowercased().split(separator: ";") {
             let words = item.split { " /".contains($0) }
             let number = words.first ?? ""
@@ -87,12 +66,12 @@ extension SettingType {
             if number.dropLast().allSatisfy(\.isNumber), let zeros = ["k": "000", "m": "000000"][number.suffix(1)] {
                 return "write \(digits)\(zeros)"
             }
-            if self == .limits, number.contains(",") {
+            if !areOfModels, number.contains(",") {
                 let parts = number.split(separator: ",")
                 let isGrouped = parts.dropFirst().allSatisfy { $0.count == 3 }
                 return "write \(isGrouped ? digits : parts.joined(separator: ".")), without a comma"
             }
-            if self == .limits, item.contains(",") { return "write ; between two limits" }
+            if !areOfModels, item.contains(",") { return "write ; between two limits" }
             if Int(digits) == 0 { return "a limit of 0 lets nobody in; remove the key in its place, or write off" }
         }
         return nil

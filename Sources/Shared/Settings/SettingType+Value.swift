@@ -2,40 +2,6 @@ import Engine
 import Glibc
 import Limits
 
-extension SettingType {
-    /// Returns a specific reason why a text is invalid; nil if only the general description, `expectation`, applies.
-    func reason(_ text: String) -> String? {
-        if let advice = advice(on: text) { return advice }
-        if self == .tokens || self == .token { return keyReason(text) }
-        if self == .modelInfo {
-            do throws(ModelFacts.Mistake) { _ = try ModelFacts.byModel(text) } catch { return error.reason }
-        }
-        do throws(Price.Mistake) {
-            if self == .price { _ = try Price(parsing: text) }
-            if self == .modelPrices { _ = try Price.byModel(Self.items(of: text) ?? []) }
-        } catch {
-            return error.reason
-        }
-        do throws(Quota.Mistake) {
-            if self == .limits { _ = try Quota.list(text) }
-            if self == .modelLimits { _ = try Self.modelQuotas(text) }
-            return nil
-        } catch {
-            return error.reason
-        }
-    }
-
-    /// Returns the reason why keys are invalid, without quoting them; nil if no specific reason is known.
-    private func keyReason(_ text: String) -> String? {
-        let keys = self == .tokens ? Self.items(of: text) ?? [] : [text]
-        if keys.contains(where: { $0.lowercased().hasPrefix("bearer ") }) {
-            return "it begins with \"Bearer \", which is a part of the header and not of the key; write only the key"
-        }
-        guard keys.contains(where: { $0.utf8.contains { $0 <= 32 } }) else { return nil }
-        return "a key contains a space; \(self == .tokens ? "write a comma between two keys" : "remove it")"
-    }
-}
-
 /// The parsers of texts of settings. They return nil or false for invalid texts.
 extension SettingType {
     static func isDocument(_ text: String) -> Bool {

@@ -85,7 +85,7 @@ struct SettingsReader {
                     "the file \"\(entry.value)\" is empty; write the value of \(match.key.name) into it"
                 )
             }
-            guard let value = row.type.form.value(text), row.type != .timeZone || isZone(text) else {
+            guard let value = row.type.value(text), row.type != .timeZone || isZone(text) else {
                 let isKind = match.key.prefix == "PROVIDER_" && row.name == "KIND"
                 let meant = isKind ? ForeignVariables.advice(onKind: text, of: match.key.instance) : nil
                 // The further lines may be secrets, and reasons quote what is invalid.
@@ -94,7 +94,7 @@ struct SettingsReader {
                 return report(
                     at: location,
                     entry.name,
-                    "\(row.quoted(text)) is not \(row.type.form.expectation)\(reason)"
+                    "\(row.quoted(text)) is not \(row.type.expectation)\(reason)"
                 )
             }
             if let adviceOnEnvFile, row.type != .text {
@@ -195,10 +195,9 @@ struct SettingsReader {
     }
 
     private func advice(onDeclaring name: String, _ family: SettingFamily) -> String {
-        guard case .choice(let words) = family.rows.first(where: { $0.name == family.declaring.first })?.type else {
-            return "; set it, or remove this line"
-        }
-        return "; set it to one of \(words.joined(separator: ", "))"
+        let type = family.rows.first { $0.name == family.declaring.first }?.type
+        guard let type, type.expectation.hasPrefix("one of ") else { return "; set it, or remove this line" }
+        return "; set it to \(type.expectation)"
     }
 
     mutating func report(at location: String, _ name: String, _ text: String) {
@@ -254,7 +253,7 @@ extension SettingsReader {
         if let given = given[origin(of: key)] { return given.value as? Value }
         if let derived = derived[key] { return derived.value as? Value }
         let row = row(key)
-        return row.fallback.isEmpty ? nil : row.type.form.value(row.fallback) as? Value
+        return row.fallback.isEmpty ? nil : row.type.value(row.fallback) as? Value
     }
 
     func row(_ key: SettingKey) -> SettingRow {

@@ -82,10 +82,7 @@ extension SettingRow {
         return "# \(help)\(shownUnit)\(fileHint(prefix))\n#\(prefix)\(name)=\(quoted)\n"
     }
 
-    private var shownUnit: String {
-        let unit = type.form.unit
-        return unit.isEmpty ? "" : " (\(unit))"
-    }
+    private var shownUnit: String { type.unit.isEmpty ? "" : " (\(type.unit))" }
 
     private func fileHint(_ prefix: String) -> String {
         mayComeFromFile ? "; or \(prefix)\(name)_FILE: path of a file with the value" : ""
@@ -96,7 +93,7 @@ extension SettingRow {
         let cells = [
             names.map { "`\($0)`" }.joined(separator: ", ") + (mayComeFromFile ? " *file*" : ""),
             fallback.isEmpty ? "" : "`\(fallback)`",
-            type.referenceValue, help,
+            type.reference, help,
         ]
         return "| " + cells.map { $0.split(separator: "|").joined(separator: "\\|") }.joined(separator: " | ") + " |\n"
     }
@@ -107,30 +104,5 @@ extension SettingRow {
         let gap = String(repeating: " ", count: max(1, column - title.count))
         let standard = fallback.isEmpty ? "" : " [\(fallback)]"
         return "  \(title)\(gap)\(help)\(shownUnit)\(standard)\(fileHint(prefix))\n"
-    }
-}
-
-extension SettingType {
-    /// The description of valid values in the table of settings (`SettingsTable.reference`), whose heading explains its
-    /// words.
-    fileprivate var referenceValue: String {
-        switch self {
-        case .number(let range), .megabytes(let range): "\(range.lowerBound) to \(range.upperBound)"
-        case .duration(let range):
-            "a time, \(range.lowerBound.settingText) to \(range.upperBound.settingText)"
-        case .choice(let words): words.joined(separator: ", ")
-        case .url: "a URL"
-        case .list: "names"
-        case .names: "models"
-        case .model: "a model"
-        case .path: "a path"
-        case .price: "a [price](prices.md)"
-        case .modelPrices: "model=[price](prices.md), separated by commas"
-        case .patterns: "patterns"
-        case .token: "a word"
-        case .tokens: "words"
-        case .limits: "limits"
-        default: form.expectation
-        }
     }
 }

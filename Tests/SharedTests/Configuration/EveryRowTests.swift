@@ -11,16 +11,26 @@ import Testing
         var testDescription: String { "\(name)=\(value)" }
     }
 
+    /// Returns the largest whole number of a type; nil if its values are no whole numbers.
+    private static func largestNumber(_ type: SettingType) -> Int? {
+        type.expectation.hasPrefix("a number from ")
+            ? type.expectation.split(separator: " ").last.flatMap { Int($0) } : nil
+    }
+
+    /// Returns the longest time of a type; nil if its values are no times.
+    private static func longestTime(_ type: SettingType) -> Duration? {
+        guard type.expectation.hasPrefix("a time from ") else { return nil }
+        return Duration(
+            setting: String(type.expectation.split(separator: " ")[5]),
+            in: .zero ... .seconds(1_000_000_000)
+        )
+    }
+
     /// Returns invalid values of a type; empty if any text is valid.
     private static func wrong(_ type: SettingType) -> [String] {
         switch type {
         case .text: []
-        case .number(let range), .megabytes(let range): ["x", "\(range.upperBound + 1)", "-1", "1.5"]
-        case .duration(let range): ["soon", "-1", (range.upperBound + .seconds(1)).settingText]
-        case .boolean: ["ja", "2"]
-        case .booleanOr: ["ja", "2"]
-        case .choice: ["something-else"]
-        case .options: ["something-else", "user,off", ","]
+        case .boolean, .booleanOr("jwt"): ["ja", "2"]
         case .modelPrices: ["1", "a", "a=", "=1", "a=x", "a=1,a=2", "a b=1", ",", "a=1/2/3/4/5/6/7/8"]
         case .modelInfo: ["gpt-4o", "gpt-4o=colour:red", "=context:1", "gpt-4o=context:0", "gpt-4o=tools:maybe", ";"]
         case .replacements: ["a", "a:", ":b", "a:b,a:c", "a b:c", "a:b c", ","]
@@ -67,6 +77,17 @@ import Testing
         case .modelWeights: ["1", "a", "a=", "=1", "a=x", "a=1,a=2", "a b=1", ","]
         case .headers: ["no colon", "X: ", ": x", "X y: z", "Host: a", "X: a; Content-Length: 3", "X: \u{e4}"]
         case .weights: ["0", "-1", "x", "1,,a", "1e3", "nan", "1000001"]
+        default:
+            if let largest = largestNumber(type) {
+                ["x", "\(largest + 1)", "-1", "1.5"]
+            } else if let longest = longestTime(type) {
+                ["soon", "-1", (longest + .seconds(1)).settingText]
+            } else if type.expectation.hasPrefix("off, or a list of ") {
+                ["something-else", "user,off", ","]
+            } else {
+                // A choice. A type that takes any word needs a case above.
+                ["something-else"]
+            }
         }
     }
 
@@ -101,7 +122,7 @@ import Testing
         let texts = outcome(environment: [(wrong.name, wrong.value)] + Self.declaring(wrong.name)).problemTexts
         #expect(texts.count == 1, "\(texts)")
         #expect(texts.first?.hasPrefix("environment  \(wrong.name): ") == true, "\(texts)")
-        #expect(texts.first?.contains(wrong.row.type.form.expectation) == true || wrong.row.type == .file, "\(texts)")
+        #expect(texts.first?.contains(wrong.row.type.expectation) == true || wrong.row.type == .file, "\(texts)")
         #expect(texts.first?.contains("\n") == false)
         if wrong.row.trait == .secret && wrong.value.count > 1 { #expect(texts.first?.contains(wrong.value) == false) }
     }
@@ -127,11 +148,8 @@ import Testing
     private static func right(_ type: SettingType) -> String {
         switch type {
         case .text: "some words"
-        case .number(let range), .megabytes(let range): "\(range.upperBound)"
-        case .duration(let range): range.upperBound.settingText
         case .boolean: "true"
-        case .booleanOr(let word): word
-        case .choice(let words), .options(let words): words[0]
+        case .booleanOr("jwt"): "jwt"
         case .address: "127.0.0.1"
         case .url, .document, .proxy, .origins: "https://host:80"
         case .file, .path: "/file"
@@ -160,6 +178,9 @@ import Testing
         case .linkedPort: "11211"
         case .published: "127.0.0.1:80"
         case .listener: "127.0.0.1:81"
+        default:
+            largestNumber(type).map { "\($0)" } ?? longestTime(type)?.settingText
+                ?? String(type.unit.split(separator: " ").last ?? "")
         }
     }
 

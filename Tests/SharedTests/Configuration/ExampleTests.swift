@@ -32,7 +32,7 @@ import Testing
             let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let match = SettingsTable.product.match(String(parts[0]))
             #expect(match != nil, "\(line)")
-            #expect(parts[1].isEmpty || match?.row.type.form.value(String(parts[1])) != nil, "\(line)")
+            #expect(parts[1].isEmpty || match?.row.type.value(String(parts[1])) != nil, "\(line)")
         }
     }
 
@@ -52,7 +52,7 @@ import Testing
         #expect(Set(names).count == names.count)
         for row in table.globals + table.families.flatMap(\.rows) {
             #expect(!row.help.isEmpty, "\(row.name)")
-            #expect(row.fallback.isEmpty || row.type.form.value(row.fallback) != nil, "\(row.name)")
+            #expect(row.fallback.isEmpty || row.type.value(row.fallback) != nil, "\(row.name)")
         }
     }
 }
