@@ -82,26 +82,30 @@ final class PostgresConnection {
 
     deinit { PQfinish(handle) }
 
+    /// The timeouts of a connection.
+    struct Patience: Sendable {
+        /// The timeout for connecting to each host of the URL, at least 2.
+        var connectSeconds = 3
+        /// The timeout of each statement.
+        var statementMilliseconds = 5_000
+    }
+
     /// Opens a connection to the server.
-    /// - Parameters:
-    ///   - connectSeconds: the timeout for each host of the URL, at least 2.
-    ///   - timeoutMilliseconds: the timeout of each statement.
     static func open(
         _ address: PostgresAddress,
-        connectSeconds: Int,
-        timeoutMilliseconds: Int
+        _ patience: Patience
     ) throws(PostgresFailure) -> PostgresConnection {
         // Parameters after the URL (`dbname`) override those in it.
         let names = ["dbname", "connect_timeout", "client_encoding", "fallback_application_name"]
-        let values = [address.url, "\(connectSeconds)", "UTF8", Product.name]
+        let values = [address.url, "\(patience.connectSeconds)", "UTF8", Product.name]
         let handle = withTexts(names) { names in withTexts(values) { values in PQconnectdbParams(names, values, 1) } }
         guard let handle else { throw PostgresFailure(text: "out of memory") }
-        let connection = PostgresConnection(handle, address, timeoutMilliseconds: timeoutMilliseconds)
+        let connection = PostgresConnection(handle, address, timeoutMilliseconds: patience.statementMilliseconds)
         guard relay_pq_is_connected(handle) != 0 else { throw connection.failure() }
         relay_pq_silence(handle)
         PQsetnonblocking(handle, 1)
         // Without this, a statement could continue after its client has given up.
-        _ = try connection.run("SET statement_timeout = \(timeoutMilliseconds)")
+        _ = try connection.run("SET statement_timeout = \(patience.statementMilliseconds)")
         return connection
     }
 

@@ -3,15 +3,14 @@ import Shared
 
 /// Reads the usage records in a PostgreSQL database for the `usage` command.
 enum PostgresReading {
-    private static let connectSeconds = 10
-    private static let timeoutMilliseconds = 120_000
+    private static let patience = PostgresConnection.Patience(connectSeconds: 10, statementMilliseconds: 120_000)
 
     /// Returns why the server cannot be used; nil if it can.
     static func problem(url: String) -> String? {
         do throws(UsageFailure) {
             let address = try PostgresStore.address(url)
             do throws(PostgresFailure) {
-                _ = try PostgresConnection.open(address, connectSeconds: 3, timeoutMilliseconds: 3_000)
+                _ = try PostgresConnection.open(address, .init(statementMilliseconds: 3_000))
                 return nil
             } catch {
                 return "\(error.text); correct USAGE_DATABASE_URL, or start the database"
@@ -43,11 +42,7 @@ enum PostgresReading {
     ) throws(UsageFailure) -> Result? {
         let address = try PostgresStore.address(url)
         do throws(PostgresFailure) {
-            let connection = try PostgresConnection.open(
-                address,
-                connectSeconds: connectSeconds,
-                timeoutMilliseconds: timeoutMilliseconds
-            )
+            let connection = try PostgresConnection.open(address, patience)
             guard try has(UsageSchema.postgresTable, connection) else { return nil }
             guard try has(UsageSchema.postgresSums, connection) else {
                 let text = "an older relay created the tables; start this relay once to update them"

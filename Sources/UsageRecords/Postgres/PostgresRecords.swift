@@ -6,12 +6,12 @@ import Shared
 /// `@unchecked`: used by the reader's thread only.
 final class PostgresRecords: RecordSource, @unchecked Sendable {
     private let address: PostgresAddress
-    private let patience: PostgresStore.Patience
+    private let patience: PostgresConnection.Patience
     private var connection: PostgresConnection?
 
     init(
         url: String,
-        _ patience: PostgresStore.Patience = .init(connectSeconds: 2, statementMilliseconds: 2_000)
+        _ patience: PostgresConnection.Patience = .init(connectSeconds: 2, statementMilliseconds: 2_000)
     ) throws(UsageFailure) {
         address = try PostgresStore.address(url)
         self.patience = patience
@@ -150,11 +150,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
 
     private func connected() throws(PostgresFailure) -> PostgresConnection {
         if let connection { return connection }
-        let made = try PostgresConnection.open(
-            address,
-            connectSeconds: patience.connectSeconds,
-            timeoutMilliseconds: patience.statementMilliseconds
-        )
+        let made = try PostgresConnection.open(address, patience)
         _ = try made.run("SET default_transaction_read_only = on")
         connection = made
         return made

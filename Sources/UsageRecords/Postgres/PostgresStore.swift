@@ -6,12 +6,6 @@ package import Shared
 ///
 /// `@unchecked`: used by the thread of its queue only.
 package final class PostgresStore: UsageStore, @unchecked Sendable {
-    /// The timeouts for connecting to the PostgreSQL server and for a statement.
-    struct Patience: Sendable {
-        var connectSeconds = 3
-        var statementMilliseconds = 5_000
-    }
-
     /// The largest number of requests, with their upstream calls, in one transaction.
     private static let maxRequests = 500
     /// The largest number of expired rows that are deleted in one step.
@@ -20,7 +14,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
 
     private let address: PostgresAddress
     let days: Int
-    private let patience: Patience
+    private let patience: PostgresConnection.Patience
     let steps: [String]
     let log: Log
     private(set) var connection: PostgresConnection?
@@ -43,14 +37,14 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
     /// Creates the store without connecting. Throws if libpq rejects the URL.
     /// - Parameter days: the number of days after which rows are deleted; 0 for no limit.
     package convenience init(url: String, days: Int, zone: DayZone = .utc, _ log: Log) throws(UsageFailure) {
-        try self.init(url: url, days: days, zone: zone, Patience(), steps: UsageSchema.postgresSteps, log)
+        try self.init(url: url, days: days, zone: zone, .init(), steps: UsageSchema.postgresSteps, log)
     }
 
     init(
         url: String,
         days: Int,
         zone: DayZone = .utc,
-        _ patience: Patience,
+        _ patience: PostgresConnection.Patience,
         steps: [String],
         _ log: Log
     ) throws(UsageFailure) {
@@ -209,7 +203,7 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
 
     private func connected() throws(PostgresFailure) -> PostgresConnection {
         if let connection { return connection }
-        let made = try opened()
+        let made = try PostgresConnection.open(address, patience)
         try PostgresSchema(made, steps: steps).upgrade()
         if !hasSetZone, steps.count >= UsageSchema.postgresSteps.count {
             try PostgresSums.setZone(zone.name, made)
@@ -218,19 +212,14 @@ package final class PostgresStore: UsageStore, @unchecked Sendable {
         connection = made
         return made
     }
-    private func opened() throws(PostgresFailure) -> PostgresConnection {
-        try PostgresConnection.open(
-            address,
-            connectSeconds: patience.connectSeconds,
-            timeoutMilliseconds: patience.statementMilliseconds
-        )
-    }
 
     /// Does the next step to create the indexes of failed requests and of sessions. Logs a warning if the step fails.
     func createIndexes(_ connection: PostgresConnection) {
         guard let next = indexes.firstIndex(where: { !$0.isComplete }) else { return }
         do throws(PostgresFailure) {
-            try indexes[next].advance(connection) { () throws(PostgresFailure) in try opened() }
+            try indexes[next].advance(connection) { () throws(PostgresFailure) in
+                try PostgresConnection.open(address, patience)
+            }
         } catch {
             // Without an index, searches for failed requests or for sessions take longer.
             if error.isPermissionDenied { stopIndexes() }

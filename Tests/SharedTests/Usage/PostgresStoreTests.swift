@@ -37,7 +37,7 @@ private final class PostgresServer {
 
     func rows(_ sql: String) throws -> [[String?]] {
         let address = try PostgresStore.address(url())
-        return try PostgresConnection.open(address, connectSeconds: 10, timeoutMilliseconds: 10_000).run(sql)
+        return try PostgresConnection.open(address, .init(connectSeconds: 10, statementMilliseconds: 10_000)).run(sql)
     }
 }
 
@@ -48,7 +48,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         _ server: PostgresServer,
         days: Int = 90,
         steps: [String] = UsageSchema.postgresSteps,
-        _ patience: PostgresStore.Patience = .init(connectSeconds: 30, statementMilliseconds: 60_000)
+        _ patience: PostgresConnection.Patience = .init(connectSeconds: 30, statementMilliseconds: 60_000)
     ) throws -> PostgresStore {
         try PostgresStore(url: server.url(), days: days, patience, steps: steps, noLog)
     }
@@ -109,8 +109,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         _ = try server.rows("CREATE SCHEMA fewer; ALTER ROLE relay SET search_path = fewer")
         let connection = try PostgresConnection.open(
             try PostgresStore.address(server.url()),
-            connectSeconds: 10,
-            timeoutMilliseconds: 10_000
+            .init(connectSeconds: 10, statementMilliseconds: 10_000)
         )
         try PostgresSchema(connection, steps: Array(UsageSchema.postgresSteps.prefix(3))).upgrade()
         let names =
@@ -326,7 +325,7 @@ private func finish(_ store: PostgresStore) { while store.advance() == 20 {} }
         )
     }
 
-    private static let patience = PostgresStore.Patience(connectSeconds: 30, statementMilliseconds: 60_000)
+    private static let patience = PostgresConnection.Patience(connectSeconds: 30, statementMilliseconds: 60_000)
 
     private static func store(_ server: PostgresServer, _ zone: DayZone = .utc, days: Int = 0) throws -> PostgresStore {
         try PostgresStore(
