@@ -18,17 +18,16 @@ package struct RecordStore: Sendable {
 
     private init(
         _ name: String,
-        _ store: any UsageStore,
+        _ store: any EditableUsageStore,
         source: any RecordSource,
         zone: @escaping @Sendable () -> DayZone,
-        log: Log,
-        delete: @escaping @Sendable ([RecordID]) throws(UsageFailure) -> Int
+        log: Log
     ) {
         let queue = UsageQueue(name, store, gatheringMilliseconds: Self.gatheringMilliseconds, log: log)
         self.queue = queue
         copies = (store as? any CopyTable).map { StoredCopies(queue: queue, table: $0) }
         reader = RecordReader(source, zone: zone) { ids throws(UsageFailure) in
-            try Self.result(on: queue) { () throws(UsageFailure) in try delete(ids) }
+            try Self.result(on: queue) { () throws(UsageFailure) in try store.delete(ids) }
         }
     }
 
@@ -41,24 +40,10 @@ package struct RecordStore: Sendable {
         case .folder(let folder):
             let store = SQLiteStore(folder: folder, days: settings.days, maxBytes: settings.maxBytes, zone: zone, log)
             try store.check()
-            return RecordStore(
-                "sqlite",
-                store,
-                source: SQLiteRecords(folder: folder),
-                zone: { zone },
-                log: log,
-                delete: store.delete
-            )
+            return RecordStore("sqlite", store, source: SQLiteRecords(folder: folder), zone: { zone }, log: log)
         case .server(let url):
             let store = try PostgresStore(url: url, days: settings.days, zone: zone, log)
-            return RecordStore(
-                "postgres",
-                store,
-                source: try PostgresRecords(url: url),
-                zone: { zone },
-                log: log,
-                delete: store.delete
-            )
+            return RecordStore("postgres", store, source: try PostgresRecords(url: url), zone: { zone }, log: log)
         }
     }
 
@@ -71,9 +56,7 @@ package struct RecordStore: Sendable {
         log: Log
     ) -> RecordStore {
         let records = MemoryRecords(bound: bound, zone, budget, bodies: bodies)
-        var store = RecordStore("memory", records, source: records, zone: { records.zone }, log: log) {
-            records.delete($0)
-        }
+        var store = RecordStore("memory", records, source: records, zone: { records.zone }, log: log)
         store.memory = records
         return store
     }

@@ -4,7 +4,7 @@ import Shared
 /// The usage records of the last requests, and the daily sums of usage since this store was created, in memory.
 ///
 /// The thread of a `UsageQueue` writes the records, and the thread of a `RecordReader` reads them.
-final class MemoryRecords: UsageStore, RecordSource {
+final class MemoryRecords: EditableUsageStore, RecordSource {
     /// A finished request in memory. `bytes` is its size in memory without the bodies.
     fileprivate struct KeptRequest {
         let id: Int

@@ -5,7 +5,7 @@ package import Shared
 /// A store of usage records in a PostgreSQL database, which several relays may share.
 ///
 /// `@unchecked`: used by the thread of its queue only.
-package final class PostgresStore: UsageStore, @unchecked Sendable {
+package final class PostgresStore: EditableUsageStore, @unchecked Sendable {
     /// The largest number of requests, with their upstream calls, in one transaction.
     private static let maxRequests = 500
     /// The largest number of expired rows that are deleted in one step.

@@ -18,6 +18,13 @@ package protocol UsageStore: AnyObject, Sendable {
     func end()
 }
 
+/// A store whose records can be deleted, on the thread of its queue.
+protocol EditableUsageStore: UsageStore {
+    /// Deletes requests with their upstream calls, and subtracts them from the daily sums. Returns the number of
+    /// deleted requests.
+    func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int
+}
+
 extension UsageStore {
     package func end() {}
 

@@ -8,7 +8,7 @@ package import Shared
 /// Written records survive the end of the process, but a power failure may lose the records of the last seconds.
 ///
 /// `@unchecked`: used by one thread at a time; after startup, only by the thread of its queue.
-package final class SQLiteStore: UsageStore, @unchecked Sendable {
+package final class SQLiteStore: EditableUsageStore, @unchecked Sendable {
     struct OpenDatabase {
         let database: SQLiteDatabase
         let begin: SQLiteStatement
