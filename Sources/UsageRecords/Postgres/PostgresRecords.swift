@@ -54,7 +54,7 @@ final class PostgresRecords: RecordSource, @unchecked Sendable {
             LEFT JOIN LATERAL (
                 SELECT status FROM \(table) AS call
                 WHERE call.process = row.process AND call.number > row.number
-                AND call.number <= row.number + least(200, 8 + 2 * row.attempts)
+                AND call.number <= row.number + least(\(UsageSchema.maxCalls), 8 + 2 * row.attempts)
                 AND call.kind = 1 AND call.request_id = row.request_id AND call.status IS NOT NULL
                 ORDER BY call.number DESC LIMIT 1
             ) AS last ON true

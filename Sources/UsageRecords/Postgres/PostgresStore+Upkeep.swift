@@ -3,9 +3,6 @@ import Shared
 
 // Background work: sums of old rows, retention, deletes.
 extension PostgresStore {
-    /// The pause between two steps of background work, in milliseconds. Other connections can write during the pause.
-    private static let stepMilliseconds = 20
-
     /// Does one step of background work: adds some missing records to the daily sums, and deletes some expired records.
     /// Returns the time until the next step, in milliseconds; never nil.
     package func advance() -> Int? {
@@ -21,7 +18,7 @@ extension PostgresStore {
             return Self.upkeepSeconds * 1_000
         }
         reportUse()
-        return hasUnsummed ? Self.stepMilliseconds : Self.upkeepSeconds * 1_000
+        return hasUnsummed ? UsageSchema.stepMilliseconds : Self.upkeepSeconds * 1_000
     }
 
     func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int {

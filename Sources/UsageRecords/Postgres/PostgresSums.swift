@@ -6,8 +6,6 @@ import Shared
 struct PostgresSums {
     /// The key of the PostgreSQL advisory lock of the daily sums: an arbitrary number.
     private static let lock = 7_031_912_844_552
-    /// The largest number of stored records that one background step adds to the daily sums.
-    private static let rowsOfStep = 2_000
 
     let connection: PostgresConnection
     private let table = UsageSchema.postgresTable
@@ -45,7 +43,7 @@ struct PostgresSums {
             let span = try connection.run(
                 """
                 SELECT min(number), max(number), min(time), max(time) FROM (
-                    SELECT number, time FROM \(table) WHERE process = \(process) AND \(rows) LIMIT \(Self.rowsOfStep)
+                    SELECT number, time FROM \(table) WHERE process = \(process) AND \(rows) LIMIT \(UsageSchema.rowsOfStep)
                 ) AS step
                 """
             )
@@ -132,8 +130,6 @@ struct PostgresSums {
 
 /// Reads the rows of a request and of its upstream calls. The calls follow directly after their request.
 enum PostgresRequestRows {
-    private static let maxCalls = 200
-
     /// Returns the rows of a request and its upstream calls; empty if the request is not found.
     static func rows(
         _ process: Int,
@@ -144,7 +140,7 @@ enum PostgresRequestRows {
         let found = try connection.run(
             """
             SELECT number,\(names) FROM \(UsageSchema.postgresTable) WHERE process = \(process) \
-            AND number BETWEEN \(number) AND \(number &+ maxCalls) ORDER BY number
+            AND number BETWEEN \(number) AND \(number &+ UsageSchema.maxCalls) ORDER BY number
             """
         )
         var rows = RequestRows(of: number)

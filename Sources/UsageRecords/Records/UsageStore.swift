@@ -58,6 +58,13 @@ enum UsageSchema {
     /// The columns of the stored sums: first for requests, then for upstream calls.
     static let sumColumns = UsageFigures.columns.map(\.name) + UsageFigures.columns.map(\.callName)
 
+    /// The largest number of stored records that one background step adds to the daily sums.
+    static let rowsOfStep = 2_000
+    /// The pause between two steps of background work, in milliseconds. Other connections can write during the pause.
+    static let stepMilliseconds = 20
+    /// The largest number of upstream calls whose rows are read for one request.
+    static let maxCalls = 200
+
     /// The number of SQLite ids for each millisecond. An id is at least the row's time in milliseconds multiplied by
     /// this number.
     static let idsPerMillisecond = 4_096

@@ -3,13 +3,6 @@ import Shared
 
 // Background work: sums of old rows, retention, deletes.
 extension SQLiteStore {
-    /// The largest number of stored records that one background step adds to the daily sums.
-    private static let rowsOfStep = 2_000
-    /// The pause between two steps of background work, in milliseconds. Other connections can write during the pause.
-    private static let stepMilliseconds = 20
-    /// The largest number of upstream calls whose rows are read for one request.
-    static let maxCalls = 200
-
     /// Does one step of background work: adds some missing records to the daily sums, and deletes some of the oldest
     /// records if they are too old or the file is too large. Returns the time until the next step, in milliseconds;
     /// never nil.
@@ -18,12 +11,12 @@ extension SQLiteStore {
             let isMore = try opened.transaction { () throws(SQLiteFailure) in
                 var state = try opened.sums.state()
                 guard state.mark > 0 else { return false }
-                return try opened.sums.advance(&state, rows: Self.rowsOfStep, zone(of: state))
+                return try opened.sums.advance(&state, rows: UsageSchema.rowsOfStep, zone(of: state))
             }
             try keepUp(opened)
             return isMore
         }
-        return isMore == true ? Self.stepMilliseconds : upkeepSeconds * 1_000
+        return isMore == true ? UsageSchema.stepMilliseconds : upkeepSeconds * 1_000
     }
 
     func delete(_ ids: [RecordID]) throws(UsageFailure) -> Int {
@@ -97,7 +90,7 @@ struct SQLiteRequestRows {
 
     init(_ database: SQLiteDatabase) throws(SQLiteFailure) {
         statement = try database.prepare(
-            "SELECT \(UsageSchema.sqliteRow) FROM \(UsageSchema.sqliteTable) WHERE id >= ? ORDER BY id LIMIT \(1 + SQLiteStore.maxCalls)"
+            "SELECT \(UsageSchema.sqliteRow) FROM \(UsageSchema.sqliteTable) WHERE id >= ? ORDER BY id LIMIT \(1 + UsageSchema.maxCalls)"
         )
     }
 
