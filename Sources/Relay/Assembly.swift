@@ -135,15 +135,7 @@ final class Assembly {
     ) throws(Listener.Failure) -> UsageRecorder {
         do throws(UsageFailure) {
             if let folder = settings.dataFolder { try DataFolder.prepare(folder) }
-        } catch {
-            throw Listener.Failure(reason: error.cause)
-        }
-        do throws(UsageFailure) {
             if let file = settings.usageFile { try UsageFile(file).check() }
-        } catch {
-            throw Listener.Failure(reason: "USAGE_LOG_FILE: \(error.cause)")
-        }
-        do throws(UsageFailure) {
             let book = UsageRecorder(
                 settings.usageFile,
                 database: try .database(settings.usageDatabase, log),

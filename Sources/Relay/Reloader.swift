@@ -162,7 +162,7 @@ final class Reloader: SettingsReloader, @unchecked Sendable {
             do throws(UsageFailure) {
                 try UsageFile(file).check()
             } catch {
-                throw Listener.Failure(reason: "USAGE_LOG_FILE: \(error.cause)")
+                throw Listener.Failure(reason: error.cause)
             }
         }
         let makers = SetupBuilder(next, parts.lasting, known, after: makers)

@@ -26,8 +26,10 @@ package final class UsageFile: UsageStore, @unchecked Sendable {
         file = nil
     }
 
-    /// Opens the file. Throws if the file cannot be written.
-    package func check() throws(UsageFailure) { _ = try opened() }
+    /// Opens the file. Throws a failure that names the setting if the file cannot be written.
+    package func check() throws(UsageFailure) {
+        do throws(UsageFailure) { _ = try opened() } catch { throw UsageFailure("USAGE_LOG_FILE: \(error.cause)") }
+    }
 
     package func write(_ requests: ArraySlice<FinishedRequest>) throws(UsageFailure) -> Int {
         var (descriptor, bytes) = try opened()
