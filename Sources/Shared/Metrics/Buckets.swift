@@ -13,7 +13,7 @@ package struct Buckets: Sendable {
         return bucket
     }
 
-    init(milliseconds edges: [UInt64]) {
+    package init(milliseconds edges: [UInt64]) {
         self.edges = edges.map { $0 * 1_000_000 }
         areTimes = true
     }
@@ -63,5 +63,32 @@ struct HistogramCells: Sendable {
     func read(_ label: Int, into sums: inout [Int]) {
         let first = label * (buckets.count + 1)
         for index in sums.indices { sums[index] &+= cells[first + index] }
+    }
+}
+
+/// The 50th and the 95th percentile of times, in milliseconds.
+package struct Percentiles: Sendable, Equatable {
+    package let p50: Int
+    package let p95: Int
+
+    /// Estimates percentiles from the count of each bucket; nil if all counts are 0. The buckets must be for times.
+    package init?(_ counts: some Collection<Int>, _ buckets: Buckets) {
+        let sum = counts.reduce(0, &+)
+        guard sum > 0 else { return nil }
+        func value(_ part: Double) -> Int {
+            let rank = part * Double(sum)
+            var below = 0.0
+            for (bucket, count) in counts.enumerated() where count > 0 {
+                if below + Double(count) >= rank {
+                    let low = bucket == 0 ? 0 : Double(buckets.edges[bucket - 1])
+                    // The last bucket has no upper edge.
+                    let high = bucket < buckets.edges.count ? Double(buckets.edges[bucket]) : low
+                    return Int((low + (high - low) * (rank - below) / Double(count)) / 1_000_000)
+                }
+                below += Double(count)
+            }
+            return Int(Double(buckets.edges.last ?? 0) / 1_000_000)
+        }
+        (p50, p95) = (value(0.5), value(0.95))
     }
 }

@@ -2,12 +2,6 @@ package import Engine
 
 /// The figures of the last hour on the admin pages, such as response times and failures.
 package struct RecentFigures: Sendable {
-    /// The 50th and the 95th percentile of times, in milliseconds.
-    package struct Percentiles: Sendable, Equatable {
-        package let p50: Int
-        package let p95: Int
-    }
-
     package struct Provider: Sendable {
         package let name: String
         /// The number of the provider's failures for each cause that occurred.
@@ -99,29 +93,6 @@ extension RecentFigures {
             return failures.isEmpty && durations == nil
                 ? nil : Provider(name: name, failures: failures, durations: durations)
         }
-    }
-}
-
-extension RecentFigures.Percentiles {
-    /// Estimates percentiles from the count of each bucket; nil if all counts are 0. The buckets must be for times.
-    init?(_ counts: [Int], _ buckets: Buckets) {
-        let sum = counts.reduce(0, &+)
-        guard sum > 0 else { return nil }
-        func value(_ part: Double) -> Int {
-            let rank = part * Double(sum)
-            var below = 0.0
-            for (bucket, count) in counts.enumerated() where count > 0 {
-                if below + Double(count) >= rank {
-                    let low = bucket == 0 ? 0 : Double(buckets.edges[bucket - 1])
-                    // The last bucket has no upper edge.
-                    let high = bucket < buckets.edges.count ? Double(buckets.edges[bucket]) : low
-                    return Int((low + (high - low) * (rank - below) / Double(count)) / 1_000_000)
-                }
-                below += Double(count)
-            }
-            return Int(Double(buckets.edges.last ?? 0) / 1_000_000)
-        }
-        self.init(p50: value(0.5), p95: value(0.95))
     }
 }
 

@@ -1,13 +1,7 @@
-import Shared
+package import Shared
 
 /// The durations of requests and their times to the first byte, each as a histogram of 24 buckets.
 package struct RequestTimes: Sendable, Equatable {
-    /// The 50th and the 95th percentile of times, in milliseconds.
-    package struct Percentiles: Sendable, Equatable {
-        package let p50: Int
-        package let p95: Int
-    }
-
     /// The number of requests in each bucket: 24 of durations, then 24 of times to the first byte.
     private(set) var counts = [Int](repeating: 0, count: RequestTimes.columns.count)
 
@@ -35,30 +29,11 @@ package struct RequestTimes: Sendable, Equatable {
     private static func bucket(of milliseconds: Int) -> Int { edges.firstIndex { milliseconds < $0 } ?? edges.count }
 
     /// The percentiles of the durations; nil if there are no requests.
-    package var durations: Percentiles? { Self.percentiles(counts[..<Self.buckets]) }
+    package var durations: Percentiles? { Percentiles(counts[..<Self.buckets], Self.times) }
     /// The percentiles of the times to the first byte; nil if no request had a response.
-    package var firstBytes: Percentiles? { Self.percentiles(counts[Self.buckets...]) }
+    package var firstBytes: Percentiles? { Percentiles(counts[Self.buckets...], Self.times) }
 
-    private static func percentiles(_ counts: ArraySlice<Int>) -> Percentiles? {
-        let sum = counts.reduce(0, &+)
-        guard sum > 0 else { return nil }
-        return Percentiles(p50: time(of: 0.5 * Double(sum), counts), p95: time(of: 0.95 * Double(sum), counts))
-    }
-
-    /// Returns the time that as many requests as `rank` did not exceed, if those of a bucket are evenly distributed.
-    private static func time(of rank: Double, _ counts: ArraySlice<Int>) -> Int {
-        var below = 0.0
-        for (bucket, count) in counts.enumerated() where count > 0 {
-            guard below + Double(count) < rank else {
-                let low = bucket == 0 ? 0 : edges[bucket - 1]
-                // The last bucket has no upper edge.
-                let high = bucket < edges.count ? edges[bucket] : low
-                return low + Int(Double(high - low) * (rank - below) / Double(count))
-            }
-            below += Double(count)
-        }
-        return edges[edges.count - 1]
-    }
+    private static let times = Buckets(milliseconds: edges.map { UInt64($0) })
 }
 
 extension RequestTimes {

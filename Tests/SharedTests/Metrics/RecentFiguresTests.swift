@@ -61,11 +61,11 @@ import Testing
         for bucket in 0...last {
             var counts = [Int](repeating: 0, count: Buckets.requests.count)
             counts[bucket] = 3
-            let found = RecentFigures.Percentiles(counts, .requests)
+            let found = Percentiles(counts, .requests)
             let high = bucket == last ? 300_000 : Int(Buckets.requests.edges[bucket] / 1_000_000)
             let low = bucket == 0 ? 0 : Int(Buckets.requests.edges[bucket - 1] / 1_000_000)
             #expect(found.map { low <= $0.p50 && $0.p50 <= $0.p95 && $0.p95 <= high } == true)
         }
-        #expect(RecentFigures.Percentiles([0, 0], .requests) == nil)
+        #expect(Percentiles([0, 0], .requests) == nil)
     }
 }
