@@ -28,10 +28,7 @@ enum RecordFields {
 
     static func filter(_ fields: AdminQuery, _ zone: DayZone) throws(APIError) -> RecordFilter {
         var filter = RecordFilter()
-        filter.caller = try text(fields, "caller")
-        filter.model = try text(fields, "model")
-        filter.provider = try text(fields, "provider")
-        filter.endpoint = try text(fields, "endpoint")
+        for field in UsageField.allCases { filter[field] = try text(fields, field.rawValue) }
         filter.session = try text(fields, "session")
         filter.endUser = try text(fields, "user")
         filter.keywords = try text(fields, "keywords", limitBytes: RecordFilter.maxKeywordBytes)

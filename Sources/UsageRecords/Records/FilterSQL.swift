@@ -161,8 +161,6 @@ extension RecordFilter {
         // The sums count only all failed requests together.
         guard [nil, .completed, .failed].contains(outcome) else { return false }
         // The sums do not distinguish an empty text from a missing one.
-        return !UsageField.allCases.contains { field in
-            self[field].map { $0.isEmpty || $0.utf8.count > SumKey.textBound } ?? false
-        }
+        return !texts.values.contains { $0.isEmpty || $0.utf8.count > SumKey.textBound }
     }
 }

@@ -13,9 +13,7 @@ extension RecordFilter {
     func matches(_ record: UsageRecord, _ search: KeywordSearch?) -> Bool {
         if let session, session != record.session { return false }
         if let endUser, endUser != record.endUser { return false }
-        for field in UsageField.allCases {
-            if let wanted = self[field], wanted != record[field] { return false }
-        }
+        for (field, wanted) in texts where wanted != record[field] { return false }
         switch outcome {
         case .completed: if !record.isSuccess { return false }
         case .failed: if record.isSuccess { return false }

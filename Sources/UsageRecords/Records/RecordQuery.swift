@@ -41,13 +41,8 @@ package struct RecordFilter: Sendable, Equatable {
         case status(Int)
     }
 
-    package var caller: String?
-    /// The model that the request named.
-    package var model: String?
-    /// The name of the provider that the request called last.
-    package var provider: String?
-    /// The name of the route, as in the metrics, such as `/chat/completions`.
-    package var endpoint: String?
+    /// The texts that fields of a matching request must have.
+    private(set) var texts: [UsageField: String] = [:]
     /// The name of the agent's session.
     package var session: String?
     /// The end user, as records name it.
@@ -74,22 +69,8 @@ package struct RecordFilter: Sendable, Equatable {
 
     /// The text that a field of a matching request must have.
     package subscript(field: UsageField) -> String? {
-        get {
-            switch field {
-            case .caller: caller
-            case .model: model
-            case .provider: provider
-            case .endpoint: endpoint
-            }
-        }
-        set {
-            switch field {
-            case .caller: caller = newValue
-            case .model: model = newValue
-            case .provider: provider = newValue
-            case .endpoint: endpoint = newValue
-            }
-        }
+        get { texts[field] }
+        set { texts[field] = newValue }
     }
 
     /// Whether the filter has conditions for which no database index exists, so that all records are read.

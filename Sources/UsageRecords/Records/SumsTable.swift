@@ -35,7 +35,7 @@ extension UsageQuery {
 
 extension RecordFilter {
     /// The fields by which sums must be grouped to serve this filter.
-    var fields: SumFields { SumFields(UsageField.allCases.filter { self[$0] != nil }) }
+    var fields: SumFields { SumFields(texts.keys) }
 }
 
 /// A table of stored sums: by day, or by hour.

@@ -3,8 +3,11 @@ package import Shared
 /// A text field by which sums of usage records are grouped.
 package enum UsageField: String, CaseIterable, Sendable {
     case caller
+    /// The model that the request named.
     case model
+    /// The name of the provider that the request called last.
     case provider
+    /// The name of the route, as in the metrics, such as `/chat/completions`.
     case endpoint
 }
 

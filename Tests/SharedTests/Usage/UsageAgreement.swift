@@ -97,10 +97,10 @@ struct RandomUsage {
 
     mutating func filter() -> RecordFilter {
         var filter = RecordFilter()
-        if random.below(2) == 0 { filter.caller = random.one(of: Self.callers) }
-        if random.below(3) == 0 { filter.model = random.one(of: Self.models) }
-        if random.below(3) == 0 { filter.provider = random.one(of: Self.providers) }
-        if random.below(4) == 0 { filter.endpoint = random.one(of: Self.endpoints) }
+        if random.below(2) == 0 { filter[.caller] = random.one(of: Self.callers) }
+        if random.below(3) == 0 { filter[.model] = random.one(of: Self.models) }
+        if random.below(3) == 0 { filter[.provider] = random.one(of: Self.providers) }
+        if random.below(4) == 0 { filter[.endpoint] = random.one(of: Self.endpoints) }
         if random.below(4) == 0 { filter.session = random.one(of: Self.sessions) }
         if random.below(2) == 0 {
             let outcomes: [RecordFilter.Outcome] = [.completed, .failed, .failure, .refusal, .clientError]
@@ -381,9 +381,9 @@ struct UsageAgreement {
         let (day, now) = (86_400_000, Timestamp.now())
         for _ in 0..<count {
             var filter = random.filter()
-            if filter.provider == nil { filter.provider = random.one(of: ["row", nil, nil]) }
+            if filter[.provider] == nil { filter[.provider] = random.one(of: ["row", nil, nil]) }
             // The sums do not distinguish an empty text from a missing one.
-            if filter.model == "" { filter.model = nil }
+            if filter[.model] == "" { filter[.model] = nil }
             let length = random.one(of: [1, 60, 1_440, 1_441, 5_000, 11_000, 40_000, 100_000]) * 60_000
             let end =
                 random.one(of: [now + 1, now - 60_000, now - day, now / day * day]) - random.one(of: [0, 0, 1, 77_777])
