@@ -61,6 +61,11 @@ package struct Digest: Hashable, Sendable {
 }
 
 extension Digest {
+    /// Returns the first bytes of the digest as hexadecimal digits, two for each byte.
+    package func hexadecimal(bytes count: Int) -> String {
+        withBytes { bytes in bytes.prefix(count).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined() }
+    }
+
     /// The log name of the caller whose key has this digest. The name does not reveal the key.
     package var callerName: String { base64url(characters: callerNameLength) }
 

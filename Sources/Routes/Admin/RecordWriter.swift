@@ -41,7 +41,7 @@ struct RecordWriter {
             "http_status":\#(request.status),"duration_ms":\#(request.durationMilliseconds),\#
             "attempts":\#(request.attempts),"stream":\#(request.isStreamed),"cached":\#(request.isCached),\#
             "estimated":\#(request.isEstimated),"created_at":\#(time: started),\#
-            "updated_at":\#(time: request.timeMilliseconds),"md5":\#(digits(of: request.requestID)),\#
+            "updated_at":\#(time: request.timeMilliseconds),"md5":\#(Digest(of: request.requestID).hexadecimal(bytes: 16)),\#
             "ttfb_ms":\#(request.firstByteMilliseconds),"wait_limits_ms":\#(request.limitsWaitMilliseconds),\#
             "wait_capacity_ms":\#(request.capacityWaitMilliseconds)\#(members: request.listed),\#
             "limits":\#(request.limits?.split(separator: "; ").map(String.init) ?? [])\#
@@ -78,7 +78,7 @@ struct RecordWriter {
             "completion":0,"quota":null,"uri":\#(request.endpoint),"request_data":null,"response_data":null,\#
             "api_status":"","api_error":null,"status":"running","duration_ms":\#(request.ageMilliseconds),\#
             "created_at":\#(time: now - request.ageMilliseconds),"updated_at":\#(time: now),\#
-            "md5":\#(digits(of: request.id))}
+            "md5":\#(Digest(of: request.id).hexadecimal(bytes: 16))}
             """#
     }
 
@@ -87,13 +87,6 @@ struct RecordWriter {
     /// Returns the masked token of a known caller, or the beginning of another caller's digest. Returns an empty text
     /// for nil.
     private func token(_ caller: String?) -> String { caller.map { tokens[$0] ?? String($0.prefix(12)) } ?? "" }
-
-    /// Returns the first 16 bytes of a text's digest as 32 hexadecimal digits.
-    private func digits(of text: String) -> String {
-        Digest(of: text).withBytes { bytes in
-            bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
-        }
-    }
 }
 
 extension JSONFragment {

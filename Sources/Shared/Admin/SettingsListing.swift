@@ -14,10 +14,7 @@ package struct SettingsListing: Sendable {
         self.waiting = waiting
         self.warnings = warnings.map { "\($0)" }
         let common = settings.filter { !Self.ownNames.contains($0.name) }
-        let digest = Digest(of: common.map { "\($0.name)=\($0.shown)\n" }.joined())
-        commonDigest = digest.withBytes { bytes in
-            bytes.prefix(6).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
-        }
+        commonDigest = Digest(of: common.map { "\($0.name)=\($0.shown)\n" }.joined()).hexadecimal(bytes: 6)
     }
 
     /// The sources of the settings without duplicates: `environment`, and the names of settings files and downloaded

@@ -133,11 +133,7 @@ package final class MemoryCache: Sendable {
         package let bodies: KeptBodies?
 
         /// The name of the response in the operator's list: the first 32 hexadecimal digits of its key.
-        package var name: String {
-            key.withBytes { bytes in
-                bytes.prefix(16).map { String(UInt16($0) | 0x100, radix: 16).dropFirst() }.joined()
-            }
-        }
+        package var name: String { key.hexadecimal(bytes: 16) }
     }
 
     /// Returns the cached responses that have a label, for the operator's list: newest first, without expired ones.

@@ -114,8 +114,7 @@ package struct KeyFamily: Sendable, Equatable {
         var member = claim
         // A claim that looks like a digest must not stand for another person's.
         if !Self.isMember(claim) || claim.hasPrefix(Self.digestBeginning) {
-            let digits = Digest(of: claim).withBytes { $0.prefix(16).flatMap { [$0 >> 4, $0 & 15] } }
-            member = Self.digestBeginning + digits.map { String($0, radix: 16) }.joined()
+            member = Self.digestBeginning + Digest(of: claim).hexadecimal(bytes: 16)
         }
         if revoked.contains(claim) || revoked.contains(member) { throw .keyIsRevoked }
         return member
