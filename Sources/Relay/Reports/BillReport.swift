@@ -38,12 +38,7 @@ struct BillReport: Report {
 
     var json: String {
         let calls = calls.map { call -> JSONFragment in
-            let lines = (call.bill?.lines ?? []).map { line -> JSONFragment in
-                let (price, product) = (line.price.number, line.product.number)
-                return #"""
-                    {"unit":\#(line.unit),"amount":\#(line.amount),"price":\#(price),"product":\#(product)}
-                    """#
-            }
+            let lines = (call.bill?.lines ?? []).map(JSONFragment.init(line:))
             let cost: JSONFragment = call.cost.map(\.number) ?? "null"
             return #"""
                 {"provider":\#(call.provider),"model":\#(call.modelUsed),"cost":\#(cost),"lines":\#(lines)}
@@ -54,9 +49,4 @@ struct BillReport: Report {
             """#
         return json.text + "\n"
     }
-}
-
-extension Cost {
-    /// The amount in dollars as a JSON number.
-    fileprivate var number: JSONFragment { JSONFragment(stringLiteral: exactText) }
 }

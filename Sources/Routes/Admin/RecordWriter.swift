@@ -88,12 +88,3 @@ struct RecordWriter {
     /// for nil.
     private func token(_ caller: String?) -> String { caller.map { tokens[$0] ?? String($0.prefix(12)) } ?? "" }
 }
-
-extension JSONFragment {
-    fileprivate init(line: BillSource.Line) {
-        self = #"""
-            {"unit":\#(line.unit),"amount":\#(line.amount),"price":\#(number: line.price.exactText),\#
-            "product":\#(number: line.product.exactText)}
-            """#
-    }
-}

@@ -1,4 +1,4 @@
-import Engine
+package import Engine
 
 /// The cost of calls: an amount of dollars.
 package struct Cost: Sendable, Equatable, Comparable {
@@ -26,6 +26,9 @@ package struct Cost: Sendable, Equatable, Comparable {
     }
 
     package static func < (one: Cost, other: Cost) -> Bool { one.picodollars < other.picodollars }
+
+    /// The amount in dollars as a JSON number.
+    package var number: JSONFragment { JSONFragment(stringLiteral: exactText) }
 
     /// The amount in dollars as text with all its decimals, such as `0.0000000025`.
     package var exactText: String {

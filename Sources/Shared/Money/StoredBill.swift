@@ -1,3 +1,5 @@
+package import Engine
+
 /// Something that has the bill of an upstream call.
 package protocol BillSource: AnyObject, Sendable {
     /// The lines of the bill, such as `1000 prompt at 0.0000025; 500 completion at 0.00001`; nil if the cost is unknown.
@@ -52,5 +54,13 @@ extension BillSource {
             let unit = size == 1 ? String(parts[0]) : "\(parts[0]) (per \(size))"
             return (amount, unit, Cost(picodollars: price), Cost(amount, at: price, per: size))
         }
+    }
+}
+
+extension JSONFragment {
+    package init(line: BillSource.Line) {
+        self = #"""
+            {"unit":\#(line.unit),"amount":\#(line.amount),"price":\#(line.price.number),"product":\#(line.product.number)}
+            """#
     }
 }
