@@ -189,7 +189,11 @@ enum Command: Equatable {
     ) -> Never {
         run(command, reports) {
             let report = try report()
-            end(.success, isJSON ? report.json : report.text(isColoured: TextTable.isColoured), errors: reports)
+            end(
+                .success,
+                isJSON ? report.json.text + "\n" : report.text(isColoured: TextTable.isColoured),
+                errors: reports
+            )
         }
     }
 

@@ -34,7 +34,8 @@ struct LimitTable: Report {
         self.caller = caller.name ?? ""
         let modelCatalog = settings.limits.byModel.isEmpty ? nil : ModelCatalog(settings, catalogues)
         let limits = LimitBook(settings).possibleLimits(of: caller, models: modelCatalog?.limitedModels ?? [])
-        var remark = settings.limits.identity == .key ? nil : Self.remarkOnAddresses(settings.limits.identity)
+        let by = settings.limits.identity
+        var remark = by == .key ? nil : "RATE_LIMIT_BY=\(by.rawValue): limits that count by address are left out.\n"
         let made = try Self.asking("memcached") { () throws(StoreFailure) in
             try MemcachedCounters.store(settings.limits)
         }
@@ -116,10 +117,6 @@ struct LimitTable: Report {
             """
     )
 
-    private static func remarkOnAddresses(_ identity: LimitSettings.Identity) -> String {
-        "RATE_LIMIT_BY=\(identity.rawValue): limits that count by address are left out.\n"
-    }
-
     /// Returns the caller that the arguments name. An error does not repeat the arguments.
     private static func caller(_ subject: Subject, _ settings: Settings) throws(CommandFailure) -> Caller {
         switch subject {
@@ -144,7 +141,7 @@ struct LimitTable: Report {
     }
 
     func text(isColoured: Bool) -> String {
-        var table = TextTable("LIMIT", "OF", "USED", "LEFT", "ALL FREE IN")
+        var table = TextTable(["LIMIT", "OF", "USED", "LEFT", "ALL FREE IN"])
         table.rightAligned = [2, 3, 4]
         var colours: [Int: Int] = [:]
         for (index, row) in rows.enumerated() {
@@ -165,7 +162,7 @@ struct LimitTable: Report {
         return use.left < use.limit.quota.count / 5 ? 33 : nil
     }
 
-    var json: String {
+    var json: JSONFragment {
         let limits = rows.map { row -> JSONFragment in
             let (use, quota) = (row.use, row.use.limit.quota)
             func amount(_ units: Int) -> JSONFragment { JSONFragment(stringLiteral: quota.amount(units)) }
@@ -176,6 +173,6 @@ struct LimitTable: Report {
                 \#(member: "group", use.limit.group)}
                 """#
         }
-        return (#"{"caller":\#(caller),"limits":\#(limits)}"# as JSONFragment).text + "\n"
+        return #"{"caller":\#(caller),"limits":\#(limits)}"#
     }
 }

@@ -111,7 +111,7 @@ struct ModelTable: Report {
         return table.text(isColoured: isColoured) + more.joined()
     }
 
-    var json: String {
+    var json: JSONFragment {
         let models = rows.map { row -> JSONFragment in
             let listing = row.listing.map { $0.text.isEmpty ? "active" : $0.text }
             return #"""
@@ -126,7 +126,7 @@ struct ModelTable: Report {
             "shutdown_date":null,"panel":\#(panel.text.members + [panel.text.summary])}
             """#
         }
-        return ("\(models + panels)" as JSONFragment).text + "\n"
+        return "\(models + panels)"
     }
 
     private static func text(_ number: Double) -> String { Int(exactly: number).map { "\($0)" } ?? "\(number)" }

@@ -36,7 +36,7 @@ struct BillReport: Report {
         return text + (unpriced > 0 ? "\(unpriced) of \(calls.count) calls without a price.\n" : "")
     }
 
-    var json: String {
+    var json: JSONFragment {
         let calls = calls.map { call -> JSONFragment in
             let lines = (call.bill?.lines ?? []).map(JSONFragment.init(line:))
             let cost: JSONFragment = call.cost.map(\.number) ?? "null"
@@ -44,9 +44,8 @@ struct BillReport: Report {
                 {"provider":\#(call.provider),"model":\#(call.modelUsed),"cost":\#(cost),"lines":\#(lines)}
                 """#
         }
-        let json: JSONFragment = #"""
+        return #"""
             {"calls":\#(calls),"cost":\#(total.number),"cost_is_partial":\#(unpriced > 0),"unpriced":\#(unpriced)}
             """#
-        return json.text + "\n"
     }
 }

@@ -77,7 +77,7 @@ struct OperatorList: Report {
         JSONParser.read(body.bytes, read) ?? nil
     }
 
-    var json: String { list.bytes.text + "\n" }
+    var json: JSONFragment { JSONFragment(stringLiteral: list.bytes.text) }
 
     func text(isColoured: Bool) -> String {
         switch kind {
@@ -95,7 +95,7 @@ struct OperatorList: Report {
 extension OperatorList {
     /// The table of the vendors' quirks that the relay remembers, for `models --quirks`.
     private var quirks: TextTable {
-        var table = TextTable("PROVIDER", "MODEL", "QUIRK", "REQUESTS", "FOR", "CALLERS", "UNTIL", "WORDS")
+        var table = TextTable(["PROVIDER", "MODEL", "QUIRK", "REQUESTS", "FOR", "CALLERS", "UNTIL", "WORDS"])
         table.rows = rows { item in
             [
                 [
@@ -109,19 +109,10 @@ extension OperatorList {
 
     /// The table of the known callers, for `keys`. Each budget of a key after the first has a line of its own.
     private var keys: TextTable {
-        var table = TextTable(
-            "KEY",
-            "MODELS",
-            "BUDGET",
-            "USED",
-            "LEFT",
-            "UNTIL",
-            "TODAY",
-            "THIS MONTH",
-            "FAILURES",
-            "LAST USED",
-            "EXPIRES"
-        )
+        var table = TextTable([
+            "KEY", "MODELS", "BUDGET", "USED", "LEFT", "UNTIL", "TODAY", "THIS MONTH", "FAILURES", "LAST USED",
+            "EXPIRES",
+        ])
         table.rightAligned = [3, 4, 6, 7, 8]
         table.rows = rows { item in
             let isGroup = item["kind"]?.string == "group"

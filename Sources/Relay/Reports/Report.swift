@@ -1,7 +1,9 @@
+import Engine
+
 /// The result that a command shows: a table for people, or JSON for programs.
 protocol Report {
     func text(isColoured: Bool) -> String
-    var json: String { get }
+    var json: JSONFragment { get }
 }
 
 /// The reason why a command has nothing to show, as text for the operator.

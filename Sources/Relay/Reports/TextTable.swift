@@ -7,8 +7,6 @@ struct TextTable {
     /// The indexes of the columns that are right-aligned, such as columns of numbers.
     var rightAligned: Set<Int> = []
 
-    init(_ heading: String...) { self.init(heading) }
-
     init(_ heading: [String]) { self.heading = heading }
 
     /// Whether the table may use colours: standard output is a terminal and `NO_COLOR` is not set

@@ -84,18 +84,17 @@ struct UsageReport: Report {
         return String(String.UnicodeScalarView(scalars.map { $0.properties.isVisible ? $0 : "?" }))
     }
 
-    var json: String {
+    var json: JSONFragment {
         let group = question.group.rawValue
         let rows = summary.rows.map { row -> JSONFragment in
             let names = [(name: group, value: "\(row.name)" as JSONFragment)]
             let caller = question.hasCallers ? [(name: "caller", value: "\(row.caller)" as JSONFragment)] : []
             return #"{\#(members: names + caller + members(of: row.figures))}"#
         }
-        let json: JSONFragment = #"""
+        return #"""
             {"by":\#(group),"from":\#(summary.first.text),"to":\#(summary.last.text),"rows":\#(rows),\#
             "total":{\#(members: members(of: summary.total))},"is_cut":\#(summary.isCut),"bad_lines":\#(summary.badLines)}
             """#
-        return json.text + "\n"
     }
 
     private func members(of figures: UsageFigures) -> [(name: String, value: JSONFragment)] {
