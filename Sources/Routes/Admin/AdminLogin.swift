@@ -35,9 +35,7 @@ private func countLogin(_ visit: AdminVisit) async throws(APIError) {
     let decision = await visit.exchange.hold([LimitCharge(loginLimit, .address(address))]).decision
     guard !decision.isAdmitted else { return }
     let seconds = max(1, ((decision.retryAfterMilliseconds ?? 60_000) + 999) / 1_000)
-    var error = APIError(429, "Too many logins. Try again in \(seconds) s.")
-    error.retryAfterSeconds = seconds
-    throw error
+    throw APIError(429, "Too many logins. Try again in \(seconds) s.", retryAfterSeconds: seconds)
 }
 
 private let loginLimit = Limit(.login, Quota(5, .requests, per: .minute))

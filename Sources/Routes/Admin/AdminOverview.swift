@@ -14,12 +14,8 @@ func streamOverview(_ visit: AdminVisit) async throws(APIError) {
     let open = admin.streams.add(1, ordering: .relaxed).newValue
     defer { admin.streams.subtract(1, ordering: .relaxed) }
     guard open <= maxLiveStreams else {
-        var error = APIError(
-            429,
-            "\(maxLiveStreams) live streams are open already. Close one, or read /admin/overview."
-        )
-        error.retryAfterSeconds = 10
-        throw error
+        let text = "\(maxLiveStreams) live streams are open already. Close one, or read /admin/overview."
+        throw APIError(429, text, retryAfterSeconds: 10)
     }
     var first: JSONFragment? = try await overview(visit)
     exchange.beginEvents()

@@ -82,8 +82,6 @@ package final class IssuerKeys: Sendable {
 extension APIError {
     fileprivate static func issuerUnavailable(_ seconds: Int) -> APIError {
         let message = "The issuer of this token cannot be reached. Try again in \(seconds) s."
-        var error = APIError(503, message, type: "server_error", code: "issuer_unavailable")
-        error.retryAfterSeconds = seconds
-        return error
+        return APIError(503, message, type: "server_error", code: "issuer_unavailable", retryAfterSeconds: seconds)
     }
 }
