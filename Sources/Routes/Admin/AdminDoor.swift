@@ -41,7 +41,7 @@ private func visitor(
 ) throws(APIError) -> AdminSession? {
     let session = operatorSession(request, gateway.process.admin.sessions)
     if access == .everybody { return session }
-    guard let session else { throw .notLoggedIn }
+    guard let session else { throw APIError(401, "Not logged in") }
     if access == .writer, session.isViewer { throw .onlyReads }
     // A token in the header is sent by programs only: no page of another site can make a browser send it.
     if access == .writer, request.operatorToken == nil, !request.isOfOwnOrigin(gateway.settings) { throw .otherOrigin }
@@ -57,8 +57,6 @@ func operatorSession(_ request: Request, _ sessions: AdminSessions) -> AdminSess
 }
 
 extension APIError {
-    static var notLoggedIn: APIError { APIError(401, "Not logged in") }
-
     static var onlyReads: APIError {
         APIError(403, "Your password may only read. Changes need ADMIN_PASSWORD in place of ADMIN_VIEWER_PASSWORD.")
     }

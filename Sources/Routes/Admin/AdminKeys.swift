@@ -93,14 +93,15 @@ private struct KeyRow {
             key.endsAt == .min
             ? "off" : rest <= 0 ? "ended" : rest < KeySettings.warnedMilliseconds ? "ends soon" : "ok"
         let end = key.endsAt.flatMap { $0 == .min ? nil : $0 / 1_000 }
-        json = Self.json("key", key.name, key.models, budgets, usage) {
-            #"{\#(members: $0),"groups":\#(key.groups.map(\.name)),"state":\#(state),"expires_at":\#(end)}"#
-        }
+        let more: [(name: String, value: JSONFragment)] = [
+            ("groups", "\(key.groups.map(\.name))"), ("state", "\(state)"), ("expires_at", "\(end)"),
+        ]
+        json = Self.json("key", key.name, key.models, budgets, usage, more)
     }
 
     init(_ group: GroupSettings, _ budgets: [LimitStates.State], _ usage: KeyUsage?) {
         nearness = budgets.map(\.share).max() ?? 0
-        json = Self.json("group", group.name, group.models, budgets, usage) { "{\(members: $0)}" }
+        json = Self.json("group", group.name, group.models, budgets, usage)
     }
 
     private static func json(
@@ -109,15 +110,16 @@ private struct KeyRow {
         _ models: [ModelPattern],
         _ budgets: [LimitStates.State],
         _ usage: KeyUsage?,
-        _ object: ([(name: String, value: JSONFragment)]) -> JSONFragment
+        _ more: [(name: String, value: JSONFragment)] = []
     ) -> JSONFragment {
-        object([
+        let members: [(name: String, value: JSONFragment)] = [
             ("kind", "\(kind)"), ("name", "\(name)"), ("models", "\(models.map(\.description))"),
             ("budgets", "\(budgets.map(JSONFragment.init(limit:)))"), ("cost_today", "\(usage?.today.dollars)"),
             ("cost_month", "\(usage?.month.dollars)"), ("unpriced_today", "\(usage?.today.unpriced ?? 0)"),
             ("unpriced_month", "\(usage?.month.unpriced ?? 0)"), ("requests", "\(usage?.month.requests ?? 0)"),
             ("failures", "\(usage?.month.failures ?? 0)"), ("last_used", "\(usage?.lastDay)"),
-        ])
+        ]
+        return "{\(members: members + more)}"
     }
 }
 

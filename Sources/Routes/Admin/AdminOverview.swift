@@ -60,9 +60,7 @@ private let nearestLimits = 10
 private func makeOverview(_ visit: AdminVisit) async throws(APIError) -> JSONFragment {
     let gateway = visit.gateway
     let reader = try recordReader(visit)
-    let usage = try await readRecords(visit) { () async throws(UsageFailure) in
-        try await reader.overview(on: gateway.loop)
-    }
+    let usage = try await visit.read { (loop) async throws(UsageFailure) in try await reader.overview(on: loop) }
     let providers = gateway.settings.providers.enumerated().map { index, provider -> JSONFragment in
         let models = provider.models.isEmpty ? [""] : provider.models.map(\.upstream)
         let states = models.map { gateway.registry.state(of: index, model: $0) }

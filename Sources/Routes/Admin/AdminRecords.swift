@@ -9,9 +9,7 @@ func listRecords(_ visit: AdminVisit) async throws(APIError) {
     if fields["status"] == "running" { return await listRunningRecords(visit) }
     let reader = try recordReader(visit)
     let query = try RecordFields.query(fields, reader.zone)
-    let page = try await readRecords(visit) { () async throws(UsageFailure) in
-        try await reader.records(query, on: visit.gateway.loop)
-    }
+    let page = try await visit.read { (loop) async throws(UsageFailure) in try await reader.records(query, on: loop) }
     let writer = RecordWriter(visit)
     var more: [(name: String, value: JSONFragment)] = []
     if page.isTotalBound { more.append(("total_is_bound", "true")) }
@@ -25,9 +23,7 @@ func showRecordFigures(_ visit: AdminVisit) async throws(APIError) {
     let fields = visit.query
     let reader = try recordReader(visit)
     let filter = try RecordFields.filter(fields, reader.zone)
-    let found = try await readRecords(visit) { () async throws(UsageFailure) in
-        try await reader.figures(filter, on: visit.gateway.loop)
-    }
+    let found = try await visit.read { (loop) async throws(UsageFailure) in try await reader.figures(filter, on: loop) }
     let sums = found.sums
     visit.send(
         data: #"""
@@ -51,9 +47,7 @@ private func listRunningRecords(_ visit: AdminVisit) async {
 func showRecord(_ visit: AdminVisit) async throws(APIError) {
     let reader = try recordReader(visit)
     guard let id = RecordID(text: visit.value("id")) else { throw APIError(404, "Not found") }
-    let found = try await readRecords(visit) { () async throws(UsageFailure) in
-        try await reader.request(id, on: visit.gateway.loop)
-    }
+    let found = try await visit.read { (loop) async throws(UsageFailure) in try await reader.request(id, on: loop) }
     guard let found else { throw APIError(404, "Not found") }
     visit.send(data: RecordWriter(visit).json(found))
 }
@@ -69,9 +63,7 @@ func deleteRecords(_ visit: AdminVisit) async throws(APIError) {
     guard ids.count == texts.count else {
         throw APIError(400, "The ids must be those of records, separated by commas.")
     }
-    let count = try await readRecords(visit) { () async throws(UsageFailure) in
-        try await reader.delete(ids, on: visit.gateway.loop)
-    }
+    let count = try await visit.read { (loop) async throws(UsageFailure) in try await reader.delete(ids, on: loop) }
     guard count > 0 else { throw APIError(404, "Not found") }
     visit.record("delete records", texts.joined(separator: ","))
     visit.sendDone("Deleted")
@@ -85,26 +77,21 @@ func recordReader(_ visit: AdminVisit) throws(APIError) -> RecordReader {
     throw APIError(503, "No records are kept yet. Try again in a moment.")
 }
 
-/// Runs `work`, which reads or deletes stored request records. Logs the cause of a failure.
-func readRecords<Value>(
-    _ visit: AdminVisit,
-    _ work: () async throws(UsageFailure) -> Value
-) async throws(APIError) -> Value {
-    do throws(UsageFailure) {
-        return try await work()
-    } catch {
-        if Task.isCancelled { throw .clientLeft }
-        visit.gateway.log.warning("usage records cannot be read") { $0.add("cause", error.cause) }
-        throw APIError(503, "The usage records cannot be read at the moment. The log of the relay says why.")
-    }
-}
-
 extension AdminVisit {
+    /// Runs `work`, which reads or deletes stored request records. Logs the cause of a failure.
+    func read<Value>(_ work: (EventLoop) async throws(UsageFailure) -> Value) async throws(APIError) -> Value {
+        do throws(UsageFailure) {
+            return try await work(gateway.loop)
+        } catch {
+            if Task.isCancelled { throw .clientLeft }
+            gateway.log.warning("usage records cannot be read") { $0.add("cause", error.cause) }
+            throw APIError(503, "The usage records cannot be read at the moment. The log of the relay says why.")
+        }
+    }
+
     func usage(_ query: UsageQuery) async throws(APIError) -> UsageTable {
         let reader = try recordReader(self)
-        return try await readRecords(self) { () async throws(UsageFailure) in
-            try await reader.usage(query, on: gateway.loop)
-        }
+        return try await read { (loop) async throws(UsageFailure) in try await reader.usage(query, on: loop) }
     }
 }
 

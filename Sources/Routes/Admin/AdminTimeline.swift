@@ -13,9 +13,7 @@ func showTimeline(_ visit: AdminVisit) async throws(APIError) {
     let isCSV = try fields.choice("format", ["json", "csv"]) == "csv"
     let filter = try RecordFields.filter(fields, reader.zone)
     let query = TimelineQuery(by: group, filter, in: try range(filter))
-    let found = try await readRecords(visit) { () async throws(UsageFailure) in
-        try await reader.timeline(query, on: visit.gateway.loop)
-    }
+    let found = try await visit.read { (loop) async throws(UsageFailure) in try await reader.timeline(query, on: loop) }
     let names = group.map { [$0.rawValue] } ?? []
     if isCSV { return visit.sendCSV(by: names, found.groups.map { (group == nil ? [] : [$0.name], $0.sum.usage) }) }
     let listed = found.groups.prefix(maxListed)
