@@ -42,8 +42,7 @@ extension AdminSettings {
 
     /// Returns the operator's password in the settings of this process; nil if they have none.
     package static func passwordOfProcess() -> String? {
-        SettingsReader(SettingsSource.ofProcess(.orInstalled), table: .product, readFile: readSettingsFile)
-            .text("ADMIN_PASSWORD")
+        SettingsReader.ofProcess(.orInstalled).text("ADMIN_PASSWORD")
     }
 }
 
@@ -58,7 +57,6 @@ extension SettingsReader {
         }
         return address
     }
-
 }
 
 extension SettingSection {

@@ -67,9 +67,8 @@ extension SettingsReader {
         case .memcached where limits.store == .memory:
             report("CACHE_STORE", "memcached requires MEMCACHED_HOST or MEMCACHED_SERVERS")
         case .memcached:
-            for key: SettingKey in ["CACHE_MAX_MB", "CACHE_MAX_ENTRIES"] where given[key] != nil {
-                warn(key, "has no effect with CACHE_STORE=memcached, whose own memory is the limit")
-            }
+            let text = "has no effect with CACHE_STORE=memcached, whose own memory is the limit"
+            warnIfGiven(["CACHE_MAX_MB", "CACHE_MAX_ENTRIES"], text)
         case .data where settings.directory == nil: report("CACHE_STORE", "data requires DATA_DIR")
         case .memory, .data: break
         }

@@ -51,9 +51,8 @@ package struct CloudSettings: Sendable, Equatable {
         }
         reader.demand(["PROJECT_ID": "the Google Cloud project id"], of: instance)
         if isPassthrough {
-            for field in ["CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN"] where reader.given[key(field)] != nil {
-                reader.warn(key(field), "is not used, because \(key("PASSTHROUGH").name) is true")
-            }
+            let keys = ["CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN"].map(key)
+            reader.warnIfGiven(keys, "is not used, because \(key("PASSTHROUGH").name) is true")
         } else {
             reader.demand(
                 [

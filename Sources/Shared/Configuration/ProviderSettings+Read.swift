@@ -270,14 +270,19 @@ extension SettingsReader {
         let areKeysWrong = problems.contains { $0.name?.hasPrefix("PROVIDER_\(provider)_API_KEY") ?? false }
         guard given[key] != nil else { return !hasKeys && !areKeysWrong && !kind.row.areKeysOptional }
         let isPassthrough = boolean(key) || text(key) != nil
-        for field in ["API_KEYS", "API_KEY"] where isPassthrough && hasKeys {
-            let keys = ProviderSettings.key(provider, field)
-            if given[keys] != nil { warn(keys, "is not used, because \(key.name) is true") }
+        if isPassthrough && hasKeys {
+            let keys = ["API_KEYS", "API_KEY"].map { ProviderSettings.key(provider, $0) }
+            warnIfGiven(keys, "is not used, because \(key.name) is true")
         }
         if !isPassthrough && !hasKeys && !areKeysWrong && !kind.row.areKeysOptional {
             report(key, "without it PROVIDER_\(provider)_API_KEYS must be set")
         }
         return isPassthrough
+    }
+
+    /// Warns about each of these settings that is set.
+    mutating func warnIfGiven(_ keys: [SettingKey], _ text: String) {
+        for key in keys where given[key] != nil { warn(key, text) }
     }
 
     /// Reports the problem `text` if the setting is set. It is for settings that have no effect.

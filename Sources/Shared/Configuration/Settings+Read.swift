@@ -27,11 +27,7 @@ extension Settings {
         package let port: Int
 
         package static func ofProcess() -> Address {
-            let reader = SettingsReader(
-                SettingsSource.ofProcess(.ofService),
-                table: .product,
-                readFile: readSettingsFile
-            )
+            let reader = SettingsReader.ofProcess(.ofService)
             return Address(host: reader.text("HOST") ?? "", port: reader.number("PORT"))
         }
     }
@@ -39,7 +35,7 @@ extension Settings {
     /// Returns the setting of this process that declares the caller of a NAME, and its place; nil if none does. Downloads no
     /// document of settings.
     package static func declaration(ofKey instance: String) -> (setting: String, place: String)? {
-        let reader = SettingsReader(SettingsSource.ofProcess(.orInstalled), table: .product, readFile: readSettingsFile)
+        let reader = SettingsReader.ofProcess(.orInstalled)
         let fields = reader.table.families.first { $0.prefix == "KEY_" }?.declaring ?? []
         let key = fields.map { KeySettings.key(instance, $0) }.first { reader.given[$0] != nil }
         return key.map { ($0.name, reader.location($0)) }
@@ -128,7 +124,8 @@ extension Settings {
         reloadAccess = reader.word("RELOAD_ACCESS") ?? (admin == nil ? .local : .admin)
         reader.refuseShortSecret("ADMIN_SESSION_SECRET")
         traceURL = reader.text("OTEL_EXPORTER_OTLP_ENDPOINT")
-        reader.warnOfMissingParts(traceURL)
+        let isMissing = "this version does not support tracing yet: no traces are sent"
+        reader.warnIfGiven(["OTEL_EXPORTER_OTLP_ENDPOINT"], isMissing)
         reader.warnOfLogins(admin, reloadAccess, limits: limits)
         logLevel = reader.word("LOG_LEVEL") ?? .info
         logFormat = reader.word("LOG_FORMAT") ?? .text
@@ -166,13 +163,6 @@ extension SettingsReader {
             report("ADMIN_TIMEZONE", "is an older name of TIMEZONE, which is set to another zone; remove this line")
         }
         return timeZone
-    }
-
-    /// Warns about settings for features that this version does not have.
-    fileprivate mutating func warnOfMissingParts(_ traceURL: String?) {
-        if traceURL != nil {
-            warn("OTEL_EXPORTER_OTLP_ENDPOINT", "this version does not support tracing yet: no traces are sent")
-        }
     }
 
     /// Warns if `RELOAD_ACCESS` allows nobody. Also warns if logins are enabled and memcached servers are set, but not

@@ -218,8 +218,7 @@ extension SettingsReader {
             let names: [SettingKey] = [
                 "ONE_MIN_LINKS", "SUBSET_OF_ONE_MIN_PERMITTED_MODELS", "PERMIT_MODELS_FROM_SUBSET_ONLY",
             ]
-            let text = "has no effect without a provider of the kind onemin"
-            for key in names where given[key] != nil { warn(key, text) }
+            warnIfGiven(names, "has no effect without a provider of the kind onemin")
         }
         if settings.providers.allSatisfy(\.rank.servesNothing), let first = settings.providers.first {
             let which = settings.providers.count == 1 ? "the only provider" : "each provider"

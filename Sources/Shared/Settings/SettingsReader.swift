@@ -47,6 +47,11 @@ struct SettingsReader {
         if !lacksLines { findUnknownFields() }
     }
 
+    /// Reads the settings of this process, without a remote document.
+    static func ofProcess(_ file: SettingsSource.File) -> SettingsReader {
+        SettingsReader(SettingsSource.ofProcess(file), table: .product, readFile: readSettingsFile)
+    }
+
     private var locationsByName: [String: String] = [:]
 
     private mutating func read(_ source: SettingsSource) {

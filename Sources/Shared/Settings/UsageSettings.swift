@@ -49,12 +49,10 @@ extension UsageDatabaseSettings {
         let location: DatabaseLocation
         if let url = reader.text("USAGE_DATABASE_URL") {
             location = .server(url)
-            if reader.given["USAGE_DATA_MAX_MB"] != nil {
-                reader.warn(
-                    "USAGE_DATA_MAX_MB",
-                    "has no effect: it limits the database in DATA_DIR, but records are written to USAGE_DATABASE_URL"
-                )
-            }
+            reader.warnIfGiven(
+                ["USAGE_DATA_MAX_MB"],
+                "has no effect: it limits the database in DATA_DIR, but records are written to USAGE_DATABASE_URL"
+            )
         } else if let folder = reader.text("DATA_DIR") {
             location = .folder(folder)
             if reader.number("RELAYS") > 1 {
@@ -64,9 +62,8 @@ extension UsageDatabaseSettings {
                 )
             }
         } else {
-            for key: SettingKey in ["USAGE_DATA_DAYS", "USAGE_DATA_MAX_MB"] where reader.given[key] != nil {
-                reader.warn(key, "has no effect without DATA_DIR or USAGE_DATABASE_URL")
-            }
+            let text = "has no effect without DATA_DIR or USAGE_DATABASE_URL"
+            reader.warnIfGiven(["USAGE_DATA_DAYS", "USAGE_DATA_MAX_MB"], text)
             return nil
         }
         let days = reader.number("USAGE_DATA_DAYS")
