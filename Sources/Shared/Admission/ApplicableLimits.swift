@@ -64,23 +64,9 @@ package struct Demand: Sendable {
     package var model: String?
     /// The model's second name, which patterns may match, too; nil if there is none.
     package var modelShortName: String?
-    package var user: EndUser
+    package var user = EndUser()
     /// The digest of the session's name; nil without a session, or if no limit counts sessions.
     var session: Digest?
     /// The client's address as limits count it; empty if the caller's key alone identifies the caller.
-    let address: String
-
-    init(
-        _ caller: Caller,
-        _ group: EndpointGroup,
-        from address: String = "",
-        session: Digest? = nil,
-        user: EndUser = EndUser()
-    ) {
-        self.caller = caller
-        self.group = group
-        self.address = address
-        self.session = session
-        self.user = user
-    }
+    var address = ""
 }

@@ -91,11 +91,11 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
     /// Returns what a request demands of the limits. Reads only what some limit needs.
     package func demand(of caller: Caller, _ group: EndpointGroup, _ request: Request) -> Demand {
         Demand(
-            caller,
-            group,
-            from: isOff ? "" : countedAddress(of: caller, request),
+            caller: caller,
+            group: group,
+            user: countsUsers ? EndUser(settings.userPlaces, of: request) : EndUser(),
             session: countsSessions ? request.session.map { Digest(of: $0) } : nil,
-            user: countsUsers ? EndUser(settings.userPlaces, of: request) : EndUser()
+            address: isOff ? "" : countedAddress(of: caller, request)
         )
     }
 
@@ -218,7 +218,7 @@ package final class LimitBook: OnLoop, @unchecked Sendable {
         var seen: Set<Identity> = []
         var possible: [PossibleLimit] = []
         for charge in EndpointGroup.allCases.flatMap({ group in
-            charges(Demand(caller, group, from: address ?? ""), models: [], model: nil)
+            charges(Demand(caller: caller, group: group, address: address ?? ""), models: [], model: nil)
         }) {
             if case .caller = charge.limit.kind, !isNamed, address == nil { continue }
             // One limit and one caller share one record, whatever the group is.

@@ -23,7 +23,7 @@ import Testing
 
     private func demand(_ change: (inout Demand) -> Void = { _ in }) throws -> (LimitBook, Demand) {
         let settings = try #require(settings.settings, "\(settings.problemTexts)")
-        var demand = Demand(Caller(known: settings.keys[0]), .chat)
+        var demand = Demand(caller: Caller(known: settings.keys[0]), group: .chat)
         change(&demand)
         return (LimitBook(settings), demand)
     }
