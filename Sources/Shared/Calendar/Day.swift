@@ -18,7 +18,7 @@ package struct Day: Sendable, Comparable {
         let seconds = timegm(&parts)
         // `timegm` turns a day beyond the end of a month into one of the next month.
         guard parts.tm_mon == month - 1, parts.tm_mday == day else { return nil }
-        number = Self.day(ofSecond: seconds)
+        number = floorDivide(seconds, by: 86_400)
     }
 
     /// The largest distance from 1970-01-01, in days. It keeps times in milliseconds from overflowing.
@@ -27,7 +27,7 @@ package struct Day: Sendable, Comparable {
     /// Creates a day from its days since 1970-01-01. A number out of range gives the first or the last possible day.
     package init(number: Int) { self.number = min(max(number, -Self.maxDays), Self.maxDays) }
 
-    package static var today: Day { Day(number: day(ofSecond: time(nil))) }
+    package static var today: Day { Day(number: floorDivide(time(nil), by: 86_400)) }
 
     package func adding(days: Int) -> Day { Day(number: number + days) }
 
@@ -36,8 +36,6 @@ package struct Day: Sendable, Comparable {
     package var secondsSince1970: Int { number * 86_400 }
 
     package static func < (one: Day, other: Day) -> Bool { one.number < other.number }
-
-    private static func day(ofSecond second: Int) -> Int { second >= 0 ? second / 86_400 : (second - 86_399) / 86_400 }
 
     private static func number(_ digits: Slice<UnsafeRawBufferPointer>) -> Int32? {
         digits.reduce(0) { sum, digit in

@@ -125,7 +125,7 @@ struct SchemaReader {
             guard let pattern = keyword.value.text else { throw SchemaError("`pattern` must be a string") }
             text.pattern = self.pattern(pattern)
             text.patternText = shortened(pattern, 200)
-        case "format": text.format = keyword.value.text.flatMap { TextFormat($0) }
+        case "format": text.format = keyword.value.string.flatMap(TextFormat.init)
         default: return false
         }
         switch keyword.name {

@@ -14,7 +14,7 @@ struct WebAddress {
     let path: String
 
     init?(_ text: String, schemes: [String], mayHoldCredentials: Bool) {
-        let isPlain = text.utf8.allSatisfy { $0 > 32 && $0 < 127 && !$0.isUnsafe }
+        let isPlain = text.utf8.allSatisfy { $0 > 32 && $0 < 127 && !"?#\"<>\\^`{|}".utf8.contains($0) }
         guard isPlain, let colon = text.firstIndex(of: ":") else { return nil }
         scheme = text[..<colon].lowercased()
         let rest = text[colon...]
@@ -59,18 +59,5 @@ struct WebAddress {
         }
         let isName = !host.isEmpty && host.utf8.allSatisfy { $0.isLetterOrDigit || ".-_".utf8.contains($0) }
         return isName ? (host, number) : nil
-    }
-}
-
-extension UInt8 {
-    /// Whether this byte is not allowed in a `WebAddress`, such as `?`, `#` or a quote.
-    fileprivate var isUnsafe: Bool {
-        switch self {
-        case UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "\""), UInt8(ascii: "<"), UInt8(ascii: ">"),
-            UInt8(ascii: "\\"), UInt8(ascii: "^"), UInt8(ascii: "`"), UInt8(ascii: "{"), UInt8(ascii: "|"),
-            UInt8(ascii: "}"):
-            true
-        default: false
-        }
     }
 }
