@@ -230,6 +230,16 @@ let anthropicBodies = #"""
       400 invalid_request_error tools[0].collection_ids[0]
     anthropic messages claude-opus-5-5 {"tools":[{"type":"x_20270101","name":"x","knowledge_id":"k"}]}
       400 invalid_request_error tools[0].knowledge_id
+    anthropic messages claude-opus-5-5 {"tools":[{"type":"x_20270101","name":"x","container_ids":["c"]}]}
+      400 invalid_request_error tools[0].container_ids[0]
+    anthropic messages claude-opus-5-5 {"tools":[{"type":"x_20270101","name":"x","skill_ids":["s"]}]}
+      400 invalid_request_error tools[0].skill_ids[0]
+    anthropic messages claude-opus-5-5 {"tools":[{"type":"x_20270101","name":"x","input":{"connectorIds":["c"]}}]}
+      400 invalid_request_error tools[0].input.connectorIds[0]
+    anthropic messages claude-opus-5-5 {"tools":[{"type":"x_20270101","name":"x","knowledge_base_ids":["k"]}]}
+      400 invalid_request_error tools[0].knowledge_base_ids[0]
+    anthropic messages claude-opus-5-5 {"messages":[{"role":"user","content":[{"type":"text","text":"Hi"},{"type":"new_thing","x":1}]}]}
+      =
     anthropic messages claude-opus-5-5 {"tools":[{"type":"x_20270101","name":"x","server_url":"a/mcp"}]}
       400 invalid_request_error tools[0].server_url
     """#

@@ -183,7 +183,7 @@ extension UnsafeRawBufferPointer {
 
     private static let fallback = LastLetters("fallback".utf8.makeIterator())
 
-    /// Whether a member with this name has the id of a resource of an account, such as `file_id`.
+    /// Whether a member with this name has the id of a resource of an account, such as `file_id`, or several.
     /// - Parameter parent: the name of the object with the member; nil if it has none.
     func isNameOfResource(in parent: UnsafeRawBufferPointer?) -> Bool {
         guard count >= 2, count <= 100 else { return false }
@@ -194,10 +194,11 @@ extension UnsafeRawBufferPointer {
 
     private var isNameOfContainer: Bool { IteratorSequence(FoldedName(self)).elementsEqual("container".utf8) }
 
-    private static let resources = [
-        "fileid", "fileids", "container", "containerid", "vectorstoreid", "vectorstoreids", "skillid", "connectorid",
-        "collectionid", "collectionids", "libraryid", "libraryids", "knowledgeid", "knowledgeids",
-    ]
+    private static let resources =
+        [
+            "file", "container", "vectorstore", "vectordb", "skill", "connector", "collection", "library", "knowledge",
+            "knowledgebase",
+        ].flatMap { ["\($0)id", "\($0)ids"] } + ["container"]
 
     fileprivate var isNameOfServer: Bool {
         count <= 100 && IteratorSequence(FoldedName(self)).elementsEqual("serverurl".utf8)
