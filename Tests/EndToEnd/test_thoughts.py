@@ -69,6 +69,7 @@ LOOPS = {
     "one": [thought("One"), text("said")],
     "two": [thought("One"), thought("Two", CLAUDE_SIGNATURE + "2")],
     "one and a sealed one": [thought(""), text("said"), sealed()],
+    "one around each text": [thought("One"), text("sa"), thought("Two", CLAUDE_SIGNATURE + "2"), text("id"), sealed()],
 }
 
 
@@ -89,8 +90,10 @@ def test_a_chat_gets_its_reasoning_back_with_its_tool_calls(talking, anthropic_s
     ask(talking, messages=messages, **fields)
     first, second = (seen["body"] for seen in anthropic_server.asked(CLAUDE))
     reasoning = [block for block in content if block["type"] != "text"]
+    # The client has joined the texts.
+    before = 2 if name == "two" else 1
     called = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
-    assert second["messages"][1]["content"] == [*reasoning, said, called]
+    assert second["messages"][1]["content"] == [*reasoning[:before], said, *reasoning[before:], called]
     assert first["thinking"] == second["thinking"] and anthropic_server.take_violations() == []
 
 
