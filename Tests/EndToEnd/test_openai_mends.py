@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import local_http
 import pytest
 from chat import PATH, ask, either, refusal, stream, text_of
-from openai_vendor import USAGE, chunk
+from openai_vendor import USAGE, chunk, usage_chunk, whole
 from pictures import picture
 from relay_process import provider
 from test_chat_pictures import host
@@ -258,6 +258,22 @@ def test_choices_that_a_server_ignores_are_made_up_for(model, server, is_streame
         assert got.text() == "Hello there" and got.finish() == "stop" and len(server.asked(at)) == 1
     # The choice of a whole answer is kept.
     assert_made_up_for(http, at, server, is_streamed, first=3 if is_streamed else 2)
+
+
+def test_choices_that_are_made_up_for_keep_their_citations(model, server, is_streamed):
+    http, at = model
+    cited = [{"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A", "start_index": 0, "end_index": 5}}]
+    script = {"json": whole({})}
+    script["json"]["choices"][0]["message"]["annotations"] = cited
+    if is_streamed:
+        script = {"events": [chunk({"role": "assistant", "content": "Hello"}), chunk({"annotations": cited}), chunk({}, "stop"), usage_chunk()]}
+    server.says(at, said("'n' : number must be at most 1", param="n") if is_streamed else script, script)
+    if is_streamed:
+        got = stream(http, model=at, n=2)
+        found = [[one for choice in got.choices(index) for one in choice["delta"].get("annotations", ())] for index in (0, 1)]
+    else:
+        found = [choice["message"]["annotations"] for choice in ask(http, model=at, n=2).json()["choices"]]
+    assert found == [cited, cited]
 
 
 EMULATED = {

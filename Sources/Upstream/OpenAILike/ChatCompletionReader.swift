@@ -74,7 +74,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         let (pieces, isOdd) = try self.pieces(of: root, data, message: message, isWhole: false)
         if pieces.isEmpty, root["choices"] == nil { try errorReader.check(unknown: root) }
         if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: message, emit) }
-        if responseOptions.keepsAnnotations { root.forEachCitation(in: message) { emit(0, .annotation($0)) } }
+        if responseOptions.keepsAnnotations { emitCitations(in: root, message, emit) }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
         if pieces.count == 1, !isOdd, event.name.isEmpty, !pieces[0].isDropped, choices[pieces[0].index].order.isWhole {
             let none = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -192,6 +192,13 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         guard choices.contains(where: \.isFilled) else {
             endedWithoutOutput = true
             throw .ended(with: unknownFinish)
+        }
+    }
+
+    private func emitCitations(in root: JSONValue, _ message: StaticString, _ emit: Emit) {
+        for (place, choice) in (root["choices"]?.elements ?? JSONElements()).enumerated() {
+            let index = choices.count == 1 ? 0 : choice["index"]?.integer.map { Int(clamping: $0) } ?? place
+            if choices.indices.contains(index) { choice.forEachCitation(in: message) { emit(index, .annotation($0)) } }
         }
     }
 
@@ -393,7 +400,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     }
 
     private func emitWhole(_ pieces: [ChoiceChunk], _ root: JSONValue, _ emit: Emit) throws(UpstreamError) {
-        if responseOptions.keepsAnnotations { root.forEachCitation(in: "message") { emit(0, .annotation($0)) } }
+        if responseOptions.keepsAnnotations { emitCitations(in: root, "message", emit) }
         for var piece in pieces where !piece.isDropped {
             if let function = piece.function, function.arguments == nil {
                 piece.function = (function.name, UnsafeRawBufferPointer("{}"))

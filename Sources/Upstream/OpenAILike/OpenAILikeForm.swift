@@ -50,7 +50,8 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
             isNative: call.original != nil,
             maxCalls: call.original == nil ? maxCalls : .max,
             isLegacy: call.needs.contains(.functions),
-            keepsAnnotations: call.keepsAnnotations,
+            // Without the original the client gets them as events, also those of choices from several calls.
+            keepsAnnotations: call.keepsAnnotations || call.choices > 1 || call.changedOriginal != nil,
             vendor: vendor.wire,
             learnsChoicesFor: call.choices > 1 ? ModelCaller(vendor.name, model.id, call.quirks.owner) : nil,
             bounds: UsageBounds(call, model),

@@ -298,6 +298,24 @@ import Testing
         }
     }
 
+    @Test("citations belong to their choice, a choice that was not requested has none")
+    func citations() throws {
+        func choice(_ index: Int) -> String {
+            let cited = #"[{"type":"url_citation","url_citation":{"url":"https://\#(index).example"}}]"#
+            return #"{"index":\#(index),"message":{"content":"a","annotations":\#(cited)},"finish_reason":"stop"}"#
+        }
+        func cited(_ index: Int) -> String { #"{"type":"url_citation","url":"https://\#(index).example"}"# }
+        var options = ResponseOptions(model: "m", choices: 2, includesUsage: true, isNative: false)
+        options.keepsAnnotations = true
+        let reader = ChatCompletionReader(options, JSONParser(), ids: RandomBytes())
+        let body = Body(ByteBuffer(#"{"choices":[\#([1, 0, 2].map(choice).joined(separator: ","))]}"#))
+        var found: [Int: [String]] = [:]
+        _ = try reader.read(whole: body) { index, event in
+            if case .annotation(let json) = event { found[index, default: []].append(json.text) }
+        }
+        #expect(found == [0, 1].reduce(into: [:]) { $0[$1] = [cited($1)] })
+    }
+
     private static func failure(_ chunks: [String], isWhole: Bool = false) async -> UpstreamError.Kind? {
         let options = ResponseOptions(model: "m", choices: 1, includesUsage: true, isNative: true)
         let reader = ChatCompletionReader(options, JSONParser(), ids: RandomBytes())
