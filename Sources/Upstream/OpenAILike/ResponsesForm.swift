@@ -165,7 +165,7 @@ extension ChatCall {
         for index in messages.indices {
             for pieceIndex in messages[index].content.indices {
                 guard let item = messages[index].content[pieceIndex].reasoning?.item else { continue }
-                let permitted = try check.permitted(item, at: "input")
+                let permitted = try check.permitted(item, at: "input", isItem: true)
                 messages[index].content[pieceIndex] = .reasoningBlock(ReasoningBlock(item: permitted))
             }
         }

@@ -82,4 +82,6 @@ let responsesBodies = #"""
       400 unsupported_parameter tools[0].parameters.file_id
     responses responses by/responses {"store":false,"input":[{"type":"thing","input":{"file_id":"file-1"}},{"role":"user","content":"Hi"}]}
       400 unsupported_parameter input.input.file_id
+    responses responses by/responses {"input":[{"type":"thing","arguments":{"file_id":"a","model":"b"}},{"type":"thing","arguments":"{\"file_id\":\"a\"}"},{"role":"user","content":"Hi"}]}
+      =
     """#

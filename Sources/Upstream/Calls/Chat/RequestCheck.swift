@@ -157,12 +157,14 @@ package struct RequestCheck: FormFieldCheck {
     func drops(tier word: String) -> Bool { price.map { !$0.knows(tier: word) } ?? false }
 
     /// Checks a tool or an unknown item of a request to the Responses API. Returns its JSON for the vendor.
-    package func permitted(_ json: Body, at path: String) throws(APIError) -> Body {
+    /// - Parameter isItem: whether it is an item, whose `arguments` a model has written for a tool.
+    package func permitted(_ json: Body, at path: String, isItem: Bool = false) throws(APIError) -> Body {
         if isCallersKey { return json }
         let value = RawJSON(json.bytes)
-        try refuseResources(of: value.members, at: path, isVendors: !Self.isClients(tool: value))
+        let members = value.members.filter { !isItem || !$0.name.equals("arguments") }
+        try refuseResources(of: members, at: path, isVendors: !Self.isClients(tool: value))
         var (search, changes) = (MemberSearch { name, _ in name.isNameOfModel }, Changes())
-        try check(tool: value, at: path, &search, depth: 0)
+        try check(members, isClients: Self.isClients(tool: value), at: path, &search, depth: 0)
         changes.renamed = try permitted(search)
         return changes.isEmpty ? json : changes.applied(to: json.bytes)
     }
@@ -250,7 +252,8 @@ package struct RequestCheck: FormFieldCheck {
             if advisor != .refuse, tool["type"]?.content?.hasPrefix("advisor_") ?? false, !mayUse(advisor: tool) {
                 if advisor == .drop { dropped.append(index) }
             } else {
-                try check(tool: tool, at: "\(path)[\(index)]", &search, depth: depth)
+                let isClients = Self.isClients(tool: tool)
+                try check(tool.members, isClients: isClients, at: "\(path)[\(index)]", &search, depth: depth)
             }
             index += 1
         }
@@ -262,14 +265,15 @@ package struct RequestCheck: FormFieldCheck {
         return id(of: name) != nil
     }
 
+    /// Searches the members of a tool or an unknown item for models.
     private func check(
-        tool: RawJSON,
+        _ members: some Sequence<RawJSON.Member>,
+        isClients: Bool,
         at path: String,
         _ search: inout MemberSearch,
         depth: Int
     ) throws(APIError) {
-        let isClients = Self.isClients(tool: tool)
-        for member in tool.members {
+        for member in members {
             if isClients {
                 if !Self.isData(member.name) {
                     search.search(member.value, named: member.name, at: path, skipping: Self.isData)
