@@ -195,7 +195,7 @@ enum OneMinModels {
 extension Model.Features {
     /// These features of a model of 1min.ai, without those that the relay cannot use.
     func usable(by id: String) -> Model.Features {
-        // For a translation, other models require a target language, in names that are not documented.
+        // For a translation, other models require the language of the recording, which a request does not name.
         id == OneMinModels.translator ? self : subtracting(.audioTranslation)
     }
 }
