@@ -74,7 +74,7 @@ final class OpenAILikeForm: WireForm, @unchecked Sendable {
         if let original = call.original ?? call.changedOriginal {
             do throws(APIError) {
                 let request = try NativeRequest(original)
-                    .permitted(by: check, hasUnknownTools: call.original != nil && call.unreadError != nil)
+                    .permitted(by: check, hasUnknownParts: call.original != nil && call.unreadError != nil)
                 if call.original != nil, let written = request.written(for: call, model: model, isOpenAI: isOpenAI) {
                     return WrittenCall(written)
                 }

@@ -1,5 +1,7 @@
 /// The bodies for Google's API: see `VendorBodyTests`.
 let geminiBodies = #"""
+    gemini chat/completions gemini-2.5-flash {"messages":[{"role":"user","content":[{"type":"text","text":"Hi"},{"type":"new_thing"}]}]}
+      400 invalid_value messages[0].content[1].type
     gemini chat/completions gemini-3.1-pro {"temperature":1.5,"top_p":0.5,"max_tokens":50,"stop":["a","b"],"seed":2147483653,"presence_penalty":0.5,"frequency_penalty":0,"user":"me","metadata":{"a":"b"},"service_tier":"default","store":false,"logit_bias":{"1":2},"verbosity":"low"}
       {"generationConfig":{"maxOutputTokens":50,"presencePenalty":0.5,"seed":5,"stopSequences":["a","b"],"temperature":1.5,"topP":0.5}}
     gemini messages gemini-3.1-pro {"stop_sequences":["three","four","five","six","seven","eight"],"max_tokens":9}

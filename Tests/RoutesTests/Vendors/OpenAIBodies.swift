@@ -72,6 +72,16 @@ let openAIBodies = #"""
       =
     openai chat/completions big/model:1 {"file_ids":["file-1"]}
       400 invalid_value file_ids[0]
+    openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"text","text":"Hi","file_id":"a"},{"type":"new_thing","x":[{"y":1}]},{"type":"video_url","video_url":{"url":"https://v.example/a.mp4"}}]},{"role":"assistant","content":[{"type":"new_thing"}]}]}
+      =
+    openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"text","text":"Hi"},{"type":"new_thing","input":{"file_id":"a"}}]}]}
+      400 unsupported_parameter messages[0].content[1].input.file_id
+    openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"new_thing"}]}],"new_input":"y"}
+      400 invalid_value messages[0].content[0].type
+    openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"refusal","refusal":"No"}]}]}
+      400 invalid_value messages[0].content[0].type
+    openai messages open-model {"messages":[{"role":"user","content":[{"type":"text","text":"Hi"},{"type":"new_thing","x":1}]}]}
+      400 invalid_request_error messages[0].content[1].type
     openai messages open-model {"messages":[{"role":"system","content":" \n"},{"role":"system","content":"A"},{"role":"system","content":[{"type":"text","text":"B"}]},{"role":"user","content":"Hi"},{"role":"system","content":[{"type":"text","text":"C"},{"type":"text","text":"D"}]},{"role":"system","content":"E"},{"role":"assistant","content":"Yes"},{"role":"user","content":"More"},{"role":"system","content":""},{"role":"assistant","content":"Yes"},{"role":"user","content":"Go"},{"role":"system","content":"F"}]}
       {"messages":[{"content":"A","role":"system"},{"content":"B","role":"system"},{"content":"Hi","role":"user"},{"content":[{"text":"C","type":"text"},{"text":"D","type":"text"}],"role":"system"},{"content":"E","role":"system"},{"content":"Yes","role":"assistant"},{"content":"More","role":"user"},{"content":"Yes","role":"assistant"},{"content":"Go","role":"user"},{"content":"F","role":"system"}]}
     openai messages open-model {"messages":[{"role":"system","content":"A"},{"role":"user","content":"Hi"},{"role":"assistant","content":"Yes"},{"role":"system","content":"B"},{"role":"user","content":"More"}]}

@@ -84,4 +84,6 @@ let responsesBodies = #"""
       400 unsupported_parameter input.input.file_id
     responses responses by/responses {"input":[{"type":"thing","arguments":{"file_id":"a","model":"b"}},{"type":"thing","arguments":"{\"file_id\":\"a\"}"},{"role":"user","content":"Hi"}]}
       =
+    responses chat/completions by/responses {"messages":[{"role":"user","content":[{"type":"new_thing"}]}],"tools":[{"type":"browser"},{"type":"function","function":{"name":"f"}}]}
+      400 invalid_value messages[0].content[0].type
     """#

@@ -22,7 +22,7 @@ extension ChatCall {
         self.model = model
         var marks: [ChatOptions.CacheBreakpoint] = []
         var isAmbiguous = false
-        messages = try readMessages(fields, &attachments, &marks, needs: &needs, isAmbiguous: &isAmbiguous)
+        messages = try readMessages(fields, &self, &marks, isAmbiguous: &isAmbiguous)
         if isAmbiguous { distinguishCalls() }
         try readFileIDs(fields)
         if let input = try fields.string("new_input") { messages.append(ChatMessage(role: .user, text: input)) }

@@ -10,6 +10,7 @@ extension ChatCall {
         _ reading: ToolReading
     ) throws(APIError) {
         var count = reading.checked
+        let isPartUnread = unreadError != nil
         if count > 0 {
             Self.leaveTools(&given.options)
         } else if let list = try fields.array("tools") {
@@ -20,7 +21,7 @@ extension ChatCall {
             count = areNeeded ? try read(list, &given.options) : try check(list, &given.options)
         }
         var isSearch = false
-        mayLeaveOutTools = unreadError != nil && given.options.hasTools
+        mayLeaveOutTools = !isPartUnread && unreadError != nil && given.options.hasTools
         if let choice = fields["tool_choice"] {
             isSearch = given.options.searchTool != nil && choice.isSearchChoice
             if isSearch {

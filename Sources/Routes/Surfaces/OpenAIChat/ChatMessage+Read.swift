@@ -4,13 +4,12 @@ import Upstream
 
 /// Reads the messages of a chat completion request and returns them.
 ///
-/// Adds attachments to `parts`, cache breakpoints to `marks`, and abilities that the vendor needs to `needs`. Sets
-/// `isAmbiguous` if several tool calls have the same id.
+/// Adds attachments, abilities that the vendor needs and the first unknown part to `call`, and cache breakpoints to
+/// `marks`. Sets `isAmbiguous` if several tool calls have the same id.
 func readMessages(
     _ fields: RequestFields,
-    _ parts: inout [Attachment],
+    _ call: inout ChatCall,
     _ marks: inout [ChatOptions.CacheBreakpoint],
-    needs: inout Abilities,
     isAmbiguous: inout Bool
 ) throws(APIError) -> [ChatMessage] {
     guard let array = fields["messages"] else { throw .missing("messages") }
@@ -21,7 +20,7 @@ func readMessages(
     for message in try fields.array("messages") ?? JSONElements() {
         let path = ParameterPath(message: messages.count)
         guard message.kind == .object else { throw .type(path(""), "an object") }
-        messages.append(try readMessage(message, path, calls: &calls, parts: &parts, marks: &marks, needs: &needs))
+        messages.append(try readMessage(message, path, calls: &calls, &call, marks: &marks))
     }
     guard !messages.isEmpty else { throw .emptyArray("messages") }
     isAmbiguous = calls.isAmbiguous
@@ -32,9 +31,8 @@ private func readMessage(
     _ message: JSONValue,
     _ path: ParameterPath,
     calls: inout EarlierCalls,
-    parts: inout [Attachment],
-    marks: inout [ChatOptions.CacheBreakpoint],
-    needs: inout Abilities
+    _ call: inout ChatCall,
+    marks: inout [ChatOptions.CacheBreakpoint]
 ) throws(APIError) -> ChatMessage {
     // Most messages have nothing else.
     if let (name, text) = message.texts("role", "content"), let role = ChatMessage.Role(name), role != .tool {
@@ -54,11 +52,11 @@ private func readMessage(
     }
     if let content = message["content"] {
         let mayBeEmpty = hasCalls || !read.content.isEmpty
-        try readContent(content, path, mayBeEmpty, message: &read, parts: &parts, marks: &marks)
+        try readContent(content, path, mayBeEmpty, message: &read, &call, marks: &marks)
     } else if role == .assistant, let audio = message["audio"], audio.kind == .object {
         let words = audio["transcript"]?.string ?? ""
         // Without a transcript, only the vendor that made the audio knows its words.
-        if words.isEmpty { needs.insert(.audioReferences) }
+        if words.isEmpty { call.needs.insert(.audioReferences) }
         read.content.append(.text(words))
     } else if !hasCalls, read.content.isEmpty, role != .assistant || message["refusal"]?.text == nil {
         throw message.has("content")
@@ -90,14 +88,15 @@ extension ChatMessage.Role {
     }
 }
 
-/// Reads a message's `content` into `message`, attachments into `parts`, and cache breakpoints into `marks`.
+/// Reads a message's `content` into `message`, attachments into `call`, and cache breakpoints into `marks`. A part of an
+/// unknown type becomes its own JSON text, so that it counts as tokens, and sets the call's `unreadError`.
 /// - Parameter mayBeEmpty: whether an empty array is accepted, as beside tool calls and reasoning.
 private func readContent(
     _ content: JSONValue,
     _ path: ParameterPath,
     _ mayBeEmpty: Bool,
     message: inout ChatMessage,
-    parts: inout [Attachment],
+    _ call: inout ChatCall,
     marks: inout [ChatOptions.CacheBreakpoint]
 ) throws(APIError) {
     if let whole = content.string {
@@ -108,11 +107,17 @@ private func readContent(
     var index = 0
     for element in elements {
         let part = path.part(index)
-        if let piece = try readPart(element, message.role, path: part) {
-            message.content.append(piece)
-        } else {
-            try parts.add(try readMedium(element, part))
-            message.content.append(.attachment(parts.count - 1))
+        do throws(APIError) {
+            if let piece = try readPart(element, message.role, path: part) {
+                message.content.append(piece)
+            } else {
+                try call.attachments.add(try readMedium(element, part))
+                message.content.append(.attachment(call.attachments.count - 1))
+            }
+        } catch {
+            guard element.isUnknownPart else { throw error }
+            call.unreadError = call.unreadError ?? error
+            message.content.append(.text(element.body.text))
         }
         // A cache breakpoint inside a result marks the end of the whole result.
         let end = message.content.count - 1
@@ -139,6 +144,11 @@ func readPart(
         let known = "text, image_url, input_audio or file"
         throw .value(path(".type"), "this type of content part is not supported; use \(known)")
     }
+}
+
+extension JSONValue {
+    /// Whether the value is a content part of a type that OpenAI's API does not have.
+    var isUnknownPart: Bool { self["type"]?.text.map { !ChatMessage.Piece.isKnown(type: $0) } ?? false }
 }
 
 func readMedium(_ part: JSONValue, _ path: ParameterPath) throws(APIError) -> Attachment {

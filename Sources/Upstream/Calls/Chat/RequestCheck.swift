@@ -300,9 +300,20 @@ package struct RequestCheck: FormFieldCheck {
 
     // MARK: Resources
 
-    /// Throws if tools that the relay does not know name a resource of the account.
-    func refuseResources(inToolsOf members: [RawJSON.Member]) throws(APIError) {
-        if !isCallersKey { try refuseResources(of: members.filter { $0.name.equals("tools") }) }
+    /// Throws if tools or content parts of a chat that the relay does not know name a resource of the account.
+    func refuseResources(inUnknownPartsOf members: [RawJSON.Member]) throws(APIError) {
+        if isCallersKey { return }
+        try refuseResources(of: members.filter { $0.name.equals("tools") })
+        guard let messages = members.first(where: { $0.name.equals("messages") })?.value else { return }
+        for (index, message) in messages.elements.enumerated() {
+            // A name with an escape may be `content`, too.
+            for member in message.members where member.name.equals("content") || member.name.contains(92) {
+                for (place, part) in member.value.elements.enumerated() {
+                    if let type = part["type"]?.content, ChatMessage.Piece.isKnown(type: type) { continue }
+                    try refuseResources(of: part.members, at: "messages[\(index)].content[\(place)]", isVendors: true)
+                }
+            }
+        }
     }
 
     /// Throws if members name a resource of the account, such as a file, container, skill, connector or vector store.

@@ -115,6 +115,13 @@ extension ChatMessage.Piece {
     var reasoning: ReasoningBlock? { if case .reasoningBlock(let block) = self { block } else { nil } }
 
     var isAttachment: Bool { if case .attachment = self { true } else { false } }
+
+    /// Returns whether OpenAI's API has content parts of this type.
+    package static func isKnown(type: UnsafeRawBufferPointer) -> Bool { types.contains { type.equals($0) } }
+
+    private static let types: [StaticString] = [
+        "text", "input_text", "output_text", "refusal", "image_url", "input_image", "input_audio", "file", "input_file",
+    ]
 }
 
 /// Tool results for vendors whose results have no attachments: these follow in a message of the user.
