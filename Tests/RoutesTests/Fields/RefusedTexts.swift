@@ -75,7 +75,7 @@ let refusedTexts = #"""
     responses 400 invalid_value input[0].role {"input":[{"role":"tool","content":"a"}]}
     responses 400 missing_required_parameter input[0].content {"input":[{"role":"user"}]}
     responses 400 missing_required_parameter input[0].content[0].image_url {"input":[{"role":"user","content":[{"type":"input_image"}]}]}
-    responses 400 invalid_value input[0].content[0].type {"input":[{"role":"user","content":[{"type":"odd"}]}]}
+    responses 400 unsupported_value input[0].content[0].type {"input":[{"role":"user","content":[{"type":"odd"}]}]}
     responses 400 invalid_value input[1].call_id {"input":[{"role":"user","content":"a"},{"type":"function_call_output","call_id":"call_1","output":"Sunny"}]}
     responses 400 unsupported_value input[0] {"input":[{"type":"odd"}]}
     responses 400 empty_array input {"input":[{"type":"compaction_trigger"}]}

@@ -80,6 +80,8 @@ let openAIBodies = #"""
       400 invalid_value messages[0].content[0].type
     openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"refusal","refusal":"No"}]}]}
       400 invalid_value messages[0].content[0].type
+    openai responses open-model {"input":[{"role":"user","content":[{"type":"input_text","text":"Hi"},{"type":"new_thing","x":1}]}]}
+      400 unsupported_value input[0].content[1].type
     openai messages open-model {"messages":[{"role":"user","content":[{"type":"text","text":"Hi"},{"type":"new_thing","x":1}]}]}
       400 invalid_request_error messages[0].content[1].type
     openai messages open-model {"messages":[{"role":"system","content":" \n"},{"role":"system","content":"A"},{"role":"system","content":[{"type":"text","text":"B"}]},{"role":"user","content":"Hi"},{"role":"system","content":[{"type":"text","text":"C"},{"type":"text","text":"D"}]},{"role":"system","content":"E"},{"role":"assistant","content":"Yes"},{"role":"user","content":"More"},{"role":"system","content":""},{"role":"assistant","content":"Yes"},{"role":"user","content":"Go"},{"role":"system","content":"F"}]}

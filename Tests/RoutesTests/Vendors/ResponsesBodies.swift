@@ -84,6 +84,12 @@ let responsesBodies = #"""
       400 unsupported_parameter input.input.file_id
     responses responses by/responses {"input":[{"type":"thing","arguments":{"file_id":"a","model":"b"}},{"type":"thing","arguments":"{\"file_id\":\"a\"}"},{"role":"user","content":"Hi"}]}
       =
+    responses responses by/responses {"input":[{"role":"user","content":[{"type":"input_image","image_url":"https://a.example/a.png"},{"type":"new_thing","x":1}]}]}
+      =
+    responses responses by/responses {"store":false,"input":[{"role":"user","content":[{"type":"input_text","text":"Hi"},{"type":"new_thing","x":1}]}]}
+      {"include":null,"input":[{"role":"user","content":[{"type":"input_text","text":"Hi"},{"type":"new_thing","x":1}]}]}
+    responses responses by/responses {"input":[{"role":"user","content":[{"type":"new_thing","file_id":"a"}]}]}
+      400 unsupported_parameter input.content[0].file_id
     responses chat/completions by/responses {"messages":[{"role":"user","content":[{"type":"new_thing"}]}],"tools":[{"type":"browser"},{"type":"function","function":{"name":"f"}}]}
       400 invalid_value messages[0].content[0].type
     """#

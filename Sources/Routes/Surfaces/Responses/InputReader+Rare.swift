@@ -72,7 +72,7 @@ extension InputReader {
     }
 
     /// Returns the JSON of an item that goes to the vendor as it came, without an id that the relay has made.
-    private func own(_ item: JSONValue) -> Body {
+    func own(_ item: JSONValue) -> Body {
         guard isHistory, item["id"]?.string?.begins(with: ItemType.other.rawValue) ?? false, let members = item.members
         else { return item.body }
         var text = ByteBuffer()
@@ -144,6 +144,6 @@ extension InputReader {
 
 extension APIError {
     static func unknownItem(_ param: String) -> APIError {
-        .unsupportedValue(param, "this type of item is not supported")
+        .unsupportedValue(param, "this type is not supported")
     }
 }

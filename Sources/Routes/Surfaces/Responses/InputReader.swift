@@ -68,8 +68,9 @@ struct InputReader {
         let type = item["type"]
         if let type, type.text == nil { throw .type(path(".type"), "a string") }
         let (kind, itemType): (InputItem.Kind, ItemType)
+        var param = path("")
         switch type?.text {
-        case nil, "message": (kind, itemType) = (.message(try message(item, path)), .message)
+        case nil, "message": (kind, itemType) = try messageOrItem(item, path, &param)
         case "function_call": (kind, itemType) = (.call(try functionCall(item, path)), .functionCall)
         case "custom_tool_call": (kind, itemType) = (.call(try customCall(item, path)), .customCall)
         case "function_call_output": (kind, itemType) = (.result(try result(item, index)), .functionOutput)
@@ -78,7 +79,7 @@ struct InputReader {
         }
         if case .reference = kind { return add(kind, path(""), id: nil, type: .other, members: nil) }
         // A reference to a stored item consists of an id only, whatever its type is.
-        add(kind, path(""), id: try id(item, path, kind.isOfUser), type: itemType, members: kept(item, itemType))
+        add(kind, param, id: try id(item, path, kind.isOfUser), type: itemType, members: kept(item, itemType))
         if case .call = kind, item["type"]?.text == "mcp_call" { try addResult(ofRemote: item, path) }
     }
 
@@ -98,6 +99,25 @@ struct InputReader {
     }
 
     // MARK: Messages
+
+    /// Reads a message. One with a part of an unknown type becomes an item, which vendors with this API get as it came, and
+    /// `param` the path of the part.
+    private mutating func messageOrItem(
+        _ item: JSONValue,
+        _ path: ParameterPath,
+        _ param: inout String
+    ) throws(APIError) -> (InputItem.Kind, ItemType) {
+        let attachments = list.attachments.count
+        do throws(APIError) {
+            return (.message(try message(item, path)), .message)
+        } catch {
+            let hasUnknown = item["content"]?.elements?.contains(where: \.isUnknownPart) ?? false
+            guard hasUnknown, tools.passesOwn || isHistory else { throw error }
+            list.attachments.removeSubrange(attachments...)
+            param = error.param ?? param
+            return (.reasoningBlock(ReasoningBlock(item: own(item))), .other)
+        }
+    }
 
     private mutating func message(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> ChatMessage {
         guard let name = item["role"] else { throw .missing(path(item.has("type") ? ".role" : ".type")) }
