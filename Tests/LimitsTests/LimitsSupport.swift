@@ -1,5 +1,6 @@
 import Engine
 import Support
+import Testing
 
 @testable import Limits
 
@@ -158,15 +159,24 @@ extension LimiterEvent {
     var isBroken: Bool { if case .brokenRecord = self { true } else { false } }
 }
 
+/// Waits until `body` is true. Returns false after ten seconds.
+func reaches(_ body: () -> Bool) async -> Bool {
+    for _ in 0..<5_000 {
+        if body() { return true }
+        try? await Task.sleep(for: .milliseconds(2))
+    }
+    return false
+}
+
+/// Waits until so many requests wait, all of them without calls to the store.
+func waits(_ count: Int, _ limiter: Limiter, _ location: SourceLocation = #_sourceLocation) async {
+    let isReached = await reaches { limiter.metrics().waiting == count && limiter.asleep == count }
+    #expect(isReached, sourceLocation: location)
+}
+
 extension Limiter {
     /// Waits until all servers are available. Returns false after ten seconds.
-    func isUp() async -> Bool {
-        for _ in 0..<5_000 {
-            if metrics().serversDown == 0 { return true }
-            try? await Task.sleep(for: .milliseconds(2))
-        }
-        return false
-    }
+    func isUp() async -> Bool { await reaches { metrics().serversDown == 0 } }
 }
 
 extension LimitCounter {

@@ -77,12 +77,6 @@ extension Limiter {
         await ask(1, limiter, charges, patience).value[0].isAdmitted
     }
 
-    private func waits(_ count: Int, _ limiter: Limiter) async {
-        while limiter.metrics().waiting != count || limiter.asleep != count {
-            try? await Task.sleep(for: .milliseconds(2))
-        }
-    }
-
     @Test("requests without room wait for their turn, in their order, and no longer than they may")
     func waitsInMemory() async throws {
         let clock = TestClock(slowness: 20)
@@ -341,7 +335,7 @@ extension Limiter {
         let former = limiter.turns
         leaving.cancel()
         #expect(await !leaving.value.isAdmitted)
-        while limiter.turns != former.dropLast() { try? await Task.sleep(for: .milliseconds(2)) }
+        #expect(await reaches { limiter.turns == former.dropLast() })
         let behind = ask(1, limiter, charges(2), patience(100))
         await waits(2, limiter)
         #expect(limiter.turns.count == 1)
@@ -361,7 +355,7 @@ extension Limiter {
         await waits(1, limiters[1])
         let writes = limiters[0].metrics().writes
         limiters[0].settle(running.held, Amounts(tokens: 10))
-        while limiters[0].metrics().writes == writes { try? await Task.sleep(for: .milliseconds(2)) }
+        #expect(await reaches { limiters[0].metrics().writes > writes })
         clock.advance(microseconds: 1_100_000)
         let decision = await next.value[0]
         #expect(decision.isAdmitted && decision.waitedMicroseconds < 5_000_000)

@@ -134,6 +134,31 @@ private final class SlotUsers: Sendable {
         limiter.stop()
     }
 
+    @Test("a request that gets one slot gives it back if the other one is taken meanwhile", arguments: [false, true])
+    func otherTaken(isShared: Bool) async {
+        let limiter = limiter(isShared: isShared)
+        // The names decide the order of the records.
+        for (index, name) in ["A", "B", "C", "D", "E", "F"].enumerated() {
+            let own = LimitCharge(Limit(.key(nil), Quota(1, .concurrent, per: .second)), .knownKey(named: name))
+            let shared = LimitCharge(Limit(.total, Quota(1, .concurrent, per: .second)), .everybody)
+            let first = 4 * index + 1
+            _ = users.start(first, limiter, [shared], seconds: 0)
+            #expect(await reaches { users.holders.last == first })
+            await wait(first + 1...first + 1, limiter, [own, shared])
+            _ = users.start(first + 2, limiter, [own], seconds: 0)
+            #expect(await reaches { users.holders.last == first + 2 })
+            await wait(first + 3...first + 3, limiter, [shared])
+            users.end(first)
+            #expect(await reaches { users.holders.last == first + 3 })
+            users.end(first + 2)
+            users.end(first + 3)
+            #expect(await reaches { users.holders.last == first + 1 })
+            users.end(first + 1)
+            #expect(await reaches { limiter.metrics().slots == 0 })
+        }
+        limiter.stop()
+    }
+
     @Test("a reload with more slots lets the first ones begin, and one without a limit all", arguments: [false, true])
     func changed(isShared: Bool) async {
         let limiter = limiter(isShared: isShared)

@@ -75,14 +75,6 @@ import Testing
         return (calls - before, rested - asleep)
     }
 
-    private func reaches(_ body: () -> Bool) async -> Bool {
-        for _ in 0..<5_000 {
-            if body() { return true }
-            try? await Task.sleep(for: .milliseconds(2))
-        }
-        return false
-    }
-
     @Test("a request that waits alone needs three calls to the store")
     func alone() async {
         let calls = await calls(of: 1)

@@ -27,12 +27,6 @@ import Testing
         }
     }
 
-    private func waits(_ count: Int, _ limiter: Limiter) async {
-        while limiter.metrics().waiting != count || limiter.asleep != count {
-            try? await Task.sleep(for: .milliseconds(2))
-        }
-    }
-
     @Test("a caller whose month has room waits for a minute", arguments: [false, true], ["A", "B", "C", "D"])
     func month(isShared: Bool, name: String) async {
         let limiter = limiter(isShared)
@@ -181,7 +175,7 @@ import Testing
         await waits(1, limiter)
         let writes = other.metrics().writes
         other.settle(running.held, Amounts(tokens: 10))
-        while other.metrics().writes == writes { try? await Task.sleep(for: .milliseconds(2)) }
+        #expect(await reaches { other.metrics().writes > writes })
         store.setDown(true)
         store.order(.notDone)
         clock.advance(microseconds: 1_100_000)
