@@ -1,13 +1,19 @@
 /// The units of a budget that running requests of this instance hold.
 ///
 /// The record has the sum of all instances as its lease. A sum ends after half a minute, or with its bucket; each instance
-/// then adds its units to a new sum, which has none of a killed instance.
+/// then adds its units to a new sum, which has none of a killed instance. Until all have done so, the units of the former
+/// sum are taken for those of the others.
 struct SharedReservations {
+    /// The units of other instances in a sum, and its end in wall-clock microseconds.
+    private typealias OtherUnits = (units: Int, end: Int)
+
     /// The time after which a sum ends, in microseconds.
     private static let longestMicroseconds = 30_000_000
     /// The time for which the sum may have more units of this instance than it holds, in microseconds: another limit may
     /// still have to count the request.
     private static let lateMicroseconds = 1_000_000
+    /// The time in which all instances add their units to a new sum, in microseconds.
+    private static let renewalMicroseconds = 2_000_000
     /// The time by which the clocks of two instances may differ, in microseconds.
     private static let clocksMicroseconds = 5_000_000
 
@@ -17,6 +23,8 @@ struct SharedReservations {
     private var end = 0
     /// The wall-clock time from which units that this instance does not hold must leave the sum, in microseconds.
     private var lowersAt = 0
+    /// The last sum that this instance has seen, and the one before it if that had ended.
+    private var (seen, former): (OtherUnits, OtherUnits) = ((0, 0), (0, 0))
 
     private func part(in record: borrowing Record) -> Int { record.leaseEnd == end ? units : 0 }
 
@@ -25,6 +33,21 @@ struct SharedReservations {
         // After a reset, the sum of a later bucket can be older than its end says.
         if record.leaseEnd > time + Self.longestMicroseconds + Self.clocksMicroseconds { return 0 }
         return max(0, record.leased(at: time) - part(in: record))
+    }
+
+    /// Returns the units that other instances hold, as far as the record and the sums before it say.
+    func knownUnits(besidesIn record: borrowing Record, at time: Int) -> Int {
+        let ended = { (sum: OtherUnits) in time < sum.end + Self.renewalMicroseconds ? sum.units : 0 }
+        return max(units(besidesIn: record, at: time), ended(former), time >= seen.end ? ended(seen) : 0)
+    }
+
+    /// Handles a record that was read or written.
+    mutating func saw(_ record: borrowing Record, at time: Int) {
+        // The clock of another instance may be ahead.
+        let isEnding = time >= seen.end - Self.renewalMicroseconds
+        if isEnding, record.lease.units == 0 { return }
+        if isEnding, record.leaseEnd > seen.end { former = seen }
+        seen = (max(0, record.lease.units - part(in: record)), record.leaseEnd)
     }
 
     /// Returns whether the record must be written because it has other units of this instance than those that it holds.

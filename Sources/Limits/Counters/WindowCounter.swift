@@ -435,6 +435,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             keepLost()
         }
         record = next
+        if limit.quota.isBudget { reservations.saw(record, at: time) }
         isKnown = found != nil
         self.version = isAhead ? 0 : version
         outage?.hasSeenStore = true
@@ -557,7 +558,10 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         if !unknownWrites.isEmpty { unknownWrites = UnknownWrites() }
         if hasUnmerged { unmerged = nil }
         isMoved = false
-        if let written = done.reservations { reservations = written }
+        if let written = done.reservations {
+            reservations = written
+            reservations.saw(record, at: time)
+        }
         if done.admitted > 0 { sizing.record(done.admitted, at: time) }
         outage?.charge(done.admitted, at: time)
         if let opened = done.lease {
@@ -644,7 +648,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     /// Returns the units that running requests of other instances hold of a budget, as far as the record says.
     func heldElsewhere(at time: Int) -> Int {
-        isShared && limit.quota.isBudget ? reservations.units(besidesIn: record, at: time) : 0
+        isShared && limit.quota.isBudget ? reservations.knownUnits(besidesIn: record, at: time) : 0
     }
 
     private func hasOutdatedReservations(at time: Int) -> Bool {

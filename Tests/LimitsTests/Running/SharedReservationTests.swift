@@ -51,9 +51,7 @@ import Testing
     /// Waits until the store has what the instance holds.
     private func isWritten(_ limiter: Limiter, _ running: Decision) async {
         let account = running.held[0].account
-        while limiter.ledger.update({ account.counter.needsWrite(at: $1.wall) }) {
-            try? await Task.sleep(for: .milliseconds(2))
-        }
+        #expect(await reaches { !limiter.ledger.update { account.counter.needsWrite(at: $1.wall) } })
     }
 
     private func isHeld(_ limiter: Limiter) async -> Bool? {
@@ -71,7 +69,7 @@ import Testing
         #expect(await ask(limiters[1], 101).value.refusal?.isHeld == false)
         #expect(limiters[1].knownUses([LimitCharge(Self.budget, .everybody)])[0].used == 90)
         let waiting = ask(limiters[1], 30, seconds: 20)
-        while limiters[1].asleep != 1 { try? await Task.sleep(for: .milliseconds(2)) }
+        #expect(await reaches { limiters[1].asleep == 1 })
         limiters[0].settle(running.held, Amounts(usd: 10))
         await isWritten(limiters[0], running)
         clock.advance(microseconds: 1_100_000)
@@ -87,6 +85,31 @@ import Testing
         limiters[0].settle(running.held, Amounts(usd: 90))
         await isWritten(limiters[0], running)
         #expect(await isHeld(limiters[1]) == false)
+    }
+
+    /// A sum ends with its bucket if that is not longer, and then leaves the record.
+    @Test("what others hold is known while they write it anew", arguments: [.hour, .day] as [Quota.TimeUnit])
+    func renewal(per unit: Quota.TimeUnit) {
+        let limit = Limit(.key(nil), Quota(100, .usd, per: unit))
+        let end = epoch + 30_000_000
+        var record = Record(limit.layout, at: epoch, birth: 1)
+        let counters = (0..<3).map { _ in WindowCounter(limit, isShared: true, sums: CounterSums(), at: epoch) }
+        func read(_ record: Record, at time: Int, _ counters: ArraySlice<WindowCounter>) {
+            for counter in counters { counter.absorb(.counts(record), birth: 2, isAhead: false, at: time) }
+        }
+        func held(at time: Int) -> [Int] { counters.map { $0.heldElsewhere(at: time) } }
+        record.charge(90)
+        record.setLease(85, until: end)
+        read(record, at: epoch, counters[...])
+        record.setLease(0, until: end)
+        read(record, at: epoch + 10_000_000, counters[2...])
+        #expect(held(at: end - 1) == [85, 85, 0], "given back to the last one's knowledge")
+        // One of the others has written its part.
+        record.roll(to: end)
+        record.setLease(5, until: end + 30_000_000)
+        read(record, at: end, counters[..<1])
+        #expect(held(at: end) == [85, 85, 0])
+        #expect(held(at: end + 2_000_000) == [5, 0, 0])
     }
 
     @Test("what an instance holds is told as long as it runs, and half a minute longer if it is killed")
