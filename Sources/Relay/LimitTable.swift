@@ -44,7 +44,8 @@ struct LimitTable: Report {
         let reader = LimitReader(store, slotSeconds: settings.limits.slotSeconds, secret: secret)
         let given = try amount.map { text throws(CommandFailure) in try Self.given(text, of: limits) }
         var isRecorded = true
-        let (uses, age) = try Self.asking("memcached \(store.servers.joined(separator: ", "))") {
+        let hint = given == nil ? "" : "; the amount may have been given back: see what is used before you try again"
+        let (uses, age) = try Self.asking("memcached \(store.servers.joined(separator: ", "))", hint: hint) {
             () throws(StoreFailure) in
             if let given {
                 isRecorded = try Self.giveBack(given.units, of: given.limits, reader, settings)
@@ -65,12 +66,17 @@ struct LimitTable: Report {
             .filter { $0.model == nil || $0.use.isRecorded }
     }
 
-    /// Returns the result of `work`. The error of its failure names the server.
+    /// Returns the result of `work`. The error of its failure names the server, and ends with `hint`.
     private static func asking<Value>(
         _ server: String,
+        hint: String = "",
         _ work: () throws(StoreFailure) -> Value
     ) throws(CommandFailure) -> Value {
-        do throws(StoreFailure) { return try work() } catch { throw CommandFailure(text: "\(server): \(error.reason)") }
+        do throws(StoreFailure) {
+            return try work()
+        } catch {
+            throw CommandFailure(text: "\(server): \(error.reason)\(hint)")
+        }
     }
 
     /// Returns the units of the amount to give back, and the limits that count in its unit.

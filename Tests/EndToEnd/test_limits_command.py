@@ -163,3 +163,19 @@ def test_an_amount_is_given_back(start_relay: Callable[..., Relay], store: Memca
     for words in (["1", "request"], ["x", "usd"], ["1.5", "tokens"], ["1"]):
         done = told("team-a", "--give-back", *words, **settings)
         assert done.returncode != 0 and "3.20 usd" in done.stderr, done.stderr
+
+
+def test_an_amount_may_have_been_given_back_when_memcached_does_not_answer(start_relay: Callable[..., Relay], store: Memcached) -> None:
+    settings = SETTINGS | {"MEMCACHED_SERVERS": store.address, "KEY_TEAM_A_RATE_LIMIT": "100000 tokens/day"}
+    conftest.secrets.update((TEAM, operating.PASSWORD, operating.SECRET))
+    relay = start_relay(**settings | operating.SETTINGS)
+    operator = operating.Operator(relay.base_url)
+    [tokens] = [item for item in operator.items("/admin/limits", caller="team-a") if item["unit"] == "tokens"]
+    store.kill()
+    hint = "; the amount may have been given back: see what is used before you try again\n"
+    for words in ([], ["--give-back", "1 tokens"]):
+        failed = told("team-a", *words, **settings)
+        assert failed.returncode != 0 and failed.stderr.endswith(hint) == bool(words), failed.stderr
+    for path, more in (("reset", {}), ("give-back", {"amount": "1 tokens"})):
+        answer = operator.post(f"/admin/limits/{path}", {"caller": "team-a", "id": tokens["id"]} | more)
+        assert answer.status_code == 503 and "it is unknown whether the limit was changed" in answer.text, answer.text

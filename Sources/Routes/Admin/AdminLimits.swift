@@ -159,7 +159,8 @@ private func noSuchLimit(_ id: String, of name: String?, _ visit: AdminVisit) th
 
 extension APIError {
     static var storeUnavailable: APIError {
-        APIError(503, "The counter store is unavailable, and nothing was changed. Try again when it is back.")
+        let reason = "The counter store did not respond, so that it is unknown whether the limit was changed."
+        return APIError(503, "\(reason) Look at what is used of it before you try again.")
     }
 
     fileprivate static var nothingRecorded: APIError {
