@@ -6,7 +6,8 @@ extension Refusal {
     var findingOfBound: QuirkFinding? {
         guard words.containsAny(of: Self.excesses), !words.areAboutSchema else { return nil }
         let limits = request.fieldPaths.filter { Self.isLimit($0.last ?? "") }
-        var named = limits.filter(isNamed)
+        // vLLM names the switch in place of the number.
+        var named = limits.filter { isNamed($0) || $0 == ["top_logprobs"] && isNamed(["logprobs"]) }
         if named.isEmpty, words.nameOutputLimit { named = limits.filter(Self.isOfTokens) }
         guard named.count == 1, let given = request.value(at: named[0])?.integer else { return nil }
         let least = Self.isOfTokens(named[0]) ? Self.minBound : 1

@@ -40,7 +40,7 @@ extension Refusal {
         let named = namesOfError.flatMap { name -> [[String]] in
             if name.parts.count == 1 { return optional.first { name.names($0) }.map { [$0] } ?? [] }
             // Words about a part that the caller has named, such as a key of `metadata`, are about the whole.
-            if vendorError.param == nil, !fields.contains(where: name.names) {
+            if params.isEmpty, !fields.contains(where: name.names) {
                 return optional.filter { $0 == [name.parts[0]] }
             }
             // A member that is refused in one part of a conversation is refused in all parts.
@@ -50,7 +50,7 @@ extension Refusal {
             }
         }
         .filter { seen.insert($0).inserted }
-        guard vendorError.param == nil, combination.isCondition else { return named }
+        guard params.isEmpty, combination.isCondition else { return named }
         let leading = combination.leading
         let others = named.filter { !leading.contains($0.joined(separator: ".")) }
         return leading.isEmpty || others.isEmpty ? Array(named.prefix(1)) : others
@@ -58,11 +58,7 @@ extension Refusal {
 
     /// The names of fields in the error's `param`, or in its message.
     private var namesOfError: [RefusalWords.FieldName] {
-        if let param = vendorError.param {
-            let names = ([param] + vendorError.otherParams).map { RefusalWords.FieldName($0) }
-                .filter { !$0.parts.isEmpty }
-            if !names.isEmpty { return names }
-        }
+        if !params.isEmpty { return params.map { RefusalWords.FieldName($0) }.filter { !$0.parts.isEmpty } }
         // The word "user" may also mean the role of a message.
         let isOfRole = words.say("role")
         return words.fieldNames.filter { !isOfRole || $0.parts != ["user"] }

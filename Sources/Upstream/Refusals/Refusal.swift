@@ -148,11 +148,21 @@ final class Refusal {
 
     func new(_ quirk: QuirkName) -> QuirkFinding? { new(scoped(quirk)) }
 
+    /// The names in the error's `param` and details; none if no field of the request is among them, so that the words
+    /// count.
+    private(set) lazy var params: [String] = {
+        let all = vendorError.param.map { [$0] + vendorError.otherParams } ?? []
+        let fields = request.fieldPaths
+        let isOfRequest = all.lazy.map { RefusalWords.FieldName($0) }
+            .contains { name in
+                fields.contains { name.names($0) || $0.count == 1 && $0.first == name.parts.first }
+            }
+        return isOfRequest ? all : []
+    }()
+
     /// Returns whether the error names the field, in its `param` or in its message.
     func names(_ field: StaticString) -> Bool {
-        if let param = vendorError.param {
-            return isLast(field, of: param) || vendorError.otherParams.contains { isLast(field, of: $0) }
-        }
+        if !params.isEmpty { return params.contains { isLast(field, of: $0) } }
         return words.name(field) || words.fieldNames.contains { $0.names(["\(field)"]) }
     }
 

@@ -42,9 +42,9 @@ struct VendorError: ReportedError {
         type = Self.type(of: error) ?? Self.type(of: root) ?? Self.word(error["status"]) ?? ""
         said = Self.said(root)
         let details = Self.details(root)?.elements
-        param = Self.param(
-            error["param"] ?? details?.first { _ in true }.flatMap(Self.fieldName) ?? Self.fieldName(root)
-        )
+        param =
+            Self.param(error["param"])
+            ?? Self.param(details?.first { _ in true }.flatMap(Self.fieldName) ?? Self.fieldName(root))
         otherParams = (details ?? JSONElements()).prefix(16).dropFirst().compactMap { Self.param(Self.fieldName($0)) }
         for detail in (error["details"]?.elements ?? JSONElements()).prefix(16) { read(detail) }
         if depth < Self.maxDepth { readInner((error["metadata"] ?? root["metadata"])?["raw"], depth: depth + 1) }
@@ -148,8 +148,10 @@ struct VendorError: ReportedError {
     }
 
     private static func param(_ value: JSONValue?) -> String? {
-        // LiteLLM writes an absent name as Python does, Cerebras the kind of the error in its place.
-        value?.text.flatMap { $0.count <= 100 && $0 != "None" && $0 != "validation_error" ? $0.text : nil }
+        // LiteLLM writes an absent name as Python does, one-api as an empty text, Cerebras the kind of the error instead.
+        value?.text.flatMap {
+            (1...100).contains($0.count) && $0 != "None" && $0 != "validation_error" ? $0.text : nil
+        }
     }
 
     private static func word(_ value: JSONValue?) -> String? {

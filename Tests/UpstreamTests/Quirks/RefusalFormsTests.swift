@@ -150,6 +150,11 @@ import Testing
                 "Function calling with a response mime type: 'application/json' is unsupported",
                 #""response_format":{"type":"json_object"},"tools":[]"#, "json_object"
             ),
+            (
+                "Requested sample logprobs of 20, which is greater than max allowed: 5 (parameter=logprobs, value=20)",
+                #""logprobs":true,"top_logprobs":20"#, "top_logprobs atMost(5)"
+            ),
+            ("logprobs is not supported", #""logprobs":true,"top_logprobs":20"#, "nothing"),
             ("Penalty is not enabled for models/x", #""frequency_penalty":1"#, "-frequency_penalty -presence_penalty"),
             ("think value \"low\" is not supported for this model", #""reasoning_effort":"low""#, "-reasoning_effort"),
             (

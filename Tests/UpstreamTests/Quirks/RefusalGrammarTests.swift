@@ -21,11 +21,13 @@ import Testing
         }
     }
 
-    /// The places of the field in a message: alone, behind or before other words, or in `param` only.
+    /// The places of the field in a message: alone, behind or before other words, alone beside a `param` that names no
+    /// field, or in `param` only.
     private static let places: [@Sendable (String) -> String] = [
         { $0 }, { "Bad request to the engine: \($0)" }, { "\($0). The reference has a list of all fields." },
-        { _ in "Extra inputs are not permitted" },
+        { $0 }, { $0 }, { _ in "Extra inputs are not permitted" },
     ]
+    private static let params = [nil, nil, nil, "", "invalid_parameter_error"]
     private static let wordings: [@Sendable (String) -> String] = [
         { "Unknown parameter: '\($0)'." }, { "Unrecognized request argument supplied: \($0)" },
         { "property '\($0)' is unsupported, did you mean 'messages'?" }, { "\($0): Extra inputs are not permitted" },
@@ -69,7 +71,7 @@ import Testing
             for wording in Self.wordings {
                 for (place, words) in Self.places.enumerated() {
                     let message = words(wording(name))
-                    let found = Self.finding(api, message, param: place == 3 ? name : nil, of: request)
+                    let found = Self.finding(api, message, param: place < 5 ? Self.params[place] : name, of: request)
                     let changed = found?.changes.reduce(request) { $1.applied(to: $0) }
                     let isRight = changed?.bytes.equals(wanted.bytes) ?? false
                     if !isRight || found?.isLasting != true || found?.quirks.named.isEmpty != true {
@@ -79,6 +81,33 @@ import Testing
             }
         }
         #expect(wrong == [])
+    }
+
+    @Test(
+        "a param that names no field of the request does not hide the words",
+        arguments: [
+            (
+                "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", #""max_tokens":9"#,
+                "max_tokens rename(\"max_completion_tokens\")"
+            ),
+            ("'n' : number must be at most 1", #""n":2"#, "n"),
+            ("reasoning_effort is not supported", #""reasoning_effort":"low""#, "-reasoning_effort"),
+            (
+                "The tool_choice parameter does not support being set to required or object in thinking mode",
+                #""tools":[],"tool_choice":"required""#, "tool_choice required"
+            ),
+        ]
+    )
+    func params(_ message: String, _ members: String, _ wanted: String) {
+        let request = Body(ByteBuffer(RefusalFormsTests.request(members)))
+        for param in ["", "body", "request_body", "invalid_parameter_error", "quota", "max_output_tokens"] {
+            let found = Self.finding(.chat, message, param: param, of: request)
+            #expect(RefusalFormsTests.text(found) == wanted, "\(param)")
+        }
+        // A field that the request has counts before the words.
+        for param in ["messages[0].content", "model"] {
+            #expect(Self.finding(.chat, message, param: param, of: request) == nil, "\(param)")
+        }
     }
 
     @Test("a message that repeats such words of the request teaches nothing", arguments: API.allCases)
