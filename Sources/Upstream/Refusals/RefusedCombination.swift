@@ -57,7 +57,7 @@ struct RefusedCombination {
         ),
         (["tools", "tool", "functions", "function"], ["tools", "functions"]), (["toolchoice"], ["tool_choice"]),
         (
-            ["json", "structured", "schema"],
+            ["json", "structured", "schema", "mime"],
             ["response_format", "output_config.format", "text.format", "generationConfig.responseMimeType"]
         ),
         (["streaming", "streamed", "non-streaming"], ["stream"]), (["fast"], ["speed"]),
@@ -86,9 +86,10 @@ struct RefusedCombination {
                     let rest = clause[(index + 1)...].prefix { !Self.markers.contains($0) }
                     if word == "in" { return rest.dropFirst().prefix(3).contains("mode") }
                     if word == "for" { return rest.indices.prefix(2).contains { paths(clause, $0) == ["stream"] } }
-                    guard Self.markers.contains(word) || Self.pairs.contains(word) else { return false }
+                    let isPair = Self.pairs.contains(word) || word == "same" && rest.first == "time"
+                    guard isPair || Self.markers.contains(word) else { return false }
                     if rest.indices.contains(where: { !paths(clause, $0).isEmpty }) { return true }
-                    if Self.pairs.contains(word), namesSeveral { return true }
+                    if isPair, namesSeveral { return true }
                     if word == "with" { return rest.contains("mode") }
                     let behind = clause[(index + 1)...]
                     return !behind.contains { Self.places.contains($0) || Self.isModel($0) }

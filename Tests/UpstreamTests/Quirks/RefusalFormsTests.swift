@@ -148,7 +148,19 @@ import Testing
             ),
             (
                 "Function calling with a response mime type: 'application/json' is unsupported",
-                #""response_format":{"type":"json_object"},"tools":[]"#, "json_object"
+                #""response_format":{"type":"json_object"},"tools":[]"#, "json_object with tools"
+            ),
+            (
+                "Tool use with a response mime type: 'application/json' is unsupported",
+                #""response_format":{"type":"json_schema"},"tools":[]"#, "json_schema with tools"
+            ),
+            (
+                "A response mime type: 'application/json' is unsupported",
+                #""response_format":{"type":"json_schema"},"tools":[]"#, "json_schema"
+            ),
+            (
+                "You cannot specify response format and function call at the same time",
+                #""response_format":{"type":"json_schema"},"tools":[]"#, "json_schema with tools"
             ),
             (
                 "Requested sample logprobs of 20, which is greater than max allowed: 5 (parameter=logprobs, value=20)",

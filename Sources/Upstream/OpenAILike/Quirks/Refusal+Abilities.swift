@@ -107,7 +107,7 @@ extension Refusal {
             isUnsupported
             || words.containsAny(of: [
                 "must be", "should be", "unavailable", "at most 1", "cannot be combined", "cannot use", "must have a",
-                "is required to be supplied",
+                "is required to be supplied", "cannot specify",
             ])
         guard isSaid else { return nil }
         if request["web_search_options"] != nil, names("web_search_options") || words.say("web search") {
