@@ -92,11 +92,15 @@ struct RefusalWords {
         quoteAny(of: [
             "invalid schema", "invalid json schema", "schema for ", "in context", "anyof", "oneof", "allof",
             "minlength", "maxlength", "minitems", "maxitems", "prefixitems", "nesting", "too complex", "recursi",
-            "too many states",
-        ]) || quote("keyword") && !say("keyword argument")
+            "too many states", "schema contains", "schema conversion", "unrecognized schema", "regex uses",
+            "understand the instance", "json_schema.schema.",
+        ]) || areAboutGrammar || quote("keyword") && !say("keyword argument")
             // Decoders say so of the whole request.
             || quote("properties") && !containsAny(of: ["properties are not allowed (", "known properties"])
     }
+
+    /// Whether a server could not build the grammar of a schema.
+    var areAboutGrammar: Bool { quoteAny(of: ["parse grammar", "grammar error", "invalid grammar"]) }
 
     /// Returns whether the complete message contains the value of a field as a separate word. `true` and `false` may be
     /// said of other fields, so that they count behind the field's name only.

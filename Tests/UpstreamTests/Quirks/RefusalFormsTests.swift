@@ -163,6 +163,14 @@ import Testing
                 #""response_format":{"type":"json_schema"},"tools":[]"#, "json_schema with tools"
             ),
             (
+                "'response_format.type' : value is not one of the allowed values ['text','json_object']",
+                #""response_format":{"type":"json_schema"}"#, "json_schema"
+            ),
+            (
+                "'response_format.json_schema.schema.type' : value is not one of the allowed values ['object']",
+                #""response_format":{"type":"json_schema"}"#, "json_schema once"
+            ),
+            (
                 "Requested sample logprobs of 20, which is greater than max allowed: 5 (parameter=logprobs, value=20)",
                 #""logprobs":true,"top_logprobs":20"#, "top_logprobs atMost(5)"
             ),

@@ -103,6 +103,34 @@ import Testing
     }
 
     @Test(
+        "a schema that a server cannot compile says nothing about later ones",
+        arguments: [
+            "The provided JSON schema contains features not supported by xgrammar.",
+            "Regex uses unsupported feature for structured outputs: lookahead",
+            "JSON schema conversion failed:\nUnrecognized schema: {\"not\":{}}",
+            "JSON Schema not supported: could not understand the instance `{}`.",
+            "Failed to initialize samplers: failed to parse grammar",
+            #"Grammar error: Unimplemented keys: ["uniqueItems"]"#, "Invalid grammar specification: bad key",
+            "Invalid grammar request with cache hit: key=('json', '{}')",
+        ]
+    )
+    func uncompiled(_ message: String) {
+        func found(_ members: String) -> String {
+            RefusalFormsTests.text(RefusalFormsTests.finding(message, of: RefusalFormsTests.request(members)))
+        }
+        #expect(found(#""response_format":{"type":"json_schema"},"tools":[]"#) == "json_schema once")
+        #expect(
+            found(#""tools":[]"#)
+                == (message.matches(of: /\bgrammar\b/.ignoresCase()).isEmpty ? "nothing" : "tools once")
+        )
+        #expect(found(#""top_k":1"#) == "nothing")
+        for lasting in ["Structured outputs are an unsupported feature of this model", "JSON schema is not supported"] {
+            let request = RefusalFormsTests.request(#""response_format":{"type":"json_schema"}"#)
+            #expect(RefusalFormsTests.text(RefusalFormsTests.finding(lasting, of: request)) == "json_schema")
+        }
+    }
+
+    @Test(
         "content of Claude's API is never left out, unlike hints",
         arguments: [
             ("messages.1.content.0.document.context", ""), ("messages.0.content.0.document.source.data", ""),

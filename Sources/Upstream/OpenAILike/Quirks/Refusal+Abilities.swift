@@ -18,7 +18,9 @@ extension Refusal {
 
     /// Whether the error says that the vendor's server does not support tools.
     var lacksTools: Bool {
-        if words.containsAny(of: ["--enable-auto-tool-choice", "--tool-call-parser", "tools param requires"]) {
+        if words.areAboutGrammar
+            || words.containsAny(of: ["--enable-auto-tool-choice", "--tool-call-parser", "tools param requires"])
+        {
             return true
         }
         // These errors refuse tools only in combination with something else.
@@ -104,10 +106,10 @@ extension Refusal {
             return QuirkFinding(.noStops, isLasting: isUnsupported && !isOfBound)
         }
         let isSaid =
-            isUnsupported
+            isUnsupported || words.areAboutGrammar
             || words.containsAny(of: [
                 "must be", "should be", "unavailable", "at most 1", "cannot be combined", "cannot use", "must have a",
-                "is required to be supplied", "cannot specify",
+                "is required to be supplied", "cannot specify", "is not one of",
             ])
         guard isSaid else { return nil }
         if request["web_search_options"] != nil, names("web_search_options") || words.say("web search") {
