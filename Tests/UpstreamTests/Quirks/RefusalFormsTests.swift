@@ -6,7 +6,7 @@ import Testing
 
 /// Refusals in the words of decoders and servers, and words that stand in the request.
 @Suite struct RefusalFormsTests {
-    private static func refusal(_ message: String, of body: Body) -> Refusal? {
+    private static func refusal(_ message: String, of body: Body, known: Set<Quirk> = []) -> Refusal? {
         let message = String(
             decoding: message.utf8.flatMap { byte -> [UInt8] in
                 byte == 10 ? [92, 110] : byte == 34 || byte == 92 ? [92, byte] : [byte]
@@ -16,7 +16,7 @@ import Testing
         let json = ByteBuffer(#"{"error":{"message":"\#(message)","type":"invalid_request_error"}}"#)
         let reader = ErrorResponseReader(JSONParser(), VendorError.openAI, namesFields: true)
         let head = UpstreamHead(status: 400, isEventStream: false, retryAfterSeconds: nil)
-        return reader.refusal(head, json.bytes, of: RefusedRequest(body), known: [])
+        return reader.refusal(head, json.bytes, of: RefusedRequest(body), known: known)
     }
 
     /// Returns what the refusal of a request shows.
@@ -27,9 +27,14 @@ import Testing
     }
 
     /// Returns what the refusal of a request shows, by a vendor's own findings.
-    static func finding(_ message: String, of request: String, _ own: (Refusal) -> QuirkFinding?) -> QuirkFinding? {
+    static func finding(
+        _ message: String,
+        of request: String,
+        known: Set<Quirk> = [],
+        _ own: (Refusal) -> QuirkFinding?
+    ) -> QuirkFinding? {
         let body = Body(ByteBuffer(request))
-        guard let refusal = refusal(message, of: body) else { return nil }
+        guard let refusal = refusal(message, of: body, known: known) else { return nil }
         guard let found = refusal.findingOfWindow ?? own(refusal) else { return nil }
         let changed = found.applied(to: body)
         return refusal.combination.scoped(found, changed: RawJSON(changed.bytes))

@@ -131,6 +131,34 @@ import Testing
     }
 
     @Test(
+        "a message of the user behind tool results that is refused gets one of the assistant before it",
+        arguments: [
+            ("Unexpected role 'user' after role 'tool'", [QuirkName](), "user after tool results"),
+            ("Conversation roles must alternate user/assistant", [], "order of roles"),
+            ("Conversation roles must alternate user/assistant", [.mergedTurns], "user after tool results"),
+            ("Conversation roles must alternate user/assistant", [.mergedTurns, .answeredResults], "nothing"),
+            ("Unexpected role 'tool' after role 'system'", [], "nothing"),
+        ]
+    )
+    func answers(_ message: String, _ known: [QuirkName], _ wanted: String) {
+        func found(_ request: String) -> String {
+            let known = Set(known.map { Quirk.named($0) })
+            return RefusalFormsTests.text(
+                RefusalFormsTests.finding(message, of: request, known: known) { $0.findingOfOpenAI }
+            )
+        }
+        #expect(found(Self.results(#""Hi""#)) == wanted)
+        let others = Self.results(#""Hi""#).replacing(#""user","content":"So?""#, with: #""assistant","content":"So?""#)
+        #expect(found(others) == (wanted == "order of roles" ? wanted : "nothing"))
+        let changed = RequestRewriter.written(
+            Body(ByteBuffer(Self.results(#""Hi""#))),
+            with: [.named(.answeredResults), .named(.textResults)]
+        )
+        let roles = RawJSON(changed.bytes).list("messages").map { $0["role"]?.content?.text ?? "" }
+        #expect(roles == ["user", "assistant", "tool", "tool", "assistant", "user", "user"])
+    }
+
+    @Test(
         "content of Claude's API is never left out, unlike hints",
         arguments: [
             ("messages.1.content.0.document.context", ""), ("messages.0.content.0.document.source.data", ""),

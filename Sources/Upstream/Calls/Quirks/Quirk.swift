@@ -67,6 +67,8 @@ package enum QuirkName: String, CaseIterable, Sendable {
     case oneInstruction = "system messages"
     /// Adjacent messages of the same role are merged. Includes `oneInstruction`.
     case mergedTurns = "order of roles"
+    /// A short message of the assistant is added between results of tools and a message of the user.
+    case answeredResults = "user after tool results"
     /// Earlier reasoning is sent back to the vendor, in the messages with the tool calls that followed.
     case reasoningBack = "earlier reasoning"
     /// Reasoning of another vendor is left out of messages.

@@ -13,7 +13,7 @@ struct MessageRewriter {
     /// The quirks for which messages are rewritten.
     static let quirks: [QuirkName] = [
         .shortIDs, .emptyContent, .noEmptyContent, .joinedContent, .mergedTurns, .reasoningBack, .noForeignReasoning,
-        .noLongIDs, .oneInstruction, .anySignature, .textResults,
+        .noLongIDs, .oneInstruction, .anySignature, .textResults, .answeredResults,
     ]
     /// The signature of a tool call that Google does not check.
     static let uncheckedSignature = "skip_thought_signature_validator"
@@ -43,6 +43,7 @@ struct MessageRewriter {
         appendMoved()
         if quirks.contains(anyOf: [.oneInstruction, .mergedTurns]) { reduceInstructions() }
         if quirks.contains(.mergedTurns) { turns = merged(turns) }
+        if quirks.contains(.answeredResults) { turns = answered(turns) }
         out.append(array: turns) { turn, out in
             out.append(#"{"role":""#, turn.role, "\"")
             turn.content?.withUnsafeBytes { out.append(#","content":"#, $0, "") }
@@ -231,6 +232,17 @@ struct MessageRewriter {
             turns.append(turn)
         }
         turns += held
+    }
+
+    private func answered(_ turns: [MessageRun]) -> [MessageRun] {
+        var answered: [MessageRun] = []
+        for turn in turns {
+            if turn.role == "user", answered.last?.role == "tool" {
+                answered.append(MessageRun(role: "assistant", content: Array(#""OK""#.utf8), rest: []))
+            }
+            answered.append(turn)
+        }
+        return answered
     }
 
     private func merged(_ turns: some Sequence<MessageRun>) -> [MessageRun] {

@@ -66,9 +66,20 @@ extension Refusal {
         if refusesRole, let finding = replacing("developer", by: "system") { return finding }
         if refusesInstructions { return replacing("system", by: "user") ?? replacing("developer", by: "user") }
         let isOfOrder = words.containsAny(of: ["must alternate", "should alternate", "successive user"])
+        let isOfResults = words.quote("unexpected role") && words.name("user") && words.name("tool")
+        if isOfResults || isOfOrder && known.contains(.mergedTurns), !known.contains(.answeredResults),
+            hasUserAfterResult
+        {
+            return ofMessages(.answeredResults)
+        }
         guard isOfOrder || isSystemMisplaced else { return nil }
         let isMerging = isOfOrder || known.contains(.oneInstruction)
         return known.contains(.mergedTurns) ? nil : ofMessages(isMerging ? .mergedTurns : .oneInstruction)
+    }
+
+    private var hasUserAfterResult: Bool {
+        let roles = request.list("messages").map { $0["role"]?.content }
+        return zip(roles, roles.dropFirst()).contains { $0.0 == "tool" && $0.1 == "user" }
     }
 
     /// Whether the error refuses a role without its name, which is the newest one then.
