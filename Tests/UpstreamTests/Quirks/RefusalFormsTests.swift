@@ -180,6 +180,16 @@ import Testing
                 #""logprobs":true,"top_logprobs":20"#, "top_logprobs atMost(5)"
             ),
             ("logprobs is not supported", #""logprobs":true,"top_logprobs":20"#, "nothing"),
+            (
+                "Function tools with reasoning_effort are not supported for gpt-5.6-sol in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+                #""tools":[]"#, #"reasoning_effort set("\"none\"") with tools"#
+            ),
+            (
+                "Function tools with reasoning_effort are not supported for gpt-5.6-sol in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+                #""reasoning_effort":"low","tools":[]"#,
+                #"reasoning_effort replace(nil, by: "\"none\"") with tools"#
+            ),
+            ("This tool is not supported. See how to set reasoning_effort.", #""tools":[]"#, "nothing"),
             ("Penalty is not enabled for models/x", #""frequency_penalty":1"#, "-frequency_penalty -presence_penalty"),
             ("think value \"low\" is not supported for this model", #""reasoning_effort":"low""#, "-reasoning_effort"),
             (

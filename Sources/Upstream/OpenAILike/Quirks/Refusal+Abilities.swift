@@ -16,7 +16,7 @@ extension Refusal {
         }
     }
 
-    /// Whether the error says that the vendor's server does not support tools.
+    /// Whether the error says that the vendor's server does not support tools, or not these.
     var lacksTools: Bool {
         if words.areAboutGrammar
             || words.containsAny(of: ["--enable-auto-tool-choice", "--tool-call-parser", "tools param requires"])
@@ -74,16 +74,23 @@ extension Refusal {
                 ])
             return isNamed && (isUnsupported || isKnown) || isMeant ? finding(ofEffort: effort.text, at: path) : nil
         }
-        return nil
+        // Without the field, the model has an effort of its own, which may be refused with tools as well.
+        guard request["tools"] != nil, isUnsupported, words.say("tool"), words.quote("set reasoning_effort"),
+            words.name("none")
+        else { return nil }
+        return Self.finding(.set(#""none""#), ofEffortAt: "reasoning_effort")
+    }
+
+    /// Returns the finding that the effort is changed beside tools.
+    private static func finding(_ kind: FieldChange.Kind, ofEffortAt path: String) -> QuirkFinding {
+        QuirkFinding([FieldChange(path, kind)], beside: OtherField(paths: ["tools"], state: .present))
     }
 
     private func finding(ofEffort effort: String, at path: String) -> QuirkFinding {
         if request["tools"] != nil, words.say("tool"), effort != "none", !path.hasPrefix("output") {
-            return QuirkFinding(
-                [FieldChange(path, .replace(nil, by: #""none""#))],
-                beside: OtherField(paths: ["tools"], state: .present),
-                isLasting: !words.areAboutSchema
-            )
+            var finding = Self.finding(.replace(nil, by: #""none""#), ofEffortAt: path)
+            finding.isLasting = !words.areAboutSchema
+            return finding
         }
         var accepted = ChatOptions.efforts.filter { name in name != effort && name.withBytes { words.named.name($0) } }
         // The highest efforts are newer than the others.
