@@ -47,9 +47,17 @@ extension VendorError {
     ]
 
     private var isFiltered: Bool {
-        Self.filterCodes.contains(where: names)
+        // Volcengine writes the kind of input before these words.
+        Self.filterCodes.contains(where: names) || [code, type].contains { $0.contains("SensitiveContentDetected") }
+            || words.say("new_sensitive")
+            || words.containsAny(of: Self.filters)
+                && words.containsAny(of: ["blocked", "filtered", "flagged", "violat"])
             || status == 403 && words.containsAny(of: ["moderation", "violates usage guidelines"])
     }
+
+    private static let filters: [StaticString] = [
+        "content filter", "content policy", "contentpolicy", "content management policy",
+    ]
 
     /// Whether the model's output is at fault, not the request: it does not have the form that the request demands (Groq).
     private var isOfOutput: Bool {

@@ -18,6 +18,11 @@ import Testing
         413 400 context_length_exceeded messages {"error":{"message":"Request body too large for gpt-4o model. Max size: 8000 tokens.","code":"tokens_limit_reached"}}
         400 400 content_filter - {"error":{"message":"It is wrong.","code":"content_filter"}}
         400 400 content_filter - {"error":{"message":"It is wrong.","code":"content_policy_violation"}}
+        400 400 content_filter - {"error":{"code":"InputTextSensitiveContentDetected","message":"It is wrong.","param":"","type":"BadRequest"}}
+        422 400 content_filter - {"type":"error","error":{"type":"unprocessable_entity_error","message":"input new_sensitive (1026)","http_code":"422"}}
+        400 400 content_filter - {"message":"The generated text has been blocked by our content filters."}
+        400 400 content_filter - {"error":{"message":"litellm.ContentPolicyViolationError: The response was filtered due to our content management policy.","code":"400"}}
+        400 400 - - {"error":{"message":"Unknown content policy: strict"}}
         403 400 content_filter - {"error":{"code":403,"message":"Input flagged by moderation"}}
         400 400 content_filter - {"error":{"message":"Input may contain inappropriate content.","code":"data_inspection_failed"}}
         400 400 content_filter - {"error":{"code":"1301","message":"System detected potentially unsafe content"},"contentFilter":[{"level":1}]}
