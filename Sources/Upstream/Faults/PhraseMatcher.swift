@@ -50,7 +50,10 @@ struct PhraseMatcher {
 
     /// Whether the text says that the key of the call is wrong.
     var refuseKey: Bool {
-        containsAny(of: ["incorrect api key", "invalid api key", "api key not valid", "api key is not valid"])
+        containsAny(of: [
+            "incorrect api key", "invalid api key", "api key not valid", "api key is not valid", "api key expired",
+            "api key has expired", "invalid authorization header",
+        ])
     }
 
     /// Whether the text is about a prompt or tokens, and compares a number with a smaller one.

@@ -37,7 +37,9 @@ extension VendorError {
             return new(.forbidden, seconds: Self.accountSeconds)
         }
         // The key of a tool's server is the caller's.
-        let isOfKey = names("invalid_api_key") || !words.containsAny(of: ["tool", "mcp"]) && words.refuseKey
+        let isOfKey =
+            names("invalid_api_key") || reason.hasSameBytes(as: "API_KEY_INVALID")
+            || !words.containsAny(of: ["tool", "mcp"]) && words.refuseKey
         return isOfKey ? new(.badKey) : nil
     }
 

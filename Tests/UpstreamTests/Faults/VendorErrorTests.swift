@@ -31,6 +31,10 @@ import Testing
         400 502 upstream_error - [{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]
         400 400 - tools[0] {"error":{"message":"Invalid API key for the MCP server of the tool","param":"tools[0]"}}
         400 400 - - {"error":{"message":"The file 'my api key' is invalid"}}
+        400 502 upstream_error - [{"error":{"code":400,"message":"It is wrong.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}]
+        400 502 upstream_error - {"error":{"message":"API key expired. Please renew the API key."}}
+        400 502 upstream_error - [{"error":{"code":400,"message":"Missing or invalid Authorization header.","status":"INVALID_ARGUMENT"}}]
+        400 400 - - {"error":{"message":"Missing or invalid Authorization header for the MCP server"}}
         400 402 insufficient_quota - {"error":{"message":"Budget has been exceeded! Current cost: 10.1","type":"budget_exceeded"}}
         400 502 upstream_error - {"error":{"message":"Organization has been restricted.","code":"organization_restricted"}}
         400 502 upstream_error - [{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}]
