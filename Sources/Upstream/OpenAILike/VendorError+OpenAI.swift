@@ -71,16 +71,20 @@ extension VendorError {
     private var isModelMissing: Bool {
         [code, type].contains(where: Self.isOfMissingModel)
             || words.containsAny(of: [
-                "no models loaded", "not a valid model id", "model not exist", "invalid model name",
+                "no models loaded", "no models are currently loaded", "not a valid model id", "model not exist",
+                "invalid model name", "model identifier is invalid", "no such model", "model is not loaded",
+                "failed to load model", "llm provider not provided", "model does not support chat completions api",
             ])
             || words.say("model")
                 && words.containsAny(of: ["not found", "does not exist", "unknown model", "on-demand throughput"])
     }
 
-    /// Returns whether a code says only that there is no such model: `model_not_found`, `unavailable_model`, or Z.ai's.
+    /// Returns whether a code says only that there is no such model: `model_not_found`, `unavailable_model`, Z.ai's, or
+    /// Volcengine's (`InvalidEndpoint.ClosedEndpoint`).
     private static func isOfMissingModel(_ code: String) -> Bool {
         let words = code.split(separator: "_")
-        return code.hasSameBytes(as: "1211") || words.count > 1 && Set(words).subtracting(missing) == ["model"]
+        return code.hasSameBytes(as: "1211") || code.hasPrefix("InvalidEndpoint")
+            || words.count > 1 && Set(words).subtracting(missing) == ["model"]
     }
 
     private static let missing: Set<Substring> = [

@@ -57,6 +57,8 @@ extension VendorError {
             return refusal
         // NVIDIA calls a model a function.
         case 404 where isOfModel || words.say("not found for account"): return new(.unknownModel)
+        // A model at its end of life.
+        case 410 where isOfModel: return new(.unknownModel)
         case 408, 504: return new(.timedOut, recovery: .nextCandidate)
         case 409, 425: return new(.failed, recovery: [.retrySame, .nextCandidate])
         case 413: return tooLarge

@@ -82,6 +82,17 @@ import Testing
         404 404 model_not_found model {"error":{"message":"It is wrong.","code":"model_not_found"}}
         404 404 model_not_found model {"error":{"code":"DeploymentNotFound","message":"x"}}
         400 404 model_not_found model {"error":"No models loaded. Please load a model"}
+        400 404 model_not_found model {"detail":{"error":{"message":"No models are currently loaded.","trace":null}}}
+        400 404 model_not_found model {"error":{"code":"InvalidEndpoint.ClosedEndpoint","message":"The request targeted an endpoint that is closed."}}
+        400 404 model_not_found model {"message":"The provided model identifier is invalid."}
+        400 404 model_not_found model {"error":{"message":"model is not loaded","code":400}}
+        400 404 model_not_found model {"error":{"message":"Failed to load model \"x\". Error: it was stopped.","param":"model"}}
+        400 404 model_not_found model {"errors":[{"message":"AiError: No such model @cf/x or task","code":5007}],"success":false}
+        400 404 model_not_found model {"error":{"message":"litellm.BadRequestError: LLM Provider NOT provided.","code":"400"}}
+        400 404 model_not_found model {"object":"error","message":"The model does not support Chat Completions API","code":400}
+        400 400 - - {"error":{"message":"The adapter of the model was not loaded"}}
+        410 404 model_not_found model {"status":410,"title":"Gone","detail":"The model 'x' has reached its end of life."}
+        410 502 upstream_error - {"status":410,"title":"Gone","detail":"It has moved."}
         400 404 model_not_found model {"error":{"message":"xyz is not a valid model ID"}}
         400 404 model_not_found model {"error":{"message":"Model Not Exist","code":"invalid_request_error"}}
         400 404 model_not_found model {"error":{"message":"The model `x` has been decommissioned.","code":"model_decommissioned"}}
