@@ -76,13 +76,14 @@ struct PhraseMatcher {
         "exceed", "maximum", "longer than", "greater than", "too long", "too large", " only ", "超", "过长",
     ]
     /// The words of Anthropic, Ollama, Amazon Bedrock, xAI, Groq, Moonshot, vLLM, Alibaba, Z.ai (four), OpenRouter,
-    /// OpenAI and Hugging Face.
+    /// OpenAI, Hugging Face, Alibaba again and Snowflake.
     private static let tooLong: [StaticString] = [
         "prompt is too long", "prompt too long", "input is too long for requested model", "maximum prompt length",
         "reduce the length of the messages", "exceeded model token limit", "maximum model length",
         "range of input length", "prompt exceeds max length", "prompt 超长", "输入长度超", "输入过长",
         "maximum allowed input length",
-        "input tokens exceed", "`inputs` tokens +", "`inputs` must have less than",
+        "input tokens exceed", "`inputs` tokens +", "`inputs` must have less than", "message token length exceed",
+        "tokens in request more than",
     ]
 
     /// Returns whether the text contains the word as a separate word: `top` is not found in `top_p`.

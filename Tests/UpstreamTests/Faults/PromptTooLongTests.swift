@@ -36,6 +36,8 @@ import Testing
             "Input length 131073 exceeds the maximum length 131072",
             "Prompt length (40000) exceeds maximum input length (32768).",
             "`inputs` must have less than 4096 tokens. Given: 5000", "Too many tokens in the prompt: 40000 > 32768",
+            "Total message token length exceed model limit (10000000 tokens).",
+            "tokens in request more than max tokens allowed",
         ]
     )
     func words(said: String) { #expect(PhraseMatcher(said).saysPromptTooLong) }
@@ -47,7 +49,7 @@ import Testing
             "messages.1.content: image exceeds 5 MB maximum",
             "Invalid 'tools[0].function.name': string too long. Expected a string with maximum length 64",
             "Limit of input tokens per minute exceeded: 40000 > 30000", "Input should be less than 1",
-            "top_k: 900 > 500",
+            "top_k: 900 > 500", "max_tokens is more than max tokens allowed",
             "This model supports at most 5000 completion tokens, whereas you provided 9000",
             "too many tokens per minute, the limit is 30000", "context is not supported", "Invalid value: 'x'", "",
         ]
