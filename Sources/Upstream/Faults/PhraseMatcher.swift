@@ -162,7 +162,7 @@ struct PhraseMatcher {
     /// The seconds that the text asks a client to wait: `try again in 1m2.5s`, `retry after 45 seconds`; nil if it names
     /// no time.
     var secondsToWait: Int? {
-        let phrases: [StaticString] = ["try again in ", "retry in ", "retry after ", "wait "]
+        let phrases: [StaticString] = ["try again in ", "try again after ", "retry in ", "retry after ", "wait "]
         return phrases.lazy.compactMap(rest(behind:)).compactMap { rest in
             UpstreamHead.seconds(ofWait: String(decoding: rest.prefix(40), as: UTF8.self))
         }

@@ -234,6 +234,16 @@ import Testing
         #expect(Self.told(400, "[It] is wrong.", VendorError.openAI, namesFields: true).message == "[It] is wrong.")
     }
 
+    @Test(
+        "the time to wait is read from words",
+        arguments: [
+            ("organization max RPM: 20, please try again after 20 seconds", 20),
+            ("Please try again in 33m57.312s. Need more tokens?", 2_038), ("Please retry after 45 seconds", 45),
+            ("Please try again after a while", nil),
+        ]
+    )
+    func wait(words: String, seconds: Int?) { #expect(PhraseMatcher(words).secondsToWait == seconds) }
+
     @Test("errors of Google's API") func gemini() throws {
         #expect(try check(Self.geminiRows, VendorError.gemini, namesFields: false) > 12)
     }
