@@ -175,9 +175,11 @@ extension VendorError {
 
     private var tooLarge: UpstreamError {
         var error = UpstreamError(.badRequest, cause: cause)
+        let words = UpstreamError.words(of: said)
+        let rejection = "The provider rejected the request because it is too large"
         error.refusal = APIError(
             413,
-            "The provider rejected the request because it is too large.",
+            words.isEmpty ? "\(rejection)." : "\(rejection): \(words)",
             code: "request_too_large"
         )
         return error

@@ -234,6 +234,12 @@ import Testing
         #expect(Self.told(400, "[It] is wrong.", VendorError.openAI, namesFields: true).message == "[It] is wrong.")
     }
 
+    @Test("a request that is too large is refused in the server's words") func tooLarge() {
+        let body = #"{"code":20042,"message":"input batch size 33 > maximum allowed batch size 32","data":null}"#
+        let told = Self.told(413, body, VendorError.openAI, namesFields: true)
+        #expect(told.status == 413 && told.message.hasSuffix(": input batch size 33 > maximum allowed batch size 32"))
+    }
+
     @Test(
         "the time to wait is read from words",
         arguments: [
