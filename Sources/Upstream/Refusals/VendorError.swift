@@ -34,7 +34,9 @@ struct VendorError: ReportedError {
         self.status = status
         var root = root
         if root.kind == .array, let first = root.elements?.first(where: { _ in true }) { root = first }
-        let error = root["error"] ?? root["errors"]?.elements?.first { _ in true } ?? root["fault"] ?? root
+        let error =
+            root["error"] ?? root["errors"]?.elements?.first { _ in true } ?? root["fault"]
+            ?? root["Response"]?["Error"] ?? root
         let ofMiniMax = Self.word(root["base_resp"]?["status_code"]).flatMap { Self.codesOfMiniMax[$0] }
         code = ofMiniMax ?? Self.code(of: error) ?? Self.code(of: root) ?? ""
         // An error in the form of OAuth, which has a description besides.
@@ -166,8 +168,11 @@ struct VendorError: ReportedError {
     /// The names of messages in the errors of servers, the most telling ones first.
     private static let names: [StaticString] = [
         "error_description", "message", "error", "msg", "error_msg", "error_message", "errorMessage", "Message",
-        "faultstring", "detail", "title", "base_resp", "status_msg", "errors", "fault",
+        "faultstring", "detail", "description", "reason", "errmsg", "errorMsg", "base_resp", "status_msg", "errors",
+        "fault",
     ]
+    /// The names of objects in which some servers put the error.
+    private static let groups: [StaticString] = ["Response", "Error", "status"]
 
     /// Returns the message of an error: a text, or the first one in an object or a list.
     private static func said(_ value: JSONValue, depth: Int = 0) -> String {
@@ -179,6 +184,10 @@ struct VendorError: ReportedError {
             let inner = said(error, depth: depth + 1)
             if !inner.isEmpty { return inner }
         }
-        return names.lazy.compactMap { value[$0] }.map { said($0, depth: depth + 1) }.first { !$0.isEmpty } ?? ""
+        let inner = groups.compactMap { value[$0] }.filter { $0.kind == .object }
+        // .NET has a list of errors under the name of each field.
+        let fields = (value["errors"]?.members ?? []).prefix(1).map(\.value)
+        let told = names.compactMap { value[$0] } + inner + fields + [value["title"]].compactMap(\.self)
+        return told.lazy.map { said($0, depth: depth + 1) }.first { !$0.isEmpty } ?? ""
     }
 }

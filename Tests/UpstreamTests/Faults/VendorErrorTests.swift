@@ -287,6 +287,13 @@ import Testing
             #"{"success":false,"errors":[{"code":1,"message":"It is wrong."}],"messages":[],"result":null}"#,
             #"{"error_code":336001,"error_msg":"It is wrong."}"#,
             #"{"timestamp":"x","status":400,"error":"Bad Request","message":"It is wrong.","path":"/v1"}"#,
+            #"{"tpe":"fail","errors":[{"description":"It is wrong.","key":"fail"}]}"#,
+            #"{"error":{"code":400,"reason":"It is wrong."}}"#, #"{"errcode":40001,"errmsg":"It is wrong."}"#,
+            #"{"success":false,"errorCode":"400","errorMsg":"It is wrong."}"#,
+            #"{"Response":{"Error":{"Code":"InvalidParameter","Message":"It is wrong."},"RequestId":"x"}}"#,
+            #"{"status":{"code":3,"message":"It is wrong."}}"#, #"{"status":"INVALID","title":"It is wrong."}"#,
+            #"{"title":"One or more errors occurred.","status":400,"errors":{"store":["It is wrong."]}}"#,
+            #"{"reason":"INVALID_REQUEST_BODY","message":"It is wrong.","metadata":{"reason":"x"}}"#,
         ]
     )
     func message(body: String) {
