@@ -39,7 +39,9 @@ final class Refusal {
     private static let unknown: [StaticString] = [
         "extra inputs", "extra fields", "unknown parameter", "unknown field", "unknown name", "unknown argument",
         "unrecognized field", "unrecognized key", "unrecognized request argument", "cannot find field",
-        "keyword argument", "properties are not allowed (", "not support parameters",
+        "keyword argument", "properties are not allowed (", "not support parameters", "unsupport param",
+        "should not exist", "unknown key", "unpermitted param", "the schema does not allow additional",
+        "could not be mapped to any .net member",
     ]
 
     init(

@@ -96,7 +96,8 @@ struct RefusalWords {
             "understand the instance", "json_schema.schema.",
         ]) || areAboutGrammar || quote("keyword") && !say("keyword argument")
             // Decoders say so of the whole request.
-            || quote("properties") && !containsAny(of: ["properties are not allowed (", "known properties"])
+            || quote("properties")
+                && !containsAny(of: ["properties are not allowed (", "known properties", "the schema does not allow"])
     }
 
     /// Whether a server could not build the grammar of a schema.

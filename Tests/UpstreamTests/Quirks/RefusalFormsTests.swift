@@ -135,6 +135,22 @@ import Testing
                 "-store -top_k"
             ),
             ("Invalid JSON payload received. Unknown name \"topK\": Cannot find field.", #""top_k":1"#, "-top_k"),
+            ("property top_k should not exist", #""top_k":1"#, "-top_k"),
+            (
+                "Encountered an unknown key 'top_k' at offset 42 at path: $\nUse 'ignoreUnknownKeys = true' in 'Json {}' builder or '@JsonIgnoreUnknownKeys' annotation.",
+                #""top_k":1"#, "-top_k"
+            ),
+            (
+                "$.top_k: is not defined in the schema and the schema does not allow additional properties",
+                #""top_k":1"#, "-top_k"
+            ),
+            ("The tool's schema with top_k: does not allow additional properties", #""top_k":1"#, "nothing"),
+            ("Unsupport parameter enable_search, please check.", #""enable_search":true"#, "-enable_search"),
+            ("found unpermitted parameter: :top_k", #""top_k":1,"user":"u""#, "-top_k"),
+            (
+                "The JSON property 'top_k' could not be mapped to any .NET member contained in type 'ChatRequest'.",
+                #""top_k":1"#, "-top_k"
+            ),
             (
                 "Invalid tool_choice type: 'object'. Supported string values: none, auto, required",
                 #""tool_choice":{"type":"function","function":{"name":"f"}},"tools":[]"#, "tool_choice"
