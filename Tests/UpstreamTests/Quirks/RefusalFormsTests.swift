@@ -151,6 +151,7 @@ import Testing
                 "The JSON property 'top_k' could not be mapped to any .NET member contained in type 'ChatRequest'.",
                 #""top_k":1"#, "-top_k"
             ),
+            ("The model is unsupported for streaming.", #""stream":true"#, "-stream -stream_options"),
             (
                 "Invalid tool_choice type: 'object'. Supported string values: none, auto, required",
                 #""tool_choice":{"type":"function","function":{"name":"f"}},"tools":[]"#, "tool_choice"

@@ -76,10 +76,11 @@ extension Refusal {
     private var findingOfStream: QuirkFinding? {
         var changes = [FieldChange("stream"), FieldChange("stream_options")]
         if request["stream"]?.bytes.equals("true") ?? false {
+            let isOfModel = words.quoteAny(of: ["model is unsupported for stream", "model is not supported for stream"])
             let isNamed = isNamed(["stream"]) || words.quoteAny(of: ["streaming is", "support streaming"])
-            guard isUnsupported, isNamed, !words.quote("stream_options"),
+            guard isUnsupported, isOfModel || isNamed, !words.quote("stream_options"),
                 // A field that is refused in streams alone is not the stream.
-                !combination.isCondition
+                isOfModel || !combination.isCondition
             else { return nil }
         } else {
             guard words.quoteAny(of: Self.streamsOnly) else { return nil }
