@@ -153,6 +153,11 @@ import Testing
             ),
             ("The model is unsupported for streaming.", #""stream":true"#, "-stream -stream_options"),
             (
+                "After the (optional) system message(s), user and assistant roles should be alternating.",
+                #""top_k":1"#, "order of roles"
+            ),
+            ("An alternating role should be named", #""top_k":1"#, "nothing"),
+            (
                 "Invalid tool_choice type: 'object'. Supported string values: none, auto, required",
                 #""tool_choice":{"type":"function","function":{"name":"f"}},"tools":[]"#, "tool_choice"
             ),

@@ -65,7 +65,9 @@ extension Refusal {
     var quirkOfTurns: QuirkFinding? {
         if refusesRole, let finding = replacing("developer", by: "system") { return finding }
         if refusesInstructions { return replacing("system", by: "user") ?? replacing("developer", by: "user") }
-        let isOfOrder = words.containsAny(of: ["must alternate", "should alternate", "successive user"])
+        let isOfOrder = words.containsAny(of: [
+            "must alternate", "should alternate", "be alternating", "successive user",
+        ])
         let isOfResults = words.quote("unexpected role") && words.name("user") && words.name("tool")
         if isOfResults || isOfOrder && known.contains(.mergedTurns), !known.contains(.answeredResults),
             hasUserAfterResult
