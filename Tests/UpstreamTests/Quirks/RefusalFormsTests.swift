@@ -158,6 +158,15 @@ import Testing
             ),
             ("An alternating role should be named", #""top_k":1"#, "nothing"),
             (
+                "messages.1.content.1.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'", #""top_k":1"#,
+                "tool call ids"
+            ),
+            (
+                "Invalid 'messages[1].tool_calls[0].function.name': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.",
+                #""top_k":1"#, "nothing"
+            ),
+            ("tools.0.custom.name: String should match pattern '^[a-z]+$'", #""top_k":1"#, "nothing"),
+            (
                 "Invalid tool_choice type: 'object'. Supported string values: none, auto, required",
                 #""tool_choice":{"type":"function","function":{"name":"f"}},"tools":[]"#, "tool_choice"
             ),

@@ -11,7 +11,7 @@ extension Refusal {
 
     /// The finding for a refused form of messages. It changes only messages of that form, whatever the other fields are.
     var findingOfMessages: QuirkFinding? {
-        if words.say("length of 9") { return ofMessages(.shortIDs) }
+        if words.say("length of 9") || refusesIDs { return ofMessages(.shortIDs) }
         if words.quote("tool_call"), words.say("too long") { return ofMessages(.noLongIDs) }
         if let finding = quirkOfTurns { return finding }
         let messages = request.list("messages")
@@ -82,6 +82,12 @@ extension Refusal {
     private var hasUserAfterResult: Bool {
         let roles = request.list("messages").map { $0["role"]?.content }
         return zip(roles, roles.dropFirst()).contains { $0.0 == "tool" && $0.1 == "user" }
+    }
+
+    /// Whether the error refuses characters in the ids of tool calls (Claude): `tool_use.id: String should match pattern`.
+    private var refusesIDs: Bool {
+        words.say("pattern") && words.quote("tool_")
+            && words.quoteAny(of: ["tool_use.id", "tool_result.tool_use_id", "tool_call_id", "].id"])
     }
 
     /// Whether the error refuses a role without its name, which is the newest one then.
