@@ -167,6 +167,14 @@ import Testing
             ),
             ("tools.0.custom.name: String should match pattern '^[a-z]+$'", #""top_k":1"#, "nothing"),
             (
+                "Harmony does not support reasoning effort none", #""reasoning_effort":"none""#,
+                #"reasoning_effort replace(Optional("none"), by: "\"low\"")"#
+            ),
+            (
+                "It does not support reasoning effort minimal", #""reasoning_effort":"minimal""#,
+                "-reasoning_effort once"
+            ),
+            (
                 "Invalid tool_choice type: 'object'. Supported string values: none, auto, required",
                 #""tool_choice":{"type":"function","function":{"name":"f"}},"tools":[]"#, "tool_choice"
             ),

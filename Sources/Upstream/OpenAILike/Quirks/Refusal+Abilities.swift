@@ -42,7 +42,9 @@ extension Refusal {
     /// The finding that the model always reasons, so that the lowest effort is sent in place of none; nil if the error
     /// does not say so.
     var findingOfConstantReasoning: QuirkFinding? {
-        let isMandatory = words.containsAny(of: ["mandatory", "cannot be disabled", "only works in thinking mode"])
+        let isMandatory = words.containsAny(of: [
+            "mandatory", "cannot be disabled", "only works in thinking mode", "not support reasoning effort none",
+        ])
         let isOfBudget = words.quote("budget") && words.containsAny(of: ["range", "invalid"])
         guard words.quoteAny(of: ["reasoning", "thinking"]), isMandatory || isOfBudget else { return nil }
         let changes = Self.reasoningWithout.filter { $0.concerns(request) }
@@ -71,6 +73,7 @@ extension Refusal {
                 isUnsupported
                 && words.quoteAny(of: [
                     "support thinking", "thinking is not enabled", "reasoningeffort", "output_config.effort",
+                    "support reasoning effort",
                 ])
             return isNamed && (isUnsupported || isKnown) || isMeant ? finding(ofEffort: effort.text, at: path) : nil
         }
@@ -99,7 +102,9 @@ extension Refusal {
         }
         if !accepted.isEmpty { return QuirkFinding([FieldChange(path, .nearest(accepted))]) }
         // Without a list of efforts, the refusal of one effort does not say that there are no others.
-        let isOfValue = vendorError.names("unsupported_value") || vendorError.names("invalid_value")
+        let isOfValue =
+            vendorError.names("unsupported_value") || vendorError.names("invalid_value")
+            || words.quote("reasoning effort") && effort.withBytes { words.named.name($0) }
         return QuirkFinding([FieldChange(path)], isLasting: !isOfValue)
     }
 
