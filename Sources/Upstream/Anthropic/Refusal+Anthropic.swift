@@ -79,14 +79,18 @@ extension Refusal {
 
     private func ofThinking(_ thinking: RawJSON) -> [QuirkFinding] {
         guard words.quote("thinking") else { return [] }
+        return [findingOfThinkingType, QuirkFinding([FieldChange("thinking")])].compactMap(\.self)
+    }
+
+    /// The finding that thinking of this type is refused, of which the error names another type; nil if it does not.
+    var findingOfThinkingType: QuirkFinding? {
         let other: (type: StaticString, other: StaticString, json: String)? =
-            switch thinking["type"]?.content {
+            switch request["thinking"]?["type"]?.content {
             case "enabled": ("enabled", "adaptive", #"{"type":"adaptive","display":"summarized"}"#)
             case "disabled": ("disabled", "between_tools", #"{"type":"between_tools"}"#)
             default: nil
             }
-        let dropped = QuirkFinding([FieldChange("thinking")])
-        guard let other, words.quote(other.other) else { return [dropped] }
-        return [QuirkFinding([FieldChange("thinking", .replace("\(other.type)", by: other.json))]), dropped]
+        guard isUnsupported, words.quote("thinking"), let other, words.quote(other.other) else { return nil }
+        return QuirkFinding([FieldChange("thinking", .replace("\(other.type)", by: other.json))])
     }
 }

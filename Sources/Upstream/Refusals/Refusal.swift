@@ -27,7 +27,7 @@ final class Refusal {
         "unrecognized", "unexpected", "no longer", "only the default", "not available", "cannot be used",
         // Cloudflare's spelling of "unsupported".
         "n't suuport", "deprecated", "cannot both", "not compatible", "incompatible", "may not be", "may only be",
-        "must be removed", "not enabled", "enabled only", "不支持",
+        "must be removed", "not enabled", "enabled only", "不支持", "(allowed:", "or unset",
     ]
 
     /// Whether the error says that the server does not know a field, whatever its value is.

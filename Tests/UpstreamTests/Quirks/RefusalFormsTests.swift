@@ -175,6 +175,16 @@ import Testing
                 "-reasoning_effort once"
             ),
             (
+                "invalid params, invalid thinking.type: \"enabled\" (allowed: adaptive, disabled) (2013)",
+                #""thinking":{"type":"enabled","budget_tokens":2048}"#,
+                #"thinking replace(Optional("enabled"), by: "{\"type\":\"adaptive\",\"display\":\"summarized\"}")"#
+            ),
+            ("invalid top_p: 3 (allowed: 0 to 2)", #""top_p":3"#, "-top_p once"),
+            (
+                "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled or in adaptive mode.",
+                #""top_p":0.5,"thinking":{"type":"enabled"}"#, "-top_p once"
+            ),
+            (
                 "Invalid tool_choice type: 'object'. Supported string values: none, auto, required",
                 #""tool_choice":{"type":"function","function":{"name":"f"}},"tools":[]"#, "tool_choice"
             ),

@@ -40,6 +40,7 @@ extension Refusal {
             return new(.noRequired)
         }
         guard isUnsupported else { return findingOfEffort }
+        if !combination.isCondition, let finding = findingOfThinkingType { return new(finding) }
         if words.say("penalty is not enabled") {
             return new(QuirkFinding([FieldChange("presence_penalty"), FieldChange("frequency_penalty")]))
         }
