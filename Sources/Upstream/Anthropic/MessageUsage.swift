@@ -1,8 +1,9 @@
 import Engine
 import Shared
 
-/// The usage of one message of the Messages API. The vendor's counts are cumulative: if it reports one several times,
-/// the largest wins.
+/// The usage of one message of the Messages API. If the vendor reports a count several times, the last one that is not zero
+/// holds: some servers begin a stream with an estimate of the whole prompt, and end it with its parts, cached and not. Of
+/// the completion tokens, whose counts are cumulative, the largest holds.
 struct MessageUsage {
     /// The requested model, by the vendor's id.
     let model: String
@@ -25,13 +26,17 @@ struct MessageUsage {
         private var writtenLong = 0
 
         mutating func read(_ reported: JSONValue) {
-            input.raise(to: reported["input_tokens"]?.reportedTokens)
             output.raise(to: reported["output_tokens"]?.reportedTokens)
-            read = max(read, reported["cache_read_input_tokens"]?.tokens ?? 0)
-            written = max(written, reported["cache_creation_input_tokens"]?.tokens ?? 0)
+            if let tokens = reported["input_tokens"]?.reportedTokens { input = tokens > 0 ? tokens : input ?? 0 }
+            Self.replace(&read, by: reported["cache_read_input_tokens"])
+            Self.replace(&written, by: reported["cache_creation_input_tokens"])
             guard let parts = reported["cache_creation"] else { return }
-            writtenShort = max(writtenShort, parts["ephemeral_5m_input_tokens"]?.tokens ?? 0)
-            writtenLong = max(writtenLong, parts["ephemeral_1h_input_tokens"]?.tokens ?? 0)
+            Self.replace(&writtenShort, by: parts["ephemeral_5m_input_tokens"])
+            Self.replace(&writtenLong, by: parts["ephemeral_1h_input_tokens"])
+        }
+
+        private static func replace(_ count: inout Int, by reported: JSONValue?) {
+            if let tokens = reported?.tokens, tokens > 0 { count = tokens }
         }
 
         var isPlausible: Bool { max(input ?? 0, output ?? 0) <= 1 << 40 }

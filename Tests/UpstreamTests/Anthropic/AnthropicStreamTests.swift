@@ -153,4 +153,25 @@ import Testing
         let cut = random.below(bytes.count)
         #expect(await hear(stream([Array(bytes[..<cut]), Array(bytes[cut...])])) == expected)
     }
+
+    @Test(
+        "of several counts of a prompt the last that is not zero holds, of those of the output the largest",
+        arguments: [
+            (#"{"input_tokens":10000,"output_tokens":0}"#, 10_005, 9_000, 5),
+            (#"{"input_tokens":1005,"cache_read_input_tokens":9000,"output_tokens":7}"#, 10_005, 9_000, 7),
+            (#"{"input_tokens":9,"cache_read_input_tokens":0,"cache_creation_input_tokens":0}"#, 10_005, 9_000, 5),
+            (#"{"input_tokens":2000}"#, 10_005, 9_000, 5),
+        ]
+    )
+    func severalCounts(first: String, prompt: Int, cached: Int, output: Int) {
+        var usage = MessageUsage(of: "m")
+        let last = #"{"input_tokens":1005,"cache_read_input_tokens":9000,"output_tokens":5}"#
+        let zeros = #"{"input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0}"#
+        for text in [first, last, zeros] {
+            let buffer = ByteBuffer(text)
+            _ = JSONParser.read(buffer.bytes) { usage.read($0) }
+        }
+        #expect(usage.usage?.promptTokens == prompt && usage.usage?.cachedTokens == cached)
+        #expect(usage.usage?.completionTokens == output)
+    }
 }
