@@ -76,6 +76,8 @@ extension StoredFile {
     /// The longest file name that a file id contains, in bytes. Longer names are cut.
     package static let nameLimitBytes = 200
     private static let pathLimitBytes = 300
+    /// The longest path that ends with an id over `wordLimitBytes`, in bytes.
+    private static let longPathLimitBytes = 520
     private static let wordLimitBytes = 64
     /// The bits of the encoded creation time that have its second. The bits above them have the microseconds, which ids of
     /// older versions lack.
@@ -85,7 +87,10 @@ extension StoredFile {
     /// Encodes the properties of the file, which its id contains; nil if the path, the vendor's id or the provider's
     /// name is too long.
     func encoded() -> [UInt8]? {
-        guard path.utf8.count <= Self.pathLimitBytes, vendorID.utf8.count <= Self.wordLimitBytes,
+        // A long id, such as another relay's, stands once, as the end of the path.
+        let isLong = vendorID.utf8.count > Self.wordLimitBytes
+        guard path.utf8.count <= (isLong ? Self.longPathLimitBytes : Self.pathLimitBytes),
+            !isLong || Self.lastComponent(of: path) == vendorID,
             provider.utf8.count <= Self.wordLimitBytes, bytes >= 0, (0...Self.maxSecond).contains(createdAt),
             (0..<1_000_000).contains(createdMicroseconds)
         else { return nil }
@@ -94,11 +99,16 @@ extension StoredFile {
         for number in [UInt64(bytes), created, UInt64(max(0, expiresAt ?? 0)), account] {
             withUnsafeBytes(of: number.littleEndian) { coded += $0 }
         }
-        for text in [provider, vendorID, path, name.cut(toBytes: Self.nameLimitBytes)] {
+        let nameLimitBytes = isLong ? Self.wordLimitBytes : Self.nameLimitBytes
+        for text in [provider, isLong ? "" : vendorID, path, name.cut(toBytes: nameLimitBytes)] {
             coded += [UInt8(text.utf8.count & 255), UInt8(text.utf8.count >> 8)]
             coded += text.utf8
         }
         return coded
+    }
+
+    private static func lastComponent(of path: String) -> String {
+        String(path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...])
     }
 
     init?(_ coded: [UInt8]) {
@@ -111,10 +121,11 @@ extension StoredFile {
             let account = rest.consumeNumber(), let provider = rest.consumeText(), let vendorID = rest.consumeText(),
             let path = rest.consumeText(), let name = rest.consumeText(), rest.isEmpty
         else { return nil }
+        let last = Self.lastComponent(of: path)
         self.init(
             provider: provider,
             account: account,
-            vendorID: vendorID,
+            vendorID: vendorID.isEmpty && last.utf8.count > Self.wordLimitBytes ? last : vendorID,
             path: path,
             name: name,
             bytes: Int(clamping: bytes),

@@ -4,7 +4,7 @@ package import Shared
 /// The files at a server with OpenAI's files API. The relay's path of a file is `files/` followed by the file's id.
 extension OpenAILike: FileProvider {
     private static let folder = "files/"
-    private static let idLimitBytes = 64
+    private static let idLimitBytes = 512  // another relay's ids have up to some 460
 
     package var opensWithoutKey: Bool { false }
     package var keepsLabels: Bool { true }

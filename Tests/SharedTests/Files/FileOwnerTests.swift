@@ -60,6 +60,19 @@ import Testing
         #expect(owner.id(of: lasting).flatMap { owner.open($0) } == lasting)
     }
 
+    @Test("the id of a file at another relay carries that relay's id", arguments: [64, 65, 460])
+    func ofRelay(length: Int) throws {
+        let owner = try Self.owner("key-one")
+        var file = Self.file(String(repeating: "n", count: 200))
+        file.vendorID = "file-" + String(repeating: "i", count: length - 5)
+        file.path = "files/\(file.vendorID)"
+        let id = try #require(owner.id(of: file))
+        if length > 64 { file.name = file.name.cut(toBytes: 64) }
+        #expect(owner.open(id.text)?.file == file && id.text.utf8.count < 1_000)
+        file.path = "files/other"
+        #expect((owner.id(of: file) == nil) == (length > 64))
+    }
+
     @Test("another instance opens it, another caller does not, with one secret for all or with the callers' own")
     func owners() throws {
         for secret in [nil, "a secret for ids"] {
