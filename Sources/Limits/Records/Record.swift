@@ -91,7 +91,7 @@ package struct Record: Sendable, Equatable {
         }
         newest = bucket
         if !future.isEmpty { countFuture() }
-        if let origin, origin.record.newest < oldest { self.origin = nil }
+        if let origin, (origin.record.future.last?.number ?? origin.record.newest) < oldest { self.origin = nil }
     }
 
     /// Counts the units in the newest bucket if they fit into the limit. Returns whether they fit.

@@ -289,4 +289,17 @@ extension Record {
         record.roll(to: epoch + 3_720_000_000)
         #expect(record.origin == nil)
     }
+
+    @Test("an origin stays as long as its turns count")
+    func originOfTurns() {
+        var before = copy(10)
+        let turn = before.newest + 50
+        before.change(turn, to: 3)
+        var record = Record(layout, at: epoch, birth: 2)
+        _ = record.restore(before, version: 5)
+        record.roll(to: layout.start(of: turn) + 3_600_000_000)
+        #expect(record.origin != nil && record.count(in: turn) == 3)
+        record.roll(to: layout.start(of: turn) + 3_720_000_000)
+        #expect(record.origin == nil)
+    }
 }
