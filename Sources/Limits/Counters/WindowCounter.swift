@@ -99,6 +99,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         if hasUnmerged || isKnown && (record.birth != copy.birth || self.version >= version) { return }
         let isEmptied = isReset && !isKnown
         record = copy
+        if limit.quota.isBudget { record.lease = Record.Lease() }
         // An operator reset the limit while only the database knew it.
         if isEmptied { record.empty(at: time) }
         (isKnown, self.version) = (true, version)
@@ -445,6 +446,8 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             unmerged = nil
             return
         }
+        // What the copy says of running requests may be over. Each instance tells anew what it holds.
+        if limit.quota.isBudget { record.lease = Record.Lease() }
     }
 
     @inline(never)
