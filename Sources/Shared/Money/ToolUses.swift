@@ -66,6 +66,9 @@ package struct ToolUses: Sendable, Equatable {
         return sum
     }
 
+    /// Raises the number of uses of each tool to that in `other`.
+    package mutating func raise(to other: ToolUses) { counts = pointwiseMax(counts, other.counts) }
+
     /// The uses as text, such as `web_search=2,web_fetch=1`; nil if there are none.
     package var text: String? {
         if isEmpty { return nil }

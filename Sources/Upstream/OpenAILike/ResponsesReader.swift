@@ -56,7 +56,9 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     private var hasCompaction = false
     /// Whether the vendor has ignored the request to compact the conversation.
     private(set) var lacksCompaction = false
-    private(set) var usage: Usage?
+    private var reported: Usage?
+    /// The uses of hosted tools in the items that have arrived whole.
+    private var toolUses = ToolUses()
     private(set) var hasBegun = false
 
     private static let maxItems = 512
@@ -80,6 +82,14 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     }
 
     var isFinished: Bool { finish != nil }
+
+    /// The reported usage with the uses of hosted tools, also of a response that broke off after them.
+    var usage: Usage? {
+        guard !toolUses.isEmpty else { return reported }
+        var usage = reported ?? .nothing
+        usage.toolUses.raise(to: toolUses)
+        return usage
+    }
 
     private var errorReader: ErrorResponseReader {
         ErrorResponseReader(parser, VendorError.openAI, namesFields: isNative)
@@ -124,7 +134,10 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
             if root["arguments"]?.text?.isEmpty == false { try closeCall(root, number(of: root), emit) }
         case "response.output_item.added": if let item = root["item"] { try open(item, numbers.open(item, root), emit) }
         case "response.output_item.done":
-            if let item = root["item"] { try close(item, numbers.close(item, root), emit) }
+            if let item = root["item"] {
+                toolUses.add(item)
+                try close(item, numbers.close(item, root), emit)
+            }
         case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
             guard let response = root["response"] else { break }
             try end(response, isCut: type == "response.incomplete", emit)
@@ -356,7 +369,10 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 
     /// - Parameter isCut: whether the vendor says that the output is not whole.
     private func end(_ response: JSONValue, isCut: Bool, _ emit: Emit) throws(UpstreamError) {
-        usage = Usage(of: response) ?? usage
+        reported = Usage(of: response) ?? reported
+        var uses = ToolUses()
+        for item in response["output"]?.elements ?? JSONElements() { uses.add(item) }
+        toolUses.raise(to: uses)
         let error = response["error"]
         if error?.kind == .object || response["status"]?.text == "failed" {
             throw errorReader.error(in: response)
@@ -444,8 +460,12 @@ extension Usage {
         readAudio(prompt: details, completion: others)
         readCost(reported)
         serviceTier = response["service_tier"]?.text.flatMap { ServiceTier(word: $0) }
-        for item in response["output"]?.elements ?? JSONElements() {
-            if let tool = item["type"]?.text.flatMap(HostedTool.init(itemType:)) { toolUses[tool] += 1 }
-        }
+    }
+}
+
+extension ToolUses {
+    /// Adds the use of a hosted tool that an output item reports.
+    fileprivate mutating func add(_ item: JSONValue) {
+        if let tool = item["type"]?.text.flatMap(HostedTool.init(itemType:)) { self[tool] += 1 }
     }
 }

@@ -1,4 +1,5 @@
 import Engine
+import Shared
 import Support
 import Testing
 
@@ -98,6 +99,27 @@ import Testing
         #expect(text == "zw\u{f6}\n\nb")
         let moved = cited.replacing(":1", with: ":6").replacing(":2", with: ":7")
         #expect(annotations == [cited, moved])
+    }
+
+    @Test(
+        "uses of hosted tools count as their items arrive, also if the response breaks off or ends without them",
+        arguments: [
+            ("", ""), ("", nil), (#","action":{"type":"search"}"#, nil), (#","status":"completed""#, "output"),
+        ] as [(String, String?)]
+    )
+    func hostedTools(members: String, end: String?) async {
+        let search = #"{"type":"web_search_call"\#(members)}"#
+        let items = [search, #"{"type":"code_interpreter_call"}"#, search]
+        var events = items.map { #"data: {"type":"response.output_item.done","item":\#($0)}"# + "\n\n" }.joined()
+        if let end {
+            let output = end.isEmpty ? "" : items.joined(separator: ",")
+            let response = #"{"output":[\#(output)],"usage":{"input_tokens":3,"output_tokens":4}}"#
+            events += #"data: {"type":"response.completed","response":\#(response)}"# + "\n\n"
+        }
+        let stream = stream([Array(events.utf8)])
+        #expect(await hear(stream).failure == (end == nil ? .failed : nil))
+        #expect(stream.usage?.toolUses.text == "web_search=2,code_execution=1")
+        #expect(stream.usage?.promptTokens == (end == nil ? 0 : 3))
     }
 
     @Test("a signature tells its item")
