@@ -464,8 +464,13 @@ extension Usage {
 }
 
 extension ToolUses {
-    /// Adds the use of a hosted tool that an output item reports.
+    /// Adds the use of a hosted tool that an output item reports. The search tool's other actions, such as opening a
+    /// page, and uses that failed have no fee.
     fileprivate mutating func add(_ item: JSONValue) {
-        if let tool = item["type"]?.text.flatMap(HostedTool.init(itemType:)) { self[tool] += 1 }
+        guard let tool = item["type"]?.text.flatMap(HostedTool.init(itemType:)),
+            !(item["status"]?.text?.equals("failed") ?? false),
+            tool != .webSearch || item["action"]?["type"]?.text?.equals("search") ?? true
+        else { return }
+        self[tool] += 1
     }
 }
