@@ -90,7 +90,9 @@ extension ChatFit {
     @inline(never)  // Rarely called.
     private func billed(_ error: UpstreamError, of chat: any PreparedChat, _ attempt: Attempt) -> UpstreamError {
         var error = error
-        error.usage = attempt.end(with: error, after: error.usage ?? onlyPrompt(of: chat))
+        // The vendor may have reported uses of its tools alone.
+        let usage = Usage.completed(error.usage, prompt: { onlyPrompt(of: chat).promptTokens }, completion: { 0 })
+        error.usage = attempt.end(with: error, after: usage)
         return error
     }
 

@@ -63,7 +63,9 @@ final class WireStream: ChatStream, ModelReport, @unchecked Sendable {
     var budget: MemoryBudget? { stream.budget }
 
     /// Waits for the first event with output, and keeps the events that arrive until then.
-    func begin() async throws(UpstreamError) { early = try await beginning().events }
+    func begin() async throws(UpstreamError) {
+        do throws(UpstreamError) { early = try await beginning().events } catch { throw error.after(usage) }
+    }
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if early != nil { return .bytes }

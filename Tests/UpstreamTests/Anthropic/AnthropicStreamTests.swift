@@ -66,6 +66,23 @@ import Testing
         }
     }
 
+    @Test(
+        "what a message began with is known if it breaks off before any output",
+        arguments: [
+            ("", nil), (start(0, #""text","text":"""#), nil),
+        ] as [(String, String?)]
+    )
+    func cutEarly(events: String, toolUses: String?) async {
+        let start = #"{"type":"message_start","message":{"usage":{"input_tokens":3,"output_tokens":1}}}"#
+        let stream = stream([Array("data: \(start)\n\n\(events)".utf8)])
+        do throws(UpstreamError) {
+            try await stream.begin()
+            Issue.record("it began")
+        } catch {
+            #expect(error.usage?.promptTokens == 3 && error.usage?.toolUses.text == toolUses && error.mayBeBilled)
+        }
+    }
+
     @Test("a broken answer is a failure or an end, and no crash")
     func broken() async {
         let bytes = Array(Self.events.utf8)
