@@ -138,6 +138,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
             if let delta = root["delta"], finish == nil { try read(delta: delta, of: root, emit) }
         case "content_block_start":
             if let block = root["content_block"], finish == nil {
+                accumulator.countUse(in: block)
                 said.begin(block, isAlone: blocks.isEmpty)
                 try open(block, number(of: root), emit)
                 // The client may wait for a block of which the vendor shows nothing but its progress.
@@ -387,6 +388,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         }
         accumulator.read(model: message["model"])
         accumulator.read(message["usage"])
+        for block in content where block.kind == .object { accumulator.countUse(in: block) }
         try emitBlocks(content, emit)
         try end(message, emit)
         if isPaused {

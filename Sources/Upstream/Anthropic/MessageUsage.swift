@@ -10,6 +10,8 @@ struct MessageUsage {
     private var tokens = TokenCounts()
     private var reasoningBlock = 0
     private var toolUses = ToolUses()
+    /// The uses of hosted tools in the content blocks. They count until the vendor has reported some.
+    private var seenUses = ToolUses()
     private var serviceTier: ServiceTier?
     /// The model that the response names, if it is another one; nil for the requested one.
     private var writer: String?
@@ -87,6 +89,19 @@ struct MessageUsage {
         if let all = reported["iterations"]?.elements { read(iterations: all) }
     }
 
+    /// Counts the use of a hosted tool that a content block begins. The error of a use takes it back, because a use that
+    /// failed has no fee.
+    mutating func countUse(in block: JSONValue) {
+        guard let type = block["type"]?.text else { return }
+        if type.equals("server_tool_use") {
+            if let tool = block["name"]?.string.flatMap({ HostedTool(name: $0) }) { seenUses[tool] += 1 }
+        } else if !seenUses.isEmpty, block["content"]?["error_code"] != nil,
+            let tool = HostedTool(name: type.text.replacing("_tool_result", with: ""))
+        {
+            seenUses[tool] -= 1
+        }
+    }
+
     private mutating func read(iterations all: JSONElements) {
         let read = all.prefix(Self.maxIterations).compactMap { value -> Iteration? in
             guard value.kind == .object else { return nil }
@@ -102,10 +117,10 @@ struct MessageUsage {
     }
 
     var usage: Usage? {
-        guard tokens.input != nil, tokens.output != nil else { return nil }
+        guard tokens.input != nil && tokens.output != nil || !seenUses.isEmpty else { return nil }
         let (last, others) = split(tokens.usage)
         var usage = others.reduce(last) { $0 + $1.usage }
-        usage.toolUses = toolUses
+        usage.toolUses = toolUses.isEmpty ? seenUses : toolUses
         usage.serviceTier = serviceTier
         usage.reasoningTokens = min(usage.completionTokens, reasoningBlock)
         return usage

@@ -67,9 +67,12 @@ import Testing
     }
 
     @Test(
-        "what a message began with is known if it breaks off before any output",
+        "what a message began with, and its uses of hosted tools, are known if it breaks off before any output",
         arguments: [
-            ("", nil), (start(0, #""text","text":"""#), nil),
+            ("", nil), (tool("web_search") + tool("code_execution"), "web_search=1,code_execution=1"),
+            (tool("web_search") + tool("web_search") + result(#"{"error_code":"unavailable"}"#), "web_search=1"),
+            (tool("web_search") + result("[]"), "web_search=1"),
+            (tool("web_search") + tool("bash_code_execution") + uses(3), "web_search=3"),
         ] as [(String, String?)]
     )
     func cutEarly(events: String, toolUses: String?) async {
@@ -81,6 +84,18 @@ import Testing
         } catch {
             #expect(error.usage?.promptTokens == 3 && error.usage?.toolUses.text == toolUses && error.mayBeBilled)
         }
+    }
+
+    private static func tool(_ name: String) -> String {
+        start(0, #""server_tool_use","id":"s","name":"\#(name)""#) + stop(0)
+    }
+
+    private static func result(_ content: String) -> String {
+        start(0, #""web_search_tool_result","content":\#(content)"#) + stop(0)
+    }
+
+    private static func uses(_ count: Int) -> String {
+        #"data: {"type":"message_delta","usage":{"server_tool_use":{"web_search_requests":\#(count)}}}"# + "\n\n"
     }
 
     @Test("a broken answer is a failure or an end, and no crash")
