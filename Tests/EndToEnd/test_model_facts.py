@@ -89,7 +89,7 @@ def test_settings_correct_it(listed):
 def test_the_list_of_another_vendor(listed):
     assert told(listed["big/routed"]) == {
         "context_length": 65536, "max_output_tokens": 8192, "max_completion_tokens": 8192,
-        "pricing": {"prompt": "0.00000025", "completion": "0.000001", "request": "0"},
+        "pricing": {"prompt": "0.00000025", "completion": "0.000001", "request": "0", "web_search": "9"},
         "architecture": {"input_modalities": ["text", "image"], "output_modalities": ["text"]},
         "capabilities": ["tools", "vision", "reasoning", "structured_outputs", "streaming"],
         "supported_parameters": ["temperature", "tools", "reasoning"],

@@ -10,6 +10,7 @@ package struct BillLine: Sendable, Equatable {
         case audioCompletion
         case use(HostedTool)
         case pieces(PieceUnit)
+        case request
         /// The cost of a call as the vendor reported it.
         case reportedCost
         /// A credit of 1min.ai.
@@ -28,6 +29,7 @@ package struct BillLine: Sendable, Equatable {
             case .pieces(.image): "image"
             case .pieces(.second): "second"
             case .pieces(.character): "character"
+            case .request: "request"
             case .reportedCost: "reported cost"
             case .credit: "credit"
             }
@@ -74,6 +76,9 @@ extension Price {
             return usage.totalTokens == 0 && usage.pieces == 0 && usage.toolUses.isEmpty
         }
         if let piece { emit(BillLine(.pieces(piece.unit), usage.pieces, at: piece.picodollars, per: piece.size)) }
+        if let picodollars = terms?.fields.requestPicodollars, picodollars > 0, usage.totalTokens > 0 {
+            emit(BillLine(.request, 1, at: picodollars))
+        }
         guard !usage.toolUses.isEmpty, let fees = terms?.fields.fees, !fees.isEmpty else { return true }
         for tool in HostedTool.allCases where fees[tool] > 0 && usage.toolUses[tool] > 0 {
             emit(BillLine(.use(tool), usage.toolUses[tool], at: fees[tool]))

@@ -9,6 +9,8 @@ package struct ListedPrice: Sendable, Equatable {
         case cacheWrite
         case image
         case request
+        case audio
+        case webSearch
 
         /// The member name of this price in the JSON of model lists.
         package var name: StaticString {
@@ -19,17 +21,20 @@ package struct ListedPrice: Sendable, Equatable {
             case .cacheWrite: "input_cache_write"
             case .image: "image"
             case .request: "request"
+            case .audio: "audio"
+            case .webSearch: "web_search"
             }
         }
     }
 
-    /// The dollar prices of one token, image or request as decimals, by the raw value of `PriceKind`.
+    /// The dollar prices of one token, image, request or search as decimals, by the raw value of `PriceKind`.
     private var texts: [String?] = []
 
     package init() {}
 
     init(_ price: Price) {
         guard let prices = price.plain else { return }
+        if price.requestCost > .nothing { self[.request] = price.requestCost.exactText }
         self[.prompt] = Cost(picodollars: prices.promptPicodollars).exactText
         self[.completion] = Cost(picodollars: prices.completionPicodollars).exactText
         if prices.cachedPicodollars != prices.promptPicodollars {
@@ -84,7 +89,15 @@ extension Price {
             return Int(dollars: "\(parts[0]).\(parts[1].prefix(12))", decimals: 12).map { $0 + 1 }
         }
         guard let prompt = units(.prompt), let completion = units(.completion) else { return nil }
-        self.init(TokenPrices([prompt, completion, units(.cacheRead) ?? prompt, units(.cacheWrite) ?? prompt]))
+        let (read, written) = (units(.cacheRead) ?? prompt, units(.cacheWrite) ?? prompt)
+        var terms = PriceTerms.Fields()
+        terms.requestPicodollars = units(.request) ?? 0
+        terms.fees[.webSearch] = units(.webSearch) ?? 0
+        let hasTerms = terms.requestPicodollars > 0 || !terms.fees.isEmpty
+        self.init(
+            TokenPrices([prompt, completion, read, written, written, units(.audio) ?? prompt]),
+            terms: hasTerms ? PriceTerms(terms) : nil
+        )
     }
 }
 

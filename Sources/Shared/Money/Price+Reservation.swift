@@ -45,6 +45,7 @@ extension Price {
         if let piece = terms?.fields.piece, usage.pieceUnit == piece.unit {
             highest = highest + Cost(usage.pieces, at: piece.picodollars, per: piece.size)
         }
+        highest = highest + requestCost
         guard !usage.toolUses.isEmpty, let fees = terms?.fields.fees else { return highest }
         return HostedTool.allCases.reduce(highest) { $0 + Cost(usage.toolUses[$1], at: fees[$1]) }
     }
@@ -59,7 +60,9 @@ extension Price {
                 + Cost(usage.completionTokens, at: prices.completionPicodollars)
             lowest = lowest.map { min($0, cost) } ?? cost
         }
-        guard let piece = terms?.fields.piece, usage.pieceUnit == piece.unit else { return lowest ?? .nothing }
+        guard let piece = terms?.fields.piece, usage.pieceUnit == piece.unit else {
+            return (lowest ?? .nothing) + requestCost
+        }
         return (lowest ?? .nothing) + Cost(usage.pieces, at: piece.picodollars, per: piece.size)
     }
 

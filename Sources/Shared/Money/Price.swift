@@ -58,7 +58,7 @@ package struct Price: Sendable, Equatable {
     func adding(_ fees: ToolFees, credit: Cost?) -> Price {
         guard !fees.isEmpty || credit != nil else { return self }
         var terms = terms?.fields ?? PriceTerms.Fields()
-        terms.fees = fees
+        if !fees.isEmpty { terms.fees = fees }
         terms.creditPicodollars = credit?.picodollars
         return Price(plain, terms: PriceTerms(terms))
     }
@@ -73,6 +73,9 @@ package struct Price: Sendable, Equatable {
 
     /// Whether images, recordings or spoken texts have a price.
     var hasPieces: Bool { terms?.fields.piece != nil }
+
+    /// The price of a call beside its tokens; nothing if it has none.
+    package var requestCost: Cost { Cost(picodollars: terms?.fields.requestPicodollars ?? 0) }
 
     /// Whether only images, recordings or spoken texts have a price.
     var isOfPiecesOnly: Bool { hasPieces && plain == nil && !usesReported }
@@ -169,6 +172,8 @@ final class PriceTerms: Sendable, Equatable {
         /// Whether the provider's model list has the price.
         var isListed = false
         var fees = ToolFees()
+        /// The price of a call beside its tokens.
+        var requestPicodollars = 0
         /// The price of images, recordings or spoken texts; nil if they have none.
         var piece: PiecePrice?
         /// The price of one of 1min.ai's credits; nil if it is unknown.

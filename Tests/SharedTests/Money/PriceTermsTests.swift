@@ -205,6 +205,25 @@ import Testing
         #expect(Price(listed)?.plain?.picodollars == [2_500_000, 1, 0, 3_000_000, 3_000_000, 2_500_000, 1])
     }
 
+    @Test("a request, a search and audio have the prices of the vendor's list, fees in the settings come first")
+    func listedRequests() throws {
+        var listed = ListedPrice()
+        (listed[.prompt], listed[.completion], listed[.request]) = ("0.000001", "0.000002", "0.005")
+        (listed[.audio], listed[.webSearch]) = ("0.00001", "0.01")
+        let price = try #require(Price(listed))
+        var usage = Usage(promptTokens: 3, completionTokens: 1)
+        usage.audioPromptTokens = 1
+        usage.toolUses[.webSearch] = 2
+        let millionths = 2 + 10 + 2 + 5_000
+        #expect(price.cost(usage).picodollars == (millionths + 20_000) * 1_000_000)
+        #expect(price.highestCost(usage).picodollars == (30 + 2 + 5_000 + 20_000) * 1_000_000)
+        #expect(price.lowestCost(usage).picodollars == (3 + 2 + 5_000) * 1_000_000)
+        var fees = ToolFees()
+        fees[.webSearch] = 1_000_000
+        #expect(price.adding(fees, credit: nil).cost(usage).picodollars == (millionths + 2) * 1_000_000)
+        #expect(price.cost(.nothing) == .nothing && ListedPrice(price)[.request] == "0.005")
+    }
+
     @Test("credits cost what a credit costs, if they are known")
     func credits() {
         let price = Price(nil).adding(ToolFees(), credit: Cost(picodollars: 10))

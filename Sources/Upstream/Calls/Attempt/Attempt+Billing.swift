@@ -141,8 +141,10 @@ extension Attempt {
         var lesson = RecentUsageAverages.Lesson(credits: credits)
         lesson.seconds = usage.seconds
         // A response that its lowered bound cut off tells nothing about the length of others.
-        if !billing.isCutByBound(usage) { lesson.completionTokens = usage.completionTokens / max(1, choices) }
-        if usage.promptTokens > 0, let price = server?.price, terms.output != nil {
+        if !billing.isCutByBound(usage) {
+            lesson.completionTokens = usage.completionTokens / max(1, choices)
+        }
+        if usage.promptTokens > 0, let price = server?.price, terms.output != nil, price.requestCost == .nothing {
             var prompt = usage
             (prompt.completionTokens, prompt.audioCompletionTokens, prompt.toolUses) = (0, 0, ToolUses())
             prompt.reportedCost = nil
