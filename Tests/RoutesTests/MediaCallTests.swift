@@ -54,6 +54,32 @@ import Testing
 
     private func end(_ admission: consuming Admission) {}
 
+    @Test(
+        "a forwarded response without tokens has the cost of its pieces alone, but that to text the cost of its input",
+        arguments: [
+            ("5/40 per million", false, nil, nil), ("5/40 per million", true, nil, 10),
+            ("5/40 per million", false, Usage(promptTokens: 0, completionTokens: 0), nil),
+            ("5/40 per million", false, Usage(promptTokens: 2, completionTokens: 1), 50),
+            ("5/40 per million each 0.04", false, nil, 40_000), ("each 0.04", false, nil, 40_000),
+            ("0", false, nil, 0), ("each minute 0.006", false, Usage(pieces: 30, .second), 3_000),
+        ] as [(String, Bool, Usage?, Int?)]
+    )
+    func forwarded(price: String, isOfText: Bool, reported: Usage?, millionths: Int?) {
+        var fields = ForwardedFields([], images: 2, prompt: "a cat")
+        fields.pieces = Usage(pieces: 2, .image)
+        let outcome = fields.outcome(of: reported, images: 1, isOfText: isOfText)
+        let server = Billing.Server("a", price: Price(price))
+        let call = CallRecord(
+            endedAt: .distantPast,
+            durationMilliseconds: 1,
+            server: server,
+            key: nil,
+            outcome: outcome
+        )
+        #expect(call.cost?.nanodollars == millionths.map { $0 * 1_000 } && call.lacksCost == (millionths == nil))
+        #expect(call.recordedUsage.promptTokens == reported?.promptTokens ?? 2 || reported?.promptTokens == 0)
+    }
+
     @Test("each call is billed once, whatever becomes of its response", arguments: [1, 3])
     func made(calls: Int) async {
         let made = [Bill.End](repeating: .made, count: calls)

@@ -180,4 +180,20 @@ struct ForwardedFields: Sendable {
         estimate.add(texts.bytes)
         return Usage(promptTokens: estimate.tokens + numbers, completionTokens: 0)
     }
+
+    /// Returns the end of the call that got a complete response. Without reported tokens, only the tokens of a response to
+    /// text, such as embeddings, are those of the input: images and speech are the larger part of theirs.
+    /// - Parameter made: the images in the response; nil if they were not counted.
+    func outcome(of reported: Usage?, images made: Int?, isOfText: Bool) -> Bill.Outcome {
+        let images = made.map { min($0, self.images) }
+        var usage = reported ?? .nothing
+        let hasTokens = usage.totalTokens > 0 || isOfText && estimate != nil
+        if hasTokens {
+            usage = Usage.completed(reported, prompt: { estimate?.promptTokens ?? 0 }, completion: { 0 })
+        }
+        usage.addPieces(images.map { Usage(pieces: $0, .image) } ?? pieces)
+        var outcome = hasTokens ? Bill.Outcome(.responded, usage) : .made(usage, credits: nil, from: estimate)
+        outcome.images = images ?? 0
+        return outcome
+    }
 }

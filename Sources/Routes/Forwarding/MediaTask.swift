@@ -1,4 +1,5 @@
 import Engine
+import Limits
 import Shared
 import Upstream
 
@@ -146,18 +147,9 @@ final class MediaTask: OnLoop, @unchecked Sendable {
 
     /// Bills a complete response and records its usage. Images that the vendor did not make cost nothing.
     private func record(_ response: any ForwardedResponse, _ attempt: Attempt) {
-        let reported = response.usage
-        let images = response.images.map { min($0, fields.images) }
-        let pieces = images.map { Usage(pieces: $0, .image) } ?? fields.pieces
-        let isInPieces = reported.map { $0.pieces > 0 && $0.totalTokens == 0 } ?? true
-        var outcome = Bill.Outcome.made(reported ?? pieces, credits: nil)
-        if !isInPieces || fields.estimate != nil {
-            var usage = Usage.completed(reported, prompt: { fields.estimate?.promptTokens ?? 0 }, completion: { 0 })
-            usage.addPieces(pieces)
-            exchange.record.usage = usage
-            outcome = Bill.Outcome(.responded, usage)
-        }
-        outcome.images = images ?? 0
+        let isOfText = plan.endpoint.group == .chat
+        let outcome = fields.outcome(of: response.usage, images: response.images, isOfText: isOfText)
+        if outcome.end == .responded { exchange.record.usage = outcome.usage }
         end(attempt, outcome)
     }
 

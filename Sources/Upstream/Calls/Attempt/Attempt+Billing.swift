@@ -140,8 +140,10 @@ extension Attempt {
     private func learn(_ usage: Usage, credits: Int?, under terms: UsageReservation) {
         var lesson = RecentUsageAverages.Lesson(credits: credits)
         lesson.seconds = usage.seconds
-        // A response that its lowered bound cut off tells nothing about the length of others.
-        if !billing.isCutByBound(usage) {
+        // A response that its lowered bound cut off, or whose tokens are not known, tells nothing about the length of others.
+        let lacksTokens =
+            usage.totalTokens == 0 && server?.price.map { $0.pricesTokens && !$0.pricesMedia(usage) } ?? false
+        if !lacksTokens, !billing.isCutByBound(usage) {
             lesson.completionTokens = usage.completionTokens / max(1, choices)
         }
         if usage.promptTokens > 0, let price = server?.price, terms.output != nil, price.requestCost == .nothing {
