@@ -79,6 +79,7 @@ extension SettingsReader {
                 isForAll && provider.isPassthrough || reach(name, provider)
             }
             warnOfUnpriced(provider, mayReach)
+            warnOfReported(provider, mayReach)
             warnOfPieces(provider, mayReach)
             warnOfFees(provider, mayReach)
         }
@@ -124,6 +125,23 @@ extension SettingsReader {
             """
             models without a price are served, so limits in usd do not count them; set PROVIDER_\(instance)_COST=0.001/0.004 \
             (USD per 1000 tokens)\(provider.servesList ? ", PROVIDER_\(instance)_COST=list" : "") or free. \(next)
+            """
+        )
+    }
+
+    /// Warns if the cost that the vendor reports is the only price of a model for which `mayReach` returns true.
+    private mutating func warnOfReported(_ provider: ProviderSettings, _ mayReach: (String) -> Bool) {
+        let prices = provider.prices
+        let name = provider.models.map(\.alias).first {
+            prices.setting(of: $0)?.isReportedOnly ?? false && mayReach($0)
+        }
+        let isOfAll = name.map { prices.ofModels[$0] == nil } ?? prices.common?.isReportedOnly ?? false
+        guard name != nil || isOfAll && (provider.servesList || provider.models.isEmpty) else { return }
+        warn(
+            provider.key(isOfAll ? "COST" : "COSTS"),
+            """
+            "reported" alone is no price, so limits in usd reserve nothing, and do not count responses that report no cost; \
+            write reported 0.001/0.004 (USD per 1000 tokens)
             """
         )
     }

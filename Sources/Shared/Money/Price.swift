@@ -77,6 +77,9 @@ package struct Price: Sendable, Equatable {
     /// The price of a call beside its tokens; nothing if it has none.
     package var requestCost: Cost { Cost(picodollars: terms?.fields.requestPicodollars ?? 0) }
 
+    /// Whether the cost that the vendor reports is the only price.
+    var isReportedOnly: Bool { usesReported && plain == nil && !hasPieces }
+
     /// Whether only images, recordings or spoken texts have a price.
     var isOfPiecesOnly: Bool { hasPieces && plain == nil && !usesReported }
 

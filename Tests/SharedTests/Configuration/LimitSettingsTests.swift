@@ -160,7 +160,13 @@ import Testing
             ("COST=reported each 0.04", ["RATE_LIMIT=5 usd/day"], nil),
             ("COSTS=a=each 0.04,b=each minute 0.006", ["RATE_LIMIT=5 usd/day"], nil),
             ("COSTS=a=0.01,b=free", ["RATE_LIMIT_TOTAL=5 usd/day"], nil),
-            ("COSTS=a=0.01,b=reported", ["RATE_LIMIT_TOTAL=5 usd/day"], nil), ("COSTS=a=0.01", [], nil),
+            (
+                "COSTS=a=0.01,b=reported", ["RATE_LIMIT_TOTAL=5 usd/day"],
+                "PROVIDER_A_COSTS: \"reported\" alone is no price, so limits in usd reserve nothing"
+            ),
+            ("COST=reported", ["RATE_LIMIT=5 usd/day"], "PROVIDER_A_COST: \"reported\" alone is no price"),
+            ("COST=reported", [], nil), ("COST=reported 0.001", ["RATE_LIMIT=5 usd/day"], nil),
+            ("COSTS=a=0.01", [], nil),
         ] as [(String, [String], String?)]
     )
     func unpriced(price: String, more: [String], warning: String?) {
