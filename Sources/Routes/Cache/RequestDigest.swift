@@ -8,26 +8,26 @@ import Upstream
 /// Equal requests have the same digest. The order of members and the spelling of numbers and strings do not matter.
 struct RequestDigest: ~Copyable {
     private var out = ByteBuffer()
-    /// Whether the request is one to the Messages API, whose instructions may have an attribution line.
-    private let isMessage: Bool
+    /// The API of which the request may go on as it came. Instructions of a Messages request may have an attribution line.
+    private let wire: Wire?
     private var hasAttribution = false
 
     /// The members of the outermost object that the digest leaves out.
-    private static let leftOut: [StaticString] = [
-        "model", "stream", "stream_options", "user", "safety_identifier", "metadata",
-    ]
+    private static let leftOut: [StaticString] = ["model", "stream", "stream_options"]
+    /// The members that it leaves out besides, but where the response repeats them.
+    static let ofCaller: [StaticString] = ["user", "safety_identifier", "metadata"]
     /// The longest text that the digest's input contains unchanged, in bytes. A longer text is replaced by its own
     /// digest.
     private static let longBytes = 64
     private static let depth = 128
 
-    private init(isMessage: Bool) { self.isMessage = isMessage }
+    private init(_ wire: Wire?) { self.wire = wire }
 
     /// Returns the digest of a request body; nil if the body is nested too deeply.
     ///
     /// The digest of a Messages request leaves out an attribution line. `attributed` contains it; nil without a line.
-    static func of(_ root: JSONValue, isMessage: Bool = false) -> (plain: Digest, attributed: Digest?)? {
-        var digest = RequestDigest(isMessage: isMessage)
+    static func of(_ root: JSONValue, for wire: Wire? = nil) -> (plain: Digest, attributed: Digest?)? {
+        var digest = RequestDigest(wire)
         guard digest.add(root, depth: depth, isOutermost: true) else { return nil }
         return (Digest(quicklyOf: digest.out.bytes), digest.hasAttribution ? of(root)?.plain : nil)
     }
@@ -51,8 +51,9 @@ struct RequestDigest: ~Copyable {
             for member in (value.members ?? []).sorted(by: { Self.isBefore($0.name, $1.name) }) {
                 // The cache key contains the model and the streaming option separately.
                 if isOutermost, Self.leftOut.contains(where: member.name.equals) { continue }
+                if isOutermost, wire != .responses, Self.ofCaller.contains(where: member.name.equals) { continue }
                 add(text: member.name)
-                if isOutermost, isMessage, member.name == "system" {
+                if isOutermost, wire == .messages, member.name == "system" {
                     guard add(system: member.value, depth: depth - 1) else { return false }
                     continue
                 }

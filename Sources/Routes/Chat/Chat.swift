@@ -125,8 +125,9 @@ extension Exchange {
         }
         let (isEstimated, isKept) = (gateway.limits.countsLate, keepsResponse(of: surface))
         return try await json { (root) throws(APIError) in
+            // No vendor has this API, so that no response repeats what only concerns the caller.
             try surface.read(root, defaultModel: defaultModel, .whole)
-                .completed(root, isEstimated: isEstimated, isKept: isKept, surface.wire)
+                .completed(root, isEstimated: isEstimated, isKept: isKept, surface.wire == .messages ? .messages : nil)
         }
     }
 
@@ -141,7 +142,7 @@ extension ChatRequest {
     /// with the digest for the response cache.
     fileprivate func completed(_ root: JSONValue, isEstimated: Bool, isKept: Bool, _ wire: Wire?) -> ChatRequest {
         if isEstimated { call.estimateIfLong() }
-        if isKept, let found = RequestDigest.of(root, isMessage: wire == .messages) { (digest, attributed) = found }
+        if isKept, let found = RequestDigest.of(root, for: wire) { (digest, attributed) = found }
         return self
     }
 }

@@ -2,6 +2,7 @@ import Engine
 import Shared
 import Support
 import Testing
+import Upstream
 
 @testable import Routes
 
@@ -111,7 +112,7 @@ private struct PlainCache {
     private func plain(_ system: String) throws -> Digest? {
         let parser = JSONParser()
         let bytes = ByteBuffer(#"{"system":\#(system)}"#)
-        return RequestDigest.of(try parser.parse(bytes.bytes), isMessage: true)?.plain
+        return RequestDigest.of(try parser.parse(bytes.bytes), for: .messages)?.plain
     }
 
     private static func line(_ version: String) -> String {
@@ -139,7 +140,7 @@ private struct PlainCache {
         func attributed(_ system: String) throws -> Digest? {
             let parser = JSONParser()
             let bytes = ByteBuffer(#"{"system":\#(system)}"#)
-            return RequestDigest.of(try parser.parse(bytes.bytes), isMessage: true)?.attributed
+            return RequestDigest.of(try parser.parse(bytes.bytes), for: .messages)?.attributed
         }
         let (one, other) = (Self.line("1"), Self.line("2"))
         #expect(try attributed(Self.blocks(one, "a")) != attributed(Self.blocks(other, "a")))
@@ -205,6 +206,18 @@ private struct PlainCache {
         ]
     )
     func differ(one: String, other: String) throws { #expect(try digest(one) != digest(other)) }
+
+    @Test("what only concerns the caller matters where the response repeats it", arguments: RequestDigest.ofCaller)
+    func repeated(member: StaticString) throws {
+        func digest(_ value: Int, for wire: Wire?) throws -> Digest? {
+            let parser = JSONParser()
+            let bytes = ByteBuffer(#"{"input":"a","\#(member)":\#(value)}"#)
+            return RequestDigest.of(try parser.parse(bytes.bytes), for: wire)?.plain
+        }
+        for wire in Wire.allCases {
+            #expect(try (digest(1, for: wire) == digest(2, for: wire)) == (wire != .responses))
+        }
+    }
 
     @Test("a body that is nested too deeply has none")
     func depth() throws {
