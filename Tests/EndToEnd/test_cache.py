@@ -265,6 +265,23 @@ def test_settings_that_are_read_anew(launch, server, prompt, tmp_path):
     relay.stop()
 
 
+def test_a_panel_whose_settings_have_changed_begins_anew(launch, server, prompt, tmp_path):
+    file = tmp_path / "settings"
+    outer = "PANEL_OUTER_MODELS=experts\nPANEL_OUTER_SUMMARY_MODEL=s\n"
+    file.write_text(outer)
+    relay = launch(**environment(server, ENV_FILE=file, CACHE_MODELS="outer,experts"))
+    for name in ("a", "b", "s"):
+        server.says(f"up-{name}", *[{"text": name}] * 20)
+    with client_of(relay) as http:
+        for text, seen in (("", "hit"), ("PANEL_EXPERTS_SUMMARY_PROMPT=Be brief.\n", "miss"), ("PANEL_EXPERTS_TEMPERATURE=1\n", "miss"), ("", "hit")):
+            wanted = [body(prompt, model=name) for name in ("experts", "outer")]
+            assert set(states(http, *wanted)) <= {"miss", "hit"}
+            file.write_text(outer + text)
+            assert http.post("/reload_config").status_code == 200
+            assert states(http, *wanted) == [seen] * 2, text
+    relay.stop()
+
+
 class Together:
     """Equal requests at the same time, each in a thread."""
 

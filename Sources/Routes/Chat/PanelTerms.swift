@@ -19,10 +19,23 @@ extension PanelChat {
             ?? UsageReservation(reserving: Amounts(images: images), model: name, creditsPerCall: 0, averages: averages)
         return ChatPlan(
             options: fit.options,
-            cachedName: name,
+            cachedName: exchange.gateway.cache == nil ? name : cachedName(exchange.registry.modelCatalog),
             limits: applicableLimits,
             usageReservation: isNeeded ? usageReservation : nil
         )
+    }
+
+    /// Returns the name of the panel with its settings and those of the panels that it calls. Other settings would lead to
+    /// another response.
+    private func cachedName(_ modelCatalog: ModelCatalog) -> String {
+        var (name, left) = (panel.name, [panel])
+        while let panel = left.popLast() {
+            name += "\n\(String(reflecting: panel))"
+            for member in panel.casts.flatMap({ $0.members + [$0.summary] }) {
+                if case .panel(let next) = modelCatalog.member(member) { left.append(next) }
+            }
+        }
+        return name
     }
 
     /// The longest text whose tokens are counted on the event loop, in bytes.

@@ -46,7 +46,7 @@ package struct Panel: Sendable, Equatable {
     package let minResponses: Int
     package let feedback: Feedback
 
-    var casts: [Cast] { text == vision ? [text] : [text, vision] }
+    package var casts: [Cast] { text == vision ? [text] : [text, vision] }
 
     /// The largest number of models that one request to a panel may call, with nested panels.
     package static let maxCalls = 64
