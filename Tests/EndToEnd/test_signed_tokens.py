@@ -278,7 +278,7 @@ def test_a_claim_that_looks_like_a_digest_is_nobody_elses(start_relay, issuer, t
 
 
 def test_claims_choose_the_first_key_that_fits(start_relay, issuer):
-    staff = issuer.settings("A_STAFF", KEY_A_STAFF_JWT_WHERE="realm_access.roles=staff; email_verified=true", KEY_A_STAFF_JWT_CLAIM="user.name")
+    staff = issuer.settings("A_STAFF", KEY_A_STAFF_JWT_WHERE="realm_access.roles=staff; email_verified=True", KEY_A_STAFF_JWT_CLAIM="user.name")
     pupils = issuer.settings("B_PUPIL", KEY_B_PUPIL_JWT_WHERE="https://school.example/groups=cn=pupils", KEY_B_PUPIL_MODELS="none")
     relay = start_relay(**ECHO | staff | pupils | OPERATED)
     roles = {"realm_access": {"roles": ["guest", "staff"]}, "email_verified": True, "user": {"name": "jo"}}
@@ -303,6 +303,7 @@ ISSUER = {"KEY_A_JWT_ISSUER": "https://id.example", "KEY_A_JWT_AUDIENCE": "relay
         (ISSUER | {"KEY_A_TOKEN": "token-0123456789-0123"}, ["KEY_A_JWT_ISSUER KEY_A_TOKEN is also set"]),
         (ISSUER | {"KEY_A_SECRET": "secret-0123456789-0123456789-0123456789"}, ["KEY_A_JWT_ISSUER KEY_A_SECRET is also set"]),
         (ISSUER | {"KEY_A_JWT_WHERE": "groups"}, ['KEY_A_JWT_WHERE "groups" is no claim with its value, as in groups=ai']),
+        (ISSUER | {"KEY_A_REVOKED": "ann;eve"}, ['KEY_A_REVOKED "ann;eve" is no member; separate members by commas']),
         ({"KEY_A_TOKEN": "token-0123456789-0123", "KEY_A_JWT_WHERE": "a=b"}, ["KEY_A_JWT_WHERE belongs to signed tokens; set KEY_A_JWT_ISSUER"]),
         (
             ISSUER

@@ -154,12 +154,28 @@ extension SettingsReader {
         for item in text(key("JWT_WHERE"))?.split(separator: ";").map(\.trimmed) ?? [] where !item.isEmpty {
             let parts = item.split(separator: "=", maxSplits: 1).map { String($0.trimmed) }
             if parts.count != 2 { report(key("JWT_WHERE"), "\"\(item)\" is no claim with its value, as in groups=ai") }
+            warnOfWhere(key("JWT_WHERE"), String(item), value: parts.last ?? "")
             conditions.append(TokenRule.Condition(path: parts.first ?? "", value: parts.last ?? ""))
+        }
+        for item in list(key("REVOKED")) where item.contains(";") {
+            report(key("REVOKED"), "\"\(item)\" is no member; separate members by commas")
         }
         let rule = TokenRule(issuer: issuer, claim: text(key("JWT_CLAIM")) ?? "", conditions: conditions)
         let (zone, revoked) = (DayZone(named: timeZone), list(key("REVOKED")))
         let family = KeyFamily(name: instance.asName, secrets: [], revoked: revoked, zone: zone, rule: rule)
         return (family, [secret ?? ""])
+    }
+
+    /// Warns of a condition of signed tokens that no token fits.
+    private mutating func warnOfWhere(_ setting: SettingKey, _ item: String, value: String) {
+        let parts = value.split(separator: ",", maxSplits: 1)
+        // The name of a group in a directory is `cn=ai,ou=school`.
+        if parts.count == 2, !parts[0].contains("="), parts[1].contains("=") {
+            warn(setting, "\"\(item)\" is one condition; separate conditions by semicolons")
+        }
+        if value.hasPrefix("\"") || value.hasPrefix("'") {
+            warn(setting, "write \(item) without the quotes, which count")
+        }
     }
 
     fileprivate mutating func refuseEmptyGroups(_ groups: [GroupSettings], _ keys: [KeySettings]) {

@@ -47,7 +47,7 @@ extension JSONValue {
 
     /// Returns whether the value is this text or this word of truth, or a list that contains the text.
     fileprivate func isOrContains(_ wanted: String) -> Bool {
-        if let flag { return "\(flag)" == wanted }
+        if let flag { return "\(flag)" == wanted.lowercased() }
         return wanted.withBytes { wanted in
             text?.equals(wanted) ?? elements?.contains { $0.text?.equals(wanted) ?? false } ?? false
         }

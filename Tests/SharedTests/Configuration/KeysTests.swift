@@ -274,6 +274,16 @@ import Testing
                 """
             ),
             (
+                signed + "KEY_A_JWT_WHERE=groups=cn=ai,ou=school;groups=ai,email_verified=true",
+                """
+                .env:5  KEY_A_JWT_WHERE: "groups=ai,email_verified=true" is one condition; separate conditions by semicolons
+                """
+            ),
+            (
+                signed + "KEY_A_JWT_WHERE=groups=\"ai users\"",
+                ".env:5  KEY_A_JWT_WHERE: write groups=\"ai users\" without the quotes, which count"
+            ),
+            (
                 "SUBSET_OF_ONE_MIN_PERMITTED_MODELS=gpt-4o,new-1",
                 ".env:1  SUBSET_OF_ONE_MIN_PERMITTED_MODELS: \"new-1\" is not in the catalogue of this version; the name is forwarded unchanged"
             ),
