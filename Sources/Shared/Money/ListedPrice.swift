@@ -117,7 +117,8 @@ package struct ProviderPrices: Sendable, Equatable {
         let own = setting(of: model)
         let price = own?.isListed ?? false ? listed.flatMap { Price($0) } : own
         let known = price ?? (credit == nil ? nil : Price(nil))
-        return known?.adding(fees, credit: credit)
+        let isFree = ofModels[model]?.isFree ?? false
+        return known?.adding(isFree ? ToolFees() : fees, credit: credit)
     }
 
     /// Returns the price of a model in the settings; nil if there is none.

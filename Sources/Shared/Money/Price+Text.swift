@@ -63,7 +63,11 @@ private struct PriceParser {
     private static let amounts: [String: Substring] = ["1m": "million", "1k": "1000"]
     private static let maxTokens = 1_000_000_000
     /// The words that never name a tier.
-    private static let otherWords: Set<Substring> = ["per", "list", "free", "reported", "each", "any", "million"]
+    private static let otherWords: Set<Substring> = [
+        "per", "list", "free", "reported", "each", "any", "million", "prompt", "input", "completion", "output",
+        "cached",
+        "cache", "read", "write", "audio", "image", "minute", "characters", "search",
+    ]
 
     init(_ text: String) {
         // Spaces around a slash belong to the price.
@@ -136,7 +140,8 @@ private struct PriceParser {
         if word.utf8.first.map({ (48...57).contains($0) }) ?? true { return nil }
         return """
             "\(word.prefix(20))" is not a word of a price; behind the first price write per million, over 200000 PRICE, \
-            flex PRICE or another tier's word, any tier or each PRICE
+            flex PRICE or another tier's word, any tier or each PRICE; join the prices of prompt, completion and cached \
+            prompt by slashes
             """
     }
 

@@ -40,6 +40,8 @@ import Testing
             ("1 over 0 2", "write a number of tokens behind"),
             ("1 over 9999999999 2", "write a number of tokens behind"),
             ("1 cheap tier 2", "\"cheap\" is not a word of a price"),
+            ("2.5/10 per million cached 0.25", "\"cached\" is not a word of a price; behind the first price"),
+            ("0.0025 output 0.01", "join the prices of prompt, completion and cached prompt by slashes"),
             ("1 flex 2 flex 3", "two prices for the same condition"),
             ("1 over 5 2 over 5 3", "two prices for the same"),
             ("1 flex 2 per million", "write \"per million\" or \"per 1000\" once"),
@@ -58,6 +60,15 @@ import Testing
         } catch {
             if let reason { #expect(error.reason?.contains(reason) ?? false) } else { #expect(error.reason == nil) }
         }
+    }
+
+    @Test("a model that is free has no fees either")
+    func free() throws {
+        var fees = ToolFees()
+        fees[.webSearch] = 1
+        let prices = ProviderPrices(common: .free, ofModels: ["free": .free], fees: fees)
+        #expect(prices.price(of: "free", listed: nil)?.isFree == true)
+        #expect(prices.price(of: "other", listed: nil)?.isFree == false)
     }
 
     @Test(
