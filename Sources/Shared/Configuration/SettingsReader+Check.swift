@@ -143,6 +143,10 @@ extension SettingsReader {
         let names = modelCatalog.namesWithCredentials
         warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names, modelCatalog)
         if settings.providers.allSatisfy(\.isPassthrough) { return }
+        if given["CACHE_MODELS"] != nil {
+            let ofRequests = names + settings.panels.map(\.name) + settings.replacements.keys
+            warnOfPatterns("CACHE_MODELS", patterns("CACHE_MODELS"), ofRequests, modelCatalog)
+        }
         let ofCallers = given.keys.filter { ["KEY_", "GROUP_"].contains($0.prefix) && $0.field == "MODELS" }
         for key in ofCallers.sorted(by: { $0.name < $1.name }) where !problems.contains(where: { $0.name == key.name })
         {
