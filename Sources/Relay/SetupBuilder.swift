@@ -86,7 +86,7 @@ struct SetupBuilder {
         telling cooldowns: CooldownRingCount
     ) -> KeyRing? {
         guard !provider.apiKeys.isEmpty else { return nil }
-        let index = old?.settings.providers.firstIndex { $0.name == provider.name && $0.baseURL == provider.baseURL }
+        let index = old?.settings.providers.firstIndex { $0.isSameAccount(as: provider) }
         let named = (provider: provider.name, setting: provider.keySetting, all: notices)
         guard let old, let index, let ring = old.rings[index] else {
             notices.forgetKeys(of: provider.name)
@@ -150,5 +150,12 @@ struct SetupBuilder {
     func use(_ setup: Setup, _ own: LoopServices, router: Router) {
         own.outside.rule = AddressRule(adding: settings.fetch.networks)
         router.use(setup)
+    }
+}
+
+extension ProviderSettings {
+    /// Whether a key that a provider refused with the other settings may be refused with these as well.
+    fileprivate func isSameAccount(as other: ProviderSettings) -> Bool {
+        name == other.name && baseURL == other.baseURL && headers == other.headers && cloud == other.cloud
     }
 }

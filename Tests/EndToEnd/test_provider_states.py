@@ -140,7 +140,7 @@ def test_the_operator_sees_why_and_since_when_until_a_request_was_served(serve, 
     assert good["state"] == "ok" and good["reason"] is None and row("a")["state"] == "ok"
     assert bad["state"].startswith("cooldown until ") and bad["reason"] == "401" and bad["since"] >= began
     line = relay.wait_for_line(lambda line: line["message"] == REFUSES)
-    assert line["for_s"] == 300 and line["remedy"].startswith("correct the key in PROVIDER_A_API_KEYS or add credit")
+    assert line["for_s"] == 300 and line["remedy"].startswith("correct the key in PROVIDER_A_API_KEYS and reload, or add credit and then resume")
 
     assert client.post(CHAT, json=body(model="gone")).status_code == 502
     gone = row("gone")

@@ -332,6 +332,16 @@ def test_keys_rest_on(reloaded, change):
     assert http.get("/metrics").text.count("relay_provider_key_resting{") == 2
 
 
+def test_other_headers_end_the_cooldowns_of_their_provider(documented, server):
+    it = documented(PROVIDER_ROW_API_KEYS="key-of-reload-0,key-of-reload-1")
+    server.says("first/1", {"status": 402, "json": vendor_error("no")}, {"text": "yes"})
+    with it.client() as http:
+        assert ask(http, model="fast").status_code == 200
+        for change, resting in ({"LOG_LEVEL": "debug"}, 1), ({"PROVIDER_ROW_HEADERS": "X-Organization: corrected"}, 0):
+            assert it.reload(**change).json() == OK
+            assert http.get("/metrics").text.count("relay_provider_key_resting{") == resting, change
+
+
 @pytest.mark.parametrize("change", ["", "LOG_LEVEL=debug\n"])
 def test_turns_begin_anew(reloaded, change):
     providers, http, reload = reloaded(a=1, b=1)

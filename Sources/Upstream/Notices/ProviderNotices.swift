@@ -24,7 +24,10 @@ package final class ProviderNotices: Sendable {
             let prefix = "PROVIDER_\(provider.asInstance)_"
             return switch self {
             case .keyRefused(_, _, let setting):
-                "correct the key in \(setting) or add credit, and reload; a call that succeeds ends the cooldown"
+                """
+                correct the key in \(setting) and reload, or add credit and then resume the provider on the admin pages or \
+                restart; a call that succeeds ends the cooldown
+                """
             case .unreachable: "check \(prefix)BASE_URL with `relay check --ask`; a call that is answered ends this"
             case .breakerOpen: "the first call that succeeds after this time closes it"
             }
