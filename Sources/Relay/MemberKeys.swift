@@ -28,7 +28,7 @@ struct MemberKeys {
     }
 
     private var lines: [String] = []
-    /// The warning that the keys have ended already; empty if they have not.
+    /// The warnings that keys are refused, because they have ended or are revoked; empty if none is.
     private(set) var warning = ""
 
     init(_ request: Request, _ settings: Settings) throws(CommandFailure) {
@@ -46,14 +46,16 @@ struct MemberKeys {
             let member = request.makesSlugs ? Self.slug(name) : name
             guard KeyFamily.isMember(member) else {
                 let advice =
-                    request.makesSlugs
-                    ? "; write this name in Latin letters" : "; --slug makes such a name of it"
+                    !request.makesSlugs
+                    ? "; --slug makes such a name of it"
+                    : member.isEmpty ? "; write this name in Latin letters" : "; shorten this name"
                 throw CommandFailure(text: "\(place)a member is 1 to 64 of a-z, 0-9, _ and -\(advice)", isMistake: true)
             }
             if let other = seen.updateValue(place, forKey: member) {
                 let before = other.isEmpty ? "" : " (\(other.dropLast(2)))"
                 throw CommandFailure(text: "\(place)the member \(member) is named twice\(before)", isMistake: true)
             }
+            if family.revokes(member, last: last) { warning += "key: \(member) is revoked, so this key is refused\n" }
             let key = family.key(of: member, last: last)
             lines.append(request.makesSlugs ? "\(Self.csv(name)),\(member),\(key)\n" : "\(member),\(key)\n")
         }

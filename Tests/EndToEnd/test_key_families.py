@@ -149,6 +149,7 @@ def test_the_file_of_keys_is_its_owners_alone(tmp_path):
         ("Ann Lee\nann-lee\n", ["--slug"], "key: line 2: the member ann-lee is named twice (line 1)\n"),
         ("!!!\n", ["--slug"], "key: line 1: a member is 1 to 64 of a-z, 0-9, _ and -; write this name in Latin letters\n"),
         ("Ann\nИван 3\n", ["--slug"], "key: line 2: a member is 1 to 64 of a-z, 0-9, _ and -; write this name in Latin letters\n"),
+        ("a" * 65 + "\n", ["--slug"], "key: line 1: a member is 1 to 64 of a-z, 0-9, _ and -; shorten this name\n"),
         ("\n", [], "key: the file has no names\n"),
         ("ann\n", ["--expires", "2027-02-30"], "key: the last day of a key is a date such as 2027-01-31\n"),
     ],
@@ -173,6 +174,11 @@ def test_keys_that_have_ended_are_said_to(tmp_path):
     assert done.returncode == 0 and done.stdout.startswith("ann,")
     assert done.stderr == "key: 2020-01-31 is over, so these keys are refused\n"
     assert command("class", "ann", "--expires", str(datetime.date.today() + datetime.timedelta(days=2))).stderr == ""
+
+
+def test_keys_that_are_revoked_are_said_to():
+    done = command("class", "ann", "bob", settings=CLASS | {"KEY_CLASS_REVOKED": "ann"})
+    assert done.returncode == 0 and done.stderr == "key: ann is revoked, so this key is refused\n"
 
 
 def test_the_command_says_what_is_missing():

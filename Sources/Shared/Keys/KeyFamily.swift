@@ -78,11 +78,18 @@ package struct KeyFamily: Sendable, Equatable {
         return rest[part: 0..<(rest.first(stop) ?? rest.count)].text
     }
 
+    /// Returns whether the key of a member with this last day is refused.
+    package func revokes(_ member: String, last: Day?) -> Bool { revokes(member, days: last?.number ?? 0) }
+
+    private func revokes(_ member: String, days: Int) -> Bool {
+        !revoked.isEmpty && (revoked.contains(member) || revoked.contains("\(member).\(days)"))
+    }
+
     /// Returns the member that has this key, and the time from which the key is refused, in milliseconds since 1970.
     /// - Throws: the error of a key that is forged or revoked.
     func member(of key: String) throws(APIError) -> (name: String, endsAt: Int?) {
         guard let (member, days) = key.withBytes(signedParts) else { throw .wrongKey(key) }
-        if !revoked.isEmpty, revoked.contains(member) || revoked.contains("\(member).\(days)") { throw .keyIsRevoked }
+        if revokes(member, days: days) { throw .keyIsRevoked }
         return (member, days == 0 ? nil : zone.startMilliseconds(of: Day(number: days + 1)))
     }
 
