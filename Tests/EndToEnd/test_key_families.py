@@ -203,6 +203,14 @@ def test_mistakes_in_the_settings_of_a_family(settings, expected):
     assert SECRET not in done.stderr + done.stdout
 
 
+@pytest.mark.parametrize(("content", "is_revoked"), [("", False), ("\n\n", False), ("# left school\n", False), ("# left\nann\n", True)])
+def test_a_list_of_revoked_members_may_be_empty(tmp_path, content, is_revoked):
+    file = tmp_path / "revoked"
+    file.write_text(content)
+    done = command("class", "ann", settings=CLASS | {"KEY_CLASS_REVOKED_FILE": str(file)})
+    assert done.returncode == 0 and ("ann is revoked" in done.stderr) == is_revoked, done.stderr
+
+
 def test_the_settings_of_the_page_serve_a_class(start_relay):
     page = (Path(__file__).parents[2] / "docs/classes.md").read_text()
     settings = dict(line.split("=", 1) for line in page.split("```dotenv\n")[1].split("\n```")[0].split("\n"))

@@ -7,10 +7,15 @@ extension SettingsReader {
         name == "UTC" || (try? readFile("/usr/share/zoneinfo/" + name))?.starts(with: "TZif".utf8) ?? false
     }
 
-    /// Returns the text of a file. Removes a byte order mark, and one line end at the end of the text.
-    func contents(of path: String) throws(FileProblem) -> String {
+    /// Returns the text of a file. Removes a byte order mark, and one line end at the end of the text; of a list also the
+    /// lines that begin with `#`.
+    func contents(of path: String, as row: SettingRow) throws(FileProblem) -> String {
         guard var text = String(validating: try readFile(path).withoutByteOrderMark, as: UTF8.self) else {
             throw FileProblem(text: "not UTF-8 text; save the file as UTF-8", isAbsence: false)
+        }
+        if row.type == .list {
+            let lines = text.split(whereSeparator: \.isNewline).map(\.trimmed)
+            return lines.filter { !$0.isEmpty && !$0.hasPrefix("#") }.joined(separator: "\n")
         }
         if let last = text.last, last == "\n" || last == "\r\n" { text.removeLast() }
         return text

@@ -79,7 +79,8 @@ struct SettingsReader {
             return report(at: location, entry.name, "a later line of this value sets another variable; \(advice)")
         }
         do throws(FileProblem) {
-            let text = match.isFile ? try contents(of: entry.value) : entry.value
+            let text = match.isFile ? try contents(of: entry.value, as: row) : entry.value
+            if match.isFile, row.type == .list, text.isEmpty { return }  // Such a list begins without items.
             if row.type == .file && match.key != .global("ENV_FILE"), let problem = try certificateProblem(text) {
                 return report(at: location, entry.name, "\"\(text)\" \(problem)")
             }
