@@ -283,6 +283,7 @@ BILLS = {
                    1000 * 1 + 1000 * 10 + 100 * 50, 2100),
     "a fallback without iterations": (usage_of(), {"model": SECRET}, 1000 * 10 + 100 * 50, 1100),
     "a version of the model": (usage_of(iterations=[step("message", 1000, 100, model=f"{OWN}-20261001")]), {"model": f"{OWN}-20261001"}, 1000 * 1 + 100 * 5, 1100),
+    "a name of a gateway's": (usage_of(iterations=[step("message", 600, 40), step("message", 400, 60)]), {"model": f"anthropic/{OWN}"}, 1000 * 1 + 100 * 5, 1100),
     "totals of all": (usage_of(input_tokens=6000, output_tokens=600, iterations=[step("message", 1000, 100), step("advisor_message", 5000, 500, model=SECRET)]), {},
                       1000 * 1 + 100 * 5 + 5000 * 10 + 500 * 50, 6600),
     "nonsense": (usage_of(iterations=[1, None, {"type": 3, "input_tokens": -5, "model": 7}]), {}, 1000 * 1 + 100 * 5, 1100),

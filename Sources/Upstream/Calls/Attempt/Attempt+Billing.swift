@@ -170,7 +170,8 @@ extension Attempt {
         // A stream must not stay, because it may refer to this call.
         if let models = models.take()?.models, outcome.usage != .nothing {
             for part in models.others {
-                let of = server.server(ofPart: part.model ?? models.writer)
+                let writer = models.writer.map(server.server(ofWriter:)) ?? server
+                let of = part.model.map(server.server(ofPart:)) ?? writer
                 record(Bill.Outcome(.inner, part.usage, status: 200), of: of, at: now)
             }
             let own = outcome.usage.ofWriter(models)

@@ -46,9 +46,9 @@ extension Billing {
 
         /// Returns the destination with the price of a model that worked on a response; without a price if the provider
         /// has no such model.
-        /// - Parameter id: the vendor's id of the model; nil for the requested one.
-        func server(ofPart id: String?) -> Server {
-            guard let id, !isSelf(id) else { return self }
+        /// - Parameter id: the vendor's id of the model.
+        func server(ofPart id: String) -> Server {
+            if isSelf(id) { return self }
             return sibling(id) ?? Server(provider, name: id, model: id)
         }
 
