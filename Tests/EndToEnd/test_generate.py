@@ -156,6 +156,12 @@ def test_one_model_may_serve_all_that_name_none(start_relay, settings, server, c
     server.take_violations()
 
 
+def test_a_prompt_that_is_too_long_names_its_place(start_relay, settings, caller):
+    http = caller(start_relay(**settings, PROVIDER_CHEAP_MODEL_INFO="quick=context:20"), TOKEN)
+    answer = generate(http, "word " * 100, model="quick")
+    assert answer.status_code == 422 and answer.json()["detail"][0]["loc"] == ["body", "prompt"], answer.text
+
+
 def test_a_panel_may_be_named(start_relay, settings, server, caller):
     for model in MODELS:
         server.says(model, {"text": f"by {model}"})

@@ -14,7 +14,7 @@ struct Generate: ChatSurface {
         let isMissing = error.code?.isSame(as: "missing_required_parameter") ?? false
         let type = isMissing ? "missing" : error.param == nil ? "json_invalid" : "value_error"
         let message = isMissing ? "Field required" : error.message
-        let location = ["body"] + [error.param].compactMap { $0 }
+        let location = ["body"] + [error.param].compactMap { $0 }.map { $0.isSame(as: "messages") ? "prompt" : $0 }
         body.json(#"{"detail":[{"type":\#(type),"loc":\#(location),"msg":\#(message),"input":{}}]}"#)
     }
 
