@@ -441,13 +441,14 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         self.version = isAhead ? 0 : version
         outage?.hasSeenStore = true
         guard hasUnmerged else { return }
+        let (told, bucket) = (record.lease, record.newest)
         unmerged?.roll(to: time)
         guard let lost = unmerged, !lost.isEmpty || isReset, record.restore(lost, version: unmergedVersion) else {
             unmerged = nil
             return
         }
-        // What the copy says of running requests may be over. Each instance tells anew what it holds.
-        if limit.quota.isBudget { record.lease = Record.Lease() }
+        // The copy may count requests that are over. Each instance tells anew what it holds.
+        if limit.quota.isBudget { record.lease = record.newest == bucket ? told : Record.Lease() }
     }
 
     @inline(never)

@@ -112,6 +112,24 @@ import Testing
         #expect(held(at: end + 2_000_000) == [5, 0, 0])
     }
 
+    @Test(
+        "a copy that is put back tells nothing of requests, and what was told since the loss stays",
+        arguments: [0, 5]
+    )
+    func putBack(told: Int) {
+        let counter = WindowCounter(Self.budget, isShared: true, sums: CounterSums(), at: epoch)
+        let end = epoch + 30_000_000
+        var lost = Record(Self.budget.layout, at: epoch, birth: 1)
+        lost.charge(90)
+        lost.setLease(85, until: end)
+        counter.absorb(.counts(lost), version: 7, mark: 0, birth: 2, isAhead: false, at: epoch)
+        #expect(counter.heldElsewhere(at: epoch) == 85)
+        var next = Record(Self.budget.layout, at: epoch, birth: 3)
+        next.setLease(told, until: end)
+        counter.absorb(.counts(next), version: 1, mark: 0, birth: 2, isAhead: false, at: epoch + 1)
+        #expect(counter.heldElsewhere(at: epoch + 1) == told)
+    }
+
     @Test("what an instance holds is told as long as it runs, and half a minute longer if it is killed")
     func renewed() async {
         let limiters = limiters(2)
