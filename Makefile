@@ -86,6 +86,7 @@ e2e-test: setup-test ## end-to-end tests alone (after `make build`)
 	@Scripts/e2e-test
 
 short-tests: setup-page ## some walks of the pages, the Debian package and half a minute of faults, side by side (after `make build`)
+	@Scripts/setup package package-test
 	@$(MAKE) SIDE_BY_SIDE=1 --jobs=3 --output-sync=target page-test package-test faults-test
 
 release-test: release setup-test ## end-to-end tests of the release build, which the compiler changes most: before each release
