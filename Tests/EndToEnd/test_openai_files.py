@@ -319,7 +319,7 @@ def test_1min_keeps_new_files_where_it_is_there(launch, empty, vendor, new_key, 
     (FAILED, 502, "upstream_error"), ({"status": 404}, 404, "unsupported_endpoint"),
     ({"status": 400, "json": {"error": {"message": "Bad lines.", "code": "bad_lines", "param": "file"}}}, 400, "bad_lines"),
     ({"json": {"object": "file"}}, 502, "upstream_error"), ({"json": {"id": "../models"}}, 502, "upstream_error"),
-    ({"json": {"id": "x" * 99}}, 502, "upstream_error"), ({"raw": b"<html>"}, 502, "upstream_error"),
+    ({"json": {"id": "x" * 513}}, 502, "upstream_error"), ({"raw": b"<html>"}, 502, "upstream_error"),
 ])  # fmt: skip
 def test_uploads_that_fail(team, empty, script, status, code):
     empty.says("files", script)

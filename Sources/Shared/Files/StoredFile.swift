@@ -71,6 +71,8 @@ package enum FilePurpose: UInt8, CaseIterable, Sendable {
 
 extension StoredFile {
     private static let format: UInt8 = 1
+    /// The format of a file whose long id at the vendor stands at the end of its path alone.
+    private static let longIDFormat: UInt8 = 2
     /// The longest file name that a caller may send, in bytes.
     package static let givenNameLimitBytes = 1_024
     /// The longest file name that a file id contains, in bytes. Longer names are cut.
@@ -95,7 +97,7 @@ extension StoredFile {
             (0..<1_000_000).contains(createdMicroseconds)
         else { return nil }
         let created = UInt64(createdMicroseconds) << Self.secondBits | UInt64(createdAt)
-        var coded: [UInt8] = [Self.format, purpose.rawValue]
+        var coded: [UInt8] = [isLong ? Self.longIDFormat : Self.format, purpose.rawValue]
         for number in [UInt64(bytes), created, UInt64(max(0, expiresAt ?? 0)), account] {
             withUnsafeBytes(of: number.littleEndian) { coded += $0 }
         }
@@ -113,7 +115,10 @@ extension StoredFile {
 
     init?(_ coded: [UInt8]) {
         var rest = coded[...]
-        guard rest.popFirst() == Self.format, let purpose = rest.popFirst().flatMap(FilePurpose.init) else {
+        let format = rest.popFirst()
+        guard format == Self.format || format == Self.longIDFormat,
+            let purpose = rest.popFirst().flatMap(FilePurpose.init)
+        else {
             return nil
         }
         guard let bytes = rest.consumeNumber(), let created = rest.consumeNumber(),
@@ -121,11 +126,10 @@ extension StoredFile {
             let account = rest.consumeNumber(), let provider = rest.consumeText(), let vendorID = rest.consumeText(),
             let path = rest.consumeText(), let name = rest.consumeText(), rest.isEmpty
         else { return nil }
-        let last = Self.lastComponent(of: path)
         self.init(
             provider: provider,
             account: account,
-            vendorID: vendorID.isEmpty && last.utf8.count > Self.wordLimitBytes ? last : vendorID,
+            vendorID: format == Self.longIDFormat ? Self.lastComponent(of: path) : vendorID,
             path: path,
             name: name,
             bytes: Int(clamping: bytes),
