@@ -82,15 +82,25 @@ extension ProviderSettings {
         clientInfo = reader.word(key("CLIENT_INFO")) ?? .own
         advisor = reader.word(key("ADVISOR")) ?? .drop
         promptCache = reader.word(key("PROMPT_CACHE")) ?? .auto
+        Self.checkFields(of: instance, kind, &reader)
+        headers = reader.list(key("HEADERS"))
+        if !row.allowsHeaders {
+            reader.refuse(key("HEADERS"), "the kind \(kind.rawValue) does not support headers; remove this line")
+        }
+    }
+
+    /// Reports fields that a provider of this kind does not have.
+    private static func checkFields(of instance: String, _ kind: Kind, _ reader: inout SettingsReader) {
         for row in SettingFamily.providers.rows {
             guard let kinds = row.kinds, !kinds.contains(kind.rawValue) else { continue }
             let all = [kinds.dropLast().joined(separator: ", "), kinds.last ?? ""].filter { !$0.isEmpty }
             let word = kinds.count == 1 ? "kind" : "kinds"
-            reader.refuse(key(row.name), "is only for the \(word) \(all.joined(separator: " and ")); remove this line")
+            let text = "is only for the \(word) \(all.joined(separator: " and ")); remove this line"
+            reader.refuse(key(instance, row.name), text)
         }
-        headers = reader.list(key("HEADERS"))
-        if !row.allowsHeaders {
-            reader.refuse(key("HEADERS"), "the kind \(kind.rawValue) does not support headers; remove this line")
+        if ![.openai, .anthropic, .vertexClaude, .cloudflare].contains(kind) {
+            let next = "This will be an error in the next release"
+            reader.warnIfGiven([key(instance, "FEES")], "has no effect with the kind \(kind.rawValue). \(next)")
         }
     }
 

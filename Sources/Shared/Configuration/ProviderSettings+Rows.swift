@@ -93,8 +93,7 @@ extension SettingFamily {
             SettingRow("CREDIT_COST", .dollars).of(.onemin)
                 .help("price of one credit, for the kind onemin"),
             SettingRow("FEES", .toolFees)
-                .help("prices of one use of tools that the vendor runs, such as web_search=0.01")
-                .of(.openai, .anthropic, .vertexClaude),
+                .help("prices of one use of tools that the vendor runs, such as web_search=0.01"),
             SettingRow("MODEL_INFO", .modelInfo)
                 .help(
                     "facts about single models for model lists, as context:128000,tools:false; context also limits prompts"

@@ -144,7 +144,7 @@ extension SettingsReader {
         warnOfPatterns("ANONYMOUS_MODELS", settings.anonymousModels, names, modelCatalog)
         if settings.providers.allSatisfy(\.isPassthrough) { return }
         if given["CACHE_MODELS"] != nil {
-            let ofRequests = names + settings.panels.map(\.name) + settings.replacements.keys
+            let ofRequests = modelCatalog.allNames + settings.replacements.keys
             warnOfPatterns("CACHE_MODELS", patterns("CACHE_MODELS"), ofRequests, modelCatalog)
         }
         let ofCallers = given.keys.filter { ["KEY_", "GROUP_"].contains($0.prefix) && $0.field == "MODELS" }

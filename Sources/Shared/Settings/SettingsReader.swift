@@ -80,7 +80,10 @@ struct SettingsReader {
         }
         do throws(FileProblem) {
             let text = match.isFile ? try contents(of: entry.value, as: row) : entry.value
-            if match.isFile, row.type == .list, text.isEmpty { return }  // Such a list begins without items.
+            if match.isFile, row.type == .list, text.isEmpty {  // Such a list begins without items.
+                given[match.key] = GivenValue(row: row, text: "", location: location, value: [String]())
+                return
+            }
             if row.type == .file && match.key != .global("ENV_FILE"), let problem = try certificateProblem(text) {
                 return report(at: location, entry.name, "\"\(text)\" \(problem)")
             }

@@ -47,7 +47,7 @@ import Testing
         {ECHO}CACHE=true⏎CACHE_MODELS=ecko⏎ » {ECHO}CACHE=true⏎CACHE_MODELS=echo⏎
         warning .env:4  CACHE_MODELS: "ecko" matches no model of a provider that holds credentials; did you mean "echo"?
         {ECHO}PROVIDER_A_FEES=web_search=0.01⏎ » {ECHO}
-        problem .env:3  PROVIDER_A_FEES: is only for the kinds openai, anthropic and vertexai_claude; remove this line
+        warning .env:3  PROVIDER_A_FEES: has no effect with the kind echo. This will be an error in the next release
         RATE_LIMIT_BY_MODEL=gtp-4o*=5/minute⏎ » RATE_LIMIT_BY_MODEL=gpt-4o*=5/minute⏎
         warning .env:1  RATE_LIMIT_BY_MODEL: "gtp-4o*" matches no model; did you mean "gpt-4o*"?
         {ECHO}PROVIDER_GROQ_KIND=echo⏎PROVIDERS=grok,a⏎ » {ECHO}PROVIDER_GROQ_KIND=echo⏎PROVIDERS=groq,a⏎
