@@ -122,9 +122,12 @@ final class Refusal {
     /// Returns whether the error refuses this value of the field, so that it may accept other values.
     private func isOfValue(_ field: String, _ value: RawJSON?) -> Bool {
         if vendorError.names("unsupported_value") || vendorError.names("invalid_value") { return true }
-        return words.containsAny(of: Self.bounds) || words.named.nameOnlyPart(of: field)
+        return namesBounds || words.named.nameOnlyPart(of: field)
             || value.map { words.repeats($0, of: field) } ?? false
     }
+
+    /// Whether the error says which values the server takes.
+    private var namesBounds: Bool { words.containsAny(of: Self.bounds) || words.say("(allowed:") }
 
     static let bounds: [StaticString] = [
         "between", "at least", "at most", "less than", "greater than", "maximum", "minimum", "range", "exceed",
@@ -178,8 +181,11 @@ final class Refusal {
     func finding(among own: @autoclosure () -> [QuirkFinding]) -> QuirkFinding? {
         guard status == 400 || status == 422, !isSpecial else { return nil }
         guard var found = own().lazy.compactMap(new).first else { return openFinding }
-        // Refused schemas are remembered for their caller. A range or a length says nothing about later requests.
-        if !found.isOfCaller, isOfSchema || words.containsAny(of: Self.bounds) { found.isLasting = false }
+        // Refused schemas are remembered for their caller. A range or a length says nothing about later requests, but for a
+        // value that takes the place of another one of a list.
+        let isOfBounds =
+            words.containsAny(of: Self.bounds) || namesBounds && found.changes.contains { $0.kind == .drop }
+        if !found.isOfCaller, isOfSchema || isOfBounds { found.isLasting = false }
         return found
     }
 }

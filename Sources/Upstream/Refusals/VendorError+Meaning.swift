@@ -175,17 +175,20 @@ extension VendorError {
 
     private var tooLarge: UpstreamError {
         var error = UpstreamError(.badRequest, cause: cause)
+        var refusal = APIError.tooLargeForProvider
         let words = UpstreamError.words(of: said)
-        let rejection = "The provider rejected the request because it is too large"
-        error.refusal = APIError(
-            413,
-            words.isEmpty ? "\(rejection)." : "\(rejection): \(words)",
-            code: "request_too_large"
-        )
+        if !words.isEmpty { refusal.message = "\(refusal.message.dropLast()): \(words)" }
+        error.refusal = refusal
         return error
     }
 
     private static func isPath(_ param: String) -> Bool {
         (1...100).contains(param.utf8.count) && param.utf8.allSatisfy { $0.isLetterOrDigit(or: ".[]_") }
+    }
+}
+
+extension APIError {
+    static var tooLargeForProvider: APIError {
+        APIError(413, "The provider rejected the request because it is too large.", code: "request_too_large")
     }
 }

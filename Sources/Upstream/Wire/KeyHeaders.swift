@@ -39,6 +39,7 @@ final class KeyHeaders: OnLoop, @unchecked Sendable {
         if isSecret(error.message) { error.message = "" }
         if isSecret(error.param) { error.param = nil }
         if isSecret(error.code) { error.code = nil }
+        if error.refusal?.status == 413, isSecret(error.refusal?.message) { error.refusal = .tooLargeForProvider }
         return error
     }
 

@@ -192,13 +192,15 @@ import Testing
         _ status: Int,
         _ body: String,
         _ table: @escaping VendorErrorTable,
-        namesFields: Bool
+        namesFields: Bool,
+        key: String = ""
     ) -> APIError {
         let request = RefusedRequest(Body(ByteBuffer(#"{"model":"m","messages":[{"role":"user","content":"Hi"}]}"#)))
         let head = UpstreamHead(status: status, isEventStream: false, retryAfterSeconds: nil)
         let body = ByteBuffer(body)
         let reader = ErrorResponseReader(JSONParser(), table, namesFields: namesFields)
-        return APIError(reader.error(head, body.bytes, to: request), model: "m")
+        let credential = Credential(own: key, label: "k1")
+        return APIError(reader.error(head, body.bytes, to: request), model: "m", credential)
     }
 
     private struct Meaning: Equatable {
@@ -238,6 +240,8 @@ import Testing
         let body = #"{"code":20042,"message":"input batch size 33 > maximum allowed batch size 32","data":null}"#
         let told = Self.told(413, body, VendorError.openAI, namesFields: true)
         #expect(told.status == 413 && told.message.hasSuffix(": input batch size 33 > maximum allowed batch size 32"))
+        let hidden = Self.told(413, body, VendorError.openAI, namesFields: true, key: "batch size 33")
+        #expect(hidden.status == 413 && !hidden.message.contains("33"))
     }
 
     @Test(

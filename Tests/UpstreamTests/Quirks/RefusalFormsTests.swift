@@ -180,6 +180,7 @@ import Testing
                 #"thinking replace(Optional("enabled"), by: "{\"type\":\"adaptive\",\"display\":\"summarized\"}")"#
             ),
             ("invalid top_p: 3 (allowed: 0 to 2)", #""top_p":3"#, "-top_p once"),
+            ("invalid temperature (allowed: 0 to 1)", #""temperature":3"#, "-temperature once"),
             (
                 "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled or in adaptive mode.",
                 #""top_p":0.5,"thinking":{"type":"enabled"}"#, "-top_p once"

@@ -12,6 +12,7 @@ extension APIError {
         let credential = credential ?? error.credential ?? .none
         if let refusal = error.refusal, error.summary == nil || error.passed != nil {
             self = refusal
+            if refusal.status == 413, credential.isReported(in: refusal.message) { self = .tooLargeForProvider }
             pass(error, credential)
             return
         }
