@@ -24,7 +24,8 @@ extension InputReader {
     func kept(_ item: JSONValue, _ type: ItemType) -> Body? {
         guard keepsMore, let members = item.members else { return nil }
         var replacement: JSONValue.Replacement?
-        if case .digests = keeping { replacement = { Self.withoutData($0, $1) } }
+        // The data of a message that the relay cannot read belong to the vendor, who gets them again.
+        if case .digests = keeping, type != .other || item["role"] == nil { replacement = { Self.withoutData($0, $1) } }
         var kept = ByteBuffer()
         if item["type"] == nil { kept.append(#""type":"message""#) }
         let needsStatus =

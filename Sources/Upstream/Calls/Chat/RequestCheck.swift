@@ -162,9 +162,10 @@ package struct RequestCheck: FormFieldCheck {
         if isCallersKey { return json }
         let value = RawJSON(json.bytes)
         let members = value.members.filter { !isItem || !$0.name.equals("arguments") }
-        try refuseResources(of: members, at: path, isVendors: !Self.isClients(tool: value))
+        let isClients = !isItem && Self.isClients(tool: value)
+        try refuseResources(of: members, at: path, isVendors: !isClients)
         var (search, changes) = (MemberSearch { name, _ in name.isNameOfModel }, Changes())
-        try check(members, isClients: Self.isClients(tool: value), at: path, &search, depth: 0)
+        try check(members, isClients: isClients, at: path, &search, depth: 0)
         changes.renamed = try permitted(search)
         return changes.isEmpty ? json : changes.applied(to: json.bytes)
     }
