@@ -59,7 +59,7 @@ final class ChoicesBill: OnLoop, @unchecked Sendable {
     /// Bills a call that failed, unless it has ended before.
     func end(_ choice: Int, with error: UpstreamError, completionTokens: Int = 0, of call: Attempt) {
         let all = count.knownPromptTokens(or: estimate)
-        var used = error.usage ?? Usage(estimating: part(ofChoice: choice, in: all), completionTokens: 0)
+        var used = Usage.completed(error.usage, prompt: { part(ofChoice: choice, in: all) }, completion: { 0 })
         used.cover(delivered: completionTokens)
         if error.usage != nil { add(used, ofChoice: choice) }
         call.end(with: error, after: used, ofPrompts: all)
