@@ -143,9 +143,13 @@ def turn_problems(body: dict[str, Any]) -> Iterator[str]:
 
 
 def chat_problems(asked: Asked) -> Iterator[str]:
-    """Returns what OpenAI would refuse in chat completions."""
+    """Returns what a server like OpenAI's would refuse in chat completions. As it has told its reasoning, it takes it back."""
     yield from openai_vendor.problems_of(asked.body, {})
-    yield from type_problems(CHAT, asked.body)
+    messages = []
+    for message in asked.body["messages"]:
+        own = {"reasoning_content"} if message["role"] == "assistant" else set()
+        messages.append({name: value for name, value in message.items() if name not in own})
+    yield from type_problems(CHAT, asked.body | {"messages": messages})
 
 
 def typed_item(item: dict[str, Any]) -> dict[str, Any]:
