@@ -200,7 +200,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
     }
 
     /// The fields of the vendor's response that a caller with a key of its own gets.
-    private var vendorFields: [VendorField] {
+    var vendorFields: [VendorField] {
         guard let fields = billing?.vendorFields, fields.isOfCaller else { return [] }
         return fields.all
     }
@@ -213,9 +213,8 @@ final class Exchange: OnLoop, @unchecked Sendable {
         var head = gateway.head(status, type: type, id: record.id, since: record.startedAt, isShared: isShared)
         head.closes = closes
         if isShared { addOrigin(&head) } else { head.fields.append(operatorFields) }
-        let standing = standing
         standing?.appendLimits(to: &head.fields)
-        surface.appendFields(record.id, standing, vendorFields, to: &head.fields)
+        surface.appendFields(record.id, of: self, to: &head.fields)
         if vendorFields.isEmpty, let vendorRequestID { head.add("X-Relay-Upstream-Request-Id", text: vendorRequestID) }
         if let billing, let server = billing.server {
             head.add("X-Relay-Provider", text: server.provider)
@@ -446,7 +445,7 @@ struct RefusedHead {
         surface.append(error, isMidStream: false, to: &body)
         let status = surface.status(of: error)
         var head = gateway.head(status, type: "application/json", id: record.id, since: record.startedAt)
-        surface.appendFields(record.id, nil, [], to: &head.fields)
+        surface.appendFields(record.id, of: nil, to: &head.fields)
         if refusal.status == 405 {
             head.add("Allow", text: Method.allCases.map { "\($0.name)" }.joined(separator: ", "))
         }

@@ -39,10 +39,8 @@ protocol Surface: Sendable {
     /// Returns whether this API reports an error that comes before the first event as events, with status 200.
     func streams(_ error: APIError) -> Bool
     /// Appends the header lines that only responses of this API have.
-    /// - Parameters:
-    ///   - standing: the last decision of the limits; nil if no limit has decided.
-    ///   - vendor: the fields of the vendor's response, which take the place of the relay's own.
-    func appendFields(_ requestID: String, _ standing: Decision?, _ vendor: [VendorField], to fields: inout ByteBuffer)
+    /// - Parameter exchange: nil for a response before the request has an exchange.
+    func appendFields(_ requestID: String, of exchange: Exchange?, to fields: inout ByteBuffer)
 }
 
 extension Surface {
@@ -56,8 +54,7 @@ extension Surface {
     func status(of error: APIError) -> Int { error.status }
     func streams(_ error: APIError) -> Bool { false }
 
-    func appendFields(_ requestID: String, _ standing: Decision?, _ vendor: [VendorField], to fields: inout ByteBuffer)
-    {}
+    func appendFields(_ requestID: String, of exchange: Exchange?, to fields: inout ByteBuffer) {}
 }
 
 /// An API that accepts chat requests.

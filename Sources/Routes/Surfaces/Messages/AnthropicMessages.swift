@@ -75,15 +75,14 @@ struct AnthropicMessages: ChatSurface {
     }
 
     /// Appends Anthropic's response header lines, such as the request id and the rate limits.
-    func appendFields(_ requestID: String, _ standing: Decision?, _ vendor: [VendorField], to fields: inout ByteBuffer)
-    {
-        guard vendor.isEmpty else {
+    func appendFields(_ requestID: String, of exchange: Exchange?, to fields: inout ByteBuffer) {
+        if let vendor = exchange?.vendorFields, !vendor.isEmpty {
             for field in vendor { fields.append("\(field.name): \(field.value)\r\n" as String) }
             let names = vendor.map(\.name).joined(separator: ", ")
             return fields.append("Access-Control-Expose-Headers: ", names, "\r\n")
         }
         fields.append("Request-Id: ", requestID, "\r\nAccess-Control-Expose-Headers: request-id")
-        if let standing {
+        if let standing = exchange?.standing {
             for kind: StaticString in ["requests", "tokens"] {
                 for part: StaticString in ["limit", "remaining", "reset"] {
                     fields.append(", anthropic-ratelimit-", kind, "-")
