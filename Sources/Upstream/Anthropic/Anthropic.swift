@@ -118,12 +118,10 @@ extension Anthropic: WireChatVendor {
         call.reasoning(ofClaude: model)
     }
 
-    package func mayRecall(_ call: borrowing ChatCall, for model: Model, by attempt: Attempt) -> Bool {
-        wire.mayRecallThinking(reasoning, call, model, attempt)
-    }
+    package var sharesMemory: Bool { reasoning.isShared }
 
-    package func recall(_ messages: [ChatMessage], for model: Model, by attempt: Attempt) async {
-        await wire.recallThinking(reasoning, messages, model, attempt)
+    package func recall(_ call: ChatCall, for model: Model, by attempt: Attempt) async {
+        await wire.recallThinking(reasoning, call, model, attempt)
     }
 
     package func prepare(_ call: consuming ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {

@@ -76,27 +76,11 @@ extension WireVendor {
 }
 
 extension WireVendor {
-    /// Whether another instance might remember reasoning that the conversation lacks.
-    func mayRecallThinking(
-        _ memory: ToolCallMemory,
-        _ call: borrowing ChatCall,
-        _ model: Model,
-        _ attempt: Attempt
-    ) -> Bool {
-        guard memory.isShared, call.original == nil, call.rare?.value.reasoning.plainEffort ?? "none" != "none",
-            let known = CallerReasoning(memory, of: attempt.billing.caller)
-        else { return false }
-        return !known.unknown(.blocks(of: model), in: call.messages).isEmpty
-    }
-
-    func recallThinking(
-        _ memory: ToolCallMemory,
-        _ messages: [ChatMessage],
-        _ model: Model,
-        _ attempt: Attempt
-    ) async {
+    /// Reads the reasoning that the conversation lacks, if the model is to reason.
+    func recallThinking(_ memory: ToolCallMemory, _ call: ChatCall, _ model: Model, _ attempt: Attempt) async {
+        guard call.original == nil, call.rare?.value.reasoning.plainEffort ?? "none" != "none" else { return }
         await CallerReasoning(memory, of: attempt.billing.caller)?
-            .recall(.blocks(of: model), for: messages, on: tools.loop)
+            .recall(.blocks(of: model), for: call.messages, on: tools.loop)
     }
 }
 

@@ -39,23 +39,16 @@ extension ChatFit {
         candidate = files.candidate
     }
 
-    // The copies that these two pass on would enlarge the frame of each request.
-
-    /// Whether another instance might have stored data about earlier responses, which a single message does not have.
-    @inline(never)
-    private func mayRecall(by attempt: Attempt) -> Bool {
-        call.messages.count > 1 && candidate.provider.mayRecall(call, for: candidate.model, by: attempt)
-    }
-
-    @inline(never)
+    @inline(never)  // Its copy of the call would be a part of each request's frame.
     private func recall(by attempt: Attempt) async {
-        await candidate.provider.recall(call.messages, for: candidate.model, by: attempt)
+        await candidate.provider.recall(call, for: candidate.model, by: attempt)
     }
 
     /// Returns the call in the vendor's form, with the emulation of abilities that the vendor lacks.
     @inline(__always)  // A further frame would cost each request.
     func prepared(by attempt: Attempt, _ isLast: Bool) async throws(UpstreamError) -> any PreparedChat {
-        if mayRecall(by: attempt) { await recall(by: attempt) }
+        // A single message has no earlier responses.
+        if call.messages.count > 1, candidate.provider.sharesMemory { await recall(by: attempt) }
         if call.mayLeaveOutTools, call.original == nil { attempt.billing.leaveOut("tools") }
         return isPlain ? preparedAtOnce(by: attempt, isLast) : try await preparedLater(by: attempt, isLast)
     }

@@ -88,12 +88,10 @@ extension Gemini: WireChatVendor {
 
     private static let files = "https://generativelanguage.googleapis.com/v1beta/files/"
 
-    package func mayRecall(_ call: borrowing ChatCall, for model: Model, by attempt: Attempt) -> Bool {
-        !AccountSignatures(signatures, of: attempt.credential).unknown(in: call.messages).isEmpty
-    }
+    package var sharesMemory: Bool { signatures.isShared }
 
-    package func recall(_ messages: [ChatMessage], for model: Model, by attempt: Attempt) async {
-        await AccountSignatures(signatures, of: attempt.credential).recall(for: messages, on: wire.tools.loop)
+    package func recall(_ call: ChatCall, for model: Model, by attempt: Attempt) async {
+        await AccountSignatures(signatures, of: attempt.credential).recall(for: call.messages, on: wire.tools.loop)
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {

@@ -121,15 +121,13 @@ extension OpenAILike: WireChatVendor {
         return abilities
     }
 
-    package func mayRecall(_ call: borrowing ChatCall, for model: Model, by attempt: Attempt) -> Bool {
-        guard let reasoningBlocks, reasoningBlocks.isShared, let model = attempt.billing.server?.model,
-            isDeepSeek || wire.quirks.quirks(of: name, model, for: .of(attempt)).contains(.reasoningBack)
-        else { return false }
-        return !(self.reasoningBlocks(of: attempt)?.unknown(.reasoning, in: call.messages).isEmpty ?? true)
-    }
+    package var sharesMemory: Bool { reasoningBlocks?.isShared ?? false }
 
-    package func recall(_ messages: [ChatMessage], for model: Model, by attempt: Attempt) async {
-        await reasoningBlocks(of: attempt)?.recall(.reasoning, for: messages, on: wire.tools.loop)
+    package func recall(_ call: ChatCall, for model: Model, by attempt: Attempt) async {
+        guard let model = attempt.billing.server?.model,
+            isDeepSeek || wire.quirks.quirks(of: name, model, for: .of(attempt)).contains(.reasoningBack)
+        else { return }
+        await reasoningBlocks(of: attempt)?.recall(.reasoning, for: call.messages, on: wire.tools.loop)
     }
 
     private func reasoningBlocks(of attempt: Attempt) -> CallerReasoning? {

@@ -108,14 +108,11 @@ extension Vertex: WireChatVendor {
         publisher == .google && address.begins(with: Attachment.cloudScheme)
     }
 
-    package func mayRecall(_ call: borrowing ChatCall, for model: Model, by attempt: Attempt) -> Bool {
-        guard publisher == .google else { return wire.mayRecallThinking(memory, call, model, attempt) }
-        return !AccountSignatures(memory, of: attempt.credential).unknown(in: call.messages).isEmpty
-    }
+    package var sharesMemory: Bool { memory.isShared }
 
-    package func recall(_ messages: [ChatMessage], for model: Model, by attempt: Attempt) async {
-        guard publisher == .google else { return await wire.recallThinking(memory, messages, model, attempt) }
-        await AccountSignatures(memory, of: attempt.credential).recall(for: messages, on: wire.tools.loop)
+    package func recall(_ call: ChatCall, for model: Model, by attempt: Attempt) async {
+        guard publisher == .google else { return await wire.recallThinking(memory, call, model, attempt) }
+        await AccountSignatures(memory, of: attempt.credential).recall(for: call.messages, on: wire.tools.loop)
     }
 
     package func prepare(_ call: ChatCall, for model: Model, by attempt: Attempt) -> any PreparedChat {

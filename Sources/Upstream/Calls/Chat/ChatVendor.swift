@@ -26,11 +26,11 @@ package protocol ChatVendor: AnyObject, Sendable {
     func hidesReasoning(of call: borrowing ChatCall, for model: Model) -> Bool
     /// Returns the tokens that the request gives to reasoning alone, and whether they come on top of the client's limit.
     func reasoning(of call: borrowing ChatCall, for model: Model) -> (tokens: Int, isOnTop: Bool)
-    /// Returns whether another instance might have stored data about this conversation's earlier responses.
-    func mayRecall(_ call: borrowing ChatCall, for model: Model, by attempt: Attempt) -> Bool
+    /// Whether other instances may have stored data about earlier responses that the vendor needs.
+    var sharesMemory: Bool { get }
     /// Reads the data that other instances stored about earlier responses in this conversation. Call it before
     /// `prepare`.
-    func recall(_ messages: [ChatMessage], for model: Model, by attempt: Attempt) async
+    func recall(_ call: ChatCall, for model: Model, by attempt: Attempt) async
     /// Returns what to remember of a model that turned out to lack an ability; nil if this is not remembered.
     func finding(lacking ability: Abilities) -> QuirkFinding?
     /// Returns the remembered lacks of abilities that this call should ignore, to find out whether they still hold.
@@ -49,8 +49,8 @@ extension ChatVendor {
     package func reads(_ address: String) -> Bool { false }
     package func hidesReasoning(of call: borrowing ChatCall, for model: Model) -> Bool { false }
     package func reasoning(of call: borrowing ChatCall, for model: Model) -> (tokens: Int, isOnTop: Bool) { (0, false) }
-    package func mayRecall(_ call: borrowing ChatCall, for model: Model, by attempt: Attempt) -> Bool { false }
-    package func recall(_ messages: [ChatMessage], for model: Model, by attempt: Attempt) async {}
+    package var sharesMemory: Bool { false }
+    package func recall(_ call: ChatCall, for model: Model, by attempt: Attempt) async {}
     package func finding(lacking ability: Abilities) -> QuirkFinding? { nil }
     package func beginTrials(of call: borrowing ChatCall, at model: Model) -> [QuirkFinding] { [] }
 }
