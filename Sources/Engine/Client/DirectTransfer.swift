@@ -47,9 +47,7 @@ final class DirectTransfer: UpstreamTransfer, TurnEnd, @unchecked Sendable {
         call.headers.lines.withUnsafeBytes { request.append($0) }
         guard let body = call.body else { return request.append("\r\n") }
         if !call.headers.hasContentType { request.append("Content-Type: application/x-www-form-urlencoded\r\n") }
-        request.append("Content-Length: ")
-        request.append(decimal: count)
-        request.append("\r\n\r\n")
+        request.append("Content-Length: ", decimal: count, "\r\n\r\n")
         if isJoined { request.append(body.bytes) } else { self.body = body }
     }
 

@@ -33,17 +33,13 @@ package struct MultipartFile: ~Copyable {
 
     private static func append(_ field: (name: String, value: String), _ boundary: String, to out: inout ByteBuffer) {
         begin(&out, boundary, name: field.name)
-        out.append("\r\n\r\n")
-        out.append(field.value)
-        out.append("\r\n")
+        out.append("\r\n\r\n", field.value, "\r\n")
     }
 
     /// Appends the file name and the content type to a part's header. Call it after `begin`, and then
     /// append the empty line.
     package static func append(filename: String, _ contentType: String, to head: inout ByteBuffer) {
-        head.append("; filename=\"")
-        head.append(escaped(filename))
-        head.append("\"\r\nContent-Type: ")
+        head.append("; filename=\"", escaped(filename), "\"\r\nContent-Type: ")
         head.append(contentType.utf8.allSatisfy { $0 >= 32 && $0 < 127 } ? contentType : "application/octet-stream")
         head.append("\r\n")
     }

@@ -41,8 +41,7 @@ extension Decision {
     package func appendRetry(to fields: inout ByteBuffer) {
         if let milliseconds = retryAfterMilliseconds {
             fields.append("Retry-After: ", decimal: max(1, roundedUp(milliseconds, to: 1_000)))
-            fields.append("\r\nretry-after-ms: ", decimal: milliseconds)
-            fields.append("\r\n")
+            fields.append("\r\nretry-after-ms: ", decimal: milliseconds, "\r\n")
         }
         if isRetryUseless { fields.append("x-should-retry: false\r\n") }
     }
@@ -155,9 +154,7 @@ extension LimitStanding {
     /// Appends the header line of a budget: its number, what is used and left, and when all of it is free.
     fileprivate func appendBudget(to fields: inout ByteBuffer) {
         let quota = limit.quota
-        fields.append("X-Relay-Budget: ")
-        fields.append(quota.unit.rawValue)
-        fields.append(";limit=")
+        fields.append("X-Relay-Budget: ", quota.unit.rawValue, ";limit=")
         quota.append(amount: quota.count, to: &fields)
         fields.append(";used=")
         quota.append(amount: quota.count - remaining, to: &fields)
@@ -176,11 +173,8 @@ extension LimitStanding {
         _ reset: StaticString,
         to fields: inout ByteBuffer
     ) {
-        fields.append(most)
-        fields.append(decimal: limit.quota.count)
-        fields.append(left)
-        fields.append(decimal: remaining)
-        fields.append(reset)
+        fields.append(most, decimal: limit.quota.count, left)
+        fields.append("", decimal: remaining, reset)
         appendDuration(microseconds: resetMicroseconds, to: &fields)
         fields.append("\r\n")
     }

@@ -62,8 +62,7 @@ package struct MetricsText: ~Copyable {
             } else {
                 body.append("+Inf")
             }
-            body.append("\"} ", decimal: count)
-            body.append("\n")
+            body.append("\"} ", decimal: count, "\n")
         }
         begin("_sum", labels)
         append(counts[buckets.count], of: buckets)

@@ -50,8 +50,7 @@ final class TextChunks: BatchWriter, OnLoop, @unchecked Sendable {
     private func open(_ choice: Int) {
         out.append(beginning.bytes)
         if includesUsage { out.append(#","usage":null"#) }
-        out.append(#","choices":[{"index":"#, decimal: choice)
-        out.append(#","text":""#)
+        out.append(#","choices":[{"index":"#, decimal: choice, #","text":""#)
     }
 
     private func close(_ finish: FinishReason?) {

@@ -113,9 +113,7 @@ extension ByteBuffer {
     /// Appends the id of a tool call as a JSON string. A prefix `call_` becomes Anthropic's `toolu_`.
     mutating func append(toolUseID id: UnsafeRawBufferPointer) {
         guard id.hasPrefix("call_") else { return append(json: id) }
-        append("\"toolu_")
-        append(jsonContent: id[part: 5..<id.count])
-        append("\"")
+        append("\"toolu_", jsonContent: id[part: 5..<id.count], "\"")
     }
 
     /// Appends the member `stop_details` with the reason of a refusal. Appends nothing if the reason is empty.
@@ -149,8 +147,7 @@ extension Usage {
         if cachedTokens > 0 { out.append(#","cache_read_input_tokens":"#, decimal: cachedTokens) }
         out.append(#","output_tokens":"#, decimal: completionTokens)
         if reasoningTokens > 0 {
-            out.append(#","output_tokens_details":{"thinking_tokens":"#, decimal: reasoningTokens)
-            out.append("}")
+            out.append(#","output_tokens_details":{"thinking_tokens":"#, decimal: reasoningTokens, "}")
         }
         out.append("}")
     }

@@ -142,8 +142,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
             out.append(jsonContent: text)
             return out.append(#""}},"finish_reason":null}]}\#n\#n"#)
         }
-        out.append(#"{"tool_calls":[{"index":"#, decimal: index)
-        out.append(#","function":{"arguments":""#)
+        out.append(#"{"tool_calls":[{"index":"#, decimal: index, #","function":{"arguments":""#)
         out.append(jsonContent: text)
         out.append(#""}}]},"finish_reason":null}]}\#n\#n"#)
     }
@@ -171,8 +170,7 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
         for (key, arguments) in customArguments.sorted(by: { $0.key.index < $1.key.index })
         where key.choice == choice {
             open(choice)
-            out.append(#"{"tool_calls":[{"index":"#, decimal: key.index)
-            out.append(#","custom":{"input":"#)
+            out.append(#"{"tool_calls":[{"index":"#, decimal: key.index, #","custom":{"input":"#)
             arguments.withUnsafeBytes { text in ToolNames.input(of: text) { out.append(json: $0) } }
             out.append("}}]},\"finish_reason\":null}]}\n\n")
         }
@@ -185,16 +183,13 @@ final class ChatChunks: ChatStreamWriter, OnLoop, @unchecked Sendable {
             signature.withUnsafeBytes { add(#"{"extra_content":{"thought_signature":""#, $0, "\"}}", to: choice) }
         }
         open(choice)
-        out.append(#"{},"finish_reason":""#)
-        out.append(reason.name(isOld: hasFunctions))
-        out.append("\"}]}\n\n")
+        out.append(#"{},"finish_reason":""#, reason.name(isOld: hasFunctions), "\"}]}\n\n")
     }
 
     func finishEarly(_ choice: Int) {
         guard isNative else { return finish(choice, .length) }
         out.append(beginning)
-        out.append(#","choices":[{"index":"#, decimal: choice)
-        out.append(",\"delta\":{},\"finish_reason\":\"length\"}]}\n\n")
+        out.append(#","choices":[{"index":"#, decimal: choice, ",\"delta\":{},\"finish_reason\":\"length\"}]}\n\n")
     }
 
     /// Appends a sign of progress: an event-stream comment, or the first chunk if nothing was sent.

@@ -64,9 +64,7 @@ struct ChatCompletion: ChatResponseFormatter {
             append(choice.toolCalls, to: &body)
         }
         if !choice.marks.isEmpty { Self.append(citationsIn: choice.marks, to: &body) }
-        body.append(#"},"logprobs":null,"finish_reason":""#)
-        body.append(choice.finish.name(isOld: isOld))
-        body.append(#""}"#)
+        body.append(#"},"logprobs":null,"finish_reason":""#, choice.finish.name(isOld: isOld), #""}"#)
     }
 
     /// Appends the text of all reasoning blocks, and the signature of a single unencrypted block.

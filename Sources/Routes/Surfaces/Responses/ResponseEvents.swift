@@ -215,8 +215,7 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
 
     private func openItemEvent(_ type: StaticString) {
         progress.open(type, in: &out)
-        out.append(#","output_index":"#, decimal: progress.items)
-        out.append(#","item":"#)
+        out.append(#","output_index":"#, decimal: progress.items, #","item":"#)
     }
 
     /// Writes an event with the content part of the open message or reasoning.

@@ -124,7 +124,6 @@ extension Usage {
         out.append(#","cache_write_tokens":"#, decimal: cacheWriteTokens)
         out.append(#"},"output_tokens":"#, decimal: completionTokens)
         out.append(#","output_tokens_details":{"reasoning_tokens":"#, decimal: reasoningTokens)
-        out.append(#"},"total_tokens":"#, decimal: totalTokens)
-        out.append("}")
+        out.append(#"},"total_tokens":"#, decimal: totalTokens, "}")
     }
 }

@@ -118,9 +118,7 @@ struct ToolReader: Sendable {
         text.append(jsonOrNull: tool.description)
         text.append(#","parameters":"#)
         if let schema = tool.schema { text.append(schema.bytes) } else { text.append("null") }
-        text.append(#","strict":"#)
-        text.append(tool.isStrict.map { $0 ? "true" : "false" } ?? "null")
-        text.append("}")
+        text.append(#","strict":"#, tool.isStrict.map { $0 ? "true" : "false" } ?? "null", "}")
         return Body(text)
     }
 }
