@@ -86,15 +86,13 @@ final class Exchange: OnLoop, @unchecked Sendable {
     }
 
     func send(_ status: Int, type: StaticString, body: borrowing ByteBuffer) {
-        let head = head(status, type: type)
-        begin(status)
+        let head = beginHead(status, type: type)
         writer.send(head, body: body)
     }
 
     func send(redirectTo url: String) {
-        var head = head(302, type: nil)
+        var head = beginHead(302, type: nil)
         head.add("Location", text: url)
-        begin(302)
         writer.send(head, body: ByteBuffer())
     }
 
@@ -103,12 +101,11 @@ final class Exchange: OnLoop, @unchecked Sendable {
         record.route = "OPTIONS"
         record.routeLabel = label
         record.isPolled = true
-        var head = head(204, type: nil)
+        var head = beginHead(204, type: nil)
         head.add("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
         let wanted = request[.accessControlRequestHeaders]?.text
         head.add("Access-Control-Allow-Headers", text: wanted ?? "authorization, content-type")
         head.add("Access-Control-Max-Age", "86400")
-        begin(204)
         writer.send(head, body: ByteBuffer())
     }
 
@@ -128,10 +125,9 @@ final class Exchange: OnLoop, @unchecked Sendable {
     // MARK: Streams
 
     func beginEvents(_ status: Int = 200) {
-        var head = head(status, type: "text/event-stream; charset=utf-8")
+        var head = beginHead(status, type: "text/event-stream; charset=utf-8")
         head.add("Cache-Control", "no-cache")
         head.add("X-Accel-Buffering", "no")
-        begin(status)
         record.isStreaming = true
         gateway.counts.change(.streams, by: 1)
         writer.begin(head)
@@ -143,17 +139,15 @@ final class Exchange: OnLoop, @unchecked Sendable {
     }
 
     func send(_ status: Int = 200, _ body: borrowing ByteBuffer, type: String) {
-        var head = head(status, type: nil)
+        var head = beginHead(status, type: nil)
         head.add("Content-Type", text: type)
-        begin(status)
         writer.send(head, body: body)
     }
 
     /// Begins a binary response that is sent in pieces. A later error cuts the body off.
     func beginBytes(_ status: Int = 200, type: String) {
-        var head = head(status, type: nil)
+        var head = beginHead(status, type: nil)
         head.add("Content-Type", text: type)
-        begin(status)
         isBinary = true
         writer.begin(head)
     }
@@ -174,8 +168,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
             writer.write(body)
             return writer.end()
         }
-        let status = surface.status(of: error)
-        var head = head(status, type: "application/json")
+        var head = beginHead(surface.status(of: error), type: "application/json")
         if !allowed.isEmpty { head.add("Allow", text: allowed.map { "\($0)" }.joined(separator: ", ")) }
         if let standing, !standing.isAdmitted {
             standing.appendRetry(to: &head.fields)
@@ -185,19 +178,10 @@ final class Exchange: OnLoop, @unchecked Sendable {
         if [402, 429].contains(error.status) {
             head.add("X-Relay-Limited-By", error.isFromVendor ? "upstream" : "relay")
         }
-        begin(status)
         writer.send(head, body: body)
     }
 
     // MARK: Heads
-
-    private func begin(_ status: Int) {
-        hasBegun = true
-        // The content of the request is at the vendor, or no longer needed.
-        if !keepsBody { request.body.giveBackLarge() }
-        record.status = status
-        record.firstByteNanoseconds = gateway.loop.now.nanoseconds(since: record.startedAt)
-    }
 
     /// The fields of the vendor's response that a caller with a key of its own gets.
     var vendorFields: [VendorField] {
@@ -209,7 +193,8 @@ final class Exchange: OnLoop, @unchecked Sendable {
         billing?.vendorFields?.all.first { $0.name.hasSameBytes(as: "request-id") }?.value
     }
 
-    private func head(_ status: Int, type: StaticString?) -> ResponseHead {
+    /// Begins the response, and returns its head.
+    private func beginHead(_ status: Int, type: StaticString?) -> ResponseHead {
         var head = gateway.head(status, type: type, id: record.id, since: record.startedAt, isShared: isShared)
         head.closes = closes
         if isShared { addOrigin(&head) } else { head.fields.append(operatorFields) }
@@ -218,9 +203,7 @@ final class Exchange: OnLoop, @unchecked Sendable {
         if vendorFields.isEmpty, let vendorRequestID { head.add("X-Relay-Upstream-Request-Id", text: vendorRequestID) }
         if let billing, let server = billing.server {
             head.add("X-Relay-Provider", text: server.provider)
-            head.fields.append("X-Relay-Attempts: ")
-            head.fields.append(decimal: billing.allAttempts)
-            head.fields.append("\r\n")
+            head.fields.append("X-Relay-Attempts: ", decimal: billing.allAttempts, "\r\n")
             head.fields.append((lookup?.state ?? .off).line)
             if offersSearch || !ignored.isEmpty || !billing.leftOut.isEmpty {
                 addIgnored(to: &head, by: server.provider, billing.leftOut)
@@ -238,6 +221,11 @@ final class Exchange: OnLoop, @unchecked Sendable {
             if lookup.state == .hit { head.add("X-Relay-Attempts", "0") }
             if let cost = record.cost { head.add("X-Relay-Cost", text: cost.text) }
         }
+        hasBegun = true
+        // The content of the request is at the vendor, or no longer needed.
+        if !keepsBody { request.body.giveBackLarge() }
+        record.status = status
+        record.firstByteNanoseconds = gateway.loop.now.nanoseconds(since: record.startedAt)
         return head
     }
 
@@ -470,9 +458,7 @@ extension Gateway {
         var head = ResponseHead(status: status)
         if let type { head.add("Content-Type", type) }
         head.add("X-Request-ID", text: id)
-        head.fields.append("OpenAI-Processing-Ms: ")
-        head.fields.append(decimal: loop.now.milliseconds(since: startedAt))
-        head.fields.append("\r\n")
+        head.fields.append("OpenAI-Processing-Ms: ", decimal: loop.now.milliseconds(since: startedAt), "\r\n")
         if isShared {
             head.fields.append(commonFields.bytes)
         } else {
@@ -495,8 +481,5 @@ extension ResponseHead {
 
 extension [LimitCharge] {
     /// The limits of the charges as text for the usage record; nil if there are no charges.
-    fileprivate var recordText: String? {
-        guard count > 1 else { return first?.limit.text }
-        return map(\.limit.text).joined(separator: "; ")
-    }
+    fileprivate var recordText: String? { isEmpty ? nil : map(\.limit.text).joined(separator: "; ") }
 }
