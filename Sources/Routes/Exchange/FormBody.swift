@@ -55,7 +55,7 @@ final class FormBody: OnLoop, @unchecked Sendable {
     }
 
     /// Whether the rest of the form can still show that a file is too large.
-    var canBeTooLarge: Bool { !limit.isKeptBy(request.body) }
+    var canBeTooLarge: Bool { request.body.declaredBytes ?? .max > limit.bytes }
 
     /// Whether fewer bytes than this are kept.
     func keepsLess(than bytes: Int) -> Bool { held.count < bytes }
@@ -228,7 +228,4 @@ struct UploadLimit {
         if Task.isCancelled { return .clientLeft }
         return isSetting ? APIError(error, boundBy: "MAX_UPLOAD_MB") : APIError(error)
     }
-
-    /// Returns whether the declared length of a form shows that none of its files is too large.
-    func isKeptBy(_ body: RequestBody) -> Bool { body.declaredBytes.map { $0 <= bytes } ?? false }
 }

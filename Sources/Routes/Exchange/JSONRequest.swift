@@ -109,14 +109,16 @@ extension Exchange {
 
     @inline(never)  // Rarely called.
     private func readOnWorker<Value: Sendable>(
-        _ bytes: Body,
+        _ body: Body,
         _ read: @escaping @Sendable (JSONValue) throws(APIError) -> Value
     ) async throws(APIError) -> Value {
-        let body = LargeJSON(bytes, request.body.largeHold)
-        let recorder = recorder
+        let (recorder, hold) = (recorder, request.body.largeHold)
         let result = await gateway.reader.result(on: gateway.loop, withinNanoseconds: JSONBody.patienceNanoseconds) {
-            if let recorder { body.read { recorder.keep(largeRequest: $0) } }
-            return body.read(read)
+            // The memory of the body stays reserved as long as a thread reads it.
+            withExtendedLifetime((body, hold)) {
+                recorder?.keep(largeRequest: body.bytes)
+                return Result { () throws(APIError) in try JSONBody.read(body.bytes, by: JSONParser(), read) }
+            }
         }
         guard let result else { throw Task.isCancelled ? .clientLeft : APIError(.overloaded) }
         return try result.get()
@@ -137,27 +139,6 @@ extension Exchange {
             guard charset.equalsLowered("utf-8") || charset.equalsLowered("utf8") else {
                 throw .media("The charset must be UTF-8.")
             }
-        }
-    }
-}
-
-/// A large body, with its memory reservation, for a worker thread.
-private final class LargeJSON: @unchecked Sendable {
-    private let body: Body
-    private let reservation: MemoryReservation?
-
-    init(_ body: Body, _ reservation: MemoryReservation?) {
-        self.body = body
-        self.reservation = reservation
-    }
-
-    func read(_ work: (UnsafeRawBufferPointer) -> Void) { work(body.bytes) }
-
-    func read<Value>(_ read: (JSONValue) throws(APIError) -> Value) -> Result<Value, APIError> {
-        do throws(APIError) {
-            return .success(try JSONBody.read(body.bytes, by: JSONParser(), read))
-        } catch {
-            return .failure(error)
         }
     }
 }
