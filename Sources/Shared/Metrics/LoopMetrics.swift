@@ -139,7 +139,7 @@ package final class LoopMetrics: @unchecked Sendable {
         if let first = ended.firstByteNanoseconds { firstBytes.add(first, at: ended.route) }
         if ended.promptTokens > 0 { tokens.add(ended.promptTokens, at: model * 2) }
         if ended.completionTokens > 0 { tokens.add(ended.completionTokens, at: model * 2 + 1) }
-        if let caller = ended.caller { count(ended, of: caller) }
+        if let caller = ended.caller { count(1, ended.promptTokens, ended.completionTokens, ended.cost, of: caller) }
     }
 
     /// Counts the tokens and the cost of an upstream call that `EndCounts` does not include, such as a panel member's.
@@ -148,19 +148,16 @@ package final class LoopMetrics: @unchecked Sendable {
         let model = number(ofModel: model)
         tokens.add(usage.promptTokens, at: model * 2)
         tokens.add(usage.completionTokens, at: model * 2 + 1)
-        guard let caller else { return }
-        let first = number(ofCaller: caller) * CallerCount.allCases.count
-        callers.add(usage.promptTokens, at: first + CallerCount.promptTokens.rawValue)
-        callers.add(usage.completionTokens, at: first + CallerCount.completionTokens.rawValue)
-        callers.add(cost?.picodollars ?? 0, at: first + CallerCount.cost.rawValue)
+        if let caller { count(0, usage.promptTokens, usage.completionTokens, cost, of: caller) }
     }
 
-    private func count(_ ended: borrowing EndCounts, of caller: String) {
+    private func count(_ requests: Int, _ promptTokens: Int, _ completionTokens: Int, _ cost: Cost?, of caller: String)
+    {
         let first = number(ofCaller: caller) * CallerCount.allCases.count
-        callers.add(1, at: first + CallerCount.requests.rawValue)
-        callers.add(ended.promptTokens, at: first + CallerCount.promptTokens.rawValue)
-        callers.add(ended.completionTokens, at: first + CallerCount.completionTokens.rawValue)
-        callers.add(ended.cost?.picodollars ?? 0, at: first + CallerCount.cost.rawValue)
+        callers.add(requests, at: first + CallerCount.requests.rawValue)
+        callers.add(promptTokens, at: first + CallerCount.promptTokens.rawValue)
+        callers.add(completionTokens, at: first + CallerCount.completionTokens.rawValue)
+        callers.add(cost?.picodollars ?? 0, at: first + CallerCount.cost.rawValue)
     }
 
     /// Counts a failure of an upstream call, such as a timeout or an incomplete response.

@@ -52,11 +52,7 @@ struct AnthropicMessages: ChatSurface {
     }
 
     func status(of error: APIError) -> Int {
-        if error.vendorBody != nil { return error.status }
-        return switch error.status {
-        case 503: 529
-        default: error.status
-        }
+        error.vendorBody == nil && error.status == 503 ? 529 : error.status
     }
 
     private static func type(ofStatus status: Int) -> StaticString {
@@ -98,21 +94,13 @@ struct AnthropicMessages: ChatSurface {
     }
 
     private func append(_ standing: LimitStanding, _ kind: StaticString, to fields: inout ByteBuffer) {
-        func open(_ part: StaticString) {
-            fields.append("anthropic-ratelimit-")
-            fields.append(kind)
-            fields.append(part)
-        }
-        open("-limit: ")
-        fields.append(decimal: standing.limit.quota.count)
-        fields.append("\r\n")
-        open("-remaining: ")
-        fields.append(decimal: standing.remaining)
-        fields.append("\r\n")
-        open("-reset: ")
+        fields.append("anthropic-ratelimit-", kind, "-limit: ")
+        fields.append("", decimal: standing.limit.quota.count, "\r\n")
+        fields.append("anthropic-ratelimit-", kind, "-remaining: ")
+        fields.append("", decimal: standing.remaining, "\r\n")
+        fields.append("anthropic-ratelimit-", kind, "-reset: ")
         let milliseconds = Timestamp.now() + max(0, standing.resetMicroseconds) / 1_000
-        fields.append(Timestamp.text(second: milliseconds / 1_000 + 1))
-        fields.append("\r\n")
+        fields.append("", Timestamp.text(second: milliseconds / 1_000 + 1), "\r\n")
     }
 
     var wire: Wire? { .messages }

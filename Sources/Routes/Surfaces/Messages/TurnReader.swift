@@ -245,14 +245,14 @@ struct TurnReader {
         let title = try reader.title()
         if let context = try block.string("context", path("")) { pieces.append(.text("\(context)\n")) }
         let source = try reader.source()
+        let opening = "[Document\(title.map { ": \($0)" } ?? "")]\n"
         switch source.type {
         case "text":
-            pieces.append(.text("[Document\(title.map { ": \($0)" } ?? "")]\n"))
-            pieces.append(.text(try reader.text(source.value)))
-            pieces.append(.text("\n"))
+            pieces.append(.text(opening))
+            pieces += [.text(try reader.text(source.value)), .text("\n")]
         case "content":
             guard let content = source.value["content"] else { throw .missing(path(".source.content")) }
-            pieces.append(.text("[Document\(title.map { ": \($0)" } ?? "")]\n"))
+            pieces.append(.text(opening))
             try append(content, path, to: &pieces)
             pieces.append(.text("\n"))
         default: try add(try reader.file(source, name: title), to: &pieces)

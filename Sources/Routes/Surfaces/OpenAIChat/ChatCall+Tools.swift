@@ -43,10 +43,7 @@ extension ChatCall {
             }
             given.hasAny = true
         }
-        if let parallel = try fields.flag("parallel_tool_calls") {
-            given.options.parallelToolCalls = parallel
-            given.hasAny = true
-        }
+        try GivenOptions.set(&given.options.parallelToolCalls, fields.flag("parallel_tool_calls"), &given.hasAny)
         if given.options.searchTool != nil {
             given.hasAny = true
             settleSearch(&given.options, isForced: isSearch)

@@ -67,16 +67,12 @@ struct ItemList: Sendable {
     var items: [InputItem] = []
     var attachments: [Attachment] = []
 
-    private mutating func append(_ other: ItemList) throws(APIError) {
-        let start = attachments.count
-        try add(other.attachments)
-        items += start == 0 ? other.items : other.items.map { item in item.mapped { $0 + start } }
-    }
-
     /// Inserts the items of `other` before these items.
     mutating func joined(after other: ItemList) throws(APIError) {
         var all = other
-        try all.append(self)
+        let start = all.attachments.count
+        try all.add(attachments)
+        all.items += start == 0 ? items : items.map { item in item.mapped { $0 + start } }
         self = all
     }
 
@@ -224,8 +220,7 @@ struct ItemList: Sendable {
                 text.append("\"")
                 text.append(item.type.rawValue)
                 text.append(seed)
-                text.append("i", decimal: index)
-                text.append("\"")
+                text.append("i", decimal: index, "\"")
             }
             text.append(",", members.bytes, "}")
         }

@@ -170,8 +170,11 @@ struct ResponseDraft: Sendable {
         try call.readLogProbabilities(fields, &given)
         given.options.reasoning.isOfResponses = true
         if let reasoning = try fields.object("reasoning") {
-            let effort = try reasoning.string("effort", "reasoning")
-            GivenOptions.set(&given.options.reasoning.effort, effort, &given.hasAny)
+            try GivenOptions.set(
+                &given.options.reasoning.effort,
+                reasoning.string("effort", "reasoning"),
+                &given.hasAny
+            )
             // Also words that OpenAI adds later.
             let older = try reasoning.string("generate_summary", "reasoning")
             let summary = try reasoning.string("summary", "reasoning") ?? older
@@ -179,8 +182,7 @@ struct ResponseDraft: Sendable {
             wantsSummary = summary != nil
         }
         if let text = try fields.object("text") {
-            let verbosity = try text.string("verbosity", "text")
-            GivenOptions.set(&given.options.reasoning.verbosity, verbosity, &given.hasAny)
+            try GivenOptions.set(&given.options.reasoning.verbosity, text.string("verbosity", "text"), &given.hasAny)
             if let format = try text.object("format", "text") {
                 given.options.format = try ChatOptions.Format(format, "text.format", inner: nil)
                 call.needs.insert(given.options.format.ability)
@@ -234,10 +236,7 @@ struct ResponseDraft: Sendable {
             if !isSearch { try read(choice, &given.options, &own) }
         }
         call.settleSearch(&given.options, isForced: isSearch)
-        if let parallel = try fields.flag("parallel_tool_calls") {
-            given.options.parallelToolCalls = parallel
-            given.hasAny = true
-        }
+        try GivenOptions.set(&given.options.parallelToolCalls, fields.flag("parallel_tool_calls"), &given.hasAny)
         guard !given.options.tools.isEmpty else {
             if !own.tools.isEmpty { return }
             switch given.options.toolChoice {
