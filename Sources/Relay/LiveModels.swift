@@ -44,6 +44,7 @@ final class LiveModels: Sendable {
         self.unsupported = unsupported
         loop = own.loop
         let (loop, known, client, providers) = (own.loop, self.known, own.client, settings.providers)
+        let limitsCost = LimitBook(settings).countsCost
         refreshes = providers.indices.compactMap { index in
             let provider = providers[index]
             // A catalogue is shared by all providers of its kind.
@@ -55,7 +56,13 @@ final class LiveModels: Sendable {
                 return nil
             }
             let pause = settings.modelsRefresh > .zero ? settings.modelsRefresh : Self.pause
+            let mayWarn = Lock(limitsCost)
             return ModelListRefresher(list, of: provider.name, every: pause, loop, log: log) { models in
+                let warns = mayWarn.withLock { mayWarn in
+                    defer { mayWarn = false }
+                    return mayWarn
+                }
+                if warns { provider.warnOfUnpriced(models, log) }
                 let (new, modelCatalog) = known.withLock { known in
                     let new = known.store(models, of: provider, at: index)
                     return (new, ModelCatalog(settings, known.catalogues, lists: known.lists))
@@ -119,6 +126,18 @@ extension LiveModels.ModelLists {
 }
 
 extension ProviderSettings {
+    /// Logs that limits in dollars do not count the models whose prices the vendor's list lacks.
+    fileprivate func warnOfUnpriced(_ list: [LiveModel], _ log: Log) {
+        let names = namesWithoutPrice(in: Dictionary(list.map { ($0.id, $0.facts.price) }) { first, _ in first })
+        guard let name = names.min() else { return }
+        log.warning("the vendor's list has no price of some models, so limits in usd do not count them") { line in
+            line.add("provider", self.name)
+            line.add("model", name)
+            line.add("count", names.count)
+            line.add("remedy", "set PROVIDER_\(self.name.asInstance)_COSTS=\(name)=0.001/0.004, or \(name)=free")
+        }
+    }
+
     /// Returns whether the vendor returns the same model list to this provider and `other`.
     fileprivate func isListed(as other: ProviderSettings) -> Bool {
         kind == other.kind && baseURL == other.baseURL && headers == other.headers && cloud == other.cloud

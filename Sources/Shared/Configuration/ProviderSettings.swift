@@ -81,6 +81,18 @@ package struct ProviderSettings: Sendable, Equatable {
     package let prices: ProviderPrices
     /// Whether the relay reads the vendor's list of models.
     package var readsList: Bool { servesList || prices.usesList }
+
+    /// Returns the names of the models whose prices the vendor's list of models should have, but lacks.
+    /// - Parameter listed: the prices in the list, by the vendor's ids of the models.
+    package func namesWithoutPrice(in listed: [String: ListedPrice]) -> Set<String> {
+        let others = servesList ? listed.keys.map { ModelName(alias: $0, upstream: $0) } : []
+        let unpriced = (models + others).filter { name in
+            prices.setting(of: name.alias)?.isListed ?? false
+                && prices.price(of: name.alias, listed: listed[name.upstream]) == nil
+        }
+        return Set(unpriced.map(\.alias))
+    }
+
     /// The facts that the settings state about models, by the model names that callers use.
     package let modelInfo: [String: ModelFacts]
     package let rank: ProviderRank

@@ -113,6 +113,19 @@ import Testing
         #expect(try price("") == nil)
     }
 
+    @Test("models are named whose prices the vendor's list should have, but lacks")
+    func unlisted() throws {
+        let lines = ["KIND=openai", "BASE_URL=https://host/v1", "API_KEY=key-of-a", "COST=list", "COSTS=c=free"]
+        var listed = ListedPrice()
+        (listed[.prompt], listed[.completion]) = ("0.000001", "0.000002")
+        for (models, names) in [("x=a,b,c,d", ["b", "d"]), ("x=a,*", ["b"]), ("a,c", [])] {
+            let file = (lines + ["MODELS=\(models)"]).map { "PROVIDER_A_\($0)\n" }.joined()
+            let settings = try #require(outcome(file: file + "KEY_T_TOKEN=sk-of-the-team-1\n").settings)
+            let prices = ["a": listed, "b": ListedPrice(), "c": ListedPrice()]
+            #expect(settings.providers[0].namesWithoutPrice(in: prices).sorted() == names)
+        }
+    }
+
     @Test(
         "prices that look like those of a million tokens, and models without a price, are warnings",
         arguments: [
