@@ -154,7 +154,7 @@ extension Candidate {
         let usage = Usage(promptTokens: prompt, completionTokens: completion)
         return advisors.reduce(Amounts()) { sum, advisor in
             guard let models = server.models, let id = models.id(of: advisor.model, for: caller) else { return sum }
-            let cost = models.served(as: id)?.model.price?.highestCost(usage).nanodollars ?? 0
+            let cost = models.served(as: id)?.model.price?.ofPart.highestCost(usage).nanodollars ?? 0
             return sum + Amounts(tokens: advisor.uses * usage.totalTokens, usd: advisor.uses * cost)
         }
     }
@@ -194,12 +194,12 @@ private struct ChatNeeds {
 
     /// Returns the amounts of the prompt: the dearest or, if `isLeast`, the usual ones.
     func amounts(of call: borrowing ChatCall, prompt: Int, isLeast: Bool) -> Amounts {
-        let paid = paid(call, prompt: prompt, response: 0)
+        let (paid, choices) = (paid(call, prompt: prompt, response: 0), call.choices)
         var tiers = Price.Tiers(requested: call.tier)
         // A request that names no tier gets the plain one as a rule.
         if isLeast, tiers == .any { tiers = .one(nil) }
         var amounts = Amounts(tokens: prompt)
-        amounts.usd = prices.lazy.map { $0.highestCost(paid, tiers: tiers).nanodollars }.max() ?? 0
+        amounts.usd = prices.lazy.map { $0.highestCost(paid, calls: choices, tiers: tiers).nanodollars }.max() ?? 0
         if isLeast, let promptPrice {
             let usual = OutputNeed(usualPrompt: 0, dearestPrompt: 0, perMillion: promptPrice)
             amounts.usd = min(amounts.usd, usual.units(ofOutput: paid.promptTokens))

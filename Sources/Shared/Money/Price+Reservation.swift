@@ -29,7 +29,8 @@ extension Price {
 
     /// Returns the highest possible cost of a call with this estimated usage: the prompt is written into the vendor's
     /// cache, and its length and service tier are the dearest that are possible.
-    package func highestCost(_ usage: Usage, tiers: Tiers = .any) -> Cost {
+    /// - Parameter calls: the number of calls that may have this usage together.
+    package func highestCost(_ usage: Usage, calls: Int = 1, tiers: Tiers = .any) -> Cost {
         var highest = Cost.nothing
         forEachPossible(usage.promptTokens, tiers) { prices in
             let prompt = max(
@@ -45,7 +46,7 @@ extension Price {
         if let piece = terms?.fields.piece, usage.pieceUnit == piece.unit {
             highest = highest + Cost(usage.pieces, at: piece.picodollars, per: piece.size)
         }
-        highest = highest + requestCost
+        highest = highest + Cost(calls, at: requestCost.picodollars)
         guard !usage.toolUses.isEmpty, let fees = terms?.fields.fees else { return highest }
         return HostedTool.allCases.reduce(highest) { $0 + Cost(usage.toolUses[$1], at: fees[$1]) }
     }

@@ -77,6 +77,13 @@ package struct Price: Sendable, Equatable {
     /// The price of a call beside its tokens; nothing if it has none.
     package var requestCost: Cost { Cost(picodollars: terms?.fields.requestPicodollars ?? 0) }
 
+    /// A copy of this price for a part of a call, which is no request of its own.
+    package var ofPart: Price {
+        guard requestCost > .nothing, var fields = terms?.fields else { return self }
+        fields.requestPicodollars = 0
+        return Price(plain, terms: PriceTerms(fields))
+    }
+
     /// Whether the cost that the vendor reports is the only price.
     var isReportedOnly: Bool { usesReported && plain == nil && !hasPieces }
 

@@ -228,6 +228,7 @@ import Testing
         let millionths = 2 + 10 + 2 + 5_000
         #expect(price.cost(usage).picodollars == (millionths + 20_000) * 1_000_000)
         #expect(price.highestCost(usage).picodollars == (30 + 2 + 5_000 + 20_000) * 1_000_000)
+        #expect(price.highestCost(usage, calls: 3).picodollars == (30 + 2 + 15_000 + 20_000) * 1_000_000)
         #expect(price.lowestCost(usage).picodollars == (3 + 2 + 5_000) * 1_000_000)
         var fees = ToolFees()
         fees[.webSearch] = 1_000_000

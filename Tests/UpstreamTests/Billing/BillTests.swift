@@ -1,10 +1,10 @@
 import Engine
 import Foundation
 import Limits
-import Shared
 import Support
 import Testing
 
+@testable import Shared
 @testable import Upstream
 
 /// The figures of a bill, for every order of events.
@@ -114,6 +114,18 @@ import Testing
         // Where the price is not that of this call, limits count what was reserved.
         let counted = nanodollars ?? (price == nil ? 0 : 7)
         #expect(bill.used(of: Amounts(usd: 7)).usd == counted)
+    }
+
+    @Test("a price of a request is that of a call to the vendor, not of each model's part in it")
+    func requests() {
+        var listed = ListedPrice()
+        (listed[.prompt], listed[.completion], listed[.request]) = ("0.000001", "0.000002", "0.005")
+        let server = Billing.Server("m", price: Price(listed))
+        let usage = Usage(promptTokens: 3, completionTokens: 1)
+        let calls = [Self.call(.inner, usage, at: server), Self.call(.responded, usage, at: server)]
+        let cost = Self.bill(calls.map(Event.call)).cost
+        #expect(cost?.nanodollars == 2 * 5_000 + 5_000_000)
+        #expect(calls.map { $0.lines.map(\.unit) } == [["prompt", "completion"], ["prompt", "completion", "request"]])
     }
 
     // MARK: Any order

@@ -103,14 +103,16 @@ package final class CallRecord: Sendable {
     package var status: Int? { outcome.status }
     package var error: String? { outcome.error }
 
+    private var price: Price? { outcome.end == .inner ? server.price?.ofPart : server.price }
+
     /// The cost of the call; nil if the price is not known.
     package var cost: Cost? {
         if isFree { return .nothing }
         // The length of a recording is unknown, for example, or the price is one of tokens.
-        if outcome.end == .made, outcome.pricedCredits == nil, !(server.price?.pricesMedia(usage) ?? false) {
+        if outcome.end == .made, outcome.pricedCredits == nil, !(price?.pricesMedia(usage) ?? false) {
             return nil
         }
-        return server.price?.knownCost(usage, credits: outcome.pricedCredits)
+        return price?.knownCost(usage, credits: outcome.pricedCredits)
     }
 
     /// Whether the call succeeded at a price, but its cost is not known, as that of a recording of unknown length.
@@ -133,5 +135,5 @@ package final class CallRecord: Sendable {
 }
 
 extension CallRecord: BillSource {
-    package var bill: String? { server.price?.bill(usage, credits: outcome.pricedCredits) }
+    package var bill: String? { price?.bill(usage, credits: outcome.pricedCredits) }
 }
