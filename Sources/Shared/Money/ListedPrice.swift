@@ -34,15 +34,16 @@ package struct ListedPrice: Sendable, Equatable {
 
     init(_ price: Price) {
         guard let prices = price.plain else { return }
-        if price.requestCost > .nothing { self[.request] = price.requestCost.exactText }
-        self[.prompt] = Cost(picodollars: prices.promptPicodollars).exactText
-        self[.completion] = Cost(picodollars: prices.completionPicodollars).exactText
-        if prices.cachedPicodollars != prices.promptPicodollars {
-            self[.cacheRead] = Cost(picodollars: prices.cachedPicodollars).exactText
+        func set(_ kind: PriceKind, _ picodollars: Int, unless other: Int? = nil) {
+            if picodollars != other { self[kind] = Cost(picodollars: picodollars).exactText }
         }
-        if prices.cacheWritePicodollars != prices.promptPicodollars {
-            self[.cacheWrite] = Cost(picodollars: prices.cacheWritePicodollars).exactText
-        }
+        set(.prompt, prices.promptPicodollars)
+        set(.completion, prices.completionPicodollars)
+        set(.cacheRead, prices.cachedPicodollars, unless: prices.promptPicodollars)
+        set(.cacheWrite, prices.cacheWritePicodollars, unless: prices.promptPicodollars)
+        set(.audio, prices.audioPromptPicodollars, unless: prices.promptPicodollars)
+        set(.request, price.requestCost.picodollars, unless: 0)
+        set(.webSearch, price.terms?.fields.fees[.webSearch] ?? 0, unless: 0)
     }
 
     package subscript(part: PriceKind) -> String? {
