@@ -8,6 +8,7 @@ package struct BillLine: Sendable, Equatable {
         case audioPrompt
         case completion
         case audioCompletion
+        case reasoning
         case use(HostedTool)
         case pieces(PieceUnit)
         case request
@@ -25,6 +26,7 @@ package struct BillLine: Sendable, Equatable {
             case .audioPrompt: "audio prompt"
             case .completion: "completion"
             case .audioCompletion: "audio completion"
+            case .reasoning: "reasoning"
             case .use(let tool): tool.name
             case .pieces(.image): "image"
             case .pieces(.second): "second"
@@ -104,7 +106,11 @@ extension TokenPrices {
         add(.longCacheWrite, long, longCacheWritePicodollars)
         add(.audioPrompt, audio, audioPromptPicodollars)
         let audioCompletion = min(usage.audioCompletionTokens, max(0, usage.completionTokens))
-        add(.completion, usage.completionTokens - audioCompletion, completionPicodollars)
+        let other = usage.completionTokens - audioCompletion
+        let reasoning =
+            reasoningPicodollars == completionPicodollars ? 0 : max(0, min(usage.reasoningTokens, other))
+        add(.completion, other - reasoning, completionPicodollars)
         add(.audioCompletion, audioCompletion, audioCompletionPicodollars)
+        add(.reasoning, reasoning, reasoningPicodollars)
     }
 }

@@ -11,6 +11,7 @@ package struct ListedPrice: Sendable, Equatable {
         case request
         case audio
         case webSearch
+        case reasoning
 
         /// The member name of this price in the JSON of model lists.
         package var name: StaticString {
@@ -23,6 +24,7 @@ package struct ListedPrice: Sendable, Equatable {
             case .request: "request"
             case .audio: "audio"
             case .webSearch: "web_search"
+            case .reasoning: "internal_reasoning"
             }
         }
     }
@@ -42,6 +44,7 @@ package struct ListedPrice: Sendable, Equatable {
         set(.cacheRead, prices.cachedPicodollars, unless: prices.promptPicodollars)
         set(.cacheWrite, prices.cacheWritePicodollars, unless: prices.promptPicodollars)
         set(.audio, prices.audioPromptPicodollars, unless: prices.promptPicodollars)
+        set(.reasoning, prices.reasoningPicodollars, unless: prices.completionPicodollars)
         set(.request, price.requestCost.picodollars, unless: 0)
         set(.webSearch, price.terms?.fields.fees[.webSearch] ?? 0, unless: 0)
     }
@@ -95,8 +98,10 @@ extension Price {
         terms.requestPicodollars = units(.request) ?? 0
         terms.fees[.webSearch] = units(.webSearch) ?? 0
         let hasTerms = terms.requestPicodollars > 0 || !terms.fees.isEmpty
+        // 0 means there that reasoning costs as other output.
+        let reasoning = units(.reasoning).flatMap { $0 > 0 ? $0 : nil } ?? completion
         self.init(
-            TokenPrices([prompt, completion, read, written, written, units(.audio) ?? prompt]),
+            TokenPrices([prompt, completion, read, written, written, units(.audio) ?? prompt, completion, reasoning]),
             terms: hasTerms ? PriceTerms(terms) : nil
         )
     }

@@ -39,6 +39,7 @@ extension Price {
             )
             let completion = max(
                 prices.completionPicodollars,
+                prices.reasoningPicodollars,
                 usage.audioCompletionTokens > 0 ? prices.audioCompletionPicodollars : 0
             )
             highest = max(highest, Cost(usage.promptTokens, at: prompt) + Cost(usage.completionTokens, at: completion))

@@ -128,10 +128,13 @@ struct TokenPrices: Sendable, Equatable {
     let longCacheWritePicodollars: Int
     let audioPromptPicodollars: Int
     let audioCompletionPicodollars: Int
+    /// The price of a token of reasoning, which settings do not have.
+    let reasoningPicodollars: Int
 
+    /// The most numbers of a price in the settings.
     static let maxCount = 7
 
-    /// Creates the prices from one to seven numbers, in the order of the properties.
+    /// Creates the prices from one to eight numbers, in the order of the properties.
     init(_ picodollars: [Int]) {
         func number(_ index: Int, or other: Int) -> Int { index < picodollars.count ? picodollars[index] : other }
         promptPicodollars = number(0, or: 0)
@@ -141,6 +144,7 @@ struct TokenPrices: Sendable, Equatable {
         longCacheWritePicodollars = number(4, or: cacheWritePicodollars)
         audioPromptPicodollars = number(5, or: promptPicodollars)
         audioCompletionPicodollars = number(6, or: completionPicodollars)
+        reasoningPicodollars = number(7, or: completionPicodollars)
     }
 
     var picodollars: [Int] {

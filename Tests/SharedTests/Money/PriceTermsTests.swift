@@ -216,23 +216,26 @@ import Testing
         #expect(Price(listed)?.plain?.picodollars == [2_500_000, 1, 0, 3_000_000, 3_000_000, 2_500_000, 1])
     }
 
-    @Test("a request, a search and audio have the prices of the vendor's list, fees in the settings come first")
+    @Test("a request, a search, audio and reasoning have the prices of the vendor's list, fees in the settings come first")
     func listedRequests() throws {
         var listed = ListedPrice()
         (listed[.prompt], listed[.completion], listed[.request]) = ("0.000001", "0.000002", "0.005")
-        (listed[.audio], listed[.webSearch]) = ("0.00001", "0.01")
+        (listed[.audio], listed[.webSearch], listed[.reasoning]) = ("0.00001", "0.01", "0.000003")
         let price = try #require(Price(listed))
-        var usage = Usage(promptTokens: 3, completionTokens: 1)
-        usage.audioPromptTokens = 1
+        var usage = Usage(promptTokens: 3, completionTokens: 2)
+        (usage.audioPromptTokens, usage.reasoningTokens) = (1, 1)
         usage.toolUses[.webSearch] = 2
-        let millionths = 2 + 10 + 2 + 5_000
+        let millionths = 2 + 10 + 2 + 3 + 5_000
         #expect(price.cost(usage).picodollars == (millionths + 20_000) * 1_000_000)
-        #expect(price.highestCost(usage).picodollars == (30 + 2 + 5_000 + 20_000) * 1_000_000)
-        #expect(price.highestCost(usage, calls: 3).picodollars == (30 + 2 + 15_000 + 20_000) * 1_000_000)
-        #expect(price.lowestCost(usage).picodollars == (3 + 2 + 5_000) * 1_000_000)
+        #expect(price.highestCost(usage).picodollars == (30 + 6 + 5_000 + 20_000) * 1_000_000)
+        #expect(price.highestCost(usage, calls: 3).picodollars == (30 + 6 + 15_000 + 20_000) * 1_000_000)
+        #expect(price.lowestCost(usage).picodollars == (3 + 4 + 5_000) * 1_000_000)
         var fees = ToolFees()
         fees[.webSearch] = 1_000_000
         #expect(price.adding(fees, credit: nil).cost(usage).picodollars == (millionths + 2) * 1_000_000)
+        listed[.reasoning] = "0"
+        #expect(Price(listed)?.cost(usage).picodollars == (millionths - 1 + 20_000) * 1_000_000)
+        listed[.reasoning] = "0.000003"
         #expect(price.cost(.nothing) == .nothing && ListedPrice(price) == listed)
     }
 
