@@ -94,7 +94,7 @@ extension TokenPrices {
         func add(_ unit: BillLine.Unit, _ amount: Int, _ picodollars: Int) {
             if amount > 0 { emit(BillLine(unit, amount, at: picodollars)) }
         }
-        let prompt = max(0, usage.promptTokens)
+        let prompt = max(0, usage.promptTokens - usage.unbilledPromptTokens)
         let cached = min(max(0, usage.cachedTokens), prompt)
         let written = min(max(0, usage.cacheWriteTokens), prompt - cached)
         let long = min(usage.longCacheWriteTokens, written)
@@ -105,8 +105,9 @@ extension TokenPrices {
         add(.cacheWrite, written - long, cacheWritePicodollars)
         add(.longCacheWrite, long, longCacheWritePicodollars)
         add(.audioPrompt, audio, audioPromptPicodollars)
-        let audioCompletion = min(usage.audioCompletionTokens, max(0, usage.completionTokens))
-        let other = usage.completionTokens - audioCompletion
+        let completion = max(0, usage.completionTokens - usage.unbilledCompletionTokens)
+        let audioCompletion = min(usage.audioCompletionTokens, completion)
+        let other = completion - audioCompletion
         let reasoning =
             reasoningPicodollars == completionPicodollars ? 0 : max(0, min(usage.reasoningTokens, other))
         add(.completion, other - reasoning, completionPicodollars)

@@ -17,6 +17,9 @@ package struct Usage: Sendable, Equatable {
     @SmallCount package var cachedAudioTokens = 0
     /// The number of completion tokens that are audio. `completionTokens` includes them.
     @SmallCount package var audioCompletionTokens = 0
+    /// The numbers of tokens for which the vendor charges nothing, as its own instructions. The other numbers include them.
+    @SmallCount package var unbilledPromptTokens = 0
+    @SmallCount package var unbilledCompletionTokens = 0
     /// The uses of hosted tools, which vendors run themselves.
     package var toolUses = ToolUses()
     /// The number of pieces, such as images, of which the response or the request consists; 0 if they are not counted.
@@ -110,6 +113,7 @@ package struct Usage: Sendable, Equatable {
         longCacheWriteTokens = prompt.longCacheWriteTokens
         audioPromptTokens = prompt.audioPromptTokens
         cachedAudioTokens = prompt.cachedAudioTokens
+        unbilledPromptTokens = prompt.unbilledPromptTokens
     }
 
     package static func + (one: Usage, other: Usage) -> Usage {
@@ -127,6 +131,8 @@ package struct Usage: Sendable, Equatable {
         sum.audioPromptTokens = one.audioPromptTokens + other.audioPromptTokens
         sum.cachedAudioTokens = one.cachedAudioTokens + other.cachedAudioTokens
         sum.audioCompletionTokens = one.audioCompletionTokens + other.audioCompletionTokens
+        sum.unbilledPromptTokens = one.unbilledPromptTokens + other.unbilledPromptTokens
+        sum.unbilledCompletionTokens = one.unbilledCompletionTokens + other.unbilledCompletionTokens
         sum.toolUses = one.toolUses + other.toolUses
         if other.pieces > 0 { (sum.pieces, sum.pieceUnit) = (one.pieces + other.pieces, other.pieceUnit) }
         sum.serviceTier = other.serviceTier ?? one.serviceTier

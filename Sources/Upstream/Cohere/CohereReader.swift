@@ -174,11 +174,16 @@ final class CohereReader: WireReader, @unchecked Sendable {
 extension Usage {
     /// Creates the usage from Cohere's `usage` object; nil if the object contains no token counts.
     fileprivate init?(ofCohere reported: JSONValue) {
-        func count(_ name: StaticString) -> Int? {
-            reported["tokens"]?[name]?.reportedTokens ?? reported["billed_units"]?[name]?.reportedTokens
+        func count(_ name: StaticString) -> (all: Int, unbilled: Int)? {
+            let billed = reported["billed_units"]?[name]?.reportedTokens
+            guard let all = reported["tokens"]?[name]?.reportedTokens ?? billed else { return nil }
+            return (all, max(0, all - (billed ?? all)))
         }
-        guard let prompt = count("input_tokens"), let completion = count("output_tokens") else { return nil }
+        guard let (prompt, unbilledPrompt) = count("input_tokens"),
+            let (completion, unbilledCompletion) = count("output_tokens")
+        else { return nil }
         self.init(promptTokens: prompt, completionTokens: completion)
+        (unbilledPromptTokens, unbilledCompletionTokens) = (unbilledPrompt, unbilledCompletion)
         cachedTokens = min(prompt, reported["cached_tokens"]?.tokens ?? 0)
     }
 }

@@ -74,9 +74,11 @@ struct UsageBounds: Sendable {
         if !allowsPrompt(usage) {
             (usage.promptTokens, usage.cachedTokens, usage.cacheWriteTokens) = (0, 0, 0)
             (usage.longCacheWriteTokens, usage.audioPromptTokens, usage.cachedAudioTokens) = (0, 0, 0)
+            usage.unbilledPromptTokens = 0
         }
         if !allowsCompletion(usage) {
             (usage.completionTokens, usage.reasoningTokens, usage.audioCompletionTokens) = (0, 0, 0)
+            usage.unbilledCompletionTokens = 0
         }
         return usage
     }

@@ -70,6 +70,16 @@ import Testing
         }
     }
 
+    @Test("Cohere's tokens are the usage, and its billed units the cost", arguments: [true, false])
+    func billedUnits(isStreamed: Bool) async {
+        await withScene(.cohere) { scene in
+            let report = ("9", #"8},"billed_units":{"input_tokens":5,"output_tokens":6"#)
+            let usage = await scene.ask(scene.call(isStreamed: isStreamed), SaidResponse(usage: [report])).usage
+            #expect(usage?.promptTokens == 9 && usage?.completionTokens == 8)
+            #expect(usage.flatMap { Price("1/10")?.knownCost($0)?.nanodollars } == 65_000_000)
+        }
+    }
+
     @Test("usage is reported, missing, repeated or impossible", arguments: VendorKind.allCases, [true, false])
     func usage(kind: VendorKind, isStreamed: Bool) async {
         await withScene(kind) { scene in
