@@ -102,8 +102,7 @@ struct ForwardedFields: Sendable {
             throw .value("documents", "must have 1 to \(maxDocuments) documents")
         }
         fields.read([query, documents])
-        // A search has the price of one piece.
-        fields.pieces = Usage(pieces: 1, .image)
+        fields.pieces = Usage(pieces: 1, .search)
     }
 
     static func readImages(_ fields: inout ForwardedFields, _ root: JSONValue) throws(APIError) {

@@ -31,6 +31,7 @@ package struct BillLine: Sendable, Equatable {
             case .pieces(.image): "image"
             case .pieces(.second): "second"
             case .pieces(.character): "character"
+            case .pieces(.search): "search"
             case .request: "request"
             case .reportedCost: "reported cost"
             case .credit: "credit"
@@ -70,14 +71,14 @@ extension Price {
             if credits > 0 { emit(BillLine(.credit, credits, at: picodollars)) }
             return true
         }
-        let piece = terms?.fields.piece.flatMap { usage.pieces > 0 && usage.pieceUnit == $0.unit ? $0 : nil }
+        let piece = terms?.fields.piece.flatMap { usage.pieces > 0 && usage.pieceUnit.priced == $0.unit ? $0 : nil }
         if let prices = tokenPrices(promptTokens: usage.promptTokens, tier: usage.serviceTier) {
             prices.forEachLine(of: usage, emit)
         } else if piece == nil {
             // Nothing used costs nothing.
             return usage.totalTokens == 0 && usage.pieces == 0 && usage.toolUses.isEmpty
         }
-        if let piece { emit(BillLine(.pieces(piece.unit), usage.pieces, at: piece.picodollars, per: piece.size)) }
+        if let piece { emit(BillLine(.pieces(usage.pieceUnit), usage.pieces, at: piece.picodollars, per: piece.size)) }
         if let picodollars = terms?.fields.requestPicodollars, picodollars > 0, usage.totalTokens > 0 {
             emit(BillLine(.request, 1, at: picodollars))
         }

@@ -44,7 +44,7 @@ extension Price {
             )
             highest = max(highest, Cost(usage.promptTokens, at: prompt) + Cost(usage.completionTokens, at: completion))
         }
-        if let piece = terms?.fields.piece, usage.pieceUnit == piece.unit {
+        if let piece = terms?.fields.piece, usage.pieceUnit.priced == piece.unit {
             highest = highest + Cost(usage.pieces, at: piece.picodollars, per: piece.size)
         }
         highest = highest + Cost(calls, at: requestCost.picodollars)
@@ -62,7 +62,7 @@ extension Price {
                 + Cost(usage.completionTokens, at: prices.completionPicodollars)
             lowest = lowest.map { min($0, cost) } ?? cost
         }
-        guard let piece = terms?.fields.piece, usage.pieceUnit == piece.unit else {
+        guard let piece = terms?.fields.piece, usage.pieceUnit.priced == piece.unit else {
             return (lowest ?? .nothing) + requestCost
         }
         return (lowest ?? .nothing) + Cost(usage.pieces, at: piece.picodollars, per: piece.size)

@@ -68,7 +68,7 @@ package struct Price: Sendable, Equatable {
     package func pricesMedia(_ usage: Usage) -> Bool {
         if usesReported, usage.reportedCost != nil { return true }
         guard let piece = terms?.fields.piece else { return plain == TokenPrices([0]) }
-        return usage.pieces > 0 && usage.pieceUnit == piece.unit
+        return usage.pieces > 0 && usage.pieceUnit.priced == piece.unit
     }
 
     /// Whether images, recordings or spoken texts have a price.

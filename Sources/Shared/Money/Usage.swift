@@ -163,6 +163,10 @@ package enum PieceUnit: UInt8, Sendable {
     case second
     /// A character of a text, which is spoken.
     case character
+    /// A search in documents, which has the price of an image.
+    case search
+
+    var priced: PieceUnit { self == .search ? .image : self }
 }
 
 /// The price of the pieces of a call.
@@ -174,7 +178,7 @@ struct PiecePrice: Sendable, Equatable {
     /// The number of pieces that the price is for.
     var size: Int {
         switch unit {
-        case .image: 1
+        case .image, .search: 1
         case .second: 60
         case .character: 1_000
         }
@@ -184,7 +188,7 @@ struct PiecePrice: Sendable, Equatable {
     var text: String {
         let words =
             switch unit {
-            case .image: "each"
+            case .image, .search: "each"
             case .second: "each minute"
             case .character: "each 1000 characters"
             }

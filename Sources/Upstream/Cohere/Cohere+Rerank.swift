@@ -84,7 +84,7 @@ private final class RerankResponse: ForwardedResponse, OnLoop, @unchecked Sendab
     init(_ body: Body, to order: RerankRequest, model: String, _ parser: JSONParser) throws(UpstreamError) {
         let root = try parser.response(body.bytes)
         guard root["results"]?.elements != nil else { throw .ofOtherForm }
-        if let units = root["meta"]?["billed_units"]?["search_units"]?.tokens { usage = Usage(pieces: units, .image) }
+        if let units = root["meta"]?["billed_units"]?["search_units"]?.tokens { usage = Usage(pieces: units, .search) }
         var out = ByteBuffer()
         out.append(#"{"model":"#, json: model)
         for member in RawJSON(body.bytes).members where member.name != "model" {

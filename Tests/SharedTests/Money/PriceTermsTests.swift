@@ -216,7 +216,9 @@ import Testing
         #expect(Price(listed)?.plain?.picodollars == [2_500_000, 1, 0, 3_000_000, 3_000_000, 2_500_000, 1])
     }
 
-    @Test("a request, a search, audio and reasoning have the prices of the vendor's list, fees in the settings come first")
+    @Test(
+        "a request, a search, audio and reasoning have the prices of the vendor's list, fees in the settings come first"
+    )
     func listedRequests() throws {
         var listed = ListedPrice()
         (listed[.prompt], listed[.completion], listed[.request]) = ("0.000001", "0.000002", "0.005")

@@ -105,12 +105,15 @@ import Testing
             ("each 0.04", .nothing, nil), ("each minute 0.006", Usage(pieces: 1, .image), nil),
             ("0 each minute 0.006", .nothing, nil), ("each 0.04", Usage(pieces: 1, .image), 40_000_000),
             ("1/4 each 0.04", Usage(pieces: 2, .image), 80_000_000), ("0", Usage(pieces: 1, .image), 0),
+            ("each 0.002", Usage(pieces: 2, .search), 4_000_000),
+            ("each minute 0.006", Usage(pieces: 1, .search), nil),
         ] as [(String?, Usage, Int?)]
     )
     func unpricedMedia(price: String?, usage: Usage, nanodollars: Int?) {
         let made = Self.call(.made, usage, at: Billing.Server("m", price: price.flatMap { Price($0) }))
         let bill = Self.bill([.call(Self.call(.refused, .nothing)), .end(.lost), .call(made)])
         #expect(made.cost?.nanodollars == nanodollars && bill.cost?.nanodollars == nanodollars)
+        if usage.pieceUnit == .search, nanodollars != nil { #expect(made.bill == "2 search at 0.002") }
         // Where the price is not that of this call, limits count what was reserved.
         let counted = nanodollars ?? (price == nil ? 0 : 7)
         #expect(bill.used(of: Amounts(usd: 7)).usd == counted)
@@ -125,7 +128,9 @@ import Testing
         let calls = [Self.call(.inner, usage, at: server), Self.call(.responded, usage, at: server)]
         let cost = Self.bill(calls.map(Event.call)).cost
         #expect(cost?.nanodollars == 2 * 5_000 + 5_000_000)
-        #expect(calls.map { $0.lines.map(\.unit) } == [["prompt", "completion"], ["prompt", "completion", "request"]])
+        #expect(
+            calls.map { $0.lines.map(\.unit) } == [["prompt", "completion"], ["prompt", "completion", "request"]]
+        )
     }
 
     // MARK: Any order
