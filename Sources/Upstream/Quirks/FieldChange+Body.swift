@@ -131,8 +131,19 @@ extension Quirk {
 }
 
 extension OtherField {
+    /// Creates the condition that the first of the fields that a request has is the same as there.
+    init(_ paths: [String], sameAsIn request: RawJSON) {
+        let path = paths.first { request.value(at: $0) != nil }
+        let value = path.flatMap { request.value(at: $0) }
+        self.init(
+            paths: path.map { [$0] } ?? paths,
+            state: value.map { .same(Digest(quicklyOf: $0.bytes)) } ?? .absent
+        )
+    }
+
     /// Returns whether the request has the field in this state.
     func isIn(_ request: RawJSON) -> Bool {
+        if case .same = state { return OtherField(paths, sameAsIn: request) == self }
         let found = Self.state(of: paths, in: request)
         return state == .present ? found != .absent : found == state
     }

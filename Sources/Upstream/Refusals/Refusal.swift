@@ -65,9 +65,16 @@ final class Refusal {
 
     // MARK: For which requests a quirk holds
 
-    /// Returns the finding of quirks, which hold for later requests unless they are about this request's schema.
+    /// Returns the finding of quirks, which hold for later requests unless they are about this request's schema. That a
+    /// grammar could not be built holds for this caller's requests with the same tools or format.
     func scoped(_ quirks: QuirkName...) -> QuirkFinding {
-        QuirkFinding(quirks.map { .named($0) }, isLasting: !isOfSchema)
+        var finding = QuirkFinding(quirks.map { .named($0) }, isLasting: !isOfSchema)
+        if words.areAboutGrammar {
+            let paths = quirks == [.noTools] ? ["tools", "functions"] : ["response_format", "text.format"]
+            finding.beside = OtherField(paths, sameAsIn: request)
+            (finding.isLasting, finding.isOfCaller) = (true, true)
+        }
+        return finding
     }
 
     /// Returns the finding that fields are changed. A field with a value that the error accepts is not left out. If the

@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test(
-        "a schema that a server cannot compile says nothing about later ones",
+        "a schema that a server cannot compile says nothing about other ones",
         arguments: [
             "The provided JSON schema contains features not supported by xgrammar.",
             "Regex uses unsupported feature for structured outputs: lookahead",
@@ -115,15 +115,23 @@ import Testing
         ]
     )
     func uncompiled(_ message: String) {
-        func found(_ members: String) -> String {
-            RefusalFormsTests.text(RefusalFormsTests.finding(message, of: RefusalFormsTests.request(members)))
+        func finding(_ members: String) -> QuirkFinding? {
+            RefusalFormsTests.finding(message, of: RefusalFormsTests.request(members))
         }
-        #expect(found(#""response_format":{"type":"json_schema"},"tools":[]"#) == "json_schema once")
+        func found(_ members: String) -> String { RefusalFormsTests.text(finding(members)) }
+        let isOfGrammar = !message.matches(of: /\bgrammar\b/.ignoresCase()).isEmpty
         #expect(
-            found(#""tools":[]"#)
-                == (message.matches(of: /\bgrammar\b/.ignoresCase()).isEmpty ? "nothing" : "tools once")
+            found(#""response_format":{"type":"json_schema"},"tools":[]"#)
+                == (isOfGrammar ? "json_schema with the same response_format" : "json_schema once")
         )
+        #expect(found(#""tools":[]"#) == (isOfGrammar ? "tools with the same tools" : "nothing"))
         #expect(found(#""top_k":1"#) == "nothing")
+        if isOfGrammar, let beside = finding(#""tools":[{"type":"function"}]"#)?.beside {
+            for (tools, isSame) in [(#"[{"type":"function"}]"#, true), ("[]", false)] {
+                let request = Body(ByteBuffer(RefusalFormsTests.request(#""top_k":1,"tools":\#(tools)"#)))
+                #expect(beside.isIn(RawJSON(request.bytes)) == isSame)
+            }
+        }
         for lasting in ["Structured outputs are an unsupported feature of this model", "JSON schema is not supported"] {
             let request = RefusalFormsTests.request(#""response_format":{"type":"json_schema"}"#)
             #expect(RefusalFormsTests.text(RefusalFormsTests.finding(lasting, of: request)) == "json_schema")

@@ -1,3 +1,5 @@
+package import Engine
+
 /// One change of requests that a model's server needs.
 package enum Quirk: Hashable, Sendable {
     /// A change that has code of its own, or an ability that the server lacks.
@@ -149,6 +151,8 @@ package struct OtherField: Sendable, Equatable {
         case present
         /// The field has this value, or is an object of this type.
         case equal(String)
+        /// The field has the JSON of this digest.
+        case same(Digest)
     }
 
     /// The paths in the request's body, of which the first that is present counts.
@@ -161,6 +165,7 @@ package struct OtherField: Sendable, Equatable {
         case .absent: "without \(paths[0])"
         case .present: "with \(paths[0])"
         case .equal(let value): "with \(paths[0])=\(value)"
+        case .same: "with the same \(paths[0])"
         }
     }
 }
