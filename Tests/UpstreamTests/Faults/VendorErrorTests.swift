@@ -236,6 +236,21 @@ import Testing
         #expect(Self.told(400, "[It] is wrong.", VendorError.openAI, namesFields: true).message == "[It] is wrong.")
     }
 
+    @Test(
+        "a response of status 200 that says what is not supported is a refusal",
+        arguments: [
+            (#"{"detail":"n > 1 is not supported"}"#, true), (#"{"error":"It does not support n > 1"}"#, true),
+            (#"{"detail":"Internal Server Error"}"#, false),
+        ]
+    )
+    func refusedWithSuccess(body: String, isRefusal: Bool) {
+        let body = ByteBuffer(body)
+        let reader = ErrorResponseReader(JSONParser(), VendorError.openAI, namesFields: true)
+        let error = JSONParser.read(body.bytes) { reader.error(ofUnanswered: $0, "no choice") }
+        #expect(error?.kind == (isRefusal ? .badRequest : .failed))
+        #expect(error?.message.contains("n > 1") == isRefusal)
+    }
+
     @Test("a request that is too large is refused in the server's words") func tooLarge() {
         let body = #"{"code":20042,"message":"input batch size 33 > maximum allowed batch size 32","data":null}"#
         let told = Self.told(413, body, VendorError.openAI, namesFields: true)
