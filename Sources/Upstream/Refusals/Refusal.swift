@@ -20,6 +20,8 @@ final class Refusal {
     private(set) lazy var isUnsupported =
         vendorError.names("unsupported_value") || isOfUnknown || words.containsAny(of: Self.phrases)
         || isOfRouting || words.quote("use 'max") || words.onlyValue != nil
+        // Another value of a hint is an error of the client's, unless it is that of images, which has new values.
+        || vendorError.names("invalid_value") && params.contains { isLast("detail", of: $0) }
 
     private static let phrases: [StaticString] = [
         "not supported", "not currently supported", "not yet supported", "unsupported", "not support", "n't support",
@@ -31,7 +33,7 @@ final class Refusal {
     ]
 
     /// Whether the error says that the server does not know a field, whatever its value is.
-    private var isOfUnknown: Bool {
+    var isOfUnknown: Bool {
         ["unsupported_parameter", "unknown_parameter", "extra_forbidden"].contains { vendorError.names($0) }
             || words.containsAny(of: Self.unknown)
     }
@@ -85,7 +87,7 @@ final class Refusal {
         var (kind, isOfOthers) = (kind, false)
         if isOfUnknown {
             isOfOthers = words.named.nameOnlyPart(of: first[first.count - 1])
-        } else if kind == .drop, value != nil, let accepted = acceptedValues {
+        } else if kind == .drop, value != nil || first.count > 2, let accepted = acceptedValues {
             if !accepted.isEmpty { kind = .dropUnless(accepted) }
         } else {
             isOfOthers = isOfValue(first[first.count - 1], value)

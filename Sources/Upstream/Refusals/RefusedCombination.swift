@@ -26,7 +26,7 @@ struct RefusedCombination {
         }
     }
 
-    private static let offers: Set = ["use", "try", "consider", "see", "set", "instead"]
+    private static let offers: Set = ["use", "try", "consider", "see", "set", "instead", "launch"]
     /// The verbs between a field or a mode and another field that it excludes.
     private static let verbs: Set = [
         "support", "supports", "allow", "allows", "permit", "permits", "accept", "accepts",

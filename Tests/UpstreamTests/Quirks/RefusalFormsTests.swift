@@ -295,6 +295,15 @@ import Testing
             ("参数store、top_k不支持", #""top_k":1,"store":true"#, "-store -top_k"),
             ("不支持该模型，请检查top_k以外的参数", #""temperature":1"#, "nothing"),
             ("top_k参数非法。请检查文档。", #""top_k":1"#, "nothing"),
+            (
+                "Please launch the api_server with --tool-call-parser if you want to use tools.",
+                #""tools":[{"type":"function"}]"#, "tools"
+            ),
+            (
+                "The temperature, min_p, seed and logit_bias sampling parameters are not yet supported with diffusion models.",
+                #""temperature":0.5,"seed":3"#, "-seed -temperature"
+            ),
+            ("seed: Extra inputs are not permitted", #""seed":3"#, #"seed rename("random_seed")"#),
             ("该模型不支持工具调用", #""tools":[{"type":"function"}]"#, "tools"),
             ("max_tokens参数范围应为［1，8192］", #""max_tokens":9000"#, "max_tokens atMost(8192)"),
             ("max_tokens的最大值为8192", #""max_tokens":9000"#, "max_tokens atMost(8192)"),

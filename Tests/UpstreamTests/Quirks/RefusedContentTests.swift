@@ -139,6 +139,27 @@ import Testing
     }
 
     @Test(
+        "a refused value of a hint is left out, or no field is",
+        arguments: [
+            (
+                "messages[0].content[1].image_url.detail", "'low', 'high', and 'auto'",
+                #"messages.content.image_url.detail dropUnless(["low", "high", "auto"])"#
+            ),
+            ("messages[0].content[1].image_url.url", "'low', 'high', and 'auto'", "nothing"),
+            ("messages[0].content[0].type", "'text'", "nothing"), ("tools[1].type", "'function'", "nothing"),
+        ]
+    )
+    func valuesOfHints(_ param: String, _ values: String, _ wanted: String) {
+        let message = "Invalid value: 'original'. Supported values are: \(values)."
+        let json = ByteBuffer(#"{"error":{"message":"\#(message)","param":"\#(param)","code":"invalid_value"}}"#)
+        let reader = ErrorResponseReader(JSONParser(), VendorError.openAI, namesFields: true)
+        let head = UpstreamHead(status: 400, isEventStream: false, retryAfterSeconds: nil)
+        let sent = RefusedRequest(Body(ByteBuffer(Self.chat.replacing("\"low\"", with: "\"original\""))))
+        let found = reader.refusal(head, json.bytes, of: sent, known: [])?.findingOfOpenAI
+        #expect(RefusalFormsTests.text(found) == wanted)
+    }
+
+    @Test(
         "a message of the user behind tool results that is refused gets one of the assistant before it",
         arguments: [
             ("Unexpected role 'user' after role 'tool'", [QuirkName](), "user after tool results"),

@@ -45,6 +45,8 @@ extension Refusal {
             return new(QuirkFinding([FieldChange("presence_penalty"), FieldChange("frequency_penalty")]))
         }
         for (field, name) in Self.otherNames where request[field] != nil && names(field) {
+            // A server that knows the seed, but does not support it, has no other name for it.
+            if name.hasPrefix("random"), !isOfUnknown { continue }
             return finding(.rename(name), at: [["\(field)"]])
         }
         return findingOfFields ?? findingOfEffort
