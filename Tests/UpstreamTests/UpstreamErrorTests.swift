@@ -50,6 +50,7 @@ import Testing
             "In context=('properties', 'locations_2_items_list')",
             "the tool mcp__github__create_pull_request_review_v2 is unknown", "claude-3-5-sonnet@20240620 is gone",
             "match '^[a-zA-Z0-9_-]{1,64}$'.", "must be at most max_model_len=max_total_tokens=8192.",
+            "tools in /v1/chat/completions. Use /v1/responses, or `/chat/completions`",
             "参数有误，请检查文档。max_tokens参数范围应为[1,8192]", "输入长度超过上下文：需要140000，最大131072",
             #"match \#u{201c}^[\w-]{1,64}(\.\d+)?$\#u{201d}"#,
         ]
@@ -66,7 +67,7 @@ import Testing
             "abc_1234567_defghijklmnopqrst", "team_a_Ab1Cd2Ef3Gh4Ij5Kl6Mn7", "worker-20259999-0123456789abcdef",
             "api_key=abcdefghijklmnop=12345678901", "setting=AbCd1234EfGh5678IjKl=8192",
             "密钥sk-abc12345无效", "密钥0123456789abcdef01234567无效", "[2001:db8:85a3:8d3:1319:8a2e]",
-            "^abcdef0123456789abcdef01[0-9]$",
+            "^abcdef0123456789abcdef01[0-9]$", "/v1/models/acme", "/srv/v1/chat", "/v1/chat/completions.py",
         ]
     )
     func staysHidden(_ said: String) { #expect(UpstreamError.words(of: "at \(said) now") == "at \u{2026} now") }

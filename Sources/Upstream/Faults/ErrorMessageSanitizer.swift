@@ -87,7 +87,14 @@ private struct VendorMessageWord {
         return piece.utf8.count > 10 && piece.utf8.allSatisfy(\.isDigit)
     }
 
+    /// The names in the paths of vendors' APIs.
+    private static let apiNames: Set<Substring> = [
+        "v1", "v2", "api", "openai", "chat", "completions", "responses", "messages", "embeddings", "models",
+    ]
+
     private static func isPath(_ piece: Substring) -> Bool {
+        let path = piece.last == "." ? piece.dropLast() : piece
+        if path.split(separator: "/").allSatisfy(apiNames.contains) { return false }
         for mark in [UInt8(ascii: "/"), UInt8(ascii: "\\")] where piece.utf8.first == mark {
             if piece.utf8.count(where: { $0 == mark }) > 1 { return true }
         }
