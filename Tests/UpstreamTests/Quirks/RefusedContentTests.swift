@@ -139,6 +139,23 @@ import Testing
     }
 
     @Test(
+        "a message of the assistant at the end that is refused gets one of the user behind it",
+        arguments: [
+            "This model does not support assistant message prefill. The conversation must end with a user message.",
+            "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant",
+        ]
+    )
+    func prefill(_ message: String) {
+        let request = #"{"model":"m","messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"I"}]}"#
+        let found = RefusalFormsTests.finding(message, of: request)
+        #expect(RefusalFormsTests.text(found) == "prefill")
+        #expect(RefusalFormsTests.finding(message, of: RefusalFormsTests.request(#""top_k":1"#)) == nil)
+        let changed = RequestRewriter.written(Body(ByteBuffer(request)), with: Set(found?.quirks ?? []))
+        let messages = RawJSON(changed.bytes).list("messages")
+        #expect(messages.map { $0["content"]?.content?.text } == ["Hi", "I", "Continue."])
+    }
+
+    @Test(
         "a refused value of a hint is left out, or no field is",
         arguments: [
             (

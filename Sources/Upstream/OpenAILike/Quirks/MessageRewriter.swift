@@ -13,7 +13,7 @@ struct MessageRewriter {
     /// The quirks for which messages are rewritten.
     static let quirks: [QuirkName] = [
         .shortIDs, .emptyContent, .noEmptyContent, .joinedContent, .mergedTurns, .reasoningBack, .noForeignReasoning,
-        .noLongIDs, .oneInstruction, .anySignature, .textResults, .answeredResults,
+        .noLongIDs, .oneInstruction, .anySignature, .textResults, .answeredResults, .noPrefill,
     ]
     /// The signature of a tool call that Google does not check.
     static let uncheckedSignature = "skip_thought_signature_validator"
@@ -44,6 +44,9 @@ struct MessageRewriter {
         if quirks.contains(anyOf: [.oneInstruction, .mergedTurns]) { reduceInstructions() }
         if quirks.contains(.mergedTurns) { turns = merged(turns) }
         if quirks.contains(.answeredResults) { turns = answered(turns) }
+        if quirks.contains(.noPrefill), turns.last?.role == "assistant" {
+            turns.append(MessageRun(role: "user", content: Array(#""Continue.""#.utf8), rest: []))
+        }
         out.append(array: turns) { turn, out in
             out.append(#"{"role":""#, turn.role, "\"")
             turn.content?.withUnsafeBytes { out.append(#","content":"#, $0, "") }

@@ -65,6 +65,8 @@ extension Refusal {
     var quirkOfTurns: QuirkFinding? {
         if refusesRole, let finding = replacing("developer", by: "system") { return finding }
         if refusesInstructions { return replacing("system", by: "user") ?? replacing("developer", by: "user") }
+        let isOfPrefill = words.containsAny(of: ["assistant message prefill", "with prefix true"])
+        if isOfPrefill, request.list("messages").last?["role"]?.content == "assistant" { return ofMessages(.noPrefill) }
         let isOfOrder = words.containsAny(of: [
             "must alternate", "should alternate", "be alternating", "successive user",
         ])
