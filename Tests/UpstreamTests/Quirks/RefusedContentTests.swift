@@ -155,6 +155,36 @@ import Testing
         #expect(messages.map { $0["content"]?.content?.text } == ["Hi", "I", "Continue."])
     }
 
+    @Test("parallel tool calls that are refused are sent one by one, each with its result")
+    func singleCalls() {
+        func message(_ role: String, _ members: String) -> String { #"{"role":"\#(role)",\#(members)}"# }
+        func request(_ messages: [String]) -> String {
+            #"{"model":"m","messages":[\#(messages.joined(separator: ","))]}"#
+        }
+        let (a, b) = (#"{"id":"a","type":"function"}"#, #"{"id":"b","type":"function"}"#)
+        let results = ["b", "x", "a"].map { message("tool", #""tool_call_id":"\#($0)","content":"\#($0)""#) }
+        let (before, after) = (message("user", #""content":"Hi""#), message("assistant", #""tool_calls":[\#(a)]"#))
+        let calls = message("assistant", #""content":"I","tool_calls":[\#(a),\#(b)]"#)
+        let sent = request([before, calls] + results + [after])
+        let known = RefusalFormsTests.finding(
+            "Jinja Exception: This model only supports single tool-calls at once!",
+            of: sent
+        )
+        #expect(RefusalFormsTests.text(known) == "parallel tool calls")
+        let wanted = [
+            before, message("assistant", #""content":"I","tool_calls":[\#(a)]"#), results[2],
+            message("assistant", #""content":"","tool_calls":[\#(b)]"#), results[0], results[1], after,
+        ]
+        let written = RequestRewriter.written(Body(ByteBuffer(sent)), with: Set(known?.quirks ?? []))
+        #expect(written.bytes.text == request(wanted))
+        // Without parallel calls, the words are about something else.
+        let other = RefusalFormsTests.finding(
+            "It only supports single tool-calls at once!",
+            of: request([before, after])
+        )
+        #expect(other == nil)
+    }
+
     @Test(
         "a refused value of a hint is left out, or no field is",
         arguments: [

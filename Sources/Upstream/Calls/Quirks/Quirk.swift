@@ -71,6 +71,8 @@ package enum QuirkName: String, CaseIterable, Sendable {
     case mergedTurns = "order of roles"
     /// A short message of the assistant is added between results of tools and a message of the user.
     case answeredResults = "user after tool results"
+    /// Each tool call is in a message of its own, with its result behind it.
+    case singleCalls = "parallel tool calls"
     /// Earlier reasoning is sent back to the vendor, in the messages with the tool calls that followed.
     case reasoningBack = "earlier reasoning"
     /// Reasoning of another vendor is left out of messages.

@@ -6,7 +6,8 @@ enum RequestRewriter {
     /// - Parameter reasoningBlocks: the reasoning that is remembered for the caller; nil if none is.
     static func written(_ body: Body, with quirks: Set<Quirk>, _ reasoningBlocks: CallerReasoning? = nil) -> Body {
         if quirks.isEmpty { return body }
-        let body = quirks.contains(.shortNames) ? ToolNameShortener.written(body) : body
+        var body = quirks.contains(.shortNames) ? ToolNameShortener.written(body) : body
+        if quirks.contains(.singleCalls) { body = ToolCallSplitter.written(body) }
         guard quirks.contains(anyOf: MessageRewriter.quirks) else { return body }
         return body.replacing("messages") { messages, out in
             var rewriter = MessageRewriter(quirks, reasoningBlocks)
