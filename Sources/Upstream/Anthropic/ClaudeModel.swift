@@ -42,36 +42,28 @@ struct ClaudeModel: Sendable {
     let thinking: Thinking
     let sampling: Sampling
     let effort: Effort
-    /// Whether `tool_choice` can force a tool call.
-    let supportsForcedToolChoice: Bool
-    /// Whether a request can end with the beginning of the model's response (prefill).
-    let supportsPrefill: Bool
-    /// Whether the model supports structured outputs: a schema for the output, and strict tools.
-    let supportsStructuredOutputs: Bool
-    /// Whether the model accepts turns of the role `system` in the middle of a conversation.
-    let supportsSystemTurns: Bool
-    /// Whether the model is not Claude but another vendor's model with the Messages API.
-    let isForeign: Bool
+    private let lacks: Lacking
     /// The length of the shortest prompt that the vendor caches, in tokens.
     private(set) var minCachedTokens = 1_024
 
-    private init(
-        _ maxTokens: Int,
-        _ thinking: Thinking,
-        sampling: Sampling,
-        effort: Effort,
-        lacks lacking: Lacking = []
-    ) {
+    private init(_ maxTokens: Int, _ thinking: Thinking, sampling: Sampling, effort: Effort, lacks: Lacking) {
         self.maxTokens = maxTokens
         self.thinking = thinking
         self.sampling = sampling
         self.effort = effort
-        supportsForcedToolChoice = !lacking.contains(.force)
-        supportsPrefill = !lacking.contains(.prefill)
-        supportsStructuredOutputs = !lacking.contains(.format)
-        supportsSystemTurns = !lacking.contains(.systemTurns)
-        isForeign = lacking.contains(.name)
+        self.lacks = lacks
     }
+
+    /// Whether `tool_choice` can force a tool call.
+    var supportsForcedToolChoice: Bool { !lacks.contains(.force) }
+    /// Whether a request can end with the beginning of the model's response (prefill).
+    var supportsPrefill: Bool { !lacks.contains(.prefill) }
+    /// Whether the model supports structured outputs: a schema for the output, and strict tools.
+    var supportsStructuredOutputs: Bool { !lacks.contains(.format) }
+    /// Whether the model accepts turns of the role `system` in the middle of a conversation.
+    var supportsSystemTurns: Bool { !lacks.contains(.systemTurns) }
+    /// Whether the model is not Claude but another vendor's model with the Messages API.
+    var isForeign: Bool { lacks.contains(.name) }
 
     private struct Lacking: OptionSet, Sendable {
         let rawValue: UInt8
