@@ -43,11 +43,7 @@ extension WireVendor {
         if call.usesTools, call.chatOptions.tools.contains(where: { $0.isUnchecked(isLoose: isLoose) }) {
             abilities.insert(.uncheckedArguments)
         }
-        let lacking = call.needs.subtracting(abilities)
-        // Tools and formats are emulated together, as text.
-        if !lacking.isDisjoint(with: [.toolChoice, .objects, .schemas]) {
-            abilities.subtract([.tools, .functions, .toolChoice])
-        }
+        abilities.emulateTogether(for: call.needs)
         if call.needs.contains(.stops), call.stops.contains(where: \.isBlank) { abilities.remove(.stops) }
         return abilities
     }

@@ -101,10 +101,7 @@ extension Cloudflare: WireChatVendor {
         if call.needs.contains(.toolChoice), quirks.contains(.noForcing) || call.chatOptions.toolChoice == .required {
             abilities.remove(.toolChoice)
         }
-        // If one of these is emulated, all of them are written into the prompt.
-        if !call.needs.subtracting(abilities).isDisjoint(with: [.functions, .toolChoice, .objects, .schemas]) {
-            abilities.subtract([.tools, .toolChoice])
-        }
+        abilities.emulateTogether(for: call.needs)
         return abilities
     }
 

@@ -56,10 +56,7 @@ extension Cohere: WireChatVendor {
                 abilities.subtract([.objects, .schemas])
             }
         }
-        // Tools and formats are emulated together, as text.
-        if !call.needs.subtracting(abilities).isDisjoint(with: [.toolChoice, .objects, .schemas]) {
-            abilities.subtract([.tools, .functions, .toolChoice])
-        }
+        abilities.emulateTogether(for: call.needs)
         if call.stops.count > Self.maxStops { abilities.remove(.stops) }
         return abilities
     }

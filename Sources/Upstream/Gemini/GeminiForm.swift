@@ -137,10 +137,7 @@ extension WireVendor {
         }
         let isFormed = !call.needs.isDisjoint(with: [.objects, .schemas])
         if isFormed, !gemini.supportsToolsWithFormat, call.usesTools { abilities.subtract([.objects, .schemas]) }
-        // Tools and formats are emulated together, as text.
-        if !call.needs.subtracting(abilities).isDisjoint(with: [.objects, .schemas]) {
-            abilities.subtract([.tools, .functions, .toolChoice])
-        }
+        abilities.emulateTogether(for: call.needs)
         if call.stops.count > GeminiRequest.maxStops { abilities.remove(.stops) }
         return abilities
     }

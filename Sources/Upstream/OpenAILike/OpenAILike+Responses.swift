@@ -45,10 +45,7 @@ extension Abilities {
         let isRequired = call.chatOptions.toolChoice == .required
         if quirks.contains(.noRequired), call.needs.contains(.toolChoice), isRequired { remove(.toolChoice) }
         if quirks.contains(.noForcing), !isRequired { remove(.toolChoice) }
-        // If one of these is emulated, all of them are written into the prompt.
-        if !call.needs.subtracting(self).isDisjoint(with: [.tools, .functions, .toolChoice, .objects, .schemas]) {
-            subtract([.tools, .functions, .toolChoice])
-        }
+        emulateTogether(for: call.needs)
     }
 }
 

@@ -52,4 +52,10 @@ public struct Abilities: OptionSet, Sendable {
 
     /// The abilities that the relay can emulate as text: by instructions in the prompt and by parsing the output.
     static let asText: Abilities = [.tools, .functions, .toolChoice, .objects, .schemas]
+
+    /// Takes away the tools if a call with these needs lacks any of `asText`: if one of them is emulated, all of them are
+    /// written into the prompt.
+    mutating func emulateTogether(for needs: Abilities) {
+        if !needs.subtracting(self).isDisjoint(with: .asText) { subtract([.tools, .functions, .toolChoice]) }
+    }
 }
