@@ -99,7 +99,9 @@ enum GeminiRequestRewriter {
         var hasCall = false
         out.append(array: parts) { part, out in
             if !quirks.contains(.anySignature) { return out.append(part.bytes) }
-            guard let call = part["functionCall"] else { return part.append(to: &out, without: "thoughtSignature") }
+            guard let call = part["functionCall"] else {
+                return part.append(to: &out, leavingOut: { $0.name.equals("thoughtSignature") }) { _, _ in false }
+            }
             // Only the first call of a turn gets the signature: parallel calls need none.
             out.append(#"{"functionCall":"#)
             out.append(call.bytes)

@@ -45,22 +45,12 @@ extension RawJSON {
         out.append(array: elements) { element, out in write(element, &out) }
     }
 
-    /// Appends this JSON object. `write` appends a replacement for a member and returns true, or returns false to keep
-    /// the member.
-    func append(to out: inout ByteBuffer, _ write: (Member, inout ByteBuffer) -> Bool) {
-        append(to: &out, leavingOut: { _ in false }, write)
-    }
-
-    func append(to out: inout ByteBuffer, without name: StaticString) {
-        append(to: &out, leavingOut: { $0.name.equals(name) })
-    }
-
-    /// Appends this JSON object without some members. `write` appends a replacement for another member and returns true,
-    /// or returns false to keep the member.
+    /// Appends this JSON object, perhaps without some members. `write` appends a replacement for another member and
+    /// returns true, or returns false to keep the member.
     func append(
         to out: inout ByteBuffer,
-        leavingOut isLeftOut: (Member) -> Bool,
-        _ write: (Member, inout ByteBuffer) -> Bool = { _, _ in false }
+        leavingOut isLeftOut: (Member) -> Bool = { _ in false },
+        _ write: (Member, inout ByteBuffer) -> Bool
     ) {
         out.append("{")
         var isFirst = true
