@@ -90,12 +90,8 @@ struct ClaudeBlocks {
         list.forbidCacheBreakpoint()
     }
 
-    /// Appends a tool call's arguments. Wraps arguments that are not a JSON object: `{"_raw": "..."}`.
     func append(input arguments: String, to out: inout ByteBuffer) {
-        let text = ByteBuffer(arguments)
-        guard text.bytes.contains(where: { $0 > 32 }) else { return out.append("{}") }
-        if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }
-        out.append(#"{"_raw":"#, json: text.bytes, "}")
+        out.append(object: arguments, or: "_raw", parser)
     }
 
     // MARK: Attachments

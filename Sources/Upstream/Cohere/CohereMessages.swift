@@ -34,13 +34,13 @@ struct CohereMessages: ~Copyable {
         for (index, message) in messages.enumerated() {
             if message.role == .user || message.isResult { turn = index }
             for call in message.toolCalls {
-                let key = key(id: call.id, name: call.name)
+                let key = ToolCall.key(id: call.id, name: call.name)
                 if waiting[key]?.turn != turn { waiting[key] = (turn, []) }
                 waiting[key]?.calls.append(calls)
                 calls += 1
             }
             guard message.isResult else { continue }
-            let key = key(id: message.toolCallID, name: message.name ?? "")
+            let key = ToolCall.key(id: message.toolCallID, name: message.name ?? "")
             if let call = waiting[key]?.calls.popFirst() { results[call] = index }
         }
         return results
@@ -114,27 +114,13 @@ struct CohereMessages: ~Copyable {
             written.append(id)
             out.append(index == 0 ? #","tool_calls":[{"id":"# : #",{"id":"#, json: id)
             out.append(#","type":"function","function":{"name":"#, json: names.name(call.name), #","arguments":"#)
-            append(arguments: call.arguments, to: &out)
+            var arguments = ByteBuffer()
+            arguments.append(object: call.arguments, or: "_raw", parser)
+            out.append(json: arguments.bytes)
             out.append("}}")
         }
         if !calls.isEmpty { out.append("]") }
         return written
-    }
-
-    /// Appends a tool call's arguments as a JSON string. Wraps arguments that are not a JSON object.
-    private func append(arguments: String, to out: inout ByteBuffer) {
-        let text = ByteBuffer(arguments)
-        if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(json: text.bytes) }
-        guard text.bytes.contains(where: { $0 > 32 }) else { return out.append(#""{}""#) }
-        var object = ByteBuffer()
-        object.append(#"{"_raw":"#, json: text.bytes, "}")
-        out.append(json: object.bytes)
-    }
-
-    /// Returns the key that connects a tool call with its result: the tool call's id, or the tool's name if there is no
-    /// id.
-    private static func key(id: String?, name: String) -> [UInt8] {
-        id.map { [1] + Array($0.utf8) } ?? [0] + Array(name.utf8)
     }
 
     /// Appends one result message for each tool call. Images in the results follow as one user message.
@@ -164,10 +150,8 @@ struct CohereMessages: ~Copyable {
         switch (part.kind, part.source) {
         case (.image, .data(let text)):
             if !parts.isEmpty { parts.append(",") }
-            parts.append(#"{"type":"image_url","image_url":{"url":"data:"#)
-            parts.append(text.contentType?.rawValue ?? "image/png")
-            parts.append(";base64,")
-            parts.append(jsonContent: text.base64.bytes)
+            parts.append(#"{"type":"image_url","image_url":{"url":""#)
+            parts.append(dataURL: text, "image/png")
             parts.append(part.detail == .low ? #"","detail":"low"}}"# : #""}}"#)
         case (_, .data(let text)):
             append(text: String(decoding: Base64.standard.bytes(text.base64.bytes) ?? [], as: UTF8.self), to: &parts)

@@ -53,8 +53,7 @@ struct GeminiRequest: ~Copyable {
         if case .text = chatOptions.format {} else if !model.supportsToolsWithFormat { return }
         out.append(#","tools":[{"functionDeclarations":["#)
         for (index, tool) in chatOptions.tools.enumerated() {
-            out.append(index == 0 ? #"{"name":"# : #",{"name":"#)
-            append(name: tool.name)
+            out.append(index == 0 ? #"{"name":"# : #",{"name":"#, json: names.name(tool.name))
             if let description = tool.description { out.append("description", description) }
             if let schema = tool.schema {
                 var cleaned = ByteBuffer()
@@ -77,14 +76,10 @@ struct GeminiRequest: ~Copyable {
     private mutating func append(mode: StaticString, name: String? = nil) {
         out.append(#","toolConfig":{"functionCallingConfig":{"mode":""#, mode, "\"")
         if let name {
-            out.append(#","allowedFunctionNames":["#)
-            append(name: name)
-            out.append("]")
+            out.append(#","allowedFunctionNames":["#, json: names.name(name), "]")
         }
         out.append("}}")
     }
-
-    private mutating func append(name: String) { names.name(name).withUnsafeBytes { out.append(json: $0) } }
 
     // MARK: Other fields
 

@@ -122,7 +122,7 @@ struct GeminiTurns: ~Copyable {
         out.append(#"{"functionCall":{"#)
         append(id, name, to: &out)
         out.append(#","args":"#)
-        append(object: call.arguments, raw: "_raw", isEmptyIfBlank: true, to: &out)
+        out.append(object: call.arguments, or: "_raw", parser)
         out.append("}")
         var signature = call.signature ?? known?.text ?? ""
         if signature.isEmpty, isFirst, wantsSignatures { signature = MessageRewriter.uncheckedSignature }
@@ -135,24 +135,6 @@ struct GeminiTurns: ~Copyable {
             out.append(#""id":"#, json: id, ",")
         }
         out.append(#""name":"#, json: name)
-    }
-
-    /// Appends a text that is a JSON object. Puts any other text into an object with one member.
-    /// - Parameters:
-    ///   - raw: the name of the member for any other text, such as `_raw`.
-    ///   - isEmptyIfBlank: whether a blank text becomes an empty object.
-    private func append(
-        object text: String,
-        raw: StaticString,
-        isEmptyIfBlank: Bool = false,
-        to out: inout ByteBuffer
-    ) {
-        let text = ByteBuffer(text)
-        if let value = try? parser.parse(text.bytes), value.kind == .object { return out.append(text.bytes) }
-        if isEmptyIfBlank, !text.bytes.contains(where: { $0 > 32 }) { return out.append("{}") }
-        out.append("{\"")
-        out.append(raw)
-        out.append("\":", json: text.bytes, "}")
     }
 
     // MARK: The user
@@ -170,7 +152,8 @@ struct GeminiTurns: ~Copyable {
                 var message = messages[messageIndex]
                 let name = String(decoding: call.name, as: UTF8.self)
                 moved += message.takeAttachments(ofCall: call.id ?? "\(name), call \(number + 1)")
-                append(object: message.text, raw: message.role == .failedTool ? "error" : "output", to: &out)
+                let member: StaticString = message.role == .failedTool ? "error" : "output"
+                out.append(object: message.text, or: member, keepsBlank: true, parser)
             } else {
                 out.append(#"{"error":"no result"}"#)
             }

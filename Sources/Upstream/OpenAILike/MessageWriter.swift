@@ -175,17 +175,6 @@ struct CallSignatures {
     }
 }
 
-extension ByteBuffer {
-    /// Appends a `data:` URL, without quotes around it.
-    /// - Parameter standard: the media type if the content does not reveal its type.
-    mutating func append(dataURL text: Base64Text, _ standard: String) {
-        append("data:")
-        append(text.contentType?.rawValue ?? standard)
-        append(";base64,")
-        append(jsonContent: text.base64.bytes)
-    }
-}
-
 extension Attachment {
     /// Returns the name of a file with this content. OpenAI refuses a file whose name does not end in that of its type.
     func fileName(of content: Base64Text) -> String {

@@ -1,4 +1,5 @@
 import Engine
+import Shared
 
 /// Appends members to a JSON object that has a member already. Each new member begins with a comma.
 extension ByteBuffer {
@@ -57,6 +58,17 @@ extension ByteBuffer {
         if let metadata = kept.metadata { append("metadata", metadata) }
     }
 
+    /// Appends a text that is a JSON object, such as the arguments of a tool call. Any other text becomes the only member
+    /// of an object, as in `{"_raw":"..."}`, and a blank one an empty object.
+    /// - Parameter keepsBlank: whether a blank text becomes a member, too.
+    mutating func append(object text: String, or name: StaticString, keepsBlank: Bool = false, _ parser: JSONParser) {
+        let text = ByteBuffer(text)
+        if let value = try? parser.parse(text.bytes), value.kind == .object { return append(text.bytes) }
+        if !keepsBlank, !text.bytes.contains(where: { $0 > 32 }) { return append("{}") }
+        append("{\"", name, "\":")
+        append("", json: text.bytes, "}")
+    }
+
     /// Begins a message of this role in a list of messages.
     mutating func open(message role: StaticString, _ isFirst: inout Bool) {
         append(isFirst ? #"{"role":""# : #",{"role":""#, role, "\"")
@@ -74,6 +86,15 @@ extension ByteBuffer {
         content.append(to: &self) { (part: RawJSON, out: inout ByteBuffer) in
             part.append(to: &out, replacing: "text") { $1.append(reminderOf: $0) }
         }
+    }
+
+    /// Appends a `data:` URL, without quotes around it.
+    /// - Parameter standard: the media type if the content does not reveal its type.
+    mutating func append(dataURL text: Base64Text, _ standard: String) {
+        append("data:")
+        append(text.contentType?.rawValue ?? standard)
+        append(";base64,")
+        append(jsonContent: text.base64.bytes)
     }
 
     /// Appends the SHA-256 of a text in hexadecimal digits, or the beginning of it.
