@@ -70,7 +70,7 @@ struct GeminiSchema {
     private static func append(types: JSONElements, to out: inout ByteBuffer) {
         var known: Set<[UInt8]> = []
         let types = types.filter { type in !isNull(type) && type.text.map { known.insert(Array($0)).inserted } ?? true }
-        open(#""type":"#, to: &out)
+        out.open(member: "type")
         for (index, type) in types.enumerated() {
             if types.count > 1 { out.append(index == 0 ? "[" : ",") }
             type.append(to: &out)
@@ -87,7 +87,7 @@ struct GeminiSchema {
         let values = OpenSchema.values(of: schema)
         let areNamed = !values.isEmpty && !isListed(schema)
         guard text != nil || areNamed else { return }
-        open(#""description":"#, to: &out)
+        out.open(member: "description")
         out.append("\"")
         if let text { out.append(jsonContent: text) }
         if areNamed {
@@ -106,30 +106,30 @@ struct GeminiSchema {
         switch name {
         case "$id", "$anchor", "type", "format", "title", "minItems", "maxItems", "minimum", "maximum", "required",
             "propertyOrdering":
-            open(name, to: &out)
+            out.open(member: name)
             value.append(to: &out)
         case "description": if let text = value.text { appendDescription(text, of: schema, to: &out) }
         case "enum", "const":
             let values = OpenSchema.values(of: schema)
             guard isListed(schema), name.equals("enum") || schema["enum"] == nil else { return }
-            open(#""enum":"#, to: &out)
+            out.open(member: "enum")
             out.append(array: values.filter({ $0.kind != .null })) { value, out in value.append(to: &out) }
         case "$ref":
-            open(name, to: &out)
+            out.open(member: name)
             append(reference: value, to: &out)
         case "properties":
-            open(name, to: &out)
+            out.open(member: name)
             out.append(object: value.members ?? []) { append($0.value, to: &$1) }
         case "$defs": appendDefinitions(value, schema["definitions"], to: &out)
         // Older drafts of JSON Schema have `definitions`.
         case "definitions" where schema["$defs"] == nil: appendDefinitions(value, nil, to: &out)
         case "items":
             guard value.kind == .object else { return }
-            open(name, to: &out)
+            out.open(member: name)
             append(value, isItems: true, to: &out)
         // Names that match a pattern are no additional ones.
         case "additionalProperties" where schema["patternProperties"] == nil:
-            open(name, to: &out)
+            out.open(member: name)
             if value.kind == .object { append(value, to: &out) } else { value.append(to: &out) }
         case "anyOf": appendList("anyOf", value, to: &out)
         case "oneOf": appendList("oneOf", value, to: &out)
@@ -137,17 +137,6 @@ struct GeminiSchema {
         case "allOf": appendOnly(of: value, beside: schema, to: &out)
         default: break
         }
-    }
-
-    private static func open(_ start: StaticString, to out: inout ByteBuffer) {
-        if !out.isEmpty { out.append(",") }
-        out.append(start)
-    }
-
-    private static func open(_ name: UnsafeRawBufferPointer, to out: inout ByteBuffer) {
-        if !out.isEmpty { out.append(",") }
-        out.append(json: name)
-        out.append(":")
     }
 
     private static func append(reference: JSONValue, to out: inout ByteBuffer) {
@@ -165,16 +154,14 @@ struct GeminiSchema {
         let members = map.members ?? []
         let names = Set(members.map { Array($0.name) })
         let others = (older?.members ?? []).filter { !names.contains(Array($0.name)) }
-        out.append(out.isEmpty ? #""$defs":"# : #","$defs":"#)
+        out.open(member: "$defs")
         out.append(object: members + others) { append($0.value, to: &$1) }
     }
 
     /// Appends a member with a list of schemas, such as `anyOf`; nothing for an empty list.
     private static func appendList(_ name: StaticString, _ list: JSONValue, to out: inout ByteBuffer) {
         guard let elements = list.elements, elements.contains(where: { _ in true }) else { return }
-        out.append(out.isEmpty ? "\"" : ",\"")
-        out.append(name)
-        out.append("\":")
+        out.open(member: name)
         out.append(array: elements) { element, out in append(element, to: &out) }
     }
 

@@ -86,7 +86,7 @@ struct OpenSchema {
         appendProperties(of: schema, depth: depth, to: &out)
         // With `prefixItems`, `items` is the schema of the rest only.
         if let items = schema["items"], items.kind == .object, schema["prefixItems"] == nil {
-            open(member: "items", &out)
+            out.open(member: "items")
             append(items, depth: depth, to: &out)
         } else if isArray(schema) {
             member("items", "{}", &out)
@@ -137,7 +137,7 @@ struct OpenSchema {
             return true
         }
         guard schemas.isEmpty else {
-            open(member: "anyOf", &out)
+            out.open(member: "anyOf")
             out.append(array: schemas) { choice, out in append(choice, depth: depth, to: &out) }
             return true
         }
@@ -145,7 +145,7 @@ struct OpenSchema {
         let real = types.filter { !($0.text?.equals("null") ?? true) }
         if real.count < types.count { isNullable = true }
         guard real.count > 1 else { return false }
-        open(member: "anyOf", &out)
+        out.open(member: "anyOf")
         for (index, type) in real.enumerated() {
             out.append(index == 0 ? #"[{"type":""# : #",{"type":""#)
             append(type: type, to: &out)
@@ -164,7 +164,7 @@ struct OpenSchema {
         if Self.areTexts(reported) {
             member("type", #""STRING""#, &out)
             member("format", #""enum""#, &out)
-            open(member: "enum", &out)
+            out.open(member: "enum")
             out.append(array: reported) { value, out in value.append(to: &out) }
             return
         }
@@ -175,7 +175,7 @@ struct OpenSchema {
             return
         }
         if single.text?.equals("null") ?? false { isNullable = true }
-        open(member: "type", &out)
+        out.open(member: "type")
         out.append("\"")
         append(type: single, to: &out)
         out.append("\"")
@@ -224,7 +224,7 @@ struct OpenSchema {
             if let description { member("description", description, &out) }
             return
         }
-        open(member: "description", &out)
+        out.open(member: "description")
         out.append("\"")
         if let text = description?.text, !text.isEmpty {
             out.append(jsonContent: text)
@@ -268,7 +268,7 @@ struct OpenSchema {
 
     private mutating func appendProperties(of schema: JSONValue, depth: Int, to out: inout ByteBuffer) {
         guard let own = schema["properties"]?.members, !own.isEmpty else { return }
-        open(member: "properties", &out)
+        out.open(member: "properties")
         var known: Set<[UInt8]> = []
         for property in own + allProperties(ofChoicesOf: schema) where known.insert(Array(property.name)).inserted {
             out.append(known.count == 1 ? "{" : ",", json: property.name, ":")
@@ -281,32 +281,24 @@ struct OpenSchema {
             name.text.map { known.contains(Array($0)) } ?? false
         }
         guard !required.isEmpty else { return }
-        open(member: "required", &out)
+        out.open(member: "required")
         let start = out.count
         out.append(array: required) { name, out in name.append(to: &out) }
         bytesLeft -= out.count - start
     }
 
-    private func open(member name: StaticString, _ out: inout ByteBuffer) {
-        out.append(out.isEmpty ? "\"" : ",\"")
-        out.append(name)
-        out.append("\":")
-    }
-
     private func member(_ name: StaticString, _ json: StaticString, _ out: inout ByteBuffer) {
-        open(member: name, &out)
+        out.open(member: name)
         out.append(json)
     }
 
     private func member(_ name: StaticString, _ value: JSONValue, _ out: inout ByteBuffer) {
-        open(member: name, &out)
+        out.open(member: name)
         value.append(to: &out)
     }
 
     private func member(_ name: UnsafeRawBufferPointer, _ value: JSONValue, _ out: inout ByteBuffer) {
-        if !out.isEmpty { out.append(",") }
-        out.append(json: name)
-        out.append(":")
+        out.open(member: name)
         value.append(to: &out)
     }
 }

@@ -69,6 +69,15 @@ extension ByteBuffer {
         append("", json: text.bytes, "}")
     }
 
+    /// Begins a member of a JSON object whose other members, if any, are all that the buffer contains.
+    mutating func open(member name: StaticString) { append(isEmpty ? "\"" : ",\"", name, "\":") }
+
+    mutating func open(member name: UnsafeRawBufferPointer) {
+        if !isEmpty { append(",") }
+        append(json: name)
+        append(":")
+    }
+
     /// Begins a message of this role in a list of messages.
     mutating func open(message role: StaticString, _ isFirst: inout Bool) {
         append(isFirst ? #"{"role":""# : #",{"role":""#, role, "\"")

@@ -32,12 +32,12 @@ struct ClaudeSchema {
             }
         }
         if isObject(schema), !isReference {
-            open("additionalProperties", &writer)
+            writer.open(member: "additionalProperties")
             writer.append("false")
             if schema["properties"] == nil { writer.append(#","properties":{}"#) }
         }
         if description != nil || !rest.isEmpty {
-            open("description", &writer)
+            writer.open(member: "description")
             writer.append("\"")
             if let description { writer.append(jsonContent: description) }
             if !rest.isEmpty {
@@ -48,12 +48,6 @@ struct ClaudeSchema {
             writer.append("\"")
         }
         out.append("{", writer.bytes, "}")
-    }
-
-    private static func open(_ name: StaticString, _ out: inout ByteBuffer) {
-        out.append(out.isEmpty ? "\"" : ",\"")
-        out.append(name)
-        out.append("\":")
     }
 
     /// Whether the schema itself describes objects, rather than by its alternatives.
@@ -74,14 +68,14 @@ struct ClaudeSchema {
     ) -> Bool {
         switch name {
         case "$defs", "definitions":
-            open(name.equals("$defs") ? "$defs" : "definitions", &out)
+            out.open(member: name.equals("$defs") ? "$defs" : "definitions")
             out.append(object: value.members ?? []) { append($0.value, to: &$1) }
         case "$ref":
-            open("$ref", &out)
+            out.open(member: "$ref")
             value.append(to: &out)
         case _ where isReference: return false
         case "properties":
-            open("properties", &out)
+            out.open(member: "properties")
             // A property that must be absent is as good as unknown.
             let properties = (value.members ?? []).filter { $0.value.flag != false }
             out.append(object: properties) { append($0.value, to: &$1) }
@@ -94,7 +88,7 @@ struct ClaudeSchema {
         case "items":
             if isFree(value) { return true }
             guard value.kind == .object, schema["prefixItems"] == nil else { return false }
-            open("items", &out)
+            out.open(member: "items")
             append(value, to: &out)
         case "type": return copy("type", value, to: &out)
         case "enum": return copy("enum", value, to: &out)
@@ -118,13 +112,13 @@ struct ClaudeSchema {
     static func isFree(_ schema: JSONValue) -> Bool { schema.flag == true || schema.members?.isEmpty == true }
 
     private static func copy(_ name: StaticString, _ value: JSONValue, to out: inout ByteBuffer) -> Bool {
-        open(name, &out)
+        out.open(member: name)
         value.append(to: &out)
         return true
     }
 
     private static func appendList(_ name: StaticString, _ list: JSONValue, to out: inout ByteBuffer) {
-        open(name, &out)
+        out.open(member: name)
         out.append(array: list.elements ?? JSONElements()) { one, out in append(one, to: &out) }
     }
 }
