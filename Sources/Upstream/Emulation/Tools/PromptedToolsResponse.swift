@@ -45,10 +45,7 @@ final class PromptedToolsResponse: OnLoop, @unchecked Sendable {
     }
 
     /// Whether the rest of the model's output is still needed. If not, the upstream call can be stopped.
-    var wantsMore: Bool {
-        guard let wantsMore = parser?.wantsMore else { return true }
-        return wantsMore
-    }
+    var wantsMore: Bool { parser?.wantsMore ?? true }
 
     init(_ form: TextProtocol, ids: RandomBytes) {
         self.form = form

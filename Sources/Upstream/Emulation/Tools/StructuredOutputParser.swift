@@ -144,12 +144,7 @@ struct StructuredValue: Sendable {
 
     /// Parses and validates the JSON value. Any thread may call it.
     func judged(by parser: JSONParser = JSONParser()) -> Validation {
-        let value: JSONValue
-        do throws(JSONError) {
-            value = try parser.parse(text.bytes)
-        } catch {
-            return .broken("it is not valid JSON")
-        }
+        guard let value = try? parser.parse(text.bytes) else { return .broken("it is not valid JSON") }
         return withExtendedLifetime(parser) {
             if let schema = format.schema {
                 let validation = schema.validation(on: value, bytes: text.bytes.count)

@@ -30,25 +30,19 @@ struct ToolCallReader {
     }
 
     private func calls(_ json: UnsafeRawBufferPointer) throws(Problem) -> [ParsedToolCall] {
-        let root: JSONValue
-        do throws(JSONError) {
-            root = try parser.parse(json)
-        } catch {
-            throw Problem("it is not valid JSON")
-        }
+        guard let root = try? parser.parse(json) else { throw Problem("it is not valid JSON") }
+        let whole = RawJSON(json)
         var unchecked: [UncheckedCall] = []
         if let elements = root.elements {
-            for (element, range) in zip(elements, JSONRanges.elements(of: json)) {
-                unchecked.append(try uncheckedCall(element, json[part: range]))
-            }
+            for (element, json) in zip(elements, whole.elements) { unchecked.append(try uncheckedCall(element, json)) }
             if unchecked.isEmpty { throw Problem("it names no tool") }
         } else {
-            unchecked.append(try uncheckedCall(root, json))
+            unchecked.append(try uncheckedCall(root, whole))
         }
         // Arguments are validated last, because the parser's values become invalid when it parses another text.
         var calls: [ParsedToolCall] = []
         for call in unchecked {
-            try validate(call)
+            if let problem = call.tool.problem(with: call.arguments, parser) { throw Problem(problem) }
             calls.append(ParsedToolCall(id: ids.id("call_"), name: call.tool.name, arguments: call.arguments))
         }
         return calls
@@ -68,23 +62,23 @@ struct ToolCallReader {
     /// - Parameter isInner: whether `value` is the member `function` of a call in OpenAI's format.
     private func uncheckedCall(
         _ value: JSONValue,
-        _ json: UnsafeRawBufferPointer,
+        _ json: RawJSON,
         isInner: Bool = false
     ) throws(Problem) -> UncheckedCall {
         guard let members = value.members else { throw Problem("it is not a JSON object") }
         var name: UnsafeRawBufferPointer?
         var arguments: String?
         var others = 0
-        for (member, range) in zip(members, JSONRanges.members(of: json)) {
+        for (member, json) in zip(members, json.members) {
             switch member.name {
             case "name", "tool", "tool_name", "function_name": name = name ?? member.value.text
             case "function":
                 // OpenAI's own form has the call in the member `function`.
                 if member.value.kind == .object, !isInner {
-                    return try uncheckedCall(member.value, json[part: range], isInner: true)
+                    return try uncheckedCall(member.value, json.value, isInner: true)
                 }
                 name = name ?? member.value.text
-            case "arguments", "parameters", "args", "input": arguments = try text(member.value, json[part: range])
+            case "arguments", "parameters", "args", "input": arguments = try text(member.value, json.value)
             case "id", "type", "call_id": break
             default: others += 1
             }
@@ -101,62 +95,14 @@ struct ToolCallReader {
 
     /// Returns the JSON text of a tool call's arguments. If the arguments are a JSON string, returns the string's
     /// content.
-    private func text(_ value: JSONValue, _ json: UnsafeRawBufferPointer) throws(Problem) -> String {
+    private func text(_ value: JSONValue, _ json: RawJSON) throws(Problem) -> String {
         switch value.kind {
-        case .object: return json.text
+        case .object: return json.bytes.text
         case .null: return "{}"
         case .string:
             guard let text = value.text, text.contains(where: { $0 > 32 }) else { return "{}" }
             return text.text
         default: throw Problem("\"arguments\" must be a JSON object")
         }
-    }
-
-    private func validate(_ call: UncheckedCall) throws(Problem) {
-        if let problem = call.tool.problem(with: call.arguments, parser) { throw Problem(problem) }
-    }
-}
-
-/// Functions that find the ranges of members or elements in a valid JSON text.
-enum JSONRanges {
-    static func members(of json: UnsafeRawBufferPointer) -> [Range<Int>] {
-        parts(of: json).map { part in
-            // A member consists of a name, a colon and a value.
-            var offset = part.lowerBound + 1
-            while json[offset] != 34 { offset += json[offset] == 92 ? 2 : 1 }
-            while json[offset] != 58 { offset += 1 }
-            return trimmed(json, (offset + 1)..<part.upperBound)
-        }
-    }
-
-    static func elements(of json: UnsafeRawBufferPointer) -> [Range<Int>] { parts(of: json) }
-
-    /// Returns the ranges of a JSON object's members, or of an array's elements.
-    private static func parts(of json: UnsafeRawBufferPointer) -> [Range<Int>] {
-        StepCount.add(json.count)
-        var parts: [Range<Int>] = []
-        var scan = ValueScan()
-        var start: Int?
-        for (index, byte) in json.enumerated() {
-            let isOutside = scan.depth == 1 && !scan.isInString
-            let step = scan.consume(byte)
-            if start == nil {
-                if scan.depth > 0 { start = index + 1 }
-                continue
-            }
-            guard isOutside, let from = start, byte == 44 || step == .end else { continue }
-            let part = trimmed(json, from..<index)
-            if !part.isEmpty { parts.append(part) }
-            start = index + 1
-            if step == .end { break }
-        }
-        return parts
-    }
-
-    private static func trimmed(_ json: UnsafeRawBufferPointer, _ range: Range<Int>) -> Range<Int> {
-        var (from, to) = (range.lowerBound, range.upperBound)
-        while from < to, json[from] <= 32 { from += 1 }
-        while to > from, json[to - 1] <= 32 { to -= 1 }
-        return from..<to
     }
 }

@@ -30,10 +30,7 @@ struct OneMinRecord {
     ///
     /// The returned value is valid until the parser is used again.
     static func checked(_ bytes: UnsafeRawBufferPointer, _ parser: JSONParser) throws(UpstreamError) -> JSONValue {
-        let root: JSONValue
-        do throws(JSONError) {
-            root = try parser.parse(bytes)
-        } catch {
+        guard let root = try? parser.parse(bytes) else {
             throw UpstreamError(.failed, cause: "the vendor's response is not JSON")
         }
         guard let record = root["aiRecord"] else {
