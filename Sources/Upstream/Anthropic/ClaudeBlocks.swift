@@ -49,20 +49,12 @@ struct ClaudeBlocks {
     /// Appends text as a content block. Appends nothing for blank text, which the API refuses.
     /// - Parameter isCut: whether white space at the end of the text is removed.
     func append(text: String, _ list: inout BlockList, isCut: Bool = false, to out: inout ByteBuffer) {
-        guard !Self.isBlank(text) else { return }
+        guard text.hasWords else { return }
         var text = text
         text.withUTF8 { bytes in
             let bytes = UnsafeRawBufferPointer(bytes)
             list.open("text", to: &out)
             out.append(#","text":"#, json: isCut ? Self.cut(bytes) : bytes, "}")
-        }
-    }
-
-    static func isBlank(_ text: String) -> Bool {
-        var text = text
-        return text.withUTF8 { bytes in
-            var scan = ByteScan(UnsafeRawBufferPointer(bytes))
-            return scan.word().isEmpty
         }
     }
 

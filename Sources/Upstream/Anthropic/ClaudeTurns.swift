@@ -202,7 +202,7 @@ struct ClaudeTurns: ~Copyable {
         for messageIndex in turn.messageIndices.reversed() {
             let index = messages[messageIndex].content.lastIndex { piece in
                 switch piece {
-                case .text(let text), .refusal(let text): !ClaudeBlocks.isBlank(text)
+                case .text(let text), .refusal(let text): text.hasWords
                 case .attachment, .reasoningBlock: false
                 }
             }

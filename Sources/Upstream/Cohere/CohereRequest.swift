@@ -136,17 +136,14 @@ struct CohereSchema {
     /// Whether Cohere supports the output format. A format without a schema is always supported.
     static func takes(_ format: ChatOptions.Format) -> Bool {
         guard case .schema(_, let schema?, _) = format else { return true }
-        return read(schema) { $0["type"]?.text == "object" && isTaken($0) } ?? false
+        guard schema.bytes.count <= limitBytes else { return false }
+        return JSONParser.read(schema.bytes) { $0["type"]?.text == "object" && isTaken($0) } ?? false
     }
 
     static func isEmpty(_ schema: Body) -> Bool { RawJSON(schema.bytes).members.first { _ in true } == nil }
 
     static func hasRequired(_ schema: Body) -> Bool {
         RawJSON(schema.bytes)["required"]?.elements.contains { _ in true } ?? false
-    }
-
-    private static func read(_ schema: Body, _ judge: (JSONValue) -> Bool) -> Bool? {
-        schema.bytes.count <= limitBytes ? JSONParser.read(schema.bytes, judge) : nil
     }
 
     /// Whether Cohere supports a part of a schema: a JSON value, with all values inside it.

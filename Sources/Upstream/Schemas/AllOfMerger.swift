@@ -63,17 +63,12 @@ struct AllOfMerger {
         var scan = ByteScan(schema.bytes)
         guard scan.find(#""allOf""#) else { return schema }
         let merged = JSONParser.read(schema.bytes) { root in
-            var merger = AllOfMerger(root, limitBytes: schema.bytes.count + moreBytes)
+            var merger = AllOfMerger(root: root, limitBytes: schema.bytes.count + moreBytes)
             var out = ByteBuffer()
             merger.append(root, to: &out)
             return Body(out)
         }
         return merged ?? schema
-    }
-
-    private init(_ root: JSONValue, limitBytes: Int) {
-        self.root = root
-        self.limitBytes = limitBytes
     }
 
     private mutating func append(_ value: JSONValue, to out: inout ByteBuffer) {

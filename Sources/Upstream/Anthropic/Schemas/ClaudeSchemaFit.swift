@@ -28,11 +28,11 @@ enum ClaudeSchemaFit: Int, Comparable {
 /// A reader that compares a schema, with all schemas inside it, with the converted form.
 private struct ClaudeSchemaFitReader {
     let root: JSONValue
-    private var references = SchemaReferences()
+    var references = SchemaReferences()
     /// The fits of the targets of `$ref`, by position in the JSON. A target that is still being read counts as
     /// `narrower`, because Anthropic refuses recursive schemas.
-    private var targets: [Int: ClaudeSchemaFit] = [:]
-    private var depth = 0
+    var targets: [Int: ClaudeSchemaFit] = [:]
+    var depth = 0
 
     private static let maxDepth = 256
     private static let types: [StaticString] = ["object", "array", "string", "integer", "number", "boolean", "null"]
@@ -41,8 +41,6 @@ private struct ClaudeSchemaFitReader {
     private static let combinations: [StaticString] = ["anyOf", "oneOf", "allOf"]
     /// Members whose schemas may name properties that the schema's own `properties` lack.
     private static let conditions: [StaticString] = ["if", "then", "else", "not", "dependentSchemas"]
-
-    init(root: JSONValue) { self.root = root }
 
     mutating func fit(of schema: JSONValue) -> ClaudeSchemaFit {
         guard let members = schema.members, depth < Self.maxDepth else { return .narrower }

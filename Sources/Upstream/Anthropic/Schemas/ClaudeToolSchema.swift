@@ -55,11 +55,6 @@ struct ClaudeToolSchema {
         } ?? nil
     }
 
-    private init(root: JSONValue, keepsOriginal: Bool) {
-        self.root = root
-        self.keepsOriginal = keepsOriginal
-    }
-
     private static func allowsObjects(_ schema: JSONValue) -> Bool {
         guard let type = schema["type"] else { return schema.flag != false }
         return type.text?.equals("object") ?? type.elements?.contains { $0.text?.equals("object") ?? false } ?? false

@@ -28,13 +28,8 @@ package struct SpeechCall: Sendable {
 
     /// Throws if the text contains no words or too many characters.
     package func checkText(_ param: String) throws(APIError) {
-        var text = text
-        let (hasWords, characters) = text.withUTF8 { text in
-            var scan = ByteScan(UnsafeRawBufferPointer(text))
-            return (!scan.word().isEmpty, text.count { $0 & 0xc0 != 0x80 })
-        }
-        guard hasWords else { throw .value(param, "must contain text to speak") }
-        guard characters <= Self.limitCharacters else { throw Self.tooLong(param) }
+        guard text.hasWords else { throw .value(param, "must contain text to speak") }
+        guard text.utf8.count(where: { $0 & 0xc0 != 0x80 }) <= Self.limitCharacters else { throw Self.tooLong(param) }
     }
 
     private static func tooLong(_ param: String) -> APIError {

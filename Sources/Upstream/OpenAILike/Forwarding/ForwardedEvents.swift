@@ -63,8 +63,8 @@ struct ForwardedEvents: ~Copyable {
             }
             if isAtStart {
                 isAtStart = false
-                if rest.starts(with: Self.byteOrderMark) {
-                    start += Self.byteOrderMark.count
+                if rest.starts(with: MemberScanner.byteOrderMark) {
+                    start += MemberScanner.byteOrderMark.count
                     continue
                 }
             }
@@ -73,8 +73,6 @@ struct ForwardedEvents: ~Copyable {
             start = end
         }
     }
-
-    private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
 
     /// Consumes a line, or a part of a line.
     private mutating func consume(chunk part: UnsafeRawBufferPointer, _ out: inout ByteBuffer) {

@@ -31,7 +31,7 @@ struct MemberScanner: ~Copyable {
 
     private enum RecordedMember { case none, model, usage, svgUsage, duration, error, type }
 
-    private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
+    static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
     private static let nameLimitBytes = 64
     private static let valueLimitBytes = 65_536
 
