@@ -36,7 +36,6 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
     private static let maxBetas = 16
     private static let maxBetaBytes = 64
 
-    /// Creates the form for one call to the Messages API.
     /// - Parameters:
     ///   - messages: the API's endpoint; nil if the model's name cannot be part of a URL.
     ///   - route: chooses among the vendor's locations; nil if `messages` is the only endpoint.

@@ -57,7 +57,6 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     private static let maxBlocks = 64
     private static let maxPauses = 5
 
-    /// Creates a reader.
     /// - Parameters:
     ///   - earlier: the parts of the response before the vendor's pauses; their events are emitted first.
     ///   - mayGoOn: whether to record the content blocks of a stream, so that the response can continue after a pause.

@@ -32,7 +32,6 @@ struct ClaudeTurns: ~Copyable {
     /// The vendor's names of all tools that the conversation has called.
     private(set) var calledNames: [[UInt8]] = []
 
-    /// Creates the writer of a call's conversation.
     /// - Parameter supportsSystemTurns: whether the vendor accepts turns of the role `system`. If false, instructions
     ///   between turns become reminders in turns of the user.
     init(

@@ -24,7 +24,6 @@ struct ThinkingPlan {
     /// The budgets of the efforts, in the order of `ChatOptions.efforts`.
     private static let budgets = [0, 2_048, 2_048, 8_192, 16_384, 32_000, 32_000]
 
-    /// Creates the plan for one request.
     /// - Parameters:
     ///   - canThink: whether the request can use reasoning; false for a forced tool call.
     ///   - hasReasoning: whether the conversation contains the reasoning for the latest tool calls.

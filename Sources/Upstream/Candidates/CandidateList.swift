@@ -33,7 +33,6 @@ final class CandidateList: OnLoop, @unchecked Sendable {
     /// The latest copy of this list for a passthrough key, with that key; nil before the first copy.
     private var ofCaller: (key: String, list: CandidateList)?
 
-    /// Creates a list of candidates.
     /// - Parameters:
     ///   - all: the candidates, at least one.
     ///   - passOnKeys: whether all candidates (true) or none (false) use passthrough keys; nil if mixed or not checked.

@@ -54,7 +54,6 @@ package final class Registry: OnLoop, @unchecked Sendable {
     /// The cached lists of candidates, by the model name's index in the catalog; nil for a list not needed yet.
     private var lists: [CandidateList?]
 
-    /// Creates a registry.
     /// - Parameter entries: one entry for each provider in the settings, in their order.
     package init(_ entries: [Entry], _ modelCatalog: ModelCatalog, balance: Balance, on loop: EventLoop) {
         self.loop = loop

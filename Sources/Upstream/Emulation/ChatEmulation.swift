@@ -13,7 +13,6 @@ package struct ChatEmulation: Sendable {
     private let count: CallCount
     private let loop: EventLoop
 
-    /// Creates the emulation of the abilities that the call needs and the vendor lacks.
     /// - Parameters:
     ///   - abilities: the vendor's own abilities with the call's model.
     ///   - memory: the budget for output that is held back until it is validated.

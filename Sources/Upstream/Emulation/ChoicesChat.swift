@@ -11,7 +11,6 @@ final class ChoicesChat: PreparedChat, @unchecked Sendable {  // `chat` is used 
     private let count: CallCount
     private let loop: EventLoop
 
-    /// Creates a chat with several choices.
     /// - Parameters:
     ///   - chats: the vendor's chats, one for each prompt.
     ///   - first: the response of an earlier upstream call, whose choices come first; nil if there was none.

@@ -18,7 +18,6 @@ final class GeminiForm: WireForm, @unchecked Sendable {
     private var hasCalls = false
     private var reader: GeminiReader?
 
-    /// Creates the form for one call to a Google model.
     /// - Parameters:
     ///   - address: the URLs of the model; nil if the model's name cannot be part of a URL.
     ///   - route: chooses among several locations of the vendor; nil if `address` is the only one.

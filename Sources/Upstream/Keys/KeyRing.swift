@@ -28,7 +28,6 @@ package final class KeyRing: KeyCooldowns {
     /// The lowest `nextTurn` of all keys, as the bit pattern of a `Double`.
     private let leastTurn: Atomic<UInt64>
 
-    /// Creates a ring of keys.
     /// - Parameters:
     ///   - keys: the provider's keys, at least one.
     ///   - weights: one weight above 0 for each key.

@@ -12,7 +12,6 @@ struct MessageWriter {
     /// Whether one of the messages so far contains tool calls.
     private var hasCalls = false
 
-    /// Creates a writer.
     /// - Parameters:
     ///   - wantsReasoning: whether the reasoning before tool calls is written.
     ///   - signatures: the signatures of tool calls that the server gets back; nil if there are none.

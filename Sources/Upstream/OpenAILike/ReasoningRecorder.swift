@@ -15,7 +15,6 @@ final class ReasoningRecorder: WireReaderDecorator, OnLoop, @unchecked Sendable 
     /// Whether recording has ended: the reasoning was remembered, or it is too long to be remembered.
     private var isOver = false
 
-    /// Creates the reader.
     /// - Parameter remembersReasoning: whether the reasoning is remembered, and not only the signatures.
     init(_ reader: ChatCompletionReader, _ reasoningBlocks: CallerReasoning, remembersReasoning: Bool) {
         isOver = !remembersReasoning

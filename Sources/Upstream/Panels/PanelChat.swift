@@ -24,7 +24,6 @@ package final class PanelChat: OnLoop, @unchecked Sendable {
     /// The memory that is reserved for the responses of the members; nil before they have arrived.
     private var reservation: MemoryReservation?
 
-    /// Creates the call.
     /// - Parameter asked: the client's call, without the panel's progress lines.
     package init(
         _ asked: consuming ChatCall,

@@ -41,7 +41,6 @@ package final class QuirkMemory: Sendable {
 
     private static let maxFinishes = 100
 
-    /// Creates an empty memory.
     /// - Parameters:
     ///   - log: the log for what is learned and for unknown finish reasons; nil to log nothing.
     ///   - forgetful: the providers of which nothing is remembered.

@@ -148,7 +148,6 @@ package struct VertexSite: Sendable {
     /// The URLs of the project on Vertex AI, one for each location.
     let locationURLs: [String]
 
-    /// Creates the site of a provider.
     /// - Parameter vendor: the site in the settings; if its base URL is empty, each location has its own host.
     package init(_ vendor: VendorSite, _ cloud: CloudSettings, locations: LocationCooldowns, tokens: GoogleTokens?) {
         self.vendor = vendor

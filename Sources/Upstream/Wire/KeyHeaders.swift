@@ -11,7 +11,6 @@ final class KeyHeaders: OnLoop, @unchecked Sendable {
     /// The largest number of cached keys. Clients choose up to 1,600 bytes of each, so all take at most about 1 MB.
     private static let keptKeys = 256
 
-    /// Creates the headers of a provider.
     /// - Parameters:
     ///   - own: the settings' header lines, which replace the relay's lines of the same names.
     ///   - lines: returns the relay's header lines for a key; the key is empty if the vendor needs none.

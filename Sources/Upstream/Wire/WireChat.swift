@@ -40,7 +40,6 @@ final class WireChat: PreparedChat, @unchecked Sendable {
     /// The parts of each choice's response before the vendor's pauses, by its attempt. All choices share the request.
     private var parts: [ObjectIdentifier: [PausedResponse]] = [:]
 
-    /// Creates the call.
     init(
         _ vendor: WireVendor,
         _ form: any WireForm,

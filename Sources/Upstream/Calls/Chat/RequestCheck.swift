@@ -15,7 +15,6 @@ package struct RequestCheck: FormFieldCheck {
     private let allowed: [String]
     private let advisor: ProviderSettings.Advisor
 
-    /// Creates the check of a request that goes on by an attempt.
     /// - Parameters:
     ///   - allowed: the fields that the settings allow, whatever they choose.
     ///   - permitted: the top-level fields that may choose other models which the caller may use.

@@ -9,7 +9,6 @@ package struct ForwardedFieldCheck: Sendable {
     private let allowed: [String]?
     private let choices: Int
 
-    /// Creates the check for one request.
     /// - Parameter choices: the maximum number of completions that a field can request.
     package init(allowing allowed: [String], isCallersKey: Bool, choices: Int = 1) {
         self.allowed = isCallersKey ? nil : allowed

@@ -30,7 +30,6 @@ package final class LoggedStream: ChatStream, PartialResponse, @unchecked Sendab
         self.log = log
     }
 
-    /// Creates the stream of a response's events.
     package init(_ response: ChatResponse) {
         usage = response.usage
         credits = response.credits
