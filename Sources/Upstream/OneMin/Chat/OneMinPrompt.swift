@@ -54,23 +54,16 @@ enum OneMinPrompt {
 }
 
 /// The text of one message, with a line such as `[Image 1]` for an attachment.
-private enum Turn {
-    case plain(String)
-    case written(String)
+private struct Turn {
+    private let text: String
 
     init(_ message: borrowing ChatMessage, _ attachments: [Attachment]) {
         if message.content.count == 1, case .text(let text) = message.content[0], message.toolCalls.isEmpty,
             message.toolCallID == nil
         {
-            self = .plain(text)
+            self.text = text
         } else {
-            self = .written(Self.written(message, attachments))
-        }
-    }
-
-    private var text: String {
-        switch self {
-        case .plain(let text), .written(let text): text
+            text = Self.written(message, attachments)
         }
     }
 

@@ -41,17 +41,18 @@ final class OneMinReader: WireReader, @unchecked Sendable {
     }
 
     func consume(_ event: EventStreamParser.Event, _ emit: Emit) throws(UpstreamError) -> Bool {
-        switch EventName(event.name) {
-        case .content: try content(event.data, emit)
-        case .result: try result(event.data, emit)
-        case .error: throw UpstreamError(ofEvent: event.data, parser, of: .chat)
-        case .message where !event.data.equals("[DONE]"): break
-        case .other: break
-        case .done, .message:
+        let isDone = event.data.equals("[DONE]")
+        switch event.name {
+        case "content": try content(event.data, emit)
+        case "result": try result(event.data, emit)
+        case "error": throw UpstreamError(ofEvent: event.data, parser, of: .chat)
+        case "done",
+            "message" where isDone, "" where isDone:
             guard hasRecord || !repeats.isEmpty else {
                 throw .invalidResponse("the vendor's stream has neither text nor a record")
             }
             return true
+        default: break
         }
         return false
     }
@@ -125,23 +126,5 @@ extension UnsafeRawBufferPointer {
             return needed > length ? length : 0
         }
         return 0
-    }
-}
-
-/// The event names of 1min.ai's streams.
-private enum EventName {
-    case message, content, result, done, error, other
-
-    init(_ text: UnsafeRawBufferPointer) {
-        self =
-            switch text.count {
-            case 7 where text.equals("content"): .content
-            case 6 where text.equals("result"): .result
-            case 4 where text.equals("done"): .done
-            case 5 where text.equals("error"): .error
-            case 0: .message
-            case 7 where text.equals("message"): .message
-            default: .other
-            }
     }
 }
