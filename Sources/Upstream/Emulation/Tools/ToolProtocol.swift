@@ -76,17 +76,13 @@ package struct ToolProtocol: Sendable {
         if let description = tool.description { buffer.append(#", "description": "#, json: description) }
         buffer.append(#", "parameters": "#)
         if let parameters = tool.parameters {
-            Self.append(onOneLine: parameters, to: &buffer)
+            var line = ByteBuffer(parameters)
+            line.putOnOneLine()
+            buffer.append(line.bytes)
         } else {
             buffer.append(#"{"type": "object"}"#)
         }
         buffer.append("}\n")
-    }
-
-    /// Appends JSON on one line: line breaks become spaces.
-    private static func append(onOneLine json: String, to buffer: inout ByteBuffer) {
-        var json = json
-        json.withUTF8 { bytes in for byte in bytes { buffer.append(byte == 10 || byte == 13 ? 32 : byte) } }
     }
 
     /// Appends a tool call that a model has made, as text. Blank arguments become `{}`.
