@@ -126,9 +126,7 @@ private final class EchoStream: ChatStream, OnLoop, @unchecked Sendable {
     /// The number of chunks sent so far.
     private var sent = 0
     private var ready = 0
-    private let delayNanoseconds: UInt64
-    private let cutAfter: Int?
-    private let reasoningWords: Int
+    private let pace: Pace
     private let loop: EventLoop
     let usage: Usage? = nil
     let credits: Int? = nil
@@ -142,9 +140,7 @@ private final class EchoStream: ChatStream, OnLoop, @unchecked Sendable {
     init(_ message: Body, from offset: Int, _ pace: Pace, loop: EventLoop) {
         self.message = message
         self.offset = offset
-        delayNanoseconds = pace.delayNanoseconds
-        cutAfter = pace.cutAfter
-        reasoningWords = pace.reasoningWords
+        self.pace = pace
         self.loop = loop
     }
 
@@ -152,12 +148,12 @@ private final class EchoStream: ChatStream, OnLoop, @unchecked Sendable {
 
     func more(patienceNanoseconds: UInt64) async throws(UpstreamError) -> Arrival {
         if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
-        if let cutAfter, sent >= cutAfter { throw EchoChat.cut }
+        if let end = pace.cutAfter, sent >= end { throw EchoChat.cut }
         guard !isAtEnd else { return .end }
-        if delayNanoseconds > 0, sent > 0 { await loop.sleep(nanoseconds: delayNanoseconds) }
+        if pace.delayNanoseconds > 0, sent > 0 { await loop.sleep(nanoseconds: pace.delayNanoseconds) }
         if Task.isCancelled { throw UpstreamError(.cancelled, cause: "cancelled") }
-        ready = delayNanoseconds > 0 ? sent + 1 : .max
-        if let cutAfter { ready = min(ready, cutAfter) }
+        ready = pace.delayNanoseconds > 0 ? sent + 1 : .max
+        if let end = pace.cutAfter { ready = min(ready, end) }
         return .bytes
     }
 
@@ -168,8 +164,8 @@ private final class EchoStream: ChatStream, OnLoop, @unchecked Sendable {
         sent += 1
         StepCount.add(offset - start)
         let word = bytes[part: start..<offset]
-        emit(0, sent <= reasoningWords ? .reasoning(word) : .text(word))
-        if sent == reasoningWords { EchoChat.signature.withBytes { emit(0, .signature(call: nil, $0)) } }
+        emit(0, sent <= pace.reasoningWords ? .reasoning(word) : .text(word))
+        if sent == pace.reasoningWords { EchoChat.signature.withBytes { emit(0, .signature(call: nil, $0)) } }
         if isAtEnd { emit(0, .finish(.stop, stop: nil)) }
         return true
     }
