@@ -133,7 +133,7 @@ struct OriginalMessage: ~Copyable {
             return replace(metadata.bytes) { $0.append("{}") }
         }
         guard let user = members.first(where: { $0.name.equals("user_id") })?.value, !user.isNull else { return }
-        if clientInfo == .own, let id = Self.string(user) {
+        if clientInfo == .own, let id = user.content?.string {
             return replace(user.bytes) {
                 $0.append("\"")
                 $0.append(hexDigestOf: id)
@@ -142,11 +142,6 @@ struct OriginalMessage: ~Copyable {
         }
         let spans = members.map { bytes(of: $0) }
         write(metadata, spans, without: { members[$0].name.equals("user_id") })
-    }
-
-    private static func string(_ value: RawJSON) -> String? {
-        guard value.content != nil else { return nil }
-        return JSONParser.read(value.bytes) { $0.string } ?? nil
     }
 
     /// Writes the system prompt without Claude Code's attribution line.
