@@ -36,9 +36,13 @@ extension VendorList {
         var models: Set<String> = []
         var path = form.path
         for _ in 0..<Self.maxPages {
-            var question = KeyQuestion(site.baseURL + path, site.options, headers: headers.headers(for: key))
-            question.members = form.members
-            question.next = form.next
+            let question = KeyQuestion(
+                url: site.baseURL + path,
+                options: site.options,
+                headers: headers.headers(for: key),
+                members: form.members,
+                next: form.next
+            )
             switch await question.ask(by: transport) {
             case .page(let ids, let next):
                 models.formUnion(ids)
@@ -59,19 +63,13 @@ struct KeyQuestion {
         case checkResult(KeyCheckResult)
     }
 
-    private let url: String
-    private let options: EndpointOptions
-    private let headers: UpstreamHeaders
+    let url: String
+    let options: EndpointOptions
+    let headers: UpstreamHeaders
     /// The name of the response's member with the list of models; nil if every JSON object with status 200 means that
     /// the key is valid.
     var members: StaticString?
     var next: (JSONValue) -> (name: String, value: String)? = { _ in nil }
-
-    init(_ url: String, _ options: EndpointOptions, headers: UpstreamHeaders) {
-        self.url = url
-        self.options = options
-        self.headers = headers
-    }
 
     func ask(by transport: any Transport) async -> Outcome {
         guard let endpoint = Endpoint(url, options.forQuestions) else {

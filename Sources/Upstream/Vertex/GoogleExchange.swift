@@ -118,8 +118,7 @@ package struct GoogleExchange: Sendable {
             let headers = UpstreamHeaders([
                 "Authorization: Bearer \(token.text)", "x-goog-user-project: \(project)", "User-Agent: relay",
             ])
-            var question = KeyQuestion(url, options, headers: headers)
-            question.members = "publisherModels"
+            let question = KeyQuestion(url: url, options: options, headers: headers, members: "publisherModels")
             switch await question.ask(by: transport) {
             case .page(let ids, _): return .accepted(models: ids)
             case .checkResult(.refused(let cause)): return .refused(cause.replacing(token.text, with: "..."))
