@@ -68,7 +68,8 @@ def test_post_routes(echo: Relay, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1" + CHAT, "/api" + CHAT, "/openai" + CHAT, "/openai/deployments/echo/chat/completions?api-version=2026-01-01"]
+    "path",
+    ["/v1" + CHAT, "/api" + CHAT, "/openai" + CHAT, "/openai/chat/completions?api-version=2026-01-01", "/openai/deployments/echo/chat/completions?api-version=2026-01-01"],
 )
 @pytest.mark.parametrize("model", ["echo", "another"])
 def test_paths_of_other_servers(echo: Relay, path: str, model: str) -> None:
