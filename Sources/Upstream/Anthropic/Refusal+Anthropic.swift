@@ -79,7 +79,12 @@ extension Refusal {
 
     private func ofThinking(_ thinking: RawJSON) -> [QuirkFinding] {
         guard words.quote("thinking") else { return [] }
-        return [findingOfThinkingType, QuirkFinding([FieldChange("thinking")])].compactMap(\.self)
+        var dropped = QuirkFinding([FieldChange("thinking")])
+        // The server may accept another type.
+        if words.quote("thinking.type"), let type = thinking["type"]?.content {
+            dropped.beside = OtherField(paths: ["thinking"], state: .equal(type.text))
+        }
+        return [findingOfThinkingType, dropped].compactMap(\.self)
     }
 
     /// The finding that thinking of this type is refused, of which the error names another type; nil if it does not.
