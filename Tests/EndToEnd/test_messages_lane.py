@@ -98,8 +98,11 @@ def test_shapes_go_on_as_they_came(lane, anthropic_server, shape, style):
     assert answer.json() == whole({})
 
 
-def test_reasoning_with_the_relays_own_signature_does_not_go_on(lane, anthropic_server):
+def test_reasoning_of_other_vendors_does_not_go_on(lane, anthropic_server):
     own, empty, signed = thought("Hm", "relay.unsigned"), thought("", "relay.unsigned"), thought("Hm", "c2ln")
+    sealed = {"type": "redacted_thinking", "data": "c2ln"}
+    others = [thought("Hm", "rs_1.gAAAAx"), thought("", "gemini.x")]
+    others += [sealed | {"data": data} for data in ("rs_.gAAAAx", "cmp_1.gAAAAx", 'item.{"type":"new"}')]
 
     def turns(*contents):
         return [turn for content in contents for turn in (USER, {"role": "assistant", "content": content})] + [USER]
@@ -111,6 +114,11 @@ def test_reasoning_with_the_relays_own_signature_does_not_go_on(lane, anthropic_
             lane.post(path, content=json.dumps(body).replace("relay.unsigned", f"relay{escape}unsigned").encode())
             (seen,) = anthropic_server.asked(MODEL)
             assert seen["body"]["messages"] == turns([text("A")], [{"type": "text", "text": "."}], [signed, text("B")])
+        body = asked(messages=turns([*others, sealed, text("A")], [signed, text("B")]), container={"skills": []})
+        anthropic_server.says(MODEL, {"open": True})
+        lane.post(path, json=body)
+        (seen,) = anthropic_server.asked(MODEL)
+        assert seen["body"]["messages"] == turns([sealed, text("A")], [signed, text("B")])
 
 
 @pytest.mark.parametrize("shape", ["a system turn", "fields of nobody", "a search"])

@@ -79,7 +79,7 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
                 namesModel: !dialect.isVertex,
                 bound: call.hasLowerBound ? call.maxTokens : nil
             )
-            let isForeign = call.hasOwnSignature
+            let isForeign = call.hasForeignReasoning(for: model)
             let changed = rewritten(body, with: isForeign ? quirks.union([.named(.noForeignReasoning)]) : quirks)
             var written = WrittenCall(changed, refusal: refusal)
             written.source = written.body.bytes.equals(body.bytes) ? .original : .rebuilt
@@ -168,10 +168,14 @@ final class AnthropicForm: WireForm, @unchecked Sendable {
 }
 
 extension ChatCall {
-    /// Whether a message contains reasoning of another vendor, with the relay's own signature.
-    fileprivate var hasOwnSignature: Bool {
-        messages.indices.contains { index in
-            messages[index].content.contains { $0.reasoning?.hasOwnSignature ?? false }
+    /// Returns whether a message contains reasoning that the vendor does not know: with the relay's own signature or,
+    /// for Claude, with that of another vendor. A server of other models may be a relay that has made it.
+    fileprivate func hasForeignReasoning(for model: String) -> Bool {
+        let isClaude = !ClaudeModel.isForeign(model)
+        return messages.indices.contains { index in
+            messages[index].content.contains { piece in
+                piece.reasoning.map { isClaude ? $0.isForeign : $0.hasOwnSignature } ?? false
+            }
         }
     }
 }

@@ -37,13 +37,13 @@ enum MessageRequestRewriter {
         }
     }
 
-    /// Appends `messages` without the reasoning that has the relay's own signature.
+    /// Appends `messages` without the reasoning of other vendors.
     private static func append(withoutForeignReasoning messages: RawJSON, to out: inout ByteBuffer) {
         messages.append(to: &out) { (message: RawJSON, out: inout ByteBuffer) in
             message.append(to: &out) { member, out in
                 guard member.name.equals("content"), member.value.isArray else { return false }
                 let all = Array(member.value.elements)
-                let blocks = all.filter { !$0.hasOwnSignature }
+                let blocks = all.filter { !$0.isForeignReasoning }
                 if blocks.count == all.count { return false }
                 out.append(#""content":"#)
                 if blocks.isEmpty {
@@ -106,11 +106,16 @@ extension RawJSON {
     /// Whether the message goes on as a turn of the user.
     fileprivate var isOfUser: Bool { isSystemTurn || self["role"]?.content == "user" }
 
-    /// Whether the content block has the relay's own signature.
-    fileprivate var hasOwnSignature: Bool {
-        if self["signature"]?.content?.equals(ReasoningBlock.ownSignature) ?? false { return true }
+    /// Whether the content block is reasoning whose signature Anthropic did not make.
+    fileprivate var isForeignReasoning: Bool {
+        for name: StaticString in ["signature", "data"] where self[name]?.content.map(ReasoningBlock.isForeign) ?? false
+        {
+            return true
+        }
         guard mayEscapeLetters else { return false }
-        return JSONParser.read(bytes) { $0["signature"]?.text?.equals(ReasoningBlock.ownSignature) ?? false } ?? false
+        return JSONParser.read(bytes) { block in
+            (block["signature"] ?? block["data"])?.text.map(ReasoningBlock.isForeign) ?? false
+        } ?? false
     }
 
     /// Whether a string of the value may contain an ASCII letter or a full stop as an escape.
@@ -119,11 +124,9 @@ extension RawJSON {
         return scan.find("\\u00")
     }
 
-    /// Whether the messages of the request contain reasoning with the relay's own signature.
-    var hasOwnSignatures: Bool {
-        var scan = ByteScan(bytes)
-        guard scan.find(ReasoningBlock.ownSignature) || mayEscapeLetters else { return false }
-        return list("messages").contains { $0.list("content").contains(where: \.hasOwnSignature) }
+    /// Whether the messages of the request contain reasoning of other vendors.
+    var containsForeignReasoning: Bool {
+        list("messages").contains { $0.list("content").contains(where: \.isForeignReasoning) }
     }
 
     /// Whether the last message of the request is the assistant's.

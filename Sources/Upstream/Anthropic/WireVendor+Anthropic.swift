@@ -145,7 +145,7 @@ extension AnthropicDialect {
             let changes = try check(for: attempt).changes(of: request)
             let request = request.applying(changes)
             let body = OriginalMessage.written(request, model: model.id, dialect: self, namesModel: true)
-            guard RawJSON(body.bytes).hasOwnSignatures else { return body }
+            guard RawJSON(body.bytes).containsForeignReasoning else { return body }
             return MessageRequestRewriter.written(body, with: [.named(.noForeignReasoning)])
         } catch {
             throw UpstreamError(refusing: error)

@@ -101,7 +101,7 @@ package final class ReasoningBlock: Sendable {
 
     /// Returns the content of sealed reasoning for an item of the Responses API.
     package static func itemContent(_ sealed: String) -> String {
-        isMarked(sealed) || sealed.begins(with: "\(markOfItem)") ? sealed : markOfRedacted + sealed
+        isOfOther(sealed) ? sealed : markOfRedacted + sealed
     }
 
     /// Returns Anthropic's redacted reasoning from the content of an item; nil for other content.
@@ -115,6 +115,17 @@ package final class ReasoningBlock: Sendable {
     /// Returns whether a signature begins with the prefix of OpenAI's or Gemini's signatures.
     package static func isMarked(_ signature: String) -> Bool {
         [markOfResponses, markOfGemini, markOfCompaction].contains { signature.begins(with: $0) }
+    }
+
+    private static func isOfOther(_ signature: String) -> Bool {
+        isMarked(signature) || signature.begins(with: "\(markOfItem)")
+    }
+
+    /// Whether the signature is not Anthropic's: that of another vendor, or the relay's own.
+    var isForeign: Bool { hasOwnSignature || item != nil || signature.map(Self.isOfOther) ?? false }
+
+    static func isForeign(_ signature: UnsafeRawBufferPointer) -> Bool {
+        signature.equals(ownSignature) || isOfOther(signature[part: 0..<min(8, signature.count)].text)
     }
 
     package var bytes: Int { text.utf8.count + (signature?.utf8.count ?? 0) + (item?.bytes.count ?? 0) }
