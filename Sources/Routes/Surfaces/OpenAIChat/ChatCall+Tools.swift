@@ -257,7 +257,7 @@ extension ChatOptions.ToolChoice {
         switch choice.text {
         case "none": self = .none
         case "auto": self = .auto
-        case "required" where mayRequire: self = .required
+        case "required" where mayRequire, "any" where mayRequire: self = .required  // `any` is Mistral's word.
         case nil:
             guard choice.kind == .object else { throw .type(param, "a string or an object") }
             return nil
