@@ -51,7 +51,7 @@ extension Cohere: WireChatVendor {
         abilities.subtract(quirks.lacking)
         if quirks.contains(.noForcing) { abilities.remove(.toolChoice) }
         if call.hasStrictTools { abilities.insert(.uncheckedArguments) }
-        if !call.needs.isDisjoint(with: [.objects, .schemas]) {
+        if !call.needs.isDisjoint(with: [.objects, .schemas]), !call.mustCallFunction {
             if call.usesTools || !CohereSchema.takes(call.chatOptions.format) {
                 abilities.subtract([.objects, .schemas])
             }
@@ -65,6 +65,7 @@ extension Cohere: WireChatVendor {
         var call = call
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
+        if call.mustCallFunction { call.chatOptions.format = .text }
         if call.stops.count > Self.maxStops { call.stops = [] }
         return wire.chat(CohereForm(chat, model), call, model, by: attempt)
     }

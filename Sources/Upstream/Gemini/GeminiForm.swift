@@ -131,12 +131,12 @@ extension WireVendor {
         if gemini.isBare { abilities.subtract([.tools, .functions, .toolChoice, .objects, .schemas]) }
         abilities.subtract(quirks.lacking)
         if call.hasStrictTools { abilities.insert(.uncheckedArguments) }
-        if dialect.hasOpenSchemas, call.needs.contains(.schemas),
-            case .schema(_, let schema?, _) = call.chatOptions.format, OpenSchema.hasMap(schema)
+        let isFormed = !call.needs.isDisjoint(with: [.objects, .schemas]) && !call.mustCallFunction
+        if isFormed, dialect.hasOpenSchemas, case .schema(_, let schema?, _) = call.chatOptions.format,
+            OpenSchema.hasMap(schema)
         {
             abilities.remove(.schemas)
         }
-        let isFormed = !call.needs.isDisjoint(with: [.objects, .schemas])
         if isFormed, !gemini.supportsToolsWithFormat, call.usesTools { abilities.subtract([.objects, .schemas]) }
         abilities.emulateTogether(for: call.needs)
         if call.stops.count > GeminiRequest.maxStops { abilities.remove(.stops) }
@@ -149,6 +149,7 @@ extension WireVendor {
         call.leaveOutRelayTools(for: attempt.billing)
         // Decorators in the folder `Emulation` make the calls for further choices, and find the stop sequences.
         call.choices = 1
+        if call.mustCallFunction, !GeminiModel(model.id).supportsToolsWithFormat { call.chatOptions.format = .text }
         if call.stops.count > GeminiRequest.maxStops { call.stops = [] }
         return chat(form, call, model, by: attempt)
     }

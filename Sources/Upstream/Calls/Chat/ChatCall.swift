@@ -242,6 +242,9 @@ package struct ChatCall: Sendable {
     /// Whether the relay sends the call's tools to the vendor.
     var usesTools: Bool { !needs.isDisjoint(with: [.tools, .functions]) || keepsTools }
 
+    /// Whether the response must be a call of a function, which the output format does not concern.
+    var mustCallFunction: Bool { needs.contains(.toolChoice) }
+
     /// Whether the call has tools whose arguments must match their schemas.
     var hasStrictTools: Bool { usesTools && chatOptions.tools.contains { $0.isStrict == true } }
 
