@@ -6,6 +6,8 @@ package import Shared
 struct UsageBounds: Sendable {
     private let maxPromptTokens: Int
     private var maxCompletionTokens: Int
+    /// The largest plausible number of reasoning tokens on top of a completion that the request alone bounds.
+    private var maxReasoningTokens = 0
     private var maxSearches = Self.maxToolUses
     /// The number of upstream calls whose usage is checked together, as one sum.
     private var calls = 1
@@ -28,6 +30,7 @@ struct UsageBounds: Sendable {
         maxSearches = call.maxSearches ?? Self.maxToolUses
         // The client asked for more than a lowered bound, and a vendor may not obey the latter.
         let bound = max(call.hasLowerBound ? 0 : call.maxTokens ?? 0, model.maxOutputTokens ?? 0)
+        if model.maxOutputTokens == nil { maxReasoningTokens = Self.unknownCompletion }
         maxPromptTokens = (model.contextWindow ?? Self.unknownPrompt).multipliedClamping(by: prompts)
         maxCompletionTokens = (bound > 0 ? bound : Self.unknownCompletion).multipliedClamping(by: max(1, call.choices))
     }
@@ -41,7 +44,9 @@ struct UsageBounds: Sendable {
     private func allowsPrompt(_ usage: Usage) -> Bool { usage.promptTokens / calls <= maxPromptTokens }
 
     private func allowsCompletion(_ usage: Usage) -> Bool {
-        max(usage.completionTokens, usage.reasoningTokens) / calls <= maxCompletionTokens
+        let reasoning = min(max(0, usage.reasoningTokens), maxReasoningTokens.multipliedClamping(by: calls))
+        return max(usage.completionTokens, usage.reasoningTokens) - reasoning
+            <= maxCompletionTokens.multipliedClamping(by: calls)
     }
 
     /// Returns whether the tokens of the last call of the model that wrote the response, and those of each other call, are

@@ -28,4 +28,27 @@ import Testing
         bounds.addCall()
         #expect(bounds.checked(usage)?.toolUses[tool] == min(reported, 2 * (tool == .webSearch ? maxUses ?? 100 : 100)))
     }
+
+    @Test(
+        "reasoning may come on top of the request's limit if the model's largest output is not known",
+        arguments: [
+            (nil, 900, 800, 900), (nil, 900, 799, 0), (nil, 1_000_101, 1_000_001, 0), (nil, 100, 900, 100),
+            (500, 500, 0, 500), (500, 600, 500, 0),
+        ] as [(Int?, Int, Int, Int)]
+    )
+    func reasoningOnTop(largestOutput: Int?, completion: Int, reasoning: Int, counted: Int) {
+        var call = ChatCall()
+        call.maxTokens = 100
+        let model = Model(
+            id: "m",
+            owner: "",
+            features: .chat,
+            hasVision: false,
+            contextWindow: nil,
+            maxOutputTokens: largestOutput
+        )
+        var usage = Usage(promptTokens: 10, completionTokens: completion)
+        usage.reasoningTokens = reasoning
+        #expect(UsageBounds(call, model).checked(usage)?.completionTokens == counted)
+    }
 }
