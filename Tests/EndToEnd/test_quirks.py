@@ -238,6 +238,7 @@ LATER = {
                 lambda seen: "enum" in json.dumps(seen["body"]["tools"]), False),
     "long names": ("openai", "Invalid 'tools[0].function.name': string too long. Expected a string with maximum length 64.",
                    {"tools": [MAPPED[0] | {"name": "n" * 99}]}, {}, lambda seen: len(seen["body"]["tools"][0]["function"]["name"]) > 64, True),
+    "grammars": ("openai", "Failed to initialize samplers: failed to parse grammar", {"tools": MAPPED}, {}, lambda seen: "tools" in seen["body"], False),
 }  # fmt: skip
 
 

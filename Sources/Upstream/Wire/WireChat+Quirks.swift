@@ -110,7 +110,10 @@ extension WireChat {
         @inline(never)  // Rarely called.
         get {
             let error = UpstreamError(.badRequest, cause: "the model lacks an ability beside a field of the request")
-            return lack.map { lacking($0.value, error) } ?? error
+            // The vendor did not refuse this call, so that it does not begin the hour again.
+            var known = lack?.value
+            known?.isLasting = false
+            return known.map { lacking($0, error) } ?? error
         }
     }
 
