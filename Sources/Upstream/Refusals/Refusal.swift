@@ -68,10 +68,10 @@ final class Refusal {
     // MARK: For which requests a quirk holds
 
     /// Returns the finding of quirks, which hold for later requests unless they are about this request's schema. That a
-    /// grammar could not be built holds for this caller's requests with the same tools or format.
+    /// schema could not be compiled holds for this caller's requests with the same tools or format.
     func scoped(_ quirks: QuirkName...) -> QuirkFinding {
         var finding = QuirkFinding(quirks.map { .named($0) }, isLasting: !isOfSchema)
-        if words.areAboutGrammar {
+        if words.areAboutCompiling {
             let paths = quirks == [.noTools] ? ["tools", "functions"] : ["response_format", "text.format"]
             finding.beside = OtherField(paths, sameAsIn: request)
             (finding.isLasting, finding.isOfCaller) = (true, true)

@@ -92,12 +92,19 @@ struct RefusalWords {
         quoteAny(of: [
             "invalid schema", "invalid json schema", "schema for ", "in context", "anyof", "oneof", "allof",
             "minlength", "maxlength", "minitems", "maxitems", "prefixitems", "nesting", "too complex", "recursi",
-            "too many states", "schema contains", "schema conversion", "unrecognized schema", "regex uses",
-            "understand the instance", "json_schema.schema.",
-        ]) || areAboutGrammar || quote("keyword") && !say("keyword argument")
+            "too many states", "json_schema.schema.",
+        ]) || areAboutCompiling || quote("keyword") && !say("keyword argument")
             // Decoders say so of the whole request.
             || quote("properties")
                 && !containsAny(of: ["properties are not allowed (", "known properties", "the schema does not allow"])
+    }
+
+    /// Whether a server could not compile the schema, so that the same one would be refused again.
+    var areAboutCompiling: Bool {
+        areAboutGrammar
+            || quoteAny(of: [
+                "schema contains", "schema conversion", "unrecognized schema", "regex uses", "understand the instance",
+            ])
     }
 
     /// Whether a server could not build the grammar of a schema.
