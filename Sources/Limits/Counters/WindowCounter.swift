@@ -296,13 +296,22 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
 
     /// Moves the units of a turn in the planned write to the earliest bucket in `span` with room, and returns it; nil if
     /// there is none.
-    func moveTurn(_ units: Int, from bucket: BucketIndex, to span: ClosedRange<Int>, at time: Int) -> BucketIndex? {
-        guard var next = draft?.record else { return nil }
+    /// - Parameter keepsFormer: whether the write counts the units in their former bucket, too.
+    func moveTurn(
+        _ units: Int,
+        from bucket: BucketIndex,
+        to span: ClosedRange<Int>,
+        keepsFormer: Bool,
+        at time: Int
+    ) -> BucketIndex? {
+        guard let record = draft?.record else { return nil }
+        var next = record
         if isCounted(bucket) {
             guard next.count(in: bucket.number) >= units else { return nil }
             next.giveBack(units, in: bucket.number)
         }
         guard let turn = turn(units, of: next, in: span, at: time) else { return nil }
+        if keepsFormer { return count(units, in: turn, of: record) }
         if isCounted(bucket) { draft?.removed.append(UnitReturn(units: units, bucket: bucket)) }
         return count(units, in: turn, of: next)
     }

@@ -162,6 +162,8 @@ struct RequestPart {
     /// The bucket that counted the request but ended too early; nil if there is none. The planned write removes the
     /// request's units from this bucket.
     var from: BucketIndex?
+    /// The bucket of the request's former turn, which the planned write still counts; nil if there is none.
+    var former: BucketIndex?
 
     var isUnread: Bool { request.decision == nil && request.parts[index].state.isUnread }
 

@@ -109,12 +109,11 @@ extension Ledger {
                 rest.append(part)
                 continue
             }
+            if follow(part, &takers, now) { continue }
             var part = part
             let share = part.request.parts[part.index]
-            if case .late(let bucket) = share.state {
-                account.counter.remove(share.units, from: bucket)
-                part.from = bucket
-            }
+            part.from = share.bucket
+            if let bucket = part.from { account.counter.remove(share.units, from: bucket) }
             part.request.parts[part.index].state = .writing
             part.units = share.units(ofFree: account.counter.freeInDraft(by: rule, at: now.wall))
             let isNow = part.request.wait?.turnAt == nil && account.slotQueue.isEmpty
@@ -242,9 +241,14 @@ extension Ledger {
         for part in plan.takers + plan.refused {
             let share = part.request.parts[part.index]
             if part.request.decision == nil {
-                part.request.parts[part.index].state = part.from.map { .late($0) } ?? .seen
-                parts.append(RequestPart(request: part.request, index: part.index))
-            } else if let bucket = part.from {
+                part.request.parts[part.index].state = (part.from ?? part.former).map { .late($0) } ?? .seen
+                if part.request.former?.buckets.isEmpty == true {
+                    // The next write looks for the earliest time of all limits.
+                    keepFormerTurn(part.request, now)
+                } else {
+                    parts.append(RequestPart(request: part.request, index: part.index))
+                }
+            } else if let bucket = part.from ?? part.former {
                 giveBack(share.units, bucket, account: share.account, now: now)
             }
         }
@@ -255,13 +259,13 @@ extension Ledger {
     /// decided.
     private mutating func count(_ part: RequestPart, in bucket: BucketIndex, _ now: ClockReading) {
         guard part.request.decision == nil else {  // decided without the store meanwhile
-            return giveBack(
-                part.units,
-                part.turn ?? bucket,
-                account: part.request.parts[part.index].account,
-                now: now
-            )
+            let account = part.request.parts[part.index].account
+            for bucket in [part.turn ?? bucket, part.former].compactMap(\.self) {
+                giveBack(part.units, bucket, account: account, now: now)
+            }
+            return
         }
+        if let former = part.former { part.request.former?.buckets.append((part.index, former)) }
         part.request.parts[part.index].units = part.units
         part.request.parts[part.index].state = .claimed(part.turn ?? bucket)
         let isMoved = part.from != nil && part.request.wait != nil && !part.request.parts[part.index].account.isOfSlots
@@ -284,7 +288,8 @@ extension Ledger {
             giveBack(share.units, bucket, account: share.account, now: now)
         case .late(let bucket), .claimed(let bucket):
             giveBack(share.units, bucket, account: share.account, now: now)
-        case .seen, .writing: break
+        case .seen, .writing:
+            if let former = part.former { giveBack(part.units, former, account: share.account, now: now) }
         }
         part.request.parts[part.index].state = .local
     }

@@ -115,6 +115,7 @@ extension Ledger {
             request.due = deadline(request, now)
             if !hanging.isEmpty, request.due > now.steady { return request.due }
         }
+        giveUpFormerTurn(request, now)
         decide(request, refusedForNow(request.parts, now))
         return nil
     }
@@ -177,7 +178,11 @@ extension Ledger {
     mutating func advance(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil, request.unread == 0 else { return }
         request.movedAt = now.steady
-        guard let next = request.firstOpen else { return finish(request, now) }
+        let next = request.firstOpen
+        if request.former != nil, next.map({ request.parts[$0].account.isOfSlots }) ?? true {
+            giveUpFormerTurn(request, now)
+        }
+        guard let next else { return finish(request, now) }
         let account = request.parts[next].account
         if account.isOfSlots, request.wait != nil { rejoin(RequestPart(request: request, index: next)) }
         enqueue(account)
@@ -199,7 +204,10 @@ extension Ledger {
     /// first counted again, for which the request may have to wait.
     mutating func finish(_ request: Pending, _ now: ClockReading) {
         guard request.decision == nil else { return }
-        if request.wait?.turnAt != nil { return sleep(request, now) }
+        if request.wait?.turnAt != nil {
+            request.wait?.moves = 0
+            return sleep(request, now)
+        }
         // The time at which the units are used is unknown until the store's clock is verified.
         if clock.isUnsure, request.parts.contains(where: \.isTaken) { return undecided.append(request) }
         for index in request.parts.indices {

@@ -48,12 +48,22 @@ final class Pending: @unchecked Sendable {
         func units(ofFree free: @autoclosure () -> Int) -> Int { charge.units(ofFree: free()) }
     }
 
+    /// A turn that limits still count while the request moves to an earlier one.
+    struct FormerTurn {
+        /// The wall-clock time of the turn.
+        let time: Int
+        /// The buckets of the turn in limits that count the earlier one already, each with the limit's index in `parts`.
+        var buckets: [(index: Int, bucket: BucketIndex)] = []
+    }
+
     /// The units that the request needs of each of its limits, in the order of the limits' store keys.
     var parts: [Share]
     var unread: Int
     var decision: Decision?
     /// The request's wait for a turn; nil if it must be decided at once.
     var wait: TurnWait?
+    /// The turn that the request leaves for an earlier one, unless a limit has no room for that; nil if it does not move.
+    var former: FormerTurn?
     /// The charges of the request's limits, in the order of the settings; empty if it must be decided at once.
     var charges: [LimitCharge] = []
     /// The same request with other limits, which took this one's place while it waited; nil if its limits are the first.

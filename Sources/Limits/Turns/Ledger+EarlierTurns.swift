@@ -28,11 +28,11 @@ extension Ledger {
             free = counter.freeTurn(before: last, at: now.wall)
         }
         for part in takers {
-            let turns = part.request.wait?.turns ?? []
+            let wait = part.request.wait
             endSleep(part.request)
-            for index in turns { countTurn(RequestPart(request: part.request, index: index)) }
+            for index in wait?.turns ?? [] { countTurn(RequestPart(request: part.request, index: index)) }
             part.request.resume(at: now.steady)
-            part.request.wait?.moves = 0
+            if part.former != nil, let turn = wait?.turnAt { part.request.former = Pending.FormerTurn(time: turn) }
             part.request.parts[part.index].state = .writing
             part.request.due = now.steady + options.timeoutMicroseconds
             outbox.retimed.append(part.request)
@@ -40,7 +40,8 @@ extension Ledger {
         return takers
     }
 
-    /// Moves a turn in the record of a planned write.
+    /// Moves a turn in the record of a planned write. Its former bucket stays counted if other limits must follow, because
+    /// they may have less room than this instance knows.
     private func take(
         _ request: Pending,
         _ account: Account,
@@ -49,14 +50,64 @@ extension Ledger {
         _ now: ClockReading
     ) -> RequestPart? {
         guard let index = request.parts.firstIndex(where: { $0.account === account }),
-            case .claimed(let bucket) = request.parts[index].state,
+            let bucket = request.parts[index].bucket,
             request.parts.allSatisfy({ ruleNow($0.account, now) == nil })
         else { return nil }
+        let isFollowing = request.former != nil
+        let keepsFormer =
+            isFollowing || request.parts.contains { $0.account !== account && $0.follows(span.lowerBound, now) }
+        if keepsFormer, !isFollowing, !mayMove(request, now) { return nil }
         var part = RequestPart(request: request, index: index)
         part.units = request.parts[index].units
-        part.turn = counter.moveTurn(part.units, from: bucket, to: span, at: now.wall)
-        part.from = bucket
+        part.turn = counter.moveTurn(part.units, from: bucket, to: span, keepsFormer: keepsFormer, at: now.wall)
+        if keepsFormer { part.former = bucket } else { part.from = bucket }
         return part.turn == nil ? nil : part
+    }
+
+    /// Returns whether all limits of a request can move its turn one by one before it comes. Each try costs writes.
+    private func mayMove(_ request: Pending, _ now: ClockReading) -> Bool {
+        guard let wait = request.wait, let turn = wait.turnAt else { return false }
+        return wait.moves < Self.maxMoves && turn - now.wall > options.timeoutMicroseconds
+    }
+
+    /// Moves a turn in the planned write to the time to which another limit has moved it. Without room the former turn
+    /// stays. Returns false if the request does not move to an earlier turn.
+    mutating func follow(_ part: RequestPart, _ takers: inout [RequestPart], _ now: ClockReading) -> Bool {
+        let (request, account) = (part.request, part.request.parts[part.index].account)
+        guard request.former != nil, let counter = account.counter as? WindowCounter else { return false }
+        let time = max(now.wall, request.wait?.turnAt ?? 0)
+        if let part = take(request, account, counter, in: time...time, now) {
+            request.parts[part.index].state = .writing
+            takers.append(part)
+        } else {
+            keepFormerTurn(request, now)
+        }
+        return true
+    }
+
+    /// Lets a request sleep until its former turn, because not all its limits have room for the earlier one.
+    mutating func keepFormerTurn(_ request: Pending, _ now: ClockReading) {
+        guard let former = request.former.take() else { return }
+        for index in request.parts.indices {
+            if case .late(let bucket) = request.parts[index].state { request.parts[index].state = .claimed(bucket) }
+        }
+        for (index, bucket) in former.buckets {
+            let part = request.parts[index]
+            request.parts[index].state = .claimed(bucket)
+            if case .claimed(let earlier) = part.state {
+                giveBack(part.units, earlier, account: part.account, now: now)
+            }
+        }
+        request.wait?.turnAt = former.time
+        sleep(request, now)
+    }
+
+    /// Gives back the former turn of a request whose limits all count an earlier one, or that no longer waits.
+    mutating func giveUpFormerTurn(_ request: Pending, _ now: ClockReading) {
+        guard let former = request.former.take() else { return }
+        for (index, bucket) in former.buckets {
+            giveBack(request.parts[index].units, bucket, account: request.parts[index].account, now: now)
+        }
     }
 
     /// Decides again about a request that sleeps in this process, without a store: it has an earlier turn, or has lost its own.

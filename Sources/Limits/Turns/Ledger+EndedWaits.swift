@@ -44,6 +44,7 @@ extension Ledger {
     /// Gives back all that a waiting request has in its limits, and its place among the waiting ones.
     mutating func giveUp(_ request: Pending, _ now: ClockReading) {
         endSleep(request)
+        giveUpFormerTurn(request, now)
         giveBackSelected(request.parts, now)
         forgetTurns(request)
         if let wait = request.wait, wait.isCounted { turns.remove(wait.patience.caller) }

@@ -1,9 +1,9 @@
 /// The turns of requests that wait until their limits have room for them. A turn is counted in a future bucket before it
 /// is used, so that no later request takes its room.
 extension Ledger {
-    /// The number of times that a limit may move a turn which another limit has counted. Crowds of requests with several
-    /// limits race for the room that others give back, so that a few are not enough.
-    private static let maxMoves = 32
+    /// The number of times that a limit may move a turn which another limit has counted, before the request is refused,
+    /// or no longer moves up. Crowds of requests with several limits race for room, so that a few are not enough.
+    static let maxMoves = 32
     /// The number of times that the search for a turn goes through the limits of a request.
     private static let maxSteps = 4
 
@@ -166,6 +166,7 @@ extension Ledger {
     mutating func wake(_ request: Pending, _ now: ClockReading) {
         endSleep(request)
         request.resume(at: now.steady)
+        request.wait?.moves = 0
         for index in request.parts.indices {
             let account = request.parts[index].account
             switch request.parts[index].state {
@@ -231,6 +232,19 @@ extension Ledger {
 extension Pending.Share {
     /// Whether the account keeps the request while it sleeps until its turn.
     var isTurn: Bool { !account.isOfSlots && isTaken && account.successor == nil }
+
+    /// The bucket in which the limit counts the request; nil if it does not.
+    var bucket: BucketIndex? {
+        switch state {
+        case .claimed(let bucket), .late(let bucket): bucket == .nowhere ? nil : bucket
+        case .unread, .seen, .writing, .turn, .local: nil
+        }
+    }
+
+    /// Whether the limit must move the request if its turn moves up to this time.
+    func follows(_ turn: Int, _ now: ClockReading) -> Bool {
+        !account.isOfSlots && bucket.map { isAfter(turn, $0, at: now.wall) } ?? false
+    }
 
     fileprivate func turn(besides bucket: BucketIndex? = nil, in span: ClosedRange<Int>, at time: Int) -> Int? {
         account.counter.turn(bucket == nil ? minimum : units, besides: bucket, in: span, at: time)

@@ -184,6 +184,36 @@ import Testing
         #expect(await !ask(limiter, [few]).value.isAdmitted)
     }
 
+    /// The limiter does not know that another one has used up the second limit, in which the turn cannot move up.
+    @Test("a turn that moves up in one of its limits only stays what it was, whoever wants its place")
+    func halfMove() async {
+        let (other, limiter) = (limiter(true), limiter(true))
+        defer { for limiter in [other, limiter] { limiter.stop() } }
+        let few = LimitCharge(Self.minute, .knownKey(named: "A"))
+        let running = await ask(limiter, [Self.tokens(100, 90), few]).value
+        let waiting = ask(limiter, [Self.tokens(100, 40), few], seconds: 70)
+        await waits(1, limiter)
+        for _ in 0..<2 { #expect(await ask(other, [few]).value.isAdmitted) }
+        let rival = Lock<Decision?>(nil)
+        store.order(
+            .thenCall { [self] in
+                // The turn has moved up in the limit of tokens, but not yet in the other one.
+                let request = ask(other, [Self.tokens(100, 100)], seconds: 70)
+                Task {
+                    let decision = await request.value
+                    rival.withLock { $0 = decision }
+                }
+                while other.asleep == 0, rival.withLock({ $0 == nil }) {}
+            }
+        )
+        limiter.settle(running.held, Amounts(tokens: 10))
+        #expect(await reaches { rival.withLock { $0 } != nil } && rival.withLock { $0?.isAdmitted } == false)
+        await waits(1, limiter)
+        clock.advance(microseconds: 61_000_000)
+        #expect(await waiting.value.isAdmitted && limiter.metrics().turns(.moved) == 0)
+        #expect(limiter.knownUses([Self.tokens(100, 1), few]).map(\.used) == [40, 1])
+    }
+
     @Test("those that wait for a limit begin when an operator resets it", arguments: [false, true])
     func reset(isShared: Bool) async {
         let limiter = limiter(isShared)
