@@ -38,8 +38,12 @@ struct MemberKeys {
             throw CommandFailure(text: "KEY_\(instance)_SECRET is not set; \(advice)", isMistake: true)
         }
         let last = try request.lastDay.map { (text) throws(CommandFailure) in try Self.day(text) }
-        if let last, last < DayZone(named: settings.timeZone).today {
+        let zone = DayZone(named: settings.timeZone)
+        if let last, last < zone.today {
             warning = "key: \(last.text) is over, so these keys are refused\n"
+        } else if let last, let end = key?.endsAt, end < zone.startMilliseconds(of: last.adding(days: 1)) {
+            let setting = end == .min ? "ENABLED=false refuses these keys" : "EXPIRES ends these keys earlier"
+            warning = "key: KEY_\(instance)_\(setting)\n"
         }
         var seen: [String: String] = [:]
         for (place, name) in try Self.names(request) {

@@ -173,7 +173,16 @@ def test_keys_that_have_ended_are_said_to(tmp_path):
     done = command("class", "ann", "--expires", "2020-01-31")
     assert done.returncode == 0 and done.stdout.startswith("ann,")
     assert done.stderr == "key: 2020-01-31 is over, so these keys are refused\n"
-    assert command("class", "ann", "--expires", str(datetime.date.today() + datetime.timedelta(days=2))).stderr == ""
+    later = str(datetime.date.today() + datetime.timedelta(days=40))
+    assert command("class", "ann", "--expires", later).stderr == ""
+    for setting, expected in (
+        ({"KEY_CLASS_EXPIRES": str(datetime.date.today() + datetime.timedelta(days=30))}, ["key: KEY_CLASS_EXPIRES ends these keys earlier"]),
+        ({"KEY_CLASS_EXPIRES": later}, []),
+        ({"KEY_CLASS_ENABLED": "false"}, ["key: KEY_CLASS_ENABLED=false refuses these keys"]),
+    ):
+        done = command("class", "ann", "--expires", later, settings=CLASS | setting)
+        assert done.returncode == 0
+        assert [line for line in done.stderr.splitlines() if line.startswith("key: ")] == expected
 
 
 def test_keys_that_are_revoked_are_said_to():
