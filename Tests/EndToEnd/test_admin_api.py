@@ -64,6 +64,7 @@ def test_limits_are_what_the_next_request_is_told(operated, operator):
     [chat] = [item for item in operator.items("/admin/limits", caller="team") if item["unit"] == "requests"]
     assert (chat["caller"], chat["quota"], chat["used"], chat["left"], chat["waiting"]) == ("team", "10 requests per minute", "3", "7", 0)
     assert 0 < chat["resets_at"] - time.time() < 64
+    assert chat in operator.items("/admin/limits", caller="TEAM"), "the case of a name does not matter"
     assert ask(operated).headers["x-ratelimit-remaining-requests"] == "6"
     answer = operator.post("/admin/limits/reset", {"caller": "team", "id": chat["id"]})
     assert answer.status_code == 200 and answer.json()["data"] == {"all_instances": False}

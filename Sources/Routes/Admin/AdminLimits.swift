@@ -44,7 +44,7 @@ extension JSONFragment {
 /// The digest can have the short form that the log shows.
 private func limitedCaller(_ name: String, _ visit: AdminVisit) throws(APIError) -> Caller? {
     guard name.utf8.count <= 256 else { throw .value("caller", "must have at most 256 bytes") }
-    if let key = visit.gateway.settings.keys.named(name), key.name == name {
+    if let key = visit.gateway.settings.keys.named(name), key.name == name.lowercased() {
         guard !key.isOfAllMembers else {
             throw APIError(404, "Each member of '\(name)' has limits of its own: name a member, as \(name).NAME.")
         }
