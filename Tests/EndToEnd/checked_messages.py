@@ -57,7 +57,8 @@ def error_problems(status: int | None, value: Any, headers: Any) -> list[str]:
     kind = value["error"].get("type")
     plain = value | {"error": {name: one for name, one in value["error"].items() if name != "details"}}
     found = [] if kind in UNTYPED else type_problems(ErrorResponse, plain)
-    if "details" in value["error"]:
+    # A budget of the relay that is used up: a relay in front of it must not retry.
+    if "details" in value["error"] and (status, value["error"]["details"]) != (429, {"error_code": "insufficient_quota"}):
         found += type_problems(types.ThreadUnsupportedRequestErrorDetails, value["error"]["details"])
     if set(value["error"]) - {"details"} != {"type", "message"} or not value["error"]["message"]:
         found.append(f"an error has the members {sorted(value['error'])}")

@@ -37,6 +37,8 @@ def test_one_after_the_other_uses_a_budget_to_its_end(relay_with, seller, caller
         if answer.status_code != 200:
             break
     assert answer.status_code == 429
+    error = answer.json()["error"]
+    assert "insufficient_quota" == (error["details"]["error_code"] if model == "c" else error["code"])
     assert 0.97 <= seller.billed <= 1, f"{seller.billed} of 1 dollar"
     assert seller.written.count(500) >= len(seller.written) - 3, "hardly any response was lowered below what it used"
 

@@ -162,6 +162,7 @@ import Testing
         404 404 model_not_found model {"type":"error","error":{"type":"not_found_error","message":"model: claude-x"},"request_id":"req_011CSHoEeqs5C35K2UUqR7Fy"}
         413 413 request_too_large - {"type":"error","error":{"type":"request_too_large","message":"Too large"},"request_id":"req_011CSHoEeqs5C35K2UUqR7Fy"}
         429 402 insufficient_quota - {"type":"error","error":{"type":"rate_limit_error","message":"No","details":{"error_code":"workspace_spend_limit_reached"}},"request_id":"req_011CSHoEeqs5C35K2UUqR7Fy"}
+        429 402 insufficient_quota - {"type":"error","error":{"type":"rate_limit_error","message":"The budget is used up.","details":{"error_code":"insufficient_quota"}},"request_id":"req_011CSHoEeqs5C35K2UUqR7Fy"}
         500 502 upstream_error - {"type":"error","error":{"type":"api_error","message":"Oops"},"request_id":"req_011CSHoEeqs5C35K2UUqR7Fy"}
         504 504 upstream_timeout - {"type":"error","error":{"type":"timeout_error","message":"Slow"},"request_id":"req_011CSHoEeqs5C35K2UUqR7Fy"}
         529 503 upstream_error - {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_011CSHoEeqs5C35K2UUqR7Fy"}
