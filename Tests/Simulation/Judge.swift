@@ -41,6 +41,8 @@ final class Judge {
         let units: [Int]
         /// The time from which the request may come back, on the instance's clock; nil if it never may.
         let backAt: Int?
+        /// Whether an earlier refusal within the same second, whose request was admitted since, can have moved `backAt`.
+        let isAfterOther: Bool
         /// The true time until which the refusal is remembered, so that a repeated request does not touch the store.
         let rememberedUntil: Int
     }
@@ -74,6 +76,8 @@ final class Judge {
     private var subjectsByKey: [String: Subject] = [:]
     private(set) var members: [Member] = []
     private var lastRefusals: [Int: Refusal] = [:]
+    /// The time of the last refusal of each exclusive subject.
+    private var lastRefusedAt: [Int: Int] = [:]
     private(set) var troubles: [Trouble] = []
     /// The steps of clocks that were set, and of machines that slept: the time, and how far the wall clock moved
     /// against the steady one.
@@ -151,7 +155,9 @@ final class Judge {
             for _ in ask.parts { ask.admissionIndices.append(0) }
             return
         }
-        if scenario.isCalm, ask.patience > 0, time > ask.time + ask.patience + 1_500_000 {
+        // A clock that is corrected meanwhile moves the turn.
+        let latest = ask.time + ask.patience + scenario.spread + 1_500_000
+        if scenario.isCalm, ask.patience > 0, time > latest {
             breach("L2", "a request waited for \(time - ask.time) us, but wanted to wait for \(ask.patience)")
         }
         if ask.patience > 0, decision.isAdmitted, time > ask.time + 4 * scenario.timeoutMicroseconds { waited += 1 }
@@ -189,6 +195,8 @@ final class Judge {
             part.subject.refusals.append((ask.time, time, part.units))
         }
         guard let first = ask.parts.first?.subject, first.isExclusive else { return }
+        let refusedAt = lastRefusedAt[first.number] ?? 0
+        if !decision.isAdmitted { lastRefusedAt[first.number] = time }
         lastRefusals[first.number] = decision.refusal.map { refusal in
             let wait = refusal.retryAfterMicroseconds
             let isHeld = ask.parts.contains { $0.subject.limit.quota.unit.isHeld }
@@ -203,6 +211,7 @@ final class Judge {
                 instance: ask.instance,
                 units: ask.parts.map(\.units),
                 backAt: wait.map { min(wall + $0, told ?? .max) },
+                isAfterOther: before?.isAfterOther ?? (time - refusedAt < 1_000_000),
                 rememberedUntil: isAtOnce ? isSame ? before?.rememberedUntil ?? 0 : 0 : memory
             )
         }
@@ -227,7 +236,7 @@ final class Judge {
         }
         if let first = ask.parts.first?.subject, first.isExclusive, let refusal = lastRefusals[first.number],
             let backAt = refusal.backAt, refusal.instance == ask.instance, refusal.units == ask.parts.map(\.units),
-            decision.isAdmitted, wall < backAt
+            decision.isAdmitted, wall < backAt, !refusal.isAfterOther
         {
             breach("L5", "\(first.storeKey) was admitted at \(time), \(backAt - wall) us before its time")
         }
