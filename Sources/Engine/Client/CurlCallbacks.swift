@@ -3,34 +3,31 @@ import Glibc
 
 /// Passes received bytes, which are valid only during the call, to the transfer. libcurl calls this function.
 let deliverBytes: relay_curl_write = { bytes, unit, count, context in
-    guard let bytes, let transfer = transfer(context) else { return 0 }
+    guard let bytes, let transfer = object(context, CurlTransfer.self) else { return 0 }
     return transfer.receive(UnsafeRawBufferPointer(start: bytes, count: unit * count))
 }
 
 /// Passes one line of the response's head to the transfer. libcurl calls this function.
 let deliverHeader: relay_curl_write = { bytes, unit, count, context in
-    guard let bytes, let transfer = transfer(context) else { return 0 }
+    guard let bytes, let transfer = object(context, CurlTransfer.self) else { return 0 }
     transfer.receiveHeader(UnsafeRawBufferPointer(start: bytes, count: unit * count))
     return unit * count
 }
 
-func openSocket(
-    context: UnsafeMutableRawPointer?,
-    purpose: curlsocktype,
-    address: UnsafeMutablePointer<curl_sockaddr>?
-) -> curl_socket_t {
-    guard let context, let address else { return CURL_SOCKET_BAD }
-    return Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue().open(address)
+let openSocket: relay_curl_on_open = { context, _, address in
+    guard let address, let handle = object(context, CurlHandle.self) else { return CURL_SOCKET_BAD }
+    return handle.open(address)
 }
 
-func closeSocket(context: UnsafeMutableRawPointer?, socket: curl_socket_t) -> Int32 {
-    guard let context else { return 1 }
-    Unmanaged<CurlClient>.fromOpaque(context).takeUnretainedValue().isClosed(socket)
+let closeSocket: relay_curl_on_close = { context, socket in
+    guard let client = object(context, CurlClient.self) else { return 1 }
+    client.isClosed(socket)
     return 0
 }
 
-func transfer(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {
-    context.map { Unmanaged<CurlTransfer>.fromOpaque($0).takeUnretainedValue() }
+/// Returns the object whose address libcurl keeps for its callbacks.
+func object<Kept: AnyObject>(_ context: UnsafeMutableRawPointer?, _: Kept.Type) -> Kept? {
+    context.map { Unmanaged<Kept>.fromOpaque($0).takeUnretainedValue() }
 }
 
 extension PeerAddress {

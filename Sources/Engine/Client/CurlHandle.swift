@@ -82,15 +82,8 @@ final class CurlHandle {
 }
 
 /// Stores the OpenSSL object of a connection that has just opened. libcurl provides the object only at this time.
-private func isConnected(
-    context: UnsafeMutableRawPointer?,
-    vendorAddress: UnsafeMutablePointer<CChar>?,
-    ownAddress: UnsafeMutablePointer<CChar>?,
-    vendorPort: Int32,
-    ownPort: Int32
-) -> Int32 {
-    guard let context else { return CURL_PREREQFUNC_ABORT }
-    let handle = Unmanaged<CurlHandle>.fromOpaque(context).takeUnretainedValue()
+private let isConnected: relay_curl_on_before = { context, _, _, _, _ in
+    guard let handle = object(context, CurlHandle.self) else { return CURL_PREREQFUNC_ABORT }
     handle.tls = relay_curl_tls(handle.easy)
     return CURL_PREREQFUNC_OK
 }

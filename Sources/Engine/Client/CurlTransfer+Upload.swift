@@ -100,11 +100,11 @@ extension CurlTransfer: UpstreamUpload {
 
 /// Copies bytes of the upload's body to libcurl. libcurl calls this function as its read callback.
 private let giveBytes: relay_curl_write = { room, unit, count, context in
-    guard let room, let transfer = transfer(context) else { return Int(CURL_READFUNC_ABORT) }
+    guard let room, let transfer = object(context, CurlTransfer.self) else { return Int(CURL_READFUNC_ABORT) }
     return transfer.give(into: UnsafeMutableRawBufferPointer(start: room, count: unit * count))
 }
 
-private func rewindBody(context: UnsafeMutableRawPointer?, offset: curl_off_t, origin: Int32) -> Int32 {
-    let isPossible = offset == 0 && transfer(context)?.isBodyWhole ?? false
+private let rewindBody: relay_curl_on_seek = { context, offset, _ in
+    let isPossible = offset == 0 && object(context, CurlTransfer.self)?.isBodyWhole ?? false
     return isPossible ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL
 }

@@ -185,9 +185,7 @@ private let deliverDocumentHeader: relay_curl_write = { bytes, unit, count, cont
 }
 
 private let isDownloadCancelled: relay_curl_on_progress = { context, _, _, _, _ in
-    guard let context else { return 0 }
-    let received = Unmanaged<Download.ReceivedDocument>.fromOpaque(context).takeUnretainedValue()
-    return received.isCancelled() ? 1 : 0
+    object(context, Download.ReceivedDocument.self)?.isCancelled() ?? false ? 1 : 0
 }
 
 private func received(
@@ -196,7 +194,6 @@ private func received(
     context: UnsafeMutableRawPointer?,
     _ append: (Download.ReceivedDocument, UnsafeRawBufferPointer) -> Int
 ) -> Int {
-    guard let bytes, let context else { return 0 }
-    let received = Unmanaged<Download.ReceivedDocument>.fromOpaque(context).takeUnretainedValue()
+    guard let bytes, let received = object(context, Download.ReceivedDocument.self) else { return 0 }
     return append(received, UnsafeRawBufferPointer(start: bytes, count: count))
 }
