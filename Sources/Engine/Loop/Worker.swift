@@ -59,7 +59,7 @@ package final class Worker: @unchecked Sendable {
         of work: @escaping @Sendable () -> Result
     ) async -> Result? {
         let wait = Wait<Result>(loop)
-        let isTaken = append {
+        let isTaken = begin {
             guard wait.isWanted.load(ordering: .relaxed) else { return }
             let result = work()
             loop.call { wait.end(result) }
@@ -70,12 +70,10 @@ package final class Worker: @unchecked Sendable {
 
     /// Schedules `work`. Drops `work` and returns false if too many jobs are waiting or the thread is ending.
     @discardableResult
-    package func begin(_ work: @escaping @Sendable () -> Void) -> Bool { append(work) }
-
-    private func append(_ job: @escaping Job) -> Bool {
+    package func begin(_ work: @escaping @Sendable () -> Void) -> Bool {
         let isTaken = state.withLock { state in
             guard state.queue.count < bound, !state.isEnding else { return false }
-            state.queue.append(job)
+            state.queue.append(work)
             return true
         }
         if isTaken { signal.wake() }
