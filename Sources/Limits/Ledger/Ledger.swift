@@ -226,7 +226,9 @@ struct Ledger {
         servers[account.server].isDown || account.ruleUntil > now.steady
     }
 
-    func rule(of account: Account) -> StoreDownRule { account.limit.kind.ruleWithoutStore ?? options.storeDown }
+    /// Returns the rule for an account while the store is unavailable. It is always `share` for logins, to limit password
+    /// guesses.
+    func rule(of account: Account) -> StoreDownRule { account.limit.kind == .login ? .share : options.storeDown }
 
     /// Returns the rule that decides for an account while its server of the store is unavailable.
     func outageRule(_ account: Account, _ now: ClockReading) -> OutageRule {

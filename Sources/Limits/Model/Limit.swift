@@ -194,8 +194,4 @@ extension Limit.Kind {
     package static let names = [
         "caller", "key", "model", "total", "auth", "provider", "login", "group", "usage", "session", "user",
     ]
-
-    /// The rule for limits of this kind while the store is unavailable; nil if the configured rule applies. Logins
-    /// always use `share` to limit password guesses.
-    var ruleWithoutStore: StoreDownRule? { self == .login ? .share : nil }
 }

@@ -199,13 +199,9 @@ package final class CounterKeeper: @unchecked Sendable {
         let all = found.count
         if bytes > limit { found.sort { $0.share > $1.share } }
         while bytes > limit, let last = found.popLast() { bytes -= last.counter.bytes }
-        reportOverfull(kept: found.count, of: all)
+        if found.count < all, !state.isOverfull { onEvent(.overfull(kept: found.count, of: all)) }
+        state.isOverfull = found.count < all
         return found.map(\.counter)
-    }
-
-    private func reportOverfull(kept: Int, of all: Int) {
-        if kept < all, !state.isOverfull { onEvent(.overfull(kept: kept, of: all)) }
-        state.isOverfull = kept < all
     }
 
     /// Removes an earlier process's counters from `unclaimed` if `keys` contains their key, or if their units are too

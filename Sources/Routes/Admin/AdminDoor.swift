@@ -42,7 +42,10 @@ private func visitor(
     let session = operatorSession(request, gateway.process.admin.sessions)
     if access == .everybody { return session }
     guard let session else { throw APIError(401, "Not logged in") }
-    if access == .writer, session.isViewer { throw .onlyReads }
+    if access == .writer, session.isViewer {
+        let advice = "Changes need ADMIN_PASSWORD in place of ADMIN_VIEWER_PASSWORD."
+        throw APIError(403, "Your password may only read. \(advice)")
+    }
     // A token in the header is sent by programs only: no page of another site can make a browser send it.
     if access == .writer, request.operatorToken == nil, !request.isOfOwnOrigin(gateway.settings) { throw .otherOrigin }
     return session
@@ -57,10 +60,6 @@ func operatorSession(_ request: Request, _ sessions: AdminSessions) -> AdminSess
 }
 
 extension APIError {
-    static var onlyReads: APIError {
-        APIError(403, "Your password may only read. Changes need ADMIN_PASSWORD in place of ADMIN_VIEWER_PASSWORD.")
-    }
-
     static var otherOrigin: APIError {
         APIError(
             403,

@@ -111,7 +111,10 @@ func giveBack(_ visit: AdminVisit) async throws(APIError) {
     } catch {
         throw .storeUnavailable
     }
-    guard given.units > 0 else { throw .nothingRecorded }
+    guard given.units > 0 else {
+        let reason = "Nothing was given back: no use of this limit is recorded."
+        throw APIError(404, "\(reason) After a restart of the counter store, try again in a few seconds.")
+    }
     if let key = given.key { visit.admin.board.add(InstanceOrder(.giveBack, key)) }
     let text = "\(found.charge.limit.quota.amount(given.units)) \(amount.unit.rawValue)"
     visit.record("give back", "\(text) of \(name ?? "all callers") \(LimitStates.id(found))")
@@ -161,10 +164,5 @@ extension APIError {
     static var storeUnavailable: APIError {
         let reason = "The counter store did not respond, so that it is unknown whether the limit was changed."
         return APIError(503, "\(reason) Look at what is used of it before you try again.")
-    }
-
-    fileprivate static var nothingRecorded: APIError {
-        let reason = "Nothing was given back: no use of this limit is recorded."
-        return APIError(404, "\(reason) After a restart of the counter store, try again in a few seconds.")
     }
 }

@@ -36,7 +36,8 @@ final class CacheLookup: RequestCaching, OnLoop, @unchecked Sendable {
         guard cache.settings.models.match(model), let key = key(name, isStreamed: isStreamed) else { return nil }
         self.key = key
         state = .miss
-        guard !exchange.request.wantsNewResponse else {
+        // The client wants a new response.
+        guard !exchange.request.hasCacheDirective("no-cache") else {
             cache.count(isHit: false)
             return nil
         }
@@ -167,10 +168,7 @@ extension Request {
     /// Whether the client forbids storing the response in a cache (`Cache-Control: no-store`).
     var forbidsCaching: Bool { hasCacheDirective("no-store") }
 
-    /// Whether the client wants a new response rather than a cached one (`Cache-Control: no-cache`).
-    fileprivate var wantsNewResponse: Bool { hasCacheDirective("no-cache") }
-
-    private func hasCacheDirective(_ directive: StaticString) -> Bool {
+    fileprivate func hasCacheDirective(_ directive: StaticString) -> Bool {
         guard let given = self[.cacheControl] else { return false }
         return given.split(separator: UInt8(ascii: ","))
             .contains { UnsafeRawBufferPointer(rebasing: $0).trimmed.equalsLowered(directive) }

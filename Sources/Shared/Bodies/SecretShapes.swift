@@ -45,9 +45,7 @@ enum SecretShapes {
         return prefixes[first]?.contains { word.starts(with: $0) } ?? false
     }
 
-    static func isKeyByte(_ byte: UInt8) -> Bool {
-        byte.isLetterOrDigit || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".")
-    }
+    static func isKeyByte(_ byte: UInt8) -> Bool { byte.isLetterOrDigit(or: "-_.") }
 
     private static func lower(_ byte: UInt8) -> UInt8 { (65...90).contains(byte) ? byte + 32 : byte }
 }

@@ -31,20 +31,14 @@ package struct CacheSettings: Sendable, Equatable {
         max(1_048_576, memory.bytes - memory.bytes / 4 - memory.setAsideBytes - 2 * maxBodyBytes)
     }
 
-    private static let usualBytes = 64 * 1_048_576
-
-    /// Returns the default of `CACHE_MAX_MB`, in megabytes.
-    /// - Parameter room: the largest size that the cache in memory may have, in bytes.
-    fileprivate static func fallbackMegabytes(_ memory: MemorySettings, room: Int) -> Int {
-        max(1, min(usualBytes, memory.bytes / 8, room) / 1_048_576)
-    }
+    fileprivate static let usualBytes = 64 * 1_048_576
 }
 
 extension SettingsReader {
     /// Reads the settings of the response cache, and reports problems with them; nil if `CACHE` is off.
     mutating func readCache(_ memory: MemorySettings, _ limits: LimitSettings, maxBodyBytes: Int) -> CacheSettings? {
         let room = CacheSettings.maxBytes(beside: memory, maxBodyBytes: maxBodyBytes)
-        let usual = CacheSettings.fallbackMegabytes(memory, room: room)
+        let usual = max(1, min(CacheSettings.usualBytes, memory.bytes / 8, room) / 1_048_576)
         derive("CACHE_MAX_MB", megabytes: usual)
         guard boolean("CACHE") else { return nil }
         let settings = CacheSettings(

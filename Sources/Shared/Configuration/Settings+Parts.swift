@@ -10,12 +10,6 @@ extension Callers {
     }
 }
 
-extension ProviderSettings {
-    fileprivate var knownFacts: ModelCatalog.ProviderFacts {
-        ModelCatalog.ProviderFacts(ofModels: modelInfo, supportsTools: supportsTools, acceptsImages: acceptsImages)
-    }
-}
-
 extension ModelCatalog {
     /// Creates the catalog of the models that these settings offer.
     /// - Parameter lists: the model lists that were read from vendors, by the provider's index.
@@ -36,7 +30,11 @@ extension ModelCatalog {
                 generateModel: provider.generateModel ?? provider.models.first?.alias,
                 rank: provider.rank,
                 prices: provider.prices,
-                facts: provider.knownFacts
+                facts: ProviderFacts(
+                    ofModels: provider.modelInfo,
+                    supportsTools: provider.supportsTools,
+                    acceptsImages: provider.acceptsImages
+                )
             )
         }
         self.init(

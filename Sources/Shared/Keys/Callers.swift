@@ -83,8 +83,10 @@ package final class Callers: OnLoop, @unchecked Sendable {
 
     /// Returns the caller. Throws if its key is switched off or has expired.
     package static func checked(_ caller: Caller) throws(APIError) -> Caller {
-        if let end = caller.key?.endsAt, end <= Timestamp.now() { throw end == .min ? .keyIsOff : .keyHasExpired }
-        return caller
+        guard let end = caller.key?.endsAt, end <= Timestamp.now() else { return caller }
+        throw end == .min
+            ? APIError(401, "This API key is switched off. Ask who gave it to you.", code: "key_disabled")
+            : APIError(401, "This API key has expired. Ask for a new one.", code: "key_expired")
     }
 
     /// Returns the request's signed token, whose signature is not checked yet. Throws the error for the client if no issuer in
@@ -166,14 +168,6 @@ extension Request {
 extension APIError {
     package static var noKey: APIError {
         APIError(401, "No API key was provided. Send it as `Authorization: Bearer KEY`.", code: "invalid_api_key")
-    }
-
-    fileprivate static var keyHasExpired: APIError {
-        APIError(401, "This API key has expired. Ask for a new one.", code: "key_expired")
-    }
-
-    fileprivate static var keyIsOff: APIError {
-        APIError(401, "This API key is switched off. Ask who gave it to you.", code: "key_disabled")
     }
 
     fileprivate static var keysDiffer: APIError {

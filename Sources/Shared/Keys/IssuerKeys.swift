@@ -22,7 +22,15 @@ package final class IssuerKeys: Sendable {
             switch states.withLock({ $0[issuer, default: IssuerState()].step(name, at: now) }) {
             case .key(let key): return key
             case .unknown: throw .tokenNotAccepted("its issuer has no such key")
-            case .unavailable(let seconds): throw .issuerUnavailable(seconds)
+            case .unavailable(let seconds):
+                let message = "The issuer of this token cannot be reached. Try again in \(seconds) s."
+                throw APIError(
+                    503,
+                    message,
+                    type: "server_error",
+                    code: "issuer_unavailable",
+                    retryAfterSeconds: seconds
+                )
             case .reading(let begins):
                 if begins {
                     let fetcher = fetcher()
@@ -76,12 +84,5 @@ package final class IssuerKeys: Sendable {
         let url = "\(issuer)/.well-known/openid-configuration"
         let document = JSONDocument(try await fetcher.fetch(url, limitBytes: Self.documentBytes))
         return document?.read { $0["issuer"]?.isIssuer(issuer) ?? false ? $0["jwks_uri"]?.string : nil }
-    }
-}
-
-extension APIError {
-    fileprivate static func issuerUnavailable(_ seconds: Int) -> APIError {
-        let message = "The issuer of this token cannot be reached. Try again in \(seconds) s."
-        return APIError(503, message, type: "server_error", code: "issuer_unavailable", retryAfterSeconds: seconds)
     }
 }

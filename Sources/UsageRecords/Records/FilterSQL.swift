@@ -23,7 +23,10 @@ struct FilterSQL {
     /// keywords. Its first argument is the keywords in lower case; the other arguments are the texts.
     static let keywordsFunction = "has_keywords"
 
-    var condition: String { conditions.isEmpty ? trueText : conditions.map { "(\($0))" }.joined(separator: " AND ") }
+    var condition: String {
+        if conditions.isEmpty { return dialect == .sqlite ? "1" : "TRUE" }
+        return conditions.map { "(\($0))" }.joined(separator: " AND ")
+    }
 
     /// The condition of failed requests that a provider or the relay failed to serve. A vendor without credit, or with a
     /// rate limit of its own, has failed.
@@ -41,8 +44,6 @@ struct FilterSQL {
     static let isOfBudget = "(error = '\(UsageRecord.budgetCause)' OR lowered_max_tokens IS NOT NULL)"
 
     private var hasFailed: String { dialect == .sqlite ? "success = 0" : "NOT success" }
-
-    private var trueText: String { dialect == .sqlite ? "1" : "TRUE" }
 
     mutating func add(_ condition: String) { conditions.append(condition) }
 

@@ -14,9 +14,10 @@ struct LLMChat: ChatSurface {
     static let reports = LLMChat(isStreamed: false)
 
     func append(_ error: APIError, isMidStream: Bool, to body: inout ByteBuffer) {
+        let isMissing = error.code == "missing_required_parameter" && error.param?.isSame(as: "messages") ?? false
         let text = error.isCapacityShortage ? Self.noInstance : error.message
         if isMidStream { body.append("data: ") }
-        body.json(#"{"error":\#(error.isMissingMessages ? "Missing required field 'messages'" : text)}"#)
+        body.json(#"{"error":\#(isMissing ? "Missing required field 'messages'" : text)}"#)
         if isMidStream { body.append("\n\n") }
     }
 
@@ -77,11 +78,5 @@ extension Request {
         guard let accept = self[.accept] else { return false }
         var scan = ByteScan(accept)
         return scan.find("text/event-stream")
-    }
-}
-
-extension APIError {
-    fileprivate var isMissingMessages: Bool {
-        self.code == "missing_required_parameter" && self.param?.isSame(as: "messages") ?? false
     }
 }

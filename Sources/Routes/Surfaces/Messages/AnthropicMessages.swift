@@ -13,7 +13,10 @@ struct AnthropicMessages: ChatSurface {
             return
         }
         let type = "\(Self.type(ofStatus: status(of: error)))"
-        let details = error.detailCode.map { code -> JSONFragment in #"{"error_code":\#(code)}"# }
+        // Another relay in front of this one knows by its code that a budget is used up.
+        let isOfBudget = error.status == 429 && error.code == "insufficient_quota"
+        let hasCode = isOfBudget || error.code?.hasSameBytes(as: APIError.noThreadsCode) ?? false
+        let details = error.code.flatMap { code -> JSONFragment? in hasCode ? #"{"error_code":\#(code)}"# : nil }
         body.json(
             #"""
             {"type":"error","error":{"type":\#(type),"message":\#(Self.message(of: error))\#

@@ -165,12 +165,3 @@ extension GivenOptions {
         Self.set(&options.bookkeeping.speed, fields["speed"]?.string, &hasAny)
     }
 }
-
-extension APIError {
-    /// The error code to send as `details.error_code`; nil for most errors. Another relay in front of this one knows a
-    /// budget that is used up by it.
-    var detailCode: String? {
-        let isOfBudget = self.status == 429 && self.code == "insufficient_quota"
-        return isOfBudget || self.code?.hasSameBytes(as: Self.noThreadsCode) ?? false ? self.code : nil
-    }
-}

@@ -65,7 +65,9 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
         case .encryptedReasoning(let text):
             var sealed = ReasoningBlock.itemContent(text.text)
             sealed.withUTF8 { add(signature: UnsafeRawBufferPointer($0)) }
-        case .message(let phase): beginMessage(phase)
+        case .message(let phase):
+            closeMessage()
+            message = OutputItem.Message(phase: phase)
         case .annotation(let json): add(annotation: json)
         case .signature, .native: break
         }
@@ -98,11 +100,6 @@ final class ResponseEvents: BatchWriter, OnLoop, @unchecked Sendable {
     }
 
     private func closeMessage() { if case .message = open { closeItem("completed") } }
-
-    private func beginMessage(_ phase: ChatMessage.Phase?) {
-        closeMessage()
-        message = OutputItem.Message(phase: phase)
-    }
 
     private func add(annotation json: UnsafeRawBufferPointer) {
         guard takes(json) else { return }
