@@ -96,13 +96,8 @@ package struct LimitReader {
         for _ in 0..<Self.tries {
             let found = try connection.read([key]).first ?? nil
             guard let value = change(found?.bytes) else { return }
-            let result =
-                if let found {
-                    try connection.replace(key, value, version: found.version, expirySeconds: expirySeconds)
-                } else {
-                    try connection.add(key, value, expirySeconds: expirySeconds)
-                }
-            if result.isWritten { return }
+            let write = StoreWrite(key: key, value: value, version: found?.version, expirySeconds: expirySeconds)
+            if try connection.write(write).isWritten { return }
         }
         throw StoreFailure(reason: "other instances keep changing the record")
     }

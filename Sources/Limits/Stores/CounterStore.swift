@@ -27,22 +27,6 @@ package protocol CounterConnection: AnyObject {
     func status() throws(StoreFailure) -> StoreState
 }
 
-extension CounterConnection {
-    /// Replaces the value of a key, if the value still has this version.
-    package func replace(
-        _ key: String,
-        _ value: [UInt8],
-        version: StoredValue.Version,
-        expirySeconds: Int
-    ) throws(StoreFailure) -> WriteResult {
-        try write(StoreWrite(key: key, value: value, version: version, expirySeconds: expirySeconds))
-    }
-
-    package func add(_ key: String, _ value: [UInt8], expirySeconds: Int) throws(StoreFailure) -> WriteResult {
-        try write(StoreWrite(key: key, value: value, version: nil, expirySeconds: expirySeconds))
-    }
-}
-
 /// The clock and the life of one server of the store.
 package struct StoreState: Sendable {
     /// The time by the server's clock, in seconds since 1970.

@@ -109,12 +109,9 @@ private final class StoreLink: @unchecked Sendable {
             guard let value = change.value else { return change.outcome }
             let result: WriteResult
             do throws(StoreFailure) {
-                result =
-                    if let found {
-                        try connection.replace(key, value, version: found.version, expirySeconds: expirySeconds)
-                    } else {
-                        try connection.add(key, value, expirySeconds: expirySeconds)
-                    }
+                result = try connection.write(
+                    StoreWrite(key: key, value: value, version: found?.version, expirySeconds: expirySeconds)
+                )
             } catch {
                 failed(store.server(of: key))
                 throw error
