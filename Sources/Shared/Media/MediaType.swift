@@ -39,27 +39,10 @@ package enum MediaType: String, CaseIterable, Sendable {
     /// The file extension of this type, without a dot.
     package var fileExtension: String {
         switch self {
-        case .png: "png"
         case .jpeg: "jpg"
-        case .webp: "webp"
-        case .gif: "gif"
-        case .svg: "svg"
-        case .mp3: "mp3"
-        case .wav: "wav"
-        case .flac: "flac"
-        case .ogg: "ogg"
-        case .opus: "opus"
-        case .aac: "aac"
-        case .m4a: "m4a"
-        case .mp4: "mp4"
-        case .webm: "webm"
-        case .pdf: "pdf"
-        case .docx: "docx"
-        case .zip: "zip"
-        case .doc: "doc"
-        case .json: "json"
-        case .xml: "xml"
         case .text: "txt"
+        // Each other case has the name of its extension.
+        default: "\(self)"
         }
     }
 
