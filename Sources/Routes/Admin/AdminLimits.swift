@@ -88,8 +88,7 @@ func resetLimit(_ visit: AdminVisit) async throws(APIError) {
     }
     if let key { visit.admin.board.add(InstanceOrder(.reset, key)) }
     visit.record("reset limit", "\(name ?? "all callers") \(id)")
-    let scope: JSONFragment = #"{"all_instances":\#(key != nil)}"#
-    visit.send("Limit reset", data: scope)
+    visit.send("Limit reset", data: #"{"all_instances":\#(key != nil)}"#)
 }
 
 /// Handles POST /admin/limits/give-back: gives back an amount of one limit that was counted wrongly.

@@ -17,8 +17,7 @@ func forgetQuirk(_ visit: AdminVisit) async throws(APIError) {
     guard let quirk = visit.gateway.quirks.forget(id: visit.value("id")) else { throw APIError(404, "Not found") }
     visit.admin.board.add(InstanceOrder(.forget, quirk.id))
     visit.record("forget quirk", "\(quirk.provider) \(quirk.model) \(quirk.quirk)")
-    let scope: JSONFragment = #"{"all_instances":\#(visit.admin.shared != nil)}"#
-    visit.send("Deleted", data: scope)
+    visit.send("Deleted", data: #"{"all_instances":\#(visit.admin.shared != nil)}"#)
 }
 
 extension JSONFragment {

@@ -62,24 +62,19 @@ enum RecordFields {
         return text
     }
 
+    private static let outcomes: KeyValuePairs<String, RecordFilter.Outcome> = [
+        "completed": .completed, "failed": .failed, "failures": .failure, "refusals": .refusal,
+        "client_errors": .clientError, "budget": .budget,
+    ]
+
     private static func outcome(_ fields: AdminQuery) throws(APIError) -> RecordFilter.Outcome? {
-        switch fields["status"] {
-        case nil: return nil
-        case "completed": return .completed
-        case "failed": return .failed
-        case "failures": return .failure
-        case "refusals": return .refusal
-        case "client_errors": return .clientError
-        case "budget": return .budget
-        case let text?:
-            guard text.utf8.count == 3, let status = Int(text), (100...599).contains(status) else {
-                throw .value(
-                    "status",
-                    "must be completed, failed, failures, refusals, client_errors, budget, running or an HTTP status"
-                )
-            }
-            return .status(status)
+        guard let text = fields["status"] else { return nil }
+        if let named = outcomes.first(where: { $0.key == text }) { return named.value }
+        guard text.utf8.count == 3, let status = Int(text), (100...599).contains(status) else {
+            let words = outcomes.map(\.key).joined(separator: ", ")
+            throw .value("status", "must be \(words), running or an HTTP status")
         }
+        return .status(status)
     }
 
     /// The names of spans of time that end now, with their minutes or days. Those of days begin with a day.

@@ -12,9 +12,7 @@ func reloadSettings(_ exchange: Exchange, _ gateway: Gateway) async throws(APIEr
         throw APIError(403, "Not permitted")
     }
     if access == .open, !gateway.process.reloads.mayBegin(at: gateway.loop.now) {
-        var error = APIError(429, "Configuration was reloaded a moment ago")
-        error.retryAfterSeconds = OpenReloads.pauseSeconds
-        throw error
+        throw APIError(429, "Configuration was reloaded a moment ago", retryAfterSeconds: OpenReloads.pauseSeconds)
     }
     try await exchange.sendReload(by: reloader, on: gateway.loop)
 }

@@ -9,11 +9,6 @@ struct MessageReading {
     /// The first tolerated error; nil if there is none.
     private(set) var error: APIError?
 
-    init(isCounted: Bool = false, toleratesUnknown: Bool = false) {
-        self.isCounted = isCounted
-        self.toleratesUnknown = toleratesUnknown
-    }
-
     /// Records an error. Throws the error if no error is tolerated.
     mutating func tolerate(_ error: APIError) throws(APIError) {
         guard toleratesUnknown else { throw error }

@@ -83,11 +83,8 @@ struct ChatCompletion: ChatResponseFormatter {
     static func citation(of annotation: UnsafeRawBufferPointer) -> Body? {
         let json = RawJSON(annotation)
         guard json["type"]?.content == "url_citation" else { return nil }
-        var nested = ByteBuffer(#"{"type":"url_citation","url_citation":"#)
-        for (index, member) in json.members.filter({ !$0.name.equals("type") }).enumerated() {
-            nested.append(index == 0 ? "{" : ",")
-            nested.append(member.bytes)
-        }
+        var nested = ByteBuffer(#"{"type":"url_citation","url_citation":{"#)
+        nested.append(list: json.members.filter { !$0.name.equals("type") }) { $1.append($0.bytes) }
         nested.append("}}")
         return Body(nested)
     }

@@ -76,11 +76,7 @@ extension InputReader {
         guard isHistory, item["id"]?.string?.begins(with: ItemType.other.rawValue) ?? false, let members = item.members
         else { return item.body }
         var text = ByteBuffer()
-        for (name, value) in members where !name.equals("id") {
-            text.append(text.isEmpty ? "{" : ",", json: name, ":")
-            value.append(to: &text)
-        }
-        text.append("}")
+        text.append(object: members.filter { !$0.name.equals("id") }) { $0.value.append(to: &$1) }
         return Body(text)
     }
 
