@@ -3,6 +3,7 @@ key."""
 
 import contextlib
 import re
+import ssl
 import subprocess
 import threading
 import time
@@ -14,6 +15,7 @@ import forwarders
 import httpx
 import local_http
 import pytest
+import trustme
 from fake_server import FakeServer, Handler
 from memcached import Memcached
 from relay_process import INHERITED, Relay, binary, free_port
@@ -314,6 +316,15 @@ def test_memcached_that_is_looked_for_or_is_none(vendors: FakeServer, tmp_path: 
     assert (status, lines[2]) == (
         69, f"memcached {other}: no response in time from the program at this port, which may not be memcached{advice}"
     )  # fmt: skip
+
+
+def test_a_certificate_of_an_unknown_authority(vendors: FakeServer, tmp_path: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with forwarders.tls(urlsplit(vendors.base_url).port, context) as front:
+        line = ask(tmp_path, CALLER | provider("A", f"https://127.0.0.1:{front.port}/row/v1", KEY))[1][0]
+    reason = "is not trusted: unable to get local issuer certificate; add its certificate authority with SSL_CERT_FILE"
+    assert line == f"a k1: not confirmed: the certificate of 127.0.0.1:{front.port} {reason}"
 
 
 def test_tls_to_a_server_without_it(vendors: FakeServer, tmp_path: Path, start_relay) -> None:

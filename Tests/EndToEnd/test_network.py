@@ -1,6 +1,7 @@
 """Connections to the vendor: names, TLS, proxies."""
 
 import contextlib
+import datetime
 import ipaddress
 import json
 import ssl
@@ -24,9 +25,9 @@ def authority():
     return trustme.CA()
 
 
-def served_by(authority, *names):
+def served_by(authority, *names, **times):
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(*names).configure_cert(context)
+    authority.issue_cert(*names, **times).configure_cert(context)
     return context
 
 
@@ -38,19 +39,31 @@ def test_an_authority_that_is_added_is_trusted(vendor, start_relay, authority, t
         assert ask(relay, api_key, stream=True).text.endswith("data: [DONE]\n\n")
 
 
-@pytest.mark.parametrize("fault", ["unknown authority", "other name"])
+PAST, FUTURE = (datetime.datetime(year, 1, 1) for year in (2020, 2200))
+UNKNOWN = "is not trusted: unable to get local issuer certificate"
+FAULTS = {
+    "unknown authority": ("127.0.0.1", {}, UNKNOWN, "add its certificate authority with SSL_CERT_FILE"),
+    "other name": ("another.example", {}, "is for another host", "write a host of the certificate in the URL"),
+    "expired": ("127.0.0.1", {"not_after": PAST}, "has expired", "have it renewed, or correct the clock of the relay's machine"),
+    "early": ("127.0.0.1", {"not_before": FUTURE, "not_after": FUTURE.replace(year=2201)}, "is not valid yet", "correct the clock of the relay's machine, or have it replaced"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_vendor_that_cannot_prove_itself_gets_no_key(vendor, start_relay, authority, tmp_path, api_key, fault):
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    name = "127.0.0.1" if fault == "unknown authority" else "another.example"
+    name, times, text, advice = FAULTS[fault]
     trusted = None if fault == "unknown authority" else str(tmp_path / "ca.pem")
-    with forwarders.tls(vendor.port, served_by(authority, name)) as front:
+    with forwarders.tls(vendor.port, served_by(authority, name, **times)) as front:
         relay = start_relay(ONE_MIN_BASE_URL=f"https://127.0.0.1:{front.port}", SSL_CERT_FILE=trusted)
         for is_streamed in (False, True):
             answer = ask(relay, api_key, stream=is_streamed)
             assert answer.status_code == 502
-            assert answer.json()["error"]["code"] == "upstream_error"
+            error = answer.json()["error"]
+            assert error["code"] == "upstream_error"
+            assert error["message"].startswith(f"The provider's certificate {text}. The operator can {advice}.")
             line = relay.wait_for_line(lambda line, kind=is_streamed: line.get("stream") is kind)
-            assert f"the certificate of 127.0.0.1:{front.port}/" in line["cause"] and "is not trusted" in line["cause"]
+            assert f"the certificate of 127.0.0.1:{front.port}/" in line["cause"] and f"{text}; {advice}" in line["cause"]
     assert vendor.requests(api_key) == []
 
 

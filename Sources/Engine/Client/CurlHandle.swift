@@ -62,7 +62,11 @@ final class CurlHandle {
         var (number, status) = (0, 0)
         if code == CURLE_COULDNT_CONNECT, relay_curl_errno(easy, &number) != CURLE_OK { number = 0 }
         _ = relay_curl_proxy_status(easy, &status)
-        return ConnectFailure(systemError: isRefused ? EACCES : Int32(clamping: number), proxyStatus: status)
+        return ConnectFailure(
+            systemError: isRefused ? EACCES : Int32(clamping: number),
+            proxyStatus: status,
+            certificateFault: CertificateFault(easy, code)
+        )
     }
 
     func use(_ endpoint: Endpoint) {

@@ -99,7 +99,8 @@ package struct Download: Sendable {
             _ = relay_curl_proxy_status(easy, &status)
             let host = Endpoint(url, EndpointOptions())?.authority ?? "the host"
             let refusal = TransportError.refusal(ofProxy: proxy, status, host)
-            return .failed(refusal ?? String(cString: curl_easy_strerror(code)))
+            let fault = CertificateFault(easy, code)?.cause(at: host)
+            return .failed(refusal ?? fault ?? String(cString: curl_easy_strerror(code)))
         }
         _ = relay_curl_status(easy, &status)
         switch status {

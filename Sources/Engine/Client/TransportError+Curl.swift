@@ -26,7 +26,7 @@ extension TransportError {
         switch kind {
         case .unreachable where CURLcode(code) == CURLE_COULDNT_RESOLVE_HOST: "cannot resolve \(host)"
         case .unreachable: proxyProblem ?? "cannot connect to \(host)\(systemReason)"
-        case .insecure where isOfCertificate: "the certificate of \(host) is not trusted"
+        case .insecure where certificateFault != nil: certificateFault?.cause(at: host) ?? ""
         case .insecure where proxy != nil:
             "no TLS connection to \(host) through the proxy \(proxy ?? "") (UPSTREAM_PROXY)\(reason)"
         case .insecure: "no TLS connection to \(host)\(reason); if the server has no TLS, write http://"
@@ -61,8 +61,8 @@ extension TransportError {
         return isOfTLS && endpoint?.isHTTPS == false ? "; if the server expects TLS, write https://" : ""
     }
 
-    /// Whether the server's certificate is not trusted.
-    package var isOfCertificate: Bool { CURLcode(code) == CURLE_PEER_FAILED_VERIFICATION }
+    /// The reason why the server's certificate is not accepted; nil if the call failed for another reason.
+    package var certificateFault: CertificateFault? { connectFailure?.certificateFault }
 
     /// Whether the relay's proxy could not be reached or gave no connection, so that the vendor was not called at all.
     package var isOfProxy: Bool { kind == .unreachable && CURLcode(code) != CURLE_COULDNT_RESOLVE_HOST && proxy != nil }

@@ -1,3 +1,4 @@
+import Engine
 import Shared
 
 /// The errors for failures of a provider itself.
@@ -20,14 +21,14 @@ extension APIError {
                 The provider cannot be reached. \(elsewhere) The operator can check PROVIDER_<NAME>_BASE_URL with \
                 `relay check --ask`.
                 """
-        case .insecure where !error.isOfCertificate:
+        case .insecure:
+            if let fault = error.certificateFault {
+                return "The provider's certificate \(fault.text). The operator can \(fault.advice)."
+            }
             return """
                 The relay has no TLS connection to the provider. \(elsewhere) The operator can check \
                 PROVIDER_<NAME>_BASE_URL with `relay check --ask`.
                 """
-        case .insecure:
-            return
-                "The provider's certificate is not trusted. The operator can add its certificate authority with SSL_CERT_FILE."
         case .broken: return "The provider's response was cut off. \(elsewhere)"
         case .tooLarge: return "The provider's response is too large for the relay. \(elsewhere)"
         default: break

@@ -227,8 +227,8 @@ package struct UpstreamError: Error {
     /// Whether the call failed because the relay's own proxy cannot be reached or gave no connection.
     var isOfProxy: Bool { fields.value.transport?.isOfProxy ?? false }
 
-    /// Whether the certificate of the vendor's server is not trusted.
-    var isOfCertificate: Bool { fields.value.transport?.isOfCertificate ?? false }
+    /// The reason why the certificate of the vendor's server is not accepted; nil if the call failed for another reason.
+    var certificateFault: CertificateFault? { fields.value.transport?.certificateFault }
 
     package var fault: UpstreamFault {
         switch fields.value.transport?.kind {
