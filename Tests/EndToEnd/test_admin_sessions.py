@@ -177,7 +177,11 @@ def test_without_a_password_there_is_nothing(start_relay):
 
 def test_a_socket_of_its_own(start_relay):
     port = free_port()
-    relay = start_relay(**SETTINGS, HOST="0.0.0.0", ADMIN_LISTEN=f"127.0.0.1:{port}", NOT_FOUND_REDIRECT_URL="https://example.org/")
+    keys = {f"KEY_{name}_TOKEN": f"token-of-the-key-{name}" for name in ("OFF", "OLD", "TEAM")}
+    relay = start_relay(
+        **SETTINGS, **keys, KEY_OFF_ENABLED="false", KEY_OLD_EXPIRES="2020-01-31", HOST="0.0.0.0", ADMIN_LISTEN=f"127.0.0.1:{port}",
+        NOT_FOUND_REDIRECT_URL="https://example.org/",
+    )  # fmt: skip
     own = f"http://127.0.0.1:{port}"
     assert local_http.get(f"{relay.base_url}/admin").status_code == 404
     assert login(relay.base_url).status_code == 404
@@ -185,7 +189,9 @@ def test_a_socket_of_its_own(start_relay):
     assert one.get("/admin/config").status_code == 200
     assert Operator(relay.base_url, one.token).get("/admin/config").status_code == 404
     # Clients are told the relay's port, not that of the page.
-    assert one.get("/admin/clients").json()["address"] == f"http://127.0.0.1:{relay.port}"
+    told = one.get("/admin/clients").json()
+    assert (told["address"], told["key"]) == (f"http://127.0.0.1:{relay.port}", "team")
+    assert [caller["key"] for caller in told["callers"] if caller["kind"] == "known"] == ["team", "off", "old"]
     assert local_http.get(f"{own}/health").status_code == local_http.get(f"{own}/metrics").status_code == 200
     for path in ("/v1/models", "/", "/ready", "/reload_config", "/models"):
         assert local_http.get(own + path, headers={"Authorization": f"Bearer {one.token}"}).status_code == 404

@@ -66,11 +66,17 @@ func listClients(_ visit: AdminVisit) async throws(APIError) {
 private let maxListedModels = 1_000
 
 extension Settings {
-    /// The callers that the settings allow to use the relay, each with its kind, such as `anonymous`.
+    /// The callers that the settings allow to use the relay, each with its kind, such as `anonymous`. Keys that are off or
+    /// have expired come last.
     fileprivate var callersToSetUp: [(kind: String, caller: Caller)] {
-        var callers = keys.map { (kind: "known", caller: Caller(known: $0)) }
+        let now = Timestamp.now()
+        let ended = keys.filter { $0.endsAt ?? .max <= now }
+        func known(_ keys: [KeySettings]) -> [(kind: String, caller: Caller)] {
+            keys.map { ("known", Caller(known: $0)) }
+        }
+        var callers = known(keys.filter { $0.endsAt ?? .max > now })
         if !anonymousModels.isEmpty { callers.append(("anonymous", Caller(anonymousWith: anonymousModels))) }
         if providers.contains(where: \.isPassthrough) { callers.append(("passthrough", .visitor)) }
-        return callers
+        return callers + known(ended)
     }
 }
