@@ -56,13 +56,9 @@ final class LiveModels: Sendable {
                 return nil
             }
             let pause = settings.modelsRefresh > .zero ? settings.modelsRefresh : Self.pause
-            let mayWarn = Lock(limitsCost)
+            let unwarned = Lock(limitsCost ? provider : nil)
             return ModelListRefresher(list, of: provider.name, every: pause, loop, log: log) { models in
-                let warns = mayWarn.withLock { mayWarn in
-                    defer { mayWarn = false }
-                    return mayWarn
-                }
-                if warns { provider.warnOfUnpriced(models, log) }
+                unwarned.withLock { $0.take() }?.warnOfUnpriced(models, log)
                 let (new, modelCatalog) = known.withLock { known in
                     let new = known.store(models, of: provider, at: index)
                     return (new, ModelCatalog(settings, known.catalogues, lists: known.lists))

@@ -109,8 +109,7 @@ extension TokenPrices {
         let completion = max(0, usage.completionTokens - usage.unbilledCompletionTokens)
         let audioCompletion = min(usage.audioCompletionTokens, completion)
         let other = completion - audioCompletion
-        let reasoning =
-            reasoningPicodollars == completionPicodollars ? 0 : max(0, min(usage.reasoningTokens, other))
+        let reasoning = reasoningPicodollars == completionPicodollars ? 0 : max(0, min(usage.reasoningTokens, other))
         add(.completion, other - reasoning, completionPicodollars)
         add(.audioCompletion, audioCompletion, audioCompletionPicodollars)
         add(.reasoning, reasoning, reasoningPicodollars)

@@ -174,16 +174,15 @@ final class CohereReader: WireReader, @unchecked Sendable {
 extension Usage {
     /// Creates the usage from Cohere's `usage` object; nil if the object contains no token counts.
     fileprivate init?(ofCohere reported: JSONValue) {
-        func count(_ name: StaticString) -> (all: Int, unbilled: Int)? {
-            let billed = reported["billed_units"]?[name]?.reportedTokens
-            guard let all = reported["tokens"]?[name]?.reportedTokens ?? billed else { return nil }
-            return (all, max(0, all - (billed ?? all)))
-        }
-        guard let (prompt, unbilledPrompt) = count("input_tokens"),
-            let (completion, unbilledCompletion) = count("output_tokens")
+        let (all, billed) = (reported["tokens"], reported["billed_units"])
+        let billedPrompt = billed?["input_tokens"]?.reportedTokens
+        let billedCompletion = billed?["output_tokens"]?.reportedTokens
+        guard let prompt = all?["input_tokens"]?.reportedTokens ?? billedPrompt,
+            let completion = all?["output_tokens"]?.reportedTokens ?? billedCompletion
         else { return nil }
         self.init(promptTokens: prompt, completionTokens: completion)
-        (unbilledPromptTokens, unbilledCompletionTokens) = (unbilledPrompt, unbilledCompletion)
+        unbilledPromptTokens = prompt - (billedPrompt ?? prompt)
+        unbilledCompletionTokens = completion - (billedCompletion ?? completion)
         cachedTokens = min(prompt, reported["cached_tokens"]?.tokens ?? 0)
     }
 }

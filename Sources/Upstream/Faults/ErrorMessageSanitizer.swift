@@ -93,8 +93,7 @@ private struct VendorMessageWord {
     ]
 
     private static func isPath(_ piece: Substring) -> Bool {
-        let path = piece.last == "." ? piece.dropLast() : piece
-        if path.split(separator: "/").allSatisfy(apiNames.contains) { return false }
+        if piece.split(whereSeparator: "/.".contains).allSatisfy(apiNames.contains) { return false }
         for mark in [UInt8(ascii: "/"), UInt8(ascii: "\\")] where piece.utf8.first == mark {
             if piece.utf8.count(where: { $0 == mark }) > 1 { return true }
         }

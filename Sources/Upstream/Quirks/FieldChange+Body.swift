@@ -131,19 +131,15 @@ extension Quirk {
 }
 
 extension OtherField {
-    /// Creates the condition that the first of the fields that a request has is the same as there.
-    init(_ paths: [String], sameAsIn request: RawJSON) {
-        let path = paths.first { request.value(at: $0) != nil }
-        let value = path.flatMap { request.value(at: $0) }
-        self.init(
-            paths: path.map { [$0] } ?? paths,
-            state: value.map { .same(Digest(quicklyOf: $0.bytes)) } ?? .absent
-        )
+    /// Creates the condition that a field is the same as in a request.
+    init(_ path: String, sameAsIn request: RawJSON) {
+        let value = request.value(at: path)
+        self.init(paths: [path], state: value.map { .same(Digest(quicklyOf: $0.bytes).words.0) } ?? .absent)
     }
 
     /// Returns whether the request has the field in this state.
     func isIn(_ request: RawJSON) -> Bool {
-        if case .same = state { return OtherField(paths, sameAsIn: request) == self }
+        if case .same = state { return OtherField(paths[0], sameAsIn: request) == self }
         let found = Self.state(of: paths, in: request)
         return state == .present ? found != .absent : found == state
     }

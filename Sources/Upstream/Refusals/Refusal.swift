@@ -71,9 +71,9 @@ final class Refusal {
     /// schema could not be compiled holds for this caller's requests with the same tools or format.
     func scoped(_ quirks: QuirkName...) -> QuirkFinding {
         var finding = QuirkFinding(quirks.map { .named($0) }, isLasting: !isOfSchema)
-        if words.areAboutCompiling {
-            let paths = quirks == [.noTools] ? ["tools", "functions"] : ["response_format", "text.format"]
-            finding.beside = OtherField(paths, sameAsIn: request)
+        let paths = quirks == [.noTools] ? ["tools", "functions"] : ["response_format", "text.format"]
+        if words.areAboutCompiling, let path = paths.first(where: { request.value(at: $0) != nil }) {
+            finding.beside = OtherField(path, sameAsIn: request)
             (finding.isLasting, finding.isOfCaller) = (true, true)
         }
         return finding

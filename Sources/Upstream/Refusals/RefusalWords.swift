@@ -101,14 +101,11 @@ struct RefusalWords {
 
     /// Whether a server could not compile the schema, so that the same one would be refused again.
     var areAboutCompiling: Bool {
-        areAboutGrammar
-            || quoteAny(of: [
-                "schema contains", "schema conversion", "unrecognized schema", "regex uses", "understand the instance",
-            ])
+        quoteAny(of: [
+            "schema contains", "schema conversion", "unrecognized schema", "regex uses", "understand the instance",
+            "parse grammar", "grammar error", "invalid grammar",
+        ])
     }
-
-    /// Whether a server could not build the grammar of a schema.
-    var areAboutGrammar: Bool { quoteAny(of: ["parse grammar", "grammar error", "invalid grammar"]) }
 
     /// Returns whether the complete message contains the value of a field as a separate word. `true` and `false` may be
     /// said of other fields, so that they count behind the field's name only.

@@ -77,9 +77,8 @@ struct UsageBounds: Sendable {
         if allowsPrompt(usage), allowsCompletion(usage) { return usage }
         usage.hasImpossibleFigure = true
         if !allowsPrompt(usage) {
-            (usage.promptTokens, usage.cachedTokens, usage.cacheWriteTokens) = (0, 0, 0)
+            (usage.promptTokens, usage.unbilledPromptTokens, usage.cachedTokens, usage.cacheWriteTokens) = (0, 0, 0, 0)
             (usage.longCacheWriteTokens, usage.audioPromptTokens, usage.cachedAudioTokens) = (0, 0, 0)
-            usage.unbilledPromptTokens = 0
         }
         if !allowsCompletion(usage) {
             (usage.completionTokens, usage.reasoningTokens, usage.audioCompletionTokens) = (0, 0, 0)

@@ -1,5 +1,3 @@
-package import Engine
-
 /// One change of requests that a model's server needs.
 package enum Quirk: Hashable, Sendable {
     /// A change that has code of its own, or an ability that the server lacks.
@@ -153,8 +151,8 @@ package struct OtherField: Sendable, Equatable {
         case present
         /// The field has this value, or is an object of this type.
         case equal(String)
-        /// The field has the JSON of this digest.
-        case same(Digest)
+        /// The field has the JSON of which this is a part of the digest.
+        case same(UInt64)
     }
 
     /// The paths in the request's body, of which the first that is present counts.

@@ -18,7 +18,7 @@ extension Refusal {
 
     /// Whether the error says that the vendor's server does not support tools, or not these.
     var lacksTools: Bool {
-        if words.areAboutGrammar
+        if words.areAboutCompiling
             || words.containsAny(of: ["--enable-auto-tool-choice", "--tool-call-parser", "tools param requires"])
         {
             return true
@@ -118,7 +118,7 @@ extension Refusal {
             return QuirkFinding(.noStops, isLasting: isUnsupported && !isOfBound)
         }
         let isSaid =
-            isUnsupported || words.areAboutGrammar
+            isUnsupported || words.areAboutCompiling
             || words.containsAny(of: [
                 "must be", "should be", "unavailable", "at most 1", "cannot be combined", "cannot use", "must have a",
                 "is required to be supplied", "cannot specify", "is not one of",

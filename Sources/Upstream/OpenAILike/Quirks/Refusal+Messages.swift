@@ -67,10 +67,8 @@ extension Refusal {
         if refusesInstructions { return replacing("system", by: "user") ?? replacing("developer", by: "user") }
         let isOfPrefill = words.containsAny(of: ["assistant message prefill", "with prefix true"])
         if isOfPrefill, request.list("messages").last?["role"]?.content == "assistant" { return ofMessages(.noPrefill) }
-        if words.say("single tool-call"), request.list("messages").contains(where: { $0.list("tool_calls").count > 1 })
-        {
-            return ofMessages(.singleCalls)
-        }
+        let isParallel = request.list("messages").contains { $0.list("tool_calls").count > 1 }
+        if isParallel, words.say("single tool-call") { return ofMessages(.singleCalls) }
         let isOfOrder = words.containsAny(of: [
             "must alternate", "should alternate", "be alternating", "successive user",
         ])

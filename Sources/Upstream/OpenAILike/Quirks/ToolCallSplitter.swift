@@ -8,36 +8,29 @@ enum ToolCallSplitter {
             var rest = Array(messages.elements)[...]
             while let message = rest.popFirst() {
                 let calls = message.list("tool_calls")
-                guard calls.count > 1 else {
-                    parts.append((message, nil, true))
-                    continue
-                }
-                let results = rest.prefix { $0["role"]?.content == "tool" }
+                if calls.count < 2 { parts.append((message, nil, true)) }
+                let results = calls.count < 2 ? [] : rest.prefix { $0["role"]?.content == "tool" }
                 rest = rest.dropFirst(results.count)
                 var open = Dictionary(grouping: results) { id($0["tool_call_id"]) }
-                for (index, call) in calls.enumerated() {
+                for (index, call) in calls.enumerated() where calls.count > 1 {
                     parts.append((message, call, index == 0))
                     parts += (open.removeValue(forKey: id(call["id"])) ?? []).map { ($0, nil, true) }
                 }
                 parts += results.filter { open[id($0["tool_call_id"])] != nil }.map { ($0, nil, true) }
             }
             out.append(array: parts) { part, out in
-                guard let call = part.call else { return out.append(part.message.bytes) }
-                append(part.message, only: call, hasContent: part.isFirst, to: &out)
+                part.message.append(to: &out) { member, out in
+                    guard let call = part.call else { return false }
+                    switch member.name {
+                    case "tool_calls": out.append(#""tool_calls":["#, call.bytes, "]")
+                    case "content" where !part.isFirst && !member.value.isNull: out.append(#""content":"""#)
+                    default: return false
+                    }
+                    return true
+                }
             }
         }
     }
 
     private static func id(_ value: RawJSON?) -> [UInt8] { value.map { Array($0.bytes) } ?? [] }
-
-    private static func append(_ message: RawJSON, only call: RawJSON, hasContent: Bool, to out: inout ByteBuffer) {
-        message.append(to: &out) { member, out in
-            switch member.name {
-            case "tool_calls": out.append(#""tool_calls":["#, call.bytes, "]")
-            case "content" where !hasContent && !member.value.isNull: out.append(#""content":"""#)
-            default: return false
-            }
-            return true
-        }
-    }
 }
