@@ -179,6 +179,7 @@ extension SettingsReader {
     }
 
     fileprivate mutating func refuseEmptyGroups(_ groups: [GroupSettings], _ keys: [KeySettings]) {
+        if problems.contains(where: { $0.name?.hasSuffix("_GROUP") ?? false }) { return }
         for group in groups where !keys.contains(where: { $0.groups.contains(group) }) {
             let settings = given.keys.filter { $0.prefix == "GROUP_" && $0.instance == group.name.asInstance }
             guard let first = settings.min(by: { $0.name < $1.name }) else { continue }
@@ -234,7 +235,7 @@ extension SettingFamily {
             SettingRow("EXPIRES", .moment)
                 .help("last day of the key in TIMEZONE, or the time from which it is refused; default: none"),
             SettingRow("ENABLED", .boolean, "true").help("false: the key is refused"),
-            SettingRow("GROUP", .list).help("groups of callers whose limits the caller shares; off: none"),
+            SettingRow("GROUP", .words).help("groups of callers whose limits the caller shares; off: none"),
             SettingRow("RATE_LIMIT", .limits).help("limits of all requests of the caller together"),
             SettingRow("RATE_LIMIT_WAIT", .duration(.zero ... .seconds(600)))
                 .help("longest time that a request of the caller waits, in place of RATE_LIMIT_WAIT"),

@@ -104,12 +104,12 @@ extension SettingFamily {
         rows: [
             SettingRow("SUMMARY_MODEL", .model)
                 .help("declares a panel: the model that summarises the members' responses"),
-            SettingRow("MODELS", .list)
+            SettingRow("MODELS", .words)
                 .help("members of the panel: names of models or panels of this relay, or provider/name"),
             SettingRow("NAME", .model).help("model name of the panel; default: the NAME, in lower case, with - for _"),
             SettingRow("MODE", .choice(of: Panel.Mode.self), Panel.Mode.parallel.rawValue)
                 .help("direct: no members, only the summary model is called"),
-            SettingRow("VISION_MODELS", .list).help("members if the last user message has an image; default: MODELS"),
+            SettingRow("VISION_MODELS", .words).help("members if the last user message has an image; default: MODELS"),
             SettingRow("VISION_SUMMARY_MODEL", .model)
                 .help("summary model if the last user message has an image; default: SUMMARY_MODEL"),
             SettingRow("SUMMARY_PROMPT", .text, trait: .prompt)

@@ -34,7 +34,7 @@ extension SettingFamily {
                 .help(
                     "learn: remember for an hour what the provider refuses (not for onemin and echo); none: learn nothing"
                 ),
-            SettingRow("ALLOW_FIELDS", .list)
+            SettingRow("ALLOW_FIELDS", .words)
                 .help(
                     "top-level fields that go on whatever models, servers or resources they name, such as models,route"
                 )

@@ -102,8 +102,11 @@ extension SettingsReader {
         warn("TRUSTED_PROXIES", "\(text); write the networks of your proxies")
     }
 
-    /// Warns of lists with an element that has no effect beside another one.
+    /// Warns of lists with an element that has no effect.
     fileprivate mutating func warnOfLists(_ settings: Settings) {
+        for provider in settings.providers where provider.allowedFields.contains("*") {
+            warn(provider.key("ALLOW_FIELDS"), "* is the name of no field; name the fields, as in models,route")
+        }
         if settings.corsOrigins.count > 1, settings.corsOrigins.contains("*") {
             warn("CORS_ORIGINS", "* has no effect beside other origins; write * alone, or only the origins")
         }

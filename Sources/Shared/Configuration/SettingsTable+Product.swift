@@ -87,7 +87,7 @@ extension SettingsTable {
             SettingRow("RATE_LIMIT_SESSION", .limits)
                 .help("limits of each session of an agent, by the header that names it"),
             SettingRow("RATE_LIMIT_USER", .limits).help("limits of each end user behind each known key"),
-            SettingRow("RATE_LIMIT_USER_FROM", .list, "safety_identifier,user")
+            SettingRow("RATE_LIMIT_USER_FROM", .words, "safety_identifier,user")
                 .help("where requests name their end user: fields of the body, names of headers; the first one counts"),
             SettingRow("RATE_LIMIT_TOTAL", .limits).help("limits that all callers of all instances share"),
             SettingRow("BUDGET_CONTACT", .text)
@@ -96,7 +96,7 @@ extension SettingsTable {
                 ),
             SettingRow("BUDGET_ALERT_URL", .url, trait: .secret)
                 .help("URL that gets a POST when a budget in usd or credits reaches a mark: Slack, Teams or your own"),
-            SettingRow("BUDGET_ALERTS", .list, "80,100")
+            SettingRow("BUDGET_ALERTS", .words, "80,100")
                 .help("marks of these budgets in percent, each of which is logged and posted once"),
             SettingRow("RATE_LIMIT_BY", .choice(of: LimitSettings.Identity.self), "key")
                 .help("how limits identify callers"),
@@ -165,7 +165,7 @@ extension SettingsTable {
                 .help("interval at which 1min.ai's model list is read; 0: never"),
             SettingRow("UPSTREAM_PROXY", .proxy).help("proxy for outgoing connections; HTTP_PROXY is ignored"),
             SettingRow("SSL_CERT_FILE", .file).help("PEM file of additional trusted certificate authorities"),
-            SettingRow("PROVIDERS", .list).help("order of the providers; providers that are not listed follow by name")
+            SettingRow("PROVIDERS", .words).help("order of the providers; providers that are not listed follow by name")
         ),
         .balance,
         .cache,

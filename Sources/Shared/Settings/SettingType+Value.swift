@@ -29,6 +29,9 @@ extension SettingType {
             guard let end = item.lastIndex(of: "="), let pattern = ModelPattern(String(item[..<end].trimmed)) else {
                 throw mistake("\"\(item)\" is not of the form model=limits")
             }
+            if "\(pattern)".contains(where: { $0 == ";" || $0 == "=" }) {
+                throw mistake("write a comma between two models")
+            }
             guard !rows.contains(where: { $0.pattern == pattern }) else {
                 throw mistake("the pattern \(pattern) is listed twice")
             }
@@ -43,6 +46,8 @@ extension SettingType {
         guard !rows.isEmpty else { throw Quota.Mistake(item: text, reason: "name a model, as in gpt-4o*=10/minute") }
         return rows
     }
+
+    static func isURLList(_ text: String) -> Bool { [",http", ";http"].contains(where: text.contains) }
 
     /// Returns the trimmed items between commas or line ends, without empty items; nil if no item remains.
     static func items(of text: String) -> [String]? {

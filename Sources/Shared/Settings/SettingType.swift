@@ -141,9 +141,12 @@ extension SettingType {
     }
     /// An http or https URL without credentials, query and fragment. Parsing removes a slash at its end.
     static let url = SettingType("a URL such as https://host or https://host/path", reference: "a URL") {
-        WebAddress($0, schemes: ["http", "https"], mayHoldCredentials: false)?.text
+        isURLList($0) ? nil : WebAddress($0, schemes: ["http", "https"], mayHoldCredentials: false)?.text
     }
-    .explained { $0.contains("?") ? "a base URL has no query; remove the part from ? on" : nil }
+    .explained { text in
+        if isURLList(text) { return "it has two URLs; write one" }
+        return text.contains("?") ? "a base URL has no query; remove the part from ? on" : nil
+    }
     /// The http or https URL of a document, unchanged. It may contain credentials and a query.
     static let document = SettingType("a URL such as https://host/path?query", if: isDocument)
     /// The http, https or socks5 URL of a proxy. It may contain credentials.
@@ -172,11 +175,16 @@ extension SettingType {
     static let file = SettingType("a file that can be read") { $0 }
     static let path = SettingType("a path without control characters", reference: "a path") { $0.hasControl ? nil : $0 }
     static let list = commaList(of: "a list of names separated by commas", reference: "names") { $0 }
+    /// A list of names that have no spaces.
+    static let words = commaList(of: "a list of names without spaces, separated by commas", reference: "names") {
+        $0.utf8.contains { $0 <= 32 || $0 == UInt8(ascii: ";") } ? nil : $0
+    }
+    .explained { adviceOnCommas($0) ?? "write a comma between two names" }
     static let patterns = commaList(
         of: "a list of model names, prefix* or all, separated by commas",
         unit: "comma list; prefix*; all",
         reference: "patterns"
-    ) { ModelPattern($0) }
+    ) { $0.contains(";") ? nil : ModelPattern($0) }
     .explained { adviceOnNames($0) }
     /// A comma-separated list of models, each as `name` or `alias=upstream` (the callers' name and the vendor's name).
     static let models = SettingType(

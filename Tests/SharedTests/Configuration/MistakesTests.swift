@@ -232,6 +232,20 @@ import Testing
         warning .env:4  KEY_TEAM_MODELS: "gpt-4.1" is not served, because of a weight of 0 or PERMIT_MODELS_FROM_SUBSET_ONLY; correct these settings, or remove the model
         PROVIDER_A_KIND=echo⏎FILE_ID_SECRET=0123456789abcdef⏎KEY_A_JWT_AUDIENCE=relay⏎KEY_A_JWT_ISSUER=https://id.example.org/.well-known/openid-configuration⏎ » PROVIDER_A_KIND=echo⏎FILE_ID_SECRET=0123456789abcdef⏎KEY_A_JWT_AUDIENCE=relay⏎KEY_A_JWT_ISSUER=https://id.example.org⏎
         problem .env:4  KEY_A_JWT_ISSUER: is the URL of a document of the issuer; write https://id.example.org
+        {ECHO}RATE_LIMIT_BY_MODEL=echo=10/minute;other=5/minute⏎ » {ECHO}RATE_LIMIT_BY_MODEL=echo=10/minute⏎
+        problem .env:3  RATE_LIMIT_BY_MODEL: "echo=10/minute;other=5/minute" is not off or limits of models such as gpt-4o*=10/minute;100/day,o3-mini=5/minute: write a comma between two models
+        {ECHO}PROVIDER_B_KIND=echo⏎PROVIDERS=a b⏎ » {ECHO}PROVIDER_B_KIND=echo⏎PROVIDERS=a,b⏎
+        problem .env:4  PROVIDERS: "a b" is not a list of names without spaces, separated by commas: write a comma between two names
+        {ECHO}KEY_TEAM_GROUP=eng;ops⏎GROUP_ENG_RATE_LIMIT=5/minute⏎ » {ECHO}KEY_TEAM_GROUP=eng⏎GROUP_ENG_RATE_LIMIT=5/minute⏎
+        problem .env:3  KEY_TEAM_GROUP: "eng;ops" is not a list of names without spaces, separated by commas: write a comma between two of them; ; stands between limits
+        {OPENAI}PROVIDER_B_ALLOW_FIELDS=models;route⏎ » {OPENAI}PROVIDER_B_ALLOW_FIELDS=models,route⏎
+        problem .env:5  PROVIDER_B_ALLOW_FIELDS: "models;route" is not a list of names without spaces, separated by commas: write a comma between two of them; ; stands between limits
+        {OPENAI}PROVIDER_B_ALLOW_FIELDS=*⏎ » {OPENAI}PROVIDER_B_ALLOW_FIELDS=models⏎
+        warning .env:5  PROVIDER_B_ALLOW_FIELDS: * is the name of no field; name the fields, as in models,route
+        {ECHO}KEY_TEAM_MODELS=echo;other⏎ » {ECHO}KEY_TEAM_MODELS=echo⏎
+        problem .env:3  KEY_TEAM_MODELS: "echo;other" is not a list of model names, prefix* or all, separated by commas: write a comma between two of them; ; stands between limits
+        PROVIDER_B_KIND=openai⏎PROVIDER_B_BASE_URL=http://127.0.0.1:9/v1,http://127.0.0.1:8/v1⏎PROVIDER_B_MODELS=llama⏎{CALLER} » {OPENAI}
+        problem .env:2  PROVIDER_B_BASE_URL: "http://127.0.0.1:9/v1,http://127.0.0.1:8/v1" is not a URL such as https://host or https://host/path: it has two URLs; write one
         """#
 
     private static func file(_ text: Substring) -> String {
