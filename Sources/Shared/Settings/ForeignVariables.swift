@@ -26,6 +26,12 @@ enum ForeignVariables {
         return "write \(kind.kind)" + (kind.needsURL ? ", and set PROVIDER_\(instance)_BASE_URL to \(url)" : "")
     }
 
+    /// Other programs' words for a provider's settings.
+    static let fields = [
+        "API_BASE": "BASE_URL", "API_URL": "BASE_URL", "ENDPOINT": "BASE_URL", "HOST": "BASE_URL", "TOKEN": "API_KEYS",
+        "SECRET": "API_KEYS",
+    ]
+
     private static let azureURL = "https://<resource>.openai.azure.com/openai/v1"
 
     private typealias Kind = (name: String, kind: String, needsURL: Bool)

@@ -125,7 +125,7 @@ struct SettingsReader {
         for source in sources {
             for entry in source.entries where table.match(entry.name) == nil {
                 guard let isMistake = source.isEnvironment ? isMistake(entry) : true else { continue }
-                let advice = table.advice(on: entry.name)
+                let advice = table.advice(on: entry, among: self)
                 reportUnknown(entry.name, at: source.location(of: entry), advice, isProblem: isMistake && isStrict)
             }
         }
@@ -178,7 +178,7 @@ struct SettingsReader {
                 ).name
                 if meantNames.contains(declaring) { continue }
                 if problems.contains(where: { $0.name == declaring || $0.name == declaring + "_FILE" }) { continue }
-                if let meant = family.setting(meantBy: key.name, among: declared) {
+                if let meant = family.setting(meantBy: key.name, among: declared, self) {
                     given[key] = nil
                     let advice = ("; did you mean \(meant)?", meant as String?)
                     reportUnknown(key.name, at: variable.location, advice, isProblem: boolean("STRICT_CONFIG"))

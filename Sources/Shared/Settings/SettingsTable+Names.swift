@@ -22,8 +22,16 @@ extension SettingsTable {
     }
 
     /// Returns the name of the setting that an unknown name probably means; nil if none is similar.
-    func suggestion(for name: String) -> String? {
-        families.lazy.compactMap { $0.declaringName(name) }.first ?? globalNear(name) ?? globals.first {
+    /// - Parameter reader: the settings that are given. A name that begins with that of a declared provider, caller or panel
+    ///   means a setting that this one may have.
+    func suggestion(for name: String, among reader: SettingsReader? = nil) -> String? {
+        for family in families {
+            guard let reader, case let declared = reader.instances(of: family.prefix),
+                declared.contains(where: { name.hasPrefix("\(family.prefix)\($0)_") })
+            else { continue }
+            return inCapitals(name) ?? family.setting(meantBy: name, among: declared, reader)
+        }
+        return families.lazy.compactMap { $0.declaringName(name) }.first ?? globalNear(name) ?? globals.first {
             $0.name == name.uppercased()
         }?.name ?? inCapitals(name)
             ?? families.lazy.compactMap { $0.fieldNear(name, bound: 1) ?? $0.fieldMeant(name) ?? $0.fieldNear(name) }
@@ -31,13 +39,20 @@ extension SettingsTable {
     }
 
     /// Returns advice about an unknown name, to complete an error message, and the setting that the name probably means.
-    func advice(on name: String) -> (text: String, meant: String?) {
+    func advice(on entry: SettingsSource.Entry, among reader: SettingsReader) -> (text: String, meant: String?) {
+        let name = entry.name
         if let advice = ForeignVariables.advice(for: name) { return (advice, nil) }
         if let whole = families.lazy.compactMap({ $0.withName(name) }).first {
             return ("; the NAME is missing, as in \(whole)", whole)
         }
         if let advice = adviceOnGlobal(name) { return (advice, nil) }
-        guard let meant = suggestion(for: name) else { return ("", nil) }
+        let suggestion = suggestion(for: name, among: reader)
+        if name.hasSuffix("_FILE"), let base = match(String(name.dropLast(5)))?.key.name,
+            suggestion.flatMap(match)?.row.type.value(entry.value) == nil
+        {
+            return ("; \(base) is read from no file; write its value there", base)
+        }
+        guard let meant = suggestion else { return ("", nil) }
         let rule = inCapitals(name) == nil ? "" : " Names consist of A-Z, 0-9 and _"
         let end = rule.isEmpty ? "" : name.utf8.contains(UInt8(ascii: "-")) ? ", without dashes." : "."
         return ("; did you mean \(meant)?\(rule)\(end)", meant)
@@ -126,12 +141,23 @@ extension SettingFamily {
 
     /// Returns the setting of a declared provider, caller, panel or group that a name with too many words means, such as
     /// `KEY_TEAM_RATE_LIMIT_CHAT` for `KEY_TEAM_CHAT_RATE_LIMIT`. Returns nil if the name begins with none of them.
-    func setting(meantBy name: String, among declared: [String]) -> String? {
+    func setting(meantBy name: String, among declared: [String], _ reader: SettingsReader) -> String? {
         let known = declared.filter { name.hasPrefix("\(prefix)\($0)_") }
         guard let instance = known.max(by: { $0.utf8.count < $1.utf8.count }) else { return nil }
-        let words = name.dropFirst(prefix.count + instance.count + 1).split(separator: "_")
-        return nearest(to: name, among: rows.map { "\(prefix)\(instance)_\($0.name)" })
-            ?? field(withMostOf: words[...], of: [instance[...]])
+        let rest = String(name.dropFirst(prefix.count + instance.count + 1))
+        let words = Set(rest.split(separator: "_"))
+        guard !words.isEmpty else { return nil }
+        // A provider lacks the settings of other kinds.
+        let kind = reader.given[SettingKey(prefix: prefix, instance: instance, field: "KIND")]?.value as? String
+        let fields: [(name: String, words: Set<Substring>)] = rows.compactMap { row in
+            if let kind, let kinds = row.kinds, !kinds.contains(kind) { return nil }
+            return (row.name, Set(row.name.split(separator: "_")))
+        }
+        let similar = nearest(to: rest, among: fields.map(\.name).filter { min($0.utf8.count, rest.utf8.count) >= 4 })
+        let longer = fields.filter { words.isSubset(of: $0.words) }.min { $0.name.utf8.count < $1.name.utf8.count }
+        let foreign = prefix == "PROVIDER_" ? ForeignVariables.fields[rest] : nil
+        let shorter = fields.filter { $0.words.isSubset(of: words) }.max { $0.words.count < $1.words.count }
+        return (similar ?? longer?.name ?? foreign ?? shorter?.name).map { "\(prefix)\(instance)_\($0)" }
     }
 
     /// Returns the declaring setting, such as `KEY_TEAM_TOKEN`, for the name `KEY_TEAM`, which has no field; nil for

@@ -246,6 +246,16 @@ import Testing
         problem .env:3  KEY_TEAM_MODELS: "echo;other" is not a list of model names, prefix* or all, separated by commas: write a comma between two of them; ; stands between limits
         PROVIDER_B_KIND=openai⏎PROVIDER_B_BASE_URL=http://127.0.0.1:9/v1,http://127.0.0.1:8/v1⏎PROVIDER_B_MODELS=llama⏎{CALLER} » {OPENAI}
         problem .env:2  PROVIDER_B_BASE_URL: "http://127.0.0.1:9/v1,http://127.0.0.1:8/v1" is not a URL such as https://host or https://host/path: it has two URLs; write one
+        {OPENAI}PROVIDER_B_API_BASE=http://127.0.0.1:9/v1⏎ » {OPENAI}
+        problem .env:5  PROVIDER_B_API_BASE: unknown variable; did you mean PROVIDER_B_BASE_URL?
+        {OPENAI}PROVIDER_B_API_VERSION=1⏎ » {OPENAI}
+        problem .env:5  PROVIDER_B_API_VERSION: unknown variable
+        {OPENAI}PROVIDER_B_TOKEN=k-0123456789⏎ » {OPENAI}PROVIDER_B_API_KEYS=k-0123456789⏎
+        problem .env:5  PROVIDER_B_TOKEN: unknown variable; did you mean PROVIDER_B_API_KEYS?
+        {ECHO}RATE_LIMIT_FILE=/run/limits⏎ » {ECHO}RATE_LIMIT=5/minute⏎
+        problem .env:3  RATE_LIMIT_FILE: unknown variable; RATE_LIMIT is read from no file; write its value there
+        {ECHO}RATE_LIMIT_FILE=5/minute⏎ » {ECHO}RATE_LIMIT_FILES=5/minute⏎
+        problem .env:3  RATE_LIMIT_FILE: unknown variable; did you mean RATE_LIMIT_FILES?
         """#
 
     private static func file(_ text: Substring) -> String {

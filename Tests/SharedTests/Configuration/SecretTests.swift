@@ -77,7 +77,7 @@ import Testing
         #expect(
             outcome.problemTexts == [
                 "environment  SECRET_FILE: \"/nowhere\" cannot be read: No such file or directory",
-                ".env:1  PORT_FILE: unknown variable",
+                ".env:1  PORT_FILE: unknown variable; PORT is read from no file; write its value there",
             ]
         )
     }
