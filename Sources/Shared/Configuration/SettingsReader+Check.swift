@@ -98,11 +98,18 @@ extension SettingsReader {
         }
     }
 
-    /// Reports callers' tokens that are also keys of providers.
+    /// Reports callers' tokens that are also keys of providers, or other secrets of the relay.
     private mutating func refuseSharedKeys(_ settings: Settings) {
         let upstream = Set(settings.providers.flatMap(\.apiKeys).map { Digest(of: $0) })
         for key in settings.keys where key.tokens.contains(where: { upstream.contains($0.digest) }) {
             report(key.declaring, "is also a key of a provider; give callers different keys")
+        }
+        for (key, value) in given where [.token, .phrase, .password].contains(value.row.type) && key.prefix.isEmpty {
+            let digest = Digest(of: value.text)
+            // Callers do not know the secret of their family.
+            let callers = settings.keys.filter { $0.family == nil }
+            guard let caller = callers.first(where: { $0.tokens.contains { $0.digest == digest } }) else { continue }
+            report(key, "is also \(caller.declaring.name), which callers know; write another value")
         }
     }
 
