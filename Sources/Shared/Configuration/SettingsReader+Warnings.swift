@@ -95,11 +95,16 @@ extension SettingsReader {
         if let url = settings.publicURL, url.hasSuffix("/v1") {
             warn("PUBLIC_URL", "ends in /v1, which the relay adds itself; write \(url.dropLast(3))")
         }
-        guard
-            let all = given["TRUSTED_PROXIES"]?.text.split(separator: ",").first(where: { $0.trimmed.hasSuffix("/0") })
-        else { return }
-        let text = "\(all.trimmed) lets each client choose its own address by X-Forwarded-For"
-        warn("TRUSTED_PROXIES", "\(text); write the networks of your proxies")
+        let proxies = "lets each client choose its own address by X-Forwarded-For; write the networks of your proxies"
+        let images = "lets callers reach each server of your network; write the networks with images for them"
+        for (key, text) in [("TRUSTED_PROXIES", proxies), ("FETCH_ALLOW_NETWORKS", images)] as [(SettingKey, String)] {
+            let all = given[key]?.text.split(separator: ",").first { $0.trimmed.hasSuffix("/0") }
+            if let all { warn(key, "\(all.trimmed) \(text)") }
+        }
+        let proxy = settings.upstreamProxy.flatMap { WebAddress($0, schemes: ["http"], mayHoldCredentials: true) }
+        if let proxy, proxy.port == nil {
+            warn("UPSTREAM_PROXY", "names no port, which then is 1080; write it, as in http://\(proxy.authority):3128")
+        }
     }
 
     /// Warns of lists with an element that has no effect.
@@ -210,9 +215,9 @@ extension SettingsReader {
         for provider in settings.providers {
             let instance = provider.instance
             if let other = labels.updateValue(instance, forKey: provider.label), other != instance {
-                let text = "\"\(provider.label)\" is also the label of PROVIDER_\(other)"
-                let key = provider.key("LABEL")
-                let shown = given[key] == nil ? ProviderSettings.key(other, "LABEL") : key
+                let isOwn = given[provider.key("LABEL")] != nil
+                let text = "\"\(provider.label)\" is also the label of PROVIDER_\(isOwn ? other : instance)"
+                let shown = ProviderSettings.key(isOwn ? instance : other, "LABEL")
                 warn(shown, "\(text), so reports and model lists do not tell them apart; write another label")
             }
             warnOfKeys(of: provider)
@@ -232,6 +237,7 @@ extension SettingsReader {
         }
         for provider in settings.providers {
             warnOfUse(provider)
+            warnOfHeaders(provider)
             warnOfTimeouts(provider)
         }
     }
@@ -307,6 +313,14 @@ extension SettingsReader {
             let limit = given[total]?.text ?? row(total).fallback
             warn(key, "has no effect, because it is longer than \(total.name), \(limit)")
         }
+    }
+
+    /// Warns of a header that replaces the provider's keys.
+    private mutating func warnOfHeaders(_ provider: ProviderSettings) {
+        let isReplaced = provider.headers.contains { $0.lowercased().hasPrefix("authorization:") }
+        guard isReplaced, !provider.apiKeys.isEmpty, provider.kind != .gemini else { return }
+        let text = "has Authorization, so \(provider.keySetting) is never sent; remove one of them"
+        warn(provider.key("HEADERS"), text)
     }
 
     /// Warns if a provider's vendor accepts no request without the key that it lacks.

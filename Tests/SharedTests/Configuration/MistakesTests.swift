@@ -260,6 +260,14 @@ import Testing
         problem .env:3  METRICS_TOKEN: is also KEY_TEAM_TOKEN, which callers know; write another value
         {ECHO}ADMIN_PASSWORD=sk-relay-for-tests-0001⏎ » {ECHO}ADMIN_PASSWORD=sk-relay-for-tests-0002⏎
         problem .env:3  ADMIN_PASSWORD: is also KEY_TEAM_TOKEN, which callers know; write another value
+        {ECHO}FETCH_ALLOW_NETWORKS=0.0.0.0/0⏎ » {ECHO}FETCH_ALLOW_NETWORKS=10.1.0.0/16⏎
+        warning .env:3  FETCH_ALLOW_NETWORKS: 0.0.0.0/0 lets callers reach each server of your network; write the networks with images for them
+        {OPENAI}PROVIDER_BETA_KIND=echo⏎PROVIDER_B_LABEL=beta⏎ » {OPENAI}PROVIDER_BETA_KIND=echo⏎PROVIDER_B_LABEL=one⏎
+        warning .env:6  PROVIDER_B_LABEL: "beta" is also the label of PROVIDER_BETA, so reports and model lists do not tell them apart; write another label
+        {OPENAI}PROVIDER_B_HEADERS=Authorization: Bearer k-0123456789⏎PROVIDER_B_API_KEYS=k-0123456789⏎ » {OPENAI}PROVIDER_B_HEADERS=Authorization: Bearer k-0123456789⏎
+        warning .env:5  PROVIDER_B_HEADERS: has Authorization, so PROVIDER_B_API_KEYS is never sent; remove one of them
+        {ECHO}UPSTREAM_PROXY=http://me:secret@proxy⏎ » {ECHO}UPSTREAM_PROXY=http://me:secret@proxy:3128⏎
+        warning .env:3  UPSTREAM_PROXY: names no port, which then is 1080; write it, as in http://proxy:3128
         """#
 
     private static func file(_ text: Substring) -> String {
