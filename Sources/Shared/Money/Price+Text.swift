@@ -198,6 +198,7 @@ private struct PriceParser {
             guard let dot = text.firstIndex(of: "."), text[dot...].utf8.count > decimals + 1 else {
                 throw Price.Mistake()
             }
+            if text.contains(",") { throw Price.Mistake("write / between the prices of prompt and completion") }
             throw Price.Mistake(
                 isPerMillion
                     ? "write at most six decimals for a million tokens" : "write at most nine decimals for 1000 tokens"

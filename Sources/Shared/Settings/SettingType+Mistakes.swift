@@ -40,6 +40,11 @@ extension SettingType {
         text.contains(";") ? "write a comma between two of them; ; stands between limits" : nil
     }
 
+    /// Whether a path begins with `~`, which only shells replace.
+    static func isOfHome(_ path: String) -> Bool { path == "~" || path.hasPrefix("~/") }
+
+    static let adviceOnHome = "~ is not replaced; write the whole path"
+
     /// Returns the reason why keys are invalid, without quoting them; nil if no specific reason is known.
     /// - Parameter advice: what to do about a space in a key.
     static func reason(ofKeys keys: [String], _ advice: String) -> String? {
@@ -72,7 +77,10 @@ extension SettingType {
                 return "write \(isGrouped ? digits : parts.joined(separator: ".")), without a comma"
             }
             if !areOfModels, item.contains(",") { return "write ; between two limits" }
-            if Int(digits) == 0 { return "a limit of 0 lets nobody in; remove the key in its place, or write off" }
+            if Int(digits) == 0 {
+                return
+                    "a limit of 0 lets nobody in; for no limit write off, and KEY_<NAME>_ENABLED=false refuses a caller"
+            }
         }
         return nil
     }

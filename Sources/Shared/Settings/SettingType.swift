@@ -173,7 +173,10 @@ extension SettingType {
         return isEnded ? "write an origin without the / at its end" : adviceOnCommas(text)
     }
     static let file = SettingType("a file that can be read") { $0 }
-    static let path = SettingType("a path without control characters", reference: "a path") { $0.hasControl ? nil : $0 }
+    static let path = SettingType("a path without control characters", reference: "a path") {
+        $0.hasControl || isOfHome($0) ? nil : $0
+    }
+    .explained { isOfHome($0) ? adviceOnHome : nil }
     static let list = commaList(of: "a list of names separated by commas", reference: "names") { $0 }
     /// A list of names that have no spaces.
     static let words = commaList(of: "a list of names without spaces, separated by commas", reference: "names") {

@@ -114,7 +114,9 @@ struct SettingsReader {
             // A secret that was given in place of a file name must not appear in the log.
             let isPath = row.trait != .secret || entry.value.hasPrefix("/") || entry.value.hasPrefix("./")
             let file = isPath && !entry.value.contains(where: \.isNewline) ? "\"\(entry.value)\"" : "the file"
-            let advice = adviceOnEnvFile.map { "; \($0)" } ?? error.advice
+            let advice =
+                (adviceOnEnvFile ?? (SettingType.isOfHome(entry.value) ? SettingType.adviceOnHome : nil))
+                .map { "; \($0)" } ?? error.advice
             report(at: location, entry.name, "\(file) cannot be read: \(error.text)\(advice)")
         }
     }

@@ -46,7 +46,7 @@ import Testing
         case .document: ["no-url", "ftp://a", "https://a b", "https://a#b"]
         case .origins: ["host", "https://host/path"]
         case .file: ["/nowhere"]
-        case .path: ["a\tb"]
+        case .path: ["a\tb", "~/data"]
         case .list: [","]
         case .words: ["a b", "a;b", ","]
         case .patterns: ["a*b", "a b", "a;b", ","]

@@ -125,7 +125,7 @@ import Testing
         {OPENAI}PROVIDER_B_COST=1/2 per million⏎RATE_LIMIT=100 usd/2 months⏎ » {OPENAI}PROVIDER_B_COST=1/2 per million⏎RATE_LIMIT=100 usd/month⏎
         problem .env:6  RATE_LIMIT: "100 usd/2 months" is not off or limits such as 60/minute;2000/day: write month for one month of the calendar, or 30 days
         {ECHO}RATE_LIMIT=0/minute⏎ » {ECHO}RATE_LIMIT=off⏎
-        problem .env:3  RATE_LIMIT: "0/minute" is not off or limits such as 60/minute;2000/day: a limit of 0 lets nobody in; remove the key in its place, or write off
+        problem .env:3  RATE_LIMIT: "0/minute" is not off or limits such as 60/minute;2000/day: a limit of 0 lets nobody in; for no limit write off, and KEY_<NAME>_ENABLED=false refuses a caller
         {OPENAI}PROVIDER_B_COST=$0.01 / $0.06⏎ » {OPENAI}PROVIDER_B_COST=0.01/0.06⏎
         problem .env:5  PROVIDER_B_COST: "$0.01 / $0.06" is not a price such as 0.002, 0.001/0.004 or 0.001/0.004/0.0005, up to 1000 dollars, with at most nine decimals: write dollars without $
         PROVIDER_B_KIND=openai⏎PROVIDER_B_BASE_URL=http://127.0.0.1:9/v1⏎PROVIDER_B_MODELS=fast=gpt-4o-mini⏎{CALLER}PROVIDER_B_COSTS=gpt-4o-mini=0.001⏎ » PROVIDER_B_KIND=openai⏎PROVIDER_B_BASE_URL=http://127.0.0.1:9/v1⏎PROVIDER_B_MODELS=fast=gpt-4o-mini⏎{CALLER}PROVIDER_B_COSTS=fast=0.001⏎
@@ -268,6 +268,12 @@ import Testing
         warning .env:5  PROVIDER_B_HEADERS: has Authorization, so PROVIDER_B_API_KEYS is never sent; remove one of them
         {ECHO}UPSTREAM_PROXY=http://me:secret@proxy⏎ » {ECHO}UPSTREAM_PROXY=http://me:secret@proxy:3128⏎
         warning .env:3  UPSTREAM_PROXY: names no port, which then is 1080; write it, as in http://proxy:3128
+        {OPENAI}PROVIDER_B_COST=0.15,0.60 per million⏎ » {OPENAI}PROVIDER_B_COST=0.15/0.60 per million⏎
+        problem .env:5  PROVIDER_B_COST: "0.15,0.60 per million" is not a price such as 0.002, 0.001/0.004 or 0.001/0.004/0.0005, up to 1000 dollars, with at most nine decimals: write / between the prices of prompt and completion
+        {ECHO}DATA_DIR=~/data⏎ » {ECHO}DATA_DIR=/data⏎
+        problem .env:3  DATA_DIR: "~/data" is not a path without control characters: ~ is not replaced; write the whole path
+        PROVIDER_A_KIND=echo⏎KEY_TEAM_TOKEN_FILE=~/token⏎KEY_TEAM_MODELS=all⏎ » {ECHO}
+        problem .env:2  KEY_TEAM_TOKEN_FILE: the file cannot be read: No such file or directory; ~ is not replaced; write the whole path
         """#
 
     private static func file(_ text: Substring) -> String {
