@@ -127,7 +127,8 @@ def test_models_that_are_not_the_callers_look_as_if_they_were_not_there(start_re
                 answer = ASKS[name](http, model)
                 assert answer.status_code == 404 and answer.json()["error"]["code"] == "model_not_found", (name, model)
                 assert answer.text == absent.replace("absent", model)
-    assert embed(known, "talk").json()["error"]["code"] == "unsupported_endpoint"
+    error = embed(known, "talk").json()["error"]
+    assert (error["code"], error["message"]) == ("unsupported_endpoint", "No provider of this model has /embeddings. Choose another model.")
     assert embed(anonymous, "talk").json()["error"]["code"] == "model_not_found"
 
 

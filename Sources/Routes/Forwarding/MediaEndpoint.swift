@@ -34,7 +34,8 @@ struct MediaEndpoint: Sendable {
             let name = exchange.record.model ?? ""
             if name.isEmpty { throw gateway.registry.modelCatalog.notFound(name, for: caller) }
             _ = try gateway.registry.resolve(.forwarded(name, to: forwarded, substituting: false), for: caller)
-            throw .notOffered(forwarded.path)
+            let text = "No provider of this model has \(forwarded.path). Choose another model."
+            throw APIError(404, text, code: "unsupported_endpoint")
         }
         let (model, fields, features) = try await operation.read()
         exchange.record.model = model

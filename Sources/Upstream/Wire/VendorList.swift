@@ -123,6 +123,7 @@ extension String {
 extension APIError {
     /// The error for an unknown model while a provider's list of models has not been read yet.
     static var listAwaited: APIError {
-        overloaded("The providers' lists of models are being read. Please try again.", retryAfterSeconds: 1)
+        let advice = "Try again; if this lasts, the operator can see why with `relay check --ask`."
+        return overloaded("No list of models of a provider has arrived yet. \(advice)", retryAfterSeconds: 1)
     }
 }

@@ -37,8 +37,8 @@ extension APIError {
         switch error.status {
         case 404, 405:
             return """
-                The provider has no such path. The operator can check PROVIDER_<NAME>_BASE_URL with \
-                `relay check --ask`.
+                The provider has no such path. It may not have this endpoint; else the operator can check \
+                PROVIDER_<NAME>_BASE_URL with `relay check --ask`.
                 """
         case let status?: return "The provider returned an error (status \(status)). \(elsewhere)"
         case nil where error.reported != nil: return "The provider returned an error. \(elsewhere)"
