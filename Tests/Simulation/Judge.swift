@@ -41,7 +41,7 @@ final class Judge {
         let units: [Int]
         /// The time from which the request may come back, on the instance's clock; nil if it never may.
         let backAt: Int?
-        /// Whether an earlier refusal within the same second, whose request was admitted since, can have moved `backAt`.
+        /// Whether another refusal within the same second can have moved `backAt`: room is left for its request, too.
         let isAfterOther: Bool
         /// The true time until which the refusal is remembered, so that a repeated request does not touch the store.
         let rememberedUntil: Int
@@ -211,7 +211,7 @@ final class Judge {
                 instance: ask.instance,
                 units: ask.parts.map(\.units),
                 backAt: wait.map { min(wall + $0, told ?? .max) },
-                isAfterOther: before?.isAfterOther ?? (time - refusedAt < 1_000_000),
+                isAfterOther: isAgain ? before?.isAfterOther ?? false : time - refusedAt < 1_000_000,
                 rememberedUntil: isAtOnce ? isSame ? before?.rememberedUntil ?? 0 : 0 : memory
             )
         }
