@@ -140,7 +140,7 @@ extension Ledger {
         let draft = account.counter.commitDraft(leasing: leasing, at: now.wall)
         let plan = WritePlan(
             account,
-            expirySeconds: expirySeconds(account.limit),
+            expirySeconds: expirySeconds(account.limit) + draft.0.secondsToLastTurn,
             draft: draft,
             takers: takers,
             refused: refused,

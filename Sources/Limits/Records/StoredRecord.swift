@@ -18,6 +18,12 @@ enum StoredRecord: Sendable {
         }
     }
 
+    /// The seconds by which the last turn begins after the newest bucket, rounded up; 0 without turns.
+    var secondsToLastTurn: Int {
+        guard case .counts(let record) = self, let last = record.future.last else { return 0 }
+        return (record.layout.start(of: last.number) - record.layout.start(of: record.newest)) / 1_000_000 + 1
+    }
+
     /// Returns whether the newest bucket is more than a window and five seconds after `time`. Returns false for slots.
     func isTooFarAhead(of time: Int) -> Bool {
         switch self {

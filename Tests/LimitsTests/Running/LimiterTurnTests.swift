@@ -380,6 +380,23 @@ extension Limiter {
         #expect(await waiting.value[0].isAdmitted)
     }
 
+    @Test("a record stays in the store until its last turn no longer counts")
+    func recordStays() async {
+        let later = Lock(0)
+        let store = HookedStore(MemoryCounters(seconds: { epoch / 1_000_000 + later.withLock { $0 } }))
+        let limiter = limiter(true, TestClock(slowness: 20), store)
+        defer { limiter.stop() }
+        let limit = Limit(.caller(.chat), Quota(1, per: .second, times: 30))
+        #expect(await isAdmitted(limiter, [LimitCharge(limit, who)], nil))
+        let waiting = ask(4, limiter, [LimitCharge(limit, who)], patience(200))
+        await waits(4, limiter)
+        // The last turn is in two minutes, and counts for half of one.
+        later.withLock { $0 = 155 }
+        #expect(store.inner.read([who.storeKey(limit)])[0] != nil)
+        limiter.endWaits()
+        #expect(await waiting.value.count == 4)
+    }
+
     @Test("a turn whose write is answered when it has come is used after a look at its record only")
     func answeredLate() async throws {
         let (clock, store) = (TestClock(slowness: 20), HookedStore())
