@@ -274,8 +274,11 @@ extension Ledger {
     }
 
     mutating func makeLocal(_ part: RequestPart, _ now: ClockReading) {
-        guard part.request.decision == nil else { return }
         let share = part.request.parts[part.index]
+        guard part.request.decision == nil else {
+            if let former = part.former { giveBack(part.units, former, account: share.account, now: now) }
+            return
+        }
         switch share.state {
         case .local: return
         case .unread: part.request.unread -= 1
