@@ -76,7 +76,7 @@ private final class TruncatingStream: ChatStream, OnLoop, @unchecked Sendable {
     var usage: Usage? {
         guard isStreamed, isCut, var usage = stream.usage else { return stream.usage }
         // A report in a stream that goes on counts the output so far, if any.
-        (usage.completionTokens, usage.reasoningTokens) = (0, 0)
+        (usage.completionTokens, usage.reasoningTokens, usage.unbilledCompletionTokens) = (0, 0, 0)
         return usage
     }
     var credits: Int? { stream.credits }
