@@ -71,9 +71,10 @@ struct ErrorResponseReader {
     ) -> UpstreamError {
         var vendorError = VendorError(root, status: 0)
         vendorError.status = vendorError.statusOfCode
-        // A server may report a full context, or what it does not support, without a code.
-        let isRefusal = vendorError.isPromptTooLong || vendorError.words.say("not support")
-        if vendorError.status == 502, isRefusal { vendorError.status = 400 }
+        // A server may report a full context, or a field that it does not support, without a code.
+        if vendorError.status == 502, vendorError.isPromptTooLong || vendorError.isOfUnsupportedField {
+            vendorError.status = 400
+        }
         let reported = vendorError
         if !namesFields { vendorError.param = nil }
         var error = vendorError.meaning(table)

@@ -88,6 +88,11 @@ extension VendorError {
     /// Whether the vendor refused the request because the prompt does not fit the model's context window.
     var isPromptTooLong: Bool { Self.contextCodes.contains(where: names) || words.saysPromptTooLong }
 
+    /// Whether the words say of a field of chats that it is not supported.
+    var isOfUnsupportedField: Bool {
+        words.say("not support") && FieldNames.ofChats.contains { "\($0)" != "model" && words.name($0) }
+    }
+
     /// Whether the account has no money left.
     var isOfCredit: Bool {
         guard status >= 400 else { return false }

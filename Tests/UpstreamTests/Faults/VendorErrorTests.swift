@@ -242,6 +242,8 @@ import Testing
         arguments: [
             (#"{"detail":"n > 1 is not supported"}"#, true), (#"{"error":"It does not support n > 1"}"#, true),
             (#"{"detail":"Internal Server Error"}"#, false),
+            (#"{"error":"CUDA error: the device does not support this"}"#, false),
+            (#"{"error":"This node does not support the model"}"#, false),
         ]
     )
     func refusedWithSuccess(body: String, isRefusal: Bool) {
