@@ -68,11 +68,13 @@ final class Refusal {
     // MARK: For which requests a quirk holds
 
     /// Returns the finding of quirks, which hold for later requests unless they are about this request's schema. That a
-    /// schema could not be compiled holds for this caller's requests with the same tools or format.
+    /// schema could not be compiled holds for this caller's requests with the same tools or format with a schema.
     func scoped(_ quirks: QuirkName...) -> QuirkFinding {
         var finding = QuirkFinding(quirks.map { .named($0) }, isLasting: !isOfSchema)
         let paths = quirks == [.noTools] ? ["tools", "functions"] : ["response_format", "text.format"]
-        if words.areAboutCompiling, let path = paths.first(where: { request.value(at: $0) != nil }) {
+        if words.areAboutCompiling, let path = paths.first(where: { request.value(at: $0) != nil }),
+            request.value(at: path)?["type"]?.content != "json_object"
+        {
             finding.beside = OtherField(path, sameAsIn: request)
             (finding.isLasting, finding.isOfCaller) = (true, true)
         }

@@ -122,6 +122,7 @@ import Testing
         let format = found(#""response_format":{"type":"json_schema"},"tools":[]"#)
         #expect(format == "json_schema with the same response_format")
         #expect(found(#""tools":[]"#) == "tools with the same tools")
+        #expect(found(#""response_format":{"type":"json_object"},"tools":[]"#) == "json_object once")
         #expect(found(#""top_k":1"#) == "nothing")
         let beside = finding(#""tools":[{"type":"function"}]"#)?.beside
         for (tools, isSame) in [(#"[{"type":"function"}]"#, true), ("[]", false)] {
@@ -145,6 +146,10 @@ import Testing
         let request = #"{"model":"m","messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":"I"}]}"#
         let found = RefusalFormsTests.finding(message, of: request)
         #expect(RefusalFormsTests.text(found) == "prefill")
+        let marked = request.replacing(#""content":"I""#, with: #""content":"I","prefix":true"#)
+        #expect(RefusalFormsTests.finding(message, of: marked) == nil)
+        let kept = RequestRewriter.written(Body(ByteBuffer(marked)), with: Set(found?.quirks ?? []))
+        #expect(kept.bytes.text == marked)
         #expect(RefusalFormsTests.finding(message, of: RefusalFormsTests.request(#""top_k":1"#)) == nil)
         let changed = RequestRewriter.written(Body(ByteBuffer(request)), with: Set(found?.quirks ?? []))
         let messages = RawJSON(changed.bytes).list("messages")
@@ -173,6 +178,14 @@ import Testing
         ]
         let written = RequestRewriter.written(Body(ByteBuffer(sent)), with: Set(known?.quirks ?? []))
         #expect(written.bytes.text == request(wanted))
+        // The other members of a message stand once, however many calls it has.
+        let many = message(
+            "assistant",
+            #""content":null,"more":"\#(String(repeating: "x", count: 9_000))","tool_calls":[\#(Array(repeating: a, count: 500).joined(separator: ","))]"#
+        )
+        let long = Body(ByteBuffer(request([many])))
+        let split = RequestRewriter.written(long, with: Set(known?.quirks ?? []))
+        #expect(RawJSON(split.bytes).list("messages").count == 500 && split.bytes.count < 4 * long.bytes.count)
         // Without parallel calls, the words are about something else.
         let other = RefusalFormsTests.finding(
             "It only supports single tool-calls at once!",

@@ -151,8 +151,8 @@ package struct OtherField: Sendable, Equatable {
         case present
         /// The field has this value, or is an object of this type.
         case equal(String)
-        /// The field has the JSON of which this is a part of the digest.
-        case same(UInt64)
+        /// The field has the JSON of this length of which this is a part of the digest.
+        case same(UInt64, bytes: Int)
     }
 
     /// The paths in the request's body, of which the first that is present counts.

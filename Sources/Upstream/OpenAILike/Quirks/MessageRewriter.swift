@@ -44,7 +44,7 @@ struct MessageRewriter {
         if quirks.contains(anyOf: [.oneInstruction, .mergedTurns]) { reduceInstructions() }
         if quirks.contains(.mergedTurns) { turns = merged(turns) }
         if quirks.contains(.answeredResults) { turns = answered(turns) }
-        if quirks.contains(.noPrefill), turns.last?.role == "assistant" {
+        if quirks.contains(.noPrefill), messages.endsWithPlainPrefill {
             turns.append(MessageRun(role: "user", content: Array(#""Continue.""#.utf8), rest: []))
         }
         out.append(array: turns) { turn, out in
@@ -286,6 +286,13 @@ extension UnsafeRawBufferPointer {
 }
 
 extension RawJSON {
+    /// Whether the last of these messages is the assistant's, without the mark of Mistral and DeepSeek for a beginning
+    /// that the model continues.
+    var endsWithPlainPrefill: Bool {
+        guard let last = Array(elements).last, last["role"]?.content == "assistant" else { return false }
+        return last["prefix"]?.bytes.equals("true") != true
+    }
+
     /// Whether the message contains tool calls but not the reasoning that led to them.
     var lacksReasoning: Bool { hasCalls && self["reasoning_content"]?.isNull ?? true }
 

@@ -66,7 +66,7 @@ extension Refusal {
         if refusesRole, let finding = replacing("developer", by: "system") { return finding }
         if refusesInstructions { return replacing("system", by: "user") ?? replacing("developer", by: "user") }
         let isOfPrefill = words.containsAny(of: ["assistant message prefill", "with prefix true"])
-        if isOfPrefill, request.list("messages").last?["role"]?.content == "assistant" { return ofMessages(.noPrefill) }
+        if isOfPrefill, request["messages"]?.endsWithPlainPrefill ?? false { return ofMessages(.noPrefill) }
         let isParallel = request.list("messages").contains { $0.list("tool_calls").count > 1 }
         if isParallel, words.say("single tool-call") { return ofMessages(.singleCalls) }
         let isOfOrder = words.containsAny(of: [
