@@ -30,7 +30,7 @@ struct UsageBounds: Sendable {
         maxSearches = call.maxSearches ?? Self.maxToolUses
         // The client asked for more than a lowered bound, and a vendor may not obey the latter.
         let bound = max(call.hasLowerBound ? 0 : call.maxTokens ?? 0, model.maxOutputTokens ?? 0)
-        if model.maxOutputTokens == nil { maxReasoningTokens = Self.unknownCompletion }
+        if model.maxOutputTokens == nil, bound > 0 { maxReasoningTokens = Self.unknownCompletion }
         maxPromptTokens = (model.contextWindow ?? Self.unknownPrompt).multipliedClamping(by: prompts)
         maxCompletionTokens = (bound > 0 ? bound : Self.unknownCompletion).multipliedClamping(by: max(1, call.choices))
     }
@@ -44,9 +44,9 @@ struct UsageBounds: Sendable {
     private func allowsPrompt(_ usage: Usage) -> Bool { usage.promptTokens / calls <= maxPromptTokens }
 
     private func allowsCompletion(_ usage: Usage) -> Bool {
-        let reasoning = min(max(0, usage.reasoningTokens), maxReasoningTokens.multipliedClamping(by: calls))
-        return max(usage.completionTokens, usage.reasoningTokens) - reasoning
-            <= maxCompletionTokens.multipliedClamping(by: calls)
+        let most = max(usage.completionTokens, usage.reasoningTokens)
+        let reasoning = min(usage.completionTokens, usage.reasoningTokens, maxReasoningTokens * calls)
+        return (most - max(0, reasoning)) / calls <= maxCompletionTokens
     }
 
     /// Returns whether the tokens of the last call of the model that wrote the response, and those of each other call, are
