@@ -76,15 +76,19 @@ def test_a_refused_field_is_changed_and_the_change_is_kept(team, anthropic_serve
     assert anthropic_server.body(model) == (first if name == "signature" else second)
 
 
-def test_a_refused_type_of_thinking_leaves_others(team, anthropic_server, fresh):
+@pytest.mark.parametrize("refuses_adaptive", [False, True])
+def test_a_refused_type_of_thinking_leaves_others(team, anthropic_server, fresh, refuses_adaptive):
     model = fresh(0)
-    anthropic_server.says(model, refused("thinking.type.enabled is not supported on this model"), *[{"lax": [""]}] * 3)
-    enabled, adaptive = {"type": "enabled", "budget_tokens": 1024}, {"type": "adaptive"}
-    for thinking in (enabled, adaptive, enabled):
+    first, other = {"type": "enabled", "budget_tokens": 1024}, {"type": "adaptive"}
+    if refuses_adaptive:
+        first, other = other, first
+    words = "adaptive thinking" if refuses_adaptive else "thinking.type.enabled"
+    anthropic_server.says(model, refused(f"{words} is not supported on this model"), *[{"lax": [""]}] * 3)
+    for thinking in (first, other, first):
         asked = {"model": model, "max_tokens": 2000, "messages": [{"role": "user", "content": "Hi"}], "thinking": thinking}
         assert team.post("/v1/messages", json=asked).status_code == 200
     seen = [request["body"].get("thinking") for request in anthropic_server.asked(model)]
-    assert seen == [enabled, None, adaptive, None]
+    assert seen == [first, None, other, None]
 
 
 def test_without_their_reasoning_earlier_turns_say_the_same(team, anthropic_server, fresh):

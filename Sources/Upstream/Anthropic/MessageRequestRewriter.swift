@@ -5,7 +5,8 @@ enum MessageRequestRewriter {
     static func written(_ body: Body, with quirks: Set<Quirk>) -> Body {
         var body = body
         if quirks.contains(.noForeignReasoning) {
-            body = body.replacing("messages", append(withoutForeignReasoning:to:))
+            let isForeign = RawJSON(body.bytes).foreignReasoning
+            body = body.replacing("messages") { append($0, without: isForeign, to: &$1) }
         }
         if quirks.contains(.noSystemTurns) { body = body.replacing("messages", append(withoutSystemTurns:to:)) }
         guard quirks.contains(.noPrefill), RawJSON(body.bytes).endsWithPrefill else { return body }
@@ -37,13 +38,13 @@ enum MessageRequestRewriter {
         }
     }
 
-    /// Appends `messages` without the reasoning of other vendors.
-    private static func append(withoutForeignReasoning messages: RawJSON, to out: inout ByteBuffer) {
+    /// Appends `messages` without some blocks of their content.
+    private static func append(_ messages: RawJSON, without isLeftOut: (RawJSON) -> Bool, to out: inout ByteBuffer) {
         messages.append(to: &out) { (message: RawJSON, out: inout ByteBuffer) in
             message.append(to: &out) { member, out in
                 guard member.name.equals("content"), member.value.isArray else { return false }
                 let all = Array(member.value.elements)
-                let blocks = all.filter { !$0.isForeignReasoning }
+                let blocks = all.filter { !isLeftOut($0) }
                 if blocks.count == all.count { return false }
                 out.append(#""content":"#)
                 if blocks.isEmpty {
@@ -106,27 +107,32 @@ extension RawJSON {
     /// Whether the message goes on as a turn of the user.
     fileprivate var isOfUser: Bool { isSystemTurn || self["role"]?.content == "user" }
 
-    /// Whether the content block is reasoning whose signature Anthropic did not make.
-    fileprivate var isForeignReasoning: Bool {
-        for name: StaticString in ["signature", "data"] where self[name]?.content.map(ReasoningBlock.isForeign) ?? false
-        {
-            return true
+    /// Returns whether a content block is reasoning that the vendor of this request does not know: with the relay's own
+    /// signature or, for Claude, with that of another vendor.
+    fileprivate var foreignReasoning: (RawJSON) -> Bool {
+        // A server of other models may be a relay that has made the signature.
+        let isClaude = self["model"]?.content.map { !ClaudeModel.isForeign($0.text) } ?? true
+        func isForeign(_ signature: UnsafeRawBufferPointer) -> Bool {
+            isClaude ? ReasoningBlock.isForeign(signature) : signature.equals(ReasoningBlock.ownSignature)
         }
-        guard mayEscapeLetters else { return false }
-        return JSONParser.read(bytes) { block in
-            (block["signature"] ?? block["data"])?.text.map(ReasoningBlock.isForeign) ?? false
-        } ?? false
+        return { block in
+            if (block["signature"] ?? block["data"])?.content.map(isForeign) ?? false { return true }
+            guard block.mayEscapeLetters else { return false }
+            let read = JSONParser.read(block.bytes) { ($0["signature"] ?? $0["data"])?.text.map(isForeign) ?? false }
+            return read ?? false
+        }
     }
 
     /// Whether a string of the value may contain an ASCII letter or a full stop as an escape.
-    private var mayEscapeLetters: Bool {
+    fileprivate var mayEscapeLetters: Bool {
         var scan = ByteScan(bytes)
         return scan.find("\\u00")
     }
 
-    /// Whether the messages of the request contain reasoning of other vendors.
+    /// Whether the messages of the request contain reasoning that its vendor does not know.
     var containsForeignReasoning: Bool {
-        list("messages").contains { $0.list("content").contains(where: \.isForeignReasoning) }
+        let isForeign = foreignReasoning
+        return list("messages").contains { $0.list("content").contains(where: isForeign) }
     }
 
     /// Whether the last message of the request is the assistant's.

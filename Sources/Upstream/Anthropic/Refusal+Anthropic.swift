@@ -80,9 +80,11 @@ extension Refusal {
     private func ofThinking(_ thinking: RawJSON) -> [QuirkFinding] {
         guard words.quote("thinking") else { return [] }
         var dropped = QuirkFinding([FieldChange("thinking")])
-        // The server may accept another type.
-        if words.quote("thinking.type"), let type = thinking["type"]?.content {
-            dropped.beside = OtherField(paths: ["thinking"], state: .equal(type.text))
+        if !combination.isCondition, let type = thinking["type"]?.content?.text,
+            words.quote("thinking.type") || !words.exact([type], among: [type]).isEmpty
+        {
+            // The server may accept another type.
+            dropped.beside = OtherField(paths: ["thinking"], state: .equal(type))
         }
         return [findingOfThinkingType, dropped].compactMap(\.self)
     }
