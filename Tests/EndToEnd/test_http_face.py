@@ -83,6 +83,8 @@ def test_paths_of_other_servers(echo: Relay, path: str, model: str) -> None:
         body = json.dumps({"messages": [{"role": "user", "content": "Hi"}]}).encode()
         assert ask(echo.port, request("POST", path, body)).status == 200
         assert ask(echo.port, request("GET", "/openai/deployments/echo/health")).status == 404
+        assert ask(echo.port, request("GET", "/openai/models/echo?api-version=1")).json()["id"] == "echo"
+        assert ask(echo.port, request("GET", "/openai/health")).status == 404
 
 
 @pytest.mark.parametrize("path", GETS)

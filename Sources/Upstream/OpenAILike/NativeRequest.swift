@@ -68,6 +68,9 @@ package struct NativeRequest {
                     continue
                 }
             case "tools": guard !call.hasRelayTools else { return nil }
+            case "tool_choice" where member.value.content?.equals("any") ?? false:
+                out.append(#","tool_choice":"required""#)
+                continue
             case "messages":
                 hasMessages = true
                 if call.hasChangedCallIDs {

@@ -173,6 +173,8 @@ extension ChatCall {
         _ choice: JSONValue,
         _ tools: [ChatOptions.Tool]
     ) throws(APIError) -> ChatOptions.ToolChoice {
+        // Mistral's word for it.
+        if choice.text?.equals("any") ?? false { return .required }
         if let word = try ChatOptions.ToolChoice(word: choice, "tool_choice") { return word }
         let named: (value: JSONValue, param: String)
         switch try choice.requiredText("type", "tool_choice") {
@@ -257,7 +259,7 @@ extension ChatOptions.ToolChoice {
         switch choice.text {
         case "none": self = .none
         case "auto": self = .auto
-        case "required" where mayRequire, "any" where mayRequire: self = .required  // `any` is Mistral's word.
+        case "required" where mayRequire: self = .required
         case nil:
             guard choice.kind == .object else { throw .type(param, "a string or an object") }
             return nil
