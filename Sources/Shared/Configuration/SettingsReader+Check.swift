@@ -109,7 +109,8 @@ extension SettingsReader {
             // Callers do not know the secret of their family.
             let callers = settings.keys.filter { $0.family == nil }
             guard let caller = callers.first(where: { $0.tokens.contains { $0.digest == digest } }) else { continue }
-            report(key, "is also \(caller.declaring.name), which callers know; write another value")
+            let text = "is also \(caller.declaring.name), which callers know; write another value"
+            if value.row.type == .password { report(key, text) } else { warn(key, text) }
         }
     }
 

@@ -257,7 +257,7 @@ import Testing
         {ECHO}RATE_LIMIT_FILE=5/minute⏎ » {ECHO}RATE_LIMIT_FILES=5/minute⏎
         problem .env:3  RATE_LIMIT_FILE: unknown variable; did you mean RATE_LIMIT_FILES?
         {ECHO}METRICS_TOKEN=sk-relay-for-tests-0001⏎ » {ECHO}METRICS_TOKEN=sk-relay-for-tests-0002⏎
-        problem .env:3  METRICS_TOKEN: is also KEY_TEAM_TOKEN, which callers know; write another value
+        warning .env:3  METRICS_TOKEN: is also KEY_TEAM_TOKEN, which callers know; write another value
         {ECHO}ADMIN_PASSWORD=sk-relay-for-tests-0001⏎ » {ECHO}ADMIN_PASSWORD=sk-relay-for-tests-0002⏎
         problem .env:3  ADMIN_PASSWORD: is also KEY_TEAM_TOKEN, which callers know; write another value
         {ECHO}FETCH_ALLOW_NETWORKS=0.0.0.0/0⏎ » {ECHO}FETCH_ALLOW_NETWORKS=10.1.0.0/16⏎
