@@ -43,6 +43,7 @@ package struct NativeRequest {
         var (hasMessages, hasOptions, hasBound) = (false, false, hasBounds(members))
         // If the request has both limits, only the one that the server knows is sent.
         let other: StaticString = isOpenAI ? "max_tokens" : "max_completion_tokens"
+        let known: StaticString = isOpenAI ? #","max_completion_tokens":"# : #","max_tokens":"#
         let hasBounds = hasBound
         for member in members where !Self.mayBeDisguised(member.name) || !FieldNames.isDisguised(member.name) {
             switch member.name {
@@ -55,18 +56,14 @@ package struct NativeRequest {
                 guard member.value.isNull else { return nil }
                 continue
             case "max_tokens" where hasBounds, "max_completion_tokens" where hasBounds:
-                if !member.name.equals(other), let bound = call.maxTokens {
-                    out.append(isOpenAI ? #","max_completion_tokens":"# : #","max_tokens":"#, decimal: bound)
-                }
+                if !member.name.equals(other), let bound = call.maxTokens { out.append(known, decimal: bound) }
                 continue
             case "max_tokens" where call.hasLowerBound, "max_completion_tokens" where call.hasLowerBound:
-                if member.value.isNull { continue }
-                if let bound = call.maxTokens {
-                    out.append(member: member.name.equals("max_tokens") ? "max_tokens" : "max_completion_tokens")
-                    out.append(decimal: bound)
-                    hasBound = true
-                    continue
-                }
+                guard !member.value.isNull, let bound = call.maxTokens else { continue }
+                out.append(member: member.name.equals("max_tokens") ? "max_tokens" : "max_completion_tokens")
+                out.append(decimal: bound)
+                hasBound = true
+                continue
             case "tools": guard !call.hasRelayTools else { return nil }
             case "tool_choice" where member.value.content?.equals("any") ?? false:
                 out.append(#","tool_choice":"required""#)
@@ -91,9 +88,7 @@ package struct NativeRequest {
             out.append(next: member)
         }
         guard hasMessages else { return nil }
-        if call.hasLowerBound, !hasBound, let bound = call.maxTokens {
-            out.append(isOpenAI ? #","max_completion_tokens":"# : #","max_tokens":"#, decimal: bound)
-        }
+        if call.hasLowerBound, !hasBound, let bound = call.maxTokens { out.append(known, decimal: bound) }
         if call.isStreamed, !hasOptions { out.append(#","stream_options":{"include_usage":true}"#) }
         out.append("}")
         return Body(out)
