@@ -11,7 +11,9 @@ extension Connection: ResponseWriter {
         _ = output.reserve(response.fields.count + body.count + 160)
         appendHead(response)
         if response.status != 204 && response.status != 304 {
-            output.append("Content-Length: ", decimal: body.count, "\r\n")
+            output.append("Content-Length: ")
+            output.append(decimal: body.count)
+            output.append("\r\n")
         }
         output.append("\r\n")
         if !hidesBody { output.append(body.bytes) }
@@ -27,7 +29,9 @@ extension Connection: ResponseWriter {
     }
 
     private func appendHead(_ response: borrowing ResponseHead) {
-        output.append("HTTP/1.1 ", decimal: response.status, " ")
+        output.append("HTTP/1.1 ")
+        output.append(decimal: response.status)
+        output.append(" ")
         output.append(reasonPhrase(response.status))
         output.append("\r\n")
         server.appendDate(to: &output)
@@ -41,7 +45,9 @@ extension Connection: ResponseWriter {
         _ = output.reserve(bytes.count + 32)
         if head.isHTTP11 {
             output.append(hex: UInt(bytes.count))
-            output.append("\r\n", bytes.bytes, "\r\n")
+            output.append("\r\n")
+            output.append(bytes.bytes)
+            output.append("\r\n")
         } else {
             output.append(bytes.bytes)
         }
