@@ -6,9 +6,9 @@ package struct Usage: Sendable, Equatable {
     /// The number of prompt tokens that the vendor read from its prompt cache. `promptTokens` includes them.
     package var cachedTokens = 0
     /// The number of prompt tokens that the vendor wrote into its prompt cache. `promptTokens` includes them.
-    package var cacheWriteTokens = 0
+    @SmallCount package var cacheWriteTokens = 0
     /// The number of completion tokens that the model used for reasoning. `completionTokens` includes them.
-    package var reasoningTokens = 0
+    @SmallCount package var reasoningTokens = 0
     /// The part of `cacheWriteTokens` that the vendor keeps for an hour.
     @SmallCount package var longCacheWriteTokens = 0
     /// The number of prompt tokens that are audio. `promptTokens` includes them.
