@@ -64,7 +64,7 @@ final class CurlHandle {
         _ = relay_curl_proxy_status(easy, &status)
         return ConnectFailure(
             systemError: isRefused ? EACCES : Int32(clamping: number),
-            proxyStatus: status,
+            proxyStatus: Int32(clamping: status),
             certificateFault: CertificateFault(easy, code)
         )
     }

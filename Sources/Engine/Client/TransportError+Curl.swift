@@ -83,7 +83,7 @@ extension TransportError {
             let advice = "start it, or correct UPSTREAM_PROXY"
             return "cannot connect to the proxy \(proxy) (UPSTREAM_PROXY)\(systemReason); \(advice)"
         default:
-            let status = connectFailure?.proxyStatus ?? 0
+            let status = Int(connectFailure?.proxyStatus ?? 0)
             let reason = String(cString: curl_easy_strerror(CURLcode(code)))
             return Self.refusal(ofProxy: endpoint.options.proxy, status, endpoint.authority)
                 ?? "the proxy \(proxy) (UPSTREAM_PROXY) gave no connection to \(endpoint.authority): \(reason)"

@@ -11,9 +11,7 @@ extension Connection: ResponseWriter {
         _ = output.reserve(response.fields.count + body.count + 160)
         appendHead(response)
         if response.status != 204 && response.status != 304 {
-            output.append("Content-Length: ")
-            output.append(decimal: body.count)
-            output.append("\r\n")
+            output.append("Content-Length: ", decimal: body.count, "\r\n")
         }
         output.append("\r\n")
         if !hidesBody { output.append(body.bytes) }
@@ -29,9 +27,7 @@ extension Connection: ResponseWriter {
     }
 
     private func appendHead(_ response: borrowing ResponseHead) {
-        output.append("HTTP/1.1 ")
-        output.append(decimal: response.status)
-        output.append(" ")
+        output.append("HTTP/1.1 ", decimal: response.status, " ")
         output.append(reasonPhrase(response.status))
         output.append("\r\n")
         server.appendDate(to: &output)
