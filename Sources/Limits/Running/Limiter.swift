@@ -135,7 +135,8 @@ package final class Limiter: Sendable {
         case .waits(let request):
             guard let wait = request.waiter as? LoopWait else { preconditionFailure("another waiter") }
             wait.request = request
-            let deadline = ledger.clock.alarm(request.due)
+            // The other loops may change the request as soon as the ledger is free.
+            let deadline = ledger.clock.alarm(ledger.lock.withLock { _ in request.due })
             defer { wait.request = nil }  // the request refers to its wait
             if patience == nil { return await wait.decision(at: deadline) { self.expire(request) } }
             defer { wait.charges = self.charges(of: wait) ?? [] }
