@@ -17,6 +17,7 @@ import local_http
 import pytest
 import trustme
 from fake_server import FakeServer, Handler
+from issuer import Issuer
 from memcached import Memcached
 from relay_process import INHERITED, Relay, binary, free_port
 
@@ -333,3 +334,21 @@ def test_tls_to_a_server_without_it(vendors: FakeServer, tmp_path: Path, start_r
     response = chat(start_relay(**settings))
     assert response.status_code == 502
     assert response.json()["error"]["message"].startswith("The relay has no TLS connection to the provider.")
+
+
+def test_issuers_of_signed_tokens(vendors: FakeServer, tmp_path: Path) -> None:
+    issuer = Issuer(tmp_path)
+    settings = provider("A", f"{vendors.base_url}/row/v1", KEY) | issuer.settings()
+    line = "the issuer of KEY_SSO_JWT_ISSUER: "
+    try:
+        assert ask(tmp_path, settings)[:2] == (0, ["a k1: accepted", "servers: no problems", f"{line}responds"])
+        issuer.named = "https://other.example"
+        none = f"{line}its openid-configuration has another issuer, or no jwks_uri"
+        assert ask(tmp_path, settings)[:2] == (69, ["a k1: accepted", "servers: problems", none])
+        issuer.named = ""
+        issuer.keys.clear()
+        assert ask(tmp_path, settings)[1][-1] == f"{line}it has no key for RS256, ES256 or EdDSA"
+    finally:
+        issuer.stop()
+    status, lines, _ = ask(tmp_path, settings)
+    assert status == 69 and lines[-1].startswith(f"{line}cannot connect to 127.0.0.1:{issuer.port}")

@@ -5,7 +5,7 @@ import Upstream
 import UsageRecords
 
 /// The check of the servers that the relay itself uses, which `relay check --ask` runs: memcached, the database of usage
-/// records, and the proxy.
+/// records, the proxy, and the issuers of signed tokens.
 struct ServerCheck {
     /// The report of the check, a line for each server; empty without servers.
     let text: String
@@ -28,6 +28,7 @@ struct ServerCheck {
         if settings.upstreamProxy != nil, let provider = settings.providers.first(where: \.kind.usesNetwork) {
             results.append(("the proxy of UPSTREAM_PROXY", Self.problem(ofProxyTo: provider, settings)))
         }
+        results += Self.problems(ofIssuers: settings)
         isGood = results.allSatisfy { $0.problem == nil }
         let lines = results.map { "  \($0.server): \($0.problem ?? "responds")\n" }
         text = lines.isEmpty ? "" : "servers: \(isGood ? "no problems" : "problems")\n" + lines.joined()
@@ -60,5 +61,20 @@ struct ServerCheck {
             }
         }
         return withExtendedLifetime(loop) { problems[0] ?? nil }
+    }
+
+    private static func problems(ofIssuers settings: Settings) -> [(server: String, problem: String?)] {
+        let keys = settings.keys.filter { $0.family?.rule != nil }
+        if keys.isEmpty { return [] }
+        let issuers = keys.map { $0.family?.rule?.issuer ?? "" }
+        let loop = CommandLoop()
+        let problems = loop.results(of: issuers.count, withinSeconds: 12) { [client = loop.client] index in
+            await IssuerKeys.problem(of: issuers[index], by: settings.issuerFetcher(client))
+        }
+        return withExtendedLifetime(loop) {
+            zip(keys, problems).map { key, problem in
+                ("the issuer of \(key.declaring.name)", problem ?? "does not answer")
+            }
+        }
     }
 }

@@ -70,17 +70,7 @@ final class Gateway: ChatServices, @unchecked Sendable {
     var waiting: WaitingExchanges { own.waiting }
     var keyAcceptance: KeyAcceptanceCache { own.keyAcceptance }
 
-    /// A new HTTP client for the keys of issuers, whose URLs the settings name.
-    var issuerFetcher: Fetcher {
-        let conditions = Fetcher.FetchConditions(
-            schemes: ["https"],
-            agent: Product.name,
-            certificateFile: settings.certificateFile,
-            proxy: settings.upstreamProxy ?? "",
-            limitMilliseconds: 5_000
-        )
-        return Fetcher(conditions, own.client)
-    }
+    var issuerFetcher: Fetcher { settings.issuerFetcher(own.client) }
 
     // Of the process:
     var log: Log { services.log }

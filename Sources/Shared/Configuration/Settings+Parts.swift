@@ -1,3 +1,5 @@
+package import Engine
+
 extension Callers {
     package convenience init(_ settings: Settings) {
         self.init(
@@ -49,5 +51,19 @@ extension ModelCatalog {
 extension LimitBook {
     package convenience init(_ settings: Settings) {
         self.init(settings.limits, settings.keys, zone: DayZone(named: settings.timeZone))
+    }
+}
+
+extension Settings {
+    /// Returns a downloader for the keys of issuers, whose URLs the settings name.
+    package func issuerFetcher(_ client: CurlClient) -> Fetcher {
+        let conditions = Fetcher.FetchConditions(
+            schemes: ["https"],
+            agent: Product.name,
+            certificateFile: certificateFile,
+            proxy: upstreamProxy ?? "",
+            limitMilliseconds: 5_000
+        )
+        return Fetcher(conditions, client)
     }
 }

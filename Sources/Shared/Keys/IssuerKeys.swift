@@ -56,33 +56,40 @@ package final class IssuerKeys: Sendable {
     }
 
     private func read(_ issuer: String, by fetcher: Fetcher, on loop: EventLoop, _ log: Log) async {
-        var keys: [IssuedKey] = []
-        var cause = "it has no key for RS256, ES256 or EdDSA"
-        do throws(FetchFailure) {
-            if let location = try await location(issuer, by: fetcher) {
-                let body = try await fetcher.fetch(location, limitBytes: Self.documentBytes)
-                keys = JSONDocument(body).map(IssuedKey.all) ?? []
-            } else {
-                cause = "its openid-configuration has another issuer, or no jwks_uri"
-            }
-        } catch {
-            cause = error.cause
-        }
+        let (keys, problem) = await Self.keys(of: issuer, by: fetcher)
         let now = loop.now
-        let waiting = states.withLock { [keys] in $0[issuer, default: IssuerState()].store(keys, at: now) }
+        let waiting = states.withLock { $0[issuer, default: IssuerState()].store(keys, at: now) }
         // Each continues on its own loop.
         for continuation in waiting { continuation.resume() }
-        guard keys.isEmpty else { return }
+        guard let problem else { return }
         log.warning("the keys of an issuer could not be read") { line in
             line.add("issuer", issuer)
-            line.add("cause", cause)
+            line.add("cause", problem)
+        }
+    }
+
+    /// Asks an issuer for its keys. Returns why it cannot serve; nil if it can.
+    package static func problem(of issuer: String, by fetcher: Fetcher) async -> String? {
+        await keys(of: issuer, by: fetcher).problem
+    }
+
+    private static func keys(of issuer: String, by fetcher: Fetcher) async -> (keys: [IssuedKey], problem: String?) {
+        do throws(FetchFailure) {
+            guard let location = try await location(issuer, by: fetcher) else {
+                return ([], "its openid-configuration has another issuer, or no jwks_uri")
+            }
+            let body = try await fetcher.fetch(location, limitBytes: documentBytes)
+            let keys = JSONDocument(body).map(IssuedKey.all) ?? []
+            return (keys, keys.isEmpty ? "it has no key for RS256, ES256 or EdDSA" : nil)
+        } catch {
+            return ([], error.cause)
         }
     }
 
     /// Returns the URL of the issuer's keys (OpenID Connect Discovery 1.0); nil if the document is not the issuer's.
-    private func location(_ issuer: String, by fetcher: Fetcher) async throws(FetchFailure) -> String? {
+    private static func location(_ issuer: String, by fetcher: Fetcher) async throws(FetchFailure) -> String? {
         let url = "\(issuer)/.well-known/openid-configuration"
-        let document = JSONDocument(try await fetcher.fetch(url, limitBytes: Self.documentBytes))
+        let document = JSONDocument(try await fetcher.fetch(url, limitBytes: documentBytes))
         return document?.read { $0["issuer"]?.isIssuer(issuer) ?? false ? $0["jwks_uri"]?.string : nil }
     }
 }

@@ -97,7 +97,7 @@ extension KeySettings {
     package var identity: Identity { .knownKey(named: member.map { "\(instance).\($0)" } ?? instance) }
 
     /// The setting that declares the caller.
-    var declaring: SettingKey {
+    package var declaring: SettingKey {
         Self.key(instance, family.map { $0.rule == nil ? "SECRET" : "JWT_ISSUER" } ?? "TOKEN")
     }
 

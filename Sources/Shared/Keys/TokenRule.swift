@@ -9,7 +9,7 @@ package struct TokenRule: Sendable, Equatable {
     }
 
     /// The https URL of the issuer, without a slash at its end.
-    let issuer: String
+    package let issuer: String
     /// The path of the claim that names the member.
     let claim: String
     /// The audience, and what the settings demand besides.

@@ -79,7 +79,7 @@ package struct SettingKey: Hashable, Sendable {
     static func global(_ name: String) -> SettingKey { SettingKey(prefix: "", instance: "", field: name) }
 
     /// The name of the setting, such as `PROVIDER_A_KIND`.
-    var name: String { prefix.isEmpty ? field : "\(prefix)\(instance)_\(field)" }
+    package var name: String { prefix.isEmpty ? field : "\(prefix)\(instance)_\(field)" }
 }
 
 /// A problem with a setting, and the place of the setting. It contains no secret.
