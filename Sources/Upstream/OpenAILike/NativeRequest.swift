@@ -17,8 +17,8 @@ package struct NativeRequest {
     package init(_ body: Body) { self.init(OriginalRequest(body)) }
 
     /// Returns the request with the changes that it needs before it goes on. Throws if the request must not be forwarded.
-    /// - Parameter hasUnknownParts: whether tools or content parts go on that may use resources of the provider's account,
-    ///   such as files.
+    /// - Parameter hasUnknownParts: whether content parts go on that may use resources of the provider's account, such as
+    ///   files.
     func permitted(by check: RequestCheck, hasUnknownParts: Bool = false) throws(APIError) -> NativeRequest {
         let members = members ?? Array(RawJSON(original.bytes).members)
         let changes = try check.changes(
@@ -26,6 +26,7 @@ package struct NativeRequest {
             hasPlainTools: original.hasPlainTools,
             names: original.names.subtracting(.resources)
         )
+        if !original.hasPlainTools { try check.refuseResources(inToolsOf: members) }
         if hasUnknownParts { try check.refuseResources(inUnknownPartsOf: members) }
         return changes.isEmpty ? self : NativeRequest(original.applying(changes))
     }

@@ -66,6 +66,10 @@ let openAIBodies = #"""
       400 unsupported_parameter tools[0].retrieval.knowledge_id
     openai chat/completions big/model:1 {"tools":[{"type":"mcp","server_label":"a","server_url":"litellm_proxy/mcp/a"}]}
       400 unsupported_parameter tools[0].server_url
+    openai chat/completions big/model:1 {"tools":[{"ty\u0070e":"mcp","server_label":"a","server_url":"litellm_proxy/mcp/a"}]}
+      400 unsupported_parameter tools[0].server_url
+    openai chat/completions big/model:1 {"tools":[{"type":"function","Type":"file_search","function":{"name":"f"},"parameters":{"vector_store_ids":["vs_1"]}}]}
+      400 unsupported_parameter tools[0].parameters.vector_store_ids[0]
     openai chat/completions big/model:1 {"tools":[{"type":"mcp","server_label":"a","server_url":"https://mcp.example/a"}]}
       =
     openai chat/completions big/model:1 {"messages":[{"role":"user","content":"Hi","file_id":"a"}],"tools":[{"type":"browser"},{"type":"function","function":{"name":"f","parameters":{"type":"object","default":{"file_id":"a","server_url":"a"}}}}]}

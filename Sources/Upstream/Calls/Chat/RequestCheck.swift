@@ -126,7 +126,8 @@ package struct RequestCheck: FormFieldCheck {
             // Anthropic keeps threads by account, so that one caller could continue another caller's.
             case "thread" where !member.value.isNull: throw .noThreads
             case "fallbacks": try check(fallbacks: member.value, &search)
-            case "prompt" where member.value["id"] != nil && caller?.mayUseAllModels != true:
+            case "prompt"
+            where member.value.members.contains { $0.name.isRead(as: "id") } && caller?.mayUseAllModels != true:
                 throw .unsupported("prompt.id", "'prompt.id' is not supported: the prompt may name another model.")
             default: search.search(member.value, named: member.name, at: "") { $0.equals("schema") }
             }
@@ -231,8 +232,10 @@ package struct RequestCheck: FormFieldCheck {
 
     /// Whether the client executes the tool.
     private static func isClients(tool: RawJSON) -> Bool {
-        guard let type = tool["type"] else { return true }
-        return type.content.map { $0.equals("function") || $0.equals("custom") } ?? false
+        tool.members.allSatisfy { member in
+            !member.name.isRead(as: "type")
+                || member.value.content.map { $0.equals("function") || $0.equals("custom") } ?? false
+        }
     }
 
     /// The number of levels of tools within tools, such as those of a namespace.
@@ -300,10 +303,15 @@ package struct RequestCheck: FormFieldCheck {
 
     // MARK: Resources
 
-    /// Throws if tools or content parts of a chat that the relay does not know name a resource of the account.
-    func refuseResources(inUnknownPartsOf members: [RawJSON.Member]) throws(APIError) {
+    /// Throws if tools of a chat name a resource of the account. What describes a client's tool is not looked at.
+    func refuseResources(inToolsOf members: [RawJSON.Member]) throws(APIError) {
         if isCallersKey { return }
         try refuseResources(of: members.filter { $0.name.equals("tools") })
+    }
+
+    /// Throws if content parts of a chat that the relay does not know name a resource of the account.
+    func refuseResources(inUnknownPartsOf members: [RawJSON.Member]) throws(APIError) {
+        if isCallersKey { return }
         guard let messages = members.first(where: { $0.name.equals("messages") })?.value else { return }
         for (index, message) in messages.elements.enumerated() {
             // A name with an escape may be `content`, too.

@@ -187,21 +187,20 @@ extension UnsafeRawBufferPointer {
     func isNameOfResource(in parent: UnsafeRawBufferPointer?) -> Bool {
         guard count >= 2, count <= 100 else { return false }
         let letters = Array(IteratorSequence(FoldedName(self)))
-        if letters.elementsEqual("id".utf8) { return parent?.isNameOfContainer ?? false }
+        if letters.elementsEqual("id".utf8) { return parent?.isRead(as: "container") ?? false }
         return Self.resources.contains { letters.elementsEqual($0.utf8) }
     }
 
-    private var isNameOfContainer: Bool { IteratorSequence(FoldedName(self)).elementsEqual("container".utf8) }
+    /// Whether the most lenient decoders read the name as this one, of letters alone.
+    func isRead(as name: String) -> Bool {
+        count <= 100 && IteratorSequence(FoldedName(self)).elementsEqual(name.utf8)
+    }
 
     private static let resources =
         [
             "file", "container", "vectorstore", "vectordb", "skill", "connector", "collection", "library", "knowledge",
             "knowledgebase",
         ].flatMap { ["\($0)id", "\($0)ids"] } + ["container"]
-
-    fileprivate var isNameOfServer: Bool {
-        count <= 100 && IteratorSequence(FoldedName(self)).elementsEqual("serverurl".utf8)
-    }
 
     /// The text of a JSON string with this content; nil if its escapes are invalid.
     var string: String? {
@@ -214,7 +213,7 @@ extension UnsafeRawBufferPointer {
 extension RawJSON.Member {
     /// Whether this member of a tool names an MCP server of the provider's own: one without a URL.
     var isServerOfProvider: Bool {
-        guard name.isNameOfServer, let content = value.content else { return false }
+        guard name.isRead(as: "serverurl"), let content = value.content else { return false }
         let url = content.string?.lowercased() ?? ""
         return !["http://", "https://"].contains { url.utf8.starts(with: $0.utf8) }
     }
