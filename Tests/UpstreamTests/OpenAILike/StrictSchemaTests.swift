@@ -74,7 +74,8 @@ import Testing
         call.chatOptions.tools = [
             ChatOptions.Tool(.function, name: "f", description: nil, schema: nil, isStrict: nil)
         ]
-        let body = ResponsesRequest(call, model: "m").written().bytes.text
+        let written = ResponsesRequest(call, model: "m").written()
+        let body = withExtendedLifetime(written) { written.bytes.text }
         #expect(body.contains(#""name":"f","parameters":null,"strict":false"#), "\(body)")
     }
 }

@@ -317,7 +317,8 @@ import Testing
         let found = RefusalFormsTests.finding(words, of: Self.results(user))
         #expect(RefusalFormsTests.text(found) == wanted)
         let body = Body(ByteBuffer(Self.results(user)))
-        let changed = RequestRewriter.written(body, with: [.named(.textResults)]).bytes.text
+        let written = RequestRewriter.written(body, with: [.named(.textResults)])
+        let changed = withExtendedLifetime(written) { written.bytes.text }
         let tail = #"""
             {"role":"tool","content":"a\nb","tool_call_id":"t1"},\#
             {"role":"tool","content":"[The attachments of this result follow.]","tool_call_id":"t2"},\#
