@@ -180,7 +180,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SharedTests",
-            dependencies: ["Upstream", "UsageRecords", "Shared", "Limits", "Engine", "Support", "CTokens"],
+            dependencies: ["Upstream", "UsageRecords", "Shared", "Limits", "CLinux", "Engine", "Support", "CTokens"],
             swiftSettings: strict
         ),
         .testTarget(
