@@ -16,6 +16,19 @@ extension Refusal {
 
     // MARK: Fields
 
+    /// The finding that messages have members with the name of one of the request's own fields, which are left out before
+    /// that field is judged: it may serve others, who do not send such members.
+    var findingOfStrayMembers: QuirkFinding? {
+        let stray = request.fieldPaths.filter { path in
+            path.count == 2 && Self.groups.contains([path[0]]) && isOptional(path) && request.value(at: path[1]) != nil
+                && (path[1] == "seed" || !isOptional([path[1]])) && isNamed(path)
+        }
+        if stray.isEmpty { return nil }
+        var finding = finding(.drop, at: stray)
+        finding.isOfPair = true
+        return finding
+    }
+
     /// The finding that optional fields are refused, which are then left out.
     var findingOfFields: QuirkFinding? {
         guard isUnsupported else { return nil }
@@ -60,7 +73,7 @@ extension Refusal {
     private var namesOfError: [RefusalWords.FieldName] {
         if !params.isEmpty { return params.map { RefusalWords.FieldName($0) }.filter { !$0.parts.isEmpty } }
         // The word "user" may also mean the role of a message.
-        let isOfRole = words.say("role")
+        let isOfRole = words.say("role") || words.quote("role:user")
         return words.fieldNames.filter { !isOfRole || $0.parts != ["user"] }
     }
 

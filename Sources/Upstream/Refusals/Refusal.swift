@@ -191,6 +191,7 @@ final class Refusal {
     /// - Parameter own: the vendor's own findings, the likeliest one first.
     func finding(among own: @autoclosure () -> [QuirkFinding]) -> QuirkFinding? {
         guard status == 400 || status == 422, !isSpecial else { return nil }
+        if let stray = findingOfStrayMembers { return stray }
         guard var found = own().lazy.compactMap(new).first else { return openFinding }
         // Refused schemas are remembered for their caller. A range or a length says nothing about later requests, but for a
         // value that takes the place of another one of a list.

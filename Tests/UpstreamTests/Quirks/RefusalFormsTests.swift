@@ -57,6 +57,27 @@ import Testing
     }
 
     @Test(
+        "of a member of a message and a field of its name, the member is left out first",
+        arguments: [
+            "Unknown parameter: 'messages[0].NAME'.", "Unrecognized request argument supplied: NAME",
+            "Additional properties are not allowed ('NAME' was unexpected)",
+            "'messages.0' : for 'role:user' the following must be satisfied[('messages.0' : property 'NAME' is unsupported)]",
+        ],
+        ["response_format", "stop", "seed", "n", "max_tokens", "tools", "stream"]
+    )
+    func strayMembers(_ words: String, _ name: String) {
+        let values = [
+            "response_format": #"{"type":"json_object"}"#, "stop": #"["a"]"#, "tools": #"[{"type":"function"}]"#,
+            "stream": "true",
+        ]
+        let field = #""\#(name)":\#(values[name] ?? "5")"#
+        let request = Self.request(#""user":"u",\#(field)"#).replacing(#""Hi"}"#, with: #""Hi",\#(field)}"#)
+        let message = words.replacing("NAME", with: name)
+        #expect(Self.text(Self.finding(message, of: request)) == "-messages.\(name)")
+        #expect(Self.text(Self.finding(message, isOfMessages: true, of: request)) == "-messages.\(name)")
+    }
+
+    @Test(
         "decoders' and servers' words for a refused field",
         arguments: [
             ("presencePenalty is not supported", #""presence_penalty":1"#, "-presence_penalty"),

@@ -11,7 +11,7 @@ extension Refusal {
         guard [400, 422, 500].contains(status) || isOfRouting, !isSpecial else { return nil }
         // Some servers report an error of the model's chat template with status 500.
         if status == 500 { return quirkOfTurns }
-        if let finding = findingOfResults { return finding }
+        if let finding = findingOfResults ?? findingOfStrayMembers { return finding }
         if lacksAddresses { return new(.noAddresses) }
         if words.quote("name"), words.containsAny(of: Self.bounds), ToolNameShortener.finds(in: request) {
             return new(.shortNames)
