@@ -235,7 +235,8 @@ final class Exchange: OnLoop, @unchecked Sendable {
         // A vendor of the same API gets all else that the client sent.
         let isOfMessages = (surface as? any ChatSurface)?.wire == .messages
         let isPassed = isOfMessages && gateway.registry.passesMessages(to: provider)
-        var ignored = (isPassed ? [] : ignored) + leftOut.map { "\($0)" }
+        var ignored = isPassed ? [] : ignored
+        ignored += leftOut.map { "\($0)" }.filter { !ignored.contains($0) }
         if !isPassed, offersSearch, gateway.registry.lacksOfferedSearch(provider) { ignored.append("web_search") }
         if !ignored.isEmpty { head.add("X-Relay-Ignored", text: ignored.joined(separator: ", ")) }
     }

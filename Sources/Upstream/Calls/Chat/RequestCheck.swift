@@ -11,6 +11,7 @@ package struct RequestCheck: FormFieldCheck {
     private let isCallersKey: Bool
     /// The price of the model if a limit of the caller counts dollars; otherwise nil.
     private let price: Price?
+    private let billing: Billing
     private let fields: ForwardedFieldCheck
     private let allowed: [String]
     private let advisor: ProviderSettings.Advisor
@@ -30,6 +31,7 @@ package struct RequestCheck: FormFieldCheck {
         caller = attempt.billing.caller
         models = attempt.server?.models
         isCallersKey = attempt.credential.label == nil
+        billing = attempt.billing
         price = attempt.billing.limitsCost ? attempt.server?.price : nil
         fields = ForwardedFieldCheck(allowing: allowed + permitted, isCallersKey: isCallersKey, choices: choices)
         self.allowed = allowed
@@ -114,7 +116,9 @@ package struct RequestCheck: FormFieldCheck {
         for (index, member) in members.enumerated() where !Self.isClients(member.name) && !allows(member.name) {
             switch member.name {
             case "service_tier", "speed":
-                if member.value.content?.string.map(drops(tier:)) ?? false { tiers.append(index) }
+                guard let tier = member.value.content?.string, drops(tier: tier) else { continue }
+                tiers.append(index)
+                billing.leaveOut(member.name.equals("speed") ? "speed" : "service_tier")
             case "inference_geo":
                 if member.value.content?.string.map(drops(tier:)) ?? false { throw .priceUnknown(of: "inference_geo") }
             case "tools" where hasPlainTools: continue
@@ -180,6 +184,8 @@ package struct RequestCheck: FormFieldCheck {
         let changes = try changes(of: Array(RawJSON(whole.bytes).members), names: [.resources, .toolModels])
         guard !changes.isEmpty else { return members }
         let renamed = changes.applied(to: whole.bytes)
+        // Perhaps no member is left.
+        guard renamed.bytes.count > 2 else { return Body(ByteBuffer()) }
         var written = ByteBuffer(",")
         written.append(renamed.bytes[part: 1..<(renamed.bytes.count - 1)])
         return Body(written)
