@@ -26,7 +26,7 @@ package struct NativeRequest {
             hasPlainTools: original.hasPlainTools,
             names: original.names.subtracting(.resources)
         )
-        if !original.hasPlainTools { try check.refuseResources(inToolsOf: members) }
+        if original.names.contains(.resources) { try check.refuseResources(inToolsOf: members) }
         if hasUnknownParts { try check.refuseResources(inUnknownPartsOf: members) }
         return changes.isEmpty ? self : NativeRequest(original.applying(changes))
     }
