@@ -91,7 +91,9 @@ extension Record {
         }
         let format = reader.byte()
         guard format == Self.format || format == Self.turnsFormat else { throw .format }
-        guard let newest = reader.number(), let birth = reader.word() else { throw .number }
+        guard let newest = reader.number(), newest <= layout.bucket(at: .max), let birth = reader.word() else {
+            throw .number
+        }
         self.init(layout, newest: newest, birth: birth)
         guard let leased = reader.number(), leased <= Self.countBound else { throw .lease }
         if leased > 0 {

@@ -68,6 +68,9 @@ import Testing
         #expect(throws: Record.ReadError.number) {
             try Record([1] + [UInt8](repeating: 255, count: 20) + [1] + birth + noLease + ones, layout)
         }
+        #expect(throws: Record.ReadError.number) {
+            try Record([1] + [UInt8](repeating: 255, count: 7) + [0] + birth + noLease + [128, 122], layout)
+        }
         // Seven full digits and more: 2^56 - 1, which is within the bound of numbers but not of counts.
         let many = [UInt8](repeating: 255, count: 7) + [127]
         let late: [UInt8] = [1, 0x88, 0]
