@@ -39,7 +39,9 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
 
     func end(_ emit: Emit) throws(UpstreamError) {
         // Cloudflare's own API does not report why a response ends.
-        if hasBegun, !inner.isFinished, let usage = inner.usage, usage.completionTokens >= bound {
+        if hasBegun, !inner.isFinished, let usage = inner.usage, usage.completionTokens >= bound,
+            usage.completionTokens < JSONValue.impossibleTokens
+        {
             let last = ByteBuffer(#"{"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}"#)
             _ = try inner.consume(EventStreamParser.Event(last.bytes), emit)
         }
@@ -78,12 +80,15 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
         }
         let result = root["result"].flatMap { $0.kind == .object ? $0 : nil } ?? root
         var out = ByteBuffer()
-        if result["choices"]?.elements != nil {
+        let hasOutput = result.has("response") || result.has("tool_calls")
+        let reported = result["usage"] ?? root["usage"]
+        // Whatever else has neither output nor usage may be an error.
+        if result["choices"]?.elements != nil || !hasOutput && reported == nil {
             result.append(to: &out)
             return out
         }
         out.append(#"{"choices":["#)
-        if result.has("response") || result.has("tool_calls") {
+        if hasOutput {
             out.append(#"{"index":0,""#, message.rawValue, #"":{"role":"assistant""#)
             append(result["response"], to: &out)
             append(calls: result["tool_calls"], to: &out)
@@ -96,9 +101,9 @@ final class CloudflareReader: WireReader, @unchecked Sendable {
             out.append("}")
         }
         out.append("]")
-        if let usage = result["usage"] ?? root["usage"] {
+        if let reported {
             out.append(#","usage":"#)
-            usage.append(to: &out)
+            reported.append(to: &out)
         }
         out.append("}")
         return out

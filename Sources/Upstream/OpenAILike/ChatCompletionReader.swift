@@ -34,6 +34,9 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     private var endedWithoutOutput = false
     /// Whether a response that is not streamed has fewer choices than were requested.
     private(set) var lacksChoices = false
+    /// The error that the last event may be: it has no choice, but words of a failure. It is an error if the stream ends
+    /// after it without a finish reason; nil for other events.
+    private var possibleError: Indirect<UpstreamError>?
     /// Whether `reasoning_details` are kept in `details`.
     var keepsDetails = false
     /// The `reasoning_details` of the first choice so far.
@@ -72,7 +75,11 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         if !hasBegun { hasMessages = root["choices"]?.elements?.first { _ in true }?.isOfMessage ?? false }
         let message: StaticString = hasMessages ? "message" : "delta"
         let (pieces, isOdd) = try self.pieces(of: root, data, message: message, isWhole: false)
-        if pieces.isEmpty, root["choices"] == nil { try errorReader.check(unknown: root) }
+        if !pieces.isEmpty {
+            if possibleError != nil { possibleError = nil }
+        } else if root["choices"] == nil {
+            try readUnknown(root)
+        }
         if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: message, emit) }
         if responseOptions.keepsAnnotations { emitCitations(in: root, message, emit) }
         for piece in pieces where !piece.isDropped { try emitChunk(piece, emit) }
@@ -84,6 +91,16 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     }
 
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
+    /// Reads an event without choices. Throws the error that it is; keeps the error that it may be.
+    @inline(never)  // Rarely called.
+    private func readUnknown(_ root: JSONValue) throws(UpstreamError) {
+        try errorReader.check(unknown: root)
+        guard hasBegun, root["usage"] == nil, VendorError(root, status: 0).isFailure else { return }
+        possibleError = Indirect(errorReader.error(in: root))
+        // The next chunk must be parsed: it shows that the event was no error.
+        plain.forget()
+    }
+
         guard choices[plain.choice].finish == nil, let text = plain.text(from: &events) else { return false }
         emitText(text, isPlain: true, writtenAs: text, emit)
         return true
@@ -252,6 +269,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
     /// Ends the stream: ends the choices that have not ended, and emits the usage if the client requested it.
     func end(_ emit: Emit) throws(UpstreamError) {
         for index in choices.indices where choices[index].isReported && choices[index].finish == nil {
+        if let possibleError, choices.contains(where: { $0.isReported && !$0.isWhole }) { throw possibleError.value }
             var piece = ChoiceChunk(index: index)
             try choices[index].end(&piece)
             if responseOptions.isNative {

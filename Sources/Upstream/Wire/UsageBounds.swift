@@ -131,7 +131,7 @@ extension JSONValue {
     }
 
     /// A token count that is too large to be plausible for any model.
-    fileprivate static let impossibleTokens = 1 << 50
+    static let impossibleTokens = 1 << 50
 }
 
 extension Int? {

@@ -186,6 +186,28 @@ import Testing
         }
     }
 
+    @Test("words of a failure are an error if the stream then ends", arguments: [VendorKind.openai, .cloudflare])
+    func possibleErrors(kind: VendorKind) async {
+        await withScene(kind) { scene in
+            let events = [scene.contract.events(SaidResponse())[0], #"{"name":"Error","message":"It failed"}"#.event()]
+            for (text, fails) in [("", true), (scene.contract.events(SaidResponse())[1], false)] {
+                let all = (events + [text, "[DONE]".event()]).joined()
+                let outcome = await scene.ask(scene.call(isStreamed: true), [.pieces([all])])
+                #expect(outcome.isWhole() != fails && outcome.error?.kind == (fails ? .failed : nil))
+            }
+        }
+    }
+
+    @Test("a count of tokens that is no number does not say that Cloudflare's stream is cut")
+    func unreadableCount() async {
+        await withScene(.cloudflare) { scene in
+            let usage = #"{"response":"","usage":{"prompt_tokens":1,"completion_tokens":"x"}}"#
+            let text = [#"{"response":"a"}"#, usage, "[DONE]"].map { $0.event() }.joined()
+            let outcome = await scene.ask(scene.call(isStreamed: true), [.pieces([text])])
+            #expect(outcome.isWhole() && outcome.ends == [0: [.stop]])
+        }
+    }
+
     // MARK: Wrong fields
 
     /// Returns the JSON once for each of its values and each wrong value in its place, with the path of the value.

@@ -378,3 +378,7 @@ import Testing
         #expect(await Self.failure([json, #"{"choices":[\#(Self.text("a", "stop"))]}"#, json, "[DONE]"]) == nil)
     }
 }
+            "data: {\"detail\":\"it broke\"}", "data: {\"status\":\"error\",\"message\":\"it broke\"}",
+            "data: {\"errors\":[{\"message\":\"it broke\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}",
+        let text = #"{"choices":[\#(Self.text("a"))]}"#
+        #expect(await Self.failure([text, text, json, text, "[DONE]"]) == nil, "text follows")
