@@ -102,6 +102,8 @@ import Testing
         arguments: [
             ("", nil), ("event: error\ndata: {\"message\":\"no\"}\n\n", nil), ("event: error\ndata: no\n\n", nil),
             ("event: content\ndata: {\"content\":\"x\n\n", nil), ("event: result\ndata: {}\n\n", nil),
+            ("event: failed\ndata: {\"message\":\"no\"}\n\nevent: done\ndata: {}\n\n", nil),
+            ("event: content\ndata: {\"error\":\"no\"}\n\nevent: done\ndata: {}\n\n", nil),
             ("", TransportError(.broken)),
         ]
     )

@@ -14,10 +14,12 @@ enum FinishWord: Equatable {
         }
         self =
             Self.table[word.text] ?? Self.table[word.trimmed.text.lowercased()]
-            ?? (word.hasPrefix("function_call_filter") ? .failed : .unknown)
+            ?? (Self.failures.contains { word.hasPrefix($0) } ? .failed : .unknown)
     }
 
     private static let limitBytes = 64
+    /// The beginnings of words for failures of which the table has not each.
+    private static let failures: [StaticString] = ["function_call_filter", "error_", "ERROR_"]
     private static let table: [String: FinishWord] = {
         let words: [(FinishWord, String)] = [
             (.reason(.stop), "stop eos eos_token end_turn complete completed stop_sequence"),

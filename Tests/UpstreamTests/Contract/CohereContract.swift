@@ -17,7 +17,7 @@ struct CohereContract: VendorContract {
     let errorInside = (body: #"{"code":429,"message":"Busy."}"#, kind: UpstreamError.Kind.rateLimited)
     let finishes: [(word: String, reason: FinishReason?)] = [
         ("COMPLETE", .stop), ("STOP_SEQUENCE", .stop), ("MAX_TOKENS", .length), ("ERROR_TOXIC", .contentFilter),
-        ("ERROR", nil), ("TIMEOUT", nil), ("ODD", .stop),
+        ("ERROR", nil), ("ERROR_LIMIT", nil), ("TIMEOUT", nil), ("ODD", .stop),
     ]
     let listBody = #"{"models":[{"name":"a"},{"name":"b"}]}"#
 

@@ -14,6 +14,8 @@ final class OneMinReader: WireReader, @unchecked Sendable {
     private(set) var usage: Usage?
     private(set) var credits: Int?
     private var hasRecord = false
+    /// The error that an event of another name or form may be. It is one if no record follows; nil if there is none.
+    private var possibleError: Indirect<UpstreamError>?
 
     /// The bytes before the text in a usual `content` event; `closing` contains the bytes after the text.
     private static let opening: StaticString = "event: content\ndata: {\"content\":\""
@@ -48,11 +50,12 @@ final class OneMinReader: WireReader, @unchecked Sendable {
         case "error": throw UpstreamError(ofEvent: event.data, parser, of: .chat)
         case "done",
             "message" where isDone, "" where isDone:
+            if !hasRecord, let possibleError { throw possibleError.value }
             guard hasRecord || !repeats.isEmpty else {
                 throw .invalidResponse("the vendor's stream has neither text nor a record")
             }
             return true
-        default: break
+        default: readUnknown(event.data)
         }
         return false
     }
@@ -65,7 +68,7 @@ final class OneMinReader: WireReader, @unchecked Sendable {
 
     private func content(_ data: UnsafeRawBufferPointer, _ emit: Emit) throws(UpstreamError) {
         if let root = try? parser.parse(data), root.kind == .object {
-            guard let text = root["content"]?.text ?? root["delta"]?["content"]?.text else { return }
+            guard let text = root["content"]?.text ?? root["delta"]?["content"]?.text else { return readUnknown(data) }
             pass(text, emit)
         } else if data.first == UInt8(ascii: "{") {
             throw .invalidResponse("a content event of the vendor is not JSON")
@@ -76,6 +79,13 @@ final class OneMinReader: WireReader, @unchecked Sendable {
             pass(split.bytes[part: 0..<whole], emit)
             split.removeFirst(whole)
         }
+    }
+
+    @inline(never)  // Rarely called.
+    private func readUnknown(_ data: UnsafeRawBufferPointer) {
+        guard let root = try? parser.parse(data), root.containsError || VendorError(root, status: 0).isFailure
+        else { return }
+        possibleError = Indirect(UpstreamError(ofEvent: data, parser, of: .chat))
     }
 
     private func pass(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ emit: Emit) {
