@@ -115,13 +115,22 @@ final class GeminiReader: WireReader, @unchecked Sendable {
         guard let name = try calls.nextName(reported, id: given) else { return }
         hasParts = true
         let id = calls.begin(name, id: given, emit)
-        var arguments = ByteBuffer()
-        if let args = call["args"], args.kind == .object { args.append(to: &arguments) } else { arguments.append("{}") }
+        let arguments = try arguments(of: call)
         emit(0, .toolArguments(index: calls.lastIndex, arguments.bytes))
         guard !calls.isLegacy, signature != nil || given != nil else { return }
         let hasOwnID = given.map { id.elementsEqual($0) } ?? false
         memory.remember(signature?.text ?? "", ofCall: String(decoding: id, as: UTF8.self), hasOwnID: hasOwnID)
         if let signature { emit(0, .signature(call: calls.lastIndex, signature)) }
+    }
+
+    /// Returns the arguments of a tool call, also those that are a text as OpenAI writes them.
+    private func arguments(of call: JSONValue) throws(UpstreamError) -> ByteBuffer {
+        // Google sends arguments in parts only if a request asks for them.
+        guard call["partialArgs"] == nil else { throw .invalidResponse("the arguments of a tool call are in parts") }
+        var arguments = ByteBuffer()
+        if let text = call["args"]?.text { arguments.append(text) } else { call["args"]?.append(to: &arguments) }
+        if arguments.isEmpty { arguments.append("{}") }
+        return arguments
     }
 
     /// Emits a generated image as text: a Markdown image with a data URL.

@@ -32,6 +32,17 @@ import Testing
         }
     }
 
+    @Test("Google's arguments may be a text, but not in parts", arguments: [VendorKind.gemini, .vertexGemini])
+    func textArguments(kind: VendorKind) async {
+        await withScene(kind) { scene in
+            let json = scene.contract.whole(SaidResponse(calls: [SaidResponse.Call(pieces: [#"{"x":1}"#.quoted])]))
+            let call = scene.call(isStreamed: false, tools: ["f"])
+            #expect(await scene.ask(call, [.whole(json)]).named == [#"f {"x":1}"#])
+            let parts = json.replacing(#""args""#, with: #""partialArgs""#)
+            #expect(await scene.ask(call, [.whole(parts)]).error?.kind == .failed)
+        }
+    }
+
     @Test("a name that the vendor does not allow comes back", arguments: VendorKind.allCases, [true, false])
     func toolNames(kind: VendorKind, isStreamed: Bool) async throws {
         await withScene(kind) { scene in
