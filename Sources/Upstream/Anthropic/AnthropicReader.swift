@@ -43,6 +43,11 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     /// The halves of surrogate pairs in events that the client gets as they came.
     private var pairs = SurrogatePairJoiner()
     private var finish: FinishReason?
+    /// Whether output other than a tool call is emitted at once. False after the end, and while a tool call is open,
+    /// unless the client gets the vendor's events.
+    private var emitsText = true
+    /// The output that arrived while a tool call was open. It follows the call; nil if there is none.
+    private var later: EventLog?
     /// Whether the vendor paused the response (`pause_turn`) and the relay has not requested the rest yet.
     private var isPaused = false
     private(set) var pause: PausedResponse?
@@ -93,9 +98,12 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         if event.name.equals("error") { throw errorReader.error(ofEvent: event.data) }
         if let text = deltas.text(event.data, named: event.name) {
             if isNative { passOn(event.data, named: event.name, emit) }
-            if finish == nil {
+            if emitsText {
                 said.add(text)
                 emitText(text, emit)
+            } else if finish == nil {
+                said.add(text)
+                hold(.text(text), emit)
             }
             return false
         }
@@ -159,7 +167,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     }
 
     func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
-        guard finish == nil, let text = deltas.text(from: &events) else { return false }
+        guard emitsText, let text = deltas.text(from: &events) else { return false }
         hasBegun = true
         if isNative { emit(0, .native(.messages, events.lastEvent)) }
         said.add(text)
@@ -182,17 +190,14 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard blocks.count < Self.maxBlocks else { throw .invalidResponse("the response has too many open blocks") }
         var kind = Block.Kind.other
         switch block["type"]?.text {
-        case "text": emitText(block["text"]?.text, emit)
+        case "text": emitOutput(block["text"]?.text, emit) { .text($0) }
         case "thinking":
             kind = .thinking
             signature.removeAll()
-            emitReasoning(block["thinking"], emit)
+            emitOutput(block["thinking"]?.text, emit) { .reasoning($0) }
             if let signature = block["signature"]?.text { self.signature.append(signature) }
         case "redacted_thinking":
-            if let sealed = block["data"]?.text, !sealed.isEmpty {
-                hasBegun = true
-                emit(0, .encryptedReasoning(sealed))
-            }
+            emitOutput(block["data"]?.text, emit) { .encryptedReasoning($0) }
         case "tool_use": if let index = try openCall(block, emit) { kind = .call(index) }
         default: break
         }
@@ -212,7 +217,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         let id = block["id"]?.text
         guard let name = try calls.nextName(block["name"]?.text, id: id) else { return nil }
         settleCall(emit)
+        emitLater(emit)
         hasBegun = true
+        emitsText = isNative
         calls.begin(name, id: id, emit)
         return calls.lastIndex
     }
@@ -230,10 +237,10 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         switch delta["type"]?.text {
         case "text_delta":
             said.add(delta["text"]?.text)
-            emitText(delta["text"]?.text, emit)
+            emitOutput(delta["text"]?.text, emit) { .text($0) }
         case "thinking_delta":
             said.add(delta["thinking"]?.text)
-            emitReasoning(delta["thinking"], emit)
+            emitOutput(delta["thinking"]?.text, emit) { .reasoning($0) }
         case "input_json_delta":
             said.add(delta["partial_json"]?.text)
             let number = number(of: root)
@@ -257,7 +264,9 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         guard let blockIndex = blocks.lastIndex(where: { $0.number == number }) else { return }
         let block = blocks.remove(at: blockIndex)
         switch block.kind {
-        case .call(let index): if block.bytes == 0 { emitInput(block.input, ofCall: index, emit) }
+        case .call(let index):
+            if block.bytes == 0 { emitInput(block.input, ofCall: index, emit) }
+            if index == calls.lastIndex { emitLater(emit) }
         case .thinking: emitSignature(emit)
         case .other: break
         }
@@ -276,16 +285,34 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         emit(0, .text(UnsafeRawBufferPointer(start: nil, count: 0)))
     }
 
-    private func emitReasoning(_ reasoningBlock: JSONValue?, _ emit: Emit) {
-        guard let text = reasoningBlock?.text, !text.isEmpty else { return }
+    /// Emits output other than a tool call, or holds it back until the open tool call ends.
+    private func emitOutput(
+        _ output: UnsafeRawBufferPointer?,
+        _ emit: Emit,
+        event: (UnsafeRawBufferPointer) -> ChatEvent
+    ) {
+        guard let output, !output.isEmpty else { return }
         hasBegun = true
-        emit(0, .reasoning(text))
+        if emitsText { emit(0, event(output)) } else { hold(event(output), emit) }
+    }
+
+    /// Holds output back until the open tool call ends. Of much output nothing is held back.
+    @inline(never)  // Rarely called.
+    private func hold(_ event: ChatEvent, _ emit: Emit) {
+        let log = later ?? EventLog()
+        log.append(0, event)
+        later = log
+        if log.bytes.count > MemoryBudget.smallBytes { emitLater(emit) }
+    }
+
+    private func emitLater(_ emit: Emit) {
+        emitsText = true
+        guard let log = later.take() else { return }
+        while log.next(emit) {}
     }
 
     private func emitSignature(_ emit: Emit) {
-        guard !signature.isEmpty else { return }
-        hasBegun = true
-        emit(0, .signature(call: nil, signature.bytes))
+        emitOutput(signature.bytes, emit) { .signature(call: nil, $0) }
         signature.removeAll()
     }
 
@@ -324,9 +351,13 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
         }
         // A pause leaves only calls of the vendor's own tools open.
         var reason = (known == .stop || known == .pause) && calls.count > 0 ? .toolCalls : known
-        if reason == .toolCalls, calls.maxCount == 0 { reason = .stop }
+        if reason == .toolCalls, calls.count == 0 {
+            // The calls are in blocks that the relay does not know.
+            guard hasBegun || isNative || calls.maxCount == 0 else { throw .ended(with: word) }
+            reason = .stop
+        }
         finish = reason
-        hasBegun = true
+        (hasBegun, emitsText) = (true, false)
         if reason == .pause {
             isPaused = true
             recordPause(said.removeBody())
@@ -347,7 +378,7 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
 
     func goOn() {
         if let pause { earlier.append(pause) }
-        (pause, isPaused, finish) = (nil, false, nil)
+        (pause, isPaused, finish, emitsText) = (nil, false, nil, true)
         isEarlierReported = true
         accumulator = MessageUsage(of: accumulator.model)
     }
@@ -382,11 +413,11 @@ final class AnthropicReader: WireReader, @unchecked Sendable {
     /// Emits the events for a complete message, in the order of a stream.
     private func emitMessage(_ message: JSONValue, _ emit: Emit) throws(UpstreamError) {
         try checkError(message)
+        accumulator.read(model: message["model"])
+        accumulator.read(message["usage"])
         guard let content = message["content"]?.elements else {
             throw errorReader.error(ofUnanswered: message, "the vendor's response has no content")
         }
-        accumulator.read(model: message["model"])
-        accumulator.read(message["usage"])
         for block in content where block.kind == .object { accumulator.countUse(in: block) }
         try emitBlocks(content, emit)
         try end(message, emit)

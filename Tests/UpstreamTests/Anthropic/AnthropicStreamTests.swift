@@ -134,6 +134,55 @@ import Testing
         return reported
     }
 
+    @Test("text within a tool call follows the call", arguments: ["text", "thinking"])
+    func interleaved(kind: String) throws {
+        let text = #""\#(kind)_delta","\#(kind)":"T""#
+        let blocks = [
+            Self.start(0, #""\#(kind)","\#(kind)":"""#), Self.delta(0, text),
+            Self.start(1, #""tool_use","id":"a","name":"f","input":{}"#),
+            Self.delta(1, #""input_json_delta","partial_json":"{""#), Self.delta(0, text),
+            Self.delta(1, #""input_json_delta","partial_json":"}""#), Self.stop(1), Self.delta(0, text), Self.stop(0),
+        ]
+        let reader = AnthropicReader(JSONParser(), RandomBytes(), names: VendorNameMap(), isLegacy: false)
+        var events = EventStreamParser()
+        var bytes = ByteBuffer(blocks.joined())
+        events.append(&bytes)
+        var order = ""
+        let emit = { (_: Int, event: ChatEvent) in
+            switch event {
+            case .text(let text, _), .reasoning(let text), .toolArguments(_, let text): order += text.text
+            default: break
+            }
+        }
+        while true {
+            if reader.consumeText(from: &events, emit) { continue }
+            guard let event = events.next() else { break }
+            _ = try reader.consume(event, emit)
+        }
+        #expect(order == "T{}TT")
+    }
+
+    @Test("calls of an unknown type are a failure, or no reason to wait for results", arguments: ["", "a"])
+    func unknownCalls(text: String) async {
+        let end = #"data: {"type":"message_delta","delta":{"stop_reason":"tool_use"}}"# + "\n\n"
+        let blocks = [
+            Self.start(0, #""text","text":"\#(text)""#), Self.stop(0), Self.start(1, #""odd_use","id":"a","name":"f""#),
+            Self.stop(1), end, "data: {\"type\":\"message_stop\"}\n\n",
+        ]
+        let heard = await hear(stream([Array(blocks.joined().utf8)]))
+        #expect(heard.failure == (text.isEmpty ? .failed : nil) && heard.ends == (text.isEmpty ? [:] : [0: [.stop]]))
+    }
+
+    @Test("a message that goes on as it came has its usage, whatever its content")
+    func oddContent() throws {
+        let reader = AnthropicReader(JSONParser(), RandomBytes(), names: VendorNameMap(), isLegacy: false)
+        reader.isNative = true
+        let usage = #""usage":{"input_tokens":3,"output_tokens":4}"#
+        let body = Body(ByteBuffer(#"{"type":"message","content":"a","stop_reason":"end_turn",\#(usage)}"#))
+        #expect(try reader.read(whole: body) { _, _ in } != nil)
+        #expect(reader.usage == Usage(promptTokens: 3, completionTokens: 4))
+    }
+
     @Test("an event of text is the same without a parser and with one")
     func plainDeltas() {
         let texts = [
