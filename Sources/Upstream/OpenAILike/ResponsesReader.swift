@@ -123,8 +123,8 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         guard finish == nil, let type = root["type"]?.text else { return false }
         guard numbers.count <= Self.maxItems else { throw Self.tooManyItems }
         switch type {
-        case "response.output_text.delta": try emitWords(root["delta"], number(of: root), emit) { .text($0) }
-        case "response.refusal.delta": try emitWords(root["delta"], number(of: root), emit) { .refusal($0) }
+        case "response.output_text.delta": try emitWords(root["delta"]?.text, number(of: root), emit) { .text($0) }
+        case "response.refusal.delta": try emitWords(root["delta"]?.text, number(of: root), emit) { .refusal($0) }
         case "response.output_text.annotation.added": try emitAnnotation(root["annotation"], number(of: root), emit)
         case "response.reasoning_text.delta": try emitText(root["delta"], of: root, emit) { .reasoning($0) }
         case "response.reasoning_summary_text.delta": try emitSummary(root, emit)
@@ -181,12 +181,12 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 
     /// Emits a chunk of a message's text or refusal, after the beginning of the message.
     private func emitWords(
-        _ piece: JSONValue?,
+        _ text: UnsafeRawBufferPointer?,
         _ number: Int64,
         _ emit: Emit,
         event: (UnsafeRawBufferPointer) -> ChatEvent
     ) throws(UpstreamError) {
-        guard let text = piece?.text, !text.isEmpty else { return }
+        guard let text, !text.isEmpty else { return }
         try begin(message: nil, number, emit)
         let index = try index(of: number)
         if speaking != number {
@@ -319,12 +319,11 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
     private func closeMessage(_ item: JSONValue, _ number: Int64, _ emit: Emit) throws(UpstreamError) {
         try begin(message: item, number, emit)
         let index = try index(of: number)
-        let (hasText, hasAnnotations) = (items[index].bytes > 0, items[index].hasAnnotations)
+        let hasAnnotations = items[index].hasAnnotations
+        var emittedBytes = items[index].bytes
         for part in item["content"]?.elements ?? JSONElements() {
-            if !hasText {
-                try emitWords(part["text"], number, emit) { .text($0) }
-                try emitWords(part["refusal"], number, emit) { .refusal($0) }
-            }
+            try emitWords(part["text"]?.text?.rest(after: &emittedBytes), number, emit) { .text($0) }
+            try emitWords(part["refusal"]?.text?.rest(after: &emittedBytes), number, emit) { .refusal($0) }
             guard keepsAnnotations, !hasAnnotations else { continue }
             for annotation in part["annotations"]?.elements ?? JSONElements() {
                 try emitAnnotation(annotation, number, emit)
@@ -437,6 +436,16 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         }
         let isCut = ["incomplete", "in_progress", "queued"].contains(root["status"]?.text?.text)
         try end(root, isCut: isCut, emit)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Returns the text of a part without the bytes that were emitted. Subtracts the bytes of the text from their number.
+    fileprivate func rest(after emittedBytes: inout Int) -> UnsafeRawBufferPointer? {
+        let start = Swift.min(count, emittedBytes)
+        emittedBytes -= start
+        // If a character is cut here, the emitted text was another one.
+        return start == count || self[start] & 0xc0 == 0x80 ? nil : self[part: start..<count]
     }
 }
 

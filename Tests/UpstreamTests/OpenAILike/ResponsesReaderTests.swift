@@ -72,6 +72,27 @@ import Testing
         }
     }
 
+    @Test(
+        "an item that is done has what no delta had",
+        arguments: [
+            (#"{"type":"output_text","text":"zw\u00f6"}"#, "zw\u{f6}"),
+            (#"{"type":"output_text","text":"zw\u00f6lf"}"#, "zw\u{f6}lf"),
+            (#"{"type":"output_text","text":"zw\u00f6"},{"type":"odd","text":"lf"}"#, "zw\u{f6}lf"),
+            (#"{"type":"output_text","text":"zw"}"#, "zw\u{f6}"),
+            (#"{"type":"output_text","text":"zw\u20ac\u20ac"}"#, "zw\u{f6}"),
+        ]
+    )
+    func rests(content: String, text: String) async {
+        let item = #""item":{"type":"message","content":[\#(content)]}"#
+        let events = [
+            #"{"type":"response.output_text.delta","output_index":0,"delta":"zw\u00f6"}"#,
+            #"{"type":"response.output_item.done","output_index":0,\#(item)}"#,
+            #"{"type":"response.completed","response":{}}"#,
+        ]
+        let heard = await hear(stream([Array(events.map { $0.event() }.joined().utf8)]))
+        #expect(heard.texts == [0: text] && heard.ends == [0: [.stop]])
+    }
+
     @Test("positions of annotations count from the beginning of the joined messages", arguments: [true, false])
     func positions(isStreamed: Bool) throws {
         func message(_ text: String, _ annotations: String = "") -> String {
