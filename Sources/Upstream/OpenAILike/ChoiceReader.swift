@@ -23,6 +23,8 @@ struct ChoiceChunk {
     var refusal: UnsafeRawBufferPointer?
     /// The URLs of generated images.
     var images: [UnsafeRawBufferPointer] = []
+    /// Whether the content is a list that has parts other than text and reasoning.
+    fileprivate(set) var hasOtherParts = false
     var calls: [ToolCallChunk] = []
     /// A function call in OpenAI's legacy form.
     var function: (name: UnsafeRawBufferPointer?, arguments: UnsafeRawBufferPointer?)?
@@ -35,6 +37,7 @@ struct ChoiceChunk {
 
     fileprivate var isFilled: Bool {
         text != nil || reasoning != nil || refusal != nil || !calls.isEmpty || function != nil || !images.isEmpty
+            || hasOtherParts
     }
 
     /// Whether the choice contains no output, no finish reason and no new role.
@@ -116,12 +119,17 @@ struct ChoiceReader {
         }
         if let message = choice[name], message.kind == .object {
             readRole(message, &piece, isWhole: isWhole)
-            readTexts(message, &piece) { raw()?[name]?[$0]?.bytes }
+            readTexts(message, &piece, isWhole: isWhole) { raw()?[name]?[$0]?.bytes }
             for image in message["images"]?.elements ?? JSONElements() {
                 if let url = image["image_url"]?["url"]?.text { piece.images.append(url) }
             }
             try readCalls(message, of: choice, &piece, isWhole: isWhole)
         } else if choice["finish_reason"]?.text == nil {
+        } else if let text = (choice[name] ?? choice["text"])?.text, !text.isEmpty {
+            // A few servers write the text without the object around it, or as in completions.
+            (piece.text, piece.isOdd) = (text, true)
+            if !hasRole { piece.role = .added }
+            hasRole = true
             piece.isDropped = true
             return piece
         } else {
@@ -178,13 +186,14 @@ struct ChoiceReader {
         _ message: JSONValue,
         _ piece: inout ChoiceChunk,
         written: (StaticString) -> UnsafeRawBufferPointer?
+        isWhole: Bool,
     ) {
         if let content = message["content"] {
             if let text = content.text {
                 piece.text = text.isEmpty ? nil : text
             } else if let parts = content.elements {
                 piece.isOdd = true
-                readParts(parts, &piece)
+                readParts(content, &piece)
             } else {
                 piece.isOdd = true
                 if content.isBareText { piece.text = written("content") }
@@ -202,28 +211,36 @@ struct ChoiceReader {
             piece.reasoning = reasoningBlock
             if named == nil { piece.isOdd = true }
         }
+        } else if piece.text == nil || isWhole {
+            readOtherReasoning(message, &piece)
         if let reported = message["refusal"] {
             if let refusal = reported.text, !refusal.isEmpty { piece.refusal = refusal }
             if reported.kind != .string { piece.isOdd = true }
         }
     }
 
-    /// Reads content that is a list of reasoning and text parts. Mistral's models write such content.
-    private func readParts(_ parts: JSONElements, _ piece: inout ChoiceChunk) {
+    /// Reads reasoning that is a list or an object (OpenRouter), or that has the name `reasoning_text` (GitHub Copilot).
+    @inline(never)  // Rarely called.
+    private func readOtherReasoning(_ message: JSONValue, _ piece: inout ChoiceChunk) {
+        let names: [StaticString] = [
+            "reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks", "reasoning_text",
+        ]
+        for name in names {
+            var text = ByteBuffer()
+            message[name]?.appendReasoning(to: &text)
+            if text.isEmpty { continue }
+            let joined = Body(text)
+            (piece.joinedReasoning, piece.reasoning, piece.isOdd) = (joined, joined.bytes, true)
+            return
+        }
+    }
+
+    /// Reads content that is one part or a list of parts: of reasoning and text (Mistral's models), or images (vLLM).
+    private func readParts(_ content: JSONValue, _ piece: inout ChoiceChunk) {
         var text = ByteBuffer()
         var reasoningBlock = ByteBuffer()
-        for part in parts {
-            if let plain = part.text {
-                text.append(plain)
-            } else if part["type"]?.text == "thinking" {
-                if let plain = part["thinking"]?.text { reasoningBlock.append(plain) }
-                for inner in part["thinking"]?.elements ?? JSONElements() {
-                    if let plain = inner["text"]?.text { reasoningBlock.append(plain) }
-                }
-            } else if let plain = part["text"]?.text {
-                text.append(plain)
-            }
-        }
+        if content.kind == .object { readPart(content, &piece, &text, &reasoningBlock) }
+        for part in content.elements ?? JSONElements() { readPart(part, &piece, &text, &reasoningBlock) }
         if !text.isEmpty {
             let joined = Body(text)
             piece.joinedText = joined
@@ -237,6 +254,22 @@ struct ChoiceReader {
     }
 
     // MARK: Calls
+    private func readPart(
+        _ part: JSONValue,
+        _ piece: inout ChoiceChunk,
+        _ text: inout ByteBuffer,
+        _ reasoningBlock: inout ByteBuffer
+    ) {
+        if part["type"]?.text == "thinking" {
+            part["thinking"]?.appendReasoning(to: &reasoningBlock)
+        } else if let plain = part.text ?? part["text"]?.text {
+            text.append(plain)
+        } else if part.kind == .object {
+            piece.hasOtherParts = true
+            if let image = part["image_url"], let url = image.text ?? image["url"]?.text { piece.images.append(url) }
+        }
+    }
+
 
     private mutating func readCalls(
         _ message: JSONValue,
@@ -325,6 +358,14 @@ struct ChoiceReader {
 
 extension JSONValue {
     /// Whether the value is a number or a boolean, which some servers send in place of a text.
+    /// Appends the text of reasoning, which is a text, an object with it, or a list of such objects.
+    fileprivate func appendReasoning(to out: inout ByteBuffer, depth: Int = 0) {
+        if let text { return out.append(text) }
+        guard depth < 3 else { return }
+        for part in elements ?? JSONElements() { part.appendReasoning(to: &out, depth: depth + 1) }
+        (self["text"] ?? self["summary"] ?? self["thinking"])?.appendReasoning(to: &out, depth: depth + 1)
+    }
+
     fileprivate var isBareText: Bool {
         switch kind {
         case .integer, .decimal, .flag: true

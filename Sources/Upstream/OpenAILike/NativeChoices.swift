@@ -54,7 +54,10 @@ struct NativeChoices {
     private func append(_ piece: ChoiceChunk, message: RawJSON?, to whole: inout ByteBuffer) {
         var out = ByteBuffer()
         if piece.role == .added || isWhole { out.append(#","role":"assistant""#) }
-        if let text = piece.text {
+        if piece.hasOtherParts, let content = message?["content"] {
+            out.append(#","content":"#)
+            out.append(content.bytes)
+        } else if let text = piece.text {
             out.append(#","content":"#, json: text)
         } else if isWhole {
             let isBare = piece.calls.isEmpty && piece.function == nil && piece.refusal == nil
@@ -65,7 +68,8 @@ struct NativeChoices {
         for member in message?.members ?? calls.members {
             switch member.name {
             case "role" where isWhole || piece.role != .reported: continue
-            case "content" where isWhole || piece.text != nil || !member.value.mayBeText: continue
+            case "content" where isWhole || piece.text != nil || piece.hasOtherParts || !member.value.mayBeText:
+                continue
             case "reasoning_content" where piece.reasoning != nil || !member.value.mayBeText: continue
             case "refusal" where !member.value.mayBeText: if isWhole { out.append(#","refusal":null"#) }
             case "function_call" where !member.value.isObject && !member.value.isNull: continue

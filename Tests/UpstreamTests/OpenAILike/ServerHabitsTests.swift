@@ -34,6 +34,8 @@ import Testing
     private static let wholeCall =
         #""tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]"#
 
+    private static let image = #"{"type":"image_url","image_url":{"url":"data:x"}}"#
+
     static let habits: [Habit] = [
         Habit(
             testDescription: "an end in every chunk",
@@ -197,6 +199,49 @@ import Testing
                 #"{"index":0,"delta":{"images":[{"image_url":{"url":"data:y"}}]},"finish_reason":"stop"}"#,
             ],
             text: "a![Image 1](data:x)\n![Image 2](data:y)",
+            finish: .stop
+        ),
+        Habit(
+            testDescription: "an image as a part of the content",
+            chunks: [
+                #"{"index":0,"delta":{"content":[{"type":"text","text":"a"},\#(image)]}}"#, text("", "stop"),
+            ],
+            text: "a![Image 1](data:x)",
+            finish: .stop
+        ),
+        Habit(
+            testDescription: "a part in place of a list, a text in place of an object, and a text beside it",
+            chunks: [
+                #"{"index":0,"delta":{"content":{"type":"text","text":"a"}}}"#, #"{"index":0,"delta":"b"}"#,
+                #"{"index":0,"text":"c","finish_reason":"stop"}"#,
+            ],
+            text: "abc",
+            finish: .stop
+        ),
+        Habit(
+            testDescription: "reasoning in lists, objects and other members",
+            chunks: [
+                #"{"index":0,"delta":{"reasoning_details":[{"type":"reasoning.text","text":"1"}]}}"#,
+                #"{"index":0,"delta":{"reasoning_details":[{"type":"reasoning.summary","summary":"2"}]}}"#,
+                #"{"index":0,"delta":{"reasoning":{"text":"3"}}}"#,
+                #"{"index":0,"delta":{"reasoning":[{"type":"text","text":"4"}]}}"#,
+                #"{"index":0,"delta":{"reasoning_content":[{"text":"5"},{"text":"6"}]}}"#,
+                #"{"index":0,"delta":{"reasoning_text":"7"}}"#,
+                #"{"index":0,"delta":{"thinking_blocks":[{"type":"thinking","thinking":"8"}]}}"#,
+                text("a"),
+            ],
+            text: "a",
+            reasoning: "12345678",
+            finish: .stop
+        ),
+        Habit(
+            testDescription: "whole reasoning in details",
+            chunks: [
+                #"{"index":0,"message":{"content":"a","reasoning_details":[{"type":"x"},{"summary":"1"}]},"finish_reason":"stop"}"#
+            ],
+            isWhole: true,
+            text: "a",
+            reasoning: "1",
             finish: .stop
         ),
     ]
