@@ -47,7 +47,8 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         self.parser = parser
         self.ids = ids
         writesImages = !responseOptions.isNative
-        let choice = ChoiceReader(maxCalls: responseOptions.maxCalls, ids: ids)
+        let isNative = responseOptions.isNative
+        let choice = ChoiceReader(maxCalls: responseOptions.maxCalls, isNative: isNative, ids: ids)
         choices = Array(repeating: choice, count: responseOptions.choices)
     }
 
@@ -90,7 +91,6 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         return false
     }
 
-    func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
     /// Reads an event without choices. Throws the error that it is; keeps the error that it may be.
     @inline(never)  // Rarely called.
     private func readUnknown(_ root: JSONValue) throws(UpstreamError) {
@@ -101,6 +101,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         plain.forget()
     }
 
+    func consumeText(from events: inout EventStreamParser, _ emit: Emit) -> Bool {
         guard choices[plain.choice].finish == nil, let text = plain.text(from: &events) else { return false }
         emitText(text, isPlain: true, writtenAs: text, emit)
         return true
@@ -268,8 +269,8 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
 
     /// Ends the stream: ends the choices that have not ended, and emits the usage if the client requested it.
     func end(_ emit: Emit) throws(UpstreamError) {
-        for index in choices.indices where choices[index].isReported && choices[index].finish == nil {
         if let possibleError, choices.contains(where: { $0.isReported && !$0.isWhole }) { throw possibleError.value }
+        for index in choices.indices where choices[index].isReported && choices[index].finish == nil {
             var piece = ChoiceChunk(index: index)
             try choices[index].end(&piece)
             if responseOptions.isNative {

@@ -87,9 +87,10 @@ struct ChoiceReader {
     private let maxCalls: Int
 
     /// Creates a reader for one choice. The reader ignores all tool calls after the first `maxCalls`.
-    init(maxCalls: Int, ids: RandomBytes) {
+    /// - Parameter isNative: whether the client gets tool calls of other types than OpenAI's as they came.
+    init(maxCalls: Int, isNative: Bool, ids: RandomBytes) {
         self.maxCalls = maxCalls
-        calls = ToolCallTable(ids: ids)
+        calls = ToolCallTable(keepsOtherTypes: isNative, ids: ids)
     }
 
     /// Whether the choice is complete.
@@ -124,12 +125,12 @@ struct ChoiceReader {
                 if let url = image["image_url"]?["url"]?.text { piece.images.append(url) }
             }
             try readCalls(message, of: choice, &piece, isWhole: isWhole)
-        } else if choice["finish_reason"]?.text == nil {
         } else if let text = (choice[name] ?? choice["text"])?.text, !text.isEmpty {
             // A few servers write the text without the object around it, or as in completions.
             (piece.text, piece.isOdd) = (text, true)
             if !hasRole { piece.role = .added }
             hasRole = true
+        } else if choice["finish_reason"]?.text == nil {
             piece.isDropped = true
             return piece
         } else {
@@ -185,13 +186,13 @@ struct ChoiceReader {
     private func readTexts(
         _ message: JSONValue,
         _ piece: inout ChoiceChunk,
-        written: (StaticString) -> UnsafeRawBufferPointer?
         isWhole: Bool,
+        written: (StaticString) -> UnsafeRawBufferPointer?
     ) {
         if let content = message["content"] {
             if let text = content.text {
                 piece.text = text.isEmpty ? nil : text
-            } else if let parts = content.elements {
+            } else if content.kind == .array || content.kind == .object {
                 piece.isOdd = true
                 readParts(content, &piece)
             } else {
@@ -210,9 +211,9 @@ struct ChoiceReader {
         if let reasoningBlock = named ?? other, !reasoningBlock.isEmpty {
             piece.reasoning = reasoningBlock
             if named == nil { piece.isOdd = true }
-        }
         } else if piece.text == nil || isWhole {
             readOtherReasoning(message, &piece)
+        }
         if let reported = message["refusal"] {
             if let refusal = reported.text, !refusal.isEmpty { piece.refusal = refusal }
             if reported.kind != .string { piece.isOdd = true }
@@ -253,7 +254,6 @@ struct ChoiceReader {
         }
     }
 
-    // MARK: Calls
     private func readPart(
         _ part: JSONValue,
         _ piece: inout ChoiceChunk,
@@ -270,6 +270,7 @@ struct ChoiceReader {
         }
     }
 
+    // MARK: Calls
 
     private mutating func readCalls(
         _ message: JSONValue,
@@ -357,7 +358,6 @@ struct ChoiceReader {
 }
 
 extension JSONValue {
-    /// Whether the value is a number or a boolean, which some servers send in place of a text.
     /// Appends the text of reasoning, which is a text, an object with it, or a list of such objects.
     fileprivate func appendReasoning(to out: inout ByteBuffer, depth: Int = 0) {
         if let text { return out.append(text) }
@@ -366,6 +366,7 @@ extension JSONValue {
         (self["text"] ?? self["summary"] ?? self["thinking"])?.appendReasoning(to: &out, depth: depth + 1)
     }
 
+    /// Whether the value is a number or a boolean, which some servers send in place of a text.
     fileprivate var isBareText: Bool {
         switch kind {
         case .integer, .decimal, .flag: true

@@ -106,12 +106,13 @@ struct NativeChoices {
             if piece.isFirst {
                 out.append(isWhole ? #""id":"# : #","id":"#, json: piece.id, #","type":"function""#)
             }
-            append(function: piece, to: &out)
+            if !piece.isOfOtherType { append(function: piece, to: &out) }
             // Other members of the call are kept, such as thought signatures.
             if let elementIndex = piece.elementIndex, originals.indices.contains(elementIndex) {
                 for member in originals[elementIndex].members {
                     switch member.name {
-                    case "index", "id", "type", "function", "custom": continue
+                    case "index": continue
+                    case "id", "type", "function", "custom": if piece.isOfOtherType { out.append(next: member) }
                     default: out.append(next: member)
                     }
                 }

@@ -13,6 +13,8 @@ struct ToolCallChunk {
     var signature: UnsafeRawBufferPointer?
     /// The index of the chunk's element in `tool_calls`; nil if the relay made the chunk.
     var elementIndex: Int?
+    /// Whether the tool call has a type that the relay does not know. The chunk then has nothing but its element.
+    var isOfOtherType = false
 }
 
 /// The tool calls of one choice, as far as the vendor has sent them.
@@ -31,6 +33,7 @@ struct ToolCallTable {
         var list = 0
         /// Whether the vendor has marked the tool call as complete.
         var isEnded = false
+        var isOfOtherType = false
         // The size, hash and last byte of all arguments so far.
         var bytes = 0
         var hash: UInt64 = ToolCallTable.basis
@@ -47,6 +50,8 @@ struct ToolCallTable {
     }
 
     private let ids: RandomBytes
+    /// Whether chunks of tool calls of unknown types are returned. If not, such calls have no name.
+    private let keepsOtherTypes: Bool
     private var calls: [Call] = []
     private var open = 0
     /// The number of `tool_calls` lists that were read so far.
@@ -56,7 +61,10 @@ struct ToolCallTable {
 
     static let basis: UInt64 = 0xcbf2_9ce4_8422_2325
 
-    init(ids: RandomBytes) { self.ids = ids }
+    init(keepsOtherTypes: Bool, ids: RandomBytes) {
+        self.keepsOtherTypes = keepsOtherTypes
+        self.ids = ids
+    }
 
     /// Whether no tool call with a name has arrived yet.
     var isEmpty: Bool { !calls.contains { $0.isFirstOut || !$0.name.isEmpty } }
@@ -71,6 +79,7 @@ struct ToolCallTable {
     ) throws(UpstreamError) -> ToolCallChunk? {
         if elementIndex == 0 { lists += 1 }
         let function = delta["function"] ?? delta["custom"]
+        if function == nil, let other = try other(delta, at: elementIndex, isWhole: isWhole, &isOdd) { return other }
         let (reportedID, reportedName) = (delta["id"], function?["name"])
         let id = reportedID?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
         let name = reportedName?.text ?? UnsafeRawBufferPointer(start: nil, count: 0)
@@ -120,6 +129,32 @@ struct ToolCallTable {
         if !isPlain || function?["arguments"] == nil && function?["input"] == nil { isOdd = true }
         piece.arguments = arguments
         return first(piece, &isOdd)
+    }
+
+    /// Returns the chunk of a tool call of an unknown type; nil if the element is of another call.
+    @inline(never)  // Rarely called.
+    private mutating func other(
+        _ delta: JSONValue,
+        at elementIndex: Int,
+        isWhole: Bool,
+        _ isOdd: inout Bool
+    ) throws(UpstreamError) -> ToolCallChunk? {
+        guard keepsOtherTypes else { return nil }
+        let number = delta["index"]?.integer
+        var index = isWhole ? nil : calls.lastIndex { $0.isOfOtherType && $0.number == number }
+        if index == nil {
+            guard let type = delta["type"]?.text, !type.isEmpty, type != "function", type != "custom" else {
+                return nil
+            }
+            guard calls.count < ToolCallBounds.maxCalls else { throw ToolCallBounds.tooMany }
+            var call = Call(number: number, id: [])
+            (call.isOfOtherType, call.isFirstOut) = (true, true)
+            calls.append(call)
+            index = calls.count - 1
+        }
+        guard let index else { return nil }
+        if number != Int64(index), !isWhole { isOdd = true }
+        return ToolCallChunk(index: index, elementIndex: elementIndex, isOfOtherType: true)
     }
 
     /// Returns the first chunk of a tool call.
@@ -175,7 +210,7 @@ struct ToolCallTable {
         guard isCut || !calls.contains(where: { !$0.isFirstOut && (!$0.id.isEmpty || $0.bytes > 0) }) else {
             throw .invalidResponse("a tool call has no name")
         }
-        for (index, call) in calls.enumerated() where call.isFirstOut && call.bytes == 0 {
+        for (index, call) in calls.enumerated() where call.isFirstOut && call.bytes == 0 && !call.isOfOtherType {
             let rest = call.read.rest
             pieces.append(ToolCallChunk(index: index, arguments: rest.isEmpty ? Array("{}".utf8) : rest))
         }

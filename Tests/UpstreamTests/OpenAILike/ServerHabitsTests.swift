@@ -270,6 +270,38 @@ import Testing
     }
 
     @Test(
+        "content parts, and tool calls of other types, go on as they came",
+        arguments: [
+            (#""content":[{"type":"text","text":"a"},\#(image)]"#, "stop"),
+            (#""content":[{"type":"odd","odd":{}}]"#, "stop"),
+            (#""tool_calls":[{"index":0,"id":"b","type":"odd","odd":{"x":1}}]"#, "tool_calls"),
+            (
+                #""tool_calls":[{"index":0,"id":"b","type":"odd"},{"index":1,"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}}]"#,
+                "tool_calls"
+            ),
+        ] as [(members: String, finish: String)],
+        [true, false]
+    )
+    func asTheyCame(message: (members: String, finish: String), isWhole: Bool) async throws {
+        let (members, finish) = message
+        let options = ResponseOptions(model: "m", choices: 1, includesUsage: true, isNative: true)
+        let reader = ChatCompletionReader(options, JSONParser(), ids: RandomBytes())
+        var out = ""
+        if isWhole {
+            let message = #"{"index":0,"message":{"role":"assistant",\#(members)},"finish_reason":"\#(finish)"}"#
+            out = try reader.read(whole: Body(ByteBuffer(#"{"choices":[\#(message)]}"#))) { _, _ in }?.bytes.text ?? ""
+        } else {
+            let emit = { (_: Int, event: ChatEvent) in if case .native(_, let chunk) = event { out += chunk.text } }
+            for chunk in [#""delta":{"role":"assistant",\#(members)}"#, #""delta":{},"finish_reason":"\#(finish)""#] {
+                let data = ByteBuffer(#"{"choices":[{"index":0,\#(chunk)}]}"#)
+                _ = try reader.consume(EventStreamParser.Event(data.bytes), emit)
+            }
+            try reader.end(emit)
+        }
+        #expect(out.contains(members) && out.contains(#""finish_reason":"\#(finish)""#), "\(out)")
+    }
+
+    @Test(
         "a stop sequence of the request that the server names is known",
         arguments: [
             (#""stop_reason":"Z""#, "Z"), (#""matched_stop":"Z""#, "Z"), (#""stop_reason":"end_turn""#, nil),
@@ -400,6 +432,8 @@ import Testing
             "event: error\ndata: {\"message\":\"it broke\",\"code\":\"x\"}", "data: {oops",
             "error: {\"code\":500,\"message\":\"it broke\"}",
             "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":null,\"error\":{\"code\":502}}]}",
+            "data: {\"detail\":\"it broke\"}", "data: {\"status\":\"error\",\"message\":\"it broke\"}",
+            "data: {\"errors\":[{\"message\":\"it broke\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}",
         ]
     )
     func errorsOfTheirOwn(lines: String) async {
@@ -421,9 +455,7 @@ import Testing
     )
     func odd(json: String) async {
         #expect(await Self.failure([json, #"{"choices":[\#(Self.text("a", "stop"))]}"#, json, "[DONE]"]) == nil)
-    }
-}
-            "data: {\"detail\":\"it broke\"}", "data: {\"status\":\"error\",\"message\":\"it broke\"}",
-            "data: {\"errors\":[{\"message\":\"it broke\"}]}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}",
         let text = #"{"choices":[\#(Self.text("a"))]}"#
         #expect(await Self.failure([text, text, json, text, "[DONE]"]) == nil, "text follows")
+    }
+}
