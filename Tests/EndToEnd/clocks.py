@@ -39,7 +39,9 @@ class Clock:
         self._write()
 
     def set(self, ahead_seconds: float) -> None:
-        """Sets the wall clock ahead of the machine's by so much from now on."""
+        """Sets the wall clock ahead of the machine's by so much from now on. With a sanitizer, the test is skipped."""
+        if IS_SANITIZED:
+            pytest.skip("a sanitizer wants to be loaded first")
         self._wall = ahead_seconds
         self._write()
 
