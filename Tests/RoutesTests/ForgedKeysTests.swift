@@ -58,6 +58,26 @@ import Testing
         }
     }
 
+    @Test(
+        "two different keys are refused, in whichever headers",
+        arguments: ["x-api-key", "api-key", "x-goog-api-key"]
+    )
+    func differing(name: String) async {
+        await onLoop { loop in
+            let host = RouterHost(Self.settings, on: loop) { _, _ in LittleVendor() }
+            defer { host.stop() }
+            for (key, code) in [("one-key-0123", nil), ("other-key-012", "ambiguous_api_key")] {
+                let request = host.request("{}", "Authorization: Bearer one-key-0123\r\n\(name): \(key)\r\n")
+                do throws(APIError) {
+                    _ = try host.gateway.callers.caller(of: request)
+                    #expect(code == nil)
+                } catch {
+                    #expect(error.code == code)
+                }
+            }
+        }
+    }
+
     /// Returns a MAC with another character at one place.
     private static func changed(_ mac: String, _ random: inout Seeded) -> String {
         var bytes = Array(mac.utf8)

@@ -9,7 +9,7 @@ package struct RequestHead {
     package var isHTTP11 = true
     package var isKeepAlive = true
     package var expectsContinue = false
-    var values = InlineArray<26, ByteRange>(repeating: ByteRange())
+    var values = InlineArray<27, ByteRange>(repeating: ByteRange())
 
     package init() {}
 
@@ -42,7 +42,7 @@ package enum Method: Sendable, CaseIterable {
 /// A header field of a client's request that the relay stores. Only the first value of a repeated field is stored.
 package enum HeaderField: Int, CaseIterable {
     case host, connection, contentLength, transferEncoding, expect
-    case authorization, xAPIKey, apiKey, contentType, contentEncoding, accept
+    case authorization, xAPIKey, apiKey, xGoogAPIKey, contentType, contentEncoding, accept
     case origin, accessControlRequestHeaders, id, cookie, xForwardedFor, cacheControl, anthropicVersion
     case secFetchSite
     // The bounds of a wait for limits: the relay's own field, and the timeouts of clients.
@@ -61,6 +61,7 @@ package enum HeaderField: Int, CaseIterable {
         case .authorization: "authorization"
         case .xAPIKey: "x-api-key"
         case .apiKey: "api-key"
+        case .xGoogAPIKey: "x-goog-api-key"
         case .contentType: "content-type"
         case .contentEncoding: "content-encoding"
         case .accept: "accept"

@@ -135,12 +135,13 @@ extension Request {
     /// The login of a Claude account in `Authorization` does not count if another header has a key.
     package func bearer(limitBytes: Int = SettingType.tokenLimit) throws(APIError) -> UnsafeRawBufferPointer? {
         var key: UnsafeRawBufferPointer?
-        for given in [self[.authorization].flatMap(Self.tokenValue), self[.xAPIKey], self[.apiKey]] {
+        let bearer = self[.authorization].flatMap(Self.tokenValue)
+        for given in [bearer, self[.xAPIKey], self[.apiKey], self[.xGoogAPIKey]] {
             guard let given, !given.isEmpty else { continue }
             if let known = key, !known.elementsEqual(given), !known.hasPrefix("sk-ant-oat") { throw .keysDiffer }
             key = given
         }
-        guard let key = key ?? lines(named: "x-goog-api-key").first(where: { !$0.isEmpty }) else { return nil }
+        guard let key else { return nil }
         if let mistake = Self.mistake(in: key) { throw .wrongKey("", mistake) }
         let isPlain = key.count <= limitBytes && key.allSatisfy { $0 > 32 && $0 < 127 }
         guard isPlain else { throw .wrongKey("") }
@@ -173,7 +174,7 @@ extension APIError {
     fileprivate static var keysDiffer: APIError {
         APIError(
             400,
-            "The request has several different API keys. Send one of Authorization, x-api-key and api-key.",
+            "The request has several different API keys. Send one of Authorization, x-api-key, api-key and x-goog-api-key.",
             code: "ambiguous_api_key"
         )
     }

@@ -77,7 +77,7 @@ import Testing
     )
     func keepsFields(_ field: HeaderField) throws {
         let single: [HeaderField] = [
-            .host, .contentLength, .transferEncoding, .expect, .authorization, .xAPIKey, .apiKey,
+            .host, .contentLength, .transferEncoding, .expect, .authorization, .xAPIKey, .apiKey, .xGoogAPIKey,
         ]
         guard !single.contains(field) else { return }
         let name = "\(field.name)"
@@ -93,7 +93,7 @@ import Testing
 
     @Test(
         "a key may be given in one line of each name, even if one of two is empty",
-        arguments: ["authorization", "x-api-key", "API-Key"],
+        arguments: ["authorization", "x-api-key", "API-Key", "x-goog-api-key"],
         [("one", "two"), ("one", "one"), ("", "one"), ("one", "")]
     )
     func refusesTwoKeys(_ name: String, _ values: (String, String)) {
