@@ -84,6 +84,8 @@ let refusedTexts = #"""
     responses 400 unsupported_value input[0] {"input":[{"type":"image_generation_call","id":"a","result":"b"}]}
     responses 400 invalid_value input[0].encrypted_content {"input":[{"type":"compaction","encrypted_content":"a"}]}
     responses 400 invalid_value input[0].id {"input":[{"type":"item_reference","id":"msg_1"}]}
+    responses 400 invalid_value input[0].id {"input":[{"type":null,"id":"msg_1"}]}
+    responses 400 invalid_value input[0].id {"input":[{"type":"image_generation_call","id":"a","status":"completed"}]}
     responses 400 unsupported_parameter background {"background":true}
     responses 400 unsupported_parameter conversation {"conversation":"conv_1"}
     responses 400 unsupported_parameter prompt {"prompt":{"id":"p"}}

@@ -7,8 +7,10 @@ extension InputReader {
     mutating func other(_ item: JSONValue, _ path: ParameterPath, index: Int) throws(APIError) -> InputItem.Kind {
         switch item["type"]?.text {
         case "agent_message", "multi_agent_call", "multi_agent_call_output": return .message(agentMessage(item))
+        // An image without its data is one that a vendor has stored.
+        case "image_generation_call" where !isHistory && item["result"] == nil: return try reference(item, path)
         case let type? where tools.passesItem(type): return .reasoningBlock(ReasoningBlock(item: own(item)))
-        case "item_reference": return .reference([UInt8](try text(item, "id", path: path).utf8))
+        case nil, "item_reference": return try reference(item, path)
         case "compaction", "compaction_summary":
             return .compaction(try text(item, "encrypted_content", path: path))
         case "compaction_trigger":
@@ -48,6 +50,10 @@ extension InputReader {
             guard tools.passesOwn || isHistory else { throw .unknownItem(path("")) }
             return .reasoningBlock(ReasoningBlock(item: own(item)))
         }
+    }
+
+    private func reference(_ item: JSONValue, _ path: ParameterPath) throws(APIError) -> InputItem.Kind {
+        .reference([UInt8](try text(item, "id", path: path).utf8))
     }
 
     /// Converts a message between the threads of an agent into a message of the user, which names the author. A vendor

@@ -70,6 +70,8 @@ struct InputReader {
         let (kind, itemType): (InputItem.Kind, ItemType)
         var param = path("")
         switch type?.text {
+        case nil where item["role"] == nil && item["id"] != nil:
+            (kind, itemType) = (try other(item, path, index: index), .other)
         case nil, "message": (kind, itemType) = try messageOrItem(item, path, &param)
         case "function_call": (kind, itemType) = (.call(try functionCall(item, path)), .functionCall)
         case "custom_tool_call": (kind, itemType) = (.call(try customCall(item, path)), .customCall)
