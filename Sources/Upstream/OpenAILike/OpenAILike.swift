@@ -142,7 +142,8 @@ extension OpenAILike: WireChatVendor {
         if quirks.sure.contains(.noStops) { call.stops = [] }
         if isOpenAI, call.hasLongNames { quirks.sure.insert(.shortNames) }
         if quirks.sure.contains(.shortNames), !call.hasLongNames { quirks.sure.remove(.shortNames) }
-        let check = RequestCheck(for: attempt, allowing: site.allowedFields, choices: call.choices)
+        let (choices, bound) = (call.choices, call.maxTokens)
+        let check = RequestCheck(for: attempt, allowing: site.allowedFields, choices: choices, maxTokens: bound)
         call.leaveOutTiers(by: check, for: attempt.billing)
         call.leaveOutRelayTools(for: attempt.billing)
         let form: any WireForm

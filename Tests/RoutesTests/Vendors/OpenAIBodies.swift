@@ -78,6 +78,46 @@ let openAIBodies = #"""
       {"messages":[{"content":"Hi","role":"user"}]}
     openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,JVBERi0=","filename":"a.pdf","File_ID":"file-1"}}]}]}
       {"messages":[{"content":[{"file":{"file_data":"data:application/pdf;base64,JVBERi0=","filename":"a.pdf"},"type":"file"}],"role":"user"}]}
+    openai chat/completions big/model:1 {"extra_body":{"service_tier":"priority"}}
+      400 unsupported_parameter extra_body.service_tier
+    openai chat/completions big/model:1 {"extra_body":{"google":{"Tools":[{"type":"mcp"}]}}}
+      400 unsupported_parameter extra_body.google.tools
+    openai chat/completions big/model:1 {"extra_body":{"n":8}}
+      400 unsupported_parameter extra_body.n
+    openai chat/completions big/model:1 {"max_tokens":16,"extra_body":{"max_completion_tokens":17}}
+      400 unsupported_parameter extra_body.max_completion_tokens
+    openai chat/completions big/model:1 {"n":2,"max_tokens":16,"extra_body":{"n":2,"max_tokens":16,"tools":null,"reasoning":{"effort":"low"},"temperature":1}}
+      =
+    openai chat/completions big/model:1 {"extra_body":{"max_tokens":16}}
+      =
+    openai chat/completions big/model:1 {"n_cmpl":2}
+      400 unsupported_parameter n_cmpl
+    openai chat/completions big/model:1 {"max_tokens":16,"n_predict":17}
+      400 unsupported_parameter n_predict
+    openai chat/completions big/model:1 {"max_completion_tokens":16,"max_new_tokens":-1}
+      400 unsupported_parameter max_new_tokens
+    openai chat/completions big/model:1 {"max_tokens":16,"Num_Predict":"17"}
+      400 unsupported_parameter num_predict
+    openai chat/completions big/model:1 {"max_tokens":16,"n_predict":16,"options":{"num_predict":9}}
+      =
+    openai chat/completions big/model:1 {"n_predict":-1}
+      =
+    openai chat/completions big/model:1 {"router_settings_override":{"fallbacks":[{"m":["dear"]}]}}
+      400 unsupported_parameter router_settings_override
+    openai chat/completions big/model:1 {"x":{"fallbacks":[{"m":["dear"]}]}}
+      404 model_not_found x.fallbacks[0].m[0]
+    openai chat/completions big/model:1 {"x":{"model_group_alias":{"m":"dear"}}}
+      404 model_not_found x.model_group_alias.m
+    openai chat/completions big/model:1 {"x":{"fallbacks":[{"m":["m"]}]}}
+      {"x":{"fallbacks":[{"m":["big/model:1"]}]}}
+    openai chat/completions big/model:1 {"provider":{"allow_fallbacks":true,"order":["a"]}}
+      =
+    openai chat/completions big/model:1 {"data_sources":[{"type":"azure_search"}]}
+      400 unsupported_parameter data_sources
+    openai chat/completions big/model:1 {"extra_body":{"dataSources":[{"type":"azure_search"}]}}
+      400 unsupported_parameter extra_body.data_sources
+    openai chat/completions big/model:1 {"vector_store_ids":["vs_1"]}
+      400 unsupported_parameter vector_store_ids
     openai chat/completions big/model:1 {"file_ids":["file-1"]}
       400 invalid_value file_ids[0]
     openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"text","text":"Hi","file_id":"a"},{"type":"new_thing","x":[{"y":1}]},{"type":"video_url","video_url":{"url":"https://v.example/a.mp4"}}]},{"role":"assistant","content":[{"type":"new_thing"}]}]}

@@ -20,12 +20,14 @@ package struct RequestCheck: FormFieldCheck {
     ///   - allowed: the fields that the settings allow, whatever they choose.
     ///   - permitted: the top-level fields that may choose other models which the caller may use.
     ///   - choices: the maximum number of completions that a field can request.
+    ///   - maxTokens: the maximum number of tokens that a field can request; nil if there is none.
     ///   - advisor: what happens to an advisor's tool if the caller may not use the advisor's model.
     package init(
         for attempt: Attempt,
         allowing allowed: [String],
         permitting permitted: [String] = [],
         choices: Int = 1,
+        maxTokens: Int? = nil,
         advisor: ProviderSettings.Advisor = .refuse
     ) {
         caller = attempt.billing.caller
@@ -33,7 +35,12 @@ package struct RequestCheck: FormFieldCheck {
         isCallersKey = attempt.credential.label == nil
         billing = attempt.billing
         price = attempt.billing.limitsCost ? attempt.server?.price : nil
-        fields = ForwardedFieldCheck(allowing: allowed + permitted, isCallersKey: isCallersKey, choices: choices)
+        fields = ForwardedFieldCheck(
+            allowing: allowed + permitted,
+            isCallersKey: isCallersKey,
+            choices: choices,
+            maxTokens: maxTokens
+        )
         self.allowed = allowed
         self.advisor = advisor
     }
@@ -111,7 +118,7 @@ package struct RequestCheck: FormFieldCheck {
         if let refusal = fields.refusal(of: members) { throw refusal }
         if isCallersKey { return Changes() }
         if names.contains(.resources) { try refuseResources(of: members) }
-        var (search, changes) = (MemberSearch { name, _ in name.isNameOfModel }, Changes())
+        var (search, changes) = (MemberSearch { name, _ in name.choosesModels }, Changes())
         var tiers: [Int] = []
         for (index, member) in members.enumerated() where !Self.isClients(member.name) && !allows(member.name) {
             switch member.name {
@@ -168,7 +175,7 @@ package struct RequestCheck: FormFieldCheck {
         let members = value.members.filter { !isItem || !$0.name.equals("arguments") }
         let isClients = !isItem && Self.isClients(tool: value)
         try refuseResources(of: members, at: path, isVendors: !isClients)
-        var (search, changes) = (MemberSearch { name, _ in name.isNameOfModel }, Changes())
+        var (search, changes) = (MemberSearch { name, _ in name.choosesModels }, Changes())
         try check(members, isClients: isClients, at: path, &search, depth: 0)
         changes.renamed = try permitted(search)
         return changes.isEmpty ? json : changes.applied(to: json.bytes)

@@ -3,16 +3,20 @@ package import Shared
 
 /// A check that rejects forbidden fields of a request that is forwarded unchanged.
 ///
-/// Forbidden fields select another model, server or account, or request too many completions.
+/// Forbidden fields select another model, server or account, or request more than the relay counts.
 package struct ForwardedFieldCheck: Sendable {
     /// The names of the allowed routing fields, which select a model or server; nil if all are allowed.
     private let allowed: [String]?
     private let choices: Int
+    private let maxTokens: Int?
 
-    /// - Parameter choices: the maximum number of completions that a field can request.
-    package init(allowing allowed: [String], isCallersKey: Bool, choices: Int = 1) {
+    /// - Parameters:
+    ///   - choices: the maximum number of completions that a field can request.
+    ///   - maxTokens: the maximum number of tokens that a field can request; nil if there is none.
+    package init(allowing allowed: [String], isCallersKey: Bool, choices: Int = 1, maxTokens: Int? = nil) {
         self.allowed = isCallersKey ? nil : allowed
         self.choices = choices
+        self.maxTokens = maxTokens
     }
 
     /// Returns the error for the first forbidden field among a request's members; nil if there is none.
@@ -22,7 +26,8 @@ package struct ForwardedFieldCheck: Sendable {
 
     private func refusal(of members: some Sequence<RawJSON.Member>, within path: String, depth: Int) -> APIError? {
         for member in members {
-            guard let field = Field(member.name) ?? Field(byWordsOf: member.name) else { continue }
+            let known = Field(member.name) ?? Field(byWordsOf: member.name)
+            guard let field = known ?? (depth > 0 ? Field(inContainer: member.name) : nil) else { continue }
             let name = path + field.name
             switch field {
             case .container:
@@ -30,7 +35,16 @@ package struct ForwardedFieldCheck: Sendable {
                 guard member.value.isObject, depth < Self.maxDepth else { return .type(name, "an object") }
                 let inner = refusal(of: member.value.members, within: name + ".", depth: depth + 1)
                 if let inner { return inner }
-            case .count: if !isWithinChoices(member.value) { return Self.tooMany(name) }
+            case .count: if !Self.isWithin(choices, member.value) { return Self.tooMany(name) }
+            case .bound(let bound):
+                if let maxTokens, !passes(bound), !Self.isWithin(maxTokens, member.value) {
+                    return .unsupported(name, "'\(name)' must not be larger than 'max_tokens'. Remove '\(name)'.")
+                }
+            case .outer:
+                if !passes(name), !member.value.isNull {
+                    let why = "'\(name)' is not supported. Send '\(field.name)' outside '\(path.dropLast())'."
+                    return .unsupported(name, why)
+                }
             case .routing(let routing): if !passes(routing) { return Self.routing(name) }
             }
         }
@@ -40,7 +54,7 @@ package struct ForwardedFieldCheck: Sendable {
     /// Returns the error for a form field of this name; nil if the field is allowed.
     func refusal(ofFormField name: String) -> APIError? {
         switch name.withBytes({ Field($0) ?? Field(byWordsOf: $0.withoutIndex) }) {
-        case nil: nil
+        case nil, .bound, .outer: nil
         case .container(let name): allowed == nil ? nil : Self.routing(name)
         case .count(let name): Self.tooMany(name)
         case .routing(let name): passes(name) ? nil : Self.routing(name)
@@ -49,8 +63,8 @@ package struct ForwardedFieldCheck: Sendable {
 
     private func passes(_ name: String) -> Bool { allowed?.contains(name) ?? true }
 
-    private func isWithinChoices(_ value: RawJSON) -> Bool {
-        value.isNull || value.bytes.count <= 3 && (Int(value.bytes.text).map { $0 <= choices } ?? false)
+    private static func isWithin(_ most: Int, _ value: RawJSON) -> Bool {
+        value.isNull || value.bytes.count <= 9 && (Int(value.bytes.text).map { 0...max(0, most) ~= $0 } ?? false)
     }
 
     private static func tooMany(_ name: String) -> APIError {
@@ -70,24 +84,37 @@ private enum Field {
     case container(String)
     /// A field that sets the number of completions. The value is the field's name, such as `best_of`.
     case count(String)
+    /// A field that sets the number of tokens, such as `n_predict`, which some servers prefer to `max_tokens`.
+    case bound(String)
+    /// A field that the relay reads only outside containers.
+    case outer(String)
     case routing(String)
 
     var name: String {
         switch self {
-        case .container(let name), .count(let name), .routing(let name): name
+        case .container(let name), .count(let name), .bound(let name), .outer(let name), .routing(let name): name
         }
     }
 
-    private static let containers = ["extra_body", "google"]
-    private static let counts = ["best_of", "num_choices"]
     /// The fields that would make a vendor use another model, server or account, or what another caller has stored.
     private static let routing = [
         "models", "route", "preset", "fallbacks", "context_window_fallbacks", "engine", "deployment", "deployment_id",
-        "user_config", "api_base", "base_url", "custom_llm_provider", "cached_content",
+        "deployment_name", "user_config", "router_settings_override", "model_group_alias", "api_base", "base_url",
+        "custom_llm_provider", "litellm_credential_name", "cached_content", "data_sources", "vector_store_ids",
     ]
-    private static let known: [(letters: [UInt8], field: Field)] =
-        containers.map { (letters(of: $0), .container($0)) } + counts.map { (letters(of: $0), .count($0)) }
-        + routing.map { (letters(of: $0), .routing($0)) }
+    private static let known =
+        named(["extra_body", "google"], Field.container) + named(["best_of", "num_choices", "n_cmpl"], Field.count)
+        + named(["n_predict", "num_predict", "max_new_tokens"], Field.bound) + named(routing, Field.routing)
+    /// The fields that are checked in containers only.
+    private static let inner =
+        named(["n"], Field.count) + named(["max_tokens", "max_completion_tokens", "max_output_tokens"], Field.bound)
+        + named(
+            [
+                "messages", "input", "prompt", "tools", "functions", "file_ids", "service_tier", "speed",
+                "inference_geo",
+            ],
+            Field.outer
+        )
     /// The first three letters (the first in the highest byte) and the length of each checked field's name.
     private static let knownBeginnings: [(letters: UInt32, length: Int)] =
         known.map { (beginning(of: $0.letters.prefix(3)), $0.letters.count) }
@@ -95,7 +122,9 @@ private enum Field {
     private static let firstLetters = known.reduce(UInt32(0)) { $0 | bit(of: $1.letters[0]) }
     private static let maxLetters = known.reduce(0) { max($0, $1.letters.count) }
 
-    private static func letters(of name: String) -> [UInt8] { name.utf8.filter { $0 != UInt8(ascii: "_") } }
+    private static func named(_ names: [String], _ field: (String) -> Field) -> [(letters: [UInt8], field: Field)] {
+        names.map { name in (name.utf8.filter { $0 != UInt8(ascii: "_") }, field(name)) }
+    }
 
     /// Returns a number with only a lower-case letter's bit set; 0 for any other byte.
     private static func bit(of letter: UInt8) -> UInt32 { 0x61...0x7a ~= letter ? 1 << UInt32(letter - 0x61) : 0 }
@@ -117,10 +146,14 @@ private enum Field {
             guard let letter = letters.next() else { return nil }
             beginning = beginning << 8 | UInt32(letter)
         }
-        guard Self.knownBeginnings.contains(where: { $0.letters == beginning && $0.length <= name.count })
+        guard Self.knownBeginnings.contains(where: { $0.letters == beginning && $0.length <= name.count }),
+            !name.equals("max_completion_tokens")
         else { return nil }
-        self.init(of: FoldedName(name))
+        self.init(of: FoldedName(name), among: Self.known)
     }
+
+    /// Creates the field with a name within a container; nil if the field is not checked there only.
+    init?(inContainer name: UnsafeRawBufferPointer) { self.init(of: FoldedName(name), among: Self.inner) }
 
     /// Creates the field of a name that chooses models by its words, such as `fallback_models`; nil for other names.
     init?(byWordsOf name: UnsafeRawBufferPointer) {
@@ -132,9 +165,9 @@ private enum Field {
     }
 
     @inline(never)
-    private init?(of name: FoldedName) {
+    private init?(of name: FoldedName, among fields: [(letters: [UInt8], field: Field)]) {
         let letters = Array(IteratorSequence(name).prefix(Self.maxLetters + 1))
-        guard let found = Self.known.first(where: { $0.letters == letters }) else { return nil }
+        guard let found = fields.first(where: { $0.letters == letters }) else { return nil }
         self = found.field
     }
 }
@@ -167,6 +200,20 @@ extension UnsafeRawBufferPointer {
         case UInt8(ascii: "g")...UInt8(ascii: "z"): false
         default: true
         }
+    }
+
+    /// Whether a member with this name, at any depth of an unknown field, names models that a server may use.
+    var choosesModels: Bool { isNameOfModel || isNameOfFallbacks || isRead(as: "modelgroupalias") }
+
+    /// Whether a member with this name, such as `video_url`, has a URL.
+    var isNameOfURL: Bool { count <= 100 && LastLetters(FoldedName(self)).end(with: Self.url) }
+
+    private static let url = LastLetters("url".utf8.makeIterator())
+
+    /// Whether the JSON string with this content begins with one of these schemes, in any case.
+    func begins(with schemes: [String]) -> Bool {
+        let url = string?.lowercased() ?? ""
+        return schemes.contains { url.utf8.starts(with: $0.utf8) }
     }
 
     /// Whether the letters of the name contain `fallback`.
@@ -214,8 +261,7 @@ extension RawJSON.Member {
     /// Whether this member of a tool names an MCP server of the provider's own: one without a URL.
     var isServerOfProvider: Bool {
         guard name.isRead(as: "serverurl"), let content = value.content else { return false }
-        let url = content.string?.lowercased() ?? ""
-        return !["http://", "https://"].contains { url.utf8.starts(with: $0.utf8) }
+        return !content.begins(with: ["http://", "https://"])
     }
 }
 
