@@ -74,10 +74,6 @@ let openAIBodies = #"""
       =
     openai chat/completions big/model:1 {"messages":[{"role":"user","content":"Hi","file_id":"a"}],"tools":[{"type":"browser"},{"type":"function","function":{"name":"f","parameters":{"type":"object","default":{"file_id":"a","server_url":"a"}}}}]}
       =
-    openai chat/completions big/model:1 {"messages":[{"role":"user","content":"Hi","Content":"Ho"}]}
-      {"messages":[{"content":"Hi","role":"user"}]}
-    openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,JVBERi0=","filename":"a.pdf","File_ID":"file-1"}}]}]}
-      {"messages":[{"content":[{"file":{"file_data":"data:application/pdf;base64,JVBERi0=","filename":"a.pdf"},"type":"file"}],"role":"user"}]}
     openai chat/completions big/model:1 {"extra_body":{"service_tier":"priority"}}
       400 unsupported_parameter extra_body.service_tier
     openai chat/completions big/model:1 {"extra_body":{"google":{"Tools":[{"type":"mcp"}]}}}
@@ -118,6 +114,14 @@ let openAIBodies = #"""
       400 unsupported_parameter extra_body.data_sources
     openai chat/completions big/model:1 {"vector_store_ids":["vs_1"]}
       400 unsupported_parameter vector_store_ids
+    openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"video_url","video_url":{"url":"file:\/\/\/etc/passwd"}}]}]}
+      400 unsupported_parameter messages[0].content[0].video_url.url
+    openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"audio_url","audio_url":{"url":"data:audio/wav;base64,UklGRg=="}},{"type":"video_url","video_url":{"url":"HTTPS:\/\/v.example/a.mp4"}}]}]}
+      =
+    openai chat/completions big/model:1 {"messages":[{"role":"user","content":"Hi","Content":"Ho"}]}
+      {"messages":[{"content":"Hi","role":"user"}]}
+    openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,JVBERi0=","filename":"a.pdf","File_ID":"file-1"}}]}]}
+      {"messages":[{"content":[{"file":{"file_data":"data:application/pdf;base64,JVBERi0=","filename":"a.pdf"},"type":"file"}],"role":"user"}]}
     openai chat/completions big/model:1 {"file_ids":["file-1"]}
       400 invalid_value file_ids[0]
     openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"text","text":"Hi","file_id":"a"},{"type":"new_thing","x":[{"y":1}]},{"type":"video_url","video_url":{"url":"https://v.example/a.mp4"}}]},{"role":"assistant","content":[{"type":"new_thing"}]}]}

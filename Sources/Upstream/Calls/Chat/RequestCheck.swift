@@ -331,9 +331,21 @@ package struct RequestCheck: FormFieldCheck {
             for member in message.members where member.name.equals("content") || member.name.contains(92) {
                 for (place, part) in member.value.elements.enumerated() {
                     if let type = part["type"]?.content, ChatMessage.Piece.isKnown(type: type) { continue }
-                    try refuseResources(of: part.members, at: "messages[\(index)].content[\(place)]", isVendors: true)
+                    let path = "messages[\(index)].content[\(place)]"
+                    try refuseResources(of: part.members, at: path, isVendors: true)
+                    try refuseLocalFiles(in: part, at: path)
                 }
             }
+        }
+    }
+
+    /// Throws if a URL in a part of a request is not one of the web: a server may read files of its own.
+    func refuseLocalFiles(in part: RawJSON, at path: String) throws(APIError) {
+        if isCallersKey { return }
+        var search = MemberSearch(inObjects: false) { name, _ in name.isNameOfURL }
+        search.search(part, at: path) { _ in false }
+        for found in search.found where !found.content.begins(with: ["https:", "http:", "data:"]) {
+            throw .unsupported(found.path, "'\(found.path)' must be a data:, https: or http: URL.")
         }
     }
 
