@@ -68,6 +68,16 @@ def test_a_tool_of_an_unknown_type_goes_on_as_it_came(http, server, fields):
         assert refused.status_code == 400 and refused.json()["error"]["param"].startswith("tools["), refused.text
 
 
+def test_a_format_of_an_unknown_type_goes_on_as_it_came(http, server):
+    server.says(MODEL, {"extra": True})
+    form = {"type": "structural_tag", "structures": [{"begin": "<f>", "schema": {"properties": {"file_id": {}}}, "end": "</f>"}]}
+    assert ask(http, model=NATIVE, response_format=form).status_code == 200
+    assert server.body(MODEL)["response_format"] == form
+    for model, more, param in ((READ, {}, "response_format.type"), (NATIVE, {"file_id": "file_1"}, "response_format.file_id")):
+        refused = http.post(PATH, json=body(model=model, response_format=form | more))
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, param), refused.text
+
+
 @pytest.mark.parametrize("fields", BAD, ids=json.dumps)
 def test_bad_tools_are_refused_alike(http, fields):
     passed, read = (http.post(PATH, json=body(model=model, **fields)) for model in (NATIVE, READ))

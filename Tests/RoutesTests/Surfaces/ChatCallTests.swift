@@ -41,6 +41,14 @@ import Testing
         }
     }
 
+    @Test("a format of an unknown type is left to a server that gets the request as it came, too")
+    func unknownFormats() throws {
+        let format = #""response_format":{"type":"structural_tag","structures":[]}"#
+        #expect(try call(#""model":"m",\#(messages),\#(format)"#).unreadError?.param == "response_format.type")
+        let tools = #"[{"type":"browser"},{"type":"function","name":"f"}]"#
+        #expect(try call(#""model":"m",\#(messages),"tools":\#(tools),\#(format)"#).mayLeaveOutTools == false)
+    }
+
     @Test("the newer name of a limit wins, and empty stops are none")
     func readsFields() throws {
         let call = try call(

@@ -26,7 +26,14 @@ extension ChatCall {
     /// Reads the output format, `response_format`, into `given`.
     mutating func readFormat(_ fields: RequestFields, _ given: inout GivenOptions) throws(APIError) {
         guard let format = try fields.object("response_format") else { return }
-        given.options.format = try ChatOptions.Format(format, "response_format", inner: "json_schema")
+        do throws(APIError) {
+            given.options.format = try ChatOptions.Format(format, "response_format", inner: "json_schema")
+        } catch {
+            // Servers have types of their own, such as vLLM's structural_tag and Fireworks' grammar.
+            guard error.param == "response_format.type", format["type"]?.text?.isEmpty == false else { throw error }
+            (unreadError, mayLeaveOutTools) = (unreadError ?? error, false)
+            return
+        }
         if case .text = given.options.format { return }
         needs.insert(given.options.format.ability)
         given.hasAny = true

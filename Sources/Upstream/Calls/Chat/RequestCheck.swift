@@ -322,9 +322,10 @@ package struct RequestCheck: FormFieldCheck {
         try refuseResources(of: members.filter { $0.name.equals("tools") })
     }
 
-    /// Throws if content parts of a chat that the relay does not know name a resource of the account.
+    /// Throws if a format or content parts of a chat that the relay does not know name a resource of the account.
     func refuseResources(inUnknownPartsOf members: [RawJSON.Member]) throws(APIError) {
         if isCallersKey { return }
+        try refuseResources(of: members.filter { $0.name.equals("response_format") })
         guard let messages = members.first(where: { $0.name.equals("messages") })?.value else { return }
         for (index, message) in messages.elements.enumerated() {
             // A name with an escape may be `content`, too.
