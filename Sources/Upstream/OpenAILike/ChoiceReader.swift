@@ -23,7 +23,9 @@ struct ChoiceChunk {
     var refusal: UnsafeRawBufferPointer?
     /// The URLs of generated images.
     var images: [UnsafeRawBufferPointer] = []
-    /// Whether the content is a list that has parts other than text and reasoning.
+    /// Whether the content is a list that has images.
+    fileprivate(set) var hasImageParts = false
+    /// Whether the content is a list that has parts other than text, reasoning and images.
     fileprivate(set) var hasOtherParts = false
     var calls: [ToolCallChunk] = []
     /// A function call in OpenAI's legacy form.
@@ -264,9 +266,11 @@ struct ChoiceReader {
             part["thinking"]?.appendReasoning(to: &reasoningBlock)
         } else if let plain = part.text ?? part["text"]?.text {
             text.append(plain)
-        } else if part.kind == .object {
+        } else if let image = part["image_url"], let url = image.text ?? image["url"]?.text {
+            piece.images.append(url)
+            piece.hasImageParts = true
+        } else if part["type"]?.text != nil {
             piece.hasOtherParts = true
-            if let image = part["image_url"], let url = image.text ?? image["url"]?.text { piece.images.append(url) }
         }
     }
 

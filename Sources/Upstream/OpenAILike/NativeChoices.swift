@@ -63,6 +63,12 @@ struct NativeChoices {
             let isBare = piece.calls.isEmpty && piece.function == nil && piece.refusal == nil
             out.append(isBare ? #","content":"""# : #","content":null"#)
         }
+        if piece.hasImageParts {
+            out.append(#","images":"#)
+            out.append(array: piece.images) {
+                $1.append(#"{"type":"image_url","image_url":{"url":"#, json: $0, "}}")
+            }
+        }
         if let reasoningBlock = piece.reasoning { out.append(#","reasoning_content":"#, json: reasoningBlock) }
         var calls = RawJSON(UnsafeRawBufferPointer(start: nil, count: 0))
         for member in message?.members ?? calls.members {
@@ -70,6 +76,7 @@ struct NativeChoices {
             case "role" where isWhole || piece.role != .reported: continue
             case "content" where isWhole || piece.text != nil || piece.hasOtherParts || !member.value.mayBeText:
                 continue
+            case "images" where piece.hasImageParts: continue
             case "reasoning_content" where piece.reasoning != nil || !member.value.mayBeText: continue
             case "refusal" where !member.value.mayBeText: if isWhole { out.append(#","refusal":null"#) }
             case "function_call" where !member.value.isObject && !member.value.isNull: continue

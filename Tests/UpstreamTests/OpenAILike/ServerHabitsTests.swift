@@ -270,9 +270,9 @@ import Testing
     }
 
     @Test(
-        "content parts, and tool calls of other types, go on as they came",
+        "content parts, and tool calls of other types, go on as they came, and images beside the text",
         arguments: [
-            (#""content":[{"type":"text","text":"a"},\#(image)]"#, "stop"),
+            (#""content":[{"type":"text","text":"a"},\#(image)]"#, "stop"), (#""content":[\#(image)]"#, "stop"),
             (#""content":[{"type":"odd","odd":{}}]"#, "stop"),
             (#""tool_calls":[{"index":0,"id":"b","type":"odd","odd":{"x":1}}]"#, "tool_calls"),
             (
@@ -298,7 +298,12 @@ import Testing
             }
             try reader.end(emit)
         }
-        #expect(out.contains(members) && out.contains(#""finish_reason":"\#(finish)""#), "\(out)")
+        let images = #""images":[\#(Self.image)]"#
+        #expect(out.contains(members.contains(Self.image) ? images : members), "\(out)")
+        #expect(
+            out.contains(#""content":"a""#) == members.contains(#""text":"a""#) && out.contains(#":"\#(finish)""#),
+            "\(out)"
+        )
     }
 
     @Test(
