@@ -29,7 +29,8 @@ final class Refusal {
         "unrecognized", "unexpected", "no longer", "only the default", "not available", "cannot be used",
         // Cloudflare's spelling of "unsupported".
         "n't suuport", "deprecated", "cannot both", "not compatible", "incompatible", "may not be", "may only be",
-        "must be removed", "not enabled", "enabled only", "不支持", "(allowed:", "or unset",
+        "must be removed", "not enabled", "enabled only", "不支持", "(allowed:", "or unset", "mutually exclusive",
+        "cannot be combined", "cannot use", "not both",
     ]
 
     /// Whether the error says that the server does not know a field, whatever its value is.
@@ -138,9 +139,11 @@ final class Refusal {
     }
 
     /// Whether the error says which values the server takes.
-    private var namesBounds: Bool { words.containsAny(of: Self.bounds) || words.say("(allowed:") }
+    private var namesBounds: Bool { hasWordsOfBounds || words.say("(allowed:") }
 
-    static let bounds: [StaticString] = [
+    private(set) lazy var hasWordsOfBounds = words.containsAny(of: Self.bounds)
+
+    private static let bounds: [StaticString] = [
         "between", "at least", "at most", "less than", "greater than", "maximum", "minimum", "range", "exceed",
         "too long", "too short", "too large", "too small", "length", "characters", "pattern", "match", "<", ">",
     ]
@@ -195,8 +198,7 @@ final class Refusal {
         guard var found = own().lazy.compactMap(new).first else { return openFinding }
         // Refused schemas are remembered for their caller. A range or a length says nothing about later requests, but for a
         // value that takes the place of another one of a list.
-        let isOfBounds =
-            words.containsAny(of: Self.bounds) || namesBounds && found.changes.contains { $0.kind == .drop }
+        let isOfBounds = hasWordsOfBounds || namesBounds && found.changes.contains { $0.kind == .drop }
         if !found.isOfCaller, isOfSchema || isOfBounds { found.isLasting = false }
         return found
     }

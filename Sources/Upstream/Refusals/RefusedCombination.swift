@@ -117,6 +117,19 @@ struct RefusedCombination {
         return objects.isEmpty || !Set(subjects).isDisjoint(with: objects) ? [] : subjects
     }
 
+    /// The one field of the request that is refused in streams but cannot be left out; nil if the words name none or more.
+    var keptInStreams: OtherField? {
+        let named = clauses.flatMap { clause in
+            clause.indices.compactMap { paths(clause, $0).first { request.value(at: $0) != nil } }
+        }
+        guard case let named = Set(named), named.contains("stream"), named.count == 2,
+            let other = named.first(where: Self.kept.contains)
+        else { return nil }
+        return OtherField(paths: [other], state: OtherField.state(of: [other], in: request))
+    }
+
+    private static let kept: Set = ["tools", "functions", "response_format", "text.format", "logprobs"]
+
     private var namesSeveral: Bool {
         Set(clauses.flatMap { clause in clause.indices.compactMap { paths(clause, $0).first } }).count > 1
     }

@@ -37,7 +37,8 @@ import Testing
         guard let refusal = refusal(message, of: body, known: known) else { return nil }
         guard let found = refusal.findingOfWindow ?? own(refusal) else { return nil }
         let changed = found.applied(to: body)
-        return refusal.combination.scoped(found, changed: RawJSON(changed.bytes))
+        let isChanged = !changed.bytes.equals(body.bytes)
+        return refusal.combination.scoped(found, changed: isChanged ? RawJSON(changed.bytes) : nil)
     }
 
     static func request(_ members: String) -> String {
@@ -220,7 +221,7 @@ import Testing
             ),
             (
                 "json mode cannot be combined with tool/function calling",
-                #""response_format":{"type":"json_object"},"tools":[]"#, "json_object with response_format=json_object"
+                #""response_format":{"type":"json_object"},"tools":[]"#, "json_object with tools"
             ),
             (
                 "Function calling with a response mime type: 'application/json' is unsupported",
@@ -409,6 +410,53 @@ import Testing
         #expect(Self.text(Self.finding(messages[3], isOfMessages: true, of: claude)) == "nothing")
         let quoting = #"{"model":"m","messages":[{"role":"user","content":"\#(name)"}],\#(fields)}"#
         #expect(Self.text(Self.finding("The text '\(name)' is not supported", of: quoting)) == "nothing")
+    }
+
+    @Test(
+        "what is refused in combination with tools, or in streams, is remembered beside the other field",
+        arguments: [
+            ("streaming is not supported with tools", "stream tools"),
+            ("Tool calling is not supported in streaming mode!", "stream tools"),
+            ("This model doesn't support tool use in streaming mode.", "stream tools"),
+            ("ValidationException: This model doesn't support tool use in streaming mode.", "stream tools"),
+            ("Cannot use tools with stream", "stream tools"),
+            ("Streaming with tools is not supported", "stream tools"),
+            ("Tools are not supported when stream=true", "stream tools"),
+            ("Function calling is not supported with streaming", "stream tools"),
+            ("`tools` and `stream` are mutually exclusive", "stream tools"),
+            ("JSON mode does not support streaming", "stream format"),
+            ("response_format json_object does not support streaming", "stream format"),
+            ("'response_format' json_object cannot be combined with tool/function calling", "format tools"),
+            ("json mode cannot be combined with tool/function calling", "format tools"),
+            ("response_format and tools are mutually exclusive", "format tools"),
+            ("\"tools\" is incompatible with \"response_format\"", "format tools"),
+            ("Cannot use json response type with tools", "format tools"),
+            ("You can only either use guided decoding or tools, not both.", "format tools"),
+            ("Structured outputs with tools are only supported by the Grok 4 family of models.", "format tools"),
+            (
+                "Forced function calling (ANY mode) with a response mime type: 'application/json' is unsupported",
+                "format tools"
+            ), ("Response format is not supported when tools are present", "format tools"),
+            ("response_format is not supported with tools. Use tool_choice instead.", "format tools"),
+            ("You cannot specify response format and function call at the same time", "format tools"),
+        ]
+    )
+    func combinations(_ message: String, _ pair: String) {
+        let isOfStream = pair.hasPrefix("stream")
+        let format = #""response_format":{"type":"json_object"}"#
+        let members = [
+            isOfStream ? #""stream":true"# : format, pair.hasSuffix("tools") ? Self.tool("f", "x") : format,
+        ]
+        let wanted =
+            (isOfStream ? "-stream -stream_options" : "json_object")
+            + (pair.hasSuffix("tools") ? " with tools" : " with response_format=json_object")
+        for request in [members, members.reversed()].map({ Self.request($0.joined(separator: ",")) }) {
+            #expect(Self.text(Self.finding(message, of: request)) == wanted, "\(message)")
+        }
+        // A streamed request gets the same words.
+        guard !isOfStream else { return }
+        let streamed = Self.request((members + [#""stream":true"#]).joined(separator: ","))
+        #expect(Self.text(Self.finding(message, of: streamed)) == wanted, "\(message)")
     }
 
     @Test(

@@ -111,7 +111,7 @@ extension Refusal {
     // MARK: Abilities
 
     var lackingAbility: QuirkFinding? {
-        let isOfBound = words.containsAny(of: Self.bounds)
+        let isOfBound = hasWordsOfBounds
         if request["stop"] != nil, isUnsupported || isOfBound,
             isNamed(["stop"]) || words.quote("stopsequences")
         {
@@ -120,8 +120,8 @@ extension Refusal {
         let isSaid =
             isUnsupported || words.areAboutCompiling
             || words.containsAny(of: [
-                "must be", "should be", "unavailable", "at most 1", "cannot be combined", "cannot use", "must have a",
-                "is required to be supplied", "cannot specify", "is not one of",
+                "must be", "should be", "unavailable", "at most 1", "must have a", "is required to be supplied",
+                "cannot specify", "is not one of",
             ])
         guard isSaid else { return nil }
         if request["web_search_options"] != nil, names("web_search_options") || words.say("web search") {
@@ -143,7 +143,7 @@ extension Refusal {
         guard let format = request.value(at: "\(path).type")?.content,
             words.quoteAny(of: [
                 "response_format", "response format", "text.format", "json_", "json schema", "json mode",
-                "response mime type", "grammar", "structured output",
+                "json response", "response mime type", "grammar", "structured output", "guided decoding",
             ]) || param.say("response_format") || param.say("text.format") || vendorError.param == "text"
         else { return nil }
         if format == "text" {

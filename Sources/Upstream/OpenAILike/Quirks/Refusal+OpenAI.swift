@@ -13,7 +13,7 @@ extension Refusal {
         if status == 500 { return quirkOfTurns }
         if let finding = findingOfResults ?? findingOfStrayMembers { return finding }
         if lacksAddresses { return new(.noAddresses) }
-        if words.quote("name"), words.containsAny(of: Self.bounds), ToolNameShortener.finds(in: request) {
+        if words.quote("name"), hasWordsOfBounds, ToolNameShortener.finds(in: request) {
             return new(.shortNames)
         }
         if let finding = findingOfNames { return finding }
@@ -81,10 +81,12 @@ extension Refusal {
         if request["stream"]?.bytes.equals("true") ?? false {
             let isOfModel = words.quoteAny(of: ["model is unsupported for stream", "model is not supported for stream"])
             let isNamed = isNamed(["stream"]) || words.quoteAny(of: ["streaming is", "support streaming"])
-            guard isUnsupported, isOfModel || isNamed, !words.quote("stream_options"),
-                // A field that is refused in streams alone is not the stream.
-                isOfModel || !combination.isCondition
-            else { return nil }
+            guard isUnsupported, !words.quote("stream_options") else { return nil }
+            if !isOfModel, combination.isCondition {
+                // A field that is refused in streams alone is not the stream, unless it must stay.
+                return combination.keptInStreams.map { QuirkFinding(changes, beside: $0) }
+            }
+            guard isOfModel || isNamed else { return nil }
         } else {
             guard words.quoteAny(of: Self.streamsOnly) else { return nil }
             changes = [FieldChange("stream", .set("true"))]
