@@ -12,6 +12,8 @@ package struct ListedPrice: Sendable, Equatable {
         case audio
         case webSearch
         case reasoning
+        case longCacheWrite
+        case audioOutput
 
         /// The member name of this price in the JSON of model lists.
         package var name: StaticString {
@@ -25,6 +27,8 @@ package struct ListedPrice: Sendable, Equatable {
             case .audio: "audio"
             case .webSearch: "web_search"
             case .reasoning: "internal_reasoning"
+            case .longCacheWrite: "input_cache_write_1h"
+            case .audioOutput: "audio_output"
             }
         }
     }
@@ -45,6 +49,8 @@ package struct ListedPrice: Sendable, Equatable {
         set(.cacheWrite, prices.cacheWritePicodollars, unless: prices.promptPicodollars)
         set(.audio, prices.audioPromptPicodollars, unless: prices.promptPicodollars)
         set(.reasoning, prices.reasoningPicodollars, unless: prices.completionPicodollars)
+        set(.longCacheWrite, prices.longCacheWritePicodollars, unless: prices.cacheWritePicodollars)
+        set(.audioOutput, prices.audioCompletionPicodollars, unless: prices.completionPicodollars)
         set(.request, price.requestCost.picodollars, unless: 0)
         set(.webSearch, price.terms?.fields.fees[.webSearch] ?? 0, unless: 0)
     }
@@ -94,6 +100,7 @@ extension Price {
         }
         guard let prompt = units(.prompt), let completion = units(.completion) else { return nil }
         let (read, written) = (units(.cacheRead) ?? prompt, units(.cacheWrite) ?? prompt)
+        let (longWritten, audio) = (units(.longCacheWrite) ?? written, units(.audio) ?? prompt)
         var terms = PriceTerms.Fields()
         terms.requestPicodollars = units(.request) ?? 0
         terms.fees[.webSearch] = units(.webSearch) ?? 0
@@ -101,7 +108,9 @@ extension Price {
         // 0 means there that reasoning costs as other output.
         let reasoning = units(.reasoning).flatMap { $0 > 0 ? $0 : nil } ?? completion
         self.init(
-            TokenPrices([prompt, completion, read, written, written, units(.audio) ?? prompt, completion, reasoning]),
+            TokenPrices([
+                prompt, completion, read, written, longWritten, audio, units(.audioOutput) ?? completion, reasoning,
+            ]),
             terms: hasTerms ? PriceTerms(terms) : nil
         )
     }

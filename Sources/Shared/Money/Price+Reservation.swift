@@ -53,13 +53,13 @@ extension Price {
     }
 
     /// Returns the lowest possible cost of a call with this estimated usage: the whole prompt is read from the vendor's
-    /// cache.
+    /// cache, and the output is of the cheapest kind.
     package func lowestCost(_ usage: Usage, tiers: Tiers = .any) -> Cost {
         var lowest: Cost?
         forEachPossible(usage.promptTokens, tiers) { prices in
             let cost =
                 Cost(usage.promptTokens, at: prices.cheapestPromptPicodollars)
-                + Cost(usage.completionTokens, at: prices.completionPicodollars)
+                + Cost(usage.completionTokens, at: min(prices.completionPicodollars, prices.reasoningPicodollars))
             lowest = lowest.map { min($0, cost) } ?? cost
         }
         guard let piece = terms?.fields.piece, usage.pieceUnit.priced == piece.unit else {

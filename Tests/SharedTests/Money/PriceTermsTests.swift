@@ -214,6 +214,10 @@ import Testing
         listed[.cacheRead] = "0"
         listed[.cacheWrite] = "0.000003"
         #expect(Price(listed)?.plain?.picodollars == [2_500_000, 1, 0, 3_000_000, 3_000_000, 2_500_000, 1])
+        (listed[.longCacheWrite], listed[.audioOutput]) = ("0.000005", "0.000004")
+        let whole = try #require(Price(listed))
+        #expect(whole.plain?.picodollars == [2_500_000, 1, 0, 3_000_000, 5_000_000, 2_500_000, 4_000_000])
+        #expect(ListedPrice(whole)[.longCacheWrite] == "0.000005" && ListedPrice(whole)[.audioOutput] == "0.000004")
     }
 
     @Test(
@@ -237,6 +241,8 @@ import Testing
         #expect(price.adding(fees, credit: nil).cost(usage).picodollars == (millionths + 2) * 1_000_000)
         listed[.reasoning] = "0"
         #expect(Price(listed)?.cost(usage).picodollars == (millionths - 1 + 20_000) * 1_000_000)
+        listed[.reasoning] = "0.000001"
+        #expect(Price(listed)?.lowestCost(usage).picodollars == (3 + 2 + 5_000) * 1_000_000)
         listed[.reasoning] = "0.000003"
         #expect(price.cost(.nothing) == .nothing && ListedPrice(price) == listed)
     }
