@@ -67,7 +67,10 @@ extension QuirkMemory {
 extension QuirkMemory.ListedQuirk {
     fileprivate init(_ entry: QuirkEntry, of row: ModelCaller) {
         let condition = entry.finding.conditionText
-        id = "\(row)\n\(entry.finding.name)\n\(condition)".withBytes { String(Digest(of: $0).words.0, radix: 16) }
+        // Conditions on a whole value differ although their words do not.
+        let state = entry.finding.beside.map { "\($0.state)" } ?? ""
+        let key = "\(row)\n\(entry.finding.name)\n\(condition)\n\(state)"
+        id = key.withBytes { String(Digest(of: $0).words.0, radix: 16) }
         provider = row.provider
         model = row.model
         quirk = entry.finding.name

@@ -55,6 +55,20 @@ import Testing
         #expect(Self.differingStep { _ in [] } != nil, "nothing is remembered")
     }
 
+    @Test("quirks beside different values of a field have different ids, and are forgotten one by one") func ids() {
+        let memory = QuirkMemory()
+        for schema in [#"{"type":"json_schema","a":1}"#, #"{"type":"json_schema","a":2}"#] {
+            let request = ByteBuffer(#"{"response_format":\#(schema)}"#)
+            var finding = QuirkFinding(.noSchemas)
+            finding.beside = OtherField("response_format", sameAsIn: RawJSON(request.bytes))
+            memory.learn([finding], for: ModelCaller("p", "m", .known(1)))
+        }
+        let listed = memory.listed()
+        #expect(Set(listed.map(\.condition)).count == 1 && Set(listed.map(\.id)).count == 2)
+        memory.forget(id: listed[0].id)
+        #expect(memory.listed().map(\.id) == [listed[1].id])
+    }
+
     @Test("a quirk that is an hour old is tried without by one call, unless a session is busy") func hour() {
         let clock = WallClock()
         let memory = QuirkMemory(now: { clock.seconds.load(ordering: .relaxed) })
