@@ -31,6 +31,13 @@ package struct NativeRequest {
         return changes.isEmpty ? self : NativeRequest(original.applying(changes))
     }
 
+    /// Throws if an image of an edit has the URL of a file that only the server can read.
+    func refuseLocalImages(by check: RequestCheck) throws(APIError) {
+        for member in members ?? [] where member.name.equals("images") || member.name.equals("mask") {
+            try check.refuseLocalFiles(in: member.value, at: member.name.text)
+        }
+    }
+
     /// Returns the client's chat request, adapted for the vendor's server; nil if the request cannot be forwarded in
     /// this way.
     /// - Parameters:

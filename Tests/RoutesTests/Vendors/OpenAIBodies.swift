@@ -122,6 +122,8 @@ let openAIBodies = #"""
       {"messages":[{"content":"Hi","role":"user"}]}
     openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,JVBERi0=","filename":"a.pdf","File_ID":"file-1"}}]}]}
       {"messages":[{"content":[{"file":{"file_data":"data:application/pdf;base64,JVBERi0=","filename":"a.pdf"},"type":"file"}],"role":"user"}]}
+    openai images/edits gpt-image-1 {"prompt":"a","images":[{"image_url":"file:///etc/passwd"}]}
+      400 unsupported_parameter images[0].image_url
     openai chat/completions big/model:1 {"file_ids":["file-1"]}
       400 invalid_value file_ids[0]
     openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"text","text":"Hi","file_id":"a"},{"type":"new_thing","x":[{"y":1}]},{"type":"video_url","video_url":{"url":"https://v.example/a.mp4"}}]},{"role":"assistant","content":[{"type":"new_thing"}]}]}

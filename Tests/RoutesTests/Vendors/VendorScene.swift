@@ -77,7 +77,7 @@ final class VendorScene: @unchecked Sendable {
 
     /// Sends a plain request with further fields.
     func send(_ fields: [String: Any], to endpoint: String) async -> ReceivedResponse {
-        var all = jsonMembers(Self.plain[endpoint] ?? "").merging(["model": "m"]) { $1 }
+        var all = jsonMembers(Self.plain[endpoint] ?? "{}").merging(["model": "m"]) { $1 }
         // Anthropic's API has no call without a bound.
         if kind == "anthropic" { all[endpoint == "responses" ? "max_output_tokens" : "max_tokens"] = 100 }
         all.merge(fields) { $1 }

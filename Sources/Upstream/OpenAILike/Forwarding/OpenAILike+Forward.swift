@@ -66,7 +66,9 @@ extension OpenAILike: Forwarder {
     ) throws(UpstreamError) -> UpstreamCall {
         do throws(APIError) {
             let check = RequestCheck(for: attempt, allowing: site.allowedFields)
-            let written = try NativeRequest(body).permitted(by: check).written(model: model.id)
+            let request = NativeRequest(body)
+            try request.refuseLocalImages(by: check)
+            let written = try request.permitted(by: check).written(model: model.id)
             return UpstreamCall(endpoint: endpoint, headers: wire.headers.headers(for: attempt.key), body: written)
         } catch {
             throw UpstreamError(refusing: error)
