@@ -139,7 +139,7 @@ ROWS = [
         f"The provider returned an error (status 500). {ELSEWHERE}", "returned an error", "The provider",
         "choose another model", GOOD),
     Row("vendor without the path", chat(model="wrong-path"), 502,
-        "The provider has no such path. It may not have this endpoint; else the operator can check PROVIDER_<NAME>_BASE_URL with `relay check --ask`.",
+        "The provider has no such path. It may not have the endpoint /chat/completions; else the operator can check PROVIDER_<NAME>_BASE_URL with `relay check --ask`.",
         "no such path", "The provider", "PROVIDER_<NAME>_BASE_URL", chat(model="right-path")),
     Row("vendor refuses the relay's key", chat(model="bad-key"), 502,
         "The provider refused the relay. The operator can check its key with `relay check --ask`.", "refused", "The provider",

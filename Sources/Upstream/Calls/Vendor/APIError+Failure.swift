@@ -37,7 +37,8 @@ extension APIError {
         switch error.status {
         case 404, 405:
             return """
-                The provider has no such path. It may not have this endpoint; else the operator can check \
+                The provider has no such path. It may not have \
+                \(error.endpoint.map { "the endpoint \($0)" } ?? "this endpoint"); else the operator can check \
                 PROVIDER_<NAME>_BASE_URL with `relay check --ask`.
                 """
         case let status?: return "The provider returned an error (status \(status)). \(elsewhere)"

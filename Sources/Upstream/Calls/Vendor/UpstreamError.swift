@@ -221,6 +221,15 @@ package struct UpstreamError: Error {
         return "\(self.cause) at \(api.location)"
     }
 
+    /// The end of the called path as clients may see it: `/chat/completions`. Nil if it may hold more than words of the API.
+    var endpoint: String? {
+        guard let path = fields.value.api?.location.split(separator: "/").dropFirst(), let last = path.last,
+            last.utf8.allSatisfy({ $0.isLetter || $0 == UInt8(ascii: "_") })
+        else { return nil }
+        let group = path.dropLast().last.map { ["chat", "images", "audio"].contains($0) ? "/\($0)" : "" }
+        return "\(group ?? "")/\(last)"
+    }
+
     /// Whether the call failed because the provider had no free capacity.
     package var isCapacityShortage: Bool { self.refusal?.isCapacityShortage ?? false }
 
