@@ -81,9 +81,11 @@ struct RequestDigest: ~Copyable {
 
     /// Returns whether a block of instructions is an attribution line of exactly Claude Code's form.
     private static func isAttribution(_ block: JSONValue) -> Bool {
-        guard let fields = block.texts("type", "text"), fields.0.equals("text") else { return false }
-        var rest = fields.1
-        for name: StaticString in ["x-anthropic-billing-header: cc_version=", " cc_entrypoint="] {
+        let attribution = ChatMessage.attribution
+        guard let fields = block.texts("type", "text"), fields.0.equals("text"), fields.1.hasPrefix(attribution)
+        else { return false }
+        var rest = fields.1[part: attribution.utf8CodeUnitCount..<fields.1.count]
+        for name: StaticString in [" cc_version=", " cc_entrypoint="] {
             guard rest.hasPrefix(name), let end = rest.first(UInt8(ascii: ";")) else { return false }
             let value = rest[part: name.utf8CodeUnitCount..<end]
             guard value.allSatisfy({ $0.isLetterOrDigit || "._-".utf8.contains($0) }) else { return false }

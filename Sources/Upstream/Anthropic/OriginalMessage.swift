@@ -169,7 +169,7 @@ struct OriginalMessage: ~Copyable {
         return nil
     }
 
-    private static let attribution: StaticString = "x-anthropic-billing-header:"
+    private static let attribution = ChatMessage.attribution
 
     /// Returns the length of the attribution line at the beginning of a JSON string's content, with its line end; nil
     /// if the content does not begin with such a line.

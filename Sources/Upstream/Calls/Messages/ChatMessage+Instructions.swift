@@ -1,12 +1,15 @@
 import Engine
 
 extension ChatMessage {
+    /// The beginning of Claude Code's attribution line.
+    package static let attribution: StaticString = "x-anthropic-billing-header:"
+
     /// Returns the number of bytes of Claude Code's attribution line at the beginning of a system text, with its line
     /// break; 0 if the text has no such line.
     ///
     /// The line differs in each conversation. Only Anthropic's own services read it.
     package static func attributionBytes(in text: UnsafeRawBufferPointer) -> Int {
-        guard text.hasPrefix("x-anthropic-billing-header:") else { return 0 }
+        guard text.hasPrefix(attribution) else { return 0 }
         return text.first(10).map { $0 + 1 } ?? text.count
     }
 

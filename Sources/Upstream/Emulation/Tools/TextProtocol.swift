@@ -100,10 +100,10 @@ package struct TextProtocol: Sendable {
 
 extension ToolProtocol {
     fileprivate init(_ chatOptions: ChatOptions) throws(APIError) {
-        var modelCatalog: [ToolDefinition] = []
+        var definitions: [ToolDefinition] = []
         for (index, tool) in chatOptions.tools.enumerated() where tool.kind == .function {
             let path = tool.isLegacy ? "functions[\(index)].parameters" : "tools[\(index)].function.parameters"
-            modelCatalog.append(
+            definitions.append(
                 ToolDefinition(
                     name: tool.name,
                     description: tool.description,
@@ -114,7 +114,7 @@ extension ToolProtocol {
             )
         }
         let demand = ToolDemand(chatOptions.toolChoice)
-        self.init(modelCatalog, demand: demand, isParallel: chatOptions.parallelToolCalls ?? true)
+        self.init(definitions, demand: demand, isParallel: chatOptions.parallelToolCalls ?? true)
     }
 }
 
