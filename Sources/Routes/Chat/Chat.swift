@@ -126,8 +126,12 @@ extension Exchange {
         let (isEstimated, isKept) = (gateway.limits.countsLate, keepsResponse(of: surface))
         return try await json { (root) throws(APIError) in
             // No vendor has this API, so that no response repeats what only concerns the caller.
-            try surface.read(root, defaultModel: defaultModel, .whole)
+            let asked = try surface.read(root, defaultModel: defaultModel, .whole)
                 .completed(root, isEstimated: isEstimated, isKept: isKept, surface.wire == .messages ? .messages : nil)
+            if surface.wire == .chat, !asked.isOfOtherAPI {
+                asked.call.nameUnreadFields((root.members ?? []).lazy.filter { $0.value.kind != .null }.map(\.name))
+            }
+            return asked
         }
     }
 

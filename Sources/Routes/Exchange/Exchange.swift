@@ -231,12 +231,12 @@ final class Exchange: OnLoop, @unchecked Sendable {
 
     /// Adds the names of the request's fields and tools that the provider does not get.
     @inline(never)  // Rarely called.
-    private func addIgnored(to head: inout ResponseHead, by provider: String, _ leftOut: [StaticString]) {
+    private func addIgnored(to head: inout ResponseHead, by provider: String, _ leftOut: [String]) {
         // A vendor of the same API gets all else that the client sent.
         let isOfMessages = (surface as? any ChatSurface)?.wire == .messages
         let isPassed = isOfMessages && gateway.registry.passesMessages(to: provider)
         var ignored = isPassed ? [] : ignored
-        ignored += leftOut.map { "\($0)" }.filter { !ignored.contains($0) }
+        ignored += leftOut.filter { !ignored.contains($0) }
         if !isPassed, offersSearch, gateway.registry.lacksOfferedSearch(provider) { ignored.append("web_search") }
         if !ignored.isEmpty { head.add("X-Relay-Ignored", text: ignored.joined(separator: ", ")) }
     }

@@ -77,7 +77,8 @@ struct ThinkingPlan {
             (kind, display) = (supportsBudget ? .budget(budget) : .adaptive, reasoning.display ?? .summarized)
         case .disabled: turnOff(off)
         case nil where effortIndex == 0: turnOff(off)
-        case nil where effortIndex != nil || reasoning.budgetTokens != nil: (kind, display) = (.adaptive, .summarized)
+        case nil where effortIndex != nil || reasoning.budgetTokens != nil:
+            (kind, display) = (.adaptive, reasoning.display ?? .summarized)
         case nil: return
         }
     }

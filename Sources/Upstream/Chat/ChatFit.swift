@@ -119,7 +119,7 @@ package final class ChatFit: AttemptFit, OnLoop, @unchecked Sendable {
         let isNative = candidate.provider.acceptsOriginal(of: call, for: candidate.model)
         // Emulation changes the call, and so does fetching an image: the raw request no longer matches it.
         guard !isNative || !call.needs.isSubset(of: abilities) || isFetched else { return }
-        if isNative { call.changedOriginal = call.original }
+        if isNative { call.changedOriginal = call.original } else { call.nameUnreadFields() }
         call.original = nil
     }
 

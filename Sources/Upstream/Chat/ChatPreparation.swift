@@ -50,6 +50,7 @@ extension ChatFit {
         // A single message has no earlier responses.
         if call.messages.count > 1, candidate.provider.sharesMemory { await recall(by: attempt) }
         if call.mayLeaveOutTools, call.original == nil { attempt.billing.leaveOut("tools") }
+        for name in call.rare?.value.unread ?? [] { attempt.billing.leaveOut(name) }
         return isPlain ? preparedAtOnce(by: attempt, isLast) : try await preparedLater(by: attempt, isLast)
     }
 

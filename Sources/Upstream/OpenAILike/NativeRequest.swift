@@ -137,7 +137,7 @@ package struct NativeRequest {
     /// Appends the members of the original request that the relay does not know.
     static func appendUnknown(of original: OriginalRequest, to out: inout ByteBuffer) {
         guard let members = original.members else { return }
-        for member in members where !FieldNames.ofChats.contains(where: { member.name.equals($0) }) {
+        for member in members where !FieldNames.isOfChats(member.name) {
             if !FieldNames.isDisguised(member.name) { out.append(next: member) }
         }
     }

@@ -36,12 +36,12 @@ struct OpenAILikeRequest: ~Copyable {
         appendTools()
         appendFormat()
         appendSampling()
-        appendChatOptions()
+        let original = call.original ?? call.changedOriginal
+        appendChatOptions(beside: original?.members)
         if call.choices > 1 { out.append("n", call.choices) }
         if !call.stops.isEmpty { out.append("stop", call.stops) }
         if let most = call.maxTokens { out.append(isOpenAI ? "max_completion_tokens" : "max_tokens", most) }
         if call.isStreamed { out.append(#","stream":true,"stream_options":{"include_usage":true}"#) }
-        let original = call.original ?? call.changedOriginal
         if call.sendsSearch, !call.hasSearchOptions { appendSearch() }
         if let original { NativeRequest.appendUnknown(of: original, to: &out) }
         out.append("}")
@@ -152,8 +152,13 @@ struct OpenAILikeRequest: ~Copyable {
         out.append(#","web_search_options":{"#, search.bytes[part: min(1, search.count)..<search.count], "}")
     }
 
-    private mutating func appendChatOptions() {
-        if let effort = chatOptions.reasoning.plainEffort { out.append("reasoning_effort", effort) }
+    /// - Parameter unknown: the members of the request whose unknown fields go on; nil if they do not.
+    private mutating func appendChatOptions(beside unknown: [RawJSON.Member]?) {
+        if chatOptions.reasoning.isOfServers, let unknown {
+            for member in unknown where member.name.equals("reasoning_effort") { out.append(next: member) }
+        } else if let effort = chatOptions.reasoning.plainEffort {
+            out.append("reasoning_effort", effort)
+        }
         if let verbosity = chatOptions.reasoning.verbosity { out.append("verbosity", verbosity) }
         let kept = chatOptions.bookkeeping
         out.append(kept)

@@ -242,4 +242,14 @@ let anthropicBodies = #"""
       =
     anthropic messages claude-opus-5-5 {"tools":[{"type":"x_20270101","name":"x","server_url":"a/mcp"}]}
       400 invalid_request_error tools[0].server_url
+    anthropic chat/completions claude-sonnet-4-5 {"max_tokens":5000,"thinking":{"type":"enabled","budget_tokens":2048}}
+      {"max_tokens":5000,"thinking":{"budget_tokens":2048,"type":"enabled"}}
+    anthropic chat/completions claude-opus-4-8 {"thinking":{"type":"enabled"}}
+      {"thinking":{"display":"summarized","type":"adaptive"}}
+    anthropic chat/completions claude-opus-4-8 {"thinking":{"type":"disabled"},"top_k":4}
+      {"thinking":{"type":"disabled"}}
+    anthropic chat/completions claude-opus-4-8 {"reasoning":{"effort":"high","exclude":true}}
+      {"output_config":{"effort":"high"},"thinking":{"display":"omitted","type":"adaptive"}}
+    anthropic chat/completions claude-sonnet-4-5 {"top_k":4,"min_p":0.1,"thinking":{"type":"new"},"provider":{"order":["a"]},"chat_template_kwargs":null}
+      {"ignored":"min_p, provider, thinking","top_k":4}
     """#

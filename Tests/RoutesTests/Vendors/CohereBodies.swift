@@ -90,4 +90,8 @@ let cohereBodies = #"""
       {"ignored":"output_config.task_budget, context_management, safeguards, diagnostics, speed, container"}
     cohere messages command-a-03-2025 {"tools":[{"type":"code_execution_20250825","name":"code_execution"},{"type":"agent_toolset_20260401"},{"name":"weather","input_schema":{"type":"object"},"defer_loading":true}]}
       {"ignored":"code_execution, agent_toolset, defer_loading","tools":[{"function":{"name":"weather","parameters":{"type":"object"}},"type":"function"}]}
+    cohere chat/completions command-a-reasoning-08-2025 {"thinking":{"type":"enabled","budget_tokens":700},"guided_json":{}}
+      {"ignored":"guided_json","thinking":{"token_budget":700,"type":"enabled"}}
+    cohere chat/completions command-a-reasoning-08-2025 {"reasoning":{"enabled":false}}
+      {"thinking":{"type":"disabled"}}
     """#

@@ -138,4 +138,8 @@ let geminiBodies = #"""
       {"generationConfig":{"maxOutputTokens":100,"thinkingConfig":{"includeThoughts":true,"thinkingBudget":24576}},"ignored":"output_config.task_budget, context_management, safeguards, diagnostics, speed, container"}
     gemini messages gemini-2.5-flash {"tools":[{"type":"code_execution_20250825","name":"code_execution"},{"type":"agent_toolset_20260401"},{"name":"weather","input_schema":{"type":"object"},"defer_loading":true}]}
       {"ignored":"code_execution, agent_toolset, defer_loading","tools":[{"functionDeclarations":[{"name":"weather","parametersJsonSchema":{"type":"object"}}]}]}
+    gemini chat/completions gemini-2.5-flash {"thinking":{"type":"enabled","budget_tokens":2000},"top_k":7}
+      {"generationConfig":{"thinkingConfig":{"includeThoughts":true,"thinkingBudget":2000},"topK":7}}
+    gemini chat/completions gemini-2.5-flash {"enable_thinking":false,"repetition_penalty":1.1,"top_k":-1}
+      {"generationConfig":{"thinkingConfig":{"thinkingBudget":0}},"ignored":"repetition_penalty, top_k"}
     """#

@@ -40,4 +40,6 @@ let oneMinBodies = #"""
       {"promptObject":{"prompt":"Hello","settings":{"webSearchSettings":{"maxWord":500,"numOfSite":3,"webSearch":true}}}}
     onemin chat/completions gpt-4o-mini {"temperature":0.7,"top_p":0.5,"presence_penalty":2,"frequency_penalty":-2,"seed":-5,"logit_bias":{"50256":-100},"user":"u","store":true,"metadata":{"a":"b"},"service_tier":"flex","reasoning_effort":"low","verbosity":"low","prediction":{"type":"content","content":"x"},"prompt_cache_key":"k","safety_identifier":"s","modalities":["text"],"parallel_tool_calls":true,"tool_choice":"none","function_call":"auto","response_format":{"type":"text"},"logprobs":false,"top_logprobs":0,"n":1,"max_tokens":100000,"stop":"never","web_search":false}
       {}
+    onemin chat/completions gpt-4o-mini {"thinking":{"type":"enabled"},"min_p":0.1}
+      {"ignored":"min_p"}
     """#

@@ -208,4 +208,10 @@ let openAIBodies = #"""
       400 invalid_request_error messages[1].content
     openai messages open-model {"messages":[{"role":"system","content":""}]}
       400 invalid_request_error messages
+    openai chat/completions big/model:1 {"thinking":{"type":"enabled","budget_tokens":2000},"reasoning":{"effort":"low"},"top_k":4,"min_p":0.1}
+      =
+    openai chat/completions big/model:1 {"thinking":{"type":"enabled"},"reasoning_effort":"low","top_k":4,"new_input":"x"}
+      {"messages":"*","reasoning_effort":"low","thinking":{"type":"enabled"},"top_k":4}
+    openai chat/completions big/model:1 {"thinking":{"type":"enabled"},"new_input":"x"}
+      {"messages":"*","thinking":{"type":"enabled"}}
     """#

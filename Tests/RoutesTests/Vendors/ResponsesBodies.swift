@@ -92,4 +92,6 @@ let responsesBodies = #"""
       400 unsupported_parameter input.content[0].file_id
     responses chat/completions by/responses {"messages":[{"role":"user","content":[{"type":"new_thing"}]}],"tools":[{"type":"browser"},{"type":"function","function":{"name":"f"}}]}
       400 invalid_value messages[0].content[0].type
+    responses chat/completions by/responses {"thinking":{"type":"enabled","budget_tokens":9000},"min_p":0.1}
+      {"ignored":"min_p","reasoning":{"effort":"high","summary":"auto"}}
     """#

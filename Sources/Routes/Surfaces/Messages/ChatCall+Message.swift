@@ -100,7 +100,7 @@ extension ChatCall {
     /// Reads `thinking`, `output_config` and the legacy `output_format` into `given`.
     private mutating func readOutput(_ fields: RequestFields, _ given: inout GivenOptions) throws(APIError) {
         if let thinking = try fields.object("thinking") {
-            try Self.readThinking(thinking, &given.options.reasoning)
+            try given.readThinking(thinking)
             given.hasAny = given.hasAny || given.options.reasoning.thinking != nil
         }
         var format = try fields.object("output_format")
@@ -127,28 +127,6 @@ extension ChatCall {
         given.options.format = .schema(name: "answer", schema: schema.body, isStrict: true)
         needs.formUnion(given.options.format.ability)
         given.hasAny = true
-    }
-
-    private static func readThinking(_ thinking: JSONValue, _ reasoning: inout ChatOptions.Reasoning) throws(APIError) {
-        let type = try thinking.requiredText("type", "thinking")
-        if let budget = thinking["budget_tokens"] {
-            guard let tokens = budget.integer else { throw .type("thinking.budget_tokens", "an integer") }
-            guard (1...Int64(Int32.max)).contains(tokens) else {
-                throw .value("thinking.budget_tokens", "must be at least 1")
-            }
-            reasoning.budgetTokens = Int(tokens)
-        }
-        switch type {
-        case "enabled": reasoning.thinking = .budget
-        case "adaptive": reasoning.thinking = .adaptive
-        case "disabled", "between_tools": reasoning.thinking = .disabled
-        default: break
-        }
-        switch thinking["display"]?.text {
-        case "summarized": reasoning.display = .summarized
-        case "omitted": reasoning.display = .omitted
-        default: break
-        }
     }
 }
 

@@ -18,6 +18,7 @@ extension ChatCall {
         try readFunctions(fields, &given)
         try given.readSampling(fields)
         try given.readBookkeeping(fields)
+        given.readOptionsOfServers(fields)
         try readLogProbabilities(fields, &given)
         try readFormat(fields, &given)
         try fields.refuseBlocking()

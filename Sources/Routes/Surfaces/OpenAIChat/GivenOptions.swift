@@ -62,4 +62,58 @@ struct GivenOptions {
         try Self.set(&options.reasoning.effort, fields.string("reasoning_effort"), &hasAny)
         try Self.set(&options.reasoning.verbosity, fields.string("verbosity"), &hasAny)
     }
+
+    mutating func readThinking(_ thinking: JSONValue) throws(APIError) {
+        let type = try thinking.requiredText("type", "thinking")
+        if let budget = thinking["budget_tokens"] {
+            guard let tokens = budget.integer else { throw .type("thinking.budget_tokens", "an integer") }
+            guard (1...Int64(Int32.max)).contains(tokens) else {
+                throw .value("thinking.budget_tokens", "must be at least 1")
+            }
+            options.reasoning.budgetTokens = Int(tokens)
+        }
+        switch type {
+        case "enabled": options.reasoning.thinking = options.reasoning.budgetTokens == nil ? .adaptive : .budget
+        case "adaptive", "auto": options.reasoning.thinking = .adaptive
+        case "disabled", "between_tools": options.reasoning.thinking = .disabled
+        default: break
+        }
+        switch thinking["display"]?.text {
+        case "summarized": options.reasoning.display = .summarized
+        case "omitted": options.reasoning.display = .omitted
+        default: break
+        }
+    }
+
+    /// Reads options that many servers have besides OpenAI's, for vendors with another API. A value in an unknown form
+    /// is no error: a server may know it.
+    mutating func readOptionsOfServers(_ fields: RequestFields) {
+        if let topK = fields["top_k"]?.integer, 1...Int64(Int32.max) ~= topK {
+            options.sampling.topK = Int(topK)
+            hasAny = true
+        }
+        let given = options.reasoning.effort
+        if let thinking = fields["thinking"] { try? readThinking(thinking) }
+        if options.reasoning.thinking == nil, let reasoning = fields["reasoning"] { readReasoning(reasoning) }
+        if options.reasoning.thinking == nil, let isOn = fields["enable_thinking"]?.flag {
+            options.reasoning.thinking = isOn ? .adaptive : .disabled
+        }
+        guard options.reasoning.thinking != nil || options.reasoning.effort != given else { return }
+        options.reasoning.isOfServers = true
+        options.reasoning.display = options.reasoning.display ?? .summarized
+        hasAny = true
+    }
+
+    /// Reads the object `reasoning` of OpenRouter.
+    private mutating func readReasoning(_ reasoning: JSONValue) {
+        if let effort = reasoning["effort"]?.string, ChatOptions.efforts.contains(where: effort.hasSameBytes) {
+            options.reasoning.effort = options.reasoning.effort ?? effort
+        }
+        if let most = reasoning["max_tokens"]?.integer, 1...Int64(Int32.max) ~= most {
+            (options.reasoning.thinking, options.reasoning.budgetTokens) = (.budget, Int(most))
+        } else if let isOn = reasoning["enabled"]?.flag {
+            options.reasoning.thinking = isOn ? .adaptive : .disabled
+        }
+        if reasoning["exclude"]?.flag == true { options.reasoning.display = .omitted }
+    }
 }

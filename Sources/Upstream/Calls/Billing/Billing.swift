@@ -67,13 +67,13 @@ package final class Billing: ResponseDeadline, OnLoop, @unchecked Sendable {
     /// Whether a limit that covers the request counts dollars.
     package var limitsCost = false
     /// The names of fields and tools that the vendor does not get because of the settings or the limits.
-    package private(set) var leftOut: [StaticString] = []
+    package private(set) var leftOut: [String] = []
 
     /// Forgets what an earlier call left out.
     func leaveNothingOut() { if !leftOut.isEmpty { leftOut = [] } }
 
-    package func leaveOut(_ name: StaticString) {
-        if !leftOut.contains(where: { "\($0)" == "\(name)" }) { leftOut.append(name) }
+    package func leaveOut(_ name: String) {
+        if !leftOut.contains(where: name.hasSameBytes) { leftOut.append(name) }
     }
 
     fileprivate init(_ usageReservation: UsageReservation?) { self.usageReservation = usageReservation }

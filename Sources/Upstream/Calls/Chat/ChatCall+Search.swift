@@ -48,7 +48,7 @@ extension ChatCall {
         guard let options = rare?.value.searchOptions, !options.isEmpty, sendsSearch || webSearch != nil else { return }
         let isAsItCame = isOfChat && hasSearchOptions
         for option in options where !supported.contains(option.kind) {
-            if !isAsItCame || option.kind == .extent { billing.leaveOut(option.name) }
+            if !isAsItCame || option.kind == .extent { billing.leaveOut("\(option.name)") }
         }
         if isAsItCame { return }
         chatOptions.searchOptions = options.filter { supported.contains($0.kind) }

@@ -103,6 +103,8 @@ package struct ChatOptions: Sendable {
         /// The thinking option; nil if the request sets no thinking option.
         package var thinking: Thinking?
         package var display: Display?
+        /// Whether a field that OpenAI's API does not have says it, such as `thinking` in a chat.
+        package var isOfServers = false
 
         /// The reasoning effort for vendors without a thinking option; nil if the request says nothing about reasoning.
         var plainEffort: String? {
@@ -172,7 +174,7 @@ package struct ChatOptions: Sendable {
         }
     }
 
-    static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+    package static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
     static func index(ofEffort word: UnsafeRawBufferPointer) -> Int? {
         efforts.firstIndex { $0.withBytes(word.equals) }
     }
@@ -191,6 +193,8 @@ package struct ChatOptions: Sendable {
     package var searchOptions: [SearchOption] = []
     /// The fields and tools of the request that only its own API has, and that vendors with another API do not get.
     package private(set) var ignored: [String] = []
+    /// The names of the chat's fields that the relay does not know, and that the vendor does not get.
+    var unread: [String] = []
     package var parallelToolCalls: Bool?
     package var format = Format.text
     /// Whether OpenAI's strict mode refuses the schema of a strict tool or format, although the caller's API accepts it.
@@ -214,7 +218,7 @@ package struct ChatOptions: Sendable {
 
     package init() {}
 
-    private static let maxIgnored = 20
+    static let maxIgnored = 20
 
     /// Adds a name to the fields and tools that are left out, once.
     package mutating func ignore(_ name: String) {

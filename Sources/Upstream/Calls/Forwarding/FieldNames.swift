@@ -16,9 +16,12 @@ package enum FieldNames {
         "max_output_tokens", "reasoning", "text", "truncation", "moderation", "max_tool_calls",
     ]
 
+    /// Returns whether the relay reads this field of chats.
+    static func isOfChats(_ name: UnsafeRawBufferPointer) -> Bool { ofChats.contains { name.equals($0) } }
+
     /// Returns whether the relay reads this field of chats or responses, also if the name has unusual letters.
     package static func isOfResponses(_ name: UnsafeRawBufferPointer) -> Bool {
-        ofResponses.contains { name.equals($0) } || ofChats.contains { name.equals($0) } || isDisguised(name)
+        ofResponses.contains { name.equals($0) } || isOfChats(name) || isDisguised(name)
     }
 
     /// Returns whether the relay reads this field of the Responses API's object `reasoning`.
