@@ -13,6 +13,8 @@ FIELDS = {
     "context_window_fallbacks": [{"m": ["secret"]}], "engine": "secret", "deployment": "secret", "deployment_id": "secret",
     "user_config": {"model_list": []}, "api_base": "http://elsewhere", "base_url": "http://elsewhere",
     "custom_llm_provider": "other", "cached_content": "cachedContents/secret",
+    "router_settings_override": {"fallbacks": [{"m": ["secret"]}]}, "model_group_alias": {"m": "secret"}, "deployment_name": "secret",
+    "data_sources": [{"type": "azure_search", "parameters": {"index_name": "secret"}}], "vector_store_ids": ["secret"],
 }  # fmt: skip
 
 
