@@ -187,3 +187,12 @@ def test_a_place_in_the_cloud_is_not_read_with_the_operators_account(start_relay
         assert answer.status_code == 400, answer.text
     with plain(relay, new_key()) as http:
         assert http.post(PATH, json=body(model="p", messages=messages)).status_code == 200
+
+
+def test_names_of_fields_add_no_lines_to_the_head(start_relay, google):
+    """Without a provider of OpenAI's kind, a chat is read from the decoded names."""
+    relay = start_relay(KEY_TEAM_TOKEN=TEAM_TOKEN, **provider("G", "gemini", google.base_url, "g=gemini-2.5-flash", API_KEY=VENDOR_KEY))
+    names = ["a\r\nX-Evil: 1", "b\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "c\0", "d\x7f", "e" * 65, "\u00e4", "min_p", "f,g"]
+    with plain(relay, TEAM_TOKEN) as http:
+        answer = http.post(PATH, json=body(model="g") | dict.fromkeys(names, 1))
+    assert answer.status_code == 200 and answer.headers["x-relay-ignored"] == "min_p, f,g" and "x-evil" not in answer.headers

@@ -238,7 +238,9 @@ final class Exchange: OnLoop, @unchecked Sendable {
         var ignored = isPassed ? [] : ignored
         ignored += leftOut.filter { !ignored.contains($0) }
         if !isPassed, offersSearch, gateway.registry.lacksOfferedSearch(provider) { ignored.append("web_search") }
-        if !ignored.isEmpty { head.add("X-Relay-Ignored", text: ignored.joined(separator: ", ")) }
+        // A client may give a field any name, such as one with a line end.
+        let named = ignored.filter { $0.utf8.count <= 64 && $0.utf8.allSatisfy { 33...126 ~= $0 } }
+        if !named.isEmpty { head.add("X-Relay-Ignored", text: named.joined(separator: ", ")) }
     }
 
     private func addOrigin(_ head: inout ResponseHead) {

@@ -18,7 +18,7 @@ extension ChatCall {
             case "thinking", "reasoning", "enable_thinking": !hasReasoning
             case "top_k": !hasTopK
             case "cache_control", "prompt_cache_retention", "web_search_options": false
-            default: !FieldNames.isOfChats(name)
+            default: name.count <= 64 && !FieldNames.isOfChats(name)
             }
         }
         if !unread.isEmpty { chatOptions.unread = unread.prefix(ChatOptions.maxIgnored).map(\.text) }
