@@ -232,7 +232,7 @@ def test_models_show_the_prices_of_cache_writes_and_searches(relay, caller):
     listed = {model["id"]: model for model in caller(relay, TEAM_TOKEN).get("/v1/models").json()["data"]}
     assert listed["row-0"]["pricing"] == {
         "prompt": "0.000003", "completion": "0.000015", "input_cache_read": "0.0000003", "input_cache_write": "0.00000375",
-        "web_search": "0.01",
+        "input_cache_write_1h": "0.000006", "web_search": "0.01",
     }  # fmt: skip
     index = list(TABLE).index("no cost reported, and no price")
     assert "pricing" not in listed[f"row-{index}"]

@@ -128,7 +128,7 @@ struct RefusedCombination {
         return OtherField(paths: [other], state: OtherField.state(of: [other], in: request))
     }
 
-    private static let kept: Set = ["tools", "functions", "response_format", "text.format", "logprobs"]
+    private static let kept: Set = ["tools", "functions", "logprobs"]
 
     private var namesSeveral: Bool {
         Set(clauses.flatMap { clause in clause.indices.compactMap { paths(clause, $0).first } }).count > 1

@@ -424,8 +424,8 @@ import Testing
             ("Tools are not supported when stream=true", "stream tools"),
             ("Function calling is not supported with streaming", "stream tools"),
             ("`tools` and `stream` are mutually exclusive", "stream tools"),
-            ("JSON mode does not support streaming", "stream format"),
-            ("response_format json_object does not support streaming", "stream format"),
+            ("JSON mode does not support streaming", "format stream"),
+            ("response_format json_object does not support streaming", "format stream"),
             ("'response_format' json_object cannot be combined with tool/function calling", "format tools"),
             ("json mode cannot be combined with tool/function calling", "format tools"),
             ("response_format and tools are mutually exclusive", "format tools"),
@@ -444,12 +444,11 @@ import Testing
     func combinations(_ message: String, _ pair: String) {
         let isOfStream = pair.hasPrefix("stream")
         let format = #""response_format":{"type":"json_object"}"#
-        let members = [
-            isOfStream ? #""stream":true"# : format, pair.hasSuffix("tools") ? Self.tool("f", "x") : format,
-        ]
+        let stream = #""stream":true"#
+        let members = [isOfStream ? stream : format, pair.hasSuffix("tools") ? Self.tool("f", "x") : stream]
         let wanted =
             (isOfStream ? "-stream -stream_options" : "json_object")
-            + (pair.hasSuffix("tools") ? " with tools" : " with response_format=json_object")
+            + (pair.hasSuffix("tools") ? " with tools" : " with stream=true")
         for request in [members, members.reversed()].map({ Self.request($0.joined(separator: ",")) }) {
             #expect(Self.text(Self.finding(message, of: request)) == wanted, "\(message)")
         }
