@@ -79,7 +79,7 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
         if !pieces.isEmpty {
             if possibleError != nil { possibleError = nil }
         } else if root["choices"] == nil {
-            try readUnknown(root)
+            try readUnknown(root, data)
         }
         if responseOptions.isNative { passOn(data, pieces, isOdd: isOdd, message: message, emit) }
         if responseOptions.keepsAnnotations { emitCitations(in: root, message, emit) }
@@ -93,9 +93,11 @@ final class ChatCompletionReader: WireReader, OnLoop, @unchecked Sendable {
 
     /// Reads an event without choices. Throws the error that it is; keeps the error that it may be.
     @inline(never)  // Rarely called.
-    private func readUnknown(_ root: JSONValue) throws(UpstreamError) {
+    private func readUnknown(_ root: JSONValue, _ data: UnsafeRawBufferPointer) throws(UpstreamError) {
         try errorReader.check(unknown: root)
-        guard hasBegun, root["usage"] == nil, VendorError(root, status: 0).isFailure else { return }
+        guard hasBegun, root["usage"] == nil, VendorError(root, status: 0).isFailure,
+            root.has("detail") || PhraseMatcher(data.text).containsAny(of: ["error", "fail", "exception"])
+        else { return }
         possibleError = Indirect(errorReader.error(in: root))
         // The next chunk must be parsed: it shows that the event was no error.
         plain.forget()

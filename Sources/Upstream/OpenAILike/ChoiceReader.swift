@@ -196,7 +196,7 @@ struct ChoiceReader {
                 piece.text = text.isEmpty ? nil : text
             } else if content.kind == .array || content.kind == .object {
                 piece.isOdd = true
-                readParts(content, &piece)
+                readParts(content, &piece, isWhole: isWhole)
             } else {
                 piece.isOdd = true
                 if content.isBareText { piece.text = written("content") }
@@ -214,7 +214,7 @@ struct ChoiceReader {
             piece.reasoning = reasoningBlock
             if named == nil { piece.isOdd = true }
         } else if piece.text == nil || isWhole {
-            readOtherReasoning(message, &piece)
+            readOtherReasoning(message, &piece, isWhole: isWhole)
         }
         if let reported = message["refusal"] {
             if let refusal = reported.text, !refusal.isEmpty { piece.refusal = refusal }
@@ -224,11 +224,12 @@ struct ChoiceReader {
 
     /// Reads reasoning that is a list or an object (OpenRouter), or that has the name `reasoning_text` (GitHub Copilot).
     @inline(never)  // Rarely called.
-    private func readOtherReasoning(_ message: JSONValue, _ piece: inout ChoiceChunk) {
+    private func readOtherReasoning(_ message: JSONValue, _ piece: inout ChoiceChunk, isWhole: Bool) {
         let names: [StaticString] = [
-            "reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks", "reasoning_text",
+            "reasoning_content", "reasoning", "thinking", "reasoning_text", "reasoning_details",
         ]
-        for name in names {
+        // In streams, MiniMax's details repeat what they have said.
+        for name in isWhole ? names[...] : names.dropLast() {
             var text = ByteBuffer()
             message[name]?.appendReasoning(to: &text)
             if text.isEmpty { continue }
@@ -238,8 +239,9 @@ struct ChoiceReader {
         }
     }
 
-    /// Reads content that is one part or a list of parts: of reasoning and text (Mistral's models), or images (vLLM).
-    private func readParts(_ content: JSONValue, _ piece: inout ChoiceChunk) {
+    /// Reads content that is one part or a list of parts: of reasoning and text (Mistral's models, Databricks), or images
+    /// (vLLM). Other parts go on as they came if a whole response has nothing else: clients expect a text.
+    private func readParts(_ content: JSONValue, _ piece: inout ChoiceChunk, isWhole: Bool) {
         var text = ByteBuffer()
         var reasoningBlock = ByteBuffer()
         if content.kind == .object { readPart(content, &piece, &text, &reasoningBlock) }
@@ -254,6 +256,7 @@ struct ChoiceReader {
             piece.joinedReasoning = joined
             piece.reasoning = joined.bytes
         }
+        if !isWhole || piece.text != nil || piece.reasoning != nil { piece.hasOtherParts = false }
     }
 
     private func readPart(
@@ -262,14 +265,15 @@ struct ChoiceReader {
         _ text: inout ByteBuffer,
         _ reasoningBlock: inout ByteBuffer
     ) {
-        if part["type"]?.text == "thinking" {
-            part["thinking"]?.appendReasoning(to: &reasoningBlock)
+        let type = part["type"]?.text
+        if type == "thinking" || type == "reasoning" {
+            (part["thinking"] ?? part).appendReasoning(to: &reasoningBlock)
         } else if let plain = part.text ?? part["text"]?.text {
             text.append(plain)
         } else if let image = part["image_url"], let url = image.text ?? image["url"]?.text {
             piece.images.append(url)
             piece.hasImageParts = true
-        } else if part["type"]?.text != nil {
+        } else if type != nil {
             piece.hasOtherParts = true
         }
     }

@@ -322,8 +322,8 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
         let hasAnnotations = items[index].hasAnnotations
         var emittedBytes = items[index].bytes
         for part in item["content"]?.elements ?? JSONElements() {
-            try emitWords(part["text"]?.text?.rest(after: &emittedBytes), number, emit) { .text($0) }
-            try emitWords(part["refusal"]?.text?.rest(after: &emittedBytes), number, emit) { .refusal($0) }
+            try emitWords(part["text"]?.text?.unlessEmitted(&emittedBytes), number, emit) { .text($0) }
+            try emitWords(part["refusal"]?.text?.unlessEmitted(&emittedBytes), number, emit) { .refusal($0) }
             guard keepsAnnotations, !hasAnnotations else { continue }
             for annotation in part["annotations"]?.elements ?? JSONElements() {
                 try emitAnnotation(annotation, number, emit)
@@ -440,12 +440,11 @@ final class ResponsesReader: WireReader, OnLoop, @unchecked Sendable {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Returns the text of a part without the bytes that were emitted. Subtracts the bytes of the text from their number.
-    fileprivate func rest(after emittedBytes: inout Int) -> UnsafeRawBufferPointer? {
+    /// Returns the text of a part if none of it was emitted. Subtracts the bytes of the text from their number.
+    fileprivate func unlessEmitted(_ emittedBytes: inout Int) -> UnsafeRawBufferPointer? {
         let start = Swift.min(count, emittedBytes)
         emittedBytes -= start
-        // If a character is cut here, the emitted text was another one.
-        return start == count || self[start] & 0xc0 == 0x80 ? nil : self[part: start..<count]
+        return start == 0 ? self : nil
     }
 }
 

@@ -143,9 +143,10 @@ struct ToolCallTable {
         let number = delta["index"]?.integer
         var index = isWhole ? nil : calls.lastIndex { $0.isOfOtherType && $0.number == number }
         if index == nil {
-            guard let type = delta["type"]?.text, !type.isEmpty, type != "function", type != "custom" else {
-                return nil
-            }
+            // A call without an id is one that the server has made itself.
+            guard let type = delta["type"]?.text, !type.isEmpty, type != "function", type != "custom",
+                delta["id"]?.text?.isEmpty == false
+            else { return nil }
             guard calls.count < ToolCallBounds.maxCalls else { throw ToolCallBounds.tooMany }
             var call = Call(number: number, id: [])
             (call.isOfOtherType, call.isFirstOut) = (true, true)

@@ -76,7 +76,8 @@ import Testing
         "an item that is done has what no delta had",
         arguments: [
             (#"{"type":"output_text","text":"zw\u00f6"}"#, "zw\u{f6}"),
-            (#"{"type":"output_text","text":"zw\u00f6lf"}"#, "zw\u{f6}lf"),
+            // The text may have marks of citations that no delta had.
+            (#"{"type":"output_text","text":"zw\u00f6lf"}"#, "zw\u{f6}"),
             (#"{"type":"output_text","text":"zw\u00f6"},{"type":"odd","text":"lf"}"#, "zw\u{f6}lf"),
             (#"{"type":"output_text","text":"zw"}"#, "zw\u{f6}"),
             (#"{"type":"output_text","text":"zw\u20ac\u20ac"}"#, "zw\u{f6}"),

@@ -90,6 +90,7 @@ final class OneMinReader: WireReader, @unchecked Sendable {
 
     private func pass(_ text: UnsafeRawBufferPointer, isPlain: Bool = false, _ emit: Emit) {
         guard !text.isEmpty else { return }
+        if possibleError != nil { possibleError = nil }
         if repeats.isHolding, let released = repeats.releaseHeld() { emitText(released.bytes, emit) }
         if !repeats.holds(text) { emitText(text, isPlain: isPlain, emit) }
     }
