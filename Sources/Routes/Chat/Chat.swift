@@ -128,9 +128,7 @@ extension Exchange {
             // No vendor has this API, so that no response repeats what only concerns the caller.
             let asked = try surface.read(root, defaultModel: defaultModel, .whole)
                 .completed(root, isEstimated: isEstimated, isKept: isKept, surface.wire == .messages ? .messages : nil)
-            if surface.wire == .chat, !asked.isOfOtherAPI {
-                asked.call.nameUnreadFields((root.members ?? []).lazy.filter { $0.value.kind != .null }.map(\.name))
-            }
+            if surface.wire == .chat, !asked.isOfOtherAPI { asked.call.nameUnreadFields(of: root) }
             return asked
         }
     }

@@ -1,4 +1,4 @@
-import Engine
+package import Engine
 import Shared
 
 extension ChatCall {
@@ -6,21 +6,30 @@ extension ChatCall {
     @inline(never)  // Not called for a vendor of the same API.
     mutating func nameUnreadFields() {
         guard let original, original.wire == .chat, let members = original.members else { return }
-        nameUnreadFields(members.lazy.filter { !$0.value.isNull }.map(\.name))
+        var unread: [String] = []
+        for member in members where !FieldNames.isOfChats(member.name) && !member.value.isNull && isUnread(member.name)
+        {
+            unread.append(member.name.text)
+        }
+        if !unread.isEmpty { chatOptions.unread = Array(unread.prefix(ChatOptions.maxIgnored)) }
     }
 
     /// Names those of a chat's fields that the relay does not know, for vendors with another API.
-    package mutating func nameUnreadFields(_ names: some Sequence<UnsafeRawBufferPointer>) {
-        let hasReasoning = rare?.value.reasoning.isOfServers ?? false
-        let hasTopK = rare?.value.sampling.topK != nil
-        let unread = names.filter { name in
-            switch name {
-            case "thinking", "reasoning", "enable_thinking": !hasReasoning
-            case "top_k": !hasTopK
-            case "cache_control", "prompt_cache_retention", "web_search_options": false
-            default: name.count <= 64 && !FieldNames.isOfChats(name)
-            }
+    package mutating func nameUnreadFields(of root: JSONValue) {
+        var unread: [String] = []
+        for (name, value) in root.members ?? []
+        where !FieldNames.isOfChats(name) && value.kind != .null && isUnread(name) {
+            unread.append(name.text)
         }
-        if !unread.isEmpty { chatOptions.unread = unread.prefix(ChatOptions.maxIgnored).map(\.text) }
+        if !unread.isEmpty { chatOptions.unread = Array(unread.prefix(ChatOptions.maxIgnored)) }
+    }
+
+    private func isUnread(_ name: UnsafeRawBufferPointer) -> Bool {
+        switch name {
+        case "thinking", "reasoning", "enable_thinking": !(rare?.value.reasoning.isOfServers ?? false)
+        case "top_k": rare?.value.sampling.topK == nil
+        case "cache_control", "prompt_cache_retention", "web_search_options": false
+        default: name.count <= 64
+        }
     }
 }
