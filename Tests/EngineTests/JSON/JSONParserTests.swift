@@ -36,7 +36,7 @@ import Testing
             (#"{"a":1,"b":{"a":[{"c":1},{"c":2}]}}"#, []),
             (#"{"a":{"b":[{"c":1,"d":2,"c":3}]}}"#, .repeated),
             ("{\((0..<40).map { "\"n\($0 % 39)\":[]" }.joined(separator: ","))}", .repeated),
-            (#"{"messages":[{"content":[{"File_ID":1}]}]}"#, [.resources, .repeated]),
+            (#"{"messages":[{"content":[{"File_ID":1}]}]}"#, .resources),
             // Models: only in tools, and not in a schema of a client's function.
             (#"{"model":"a","messages":[{"content":[{"input":{"model":"b"}}]}],"extra":{"model":"c"}}"#, []),
             (#"{"tools":[{"name":"car","input_schema":{"properties":{"model":{}}}}]}"#, []),

@@ -120,8 +120,6 @@ let openAIBodies = #"""
       =
     openai chat/completions big/model:1 {"messages":[{"role":"user","content":"Hi","Content":"Ho"}]}
       {"messages":[{"content":"Hi","role":"user"}]}
-    openai chat/completions big/model:1 {"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,JVBERi0=","filename":"a.pdf","File_ID":"file-1"}}]}]}
-      {"messages":[{"content":[{"file":{"file_data":"data:application/pdf;base64,JVBERi0=","filename":"a.pdf"},"type":"file"}],"role":"user"}]}
     openai images/edits gpt-image-1 {"prompt":"a","images":[{"image_url":"file:///etc/passwd"}]}
       400 unsupported_parameter images[0].image_url
     openai chat/completions big/model:1 {"file_ids":["file-1"]}
