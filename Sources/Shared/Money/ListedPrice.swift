@@ -100,17 +100,16 @@ extension Price {
         }
         guard let prompt = units(.prompt), let completion = units(.completion) else { return nil }
         let (read, written) = (units(.cacheRead) ?? prompt, units(.cacheWrite) ?? prompt)
-        let (longWritten, audio) = (units(.longCacheWrite) ?? written, units(.audio) ?? prompt)
+        // Of kinds that few lists have, 0 means that they cost as the usual kind.
+        func special(_ kind: ListedPrice.PriceKind) -> Int? { units(kind).flatMap { $0 > 0 ? $0 : nil } }
+        let (longWritten, audio) = (special(.longCacheWrite) ?? written, units(.audio) ?? prompt)
         var terms = PriceTerms.Fields()
         terms.requestPicodollars = units(.request) ?? 0
         terms.fees[.webSearch] = units(.webSearch) ?? 0
         let hasTerms = terms.requestPicodollars > 0 || !terms.fees.isEmpty
-        // 0 means there that reasoning costs as other output.
-        let reasoning = units(.reasoning).flatMap { $0 > 0 ? $0 : nil } ?? completion
+        let (audioOutput, reasoning) = (special(.audioOutput) ?? completion, special(.reasoning) ?? completion)
         self.init(
-            TokenPrices([
-                prompt, completion, read, written, longWritten, audio, units(.audioOutput) ?? completion, reasoning,
-            ]),
+            TokenPrices([prompt, completion, read, written, longWritten, audio, audioOutput, reasoning]),
             terms: hasTerms ? PriceTerms(terms) : nil
         )
     }
