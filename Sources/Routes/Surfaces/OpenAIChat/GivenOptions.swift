@@ -73,7 +73,7 @@ struct GivenOptions {
             options.reasoning.budgetTokens = Int(tokens)
         }
         switch type {
-        case "enabled": options.reasoning.thinking = options.reasoning.budgetTokens == nil ? .adaptive : .budget
+        case "enabled": options.reasoning.thinking = .budget
         case "adaptive", "auto": options.reasoning.thinking = .adaptive
         case "disabled", "between_tools": options.reasoning.thinking = .disabled
         default: break
@@ -92,13 +92,22 @@ struct GivenOptions {
             options.sampling.topK = Int(topK)
             hasAny = true
         }
-        let given = options.reasoning.effort
-        if let thinking = fields["thinking"] { try? readThinking(thinking) }
+        let given = options.reasoning
+        if let thinking = fields["thinking"] {
+            try? readThinking(thinking)
+            // Servers other than Claude's need no budget.
+            if options.reasoning.budgetTokens == nil, options.reasoning.thinking == .budget {
+                options.reasoning.thinking = .adaptive
+            }
+        }
         if options.reasoning.thinking == nil, let reasoning = fields["reasoning"] { readReasoning(reasoning) }
         if options.reasoning.thinking == nil, let isOn = fields["enable_thinking"]?.flag {
             options.reasoning.thinking = isOn ? .adaptive : .disabled
         }
-        guard options.reasoning.thinking != nil || options.reasoning.effort != given else { return }
+        guard options.reasoning.thinking != nil || options.reasoning.effort != given.effort else {
+            options.reasoning = given
+            return
+        }
         options.reasoning.isOfServers = true
         options.reasoning.display = options.reasoning.display ?? .summarized
         hasAny = true

@@ -10,8 +10,9 @@ extension ChatCall {
         for member in members where !FieldNames.isOfChats(member.name) && !member.value.isNull && isUnread(member.name)
         {
             unread.append(member.name.text)
+            if unread.count == ChatOptions.maxIgnored { break }
         }
-        if !unread.isEmpty { chatOptions.unread = Array(unread.prefix(ChatOptions.maxIgnored)) }
+        if !unread.isEmpty { chatOptions.unread = unread }
     }
 
     /// Names those of a chat's fields that the relay does not know, for vendors with another API.
@@ -20,8 +21,9 @@ extension ChatCall {
         for (name, value) in root.members ?? []
         where !FieldNames.isOfChats(name) && value.kind != .null && isUnread(name) {
             unread.append(name.text)
+            if unread.count == ChatOptions.maxIgnored { break }
         }
-        if !unread.isEmpty { chatOptions.unread = Array(unread.prefix(ChatOptions.maxIgnored)) }
+        if !unread.isEmpty { chatOptions.unread = unread }
     }
 
     private func isUnread(_ name: UnsafeRawBufferPointer) -> Bool {
