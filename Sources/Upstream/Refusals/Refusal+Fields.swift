@@ -19,6 +19,7 @@ extension Refusal {
     /// The finding that messages have members with the name of one of the request's own fields, which are left out before
     /// that field is judged: it may serve others, who do not send such members.
     var findingOfStrayMembers: QuirkFinding? {
+        guard isUnsupported else { return nil }
         let stray = request.fieldPaths.filter { path in
             path.count == 2 && Self.groups.contains([path[0]]) && isOptional(path) && request.value(at: path[1]) != nil
                 && (path[1] == "seed" || !isOptional([path[1]])) && isNamed(path)

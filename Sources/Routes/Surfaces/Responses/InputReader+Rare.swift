@@ -8,7 +8,7 @@ extension InputReader {
         switch item["type"]?.text {
         case "agent_message", "multi_agent_call", "multi_agent_call_output": return .message(agentMessage(item))
         // An image without its data is one that a vendor has stored.
-        case "image_generation_call" where !isHistory && item["result"] == nil: return try reference(item, path)
+        case "image_generation_call" where !isHistory && !item.has("result"): return try reference(item, path)
         case let type? where tools.passesItem(type): return .reasoningBlock(ReasoningBlock(item: own(item)))
         case nil, "item_reference": return try reference(item, path)
         case "compaction", "compaction_summary":
