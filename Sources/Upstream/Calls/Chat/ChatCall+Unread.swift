@@ -17,8 +17,9 @@ extension ChatCall {
 
     /// Names those of a chat's fields that the relay does not know, for vendors with another API.
     package mutating func nameUnreadFields(of root: JSONValue) {
+        guard let members = JSONMembers(root) else { return }
         var unread: [String] = []
-        for (name, value) in root.members ?? []
+        for (name, value) in members
         where !FieldNames.isOfChats(name) && value.kind != .null && isUnread(name) {
             unread.append(name.text)
             if unread.count == ChatOptions.maxIgnored { break }
