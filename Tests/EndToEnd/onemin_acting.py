@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 TURN = re.compile(r"(?:^|\n\n)(User|Assistant|Tool result): ")
+REMINDER = re.compile(r"\n\nUser: <system-reminder>\n.*?</system-reminder>\s*\Z", re.DOTALL)
 MARK = re.compile(r"Step (\d+) of the script\.")
 """How a scripted model begins its turns, so that a history tells which step comes next."""
 
@@ -38,8 +39,8 @@ def between(text: str, start: str, end: str) -> str:
 
 
 def last_turn(prompt: str) -> tuple[str, str]:
-    """Returns the role and the words of the last turn. A single text is the user's."""
-    text = prompt.removesuffix("\n\n(Answer as the assistant, without a label.)")
+    """Returns the role and the words of the last turn, before what the relay reminds of. A single text is the user's."""
+    text = REMINDER.sub("", prompt.removesuffix("\n\n(Answer as the assistant, without a label.)"))
     turns = list(TURN.finditer(text))
     if not turns:
         return "User", text
