@@ -187,7 +187,14 @@ def test_what_a_usage_costs(relay, server, claudes, google, caller, path, name, 
         assert len([line for line in relay.log_lines() if "service_tier" in line]) == 1
 
 
-LISTED = {"id": "listed/1", "pricing": {"prompt": "0.0000025", "completion": "0.00001", "input_cache_read": "0.00000025", "request": "0"}}
+LONG = {"min_prompt_tokens": 1001, "prompt": "0.000005", "input_cache_read": "0.0000005"}
+LISTED = {
+    "id": "listed/1",
+    "pricing": {
+        "prompt": "0.0000025", "completion": "0.00001", "input_cache_read": "0.00000025", "request": "0",
+        "overrides": [LONG, {"min_prompt_tokens": 1000, "prompt": "0.000003"}],
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("serves_list", [True, False], ids=["whole list", "named"])
@@ -204,10 +211,13 @@ def test_prices_of_the_vendors_list(start_relay, caller, serves_list):
         relay.wait_for_line(lambda line: line["message"] == "models read")
         http = caller(relay, TEAM_TOKEN)
         answer = ask(http, model="l", max_tokens=2000)
-        assert float(answer.headers["x-relay-cost"]) == pytest.approx((400 * 2.5 + 600 * 0.25 + 5000) / 1e6)
+        assert float(answer.headers["x-relay-cost"]) == pytest.approx((400 * 3 + 600 * 0.25 + 5000) / 1e6)
         assert "x-relay-cost" not in ask(http, model="u").headers
-        names = {model["id"] for model in http.get("/v1/models").json()["data"]}
-        assert ("other/1" in names) is serves_list and {"l", "u"} <= names
+        models = {model["id"]: model for model in http.get("/v1/models").json()["data"]}
+        assert ("other/1" in models) is serves_list and {"l", "u"} <= set(models)
+        long = sorted(LISTED["pricing"]["overrides"], key=lambda price: price["min_prompt_tokens"])
+        shown = models["l"]["pricing"]["overrides"]
+        assert [price["prompt"] for price in shown] == [price["prompt"] for price in long]
     finally:
         vendor.stop()
 

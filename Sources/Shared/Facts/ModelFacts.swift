@@ -128,11 +128,7 @@ package struct ModelFacts: Sendable, Equatable {
         add("context_length", contextWindow)
         add("max_output_tokens", maxOutputTokens)
         add("max_completion_tokens", maxOutputTokens)
-        if price.isKnown {
-            let prices = ListedPrice.PriceKind.allCases.map { (name: "\($0.name)", value: price[$0]) }
-            let known = prices.compactMap { kind in kind.value.map { (kind.name, "\($0)" as JSONFragment) } }
-            members.append(("pricing", #"{\#(members: known)}"#))
-        }
+        if price.isKnown { members.append(("pricing", #"{\#(members: price.members)}"#)) }
         if inputs != nil || outputs != nil {
             let modalities: JSONFragment =
                 #"{\#(member: "input_modalities", inputs)\#(member: "output_modalities", outputs)}"#

@@ -33,26 +33,62 @@ package struct ListedPrice: Sendable, Equatable {
         }
     }
 
+    /// Other prices for long prompts. Kinds that it lacks cost what they cost for any prompt.
+    struct LongPrompt: Sendable, Equatable {
+        /// The number of prompt tokens from which the prices apply.
+        let minPromptTokens: Int
+        let price: ListedPrice
+    }
+
     /// The dollar prices of one token, image, request or search as decimals, by the raw value of `PriceKind`.
     private var texts: [String?] = []
+    private(set) var ofLongPrompts: [LongPrompt] = []
+
+    private static let maxLongPrompts = 8
 
     package init() {}
 
     init(_ price: Price) {
         guard let prices = price.plain else { return }
-        func set(_ kind: PriceKind, _ picodollars: Int, unless other: Int? = nil) {
-            if picodollars != other { self[kind] = Cost(picodollars: picodollars).exactText }
-        }
-        set(.prompt, prices.promptPicodollars)
-        set(.completion, prices.completionPicodollars)
-        set(.cacheRead, prices.cachedPicodollars, unless: prices.promptPicodollars)
-        set(.cacheWrite, prices.cacheWritePicodollars, unless: prices.promptPicodollars)
-        set(.audio, prices.audioPromptPicodollars, unless: prices.promptPicodollars)
-        set(.reasoning, prices.reasoningPicodollars, unless: prices.completionPicodollars)
-        set(.longCacheWrite, prices.longCacheWritePicodollars, unless: prices.cacheWritePicodollars)
-        set(.audioOutput, prices.audioCompletionPicodollars, unless: prices.completionPicodollars)
+        set(prices)
         set(.request, price.requestCost.picodollars, unless: 0)
         set(.webSearch, price.terms?.fields.fees[.webSearch] ?? 0, unless: 0)
+        for condition in price.terms?.fields.conditions ?? [] where condition.tier == nil {
+            var long = ListedPrice()
+            long.set(condition.prices, besides: prices)
+            ofLongPrompts.append(LongPrompt(minPromptTokens: condition.promptTokens + 1, price: long))
+        }
+    }
+
+    /// Sets the prices of tokens, but for those that follow from others: from `usual`, or from prompt and completion.
+    private mutating func set(_ prices: TokenPrices, besides usual: TokenPrices? = nil) {
+        let (prompt, completion) = (prices.promptPicodollars, prices.completionPicodollars)
+        set(.prompt, prompt)
+        set(.completion, completion)
+        set(.cacheRead, prices.cachedPicodollars, unless: usual?.cachedPicodollars ?? prompt)
+        set(.cacheWrite, prices.cacheWritePicodollars, unless: usual?.cacheWritePicodollars ?? prompt)
+        set(.audio, prices.audioPromptPicodollars, unless: usual?.audioPromptPicodollars ?? prompt)
+        set(.reasoning, prices.reasoningPicodollars, unless: usual?.reasoningPicodollars ?? completion)
+        let write = usual?.longCacheWritePicodollars ?? prices.cacheWritePicodollars
+        set(.longCacheWrite, prices.longCacheWritePicodollars, unless: write)
+        set(.audioOutput, prices.audioCompletionPicodollars, unless: usual?.audioCompletionPicodollars ?? completion)
+    }
+
+    private mutating func set(_ kind: PriceKind, _ picodollars: Int, unless other: Int? = nil) {
+        if picodollars != other { self[kind] = Cost(picodollars: picodollars).exactText }
+    }
+
+    /// Reads the prices of a model in a vendor's model list. Invalid ones are ignored.
+    package init(_ pricing: JSONValue?) {
+        readKinds(of: pricing)
+        for long in (pricing?["overrides"]?.elements ?? JSONElements()).prefix(Self.maxLongPrompts) {
+            guard let tokens = long["min_prompt_tokens"]?.integer, (1...4_000_000_000).contains(tokens) else {
+                continue
+            }
+            var price = ListedPrice()
+            price.readKinds(of: long)
+            ofLongPrompts.append(LongPrompt(minPromptTokens: Int(tokens), price: price))
+        }
     }
 
     package subscript(part: PriceKind) -> String? {
@@ -68,14 +104,30 @@ package struct ListedPrice: Sendable, Equatable {
     /// Replaces prices by the known prices in `other`. The prices that `other` lacks stay unchanged.
     package mutating func add(_ other: ListedPrice) {
         for part in PriceKind.allCases { if let text = other[part] { self[part] = text } }
+        if !other.ofLongPrompts.isEmpty { ofLongPrompts = other.ofLongPrompts }
     }
 
-    /// Sets one price from a value in a vendor's model list. Ignores an invalid value.
-    package mutating func read(_ part: PriceKind, _ value: JSONValue?) {
-        guard let value, let text = value.string ?? value.number.map({ "\($0)" }), text.utf8.count <= 32,
-            let number = Double(text), (0...1_000_000).contains(number)
-        else { return }
-        self[part] = Self.decimal(text)
+    /// The members of the JSON object that model lists have.
+    package var members: [(name: String, value: JSONFragment)] {
+        var members: [(name: String, value: JSONFragment)] = PriceKind.allCases.compactMap { kind in
+            self[kind].map { ("\(kind.name)", "\($0)") }
+        }
+        if !ofLongPrompts.isEmpty {
+            let long = ofLongPrompts.map { long -> JSONFragment in
+                #"{"min_prompt_tokens":\#(long.minPromptTokens),\#(members: long.price.members)}"#
+            }
+            members.append(("overrides", "\(long)"))
+        }
+        return members
+    }
+
+    private mutating func readKinds(of pricing: JSONValue?) {
+        for kind in PriceKind.allCases {
+            guard let value = pricing?[kind.name], let text = value.string ?? value.number.map({ "\($0)" }),
+                text.utf8.count <= 32, let number = Double(text), (0...1_000_000).contains(number)
+            else { continue }
+            self[kind] = Self.decimal(text)
+        }
     }
 
     /// Returns a number as text without an exponent, such as `0.000001` for `1e-6`; nil if it is invalid or too large.
@@ -88,30 +140,42 @@ package struct ListedPrice: Sendable, Equatable {
     }
 }
 
+extension ListedPrice {
+    /// The prices of tokens; nil if the list has none.
+    fileprivate var tokenPrices: TokenPrices? {
+        guard let prompt = picodollars(.prompt), let completion = picodollars(.completion) else { return nil }
+        let (read, written) = (picodollars(.cacheRead) ?? prompt, picodollars(.cacheWrite) ?? prompt)
+        // Of kinds that few lists have, 0 means that they cost as the usual kind.
+        func special(_ kind: PriceKind) -> Int? { picodollars(kind).flatMap { $0 > 0 ? $0 : nil } }
+        let (longWritten, audio) = (special(.longCacheWrite) ?? written, picodollars(.audio) ?? prompt)
+        let (audioOutput, reasoning) = (special(.audioOutput) ?? completion, special(.reasoning) ?? completion)
+        return TokenPrices([prompt, completion, read, written, longWritten, audio, audioOutput, reasoning])
+    }
+
+    fileprivate func picodollars(_ kind: PriceKind) -> Int? {
+        guard let text = self[kind] else { return nil }
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        // Decimals behind the twelfth are rounded up.
+        guard parts.count == 2, parts[1].utf8.count > 12 else { return Int(dollars: text[...], decimals: 12) }
+        return Int(dollars: "\(parts[0]).\(parts[1].prefix(12))", decimals: 12).map { $0 + 1 }
+    }
+}
+
 extension Price {
     /// Creates a price from a vendor's list of models; nil if the list has no prices of tokens.
     init?(_ listed: ListedPrice) {
-        func units(_ kind: ListedPrice.PriceKind) -> Int? {
-            guard let text = listed[kind] else { return nil }
-            let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-            // Decimals behind the twelfth are rounded up.
-            guard parts.count == 2, parts[1].utf8.count > 12 else { return Int(dollars: text[...], decimals: 12) }
-            return Int(dollars: "\(parts[0]).\(parts[1].prefix(12))", decimals: 12).map { $0 + 1 }
-        }
-        guard let prompt = units(.prompt), let completion = units(.completion) else { return nil }
-        let (read, written) = (units(.cacheRead) ?? prompt, units(.cacheWrite) ?? prompt)
-        // Of kinds that few lists have, 0 means that they cost as the usual kind.
-        func special(_ kind: ListedPrice.PriceKind) -> Int? { units(kind).flatMap { $0 > 0 ? $0 : nil } }
-        let (longWritten, audio) = (special(.longCacheWrite) ?? written, units(.audio) ?? prompt)
+        guard let prices = listed.tokenPrices else { return nil }
         var terms = PriceTerms.Fields()
-        terms.requestPicodollars = units(.request) ?? 0
-        terms.fees[.webSearch] = units(.webSearch) ?? 0
-        let hasTerms = terms.requestPicodollars > 0 || !terms.fees.isEmpty
-        let (audioOutput, reasoning) = (special(.audioOutput) ?? completion, special(.reasoning) ?? completion)
-        self.init(
-            TokenPrices([prompt, completion, read, written, longWritten, audio, audioOutput, reasoning]),
-            terms: hasTerms ? PriceTerms(terms) : nil
-        )
+        terms.requestPicodollars = listed.picodollars(.request) ?? 0
+        terms.fees[.webSearch] = listed.picodollars(.webSearch) ?? 0
+        terms.conditions = listed.ofLongPrompts.sorted { $0.minPromptTokens < $1.minPromptTokens }.compactMap { long in
+            var price = listed
+            price.add(long.price)
+            return price.tokenPrices.map {
+                PriceTerms.Condition(tier: nil, promptTokens: long.minPromptTokens - 1, prices: $0)
+            }
+        }
+        self.init(prices, terms: terms == PriceTerms.Fields() ? nil : PriceTerms(terms))
     }
 }
 

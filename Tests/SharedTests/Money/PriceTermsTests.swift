@@ -1,3 +1,4 @@
+import Engine
 import Testing
 
 @testable import Shared
@@ -245,6 +246,34 @@ import Testing
         #expect(Price(listed)?.lowestCost(usage).picodollars == (3 + 2 + 5_000) * 1_000_000)
         listed[.reasoning] = "0.000003"
         #expect(price.cost(.nothing) == .nothing && ListedPrice(price) == listed)
+    }
+
+    @Test("long prompts have the prices of the vendor's list from their bound on, and else the usual ones")
+    func listedLongPrompts() throws {
+        let text = """
+            {"prompt":"0.000001","completion":"0.000002","input_cache_read":"0.0000001","request":"0","overrides":[
+            {"min_prompt_tokens":1000,"prompt":"0.000004","completion":"0.000005","input_cache_read":"0.0000004"},
+            {"min_prompt_tokens":200,"prompt":"0.000002"},{"prompt":"0.5"},{"min_prompt_tokens":"many"},7,
+            {"min_prompt_tokens":0,"prompt":"0.5"},{"min_prompt_tokens":1e30,"prompt":"0.5"}]}
+            """
+        var body = ByteBuffer()
+        body.append(text)
+        let parser = JSONParser()
+        let listed = ListedPrice(try parser.parse(body.bytes))
+        let price = try #require(Price(listed))
+        func picodollars(_ promptTokens: Int) -> Int {
+            var usage = Usage(promptTokens: promptTokens, completionTokens: 10)
+            usage.cachedTokens = 100
+            return price.cost(usage).picodollars / 100_000
+        }
+        #expect(picodollars(199) == 99 * 10 + 100 * 1 + 10 * 20)
+        #expect(picodollars(200) == 100 * 20 + 100 * 1 + 10 * 20)
+        #expect(picodollars(1_000) == 900 * 40 + 100 * 4 + 10 * 50)
+        #expect(price.highestCost(Usage(promptTokens: 600, completionTokens: 0)).picodollars == 600 * 2_000_000)
+        #expect(Price(ListedPrice(price)) == price)
+        let shown = ListedPrice(price).ofLongPrompts.map(\.price)
+        #expect(shown.map { $0[.prompt] } == ["0.000002", "0.000004"])
+        #expect(shown.map { $0[.cacheRead] } == [nil, "0.0000004"], "what is as usual is not repeated")
     }
 
     @Test("credits cost what a credit costs, if they are known")

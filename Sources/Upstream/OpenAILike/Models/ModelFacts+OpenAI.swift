@@ -20,7 +20,7 @@ extension ModelFacts {
         if let parameters {
             set(.reasoning, parameters.contains("reasoning") || parameters.contains("include_reasoning"))
         }
-        for part in ListedPrice.PriceKind.allCases { price.read(part, model["pricing"]?[part.name]) }
+        price = ListedPrice(model["pricing"])
     }
 
     private static func first(_ values: [JSONValue?]) -> Int? { values.lazy.compactMap(tokens).first }
