@@ -89,7 +89,7 @@ private func read(_ response: UnsafeRawBufferPointer, span: Int, seed: Int) -> P
 }
 
 private func structured(_ response: UnsafeRawBufferPointer, span: Int, seed: Int) -> StructuredOutputParser.Validation {
-    var machine = StructuredOutputParser(FormatProtocol(.object))
+    var machine = StructuredOutputParser(.object)
     forEachPiece(response, span: span, seed: seed) { machine.consume($0) }
     let validation = machine.finish()
     if case .document(let document) = validation {

@@ -10,11 +10,11 @@ import Testing
         #"{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"],"additionalProperties":false}"#
 
     private static func format(_ schema: String?) throws -> FormatProtocol {
-        guard let schema else { return FormatProtocol(FormatProtocol.Kind.object) }
+        guard let schema else { return .object }
         let text = ByteBuffer(schema)
         let parser = JSONParser()
         let read = try JSONSchema(try parser.parse(text.bytes))
-        return FormatProtocol(.schema(name: "answer", description: nil, text: schema, schema: read))
+        return .schema(read, text: schema, name: "answer")
     }
 
     private static func validation(_ pieces: [[UInt8]], _ format: FormatProtocol) -> StructuredOutputParser.Validation {
@@ -73,7 +73,7 @@ import Testing
             + ["{\"", "[{\"a\":", "{\"a\":1,}", "[1"].map({ Hostile.text($0, bytes: 20_000) })
         {
             let steps = StepCount.of {
-                _ = Self.validation([Array(text.utf8)], FormatProtocol(FormatProtocol.Kind.object))
+                _ = Self.validation([Array(text.utf8)], .object)
             }
             #expect(steps <= Hostile.stepsPerByte * text.utf8.count + 100, "\(text.prefix(40))")
         }

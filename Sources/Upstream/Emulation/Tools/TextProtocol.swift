@@ -132,11 +132,11 @@ extension ToolDemand {
 extension FormatProtocol {
     init(_ format: ChatOptions.Format) throws(APIError) {
         guard case .schema(let name, let body?, _) = format else {
-            self.init(FormatProtocol.Kind.object)
+            self = .object
             return
         }
         let schema = try JSONSchema(body, "response_format.json_schema.schema")
-        self.init(.schema(name: name, description: nil, text: body.text, schema: schema))
+        self = .schema(schema, text: body.text, name: name)
     }
 }
 
