@@ -32,8 +32,6 @@ package struct ToolCallParser: ~Copyable {
     static let spaceLimitBytes = 256
 
     let reader: ToolCallReader
-    let tools: [ToolDefinition]
-    let ids: RandomBytes
     let maxCalls: Int
     /// Whether the request demands a tool call. If so, tool calls in code blocks are parsed, too.
     let requiresValidOutput: Bool
@@ -68,24 +66,15 @@ package struct ToolCallParser: ~Copyable {
 
     package init(_ instructions: ToolProtocol, ids: RandomBytes) {
         self.init(
-            instructions.tools,
-            ids,
+            ToolCallReader(instructions.tools, ids),
             maxCalls: instructions.isParallel ? .max : 1,
             requiresValidOutput: instructions.demand != .auto,
             allowsFence: true
         )
     }
 
-    private init(
-        _ tools: [ToolDefinition],
-        _ ids: RandomBytes,
-        maxCalls: Int,
-        requiresValidOutput: Bool,
-        allowsFence: Bool
-    ) {
-        reader = ToolCallReader(tools, ids)
-        self.tools = tools
-        self.ids = ids
+    private init(_ reader: ToolCallReader, maxCalls: Int, requiresValidOutput: Bool, allowsFence: Bool) {
+        self.reader = reader
         self.maxCalls = maxCalls
         self.requiresValidOutput = requiresValidOutput
         self.allowsFence = allowsFence
@@ -293,7 +282,7 @@ package struct ToolCallParser: ~Copyable {
         // A blank line may precede the fence.
         let fence = bytes.first(96) ?? 0
         let from = start > fence ? start : bytes[part: fence..<bytes.count].firstNewline().map { fence + $0 + 1 } ?? end
-        var inner = ToolCallParser(tools, ids, maxCalls: maxCalls, requiresValidOutput: true, allowsFence: false)
+        var inner = ToolCallParser(reader, maxCalls: maxCalls, requiresValidOutput: true, allowsFence: false)
         var found: [ParsedToolCall] = []
         var isAll = true
         func collect(_ event: ToolEvent) {
