@@ -133,12 +133,11 @@ import Testing
     func insisting() {
         let found = Self.parts("So:\n```\n\(ToolResponse.call)\n```", ToolProtocol(Self.tools, demand: .required))
         #expect(found.contains(ToolResponse.weather))
-        let instructions = ToolProtocol(Self.tools, demand: .named("search"))
-        let call = ParsedToolCall(id: "1", name: "noop", arguments: "{}")
-        #expect(instructions.unmet(by: [call])?.contains("search") == true)
-        #expect(instructions.unmet(by: [ParsedToolCall(id: "2", name: "search", arguments: "{}")]) == nil)
-        #expect(ToolProtocol(Self.tools, demand: .required).unmet(by: []) != nil)
-        #expect(ToolProtocol(Self.tools).unmet(by: []) == nil)
+        let demand = ToolDemand.named("search")
+        #expect(demand.unmet(by: ["noop"])?.contains("search") == true)
+        #expect(demand.unmet(by: ["search"]) == nil)
+        #expect(ToolDemand.required.unmet(by: []) != nil)
+        #expect(ToolDemand.auto.unmet(by: []) == nil)
     }
 
     @Test(

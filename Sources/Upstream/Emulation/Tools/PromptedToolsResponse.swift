@@ -186,7 +186,7 @@ final class PromptedToolsResponse: OnLoop, @unchecked Sendable {
     /// The problem that makes the response invalid; nil if the response is valid.
     var problem: Problem? {
         if let reason { return Problem(text: reason) }
-        if let tools = form.tools, let unmet = tools.unmet(by: calls) { return Problem(text: unmet) }
+        if let unmet = form.tools?.demand.unmet(by: calls.map(\.name)) { return Problem(text: unmet) }
         if calls.isEmpty, case .unfit(let why)? = validation { return Problem(text: why, isOfDocument: true) }
         return nil
     }

@@ -129,7 +129,4 @@ package struct ToolProtocol: Sendable {
         </tool_call>
         """
     }
-
-    /// Returns which tool must still be called, in words for the model; nil if `calls` meet the request's demand.
-    package func unmet(by calls: [ParsedToolCall]) -> String? { demand.unmet(by: calls.map(\.name)) }
 }
