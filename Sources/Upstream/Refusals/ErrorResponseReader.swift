@@ -54,12 +54,10 @@ struct ErrorResponseReader {
     /// if the vendor failed, not if it refused the request.
     /// - Parameter shouldRetry: whether the header allows a retry; nil if there is no such header.
     private func obey(_ shouldRetry: Bool?, _ error: inout UpstreamError) {
-        switch error.kind {
-        case .failed, .unavailable, .timedOut:
-            if shouldRetry == true { error.recovery.insert(.retrySame) }
-        default: break
-        }
         if shouldRetry == false { error.recovery.remove(.retrySame) }
+        if shouldRetry == true, [.failed, .unavailable, .timedOut].contains(error.kind) {
+            error.recovery.insert(.retrySame)
+        }
     }
 
     /// Returns the error that a response contains although its HTTP status is successful.
@@ -235,9 +233,7 @@ extension UpstreamError {
         (error.lack, error.isCut) = (self.lack, self.isCut)
         return error
     }
-}
 
-extension UpstreamError {
     /// Returns the error with a cause that names the status which the vendor sent, if HTTP does not have it.
     fileprivate func naming(_ sentStatus: Int) -> UpstreamError {
         if 200...599 ~= sentStatus { return self }

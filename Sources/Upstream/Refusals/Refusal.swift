@@ -24,11 +24,11 @@ final class Refusal {
         || vendorError.names("invalid_value") && params.contains { isLast("detail", of: $0) }
 
     private static let phrases: [StaticString] = [
-        "not supported", "not currently supported", "not yet supported", "unsupported", "not support", "n't support",
+        "not currently supported", "not yet supported", "unsupported", "not support", "n't support",
         "not permitted", "not allowed", "only allowed", "only supported", "only available", "unknown variant",
         "unrecognized", "unexpected", "no longer", "only the default", "not available", "cannot be used",
         // Cloudflare's spelling of "unsupported".
-        "n't suuport", "deprecated", "cannot both", "not compatible", "incompatible", "may not be", "may only be",
+        "n't suuport", "deprecated", "not compatible", "incompatible", "may not be", "may only be",
         "must be removed", "not enabled", "enabled only", "不支持", "(allowed:", "or unset", "mutually exclusive",
         "cannot be combined", "cannot use", "not both",
     ]
