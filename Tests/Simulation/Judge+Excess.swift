@@ -71,25 +71,29 @@ extension Judge {
     /// Returns the excess that the rule `share` allows (§6). It is at most the mean, over the instances, of the units
     /// of others that each had not yet seen (all of them if it has no copy), and one unit an instance for rounding. An
     /// instance that is cut off alone adds at most its part. Of the others, only units between the last response that
-    /// an instance saw before the outage and its first write afterwards count.
+    /// an instance saw before the outage and its first write afterwards count, and none of their present parts: those of
+    /// the last outage in which each has admitted something.
     func sharedExcess(_ subject: Subject, _ end: Int, _ first: Int) -> Int {
         let all = subject.admissions
         var excess = unacquainted(subject, end, first).count * subject.bound
+        var divided: [Int: Int] = [:]
+        for index in (first...end).reversed() where all[index].isByRule && divided[all[index].instance] == nil {
+            divided[all[index].instance] = outage(subject, all[index]).lostAt
+        }
         for instance in 0..<instanceCount {
             let own = subject.exchanges.filter { $0.instance == instance }
             // The last admission of each outage, by the time at which the store was last read before it.
             var lasts: [Int: Subject.Admission] = [:]
             for index in first...end where all[index].instance == instance && all[index].isByRule {
-                let began = outageBegan(subject, all[index])
+                let began = outage(subject, all[index]).began
                 lasts[own.last { $0.heardAt < began }?.time ?? 0] = all[index]
             }
             for (known, last) in lasts {
                 let joined = own.first { $0.isWritten && $0.sentAt >= last.time }?.time ?? .max
                 var unseen = 0
-                let began = outageBegan(subject, last)
                 for other in all[first...end] where other.instance != instance && other.time <= joined {
-                    // Units that others admit by the rule in the same outage are their own part.
-                    if other.isByRule, other.time > began, !isTakenByStore(subject, other) { continue }
+                    let isOfPart = other.isByRule && other.time > divided[other.instance] ?? .max
+                    if isOfPart, !isTakenByStore(subject, other) { continue }
                     if isSeenSince(subject, other) > known { unseen += other.units }
                 }
                 let parts = scenario.countedInstances ?? instancesKnown(to: instance, at: last.time)
@@ -108,17 +112,18 @@ extension Judge {
         }
     }
 
-    /// Returns when the outage began in which an instance decided. An outage ends two seconds after its server is back.
-    private func outageBegan(_ subject: Subject, _ admission: Subject.Admission) -> Int {
+    /// Returns when the outage began in which an instance decided, and by when the instance had divided what was left. A
+    /// server that is lost within two seconds after it is back is so in the same outage.
+    private func outage(_ subject: Subject, _ admission: Subject.Admission) -> (began: Int, lostAt: Int) {
         let server = scenario.ring.server(of: subject.storeKey)
-        var began = admission.time
+        var (began, lostAt) = (admission.time, admission.time - 100_000)
         for trouble in troubles.sorted(by: { $0.began > $1.began })
         where trouble.instance == admission.instance && (trouble.server == server || trouble.subject == subject.number)
         {
-            let isOver = trouble.ended < .max && trouble.ended + 2_100_000 < began
-            if trouble.began < began, !isOver { began = trouble.began }
+            let end = trouble.server == nil ? trouble.ended : min(trouble.ended, .max - 2_000_000) + 2_000_000
+            if trouble.began < began, end > lostAt { (began, lostAt) = (trouble.began, trouble.lostAt) }
         }
-        return began
+        return (began, lostAt)
     }
 
     /// Returns the time from which others could read of an admission.

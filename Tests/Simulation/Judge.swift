@@ -67,6 +67,8 @@ final class Judge {
         let server: Int?
         let subject: Int?
         let began: Int
+        /// The time by which the instance has decided alone.
+        let lostAt: Int
         var failedAt: Int
         var ended: Int
     }
@@ -164,7 +166,7 @@ final class Judge {
         let wall = members[ask.instance].clock.wall(at: time)
         trace?(
             "\(time) instance \(ask.instance) decided \(text(ask)) "
-                + "\(decision.isAdmitted ? "ADMITTED" : "refused, back in \(decision.refusal?.retryAfterMicroseconds ?? -1)")"
+                + "\(decision.isAdmitted ? "ADMITTED \(decision.held.map(\.units))" : "refused, back in \(decision.refusal?.retryAfterMicroseconds ?? -1)")"
         )
         if ask.isDecided { breach("L6", "decided twice") }
         ask.isDecided = true
@@ -321,6 +323,7 @@ final class Judge {
                 server: server,
                 subject: subject,
                 began: began,
+                lostAt: failedAt,
                 failedAt: failedAt,
                 ended: ended
             )
