@@ -115,6 +115,10 @@ extension Ledger {
             request.due = deadline(request, now)
             if !hanging.isEmpty, request.due > now.steady { return request.due }
         }
+        if request.former != nil, !request.parts.contains(where: { $0.state == .writing }) {
+            keepFormerTurn(request, now)
+            return request.due
+        }
         giveUpFormerTurn(request, now)
         decide(request, refusedForNow(request.parts, now))
         return nil

@@ -214,6 +214,34 @@ import Testing
         #expect(limiter.knownUses([Self.tokens(100, 1), few]).map(\.used) == [40, 1])
     }
 
+    @Test("a turn that cannot move up in time in one of its limits stays what it was")
+    func lateMove() async {
+        let limiter = limiter(true)
+        defer { limiter.stop() }
+        let few = LimitCharge(Self.minute, .knownKey(named: "A"))
+        let running = await ask(limiter, [Self.tokens(100, 90), few]).value
+        let waiting = ask(limiter, [Self.tokens(100, 40), few], seconds: 120)
+        await waits(1, limiter)
+        let delay = { @Sendable (microseconds: Int) in
+            limiter.ledger.update { ledger, now in
+                ledger.account(of: few, at: now)?.notBefore = now.steady + microseconds
+            }
+        }
+        store.order(.thenCall { delay(100_000_000) })
+        limiter.settle(running.held, Amounts(tokens: 10))
+        #expect(await reaches { limiter.asleep == 0 })
+        // The timer is late each time. The turn comes after a minute.
+        for _ in 0..<4 {
+            clock.advance(microseconds: 14_200_000)
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+        await waits(1, limiter)
+        delay(0)
+        clock.advance(microseconds: 5_000_000)
+        #expect(await waiting.value.isAdmitted && limiter.metrics().turns(.moved) == 0)
+        #expect(await reaches { limiter.knownUses([Self.tokens(100, 1), few]).map(\.used) == [40, 1] })
+    }
+
     @Test("those that wait for a limit begin when an operator resets it", arguments: [false, true])
     func reset(isShared: Bool) async {
         let limiter = limiter(isShared)
