@@ -286,7 +286,7 @@ extension Ledger {
         if account.hasWork(at: now.wall) {
             enqueue(account)
         } else if account.waiting.isEmpty, account.slotQueue.isEmpty {
-            servers[account.server].active[account.key] = nil
+            servers[account.server].active[ObjectIdentifier(account)] = nil
         }
         schedule(account, now)
     }

@@ -20,7 +20,7 @@ extension Ledger {
             for request in sleepers { decideAnew(request, now) }
             return callHeld(account, now)
         }
-        servers[account.server].owing[account.key] = nil
+        servers[account.server].owing[ObjectIdentifier(account)] = nil
         // The version of the empty record shows that it is newer than copies of it from before.
         if !servers[account.server].isDown { compare(account) }
     }

@@ -15,10 +15,11 @@ struct Ledger {
         /// outage.
         var outage = 0
         var calls = RecentCallDurations()
-        /// The accounts at this server that have waiting requests or work for a lane.
-        var active: [RecordKey: Account] = [:]
+        /// The accounts at this server that have waiting requests or work for a lane. Running requests may settle in one
+        /// that was dropped, beside another with the same key.
+        var active: [ObjectIdentifier: Account] = [:]
         /// The accounts whose records must be written when this server of the store is available again.
-        var owing: [RecordKey: Account] = [:]
+        var owing: [ObjectIdentifier: Account] = [:]
         /// The server's life as last seen; nil before the first look.
         var life: [Int]?
         /// The monotonic time of the next look at the server's state.
@@ -149,7 +150,7 @@ struct Ledger {
             return account
         }
         for dropped in accounts.makeRoom(part, now) where !servers.isEmpty {
-            servers[dropped.server].owing[dropped.key] = nil
+            servers[dropped.server].owing[ObjectIdentifier(dropped)] = nil
         }
         let counter: any LimitCounter =
             if charge.limit.quota.unit == .concurrent {
@@ -275,14 +276,14 @@ struct Ledger {
             return
         }
         if servers[account.server].isDown {
-            servers[account.server].owing[account.key] = account
+            servers[account.server].owing[ObjectIdentifier(account)] = account
         } else {
             enqueue(account)
         }
     }
 
     mutating func enqueue(_ account: Account) {
-        servers[account.server].active[account.key] = account
+        servers[account.server].active[ObjectIdentifier(account)] = account
         guard account.state == .idle else { return }
         account.state = .queued
         if outbox.lanes.last != account.lane { outbox.lanes.append(account.lane) }

@@ -270,6 +270,30 @@ import Testing
         }
     }
 
+    /// Running requests keep an account that was dropped for others.
+    @Test("an account whose predecessor still settles is used again after an outage")
+    func droppedAccount() async {
+        let options = LimiterOptions(storeDown: .local, timeoutMicroseconds: 500_000, bytes: 4_000)
+        let limiter = Limiter(store: store, options, on: TestLoops.ofStores, clock: clock.clock)
+        defer { limiter.stop() }
+        let tokens = Limit(.total, Quota(100, .tokens, per: .hour))
+        let running = await ask(limiter, [tokens], units: 50)
+        for limit in [Self.minute, Self.hour] { #expect(await ask(limiter, [limit], units: 8).isAdmitted) }
+        store.order(
+            .thenCall {
+                limiter.settle(running.held, Amounts(tokens: 10))
+                limiter.ledger.update { ledger, now in
+                    ledger.fail(0, epoch: ledger.servers[0].epoch, "test", at: now)
+                }
+            }
+        )
+        #expect(await ask(limiter, [tokens], units: 50).isAdmitted)
+        clock.advance(microseconds: 1_000_001)
+        #expect(await limiter.isUp())
+        #expect(await ask(limiter, [tokens], units: 30).isAdmitted)
+        #expect(await ask(limiter, [tokens], units: 20).isAdmitted == false)
+    }
+
     @Test("a call that does not come back at all puts its server out of use")
     func stuck() async throws {
         let limiter = limiter(timeoutMilliseconds: 3_000)
