@@ -236,8 +236,8 @@ struct Ledger {
         var outage = 0
         if !servers.isEmpty {
             let server = servers[account.server]
-            // A record that the store refuses has an outage of its own.
-            outage = server.outage + (!server.isDown && account.ruleUntil > now.steady ? 1 : 0)
+            // A record that the store refuses has an outage of its own, which is not the server's next one.
+            outage = !server.isDown && account.ruleUntil > now.steady ? ~server.outage : server.outage
         }
         return OutageRule(
             rule: rule(of: account),

@@ -198,6 +198,29 @@ import Testing
         #expect(try counted(Self.minute).reduce(0, +) == 2)
     }
 
+    @Test("an outage after one of a single record divides what is left by then")
+    func outageAfterRefusedWrite() async {
+        let options = LimiterOptions(instances: 2, timeoutMicroseconds: 60_000_000)
+        let limiters = (0..<2).map { _ in Limiter(store: store, options, on: TestLoops.ofStores, clock: clock.clock) }
+        defer { for limiter in limiters { limiter.stop() } }
+        store.order(.refuse)
+        #expect(await ask(limiters[0], [Self.long]).isAdmitted)
+        clock.advance(microseconds: 1_000_001)
+        #expect(await reaches { store.writes.count == 2 })
+        #expect(await ask(limiters[1], [Self.long], units: 8).isAdmitted)
+        let charge = LimitCharge(Self.long, .everybody)
+        limiters[0].ledger.update { ledger, now in
+            // As each minute.
+            if let account = ledger.account(of: charge, at: now) { ledger.compare(account) }
+        }
+        #expect(await reaches { limiters[0].knownUses([charge])[0].used == 9 })
+        store.setDown(true)
+        limiters[0].ledger.update { ledger, now in
+            ledger.fail(0, epoch: ledger.servers[0].epoch, "test", at: now)
+        }
+        #expect(await ask(limiters[0], [Self.long], units: 2).isAdmitted == false)
+    }
+
     @Test("a request's time is up while a call hangs: the rule decides, and the write does not count besides")
     func hangs() async throws {
         let limiter = limiter(timeoutMilliseconds: 3_000)
