@@ -132,8 +132,13 @@ extension Ledger {
     /// Returns whether the lane's current store call has run too long. Returns false soon after the request's timer
     /// fired late.
     private func isHanging(_ lane: Lane, _ request: Pending, now: ClockReading) -> Bool {
-        if let lateAt = request.lateAt, lateAt + options.timeoutMicroseconds > now.steady { return false }
+        if quietUntil(request) > now.steady { return false }
         return lane.callSince.map { $0 + hangingMicroseconds <= now.steady } ?? false
+    }
+
+    /// The monotonic time before which no call counts as hanging, because the request's timer fired late.
+    private func quietUntil(_ request: Pending) -> Int {
+        request.lateAt.map { $0 + options.timeoutMicroseconds } ?? .min
     }
 
     /// Returns the monotonic time at which the request's timer fires next.
@@ -143,7 +148,7 @@ extension Ledger {
         if clock.isUnsure { waited += lanes.indices.filter(isClockReference) }
         // A lane without a call has not begun yet, which says nothing about the server.
         let hangs = waited.map { lanes[$0].callSince.map { $0 + hangingMicroseconds } ?? now.steady + patience }
-        let next = max(hangs.min() ?? now.steady + patience, request.movedAt + patience)
+        let next = max(hangs.min() ?? now.steady + patience, request.movedAt + patience, quietUntil(request))
         // The wait is at most one time-out, so that a longer stop of the process is always noticed.
         let last = max(request.begun + 4 * options.timeoutMicroseconds, request.wait?.until ?? 0)
         return min(last, next, now.steady + options.timeoutMicroseconds)

@@ -337,6 +337,21 @@ import Testing
         #expect(limiter.metrics().expired == expired)
     }
 
+    @Test("the rule decides, too, if a timer is late while a call hangs")
+    func stuckAndLate() {
+        let options = LimiterOptions(storeDown: .local, timeoutMicroseconds: 250_000)
+        var ledger = Ledger(store: store, options: options, random: SystemRandomNumberGenerator())
+        func after(_ milliseconds: Int) -> ClockReading {
+            ClockReading(wall: epoch + milliseconds * 1_000, steady: milliseconds * 1_000)
+        }
+        guard case .waits(let request) = ledger.ask([LimitCharge(Self.long, .everybody)], at: after(0), { Nobody() })
+        else { return #expect(Bool(false), "decided at once") }
+        guard case .call = ledger.step(0, at: after(0)) else { return #expect(Bool(false), "no call") }
+        #expect(ledger.expire(request, at: after(310)) == 560_000, "due at 250")
+        #expect(ledger.expire(request, at: after(555)) == 560_000)
+        #expect(ledger.expire(request, at: after(560)) == nil && request.decision?.isAdmitted == true)
+    }
+
     @Test("nobody waits while the server is down; it is tried once a second, and used when it is back")
     func probes() async throws {
         let limiter = limiter()
@@ -357,3 +372,8 @@ import Testing
 }
 
 private func usleepBriefly() { usleep(1_000) }
+
+private final class Nobody: DecisionWaiter {
+    func decided(_ decision: Decision) {}
+    func retimed() {}
+}
