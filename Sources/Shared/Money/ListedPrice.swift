@@ -33,7 +33,8 @@ package struct ListedPrice: Sendable, Equatable {
         }
     }
 
-    /// Other prices for long prompts. Kinds that it lacks cost what they cost for any prompt.
+    /// Other prices of tokens for long prompts. A kind that it lacks costs what it costs for other prompts; if that is the
+    /// price of the usual kind, it is so for long prompts, too.
     struct LongPrompt: Sendable, Equatable {
         /// The number of prompt tokens from which the prices apply.
         let minPromptTokens: Int
@@ -55,23 +56,26 @@ package struct ListedPrice: Sendable, Equatable {
         set(.webSearch, price.terms?.fields.fees[.webSearch] ?? 0, unless: 0)
         for condition in price.terms?.fields.conditions ?? [] where condition.tier == nil {
             var long = ListedPrice()
-            long.set(condition.prices, besides: prices)
+            long.set(condition.prices, isWhole: true)
             ofLongPrompts.append(LongPrompt(minPromptTokens: condition.promptTokens + 1, price: long))
         }
     }
 
-    /// Sets the prices of tokens, but for those that follow from others: from `usual`, or from prompt and completion.
-    private mutating func set(_ prices: TokenPrices, besides usual: TokenPrices? = nil) {
+    /// Sets the prices of tokens.
+    /// - Parameter isWhole: whether to set also those that are as the usual kind's.
+    private mutating func set(_ prices: TokenPrices, isWhole: Bool = false) {
         let (prompt, completion) = (prices.promptPicodollars, prices.completionPicodollars)
-        set(.prompt, prompt)
-        set(.completion, completion)
-        set(.cacheRead, prices.cachedPicodollars, unless: usual?.cachedPicodollars ?? prompt)
-        set(.cacheWrite, prices.cacheWritePicodollars, unless: usual?.cacheWritePicodollars ?? prompt)
-        set(.audio, prices.audioPromptPicodollars, unless: usual?.audioPromptPicodollars ?? prompt)
-        set(.reasoning, prices.reasoningPicodollars, unless: usual?.reasoningPicodollars ?? completion)
-        let write = usual?.longCacheWritePicodollars ?? prices.cacheWritePicodollars
-        set(.longCacheWrite, prices.longCacheWritePicodollars, unless: write)
-        set(.audioOutput, prices.audioCompletionPicodollars, unless: usual?.audioCompletionPicodollars ?? completion)
+        func set(_ kind: PriceKind, _ picodollars: Int, as usual: Int) {
+            self.set(kind, picodollars, unless: isWhole ? nil : usual)
+        }
+        self.set(.prompt, prompt)
+        self.set(.completion, completion)
+        set(.cacheRead, prices.cachedPicodollars, as: prompt)
+        set(.cacheWrite, prices.cacheWritePicodollars, as: prompt)
+        set(.audio, prices.audioPromptPicodollars, as: prompt)
+        set(.reasoning, prices.reasoningPicodollars, as: completion)
+        set(.longCacheWrite, prices.longCacheWritePicodollars, as: prices.cacheWritePicodollars)
+        set(.audioOutput, prices.audioCompletionPicodollars, as: completion)
     }
 
     private mutating func set(_ kind: PriceKind, _ picodollars: Int, unless other: Int? = nil) {
@@ -152,6 +156,16 @@ extension ListedPrice {
         return TokenPrices([prompt, completion, read, written, longWritten, audio, audioOutput, reasoning])
     }
 
+    fileprivate func conditions(besides prices: TokenPrices) -> [PriceTerms.Condition] {
+        var usual = ListedPrice()
+        usual.set(prices)
+        return ofLongPrompts.sorted { $0.minPromptTokens < $1.minPromptTokens }.compactMap { long in
+            var price = usual
+            price.add(long.price)
+            return price.tokenPrices.map { .init(tier: nil, promptTokens: long.minPromptTokens - 1, prices: $0) }
+        }
+    }
+
     fileprivate func picodollars(_ kind: PriceKind) -> Int? {
         guard let text = self[kind] else { return nil }
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
@@ -168,13 +182,7 @@ extension Price {
         var terms = PriceTerms.Fields()
         terms.requestPicodollars = listed.picodollars(.request) ?? 0
         terms.fees[.webSearch] = listed.picodollars(.webSearch) ?? 0
-        terms.conditions = listed.ofLongPrompts.sorted { $0.minPromptTokens < $1.minPromptTokens }.compactMap { long in
-            var price = listed
-            price.add(long.price)
-            return price.tokenPrices.map {
-                PriceTerms.Condition(tier: nil, promptTokens: long.minPromptTokens - 1, prices: $0)
-            }
-        }
+        terms.conditions = listed.conditions(besides: prices)
         self.init(prices, terms: terms == PriceTerms.Fields() ? nil : PriceTerms(terms))
     }
 }

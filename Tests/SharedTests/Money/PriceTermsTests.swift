@@ -251,7 +251,8 @@ import Testing
     @Test("long prompts have the prices of the vendor's list from their bound on, and else the usual ones")
     func listedLongPrompts() throws {
         let text = """
-            {"prompt":"0.000001","completion":"0.000002","input_cache_read":"0.0000001","request":"0","overrides":[
+            {"prompt":"0.000001","completion":"0.000002","input_cache_read":"0.0000001",
+            "internal_reasoning":"0.000002","overrides":[
             {"min_prompt_tokens":1000,"prompt":"0.000004","completion":"0.000005","input_cache_read":"0.0000004"},
             {"min_prompt_tokens":200,"prompt":"0.000002"},{"prompt":"0.5"},{"min_prompt_tokens":"many"},7,
             {"min_prompt_tokens":0,"prompt":"0.5"},{"min_prompt_tokens":1e30,"prompt":"0.5"}]}
@@ -263,7 +264,7 @@ import Testing
         let price = try #require(Price(listed))
         func picodollars(_ promptTokens: Int) -> Int {
             var usage = Usage(promptTokens: promptTokens, completionTokens: 10)
-            usage.cachedTokens = 100
+            (usage.cachedTokens, usage.reasoningTokens) = (100, 4)
             return price.cost(usage).picodollars / 100_000
         }
         #expect(picodollars(199) == 99 * 10 + 100 * 1 + 10 * 20)
@@ -273,7 +274,8 @@ import Testing
         #expect(Price(ListedPrice(price)) == price)
         let shown = ListedPrice(price).ofLongPrompts.map(\.price)
         #expect(shown.map { $0[.prompt] } == ["0.000002", "0.000004"])
-        #expect(shown.map { $0[.cacheRead] } == [nil, "0.0000004"], "what is as usual is not repeated")
+        #expect(shown.map { $0[.cacheRead] } == ["0.0000001", "0.0000004"])
+        #expect(shown.map { $0[.reasoning] } == ["0.000002", "0.000005"])
     }
 
     @Test("credits cost what a credit costs, if they are known")
