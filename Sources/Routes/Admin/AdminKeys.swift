@@ -14,7 +14,7 @@ func listKeys(_ visit: AdminVisit) async throws(APIError) {
     var blocks: [KeyBlock] = []
     var indices: [String: Int] = [:]
     for (number, key) in keys.enumerated() {
-        if number % KeyBudgets.keysAtOnce == 0 { await Task.yield() }
+        if number % KeyBudgets.keysAtOnce == 0 { await visit.letOthersGoOn() }
         let row = KeyRow(key, budgets.ofKeys[key.name] ?? [], usage[key.name], at: now)
         for group in key.groups where indices[group.name] == nil {
             indices[group.name] = blocks.count
@@ -26,8 +26,9 @@ func listKeys(_ visit: AdminVisit) async throws(APIError) {
             blocks.append(KeyBlock(keys: [row]))
         }
     }
-    blocks.sort { $0.nearness > $1.nearness }
-    visit.send(blocks.flatMap(\.json), total: keys.count, [("shared", budgets.areOfStore ? "true" : "false")])
+    let nearest = blocks.map { (nearness: $0.nearness, block: $0) }.sorted { $0.nearness > $1.nearness }
+    await visit.letOthersGoOn()
+    visit.send(nearest.flatMap(\.block.json), total: keys.count, [("shared", budgets.areOfStore ? "true" : "false")])
 }
 
 /// The states of the limits of an hour or more, by the name of their key or group.
@@ -42,7 +43,7 @@ private struct KeyBudgets {
     init(of keys: [KeySettings], _ visit: AdminVisit) async throws(APIError) {
         var ids: Set<String> = []
         for first in stride(from: 0, to: keys.count, by: Self.keysAtOnce) {
-            await Task.yield()
+            await visit.letOthersGoOn()
             let callers = keys[first...].prefix(Self.keysAtOnce).map { Caller(known: $0) }
             let states = try await LimitStates(of: callers, visit.gateway, areBudgets: true)
             areOfStore = areOfStore && states.isOfStore
@@ -154,7 +155,8 @@ private struct KeyUsage {
         var all: [String: KeyUsage] = [:]
         for (index, query) in queries.enumerated() {
             let table = try await visit.usage(query)
-            for row in table.rows {
+            for (number, row) in table.rows.enumerated() {
+                if number % 1_000 == 0 { await visit.letOthersGoOn() }
                 guard let name = row.values.last ?? nil else { continue }
                 switch index {
                 case 0: all[name, default: KeyUsage()].lastDay = row.values[0]

@@ -68,6 +68,10 @@ struct AdminVisit: Sendable {
         admin.trail.add(action)
     }
 
+    /// Suspends long work until the loop's next turn, so that the loop handles other requests. After `Task.yield()`, the work
+    /// would continue within the same turn.
+    func letOthersGoOn() async { await gateway.loop.sleep(nanoseconds: 0) }
+
     // MARK: Responses
 
     /// Sends a JSON response with a message and data: `{"status":0,"msg":"","data":{},"instance":"relay-1:5001"}`.

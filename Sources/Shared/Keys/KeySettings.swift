@@ -37,6 +37,11 @@ package struct KeySettings: Sendable, Equatable {
         return settings
     }
 
+    /// Returns the settings of a member, whose name somebody wrote; nil if it can be none.
+    fileprivate func settings(named member: Substring) -> KeySettings? {
+        family != nil && KeyFamily.isMember(member) ? settings(ofMember: String(member)) : nil
+    }
+
     /// The time before its end in which a key is reported.
     package static let warnedMilliseconds = 14 * 86_400_000
 
@@ -116,20 +121,29 @@ extension KeySettings {
 extension [KeySettings] {
     /// Returns the settings of the caller with this name, or of the member, such as `class.ann`; nil if there is none.
     package func named(_ name: String) -> KeySettings? {
-        let parts = name.split(separator: ".", maxSplits: 1)
-        guard let key = first(where: { $0.name.asInstance == parts.first.map(String.init)?.asInstance }) else {
-            return nil
-        }
-        guard parts.count == 2 else { return key }
-        return key.family != nil && KeyFamily.isMember(parts[1]) ? key.settings(ofMember: String(parts[1])) : nil
+        let (instance, member) = Self.parts(of: name)
+        guard let key = first(where: { $0.name.asInstance == instance }) else { return nil }
+        return member.map { key.settings(named: $0) } ?? key
     }
 
     /// Returns the callers with the members of families that have these names. A family without such a member stays.
     package func withMembers(named names: some Sequence<String>) -> [KeySettings] {
-        let members = Dictionary(grouping: names.compactMap(named).filter { $0.member != nil }, by: \.family?.name)
-        return flatMap { key in
-            key.family.flatMap { members[$0.name] }.map { $0.sorted { $0.name < $1.name } } ?? [key]
+        let families = filter { $0.family != nil }.map { ($0.name.asInstance, $0) }
+        let byInstance = Dictionary(families) { first, _ in first }
+        var members: [String: [KeySettings]] = [:]
+        for name in names {
+            guard case (let instance, let member?) = Self.parts(of: name), let family = byInstance[instance],
+                let settings = family.settings(named: member)
+            else { continue }
+            members[family.name, default: []].append(settings)
         }
+        return flatMap { key in members[key.name].map { $0.sorted { $0.name < $1.name } } ?? [key] }
+    }
+
+    /// Returns the two parts of a caller's name: that of a key as its settings contain it, and the member's behind a dot.
+    private static func parts(of name: String) -> (instance: String, member: Substring?) {
+        let parts = name.split(separator: ".", maxSplits: 1)
+        return ((parts.first.map(String.init) ?? "").asInstance, parts.count == 2 ? parts[1] : nil)
     }
 
     /// The callers that can be listed: all but families, whose members are not known.
