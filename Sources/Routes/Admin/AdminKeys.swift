@@ -14,7 +14,7 @@ func listKeys(_ visit: AdminVisit) async throws(APIError) {
     var blocks: [KeyBlock] = []
     var indices: [String: Int] = [:]
     for (number, key) in keys.enumerated() {
-        if number % KeyBudgets.keysAtOnce == 0 { await visit.letOthersGoOn() }
+        if number % KeyBudgets.keysAtOnce == 0 { try await visit.letOthersGoOn() }
         let row = KeyRow(key, budgets.ofKeys[key.name] ?? [], usage[key.name], at: now)
         for group in key.groups where indices[group.name] == nil {
             indices[group.name] = blocks.count
@@ -27,7 +27,7 @@ func listKeys(_ visit: AdminVisit) async throws(APIError) {
         }
     }
     let nearest = blocks.map { (nearness: $0.nearness, block: $0) }.sorted { $0.nearness > $1.nearness }
-    await visit.letOthersGoOn()
+    try await visit.letOthersGoOn()
     visit.send(nearest.flatMap(\.block.json), total: keys.count, [("shared", budgets.areOfStore ? "true" : "false")])
 }
 
@@ -43,7 +43,7 @@ private struct KeyBudgets {
     init(of keys: [KeySettings], _ visit: AdminVisit) async throws(APIError) {
         var ids: Set<String> = []
         for first in stride(from: 0, to: keys.count, by: Self.keysAtOnce) {
-            await visit.letOthersGoOn()
+            try await visit.letOthersGoOn()
             let callers = keys[first...].prefix(Self.keysAtOnce).map { Caller(known: $0) }
             let states = try await LimitStates(of: callers, visit.gateway, areBudgets: true)
             areOfStore = areOfStore && states.isOfStore
@@ -156,7 +156,7 @@ private struct KeyUsage {
         for (index, query) in queries.enumerated() {
             let table = try await visit.usage(query)
             for (number, row) in table.rows.enumerated() {
-                if number % 1_000 == 0 { await visit.letOthersGoOn() }
+                if number % 1_000 == 0 { try await visit.letOthersGoOn() }
                 guard let name = row.values.last ?? nil else { continue }
                 switch index {
                 case 0: all[name, default: KeyUsage()].lastDay = row.values[0]

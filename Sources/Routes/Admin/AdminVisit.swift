@@ -69,8 +69,11 @@ struct AdminVisit: Sendable {
     }
 
     /// Suspends long work until the loop's next turn, so that the loop handles other requests. After `Task.yield()`, the work
-    /// would continue within the same turn.
-    func letOthersGoOn() async { await gateway.loop.sleep(nanoseconds: 0) }
+    /// would continue within the same turn. Throws if the client has left.
+    func letOthersGoOn() async throws(APIError) {
+        await gateway.loop.sleep(nanoseconds: 0)
+        if Task.isCancelled { throw .clientLeft }
+    }
 
     // MARK: Responses
 
