@@ -91,6 +91,7 @@ package struct ListedPrice: Sendable, Equatable {
             }
             var price = ListedPrice()
             price.readKinds(of: long)
+            guard price.isKnown else { continue }
             ofLongPrompts.append(LongPrompt(minPromptTokens: Int(tokens), price: price))
         }
     }
@@ -118,7 +119,7 @@ package struct ListedPrice: Sendable, Equatable {
         }
         if !ofLongPrompts.isEmpty {
             let long = ofLongPrompts.map { long -> JSONFragment in
-                #"{"min_prompt_tokens":\#(long.minPromptTokens),\#(members: long.price.members)}"#
+                #"{"min_prompt_tokens":\#(long.minPromptTokens)\#(members: long.price.members)}"#
             }
             members.append(("overrides", "\(long)"))
         }

@@ -255,12 +255,14 @@ import Testing
             "internal_reasoning":"0.000002","overrides":[
             {"min_prompt_tokens":1000,"prompt":"0.000004","completion":"0.000005","input_cache_read":"0.0000004"},
             {"min_prompt_tokens":200,"prompt":"0.000002"},{"prompt":"0.5"},{"min_prompt_tokens":"many"},7,
-            {"min_prompt_tokens":0,"prompt":"0.5"},{"min_prompt_tokens":1e30,"prompt":"0.5"}]}
+            {"min_prompt_tokens":5000},{"min_prompt_tokens":0,"prompt":"0.5"},{"min_prompt_tokens":1e30,"prompt":"0.5"}]}
             """
         var body = ByteBuffer()
         body.append(text)
         let parser = JSONParser()
         let listed = ListedPrice(try parser.parse(body.bytes))
+        let written = ByteBuffer(json: "{\(members: listed.members)}")
+        #expect(ListedPrice(try parser.parse(written.bytes)) == listed)
         let price = try #require(Price(listed))
         func picodollars(_ promptTokens: Int) -> Int {
             var usage = Usage(promptTokens: promptTokens, completionTokens: 10)
