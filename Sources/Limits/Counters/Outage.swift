@@ -5,14 +5,11 @@ struct Outage {
     var hasSeenStore = false
     private var copy: Record
     private var own: Record
-    /// The bucket in which the outage began.
-    private let first: Int
 
     init(_ epoch: Int, _ copy: Record, at time: Int) {
         self.epoch = epoch
         self.copy = copy
         own = Record(copy.layout, at: time)
-        first = own.newest
     }
 
     mutating func roll(to time: Int) {
@@ -30,16 +27,7 @@ struct Outage {
         own.charge(units)
     }
 
-    /// Gives units back to this instance's part, or to the copy if they were counted before the outage: of these, the other
-    /// instances have their parts, too.
-    mutating func giveBack(_ units: Int, in bucket: BucketIndex) {
-        let isOwn = own.count(in: bucket.number) >= units && (bucket.birth == nil || bucket.number > first)
-        if isOwn {
-            own.giveBack(units, in: bucket.number)
-        } else if copy.canContain(bucket) {
-            copy.giveBack(units, in: bucket.number)
-        }
-    }
+    mutating func giveBack(_ units: Int, in bucket: Int) { own.giveBack(units, in: bucket) }
 
     func remaining(of bound: Int, by rule: OutageRule) -> Int { max(0, rule.part(of: bound - copy.peak) - own.total) }
 

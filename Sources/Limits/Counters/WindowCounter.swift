@@ -374,7 +374,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
             return
         }
         deferredUntil = 0
-        outage?.giveBack(units, in: bucket)
+        outage?.giveBack(units, in: bucket.number)
         giveBack(units, in: bucket)
     }
 
@@ -394,7 +394,7 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         }
         if !hasChanges { deferredUntil = time + sizing.deferMicroseconds }
         let present = count(units, at: time)
-        outage?.giveBack(units, in: bucket)
+        outage?.giveBack(units, in: bucket.number)
         giveBack(units, in: bucket)
         return present
     }
@@ -505,7 +505,12 @@ final class WindowCounter: LimitCounter, @unchecked Sendable {
         draft = Draft(record: next, isChanged: isChanged, owed: owed, returns: returns, deferredUntil: deferredUntil)
     }
 
-    private func isCounted(_ bucket: BucketIndex) -> Bool { record.canContain(bucket) }
+    /// Returns whether the current record can contain units that were counted in `bucket`. It cannot if the store has
+    /// lost the record since then, unless it was put back.
+    private func isCounted(_ bucket: BucketIndex) -> Bool {
+        guard let birth = bucket.birth, birth != record.birth else { return true }
+        return record.origin?.record.birth == birth
+    }
 
     func remove(_ units: Int, from bucket: BucketIndex) {
         draft?.isChanged = true

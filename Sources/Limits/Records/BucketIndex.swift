@@ -9,12 +9,3 @@ struct BucketIndex: Sendable, Equatable {
     /// The value for units that are counted in no bucket: zero units, and slots without an entry.
     static let nowhere = BucketIndex(number: .max, birth: nil)
 }
-
-extension Record {
-    /// Returns whether the record can contain units that were counted in `bucket`. It cannot if the store has lost the
-    /// units' record since then, unless that was put back.
-    func canContain(_ bucket: BucketIndex) -> Bool {
-        guard let birth = bucket.birth, birth != self.birth else { return true }
-        return origin?.record.birth == birth
-    }
-}

@@ -101,32 +101,6 @@ import Testing
         #expect(record.total == 100 - 2 * (10 + 2) + 2 * 5)
     }
 
-    @Test(
-        "of units counted before an outage, what is given back is shared like all that is left",
-        arguments: [0, 1, 500]
-    )
-    func givenBackDuringOutage(later seconds: Int) throws {
-        let limit = Limit(.caller(.chat), Quota(100, .tokens, per: .hour))
-        let counter = WindowCounter(limit, isShared: true, sums: CounterSums(), at: epoch)
-        counter.absorb(nil, birth: 1, isAhead: false, at: epoch)
-        counter.beginDraft(isTaking: true, at: epoch)
-        #expect(counter.admit(60, by: nil, at: epoch))
-        let bucket = counter.commitDraft(leasing: nil, at: epoch).1
-        counter.written(version: 5, at: epoch)
-        let rule = OutageRule(rule: .share, instances: 2, rank: nil, epoch: 1)
-        func hasRoom(_ units: Int, at time: Int) -> Bool { counter.hasRoom(for: units, by: rule, at: time) }
-        let time = epoch + seconds * 1_000_000
-        #expect(hasRoom(20, at: epoch) && !hasRoom(21, at: epoch))
-        let own = counter.charge(20, at: time)
-        counter.settle(60, used: 50, in: bucket, at: time)
-        #expect(hasRoom(5, at: time) && !hasRoom(6, at: time))
-        counter.settle(20, used: 1, in: own, at: time)
-        #expect(hasRoom(24, at: time) && !hasRoom(25, at: time))
-        // The store has lost another record, which the copy does not have.
-        counter.giveBack(10, in: BucketIndex(number: bucket.number, birth: 9), at: time)
-        #expect(hasRoom(24, at: time) && !hasRoom(25, at: time))
-    }
-
     @Test("an outage that begins twice leaves one part, unless the store was seen between")
     func outageBeginsTwice() {
         let limit = Limit(.caller(.chat), Quota(20, .images, per: .minute))
